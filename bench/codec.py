@@ -1,0 +1,195 @@
+"""Dataclasses to and from plain JSON values, strictly.
+
+Used wherever something comes from outside: manifests, run folders, worker messages. A wrong type, a missing or an
+unknown field is a `DecodeError` that says where; nothing is guessed or dropped. Decoders are compiled once per class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Literal, TypeVar, Union
+
+T = TypeVar("T")
+Decoder = Callable[[Any, str], Any]
+
+
+class DecodeError(ValueError):
+    """Raised when a value does not have the declared shape; the message names the place."""
+
+
+def decode(kind: type[T], value: Any, where: str = "") -> T:
+    """Build a `kind` (a dataclass, or anything its fields may be) from JSON values. Raises `DecodeError`."""
+    return typing.cast(T, _decoder(kind)(value, where or getattr(kind, "__name__", str(kind))))
+
+
+def encode(value: Any) -> Any:
+    """JSON values for a dataclass; tuples become lists. Fields that equal an empty default are left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            item.name: encode(inner)
+            for item in dataclasses.fields(value)
+            if not _is_empty_default(item, inner := getattr(value, item.name))
+        }
+    if isinstance(value, (list, tuple)):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    return value
+
+
+def _is_empty_default(item: dataclasses.Field[Any], value: Any) -> bool:
+    if item.default is not dataclasses.MISSING:
+        return value is None and item.default is None or (value in ("", ()) and item.default == value)
+    return False
+
+
+@cache
+def _decoder(kind: Any) -> Decoder:
+    origin = typing.get_origin(kind)
+    arguments = typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(typing.cast(type, kind))
+    if origin in (Union, types.UnionType):
+        return _union(arguments)
+    if origin is Literal:
+        return _literal(arguments)
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return _sequence(arguments[0])
+    if origin is tuple:
+        return _fixed_tuple(arguments)
+    if origin in (dict, Mapping) or getattr(origin, "__name__", "") == "Mapping":
+        return _mapping(arguments[1])
+    if kind is Any:
+        return lambda value, where: value
+    if kind in (int, float, str, bool, type(None)):
+        return _scalar(kind)
+    raise TypeError(f"No decoder for {kind!r}")
+
+
+def _scalar(kind: type) -> Decoder:
+    def check(value: Any, where: str) -> Any:
+        if kind is float and type(value) is int:
+            return float(value)
+        if type(value) is not kind:
+            raise DecodeError(f"{where}: expected {_name(kind)}, found {_describe(value)}")
+        return value
+
+    return check
+
+
+def _literal(choices: tuple[Any, ...]) -> Decoder:
+    def check(value: Any, where: str) -> Any:
+        if value not in choices:
+            raise DecodeError(f"{where}: expected one of {', '.join(map(str, choices))}, found {_describe(value)}")
+        return value
+
+    return check
+
+
+def _union(kinds: tuple[Any, ...]) -> Decoder:
+    def check(value: Any, where: str) -> Any:
+        if value is None and type(None) in kinds:
+            return None
+        errors = []
+        for kind in kinds:
+            if kind is type(None):
+                continue
+            try:
+                return _decoder(kind)(value, where)
+            except DecodeError as error:
+                errors.append(str(error))
+        raise DecodeError(" or ".join(errors))
+
+    return check
+
+
+def _sequence(kind: Any) -> Decoder:
+    inner = _decoder(kind)
+
+    def check(value: Any, where: str) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise DecodeError(f"{where}: expected a list, found {_describe(value)}")
+        return tuple(inner(item, f"{where}[{index}]") for index, item in enumerate(value))
+
+    return check
+
+
+def _fixed_tuple(kinds: tuple[Any, ...]) -> Decoder:
+    inner = [_decoder(kind) for kind in kinds]
+
+    def check(value: Any, where: str) -> Any:
+        if not isinstance(value, (list, tuple)) or len(value) != len(inner):
+            raise DecodeError(f"{where}: expected a list of {len(inner)}, found {_describe(value)}")
+        return tuple(step(item, f"{where}[{index}]") for index, (step, item) in enumerate(zip(inner, value, strict=True)))
+
+    return check
+
+
+def _mapping(kind: Any) -> Decoder:
+    inner = _decoder(kind)
+
+    def check(value: Any, where: str) -> Any:
+        if not isinstance(value, dict):
+            raise DecodeError(f"{where}: expected an object, found {_describe(value)}")
+        return {_key(key, where): inner(item, f"{where}.{key}") for key, item in value.items()}
+
+    return check
+
+
+def _dataclass(kind: type) -> Decoder:
+    hints = typing.get_type_hints(kind)
+    fields = {item.name: (item, _Lazy(hints[item.name])) for item in dataclasses.fields(kind) if item.init}
+    required = {
+        name
+        for name, (item, _) in fields.items()
+        if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+    }
+
+    def check(value: Any, where: str) -> Any:
+        if not isinstance(value, dict):
+            raise DecodeError(f"{where}: expected an object, found {_describe(value)}")
+        unknown = value.keys() - fields.keys()
+        if unknown:
+            raise DecodeError(
+                f"{where}: unknown field '{min(unknown, key=str)}' (known: {', '.join(sorted(fields))})"
+            )
+        missing = required - value.keys()
+        if missing:
+            raise DecodeError(f"{where}: field '{min(missing)}' is missing")
+        return kind(**{name: fields[name][1](item, f"{where}.{name}") for name, item in value.items()})
+
+    return check
+
+
+class _Lazy:
+    """A decoder that is looked up at first use, so that classes may refer to one another."""
+
+    __slots__ = ("_decode", "_kind")
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self._decode: Decoder | None = None
+
+    def __call__(self, value: Any, where: str) -> Any:
+        if self._decode is None:
+            self._decode = _decoder(self._kind)
+        return self._decode(value, where)
+
+
+def _key(key: Any, where: str) -> str:
+    if not isinstance(key, str):
+        raise DecodeError(f"{where}: expected text as key, found {_describe(key)}")
+    return key
+
+
+def _name(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(kind, kind.__name__)
+
+
+def _describe(value: Any) -> str:
+    text = repr(value)
+    return f"{_name(type(value))} {text[:60]}{'…' if len(text) > 60 else ''}"

@@ -1,0 +1,1 @@
+"""Corpora: manifests and recordings, checked and decoded before a run."""

@@ -1,0 +1,45 @@
+"""What a corpus is once it has been checked: utterances that can be put to any pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.pipeline import SAMPLE_RATE, Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One recording, decoded: samples `(n,)` float32 mono at 16 kHz, its text, and where speech ends in it."""
+
+    id: str
+    samples: Samples
+    sha256: str
+    """Hash of the recording's file as it was read."""
+    speech_end_ms: float
+    """End of the user's speech, from the beginning of the clip."""
+    speech_end_source: Literal["annotated", "estimated"]
+    text: str | None = None
+    language: str = "en"
+    voice: str = ""
+    licence: str = ""
+
+    @property
+    def duration_ms(self) -> float:
+        """Length of the clip."""
+        return len(self.samples) * 1000 / SAMPLE_RATE
+
+    def speech(self) -> Samples:
+        """The clip cut at the end of its speech."""
+        return self.samples[: round(self.speech_end_ms * SAMPLE_RATE / 1000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A named set of utterances; `sha256` covers ids, recordings, texts and ends of speech."""
+
+    name: str
+    source: str
+    utterances: tuple[Utterance, ...]
+    sha256: str
+    notices: tuple[str, ...] = ()

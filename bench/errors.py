@@ -1,0 +1,61 @@
+"""Everything that can go wrong and be explained to a user.
+
+    BenchError                     one message: what happened, why, what to do next
+    ├── UsageError                 the command line, a config file or an option is wrong
+    │   └── UnknownName            a pipeline, engine, corpus or option that does not exist
+    ├── MissingDependency          an extra, a system library or a device is not there
+    ├── CorpusError                a manifest or a recording cannot be used
+    ├── RunError                   a run folder cannot be written, read, resumed or compared
+    ├── WeightsError               model weights are missing, misshapen or of the wrong kind
+    └── WorkerError                a pipeline's process did not do what was asked of it
+
+The command line prints the message of a `BenchError` without a traceback and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """A failure with a message meant for people: what happened, why, and what to do next."""
+
+    exit_code = 3
+
+
+class UsageError(BenchError):
+    """Raised when flags, a config file or pipeline options are wrong."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """Raised when a name is not among the known ones; names the nearest."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        guess = f" Did you mean '{near[0]}'?" if near else ""
+        listing = f" Known: {', '.join(names)}." if names else " None are known here."
+        super().__init__(f"Unknown {what} '{name}'.{guess}{listing}{' ' + hint if hint else ''}")
+
+
+class MissingDependency(BenchError):
+    """Raised when something that must be installed or plugged in is not there."""
+
+
+class CorpusError(BenchError):
+    """Raised when a corpus, its manifest or one of its recordings cannot be used."""
+
+
+class RunError(BenchError):
+    """Raised when a run folder cannot be written, read, resumed or compared."""
+
+
+class WeightsError(BenchError):
+    """Raised when model weights are missing, misshapen, or not of the kind asked for."""
+
+
+class WorkerError(BenchError):
+    """Raised when a worker process breaks its protocol, dies or does not answer."""

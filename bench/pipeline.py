@@ -1,0 +1,197 @@
+"""The contract that pipelines meet.
+
+A pipeline is a class with a `declaration` (readable without importing any model library) and four methods. It is
+registered as an entry point of the group `firstpacket.pipelines`; nothing in this tree has to change to add one:
+
+    class Echo(Pipeline):
+        declaration = Declaration(
+            name="echo", kind="direct", summary="Says back what it heard.", stages=(Stage("encoder", "listen"),)
+        )
+
+        def load(self) -> None: ...
+
+        def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+            with trace.stage("encoder"):
+                samples = speech.whole()
+            yield Packet(samples, speech.sample_rate, after=trace.hand_off("encoder"))
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.timing.trace import HandOff, Trace
+
+Samples = npt.NDArray[np.float32]
+Role = Literal["wait", "listen", "think", "speak", "move"]
+OptionValue = str | int | float | bool
+
+SAMPLE_RATE = 16_000
+"""Rate at which every pipeline hears the user, in Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A named part of a pipeline; the role lays unlike pipelines side by side."""
+
+    id: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option that a label may set: `name=value` after the pipeline's name.
+
+    The type of `default` is the type of the option. `choices`, if any, are the only values allowed;
+    `engines` names an entry-point group (`asr`, `llm`, `tts`) whose members are the choices.
+    """
+
+    name: str
+    default: OptionValue
+    help: str
+    choices: tuple[OptionValue, ...] = ()
+    engines: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Something that must be importable, and the extra of this distribution that brings it."""
+
+    module: str
+    extra: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a pipeline (or an engine of one) says of itself before anything is loaded."""
+
+    name: str
+    kind: str
+    summary: str
+    stages: tuple[Stage, ...] = ()
+    options: tuple[Option, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    starts_before_speech_ends: bool = False
+    gpu: Literal["none", "optional", "required"] = "none"
+    install: str = ""
+    """Command that installs it, for plugins from elsewhere; empty means the extras of `requires`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was asked of one label: where it runs and with which options (checked, defaults filled in)."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    seed: int = 0
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """The option as text."""
+        return str(self.options[name])
+
+    def whole(self, name: str) -> int:
+        """The option as a whole number."""
+        return int(self.options[name])
+
+    def number(self, name: str) -> float:
+        """The option as a number."""
+        return float(self.options[name])
+
+    def switch(self, name: str) -> bool:
+        """The option as true or false."""
+        return bool(self.options[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where one set of weights came from; printed by every report."""
+
+    part: str
+    origin: Literal["published", "dummy", "demo", "bundled", "none"]
+    source: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A piece of the spoken answer in host memory.
+
+    `samples` is mono float32 in [-1, 1] at `sample_rate` Hz, shape `(n,)`. `after` is the hand-off that caused it; the
+    critical path is walked back from there.
+    """
+
+    samples: Samples
+    sample_rate: int
+    after: HandOff | None = None
+
+
+class Speech(Protocol):
+    """The user's speech as it is heard: 16 kHz mono float32."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Always `SAMPLE_RATE`."""
+        ...
+
+    @property
+    def language(self) -> str:
+        """Language of the recording as the corpus gives it, for example `en`."""
+        ...
+
+    def frames(self) -> Iterator[Samples]:
+        """Frames in the order of delivery, blocking until the next one is due; ends where speech ends.
+
+        With realtime input a frame is 20 ms (the last may be shorter); with file input everything comes at once.
+        Raises `TurnCancelled` when the turn was called off.
+        """
+        ...
+
+    def whole(self) -> Samples:
+        """All of the user's speech, shape `(n,)`; blocks until it has ended. Raises `TurnCancelled`."""
+        ...
+
+
+class TurnCancelled(Exception):
+    """Raised inside `respond` when the harness called the turn off; let it pass."""
+
+
+class Pipeline(ABC):
+    """A voice assistant: hears one utterance, answers with audio packets."""
+
+    declaration: ClassVar[Declaration]
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def load(self) -> None:
+        """Load weights and start engines. Called once in the worker, before the first turn; timed as the cold start.
+
+        Raises `MissingDependency` or `WeightsError` with a message for people.
+        """
+
+    @abstractmethod
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        """Answer one utterance; yield each packet as soon as it could be played.
+
+        Turns are independent: nothing of an earlier turn may change the answer. Threads started here must have ended
+        when the iterator is exhausted or closed.
+        """
+
+    def close(self) -> None:  # noqa: B027 (an empty default is meant: many pipelines hold nothing)
+        """Release what `load` took. Called once, also after failures."""
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Origins of all weights in use; valid after `load`."""
+        return ()
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """Further facts for the manifest, valid after `load`: sizes, kernels chosen, threads."""
+        return {}

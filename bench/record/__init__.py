@@ -1,0 +1,1 @@
+"""A run on disk: its versioned schema and its append-only store."""

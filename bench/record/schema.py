@@ -1,0 +1,163 @@
+"""The versioned schema of a run folder.
+
+    RUN/
+      manifest.json     one `Manifest`: what was asked, of what, with which versions
+      segments.jsonl    one `Segment` per start of the manager: environment, weights, facts (the run and each resumption)
+      traces.jsonl      one `Evidence` line per turn: everything raw
+      turns.jsonl       one `Turn` line per turn, written after its evidence: the commit record, narrow
+      audio/            replies, if kept
+      worker-LABEL.log  what the label's process printed
+      lock              held while a manager is at work
+
+Times are integer nanoseconds on the host's monotonic clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bench.pipeline import OptionValue, Stage, Weights
+from bench.timing.spans import TurnTrace
+
+SCHEMA = 1
+
+Outcome = Literal["answered", "silent", "failed", "timeout", "interrupted"]
+Phase = Literal["cold", "warmup", "measured"]
+InputMode = Literal["file", "realtime"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPlan:
+    """One label: a pipeline with one set of options (all of them, defaults filled in)."""
+
+    label: str
+    pipeline: str
+    device: str
+    dtype: str
+    options: dict[str, OptionValue]
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceFacts:
+    """What the record keeps of one utterance."""
+
+    id: str
+    sha256: str
+    duration_ms: float
+    speech_end_ms: float
+    speech_end_source: Literal["annotated", "estimated"]
+    text: str | None = None
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a run is; written once, before the first turn."""
+
+    schema: int
+    run: str
+    created: str
+    command: tuple[str, ...]
+    input: InputMode
+    t0: str
+    turns: int
+    """Measured turns asked of every label."""
+    warmup: int
+    seed: int
+    deadline_ms: float
+    keep_audio: bool
+    labels: tuple[LabelPlan, ...]
+    corpus: str
+    corpus_source: str
+    corpus_sha256: str
+    utterances: tuple[UtteranceFacts, ...]
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFacts:
+    """What a worker said of itself once it had loaded."""
+
+    label: str
+    load_ns: int
+    pid: int
+    weights: tuple[Weights, ...]
+    facts: dict[str, OptionValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One uninterrupted stretch of a run: a start of the manager."""
+
+    segment: int
+    started: str
+    wall_ns: int
+    """Wall-clock time, ns since 1970, at `monotonic_ns`."""
+    monotonic_ns: int
+    environment: dict[str, OptionValue | None]
+    packages: dict[str, str]
+    labels: tuple[LabelFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the microphone did: every frame's due and real moment of delivery."""
+
+    t0_ns: int
+    start_ns: int
+    last_frame_ns: int
+    lateness_ns: tuple[int, ...]
+    """Per frame: delivered minus due, ns. One frame with file input (due when it was handed over)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The wide line: everything raw about one turn."""
+
+    turn: int
+    label: str
+    utterance: str
+    outcome: Outcome
+    delivery: Delivery
+    trace: TurnTrace
+    reply_levels: tuple[float, ...] = ()
+    """RMS of the reply in successive windows of 10 ms, linear, all packets joined gaplessly."""
+    audio: str = ""
+    """Path of the kept reply, relative to the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathPart:
+    """A stretch of the critical path summed over its owner: `stage` did it, `kind` says in which way."""
+
+    stage: str
+    kind: Literal["host", "gpu", "queued", "launch", "unattributed"]
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The narrow line: one turn's outcome and figures. Its presence commits the turn."""
+
+    turn: int
+    segment: int
+    block: int
+    phase: Phase
+    label: str
+    utterance: str
+    outcome: Outcome
+    figures: dict[str, int | float]
+    """By metric name; times in ns. What could not be measured is absent."""
+    path: tuple[PathPart, ...]
+    """Critical path to the first packet; sums exactly to `first_packet_latency`."""
+    path_error_ns: int
+    """Bound on the error of borders that rest on GPU spans; 0 without any."""
+    hidden: dict[str, int]
+    """Per stage: ns of work before the first packet that was not on the path."""
+    evidence_at: int
+    evidence_bytes: int
+    evidence_crc32: int
+    flags: tuple[str, ...] = ()
+    reason: str = ""

@@ -1,0 +1,1 @@
+"""The instrumentor: clock, trace and GPU time. What a pipeline and a worker need is imported from the modules."""

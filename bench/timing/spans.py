@@ -1,0 +1,95 @@
+"""What the instrumentor saw in one turn, as plain frozen values.
+
+All `_ns` fields are stamps on the host's monotonic clock. GPU spans have been put on that same line, each with the
+error that doing so may have made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HandOff:
+    """The moment at which an item left `stage`, on the thread that let go of it."""
+
+    id: int
+    stage: str
+    thread: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSpan:
+    """The window between two events on one stream, on the host's line; `error_ns` bounds each border's error."""
+
+    stream: int
+    start_ns: int
+    end_ns: int
+    error_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpan:
+    """One stretch of a stage's work on one host thread, with the GPU's part of it if it has one.
+
+    `after` is the id of the hand-off whose item this work began with.
+    """
+
+    stage: str
+    thread: int
+    start_ns: int
+    end_ns: int
+    after: int | None = None
+    first_output_ns: int | None = None
+    gpu: GpuSpan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceWait:
+    """A stretch in which a host thread did nothing but wait for the GPU."""
+
+    thread: int
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A named moment."""
+
+    name: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that came up on the way: `kind` is `transcript` or `reply`."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PacketStamp:
+    """A packet's arrival at the harness; `thread` is the one that received it."""
+
+    at_ns: int
+    samples: int
+    sample_rate: int
+    thread: int
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTrace:
+    """Everything seen in one turn, in order of time within each field."""
+
+    spans: tuple[StageSpan, ...] = ()
+    hand_offs: tuple[HandOff, ...] = ()
+    waits: tuple[DeviceWait, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    texts: tuple[Text, ...] = ()
+    packets: tuple[PacketStamp, ...] = ()
+    events: int = 0
+    """Number of recordings the instrumentor made; times its cost each, they are the tax on the turn."""

@@ -1,0 +1,158 @@
+"""The live side of a turn's trace: what a pipeline calls while it works.
+
+    with trace.stage("tts", after=phrase.hand_off) as span:
+        ...
+        span.first_output()
+    packet = Packet(samples, rate, after=trace.hand_off("tts"))
+
+Every call appends one record to a list (atomic in CPython), so stages may run in any number of threads. Nothing here
+waits, locks or synchronises a GPU.
+"""
+
+from __future__ import annotations
+
+import itertools
+from threading import get_ident
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from bench.timing.clock import Clock
+from bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
+
+if TYPE_CHECKING:
+    from bench.timing.cuda import GpuRecorder, PendingSpan
+
+__all__ = ["HandOff", "OpenStage", "Trace"]
+
+
+class OpenStage:
+    """A stage at work; a context manager made by `Trace.stage`."""
+
+    __slots__ = ("_after", "_end_ns", "_first_output_ns", "_gpu", "_stage", "_start_ns", "_thread", "_trace")
+
+    def __init__(self, trace: Trace, stage: str, after: HandOff | None, gpu: PendingSpan | None) -> None:
+        self._trace = trace
+        self._stage = stage
+        self._after = after
+        self._gpu = gpu
+        self._first_output_ns: int | None = None
+
+    def first_output(self) -> None:
+        """Note that the stage's first output exists now; later calls change nothing."""
+        if self._first_output_ns is None:
+            self._first_output_ns = self._trace._now_ns()
+
+    def __enter__(self) -> OpenStage:
+        self._thread = get_ident()
+        self._start_ns = self._trace._now_ns()
+        if self._gpu is not None:
+            self._gpu.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._gpu is not None:
+            self._gpu.end()
+        self._end_ns = self._trace._now_ns()
+        self._trace._stages.append(self)
+
+    def _closed(self) -> StageSpan:
+        return StageSpan(
+            stage=self._stage,
+            thread=self._thread,
+            start_ns=self._start_ns,
+            end_ns=self._end_ns,
+            after=self._after.id if self._after is not None else None,
+            first_output_ns=self._first_output_ns,
+            gpu=self._gpu.resolved() if self._gpu is not None else None,
+        )
+
+
+class _OpenWait:
+    __slots__ = ("_start_ns", "_trace")
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def __enter__(self) -> None:
+        self._start_ns = self._trace._now_ns()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._trace._waits.append(DeviceWait(get_ident(), self._start_ns, self._trace._now_ns()))
+
+
+class Trace:
+    """Records one turn. Pipelines get one per turn and pass it along explicitly."""
+
+    def __init__(self, clock: Clock, gpu: GpuRecorder | None = None) -> None:
+        self.clock = clock
+        self._now_ns = clock.now_ns
+        self._gpu = gpu
+        self._ids = itertools.count()
+        self._stages: list[OpenStage] = []
+        self._hand_offs: list[HandOff] = []
+        self._waits: list[DeviceWait] = []
+        self._marks: list[Mark] = []
+        self._texts: list[Text] = []
+        self._packets: list[PacketStamp] = []
+
+    def stage(self, stage: str, *, after: HandOff | None = None, gpu: bool = False) -> OpenStage:
+        """Time the body of a `with` as work of `stage`.
+
+        `after` is the hand-off that brought the item worked on. `gpu=True` says that the body launches work on the
+        current CUDA stream: an event is recorded there before and after it (not during a graph capture, and not at all
+        when the pipeline runs on the CPU).
+        """
+        pending = self._gpu.pending_span() if gpu and self._gpu is not None else None
+        return OpenStage(self, stage, after, pending)
+
+    def hand_off(self, stage: str) -> HandOff:
+        """Note that an item leaves `stage` now; give the result to whoever works on the item next."""
+        hand_off = HandOff(next(self._ids), stage, get_ident(), self._now_ns())
+        self._hand_offs.append(hand_off)
+        return hand_off
+
+    def device_wait(self) -> _OpenWait:
+        """Mark the body of a `with` as nothing but a wait for the GPU (a blocking copy, `.item()`, an event).
+
+        The critical path then divides that time among the GPU's spans instead of giving it to the waiting stage.
+        """
+        return _OpenWait(self)
+
+    def mark(self, name: str) -> None:
+        """Note a named moment."""
+        self._marks.append(Mark(name, self._now_ns()))
+
+    def text(self, kind: str, text: str) -> None:
+        """Keep a text of this turn: `kind` is `transcript` (what was heard) or `reply` (what is being said)."""
+        self._texts.append(Text(kind, text))
+
+    def packet(self, samples: int, sample_rate: int, after: HandOff | None) -> PacketStamp:
+        """Stamp a packet's arrival; called by the harness alone."""
+        stamp = PacketStamp(self._now_ns(), samples, sample_rate, get_ident(), after.id if after else None)
+        self._packets.append(stamp)
+        return stamp
+
+    def finish(self) -> TurnTrace:
+        """Everything seen so far; GPU spans are read now, so the turn must be over (and the recorder's turn ended)."""
+        spans = sorted((stage._closed() for stage in list(self._stages)), key=lambda span: (span.start_ns, -span.end_ns))
+        first_outputs = sum(span.first_output_ns is not None for span in spans)
+        gpu_events = 2 * sum(span.gpu is not None for span in spans)
+        return TurnTrace(
+            spans=tuple(spans),
+            hand_offs=tuple(self._hand_offs),
+            waits=tuple(self._waits),
+            marks=tuple(self._marks),
+            texts=tuple(self._texts),
+            packets=tuple(self._packets),
+            events=len(spans) * 2
+            + first_outputs
+            + gpu_events
+            + len(self._hand_offs)
+            + len(self._waits) * 2
+            + len(self._marks)
+            + len(self._packets),
+        )
