@@ -1,0 +1,1 @@
+"""Pure: one turn's evidence in, its figures out."""
