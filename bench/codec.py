@@ -23,7 +23,7 @@ class DecodeError(ValueError):
 
 def decode(kind: type[T], value: Any, where: str = "") -> T:
     """Build a `kind` (a dataclass, or anything its fields may be) from JSON values. Raises `DecodeError`."""
-    return typing.cast(T, _decoder(kind)(value, where or getattr(kind, "__name__", str(kind))))
+    return typing.cast(T, _decoder(typing.cast(Any, kind))(value, where or getattr(kind, "__name__", str(kind))))
 
 
 def encode(value: Any) -> Any:
@@ -43,7 +43,7 @@ def encode(value: Any) -> Any:
 
 def _is_empty_default(item: dataclasses.Field[Any], value: Any) -> bool:
     if item.default is not dataclasses.MISSING:
-        return value is None and item.default is None or (value in ("", ()) and item.default == value)
+        return (value is None and item.default is None) or (value in ("", ()) and item.default == value)
     return False
 
 
@@ -124,7 +124,9 @@ def _fixed_tuple(kinds: tuple[Any, ...]) -> Decoder:
     def check(value: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)) or len(value) != len(inner):
             raise DecodeError(f"{where}: expected a list of {len(inner)}, found {_describe(value)}")
-        return tuple(step(item, f"{where}[{index}]") for index, (step, item) in enumerate(zip(inner, value, strict=True)))
+        return tuple(
+            step(item, f"{where}[{index}]") for index, (step, item) in enumerate(zip(inner, value, strict=True))
+        )
 
     return check
 
@@ -154,9 +156,7 @@ def _dataclass(kind: type) -> Decoder:
             raise DecodeError(f"{where}: expected an object, found {_describe(value)}")
         unknown = value.keys() - fields.keys()
         if unknown:
-            raise DecodeError(
-                f"{where}: unknown field '{min(unknown, key=str)}' (known: {', '.join(sorted(fields))})"
-            )
+            raise DecodeError(f"{where}: unknown field '{min(unknown, key=str)}' (known: {', '.join(sorted(fields))})")
         missing = required - value.keys()
         if missing:
             raise DecodeError(f"{where}: field '{min(missing)}' is missing")

@@ -170,6 +170,15 @@ class Pipeline(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    @classmethod
+    def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
+        """The declaration that holds for the options a user chose.
+
+        Pipelines made of engines add those of the chosen ones here; it must import no model library.
+        Raises `UnknownName` for an engine that does not exist.
+        """
+        return cls.declaration
+
     @abstractmethod
     def load(self) -> None:
         """Load weights and start engines. Called once in the worker, before the first turn; timed as the cold start.

@@ -30,7 +30,9 @@ HEADLINE = "first_packet_latency"
 
 TURN_METRICS = (
     Metric(HEADLINE, "first packet", "t0", "first reply audio packet in host memory, of any content"),
-    Metric("response_latency", "first audible", "t0", "first audible sample, played gaplessly from the first packet on"),
+    Metric(
+        "response_latency", "first audible", "t0", "first audible sample, played gaplessly from the first packet on"
+    ),
     Metric("leading_silence", "leading silence", "first packet", "first audible sample, in media time"),
     Metric("gapless_first_audio", "gapless", "t0", "first packet plus the smallest pre-roll that gives no stall"),
     Metric("turn_duration", "whole turn", "t0", "last reply sample played, without pre-roll"),
@@ -40,7 +42,9 @@ TURN_METRICS = (
     Metric("llm_first_token_latency", "t0 to LLM token", "t0", "first output of the LLM", side="pipeline"),
     Metric("asr_final_latency", "final transcript", "t0", "end of the last asr span", side="pipeline"),
     Metric("rtf_e2e", "RTF end to end", "generation_duration", "divided by reply_audio", unit="ratio"),
-    Metric("rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"),
+    Metric(
+        "rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"
+    ),
     Metric("underrun_max", "worst deficit", "player without pre-roll", "largest wait of the player for audio"),
     Metric("stall_total", "total stall", "player without pre-roll", "sum of the player's waits after the first packet"),
     Metric("stall_count", "stalls", "player without pre-roll", "number of the player's waits", unit="count"),
@@ -57,6 +61,8 @@ def metric(name: str) -> Metric:
         _, *stage, side = name.split(".")
         stage_id = ".".join(stage)
         if side == "gpu":
-            return Metric(name, f"{stage_id} (GPU)", "events before the stage's launches", "after them, summed", side="gpu")
+            return Metric(
+                name, f"{stage_id} (GPU)", "events before the stage's launches", "after them, summed", side="gpu"
+            )
         return Metric(name, f"{stage_id} (host)", "stage entered", "stage left, summed over its spans", side="pipeline")
     raise KeyError(name)

@@ -2,7 +2,7 @@
 
     RUN/
       manifest.json     one `Manifest`: what was asked, of what, with which versions
-      segments.jsonl    one `Segment` per start of the manager: environment, weights, facts (the run and each resumption)
+      segments.jsonl    one `Segment` per start of the manager (the run, each resumption): environment, weights
       traces.jsonl      one `Evidence` line per turn: everything raw
       turns.jsonl       one `Turn` line per turn, written after its evidence: the commit record, narrow
       audio/            replies, if kept

@@ -69,7 +69,8 @@ class TorchCuda:
             import torch
         except ImportError as error:
             raise MissingDependency(
-                f"Device {device} needs torch, which is not installed. Install it with: pip install 'firstpacket[direct]'"
+                f"Device {device} needs torch, which is not installed. "
+                "Install it with: pip install 'firstpacket[direct]'"
             ) from error
         if not torch.cuda.is_available():
             raise MissingDependency(
@@ -81,7 +82,8 @@ class TorchCuda:
 
     def new_event(self) -> Any:
         """A timing event of this device."""
-        return self._torch.cuda.Event(enable_timing=True)
+        new_event: Any = self._torch.cuda.Event
+        return new_event(enable_timing=True)
 
     def current_stream(self) -> tuple[int, Any]:
         """The stream's CUDA handle and torch's object."""

@@ -138,7 +138,9 @@ class Trace:
 
     def finish(self) -> TurnTrace:
         """Everything seen so far; GPU spans are read now, so the turn must be over (and the recorder's turn ended)."""
-        spans = sorted((stage._closed() for stage in list(self._stages)), key=lambda span: (span.start_ns, -span.end_ns))
+        spans = sorted(
+            (stage._closed() for stage in list(self._stages)), key=lambda span: (span.start_ns, -span.end_ns)
+        )
         first_outputs = sum(span.first_output_ns is not None for span in spans)
         gpu_events = 2 * sum(span.gpu is not None for span in spans)
         return TurnTrace(

@@ -1,0 +1,57 @@
+"""When the reply becomes audible: levels in short windows, and a stated detector on them.
+
+The detector is that of Pipecat's benchmark: RMS over -40 dBFS, sustained for 50 ms; windows here are 10 ms without
+overlap, so the onset is known to 10 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.pipeline import Samples
+
+WINDOW_MS = 10
+THRESHOLD_DBFS = -40.0
+SUSTAINED_MS = 50
+
+
+def reply_levels(packets: Sequence[tuple[Samples, int]]) -> tuple[float, ...]:
+    """RMS of a reply in successive 10 ms windows, linear; packets `(samples, rate in Hz)` are joined gaplessly.
+
+    A window may span two packets; the last one may be shorter. Rounded to 7 decimals (-140 dBFS).
+    """
+    if not packets:
+        return ()
+    rate = packets[0][1]
+    samples = np.concatenate([_at_rate(samples, own_rate, rate) for samples, own_rate in packets]).astype(np.float64)
+    window = max(1, rate * WINDOW_MS // 1000)
+    starts = np.arange(0, len(samples), window)
+    if not len(starts):
+        return ()
+    sums = np.add.reduceat(samples**2, starts)
+    counts = np.diff(np.append(starts, len(samples)))
+    return tuple(round(float(level), 7) for level in np.sqrt(sums / counts))
+
+
+def audible_onset_ns(levels: Sequence[float]) -> int | None:
+    """Media time of the first audible sample (the beginning of its window); `None` for a reply without any.
+
+    A reply that ends while loud counts as sustained from where it became loud.
+    """
+    threshold = 10 ** (THRESHOLD_DBFS / 20)
+    needed = SUSTAINED_MS // WINDOW_MS
+    run = 0
+    for index, level in enumerate(levels):
+        run = run + 1 if level > threshold else 0
+        if run == needed or (run and index == len(levels) - 1):
+            return (index - run + 1) * WINDOW_MS * 1_000_000
+    return None
+
+
+def _at_rate(samples: Samples, own_rate: int, rate: int) -> Samples:
+    """Nearest-sample conversion; only levels are wanted, so no filter is needed."""
+    if own_rate == rate:
+        return samples
+    return samples[(np.arange(len(samples) * rate // own_rate) * own_rate // rate)]

@@ -1,0 +1,264 @@
+"""For every nanosecond between t0 and the first packet: which stage was the one being waited for.
+
+The path is walked back from the first packet. On a host thread it goes through the innermost stage span at work; at
+the beginning of a span that names a hand-off it jumps to where the item was let go (the time between is `queued`, a
+part of the stage that received it), otherwise it goes on with what the same thread did before. Kernel launches return
+at once, so where a host thread did nothing but wait for the GPU, the path changes over to the device: the GPU span
+that ended last before the wait did, then whatever held that span up: the span before it on its stream, the GPU work
+behind the hand-off that it came from, or, when the device was idle, its launch on the host.
+
+Parts are cut at t0 and add up to the first-packet latency to the nanosecond, by construction: the cursor only moves
+back, and every move is owned by exactly one part.
+
+    host           a stage worked on a host thread
+    gpu            a stage worked on the device, and the host had nothing else to wait for
+    queued         an item waited between a hand-off and the beginning of the stage that received it
+    launch         the device was idle between a stage's launch on the host and its start there
+    unattributed   none of these
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
+
+Kind = Literal["host", "gpu", "queued", "launch", "unattributed"]
+
+DELIVERY = "delivery"
+"""Owner of the way from the last hand-off to the harness."""
+NOBODY = ""
+"""Owner of time that no stage accounts for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of the path, `start_ns` to `end_ns` on the host's line, and its owner."""
+
+    stage: str
+    kind: Kind
+    start_ns: int
+    end_ns: int
+    error_ns: int = 0
+
+    @property
+    def ns(self) -> int:
+        """Length of the stretch."""
+        return self.end_ns - self.start_ns
+
+
+def critical_path(trace: TurnTrace, t0_ns: int) -> tuple[Part, ...]:
+    """The path from t0 to the first packet in order of time; empty without a packet or if it came before t0."""
+    if not trace.packets or trace.packets[0].at_ns <= t0_ns:
+        return ()
+    walk = _Walk(trace, t0_ns)
+    walk.from_packet(trace.packets[0])
+    return tuple(reversed(walk.parts))
+
+
+def summed(parts: Iterable[Part]) -> dict[tuple[str, Kind], int]:
+    """Total ns by owner and kind, in the order in which owners first appear on the path."""
+    totals: dict[tuple[str, Kind], int] = defaultdict(int)
+    for part in parts:
+        totals[part.stage, part.kind] += part.ns
+    return dict(totals)
+
+
+def hidden(trace: TurnTrace, t0_ns: int, path: Iterable[Part]) -> dict[str, int]:
+    """Per stage: ns in which it worked (on host or GPU) between t0 and the first packet without being on the path."""
+    if not trace.packets:
+        return {}
+    until_ns = trace.packets[0].at_ns
+    worked: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for span in trace.spans:
+        worked[span.stage].append((span.start_ns, span.end_ns))
+        if span.gpu is not None:
+            worked[span.stage].append((span.gpu.start_ns, span.gpu.end_ns))
+    owned: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for part in path:
+        if part.kind in ("host", "gpu", "launch"):
+            owned[part.stage].append((part.start_ns, part.end_ns))
+    result = {}
+    for stage, stretches in worked.items():
+        stretches = [(max(start, t0_ns), min(end, until_ns)) for start, end in stretches]
+        total = _covered(stretches)
+        off_path = _covered(stretches + owned[stage]) - _covered(owned[stage])
+        if total and off_path:
+            result[stage] = off_path
+    return result
+
+
+def _covered(stretches: list[tuple[int, int]]) -> int:
+    """Length of the union of stretches."""
+    total, reached = 0, None
+    for start, end in sorted(stretches):
+        if reached is None or start > reached:
+            total += max(0, end - start)
+            reached = max(start, end)
+        elif end > reached:
+            total += end - reached
+            reached = end
+    return total
+
+
+class _Walk:
+    """The cursor that goes back in time, and the parts it leaves behind (latest first)."""
+
+    def __init__(self, trace: TurnTrace, t0_ns: int) -> None:
+        self.parts: list[Part] = []
+        self._t0_ns = t0_ns
+        self._now_ns = 0
+        self._hand_offs = {hand_off.id: hand_off for hand_off in trace.hand_offs}
+        self._threads: dict[int, list[_Piece]] = defaultdict(list)
+        by_thread: dict[int, list[StageSpan]] = defaultdict(list)
+        for span in trace.spans:
+            by_thread[span.thread].append(span)
+        waits: dict[int, list[DeviceWait]] = defaultdict(list)
+        for wait in trace.waits:
+            waits[wait.thread].append(wait)
+        for thread in by_thread.keys() | waits.keys():
+            self._threads[thread] = _flatten(by_thread[thread], waits[thread])
+        self._gpu = [span for span in trace.spans if span.gpu is not None]
+
+    def from_packet(self, packet: PacketStamp) -> None:
+        """Walk from the packet's arrival back to t0."""
+        self._now_ns = packet.at_ns
+        thread = packet.thread
+        if packet.after is not None and packet.after in self._hand_offs:
+            hand_off = self._hand_offs[packet.after]
+            self._own(hand_off.at_ns, DELIVERY, "queued")
+            thread = hand_off.thread
+        self._on_host(thread)
+        self._own(self._t0_ns, NOBODY, "unattributed")
+
+    def _own(self, back_to_ns: int, stage: str, kind: Kind, error_ns: int = 0) -> None:
+        """Give the time from `back_to_ns` to the cursor to an owner and move the cursor there."""
+        back_to_ns = max(back_to_ns, self._t0_ns)
+        if back_to_ns < self._now_ns:
+            self.parts.append(Part(stage, kind, back_to_ns, self._now_ns, error_ns))
+            self._now_ns = back_to_ns
+
+    def _on_host(self, thread: int) -> None:
+        while self._now_ns > self._t0_ns:
+            piece = _before(self._threads[thread], self._now_ns)
+            if piece is None:
+                return
+            self._own(piece.end_ns, NOBODY, "unattributed")
+            if self._now_ns <= self._t0_ns:
+                return
+            if piece.waits:
+                thread = self._on_device(piece, thread)
+                continue
+            self._own(piece.start_ns, piece.span.stage, "host")
+            thread = self._before_span(piece, thread)
+
+    def _before_span(self, piece: _Piece, thread: int) -> int:
+        """At the beginning of a span that received an item: jump to where the item was let go."""
+        if not piece.begins or piece.span.after is None:
+            return thread
+        hand_off = self._hand_offs.get(piece.span.after)
+        if hand_off is None or hand_off.at_ns > self._now_ns:
+            return thread
+        self._own(hand_off.at_ns, piece.span.stage, "queued")
+        return hand_off.thread
+
+    def _on_device(self, wait: _Piece, thread: int) -> int:
+        """Divide a wait for the device among GPU spans; returns the thread on which the walk goes on."""
+        current = self._span_waited_for(wait, thread)
+        if current is None or current.gpu is None or current.gpu.end_ns <= wait.start_ns:
+            # Nothing known ended within the wait: the stage that waited keeps it.
+            self._own(wait.start_ns, wait.span.stage, "unattributed")
+            return thread
+        self._own(current.gpu.end_ns, wait.span.stage, "unattributed", current.gpu.error_ns)
+        while True:
+            gpu = _gpu(current)
+            launched_ns = min(current.start_ns, gpu.start_ns)
+            held_up_by = self._held_up_by(current, launched_ns)
+            if held_up_by is None:
+                self._own(gpu.start_ns, current.stage, "gpu", gpu.error_ns)
+                self._own(launched_ns, current.stage, "launch", gpu.error_ns)
+                return self._before_span(_Piece(launched_ns, launched_ns, current, begins=True), current.thread)
+            self._own(max(gpu.start_ns, _gpu(held_up_by).end_ns), current.stage, "gpu", gpu.error_ns)
+            self._own(_gpu(held_up_by).end_ns, NOBODY, "unattributed", gpu.error_ns)
+            if self._now_ns <= self._t0_ns:
+                return current.thread
+            current = held_up_by
+
+    def _span_waited_for(self, wait: _Piece, thread: int) -> StageSpan | None:
+        """The GPU span launched from this thread (or handed to it) that ended last before the wait did."""
+        candidates = [
+            span
+            for span in self._gpu
+            if span.thread == thread
+            and span.start_ns <= wait.end_ns
+            and _gpu(span).end_ns <= self._now_ns + _gpu(span).error_ns
+        ]
+        return max(candidates, key=lambda span: _gpu(span).end_ns, default=None)
+
+    def _held_up_by(self, span: StageSpan, launched_ns: int) -> StageSpan | None:
+        """The GPU work that `span` had to wait for after its launch; `None` if its launch came last."""
+        gpu = _gpu(span)
+        source = self._hand_offs.get(span.after) if span.after is not None else None
+        candidates = [
+            other
+            for other in self._gpu
+            if other is not span
+            and launched_ns < _gpu(other).end_ns <= gpu.start_ns + gpu.error_ns
+            and _gpu(other).start_ns < gpu.start_ns
+            and (_gpu(other).stream == gpu.stream or _let_go(other, source))
+        ]
+        return max(candidates, key=lambda other: _gpu(other).end_ns, default=None)
+
+
+def _let_go(span: StageSpan, hand_off: HandOff | None) -> bool:
+    """Whether the hand-off may carry this span's result."""
+    return hand_off is not None and span.stage == hand_off.stage and span.start_ns <= hand_off.at_ns
+
+
+def _gpu(span: StageSpan) -> GpuSpan:
+    assert span.gpu is not None
+    return span.gpu
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of a thread's time line on which one span is the innermost."""
+
+    start_ns: int
+    end_ns: int
+    span: StageSpan
+    begins: bool = False
+    waits: bool = False
+
+
+_NO_STAGE = StageSpan(NOBODY, 0, 0, 0)
+
+
+def _flatten(spans: list[StageSpan], waits: list[DeviceWait]) -> list[_Piece]:
+    """Cut a thread's nested spans and waits into disjoint pieces in order of time, the innermost owning each."""
+    borders = sorted({ns for item in [*spans, *waits] for ns in (item.start_ns, item.end_ns)})
+    pieces = []
+    ordered = sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))
+    for start_ns, end_ns in zip(borders, borders[1:], strict=False):
+        over = [span for span in ordered if span.start_ns <= start_ns and end_ns <= span.end_ns]
+        waiting = any(wait.start_ns <= start_ns and end_ns <= wait.end_ns for wait in waits)
+        if over:
+            pieces.append(_Piece(start_ns, end_ns, over[-1], over[-1].start_ns == start_ns, waiting))
+        elif waiting:
+            pieces.append(_Piece(start_ns, end_ns, _NO_STAGE, waits=True))
+    return pieces
+
+
+def _before(pieces: list[_Piece], now_ns: int) -> _Piece | None:
+    """The last piece that begins before `now_ns`, cut to end there."""
+    index = bisect_left(pieces, now_ns, key=lambda piece: piece.start_ns) - 1
+    if index < 0:
+        return None
+    piece = pieces[index]
+    if piece.end_ns <= now_ns:
+        return piece
+    return _Piece(piece.start_ns, now_ns, piece.span, piece.begins, piece.waits)

@@ -1,0 +1,113 @@
+"""One turn's evidence in, its figures out: everything the narrow line holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from bench.metrics.audible import audible_onset_ns
+from bench.metrics.critical_path import Part, critical_path, hidden, summed
+from bench.metrics.player import media_ns, play
+from bench.record.schema import Evidence, Outcome, PathPart
+from bench.timing.spans import TurnTrace
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFigures:
+    """What one turn measured."""
+
+    figures: dict[str, int | float]
+    path: tuple[PathPart, ...]
+    path_error_ns: int
+    hidden: dict[str, int]
+
+
+def turn_figures(evidence: Evidence) -> TurnFigures:
+    """All figures of a turn; those whose events did not happen are absent. Deterministic: recomputing gives the same."""
+    t0_ns = evidence.delivery.t0_ns
+    path = critical_path(evidence.trace, t0_ns)
+    figures = {
+        **_packet_figures(evidence, t0_ns),
+        **_language_figures(evidence.trace, t0_ns),
+        **_stage_figures(evidence.trace),
+    }
+    parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
+    return TurnFigures(figures, parts, _path_error_ns(path), hidden(evidence.trace, t0_ns, path))
+
+
+def heard_outcome(trace: TurnTrace, levels: tuple[float, ...]) -> Outcome:
+    """`answered`, or `silent` when there is no audible sample in the whole reply."""
+    return "answered" if trace.packets and audible_onset_ns(levels) is not None else "silent"
+
+
+def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
+    packets = evidence.trace.packets
+    playback = play(packets)
+    if playback is None:
+        return {}
+    first_ns, last_ns = packets[0].at_ns, packets[-1].at_ns
+    figures: dict[str, int | float] = {
+        "first_packet_latency": first_ns - t0_ns,
+        "gapless_first_audio": first_ns - t0_ns + playback.smallest_pre_roll_ns,
+        "turn_duration": playback.ends_ns - t0_ns,
+        "generation_duration": last_ns - t0_ns,
+        "reply_audio": playback.media_ns,
+        "packets": len(packets),
+    }
+    if playback.media_ns:
+        figures["rtf_e2e"] = (last_ns - t0_ns) / playback.media_ns
+    if len(packets) > 1:
+        figures["underrun_max"] = max(playback.stalls_ns, default=0)
+        figures["stall_total"] = sum(playback.stalls_ns)
+        figures["stall_count"] = len(playback.stalls_ns)
+        rest_ns = playback.media_ns - media_ns(packets[0])
+        if rest_ns > 0:
+            figures["rtf_steady"] = (last_ns - first_ns) / rest_ns
+    onset_ns = audible_onset_ns(evidence.reply_levels)
+    if onset_ns is not None:
+        figures["leading_silence"] = onset_ns
+        figures["response_latency"] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns
+    return figures
+
+
+def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:
+    """When a player without pre-roll reaches media time `onset_ns`, its stalls included."""
+    played_until_ns = trace.packets[0].at_ns
+    media_so_far_ns = 0
+    for packet in trace.packets:
+        played_until_ns = max(played_until_ns, packet.at_ns)
+        if onset_ns < media_so_far_ns + media_ns(packet):
+            return played_until_ns + onset_ns - media_so_far_ns
+        played_until_ns += media_ns(packet)
+        media_so_far_ns += media_ns(packet)
+    return played_until_ns
+
+
+def _language_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
+    figures: dict[str, int | float] = {}
+    prefills = [span for span in trace.spans if span.stage == "llm.prefill"]
+    tokens = [
+        span.first_output_ns
+        for span in trace.spans
+        if span.stage.startswith("llm.") and span.first_output_ns is not None
+    ]
+    if prefills and tokens:
+        figures["llm_ttft"] = min(tokens) - prefills[0].start_ns
+        figures["llm_first_token_latency"] = min(tokens) - t0_ns
+    transcribed = [span.end_ns for span in trace.spans if span.stage == "asr"]
+    if transcribed:
+        figures["asr_final_latency"] = max(transcribed) - t0_ns
+    return figures
+
+
+def _stage_figures(trace: TurnTrace) -> dict[str, int | float]:
+    figures: dict[str, int | float] = defaultdict(int)
+    for span in trace.spans:
+        figures[f"stage.{span.stage}.host"] += span.end_ns - span.start_ns
+        if span.gpu is not None:
+            figures[f"stage.{span.stage}.gpu"] += span.gpu.end_ns - span.gpu.start_ns
+    return dict(figures)
+
+
+def _path_error_ns(path: tuple[Part, ...]) -> int:
+    return max((part.error_ns for part in path), default=0)

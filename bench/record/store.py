@@ -1,0 +1,252 @@
+"""The append-only store of a run, and its reader.
+
+A turn is on disk before the next one begins: first its evidence, then one narrow line that commits it. A kill at any
+moment leaves at most a torn last line, which is recognised and set aside when the run is opened again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from bench.codec import DecodeError, decode, encode
+from bench.errors import RunError
+from bench.record.schema import SCHEMA, Evidence, Manifest, Segment, Turn
+
+T = TypeVar("T")
+MANIFEST, SEGMENTS, TRACES, TURNS, LOCK = "manifest.json", "segments.jsonl", "traces.jsonl", "turns.jsonl", "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as read from its folder."""
+
+    path: Path
+    manifest: Manifest
+    segments: tuple[Segment, ...]
+    turns: tuple[Turn, ...]
+    notices: tuple[str, ...] = ()
+
+    def evidence(self, turn: Turn) -> Evidence:
+        """The raw evidence of a turn. Raises `RunError` if it is damaged."""
+        with (self.path / TRACES).open("rb") as file:
+            file.seek(turn.evidence_at)
+            line = file.read(turn.evidence_bytes)
+        if len(line) != turn.evidence_bytes or zlib.crc32(line) != turn.evidence_crc32:
+            raise RunError(
+                f"The trace of turn {turn.turn} in {self.path / TRACES} is damaged (its checksum differs). "
+                "The turn's figures in turns.jsonl still stand; the trace cannot be used."
+            )
+        return decode(Evidence, _parse(line, f"{TRACES}, turn {turn.turn}"), f"{TRACES}, turn {turn.turn}")
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder from its narrow lines. Raises `RunError` if it is no run, too new, or damaged."""
+    manifest = read_manifest(path)
+    segments, _ = _read_lines(path / SEGMENTS, Segment)
+    turns, torn = _read_lines(path / TURNS, Turn)
+    known = {plan.label for plan in manifest.labels}
+    seen: set[int] = set()
+    for turn in turns:
+        if turn.label not in known or turn.turn in seen:
+            raise RunError(
+                f"{path / TURNS}: turn {turn.turn} of label '{turn.label}' stands twice or belongs to no label."
+            )
+        seen.add(turn.turn)
+    notices = ("The last line of turns.jsonl is torn: the turn in flight when the run stopped is not counted.",)
+    return Run(path, manifest, segments, turns, notices if torn else ())
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a run's manifest. Raises `RunError`."""
+    file = path / MANIFEST
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"{path} is not a run folder: {MANIFEST} cannot be read ({error.strerror}). `bench run` makes run folders."
+        ) from error
+    raw = _parse(content, str(file))
+    schema = raw.get("schema") if isinstance(raw, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise RunError(
+            f"{path} was written by a newer version (schema {schema}; this version reads up to {SCHEMA}). "
+            "Upgrade firstpacket to read it."
+        )
+    return _decoded(Manifest, raw, str(file))
+
+
+class RunWriter:
+    """Appends to one run folder, which it holds locked. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: BinaryIO | None = None
+        self._files: list[BinaryIO] = []
+
+    @classmethod
+    def create(cls, path: Path, manifest: Manifest) -> RunWriter:
+        """Make a new run folder. Raises `RunError` if it exists already or cannot be written."""
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise RunError(
+                f"{path} exists already. Choose another --out, or go on with it: bench run --resume {path}"
+            ) from error
+        except OSError as error:
+            raise RunError(
+                f"Cannot make the run folder {path}: {error.strerror}. Choose another place with --out."
+            ) from error
+        writer = cls(path)
+        writer._open()
+        writer._replace(MANIFEST, (json.dumps(encode(manifest), indent=1, ensure_ascii=False) + "\n").encode())
+        return writer
+
+    @classmethod
+    def resume(cls, path: Path) -> RunWriter:
+        """Open an existing run to go on with it; torn last lines are moved to `NAME.torn`. Raises `RunError`."""
+        read_manifest(path)
+        writer = cls(path)
+        writer._open()
+        for name in (SEGMENTS, TRACES, TURNS):
+            writer._set_torn_line_aside(name)
+        return writer
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all files and release the lock."""
+        for file in self._files:
+            file.close()
+        self._files = []
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def segment(self, segment: Segment) -> None:
+        """Append a segment."""
+        with (self.path / SEGMENTS).open("ab") as file:
+            self._append(file, _line(segment))
+
+    def evidence(self, evidence: Evidence) -> tuple[int, int, int]:
+        """Append a turn's evidence; returns where it lies: (offset, bytes, CRC-32 of its line)."""
+        line = _line(evidence)
+        at = self._append(self._traces, line)
+        return at, len(line), zlib.crc32(line)
+
+    def turn(self, turn: Turn) -> None:
+        """Append the narrow line that commits a turn."""
+        self._append(self._turns, _line(turn))
+
+    def _open(self) -> None:
+        try:
+            self._lock = (self.path / LOCK).open("ab")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._traces = (self.path / TRACES).open("ab")
+            self._turns = (self.path / TURNS).open("ab")
+            self._files = [self._traces, self._turns]
+        except BlockingIOError as error:
+            self.close()
+            raise RunError(
+                f"{self.path} is in use by another bench process. Wait for it, or choose another --out."
+            ) from error
+        except OSError as error:
+            self.close()
+            raise RunError(
+                f"Cannot write to {self.path}: {error.strerror}. Choose another place with --out."
+            ) from error
+
+    def _append(self, file: BinaryIO, line: bytes) -> int:
+        at = file.seek(0, os.SEEK_END)
+        try:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError as error:
+            self._take_back(file, at)
+            raise RunError(
+                f"Cannot write to {self.path}: {error.strerror}. Everything up to the last finished turn is kept; "
+                f"make room and go on with: bench run --resume {self.path}"
+            ) from error
+        return at
+
+    def _take_back(self, file: BinaryIO, at: int) -> None:
+        """Cut a half-written line off, so that the file ends in a whole one; if that fails too, resuming does it."""
+        try:
+            os.ftruncate(file.fileno(), at)
+        except OSError:
+            return
+
+    def _replace(self, name: str, content: bytes) -> None:
+        temporary = self.path / (name + ".tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+        except OSError as error:
+            raise RunError(
+                f"Cannot write {self.path / name}: {error.strerror}. Choose another place with --out."
+            ) from error
+
+    def _set_torn_line_aside(self, name: str) -> None:
+        file = self.path / name
+        if not file.exists():
+            return
+        content = file.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            (self.path / (name + ".torn")).write_bytes(content[whole:])
+            with file.open("r+b") as handle:
+                handle.truncate(whole)
+
+
+def _line(value: Any) -> bytes:
+    """One line of JSON, ASCII only, so that no character in a text can break a line."""
+    return json.dumps(encode(value), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _read_lines(file: Path, kind: type[T]) -> tuple[tuple[T, ...], bool]:
+    """All whole lines of a file, and whether a torn one follows them."""
+    if not file.exists():
+        return (), False
+    lines = list(_lines(file))
+    torn = bool(lines) and not lines[-1].endswith(b"\n")
+    whole = lines[:-1] if torn else lines
+    return tuple(
+        _decoded(kind, _parse(line, f"{file}, line {number}"), f"{file}, line {number}")
+        for number, line in enumerate(whole, start=1)
+    ), torn
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as handle:
+            yield from handle
+    except OSError as error:
+        raise RunError(f"Cannot read {file}: {error.strerror}.") from error
+
+
+def _parse(content: bytes, where: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{where}: this is not valid JSON ({error}). The run folder is damaged.") from error
+
+
+def _decoded(kind: type[T], raw: Any, where: str) -> T:
+    try:
+        return decode(kind, raw, where)
+    except DecodeError as error:
+        raise RunError(f"{error}. The run folder is damaged or was not written by firstpacket.") from error

@@ -1,0 +1,133 @@
+"""Finds plugins by entry point, and imports one only when it is asked for.
+
+Groups: `firstpacket.pipelines` (classes derived from `bench.pipeline.Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
+(engines of the cascade), `firstpacket.commands` (Typer applications mounted under their name).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from bench.errors import MissingDependency, UnknownName, UsageError
+from bench.pipeline import Declaration, Option, OptionValue, Pipeline
+
+GROUP = "firstpacket."
+ENGINE_GROUPS = ("asr", "llm", "tts")
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names registered in a group (`pipelines`, `asr`, `llm`, `tts`, `commands`), sorted; nothing is imported."""
+    return tuple(sorted(_entries(group)))
+
+
+def engine(group: str, name: str) -> Any:
+    """The object registered as `name` in a group. Raises `UnknownName`, or `MissingDependency` if it cannot import."""
+    entries = _entries(group)
+    if name not in entries:
+        kind = {"pipelines": "pipeline", "commands": "command"}.get(group, f"{group} engine")
+        raise UnknownName(kind, name, entries, "`bench list` describes them.")
+    try:
+        return entries[name].load()
+    except ImportError as error:
+        raise MissingDependency(
+            f"The plugin '{name}' ({entries[name].value}) cannot be imported: {error}. "
+            "Reinstall the distribution that brings it, or remove it."
+        ) from error
+
+
+def pipeline(name: str) -> type[Pipeline]:
+    """The pipeline class registered as `name`."""
+    found = engine("pipelines", name)
+    if not (isinstance(found, type) and issubclass(found, Pipeline)):
+        raise UsageError(
+            f"The plugin '{name}' is not a pipeline: it must be a class derived from bench.pipeline.Pipeline."
+        )
+    return found
+
+
+def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[Declaration, dict[str, OptionValue]]:
+    """Check a label's options against its pipeline's declaration.
+
+    Returns the declaration that holds for them and all options, converted, with defaults filled in.
+    Raises `UnknownName` for a key or an engine that does not exist and `UsageError` for a value that does not fit.
+    """
+    plugin = pipeline(name)
+    chosen = {key: value for key, value in given.items() if isinstance(value, (str, int, float, bool))}
+    declaration = plugin.declare(chosen)
+    options = {option.name: option for option in declaration.options}
+    for key in given:
+        if key not in options:
+            raise UnknownName(f"option of pipeline '{name}'", key, options, "`bench list` describes them.")
+    values = {key: _convert(option, given[key]) if key in given else option.default for key, option in options.items()}
+    return declaration, values
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a declaration needs and this environment lacks."""
+
+    modules: tuple[str, ...]
+    install: str
+
+
+def missing(declaration: Declaration) -> Missing | None:
+    """What must be installed before this can run; `None` if nothing. Imports nothing."""
+    lacking = [need for need in declaration.requires if not _importable(need.module)]
+    if not lacking:
+        return None
+    extras = ",".join(sorted({need.extra for need in lacking}))
+    install = declaration.install or f"pip install 'firstpacket[{extras}]'"
+    return Missing(tuple(need.module for need in lacking), install)
+
+
+def require(declaration: Declaration) -> None:
+    """Raise `MissingDependency` with the command that helps, unless everything needed is installed."""
+    lacking = missing(declaration)
+    if lacking:
+        raise MissingDependency(
+            f"'{declaration.name}' needs {', '.join(lacking.modules)}, which is not installed. "
+            f"Install it with: {lacking.install}"
+        )
+
+
+def _entries(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP + group)}
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _convert(option: Option, given: OptionValue) -> OptionValue:
+    kind = type(option.default)
+    try:
+        value = _to_kind(kind, given)
+    except ValueError as error:
+        wanted = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
+        raise UsageError(f"Option {option.name}={given}: expected {wanted} ({option.help})") from error
+    choices = option.choices or (names(option.engines) if option.engines else ())
+    if choices and value not in choices:
+        raise UnknownName(f"value of option {option.name}:", str(value), map(str, choices))
+    return value
+
+
+def _to_kind(kind: type, given: OptionValue) -> OptionValue:
+    text = str(given).strip()
+    if kind is bool:
+        if text.lower() in ("true", "yes", "on", "1"):
+            return True
+        if text.lower() in ("false", "no", "off", "0"):
+            return False
+        raise ValueError(text)
+    if kind is int:
+        return int(text)
+    if kind is float:
+        return float(text)
+    return str(given)
