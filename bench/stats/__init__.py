@@ -1,0 +1,1 @@
+"""Pure: numbers in, estimates with intervals out; knows nothing of benchmarks."""

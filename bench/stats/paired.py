@@ -1,0 +1,51 @@
+"""Differences and ratios of pairs, with intervals by bootstrap over clusters of pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+from bench.stats.bootstrap import RESAMPLES, SEED, Estimate, Interval, estimate
+
+DIFFERENCE = "median of the paired differences"
+RATIO = "exponential of the median of the paired log ratios"
+
+
+def paired_difference(
+    before: Sequence[float],
+    after: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Estimate:
+    """The median of `after - before` over the pairs (not the difference of two medians), in the unit of the values.
+
+    Raises `ValueError` without pairs, or when lengths differ.
+    """
+    differences = [b - a for a, b in zip(before, after, strict=True)]
+    return estimate(differences, clusters, resamples=resamples, seed=seed)
+
+
+def paired_ratio(
+    before: Sequence[float],
+    after: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Estimate | None:
+    """The exponential of the median of `log(after / before)` over the pairs; None where a value is not positive.
+
+    On the log scale the ratio of A to B is the inverse of that of B to A, for an even number of pairs too. Raises
+    `ValueError` without pairs, or when lengths differ.
+    """
+    pairs = list(zip(before, after, strict=True))
+    if any(a <= 0 or b <= 0 for a, b in pairs):
+        return None
+    logs = estimate([math.log(b / a) for a, b in pairs], clusters, resamples=resamples, seed=seed)
+    interval = logs.interval
+    if interval is not None:
+        interval = Interval(math.exp(interval.low), math.exp(interval.high), interval.level)
+    return replace(logs, value=math.exp(logs.value), interval=interval)

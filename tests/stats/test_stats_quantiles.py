@@ -1,0 +1,52 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.stats.quantiles import median, quantile, supported_quantile, values_needed
+
+numbers = st.lists(st.integers(-10_000, 10_000).map(float), min_size=1, max_size=60)
+
+
+@pytest.mark.parametrize(("q", "needs"), [(0.5, 11), (0.9, 64), (0.95, 130), (0.99, 662), (0.999, 6636)])
+def test_turns_needed_are_those_of_the_binomial_table(q: float, needs: int) -> None:
+    assert values_needed(q) == needs
+
+
+def test_an_unsupported_percentile_is_never_a_number() -> None:
+    result = supported_quantile([1.0] * 50, 0.99)
+    assert result.value is None
+    assert result.shortfall == "n=50 < 662"
+
+
+@pytest.mark.parametrize(("n", "shown"), [(63, False), (64, True)])
+def test_p90_appears_with_its_64th_value(n: int, shown: bool) -> None:
+    result = supported_quantile([float(i) for i in range(n)], 0.9)
+    assert (result.value is not None) is shown
+    if shown:
+        assert result.value == pytest.approx(56.7)  # position 0.9 * 63 among 0, 1, ... 63
+
+
+def test_linear_interpolation_by_hand() -> None:
+    assert quantile([10, 20, 40, 80], 0.5) == 30
+    assert quantile([10, 20, 40, 80], 0.9) == pytest.approx(40 + 0.7 * 40)
+    assert median([3, 1, 2]) == 2
+
+
+def test_no_values_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        median([])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        values_needed(1.0)
+
+
+@given(numbers, st.floats(0, 1), st.integers(-1000, 1000), st.sampled_from([0.5, 2.0, 1024.0]))
+def test_shifting_and_scaling_move_the_quantile_alike(values: list[float], q: float, shift: int, scale: float) -> None:
+    moved = [scale * value + shift for value in values]
+    assert quantile(moved, q) == pytest.approx(scale * quantile(values, q) + shift, abs=1e-6)
+
+
+@given(numbers, st.randoms())
+def test_order_changes_nothing(values: list[float], random) -> None:
+    shuffled = list(values)
+    random.shuffle(shuffled)
+    assert median(shuffled) == median(values)
