@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 LEVEL = 0.95
-RESAMPLES = 4000
+RESAMPLES = 2000
 SEED = 0
 MIN_CLUSTERS = 6
 """Below this many clusters no 95 % interval for a median exists: even from the smallest to the largest of k values
 covers it with probability 1 - 2^(1-k) only, which reaches 0.95 at k = 6."""
 
-_CELLS = 4_000_000
-"""Resamples times values worked on at once; bounds the memory to some tens of MB."""
+_CELLS = 250_000
+"""Resamples times values worked on at once: about what a second-level cache holds."""
 
 Statistic = Literal["median", "mean"]
 Floats = npt.NDArray[np.float64]

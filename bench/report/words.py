@@ -1,0 +1,34 @@
+"""Numbers as people read them, the same in the terminal and in the report."""
+
+from __future__ import annotations
+
+from bench.compare import amount, number
+from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
+from bench.stats.quantiles import Quantile
+from bench.summary import Unit
+
+NONE = "-"
+
+
+def valued(value: float | None, unit: Unit) -> str:
+    """A value with its unit, or a dash."""
+    return NONE if value is None else amount(value, unit)
+
+
+def interval(estimate: Estimate | None, unit: Unit) -> str:
+    """The interval, or why there is none: `398 to 430`, `no interval: 3 clips < 6`."""
+    if estimate is None:
+        return NONE
+    if estimate.interval is None:
+        return f"no interval: {estimate.clusters} {'clip' if estimate.clusters == 1 else 'clips'} < {MIN_CLUSTERS}"
+    return f"{number(estimate.interval.low, unit)} to {number(estimate.interval.high, unit)}"
+
+
+def estimated(estimate: Estimate | None, unit: Unit) -> str:
+    """An estimate with its interval: `412 ms [398 to 430]`."""
+    return NONE if estimate is None else f"{amount(estimate.value, unit)} [{interval(estimate, unit)}]"
+
+
+def percentile(quantile: Quantile, unit: Unit) -> str:
+    """A percentile, or what it would need: `n/a (n=50 < 662)`."""
+    return amount(quantile.value, unit) if quantile.value is not None else f"n/a ({quantile.shortfall})"

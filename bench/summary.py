@@ -1,0 +1,354 @@
+"""A run's turns → what they say of each label: figures with intervals, outcomes, the critical path, the cold start.
+
+Figures come from the turns of phase `measured` that have them, whatever their outcome; the others are counted as
+missing, by outcome. Times are milliseconds here (the record keeps nanoseconds).
+
+`Summary.to_json` is a contract (`"schema": 1`); times in ms, absent numbers null:
+
+    schema kind run created input t0 seed time_unit notices
+    corpus           name, sha256
+    method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
+    labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n}
+      .weights[]     part origin source detail
+      .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
+      .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
+      .metrics.NAME  title unit version n n_missing missing {OUTCOME: n} clips mean p50 p50_low p50_high p90 p95 p99
+      .path          n total parts[] {stage role kind mean}: means over the n turns that have a path; parts add up
+      .hidden        {STAGE: mean}: work before the first packet that was not on the path, over the same turns
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from bench.errors import RunError
+from bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric, metric
+from bench.pipeline import Weights
+from bench.record.schema import LabelPlan, Outcome, Phase, Turn
+from bench.record.store import Run
+from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate, estimate
+from bench.stats.quantiles import INTERPOLATION, Quantile, supported_quantile, values_needed
+
+SCHEMA = 1
+PHASES: tuple[Phase, ...] = get_args(Phase)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
+KINDS = ("queued", "launch", "host", "gpu", "unattributed")
+"""Kinds of a path's parts in the order in which a stage is usually gone through."""
+NS_PER_MS = 1_000_000
+
+Unit = Literal["ms", "ratio", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric of one label over its measured turns, in `unit`; `missing` counts turns without it, by outcome."""
+
+    metric: str
+    title: str
+    unit: Unit
+    version: int
+    n: int
+    missing: dict[str, int]
+    p50: Estimate | None
+    mean: float | None
+    percentiles: dict[str, Quantile]
+
+    @property
+    def n_missing(self) -> int:
+        """Measured turns in which the metric is absent."""
+        return sum(self.missing.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PathMean:
+    """A part of the critical path: what `stage` contributed in the way `kind`, mean over the turns, ms."""
+
+    stage: str
+    role: str
+    kind: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The mean critical path to the first packet over the `n` turns that have one; the parts add up to `total_ms`."""
+
+    n: int
+    total_ms: float
+    parts: tuple[PathMean, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cold:
+    """What came before the measured turns: loading, once per segment, and the first packet of cold turns."""
+
+    load_ms: tuple[float, ...]
+    first_turn_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSummary:
+    """Everything a run says of one label."""
+
+    label: str
+    pipeline: str
+    device: str
+    dtype: str
+    asked: int
+    weights: tuple[Weights, ...]
+    outcomes: dict[Phase, dict[Outcome, int]]
+    figures: dict[str, Figure]
+    path: Path
+    hidden_ms: dict[str, float]
+    cold: Cold
+    flags: dict[str, int]
+
+    @property
+    def measured(self) -> int:
+        """Measured turns on record, whatever their outcome."""
+        return sum(self.outcomes["measured"].values())
+
+    @property
+    def audible_share(self) -> float | None:
+        """Share of the measured turns in which something was heard; None without measured turns."""
+        heard = self.figures["response_latency"].n
+        return heard / self.measured if self.measured else None
+
+    @property
+    def dummy(self) -> bool:
+        """Whether any weights are random values: then only times mean something."""
+        return any(weights.origin == "dummy" for weights in self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything a run says, label by label."""
+
+    run: str
+    created: str
+    input: str
+    t0: str
+    seed: int
+    corpus: str
+    corpus_sha256: str
+    notices: tuple[str, ...]
+    labels: tuple[LabelSummary, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values as this module's docstring lays down."""
+        return {
+            "schema": SCHEMA,
+            "kind": "firstpacket.summary",
+            "run": self.run,
+            "created": self.created,
+            "input": self.input,
+            "t0": self.t0,
+            "seed": self.seed,
+            "time_unit": "ms",
+            "corpus": {"name": self.corpus, "sha256": self.corpus_sha256},
+            "method": _method(),
+            "notices": list(self.notices),
+            "labels": {label.label: _label_json(label) for label in self.labels},
+        }
+
+
+def summarise(run: Run) -> Summary:
+    """What a run says. Raises `RunError` if a turn holds a figure that has no definition."""
+    manifest = run.manifest
+    return Summary(
+        run=manifest.run,
+        created=manifest.created,
+        input=manifest.input,
+        t0=manifest.t0,
+        seed=manifest.seed,
+        corpus=manifest.corpus,
+        corpus_sha256=manifest.corpus_sha256,
+        notices=manifest.notices + run.notices,
+        labels=tuple(_label(run, plan) for plan in manifest.labels),
+    )
+
+
+def label_weights(run: Run, label: str) -> tuple[Weights, ...]:
+    """All weights a label used in any segment, each once."""
+    facts = [facts for segment in run.segments for facts in segment.labels if facts.label == label]
+    return tuple(dict.fromkeys(weights for each in facts for weights in each.weights))
+
+
+def measured_turns(run: Run, label: str) -> list[Turn]:
+    """A label's turns of phase `measured`, in the order of the record."""
+    return [turn for turn in run.turns if turn.label == label and turn.phase == "measured"]
+
+
+def definition(name: str) -> Metric:
+    """A metric's definition. Raises `RunError` for a name this version does not know."""
+    try:
+        return metric(name)
+    except KeyError:
+        raise RunError(
+            f"The run holds the figure '{name}', which this version does not define. "
+            "Read the run with the version that wrote it, or a newer one."
+        ) from None
+
+
+def shown_value(turn: Turn, known: Metric) -> float | None:
+    """A turn's figure in the unit that summaries show (ns become ms); None where the turn has none."""
+    value = turn.figures.get(known.name)
+    if value is None:
+        return None
+    return value / NS_PER_MS if known.unit == "ns" else float(value)
+
+
+def shown_unit(known: Metric) -> Unit:
+    """The unit that summaries show a metric in."""
+    return "ms" if known.unit == "ns" else known.unit
+
+
+def _label(run: Run, plan: LabelPlan) -> LabelSummary:
+    turns = [turn for turn in run.turns if turn.label == plan.label]
+    measured = [turn for turn in turns if turn.phase == "measured"]
+    on_path = [turn for turn in measured if turn.path]
+    return LabelSummary(
+        label=plan.label,
+        pipeline=plan.pipeline,
+        device=plan.device,
+        dtype=plan.dtype,
+        asked=run.manifest.turns,
+        weights=label_weights(run, plan.label),
+        outcomes=_outcomes(turns),
+        figures={name: _figure(definition(name), measured) for name in _metric_names(measured)},
+        path=_path(on_path, plan),
+        hidden_ms=_hidden(on_path),
+        cold=_cold(run, plan.label, turns),
+        flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
+    )
+
+
+def _metric_names(turns: Iterable[Turn]) -> list[str]:
+    """The headline, the audible latency and whatever else any turn has, in the order of the definitions."""
+    found = {name for turn in turns for name in turn.figures} | {HEADLINE, "response_latency"}
+    listed = [known.name for known in TURN_METRICS if known.name in found]
+    return listed + sorted(found.difference(listed))
+
+
+def _figure(known: Metric, turns: Sequence[Turn]) -> Figure:
+    values, clips, missing = [], [], Counter[str]()
+    for turn in turns:
+        value = shown_value(turn, known)
+        if value is None:
+            missing[turn.outcome] += 1
+        else:
+            values.append(value)
+            clips.append(turn.utterance)
+    return Figure(
+        metric=known.name,
+        title=known.title,
+        unit=shown_unit(known),
+        version=known.version,
+        n=len(values),
+        missing=dict(sorted(missing.items())),
+        p50=estimate(values, clips) if values else None,
+        mean=sum(values) / len(values) if values else None,
+        percentiles={name: supported_quantile(values, q) for name, q in PERCENTILES.items()},
+    )
+
+
+def _outcomes(turns: Iterable[Turn]) -> dict[Phase, dict[Outcome, int]]:
+    counted = Counter((turn.phase, turn.outcome) for turn in turns)
+    return {phase: {outcome: counted[phase, outcome] for outcome in OUTCOMES} for phase in PHASES}
+
+
+def _path(turns: Sequence[Turn], plan: LabelPlan) -> Path:
+    """Totals stay integers until the one division, so that nothing is lost on the way."""
+    totals: Counter[tuple[str, str]] = Counter()
+    for turn in turns:
+        for part in turn.path:
+            totals[part.stage, part.kind] += part.ns
+    roles = {stage.id: stage.role for stage in plan.stages}
+    divisor = max(1, len(turns)) * NS_PER_MS
+    order = _path_order(plan, totals)
+    parts = tuple(PathMean(stage, roles.get(stage, ""), kind, totals[stage, kind] / divisor) for stage, kind in order)
+    return Path(len(turns), sum(totals.values()) / divisor, parts)
+
+
+def _path_order(plan: LabelPlan, owners: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Stages as declared, owners that are no stage last; within a stage: what it waited for, then what it did."""
+    stages = [stage.id for stage in plan.stages]
+
+    def place(owner: tuple[str, str]) -> tuple[int, str, int]:
+        stage, kind = owner
+        return stages.index(stage) if stage in stages else len(stages), stage, KINDS.index(kind)
+
+    return sorted(owners, key=place)
+
+
+def _hidden(turns: Sequence[Turn]) -> dict[str, float]:
+    totals: Counter[str] = Counter()
+    for turn in turns:
+        totals.update(turn.hidden)
+    return {stage: total / len(turns) / NS_PER_MS for stage, total in totals.items()}
+
+
+def _cold(run: Run, label: str, turns: Iterable[Turn]) -> Cold:
+    loads = [facts.load_ns for segment in run.segments for facts in segment.labels if facts.label == label]
+    firsts = [turn.figures[HEADLINE] for turn in turns if turn.phase == "cold" and HEADLINE in turn.figures]
+    return Cold(tuple(ns / NS_PER_MS for ns in loads), tuple(ns / NS_PER_MS for ns in firsts))
+
+
+def _method() -> dict[str, Any]:
+    return {
+        "interpolation": INTERPOLATION,
+        "interval": {
+            "level": LEVEL,
+            "method": "percentile bootstrap over clips",
+            "resamples": RESAMPLES,
+            "seed": SEED,
+            "needs_clips": MIN_CLUSTERS,
+        },
+        "turns_needed": {name: values_needed(q) for name, q in PERCENTILES.items()},
+    }
+
+
+def _label_json(label: LabelSummary) -> dict[str, Any]:
+    return {
+        "pipeline": label.pipeline,
+        "device": label.device,
+        "dtype": label.dtype,
+        "asked": label.asked,
+        "audible_share": label.audible_share,
+        "flags": label.flags,
+        "weights": [asdict(weights) for weights in label.weights],
+        "outcomes": label.outcomes,
+        "cold": {"load": list(label.cold.load_ms), "first_turn": list(label.cold.first_turn_ms)},
+        "metrics": {name: _figure_json(figure) for name, figure in label.figures.items()},
+        "path": {
+            "n": label.path.n,
+            "total": label.path.total_ms,
+            "parts": [
+                {"stage": part.stage, "role": part.role, "kind": part.kind, "mean": part.ms}
+                for part in label.path.parts
+            ],
+        },
+        "hidden": label.hidden_ms,
+    }
+
+
+def _figure_json(figure: Figure) -> dict[str, Any]:
+    interval = figure.p50.interval if figure.p50 else None
+    return {
+        "title": figure.title,
+        "unit": figure.unit,
+        "version": figure.version,
+        "n": figure.n,
+        "n_missing": figure.n_missing,
+        "missing": figure.missing,
+        "clips": figure.p50.clusters if figure.p50 else 0,
+        "mean": figure.mean,
+        "p50": figure.p50.value if figure.p50 else None,
+        "p50_low": interval.low if interval else None,
+        "p50_high": interval.high if interval else None,
+        **{name: percentile.value for name, percentile in figure.percentiles.items()},
+    }

@@ -1,0 +1,166 @@
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from bench.compare import CAVEAT, compare_all, compare_labels, compare_runs, sentence
+from bench.errors import RunError, UnknownName
+from bench.pipeline import Weights
+from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
+from bench.record.store import Run
+
+MS = 1_000_000
+CLIPS = [f"clip-{index}" for index in range(8)]
+
+
+def run_of(values: dict[str, list[int | None]], name: str = "monday", origin="published", **manifest) -> Run:
+    """A run in which each label answers clip i after `values[label][i]` ms; None is a timeout."""
+    plans = tuple(LabelPlan(label, "scripted", "cpu", "float32", {}, ()) for label in values)
+    turns = [_turn(label, clip, ms) for label in values for clip, ms in zip(CLIPS, values[label], strict=False)]
+    facts = tuple(LabelFacts(label, 5 * MS, 1, (Weights("llm", origin, "somewhere"),)) for label in values)
+    settings = {"corpus_sha256": "c" * 64, "t0": "end of speech", "input": "file", **manifest}
+    return Run(
+        path=Path("somewhere"),
+        manifest=manifest_of(run=name, labels=plans, **settings),
+        segments=(Segment(0, "", 0, 0, {}, {}, facts),),
+        turns=tuple(replace(turn, turn=number) for number, turn in enumerate(turns)),
+    )
+
+
+def manifest_of(**said) -> Manifest:
+    """What a test does not say is empty, so that the schema can grow."""
+    return Manifest(**{item.name: "" for item in fields(Manifest)} | {"schema": 1, "notices": ()} | said)
+
+
+def _turn(label: str, clip: str, ms: int | None) -> Turn:
+    outcome: Outcome = "timeout" if ms is None else "answered"
+    figures = {} if ms is None else {"first_packet_latency": ms * MS, "packets": 3}
+    return Turn(0, 0, 0, "measured", label, clip, outcome, figures, (), 0, {}, 0, 0, 0)
+
+
+CASCADE = [500, 600, 700, 800, 900, 1000, 1100, 1200]
+DIRECT = [ms - fewer for ms, fewer in zip(CASCADE, (390, 400, 405, 410, 414, 420, 430, 440), strict=True)]
+
+
+def test_the_difference_is_taken_pair_by_pair() -> None:
+    found = compare_labels(run_of({"cascade": CASCADE, "direct": DIRECT}), "cascade", "direct")
+    assert found.difference is not None
+    assert found.difference.value == -412  # between 410 and 414
+    assert found.finding == "less"
+    assert (found.pairs, found.clips, found.lost) == (8, 8, {})
+    assert found.ratio is not None
+    assert found.ratio.value == pytest.approx((390 / 800 * 486 / 900) ** 0.5)
+
+
+def test_the_sentence_says_what_was_found() -> None:
+    run = run_of({"cascade": CASCADE, "direct": DIRECT})
+    there = sentence(compare_labels(run, "cascade", "direct"))
+    assert there.startswith("direct answers 412 ms sooner than cascade to the first packet (95 % CI ")
+    assert there.endswith(", 8 pairs on 8 clips)")
+    low, high = (float(part) for part in there.split("CI ")[1].split(",")[0].split(" to "))
+    assert 390 <= low <= 412 <= high <= 440
+    back = sentence(compare_labels(run, "direct", "cascade"))
+    assert back.startswith("cascade answers 412 ms later than direct to the first packet")
+
+
+def test_an_interval_with_zero_in_it_shows_no_difference() -> None:
+    other = [ms + step for ms, step in zip(CASCADE, (-30, 30, -20, 20, -10, 10, -1, 1), strict=True)]
+    found = compare_labels(run_of({"a": CASCADE, "b": other}), "a", "b")
+    assert found.finding == "undecided"
+    assert sentence(found).startswith(
+        "These turns do not show a difference between a and b to the first packet (95 % CI -"
+    )
+
+
+def test_few_clips_are_too_few_to_tell() -> None:
+    found = compare_labels(run_of({"a": CASCADE[:5], "b": DIRECT[:5]}), "a", "b")
+    assert found.finding == "too few"
+    assert found.difference is not None
+    assert found.difference.interval is None
+    assert "5 pairs on 5 clips, and an interval needs 6 clips" in sentence(found)
+
+
+def test_no_pair_at_all_is_said_too() -> None:
+    found = compare_labels(run_of({"a": [None] * 8, "b": DIRECT}), "a", "b")
+    assert found.difference is None
+    assert sentence(found).startswith("Too few turns")
+    assert "0 pairs on 0 clips, 8 lost" in sentence(found)
+
+
+def test_lost_pairs_are_counted_with_their_reasons() -> None:
+    values = {"a": [None, 600, None, 800, 900, 1000, 1100, 1200], "b": [100, None, None, *DIRECT[3:7]]}
+    found = compare_labels(run_of(values), "a", "b")
+    assert found.pairs == 4
+    assert found.lost == {"a: timeout": 1, "b: timeout": 1, "a: timeout, b: timeout": 1, "b: no such turn": 1}
+
+
+def test_turns_of_other_blocks_segments_and_phases_are_no_pairs() -> None:
+    run = run_of({"a": CASCADE, "b": DIRECT})
+    changed = [
+        replace(turn, block=1) if turn.utterance == "clip-0"
+        else replace(turn, segment=1) if turn.utterance == "clip-1"
+        else replace(turn, phase="warmup") if turn.utterance == "clip-2"
+        else turn
+        for turn in run.turns if turn.label == "b"
+    ]  # fmt: skip
+    kept = [turn for turn in run.turns if turn.label == "a"]
+    found = compare_labels(replace(run, turns=(*kept, *changed)), "a", "b")
+    assert found.pairs == 5
+    assert found.lost == {"a: no such turn": 2, "b: no such turn": 3}
+
+
+def test_two_turns_in_one_block_are_not_silently_one() -> None:
+    run = run_of({"a": CASCADE, "b": DIRECT})
+    again = replace(run.turns[0], turn=99)
+    assert compare_labels(replace(run, turns=(*run.turns, again)), "a", "b").lost == {"a: 2 turns in one block": 1}
+
+
+def test_dummy_weights_put_the_caveat_behind_every_sentence() -> None:
+    run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy")
+    assert CAVEAT == "times only; unmatched; the answers mean nothing"
+    assert sentence(compare_labels(run, "a", "b")).endswith(f" [{CAVEAT}]")
+    assert CAVEAT not in sentence(compare_labels(run_of({"a": CASCADE, "b": DIRECT}), "a", "b"))
+
+
+def test_other_metrics_are_said_in_their_own_unit() -> None:
+    run = run_of({"a": CASCADE, "b": DIRECT})
+    more = [replace(turn, figures={"packets": 5}) if turn.label == "b" else turn for turn in run.turns]
+    found = compare_labels(replace(run, turns=tuple(more)), "a", "b", "packets")
+    assert sentence(found) == "packets is 2 more with b than with a (95 % CI 2 to 2, 8 pairs on 8 clips)"
+
+
+def test_all_labels_stand_against_the_first() -> None:
+    found = compare_all(run_of({"a": CASCADE, "b": DIRECT, "c": DIRECT}))
+    assert [(each.base, each.other) for each in found] == [("a", "b"), ("a", "c")]
+    assert compare_all(run_of({"a": CASCADE})) == ()
+
+
+def test_runs_are_compared_by_clip() -> None:
+    before = run_of({"a": CASCADE})
+    twice = tuple(replace(turn, block=1, figures={"first_packet_latency": 1}) for turn in before.turns[:1])
+    after = run_of({"a": [ms + 100 for ms in CASCADE[:7]] + [None]}, name="tuesday")
+    found = compare_runs(before, after, "a")
+    assert found.difference is not None
+    assert found.difference.value == 100
+    assert (found.pairs, found.pairing) == (7, "clip")
+    assert found.lost == {"no first packet from a in tuesday": 1}
+    assert sentence(found).startswith("a in tuesday answers 100 ms later than a in monday to the first packet")
+    doubled = compare_runs(replace(before, turns=before.turns + twice), after, "a")
+    assert doubled.pairs == 7  # two turns on one clip are one value of that clip
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [({"corpus_sha256": "d" * 64}, "corpora"), ({"t0": "last frame"}, "t0"), ({"input": "realtime"}, "input")],
+)
+def test_runs_that_measured_something_else_are_refused(setting, said) -> None:
+    with pytest.raises(RunError, match=said):
+        compare_runs(run_of({"a": CASCADE}), run_of({"a": CASCADE}, **setting), "a")
+
+
+def test_unknown_names_are_refused() -> None:
+    run = run_of({"cascade": CASCADE, "direct": DIRECT})
+    with pytest.raises(UnknownName, match="Did you mean 'direct'"):
+        compare_labels(run, "cascade", "dirct")
+    with pytest.raises(RunError, match="does not define"):
+        compare_labels(run, "cascade", "direct", "made_up")

@@ -1,0 +1,164 @@
+"""One small run, its figures worked out by hand (see `TURNS`), and what the summary makes of it."""
+
+import io
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.errors import RunError
+from bench.pipeline import Stage, Weights
+from bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn
+from bench.record.store import Run
+from bench.report.terminal import summary_table
+from bench.summary import Summary, summarise
+
+MS = 1_000_000
+
+
+def turn(number, clip, phase, outcome, first_ms=None, asr_ms=0, heard_ms=None, flags=(), label="cascade") -> Turn:
+    """The path is `asr_ms` of asr on the host and the rest of tts on the GPU."""
+    figures = {"first_packet_latency": first_ms, "response_latency": heard_ms}
+    path = (("tts", "gpu", (first_ms or 0) - asr_ms), ("asr", "host", asr_ms)) if first_ms else ()
+    return Turn(
+        turn=number, segment=0, block=number, phase=phase, label=label, utterance=clip, outcome=outcome,
+        figures={name: ms * MS for name, ms in figures.items() if ms is not None},
+        path=tuple(PathPart(stage, kind, ms * MS) for stage, kind, ms in path), path_error_ns=0,
+        hidden={"asr": 6 * MS} if first_ms == 100 else {}, evidence_at=0, evidence_bytes=0, evidence_crc32=0,
+        flags=flags,
+    )  # fmt: skip
+
+
+TURNS = (
+    turn(0, "a", "cold", "answered", 900, 300, 900),
+    turn(1, "a", "warmup", "answered", 500, 100, 500),
+    turn(2, "a", "measured", "answered", 100, 40, 110),
+    turn(3, "b", "measured", "answered", 200, 50, 230, flags=("cut",)),
+    turn(4, "c", "measured", "silent", 600, 60, None),
+    turn(5, "d", "measured", "timeout"),
+    turn(6, "d", "measured", "failed"),
+    turn(7, "a", "measured", "interrupted", label="direct"),
+)
+
+
+def manifest_of(**said) -> Manifest:
+    """What a test does not say is empty, so that the schema can grow."""
+    return Manifest(**{item.name: "" for item in fields(Manifest)} | {"schema": 1, "notices": ()} | said)
+
+
+def small_run(turns=TURNS) -> Run:
+    stages = (Stage("asr", "listen"), Stage("tts", "speak"))
+    plans = tuple(LabelPlan(name, "scripted", "cpu", "float32", {}, stages) for name in ("cascade", "direct"))
+    weights = Weights("llm", "dummy", "seed 1")
+    segments = tuple(
+        Segment(at, "", 0, 0, {}, {}, (LabelFacts("cascade", load * MS, 1, (weights,)),))
+        for at, load in ((0, 1500), (1, 1600))
+    )
+    manifest = manifest_of(
+        run="small", created="today", input="file", t0="end of speech", turns=6, seed=3, labels=plans, corpus="clips",
+        corpus_sha256="ab" * 32, notices=("a notice",),
+    )  # fmt: skip
+    return Run(Path("somewhere"), manifest, segments, turns, ("a torn line",))
+
+
+@pytest.fixture
+def summary() -> Summary:
+    return summarise(small_run())
+
+
+def test_figures_are_those_of_the_measured_turns_that_have_them(summary: Summary) -> None:
+    first = summary.labels[0].figures["first_packet_latency"]
+    assert (first.n, first.n_missing, first.missing) == (3, 2, {"failed": 1, "timeout": 1})
+    assert (first.mean, first.unit) == (300, "ms")
+    assert first.p50 is not None
+    assert (first.p50.value, first.p50.clusters, first.p50.interval) == (200, 3, None)
+    heard = summary.labels[0].figures["response_latency"]
+    assert (heard.n, heard.mean, heard.missing) == (2, 170, {"failed": 1, "silent": 1, "timeout": 1})
+
+
+def test_every_turn_is_counted_in_its_phase(summary: Summary) -> None:
+    outcomes = summary.labels[0].outcomes
+    assert sum(sum(counts.values()) for counts in outcomes.values()) == 7
+    assert outcomes["measured"] == {"answered": 2, "silent": 1, "failed": 1, "timeout": 1, "interrupted": 0}
+    assert outcomes["cold"]["answered"] == outcomes["warmup"]["answered"] == 1
+    assert summary.labels[0].audible_share == 0.4
+    assert summary.labels[0].flags == {"cut": 1}
+
+
+def test_the_path_adds_up_to_the_mean_first_packet(summary: Summary) -> None:
+    path = summary.labels[0].path
+    assert [(part.stage, part.role, part.kind, part.ms) for part in path.parts] == [
+        ("asr", "listen", "host", 50.0),
+        ("tts", "speak", "gpu", 250.0),
+    ]
+    assert path.n == 3
+    assert sum(part.ms for part in path.parts) == path.total_ms == 300
+    assert summary.labels[0].hidden_ms == {"asr": 2.0}
+
+
+def test_the_cold_start_stands_apart(summary: Summary) -> None:
+    cold = summary.labels[0].cold
+    assert (cold.load_ms, cold.first_turn_ms) == ((1500, 1600), (900,))
+
+
+def test_a_label_that_never_answered_is_there_with_its_outcome(summary: Summary) -> None:
+    direct = summary.labels[1]
+    figure = direct.figures["first_packet_latency"]
+    assert (figure.n, figure.p50, figure.mean, figure.missing) == (0, None, None, {"interrupted": 1})
+    assert (direct.path.n, direct.path.total_ms, direct.audible_share) == (0, 0, 0)
+
+
+def test_json_keeps_its_contract(summary: Summary) -> None:
+    told = json.loads(json.dumps(summary.to_json(), allow_nan=False))
+    assert (told["schema"], told["time_unit"], told["run"]) == (1, "ms", "small")
+    assert told["notices"] == ["a notice", "a torn line"]
+    assert told["method"]["turns_needed"] == {"p90": 64, "p95": 130, "p99": 662}
+    cascade = told["labels"]["cascade"]
+    assert cascade["metrics"]["first_packet_latency"] == {
+        "title": "first packet", "unit": "ms", "version": 1, "n": 3, "n_missing": 2,
+        "missing": {"failed": 1, "timeout": 1}, "clips": 3, "mean": 300.0, "p50": 200.0, "p50_low": None,
+        "p50_high": None, "p90": None, "p95": None, "p99": None,
+    }  # fmt: skip
+    assert cascade["path"]["parts"][0] == {"stage": "asr", "role": "listen", "kind": "host", "mean": 50.0}
+    assert cascade["cold"] == {"load": [1500.0, 1600.0], "first_turn": [900.0]}
+    assert cascade["weights"] == [{"part": "llm", "origin": "dummy", "source": "seed 1", "detail": ""}]
+    assert cascade["outcomes"]["measured"]["timeout"] == 1
+
+
+def test_a_percentile_appears_once_the_turns_carry_it() -> None:
+    turns = tuple(turn(at, f"clip-{at % 8}", "measured", "answered", at + 1, 1, at + 1) for at in range(64))
+    first = summarise(small_run(turns)).labels[0].figures["first_packet_latency"]
+    assert first.percentiles["p90"].value == pytest.approx(57.7)
+    assert first.percentiles["p95"].value is None
+    assert first.p50 is not None
+    assert first.p50.interval is not None
+    assert first.p50.interval.contains(32.5)
+
+
+def test_an_undefined_figure_is_an_error() -> None:
+    strange = replace(TURNS[2], figures={"made_up": 1})
+    with pytest.raises(RunError, match="made_up"):
+        summarise(small_run((strange,)))
+
+
+def printed(summary: Summary, *percentiles: str) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(summary_table(summary, percentiles))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_table_shows_no_number_that_the_turns_do_not_carry(summary: Summary) -> None:
+    told = printed(summary, "p99")
+    assert "n/a (n=3 < 662)" in told
+    assert "200 ms" in told
+    assert "3 clips < 6" in told
+    assert "1 silent, 1 failed, 1 timeout" in told
+    assert "p90" not in told
+
+
+def test_labels_are_text_in_the_table(summary: Summary) -> None:
+    hostile = replace(summary, labels=(replace(summary.labels[0], label="[bold]x[/nope]"),))
+    assert "[bold]x[/nope]" in printed(hostile)
