@@ -23,6 +23,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
@@ -115,14 +116,18 @@ class _Walk:
         self._hand_offs = {hand_off.id: hand_off for hand_off in trace.hand_offs}
         self._threads: dict[int, list[_Piece]] = defaultdict(list)
         by_thread: dict[int, list[StageSpan]] = defaultdict(list)
-        for span in trace.spans:
+        # What began after the packet cannot have been waited for; leaving it out keeps long replies cheap.
+        until_ns = trace.packets[0].at_ns
+        spans = [span for span in trace.spans if span.start_ns < until_ns]
+        for span in spans:
             by_thread[span.thread].append(span)
         waits: dict[int, list[DeviceWait]] = defaultdict(list)
         for wait in trace.waits:
-            waits[wait.thread].append(wait)
+            if wait.start_ns < until_ns:
+                waits[wait.thread].append(wait)
         for thread in by_thread.keys() | waits.keys():
             self._threads[thread] = _flatten(by_thread[thread], waits[thread])
-        self._gpu = [span for span in trace.spans if span.gpu is not None]
+        self._gpu = [span for span in spans if span.gpu is not None]
 
     def from_packet(self, packet: PacketStamp) -> None:
         """Walk from the packet's arrival back to t0."""
@@ -151,7 +156,10 @@ class _Walk:
             if self._now_ns <= self._t0_ns:
                 return
             if piece.waits:
+                reached_ns = self._now_ns
                 thread = self._on_device(piece, thread)
+                if self._now_ns == reached_ns:
+                    self._own(piece.start_ns, piece.span.stage, "unattributed")
                 continue
             self._own(piece.start_ns, piece.span.stage, "host")
             thread = self._before_span(piece, thread)
@@ -190,10 +198,11 @@ class _Walk:
 
     def _span_waited_for(self, wait: _Piece, thread: int) -> StageSpan | None:
         """The GPU span launched from this thread (or handed to it) that ended last before the wait did."""
+        source = self._hand_offs.get(wait.span.after) if wait.span.after is not None else None
         candidates = [
             span
             for span in self._gpu
-            if span.thread == thread
+            if (span.thread == thread or _let_go(span, source))
             and span.start_ns <= wait.end_ns
             and _gpu(span).end_ns <= self._now_ns + _gpu(span).error_ns
         ]
@@ -240,10 +249,11 @@ _NO_STAGE = StageSpan(NOBODY, 0, 0, 0)
 
 def _flatten(spans: list[StageSpan], waits: list[DeviceWait]) -> list[_Piece]:
     """Cut a thread's nested spans and waits into disjoint pieces in order of time, the innermost owning each."""
-    borders = sorted({ns for item in [*spans, *waits] for ns in (item.start_ns, item.end_ns)})
+    borders = {ns for span in spans for ns in (span.start_ns, span.end_ns)}
+    borders |= {ns for wait in waits for ns in (wait.start_ns, wait.end_ns)}
     pieces = []
     ordered = sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))
-    for start_ns, end_ns in zip(borders, borders[1:], strict=False):
+    for start_ns, end_ns in pairwise(sorted(borders)):
         over = [span for span in ordered if span.start_ns <= start_ns and end_ns <= span.end_ns]
         waiting = any(wait.start_ns <= start_ns and end_ns <= wait.end_ns for wait in waits)
         if over:

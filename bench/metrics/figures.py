@@ -23,7 +23,7 @@ class TurnFigures:
 
 
 def turn_figures(evidence: Evidence) -> TurnFigures:
-    """All figures of a turn; those whose events did not happen are absent. Deterministic: recomputing gives the same."""
+    """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same."""
     t0_ns = evidence.delivery.t0_ns
     path = critical_path(evidence.trace, t0_ns)
     figures = {
@@ -86,11 +86,8 @@ def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:
 def _language_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
     figures: dict[str, int | float] = {}
     prefills = [span for span in trace.spans if span.stage == "llm.prefill"]
-    tokens = [
-        span.first_output_ns
-        for span in trace.spans
-        if span.stage.startswith("llm.") and span.first_output_ns is not None
-    ]
+    thinking = [span for span in trace.spans if span.stage.startswith("llm.")]
+    tokens = [span.first_output_ns for span in thinking if span.first_output_ns is not None]
     if prefills and tokens:
         figures["llm_ttft"] = min(tokens) - prefills[0].start_ns
         figures["llm_first_token_latency"] = min(tokens) - t0_ns

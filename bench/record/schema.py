@@ -67,11 +67,14 @@ class Manifest:
     warmup: int
     seed: int
     deadline_ms: float
+    threads: int
     keep_audio: bool
     labels: tuple[LabelPlan, ...]
     corpus: str
     corpus_source: str
     corpus_sha256: str
+    limit: int | None
+    trim_to_s: float | None
     utterances: tuple[UtteranceFacts, ...]
     notices: tuple[str, ...] = ()
 

@@ -1,0 +1,52 @@
+"""What there is to run: pipelines, engines and corpora, what each needs, and how to install it.
+
+Reads declarations only; no model library is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench import registry
+from bench.corpus.load import list_corpora
+from bench.errors import BenchError
+from bench.pipeline import Declaration
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that can be named on the command line."""
+
+    group: str
+    name: str
+    summary: str
+    installed: bool
+    needs: str
+    install: str
+    options: tuple[str, ...] = ()
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """Everything registered, in the order pipelines, engines, corpora."""
+    found = [_plugin("pipeline", "pipelines", name) for name in registry.names("pipelines")]
+    for group in registry.ENGINE_GROUPS:
+        found += [_plugin(group, group, name) for name in registry.names(group)]
+    found += [Entry("corpus", name, text, True, "", "") for name, text in list_corpora()]
+    return tuple(found)
+
+
+def _plugin(title: str, group: str, name: str) -> Entry:
+    try:
+        declaration: Declaration = registry.engine(group, name).declaration
+    except (BenchError, AttributeError) as error:
+        return Entry(title, name, f"broken plugin: {error}", False, "", "")
+    lacking = registry.missing(declaration)
+    return Entry(
+        title,
+        name,
+        declaration.summary,
+        lacking is None,
+        ", ".join(sorted({need.module for need in declaration.requires})),
+        lacking.install if lacking else "",
+        tuple(f"{option.name}={option.default}  {option.help}" for option in declaration.options),
+    )

@@ -1,0 +1,269 @@
+"""The command line: flags → one `Options` value → a call. The only place that prints and exits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bench.compare import Comparison
+    from bench.record.store import Run
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="bench",
+    help="Latency benchmarks for voice assistants: cascade against direct, stage by stage, to the first packet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Input(StrEnum):
+    """How speech is delivered."""
+
+    file = "file"
+    realtime = "realtime"
+
+
+@app.command()
+def run(
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option("--pipeline", "-p", metavar="[LABEL=]NAME[,KEY=VALUE...]", help="What to run; repeat to compare."),
+    ] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="Name, folder, JSONL manifest, question.json or file. [demo]")
+    ] = None,
+    turns: Annotated[int | None, typer.Option(help="Measured turns per label. [one per utterance]")] = None,
+    warmup: Annotated[int | None, typer.Option(help="Warm-up turns per label, after the cold one. [2]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [auto]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
+    out: Annotated[str | None, typer.Option(help="Run folder to make. [reports/DATE-LABELS]")] = None,
+    input: Annotated[
+        Input | None, typer.Option(help="file: the clip at one instant; realtime: as it is spoken. [file]")
+    ] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
+    keep_audio: Annotated[
+        bool | None, typer.Option("--keep-audio/--no-keep-audio", help="Keep replies. [keep]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
+    trim_to: Annotated[float | None, typer.Option(help="Cut longer clips to so many seconds.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with these options; flags win.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.")] = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
+) -> None:
+    """Put one corpus to one or more pipelines, turn by turn, and measure."""
+    from bench.options import gather, parse_pipeline
+    from bench.run import session
+
+    console = _console()
+    with _progress(console) as progress:
+        if resume is not None:
+            if pipeline or config:
+                from bench.errors import UsageError
+
+                raise UsageError("--resume goes on with the run's own options; leave --pipeline and --config out.")
+            work: Callable[[], Path] = lambda: session.resume(resume, progress)  # noqa: E731
+        else:
+            flags: dict[str, Any] = {
+                "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
+                "corpus": corpus,
+                "turns": turns,
+                "warmup": warmup,
+                "device": device,
+                "dtype": dtype,
+                "seed": seed,
+                "out": out,
+                "input": input.value if input else None,
+                "deadline": deadline,
+                "threads": threads,
+                "keep_audio": keep_audio,
+                "limit": limit,
+                "trim_to": trim_to,
+            }
+            options = gather(flags, config)
+            work = lambda: session.start(options, ["bench", *sys.argv[1:]], progress)  # noqa: E731
+        path = work()
+    _show_end(console, path, report)
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    json: Annotated[bool, typer.Option("--json", help="All figures, as documented in docs/json.md.")] = False,
+) -> None:
+    """Print the table of a run, or all its figures as JSON."""
+    from bench.record.store import read_run
+    from bench.summary import summarise
+
+    found = read_run(path)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(summarise(found).to_json(), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(_console(stderr=False), found)
+
+
+@app.command()
+def compare(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    other: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A second run, for the same labels.")] = None,
+    metric: Annotated[str, typer.Option(help="Which metric.")] = "first_packet_latency",
+) -> None:
+    """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs."""
+    from bench.compare import compare_all, compare_same_labels
+    from bench.record.store import read_run
+
+    first = read_run(path)
+    found = compare_all(first, metric) if other is None else compare_same_labels(first, read_run(other), metric)
+    _print_comparisons(_console(stderr=False), found)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write one self-contained HTML report."""
+    from bench.record.store import read_run
+    from bench.report import write_report
+
+    _console().print(f"report: {write_report([read_run(path) for path in runs], out)}", markup=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """List pipelines, engines and corpora: what each is, what it needs, whether it is installed."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from bench.catalogue import catalogue
+
+    console = _console(stderr=False)
+    table = Table("kind", "name", "what it is", "needs", "installed", box=None, pad_edge=False)
+    for entry in catalogue():
+        state = "yes" if entry.installed else f"no: {entry.install}"
+        cells = (entry.group, entry.name, entry.summary, entry.needs, state)
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    for entry in catalogue():
+        if entry.options:
+            console.print(Text(f"\noptions of {entry.group} {entry.name}"), style="bold")
+            for option in entry.options:
+                console.print(Text(f"  {option}"))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine is, what will run here and what will not, and why."""
+    from rich.text import Text
+
+    from bench.doctor import diagnose
+
+    console = _console(stderr=False)
+    for finding in diagnose():
+        console.print(Text(f"{finding.verdict:<8}{finding.subject}: {finding.text}"), soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point of the console script. Prints the message of a `BenchError` and exits with its code."""
+    _mount_plugin_command(sys.argv[1:])
+    try:
+        app(standalone_mode=False)
+    except BenchError as error:
+        _exit(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _exit(
+            "Stopped. Everything up to the last finished turn is kept; go on with: bench run --resume RUN", INTERRUPTED
+        )
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        from click.exceptions import Abort, ClickException
+
+        if isinstance(error, ClickException):
+            error.show()
+            sys.exit(error.exit_code)
+        if isinstance(error, Abort):
+            _exit("Stopped.", INTERRUPTED)
+        raise
+
+
+def _mount_plugin_command(words: list[str]) -> None:
+    """Mount commands that plugins bring (`bench corpus`), importing one only when it is called."""
+    from bench import registry
+
+    names = registry.names("commands")
+    app.info.epilog = f"Commands of plugins: {', '.join(names)}." if names else None
+    if words and words[0] in names:
+        app.add_typer(registry.engine("commands", words[0]), name=words[0])
+
+
+def _exit(message: str, code: int) -> NoReturn:
+    typer.echo(f"bench: {message}", err=True)
+    sys.exit(code)
+
+
+def _console(stderr: bool = True) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _progress(console: Console) -> Any:
+    from bench.progress import BarProgress, PlainProgress
+
+    return BarProgress(console) if console.is_terminal else PlainProgress(console)
+
+
+def _show(console: Console, found: Run) -> None:
+    from bench.compare import compare_all
+    from bench.report.terminal import summary_table
+    from bench.summary import summarise
+
+    console.print(summary_table(summarise(found)))
+    if len(found.manifest.labels) > 1:
+        _print_comparisons(console, compare_all(found))
+
+
+def _print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> None:
+    from bench.compare import sentence
+    from bench.report.terminal import comparison_table
+
+    console.print(comparison_table(comparisons))
+    for comparison in comparisons:
+        console.print(sentence(comparison), markup=False, soft_wrap=True)
+
+
+def _show_end(console: Console, path: Path, report: bool) -> None:
+    from bench.record.store import read_run
+
+    found = read_run(path)
+    _show(_console(stderr=False), found)
+    for notice in found.manifest.notices:
+        console.print(f"note: {notice}", markup=False, soft_wrap=True)
+    console.print(f"run:    {path}", markup=False, soft_wrap=True)
+    if report:
+        from bench.report import write_report
+
+        console.print(f"report: {write_report([found], path / 'report.html')}", markup=False, soft_wrap=True)
+    answered = {turn.label for turn in found.turns if turn.outcome == "answered"}
+    silent = [plan.label for plan in found.manifest.labels if plan.label not in answered]
+    if silent:
+        raise BenchError(f"No turn of {', '.join(silent)} was answered; the reasons stand above and in {path}.")

@@ -1,0 +1,156 @@
+"""What machine this is and what is installed on it. Imports no model library."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from bench import __version__
+from bench.pipeline import OptionValue
+
+Facts = dict[str, OptionValue | None]
+
+PACKAGES = (
+    "firstpacket",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "faster-whisper",
+    "ctranslate2",
+    "pocketsphinx",
+    "espeakng-loader",
+    "onnxruntime",
+    "numpy",
+    "scipy",
+    "soundfile",
+    "soxr",
+)
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_BLOCKTIME")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU as the driver's management library sees it."""
+
+    index: int
+    name: str
+    memory_mib: int
+    driver: str
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that matter here and are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """All GPUs that NVML sees; none where there is no driver."""
+    try:
+        import pynvml
+    except ImportError:
+        return ()
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        driver = str(pynvml.nvmlSystemGetDriverVersion())
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        return tuple(
+            Gpu(
+                index, str(pynvml.nvmlDeviceGetName(handle)), pynvml.nvmlDeviceGetMemoryInfo(handle).total >> 20, driver
+            )
+            for index, handle in enumerate(handles)
+        )
+    except pynvml.NVMLError:
+        return ()
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def cuda_usable() -> bool:
+    """Whether torch, in a process of its own, can use a GPU; not even asked where the driver shows none."""
+    if not gpus():
+        return False
+    question = "import torch; print(torch.cuda.is_available())"
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", question], capture_output=True, text=True, timeout=120, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.stdout.strip() == "True"
+
+
+def facts(worker_environment: Mapping[str, str]) -> Facts:
+    """The machine as it is now, for the record; `worker_environment` is what the workers are started with."""
+    import psutil
+
+    found: Facts = {
+        "bench": __version__,
+        "git_revision": git_revision(),
+        "python": platform.python_version(),
+        "os": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_mib": psutil.virtual_memory().total >> 20,
+        "load_1min": round(os.getloadavg()[0], 2),
+        "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+    }
+    for name in THREAD_VARIABLES:
+        found[name.lower()] = worker_environment.get(name)
+    for gpu in gpus():
+        found[f"gpu{gpu.index}"] = gpu.name
+        found[f"gpu{gpu.index}_memory_mib"] = gpu.memory_mib
+        found["gpu_driver"] = gpu.driver
+    return found
+
+
+def cpu_name() -> str:
+    """The processor's name."""
+    for line in (_text(Path("/proc/cpuinfo")) or "").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def git_revision() -> str | None:
+    """Revision of the checkout that this code runs from, with `+` if it has changes; `None` for an installed wheel."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    revision = _git(root, "rev-parse", "--short=12", "HEAD")
+    if not revision:
+        return None
+    return revision + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip()
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None

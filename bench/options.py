@@ -1,0 +1,158 @@
+"""What was asked: flags win over a config file, the file over defaults.
+
+Nothing downstream sees the command line. A config file is TOML with the flags' names (`turns = 50`,
+`keep-audio = true`) and one `[[pipeline]]` table per label: `name`, optionally `label`, and the pipeline's options.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.codec import DecodeError, decode
+from bench.errors import UnknownName, UsageError
+from bench.pipeline import OptionValue
+
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineChoice:
+    """One label as it was written: options are not checked yet."""
+
+    label: str
+    name: str
+    options: dict[str, OptionValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything a run is asked with."""
+
+    pipelines: tuple[PipelineChoice, ...] = ()
+    corpus: str = "demo"
+    turns: int | None = None
+    """Measured turns per label; by default one per utterance of the corpus."""
+    warmup: int = 2
+    device: str = "auto"
+    dtype: str = "auto"
+    seed: int = 0
+    out: str | None = None
+    input: Literal["file", "realtime"] = "file"
+    deadline: float = 30.0
+    """Seconds from t0 within which the first packet must come."""
+    threads: int | None = None
+    keep_audio: bool = True
+    limit: int | None = None
+    """Use only the first so many utterances."""
+    trim_to: float | None = None
+    """Cut longer clips to so many seconds instead of refusing them."""
+
+
+def parse_pipeline(text: str) -> PipelineChoice:
+    """`[LABEL=]NAME[,key=value...]`. Raises `UsageError`."""
+    head, *pairs = text.split(",")
+    label, equals, name = head.partition("=")
+    if not equals:
+        name, label = label, label
+    options: dict[str, OptionValue] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--pipeline {text}: '{pair}' is not key=value.")
+        if key in options:
+            raise UsageError(f"--pipeline {text}: option {key} stands twice.")
+        options[key.strip()] = value
+    return PipelineChoice(label.strip(), name.strip(), options)
+
+
+def gather(flags: Mapping[str, Any], config: Path | None) -> Options:
+    """Options from flags (`None` means not given), the config file, and defaults. Raises `UsageError`."""
+    options = Options()
+    if config is not None:
+        options = _with(options, _from_file(config), str(config))
+    given = {key: value for key, value in flags.items() if value not in (None, ())}
+    return _checked(_with(options, given, "command line"))
+
+
+def _from_file(config: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(config.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"Cannot read the config file {config}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{config} is not valid TOML: {error}.") from error
+    tables = content.pop("pipeline", [])
+    values = {key.replace("-", "_"): value for key, value in content.items()}
+    if tables:
+        values["pipelines"] = tuple(_pipeline_table(table, config) for table in _list_of_tables(tables, config))
+    return values
+
+
+def _list_of_tables(tables: Any, config: Path) -> list[dict[str, Any]]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"{config}: write each pipeline as a table [[pipeline]] with a name.")
+    return tables
+
+
+def _pipeline_table(table: dict[str, Any], config: Path) -> PipelineChoice:
+    options = dict(table)
+    name = options.pop("name", None)
+    label = options.pop("label", name)
+    if not isinstance(name, str) or not isinstance(label, str):
+        raise UsageError(f"{config}: every [[pipeline]] needs a name, as text.")
+    for key, value in options.items():
+        if not isinstance(value, (str, int, float, bool)):
+            raise UsageError(f"{config}: option {key} of pipeline '{label}' must be text, a number, true or false.")
+    return PipelineChoice(label, name, options)
+
+
+def _with(options: Options, values: Mapping[str, Any], where: str) -> Options:
+    known = {field.name for field in fields(Options)}
+    for key in values:
+        if key not in known:
+            raise UnknownName("option", key.replace("_", "-"), (name.replace("_", "-") for name in known), f"({where})")
+    plain = {key: value for key, value in values.items() if key != "pipelines"}
+    try:
+        decoded = decode(Options, plain, where)
+    except DecodeError as error:
+        raise UsageError(f"{error}.") from error
+    changes: dict[str, Any] = {key: getattr(decoded, key) for key in plain}
+    if "pipelines" in values:
+        changes["pipelines"] = values["pipelines"]
+    return replace(options, **changes)
+
+
+def _checked(options: Options) -> Options:
+    if not options.pipelines:
+        raise UsageError("No pipeline was named. For example: bench run --pipeline direct --pipeline cascade")
+    _check_labels([choice.label for choice in options.pipelines])
+    if options.dtype not in DTYPES:
+        raise UnknownName("dtype", options.dtype, DTYPES)
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
+        raise UsageError(f"--device {options.device}: expected auto, cpu, cuda or cuda:N.")
+    for name, least in (("turns", 1), ("warmup", 0), ("threads", 1), ("limit", 1)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise UsageError(f"--{name} {value}: must be at least {least}.")
+    if not 0 < options.deadline < 86_400:
+        raise UsageError(f"--deadline {options.deadline:g}: must be more than 0 and less than a day, in seconds.")
+    return options
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    for label in labels:
+        if not _LABEL.fullmatch(label):
+            raise UsageError(
+                f"Label '{label}' cannot be used: it must be 1 to 64 letters, digits or . _ + - "
+                "and begin with a letter or digit."
+            )
+        if labels.count(label) > 1:
+            raise UsageError(
+                f"Label '{label}' stands twice. Give each its own: --pipeline a={label} --pipeline b={label},key=value"
+            )

@@ -1,0 +1,110 @@
+"""What is seen while a run goes on: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from bench.metrics.definitions import HEADLINE
+from bench.record.schema import Turn
+from bench.run.plan import Ask
+
+
+class RunningMedian:
+    """The median first-packet latency of each label so far."""
+
+    def __init__(self) -> None:
+        self._values_ms: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, turn: Turn) -> None:
+        """Count a measured turn that was answered."""
+        if turn.phase == "measured" and HEADLINE in turn.figures:
+            self._values_ms[turn.label].append(turn.figures[HEADLINE] / 1e6)
+
+    def text(self) -> str:
+        """`direct 312 ms  cascade 801 ms`."""
+        return "  ".join(f"{label} {statistics.median(values):.0f} ms" for label, values in self._values_ms.items())
+
+
+class BarProgress:
+    """A progress bar with the turn, the label and the running medians."""
+
+    def __init__(self, console: Console) -> None:
+        self._medians = RunningMedian()
+        self._bar = Bar(
+            BarColumn(24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.fields[medians]}"),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID = self._bar.add_task("starting", total=None, medians="")
+
+    def __enter__(self) -> BarProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def loading(self, label: str) -> None:
+        """Show what is being loaded."""
+        self._bar.update(self._task, description=f"loading {label}")
+
+    def begins(self, ask: Ask, done: int, total: int) -> None:
+        """Show the turn in flight."""
+        what = f"{ask.label} {ask.utterance}" if ask.phase == "measured" else f"{ask.phase} turn of {ask.label}"
+        self._bar.update(self._task, description=what, completed=done, total=total)
+
+    def ended(self, turn: Turn, done: int, total: int) -> None:
+        """Move on; say at once when a turn was not answered."""
+        self._medians.add(turn)
+        self._bar.update(self._task, completed=done, total=total, medians=self._medians.text())
+        if turn.outcome != "answered":
+            self._bar.console.print(_trouble(turn), markup=False, highlight=False)
+
+
+class PlainProgress:
+    """A line per turn, for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._medians = RunningMedian()
+
+    def __enter__(self) -> PlainProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def loading(self, label: str) -> None:
+        """Say what is being loaded."""
+        self._say(f"loading {label}")
+
+    def begins(self, ask: Ask, done: int, total: int) -> None:
+        """Nothing: the line comes when the turn is over."""
+
+    def ended(self, turn: Turn, done: int, total: int) -> None:
+        """Say how the turn went."""
+        self._medians.add(turn)
+        latency_ns = turn.figures.get(HEADLINE)
+        took = f"first packet {latency_ns / 1e6:.1f} ms" if latency_ns is not None else "no packet"
+        line = f"[{done}/{total}] {turn.phase} {turn.label} {turn.utterance}: {turn.outcome}, {took}"
+        self._say(f"{line}  (median {self._medians.text()})" if turn.phase == "measured" else line)
+        if turn.outcome != "answered":
+            self._say(_trouble(turn))
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _trouble(turn: Turn) -> str:
+    return f"turn {turn.turn} of {turn.label} ({turn.utterance}): {turn.outcome}" + (
+        f": {turn.reason}" if turn.reason else ""
+    )

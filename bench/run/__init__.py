@@ -1,0 +1,1 @@
+"""Running: who asks what, when, and in which process."""

@@ -1,0 +1,86 @@
+"""A label inside this process, on any clock: whole runs on virtual time, and plugins tried without a process."""
+
+from __future__ import annotations
+
+import os
+
+from bench import registry
+from bench.corpus.utterance import Utterance
+from bench.pipeline import Pipeline, Settings
+from bench.record.schema import LabelFacts
+from bench.run.asking import LabelRequest, Reply, Rules
+from bench.run.microphone import Microphone
+from bench.run.speech import HeardSpeech
+from bench.run.turn import perform
+from bench.timing.clock import Clock
+from bench.timing.cuda import GpuRecorder
+from bench.timing.spans import PacketStamp
+from bench.timing.trace import Trace
+
+
+class LocalRespondent:
+    """Performs turns on the given clock. A deadline is judged afterwards: nothing here can be interrupted."""
+
+    def __init__(
+        self,
+        request: LabelRequest,
+        clock: Clock,
+        pipeline: type[Pipeline] | None = None,
+        gpu: GpuRecorder | None = None,
+    ) -> None:
+        self._request = request
+        self._clock = clock
+        self._plugin = pipeline
+        self._gpu = gpu
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pipeline is loaded."""
+        return self._pipeline is not None
+
+    def start(self) -> LabelFacts:
+        """Load the pipeline here."""
+        request = self._request
+        began_ns = self._clock.now_ns()
+        plugin = self._plugin or registry.pipeline(request.pipeline)
+        pipeline = plugin(Settings(request.device, request.dtype, request.seed, request.options))
+        pipeline.load()
+        self._pipeline = pipeline
+        load_ns = self._clock.now_ns() - began_ns
+        return LabelFacts(request.label, load_ns, os.getpid(), pipeline.weights(), dict(pipeline.facts()))
+
+    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
+        """Put one utterance."""
+        assert self._pipeline is not None
+        speech = HeardSpeech(self._clock, utterance.language)
+        trace = Trace(self._clock, self._gpu)
+        if self._gpu is not None:
+            self._gpu.begin_turn()
+        microphone = Microphone(self._clock, utterance.speech(), speech.hear, speech.end)
+        playing = None
+        if rules.input == "file":
+            microphone.hand_over()
+        else:
+            microphone.begin()
+            playing = self._clock.spawn(microphone.play, "microphone")
+        answered = perform(self._pipeline, speech, trace, self._gpu, _ignore)
+        if playing is not None:
+            self._clock.join(playing)
+        delivery = microphone.delivery()
+        outcome, reason = answered.outcome, answered.reason
+        packets = answered.trace.packets
+        if not packets or packets[0].at_ns > delivery.t0_ns + rules.deadline_ns:
+            late = self._clock.now_ns() > delivery.t0_ns + rules.deadline_ns
+            outcome, reason = ("timeout", "no packet by the deadline") if late else (outcome, reason)
+        return Reply(outcome, delivery, answered.trace, answered.reply_levels, "", reason, answered.flags)
+
+    def stop(self) -> None:
+        """Close the pipeline."""
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
+
+
+def _ignore(_: PacketStamp) -> None:
+    """Nobody waits for the first packet here."""

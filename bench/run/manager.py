@@ -1,0 +1,168 @@
+"""Asks turn after turn, and has each on disk before the next begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bench.corpus.utterance import Utterance
+from bench.errors import BenchError
+from bench.metrics.figures import turn_figures
+from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Segment, Turn
+from bench.record.store import RunWriter
+from bench.run.asking import Reply, Respondent, Rules
+from bench.run.plan import Ask, measured, warm_up
+from bench.timing.spans import TurnTrace
+
+
+class Progress(Protocol):
+    """Is told what goes on."""
+
+    def loading(self, label: str) -> None:
+        """A label is being loaded."""
+        ...
+
+    def begins(self, ask: Ask, done: int, total: int) -> None:
+        """A turn is about to be asked; `done` of `total` measured turns are over."""
+        ...
+
+    def ended(self, turn: Turn, done: int, total: int) -> None:
+        """A turn is on disk."""
+        ...
+
+
+class Manager:
+    """Runs one segment: from a start of the labels to the end of the plan."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        writer: RunWriter,
+        respondents: Mapping[str, Respondent],
+        utterances: Sequence[Utterance],
+        progress: Progress,
+    ) -> None:
+        self._manifest = manifest
+        self._writer = writer
+        self._respondents = respondents
+        self._utterances = {utterance.id: utterance for utterance in utterances}
+        self._progress = progress
+        self._rules = Rules(manifest.input, round(manifest.deadline_ms * 1e6))
+        self._labels = [plan.label for plan in manifest.labels]
+        self._plan = list(measured(self._labels, list(self._utterances), manifest.turns, manifest.seed))
+        self._next_extra = len(self._plan) + 1
+        self._segment = 0
+        self._done = 0
+
+    def run(self, already: Iterable[Turn], segment: Callable[[int, tuple[LabelFacts, ...]], Segment]) -> None:
+        """Start all labels, warm them up, and ask what has not been answered for yet.
+
+        `segment` describes this start, given its number and what the labels said. Raises `BenchError` when a label
+        cannot be loaded or the disk is full; `KeyboardInterrupt` passes once the turn in flight has been recorded.
+        """
+        earlier = list(already)
+        committed = {turn.turn for turn in earlier}
+        self._next_extra = max([*committed, len(self._plan)]) + 1
+        self._done = sum(ask.turn in committed for ask in self._plan)
+        self._segment = segment_number = max((turn.segment for turn in earlier), default=-1) + 1
+        try:
+            facts = tuple(self._start(label) for label in self._labels)
+            self._writer.segment(segment(segment_number, facts))
+            if self._done < len(self._plan):
+                self._warm_up(self._labels)
+            for ask in self._plan:
+                if ask.turn not in committed:
+                    self._measure(ask)
+        finally:
+            for respondent in self._respondents.values():
+                respondent.stop()
+
+    def _start(self, label: str) -> LabelFacts:
+        self._progress.loading(label)
+        return self._respondents[label].start()
+
+    def _warm_up(self, labels: Sequence[str]) -> None:
+        manifest = self._manifest
+        seed = manifest.seed + self._segment
+        for ask in warm_up(labels, list(self._utterances), manifest.warmup, seed):
+            if self._respondents[ask.label].ready:
+                self._put(ask)
+
+    def _measure(self, ask: Ask) -> None:
+        flags: tuple[str, ...] = ()
+        if not self._respondents[ask.label].ready:
+            self._start(ask.label)
+            self._warm_up([ask.label])
+            if not self._respondents[ask.label].ready:
+                # It died again while it was warming up: ask cold rather than for ever.
+                self._start(ask.label)
+                flags = ("not_warmed_up",)
+        self._put(ask, flags)
+        self._done += 1
+
+    def _put(self, ask: Ask, flags: tuple[str, ...] = ()) -> None:
+        self._progress.begins(ask, self._done, len(self._plan))
+        number = ask.turn or self._extra_number()
+        respondent = self._respondents[ask.label]
+        try:
+            reply = respondent.ask(number, self._utterances[ask.utterance], self._rules, self._audio_path(number))
+        except KeyboardInterrupt:
+            now_ns = time.monotonic_ns()
+            called_off = Reply(
+                "interrupted", Delivery(now_ns, now_ns, now_ns, ()), TurnTrace(), reason="the run was stopped"
+            )
+            # Under a number of its own: the turn itself is asked again when the run is resumed.
+            self._commit(ask, self._extra_number(), called_off, flags)
+            raise
+        self._commit(ask, number, reply, flags)
+
+    def _extra_number(self) -> int:
+        self._next_extra += 1
+        return self._next_extra - 1
+
+    def _audio_path(self, number: int) -> str:
+        if not self._manifest.keep_audio:
+            return ""
+        folder = self._writer.path / "audio"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise BenchError(f"Cannot make {folder}: {error.strerror}.") from error
+        return str((folder / f"turn-{number:06d}.flac").resolve())
+
+    def _commit(self, ask: Ask, number: int, reply: Reply, flags: tuple[str, ...]) -> None:
+        audio = str(Path("audio") / Path(reply.audio).name) if reply.audio else ""
+        evidence = Evidence(
+            number,
+            ask.label,
+            ask.utterance,
+            reply.outcome,
+            reply.delivery,
+            reply.trace,
+            reply.reply_levels,
+            audio,
+        )
+        figures = turn_figures(evidence)
+        at, size, checksum = self._writer.evidence(evidence)
+        turn = Turn(
+            number,
+            self._segment,
+            ask.block,
+            ask.phase,
+            ask.label,
+            ask.utterance,
+            reply.outcome,
+            figures.figures,
+            figures.path,
+            figures.path_error_ns,
+            figures.hidden,
+            at,
+            size,
+            checksum,
+            (*reply.flags, *flags),
+            reply.reason,
+        )
+        self._writer.turn(turn)
+        self._progress.ended(turn, self._done + (ask.phase == "measured"), len(self._plan))

@@ -1,0 +1,72 @@
+"""Delivers the user's speech, and records what it really did.
+
+File input hands the clip, cut at the end of its speech, over at one instant; that is t0. Realtime input plays it: media
+time m is due at start + m, in frames of 20 ms (the last may be shorter), each delivered once it would have been spoken;
+t0 = start + end of speech.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bench.pipeline import SAMPLE_RATE, Samples
+from bench.record.schema import Delivery
+from bench.timing.clock import Clock
+
+FRAME_SAMPLES = SAMPLE_RATE // 50
+LEAD_NS = 2_000_000
+"""Rest before the first frame's beginning, so that the schedule does not start late."""
+
+
+@dataclass(slots=True)
+class Microphone:
+    """Plays one utterance's speech; `hear` and `end` are called as it goes on."""
+
+    clock: Clock
+    speech: Samples
+    hear: Callable[[Samples], None]
+    end: Callable[[], None]
+    _start_ns: int = 0
+    _last_ns: int = 0
+    _t0_ns: int = 0
+    _lateness_ns: list[int] = field(default_factory=list)
+    _stopped: bool = False
+
+    def hand_over(self) -> None:
+        """File input: everything at one instant. The stamp is taken before anything is sent."""
+        self._t0_ns = self._start_ns = self._last_ns = self.clock.now_ns()
+        self._lateness_ns = [0]
+        self.hear(self.speech)
+        self.end()
+
+    def begin(self) -> int:
+        """Realtime input: fix the schedule; returns t0."""
+        self._start_ns = self.clock.now_ns() + LEAD_NS
+        self._t0_ns = self._start_ns + _media_ns(len(self.speech))
+        return self._t0_ns
+
+    def play(self) -> None:
+        """Realtime input: deliver frame by frame until speech is over or `stop` is called."""
+        for begin in range(0, len(self.speech), FRAME_SAMPLES):
+            frame = self.speech[begin : begin + FRAME_SAMPLES]
+            due_ns = self._start_ns + _media_ns(begin + len(frame))
+            self.clock.sleep_until_ns(due_ns)
+            if self._stopped:
+                return
+            self._last_ns = self.clock.now_ns()
+            self._lateness_ns.append(self._last_ns - due_ns)
+            self.hear(frame)
+        self.end()
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        self._stopped = True
+
+    def delivery(self) -> Delivery:
+        """What was done."""
+        return Delivery(self._t0_ns, self._start_ns, self._last_ns, tuple(self._lateness_ns))
+
+
+def _media_ns(samples: int) -> int:
+    return samples * 1_000_000_000 // SAMPLE_RATE

@@ -1,0 +1,49 @@
+"""Which turn is asked when: seeded blocks of shuffled utterances, with the labels interleaved inside each.
+
+Everything that drifts (clocks, temperature, neighbours) then hits all labels alike, and the turns of one utterance in
+one block are real pairs, asked right after one another in random order.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.record.schema import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One turn to be asked. `turn` numbers measured turns from 1 in their order; it is 0 for the others."""
+
+    turn: int
+    block: int
+    phase: Phase
+    label: str
+    utterance: str
+
+
+def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[Ask]:
+    """The measured turns: `turns` per label; the same for the same arguments, whenever it is asked.
+
+    Block b is one shuffled pass over the utterances (the last block may be cut short).
+    """
+    number = 0
+    for position in range(turns):
+        block, place = divmod(position, len(utterances))
+        if place == 0:
+            order = random.Random(f"{seed}/block {block}").sample(list(utterances), len(utterances))
+        shuffled = random.Random(f"{seed}/labels {position}").sample(list(labels), len(labels))
+        for label in shuffled:
+            number += 1
+            yield Ask(number, block, "measured", label, order[place])
+
+
+def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[Ask]:
+    """The turns before: a cold one per label, then `turns` warm-up turns, interleaved."""
+    choose = random.Random(f"{seed}/warm-up")
+    for position in range(turns + 1):
+        utterance = choose.choice(list(utterances))
+        for label in labels:
+            yield Ask(0, -1, "warmup" if position else "cold", label, utterance)

@@ -1,0 +1,268 @@
+"""The manager's side of a worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.corpus.utterance import Utterance
+from bench.errors import BenchError, WorkerError
+from bench.record.schema import Delivery, LabelFacts
+from bench.run.asking import LabelRequest, Reply, Rules
+from bench.run.microphone import Microphone
+from bench.run.protocol import (
+    VERSION,
+    Answer,
+    AskTurn,
+    Cancel,
+    Channel,
+    Close,
+    Closed,
+    FirstPacket,
+    Frame,
+    Hello,
+    Loaded,
+    Prepared,
+    Refused,
+    SpeechOver,
+    pack_samples,
+)
+from bench.timing.clock import MonotonicClock
+from bench.timing.spans import PacketStamp, TurnTrace
+
+LOAD_TIMEOUT_S = 1800.0
+PREPARE_TIMEOUT_S = 60.0
+CANCEL_GRACE_S = 2.0
+CLOSE_GRACE_S = 5.0
+TURN_LIMIT_DEADLINES = 4
+"""A turn that has begun to answer may take this many deadlines in all before it is cut."""
+
+
+class WorkerProcess:
+    """One label in a process of its own, which is started, asked, cancelled, killed and started again."""
+
+    def __init__(self, request: LabelRequest, log: Path, environment: Mapping[str, str]) -> None:
+        self._request = request
+        self._log = log
+        self._environment = dict(environment)
+        self._clock = MonotonicClock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._in_flight = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> LabelFacts:
+        """Start the process and load the pipeline."""
+        self.stop()
+        channel = self._spawn()
+        request = self._request
+        try:
+            channel.send(
+                Hello(
+                    VERSION,
+                    request.label,
+                    request.pipeline,
+                    request.device,
+                    request.dtype,
+                    request.seed,
+                    request.options,
+                )
+            )
+            message = channel.receive(LOAD_TIMEOUT_S)
+        except Closed:
+            raise WorkerError(
+                f"The worker of '{request.label}' ended while it was loading ({self._how_it_ended()}). "
+                f"What it printed is in {self._log}."
+            ) from None
+        if isinstance(message, Refused):
+            self.stop()
+            raise BenchError(f"{request.label}: {message.message}")
+        if not isinstance(message, Loaded):
+            self.stop()
+            raise WorkerError(f"The worker of '{request.label}' did not load within {LOAD_TIMEOUT_S:.0f} s.")
+        assert self._process is not None
+        return LabelFacts(request.label, message.load_ns, self._process.pid, message.weights, message.facts)
+
+    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
+        """Put one utterance; whatever goes wrong with the worker becomes a reply, and costs this turn alone."""
+        speech = utterance.speech()
+        exchange = _Exchange(self._clock, rules)
+        try:
+            channel = self._channel
+            if channel is None or not self.ready:
+                raise Closed
+            whole = pack_samples(speech) if rules.input == "file" else ""
+            channel.send(AskTurn(turn, utterance.language, whole, keep_audio))
+            exchange.microphone = _microphone(self._clock, speech, channel, rules)
+            self._in_flight = True
+            reply = exchange.run(channel, turn)
+            self._in_flight = False
+            return reply
+        except Closed:
+            how = self._how_it_ended()
+            self.stop()
+            return exchange.broken_off(f"the worker ended during the turn ({how}); see {self._log.name}")
+        except WorkerError as error:
+            self.stop()
+            return exchange.broken_off(f"{error} See {self._log.name}.")
+        finally:
+            if exchange.microphone is not None:
+                exchange.microphone.stop()
+
+    def stop(self) -> None:
+        """Let the pipeline close unless it is in the middle of a turn, then end the whole process group."""
+        process, channel, in_flight = self._process, self._channel, self._in_flight
+        self._process = self._channel = None
+        self._in_flight = False
+        if process is None:
+            return
+        if channel is not None:
+            if process.poll() is None and not in_flight:
+                _try_to_close(channel, process)
+            channel.close()
+        _kill_group(process)
+
+    def _spawn(self) -> Channel:
+        ours, theirs = socket.socketpair()
+        with theirs, self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bench.run.worker", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        self._channel = Channel(ours)
+        return self._channel
+
+    def _how_it_ended(self) -> str:
+        process = self._process
+        if process is None:
+            return "it was not running"
+        try:
+            code = process.wait(CANCEL_GRACE_S)
+        except subprocess.TimeoutExpired:
+            return "it closed its line"
+        if code < 0:
+            name = signal.Signals(-code).name
+            return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+        return f"exit code {code}"
+
+
+class _Exchange:
+    """One turn as the manager lives it: prepare, speak, wait for the first packet, wait for the answer."""
+
+    def __init__(self, clock: MonotonicClock, rules: Rules) -> None:
+        self._clock = clock
+        self._rules = rules
+        self.microphone: Microphone | None = None
+        self._t0_ns = 0
+        self._first: FirstPacket | None = None
+
+    def run(self, channel: Channel, turn: int) -> Reply:
+        """The whole turn. Raises `WorkerError` if the worker does not let itself be cancelled."""
+        self._expect_prepared(channel, turn)
+        microphone = self.microphone
+        assert microphone is not None
+        if self._rules.input == "file":
+            microphone.hand_over()
+            self._t0_ns = microphone.delivery().t0_ns
+        else:
+            self._t0_ns = microphone.begin()
+            threading.Thread(target=_play, args=(microphone,), name="microphone", daemon=True).start()
+        answer = self._wait(channel, turn)
+        if answer is None:
+            channel.send(Cancel())
+            microphone.stop()
+            answer = self._wait_until(channel, turn, time.monotonic_ns() + int(CANCEL_GRACE_S * 1e9))
+        if answer is None:
+            raise WorkerError("The worker did not give the turn up in time and was killed.")
+        return Reply(
+            answer.outcome,
+            microphone.delivery(),
+            answer.trace,
+            answer.reply_levels,
+            answer.audio,
+            answer.reason or ("no packet by the deadline" if answer.outcome == "timeout" else ""),
+            answer.flags,
+        )
+
+    def broken_off(self, reason: str) -> Reply:
+        """The reply for a turn whose worker is gone; a first packet that had arrived still counts."""
+        delivery = self.microphone.delivery() if self.microphone is not None else None
+        delivery = delivery or Delivery(self._clock.now_ns(), 0, 0, ())
+        if self._first is None:
+            late = self._t0_ns and self._clock.now_ns() - self._t0_ns > self._rules.deadline_ns
+            return Reply("timeout" if late else "failed", delivery, TurnTrace(), reason=reason)
+        first = self._first
+        trace = TurnTrace(packets=(PacketStamp(first.at_ns, first.samples, first.sample_rate, 0),))
+        return Reply("answered", delivery, trace, reason=reason, flags=("cut",))
+
+    def _expect_prepared(self, channel: Channel, turn: int) -> None:
+        message = channel.receive(PREPARE_TIMEOUT_S)
+        if not isinstance(message, Prepared) or message.turn != turn:
+            raise WorkerError(f"The worker did not get ready for turn {turn} within {PREPARE_TIMEOUT_S:.0f} s.")
+
+    def _wait(self, channel: Channel, turn: int) -> Answer | None:
+        deadline_ns = self._rules.deadline_ns
+        answer = self._wait_until(channel, turn, self._t0_ns + deadline_ns)
+        if answer is None and self._first is not None:
+            answer = self._wait_until(channel, turn, self._t0_ns + TURN_LIMIT_DEADLINES * deadline_ns)
+        return answer
+
+    def _wait_until(self, channel: Channel, turn: int, until_ns: int) -> Answer | None:
+        while (left_ns := until_ns - self._clock.now_ns()) > 0:
+            message: Any = channel.receive(left_ns / 1e9)
+            if isinstance(message, FirstPacket) and message.turn == turn:
+                self._first = message
+            elif isinstance(message, Answer) and message.turn == turn:
+                return message
+            elif message is not None:
+                raise WorkerError(f"The worker sent {type(message).__name__} out of turn.")
+        return None
+
+
+def _microphone(clock: MonotonicClock, speech: Any, channel: Channel, rules: Rules) -> Microphone:
+    def frame(samples: Any) -> None:
+        channel.send(Frame(pack_samples(samples)))
+
+    def nothing(_: Any) -> None:
+        """With file input the clip went ahead with the request; `SpeechOver` releases it."""
+
+    return Microphone(clock, speech, nothing if rules.input == "file" else frame, lambda: channel.send(SpeechOver()))
+
+
+def _play(microphone: Microphone) -> None:
+    try:
+        microphone.play()
+    except Closed:
+        return  # the worker is gone; whoever waits for its answer will see that
+
+
+def _try_to_close(channel: Channel, process: subprocess.Popen[bytes]) -> None:
+    try:
+        channel.send(Close())
+        process.wait(CLOSE_GRACE_S)
+    except (Closed, subprocess.TimeoutExpired):
+        return
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

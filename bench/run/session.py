@@ -1,0 +1,158 @@
+"""From what was asked to a run on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import environment, registry
+from bench.corpus.load import load_corpus
+from bench.corpus.utterance import Corpus, Utterance
+from bench.errors import RunError
+from bench.options import Options, PipelineChoice
+from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
+from bench.record.store import RunWriter, read_manifest, read_run
+from bench.run.asking import LabelRequest
+from bench.run.manager import Manager, Progress
+from bench.run.process import WorkerProcess
+
+T0 = {"file": "end of speech: the clip is handed over, cut there", "realtime": "end of speech: start + its media time"}
+_SECRET = re.compile(r"(?i)((?:key|token|secret|password)[a-z-]*=)[^,\s]+")
+_USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
+
+
+def start(options: Options, command: Sequence[str], progress: Progress) -> Path:
+    """Run what was asked; returns the run's folder. Raises `BenchError` before anything is loaded if it cannot be."""
+    device = _device(options.device)
+    plans = tuple(_plan(choice, device, options.dtype) for choice in options.pipelines)
+    corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit)
+    manifest = _manifest(options, plans, corpus, command)
+    path = Path(options.out) if options.out else Path("reports") / manifest.run
+    with RunWriter.create(path, manifest) as writer:
+        _run(manifest, writer, corpus, (), progress)
+    return path
+
+
+def resume(path: Path, progress: Progress) -> Path:
+    """Go on with a run that was stopped: same order, same options, a new segment. Raises `BenchError`."""
+    manifest = read_manifest(path)
+    if manifest.schema != SCHEMA:
+        raise RunError(f"{path} has schema {manifest.schema}; only runs of schema {SCHEMA} can be resumed.")
+    for plan in manifest.labels:
+        registry.require(registry.check_options(plan.pipeline, plan.options)[0])
+    corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.trim_to_s, limit=manifest.limit)
+    if corpus.sha256 != manifest.corpus_sha256:
+        raise RunError(
+            f"The corpus {manifest.corpus_source} is not what it was when the run began (its hash differs). "
+            "Bring the old one back, or begin a new run."
+        )
+    with RunWriter.resume(path) as writer:
+        _run(manifest, writer, corpus, read_run(path).turns, progress)
+    return path
+
+
+def _run(manifest: Manifest, writer: RunWriter, corpus: Corpus, already: Sequence[Turn], progress: Progress) -> None:
+    surroundings = worker_environment(manifest.threads)
+    respondents = {
+        plan.label: WorkerProcess(_request(plan, manifest.seed), writer.path / f"worker-{plan.label}.log", surroundings)
+        for plan in manifest.labels
+    }
+
+    def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
+        return Segment(
+            number,
+            _now().isoformat(timespec="seconds"),
+            time.time_ns(),
+            time.monotonic_ns(),
+            environment.facts(surroundings),
+            environment.package_versions(),
+            labels,
+        )
+
+    Manager(manifest, writer, respondents, corpus.utterances, progress).run(already, segment)
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """What workers are started with: this process's environment, with thread counts and waiting settled.
+
+    Threads of OpenMP that spin while they wait make neighbours up to ten times slower on few cores; passive waiting
+    is set unless the user says otherwise.
+    """
+    settled = dict(os.environ)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        settled[name] = str(threads)
+    settled.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    settled["PYTHONUNBUFFERED"] = "1"
+    return settled
+
+
+def _device(asked: str) -> str:
+    if asked == "auto":
+        return "cuda:0" if environment.cuda_usable() else "cpu"
+    return "cuda:0" if asked == "cuda" else asked
+
+
+def _plan(choice: PipelineChoice, device: str, dtype: str) -> LabelPlan:
+    declaration, values = registry.check_options(choice.name, choice.options)
+    registry.require(declaration)
+    own_device = device if declaration.gpu != "none" else "cpu"
+    own_dtype = dtype if dtype != "auto" else ("bfloat16" if own_device != "cpu" else "float32")
+    return LabelPlan(choice.label, choice.name, own_device, own_dtype, values, declaration.stages)
+
+
+def _request(plan: LabelPlan, seed: int) -> LabelRequest:
+    return LabelRequest(plan.label, plan.pipeline, plan.device, plan.dtype, seed, plan.options)
+
+
+def _manifest(options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, command: Sequence[str]) -> Manifest:
+    now = _now()
+    return Manifest(
+        schema=SCHEMA,
+        run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.label for plan in plans)}"[:100],
+        created=now.isoformat(timespec="seconds"),
+        command=tuple(_without_secrets(word) for word in command),
+        input=options.input,
+        t0=T0[options.input],
+        turns=options.turns or len(corpus.utterances),
+        warmup=options.warmup,
+        seed=options.seed,
+        deadline_ms=options.deadline * 1000,
+        threads=options.threads or _usable_cores(),
+        keep_audio=options.keep_audio,
+        labels=plans,
+        corpus=corpus.name,
+        corpus_source=corpus.source,
+        corpus_sha256=corpus.sha256,
+        limit=options.limit,
+        trim_to_s=options.trim_to,
+        utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
+        notices=corpus.notices,
+    )
+
+
+def _facts(utterance: Utterance) -> UtteranceFacts:
+    return UtteranceFacts(
+        utterance.id,
+        utterance.sha256,
+        utterance.duration_ms,
+        utterance.speech_end_ms,
+        utterance.speech_end_source,
+        utterance.text,
+        utterance.licence,
+    )
+
+
+def _without_secrets(word: str) -> str:
+    return _USERINFO.sub(r"\1…@", _SECRET.sub(r"\1…", word))
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,67 @@
+"""The user's speech on the hearing side: frames as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.pipeline import SAMPLE_RATE, Samples, TurnCancelled
+from bench.timing.clock import Clock
+
+
+class HeardSpeech:
+    """Fed by whoever receives frames, read by the pipeline."""
+
+    def __init__(self, clock: Clock, language: str) -> None:
+        self._arrivals = clock.inbox()
+        self._language = language
+        self._heard: list[Samples] = []
+        self._over = False
+        self._cancelled = False
+
+    @property
+    def sample_rate(self) -> int:
+        """16 kHz."""
+        return SAMPLE_RATE
+
+    @property
+    def language(self) -> str:
+        """Language of the recording."""
+        return self._language
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the turn was called off."""
+        return self._cancelled
+
+    def hear(self, samples: Samples) -> None:
+        """A frame has arrived."""
+        self._arrivals.put(samples)
+
+    def end(self) -> None:
+        """Speech is over."""
+        self._arrivals.put(None)
+
+    def cancel(self) -> None:
+        """The turn is called off."""
+        self._cancelled = True
+        self._arrivals.put(None)
+
+    def frames(self) -> Iterator[Samples]:
+        """What was heard so far, then frame by frame until speech is over."""
+        yield from list(self._heard)
+        while not self._over:
+            frame = self._arrivals.get()
+            if self._cancelled:
+                raise TurnCancelled
+            if frame is None:
+                self._over = True
+            else:
+                self._heard.append(frame)
+                yield frame
+
+    def whole(self) -> Samples:
+        """All speech in one array."""
+        frames = list(self.frames())
+        return frames[0] if len(frames) == 1 else np.concatenate([*frames, np.zeros(0, np.float32)])

@@ -1,0 +1,191 @@
+"""The worker: one process that holds one label's pipeline. Started as `python -m bench.run.worker FD`.
+
+Its main thread loads the pipeline and performs turns; a second thread reads the line from the manager, so that frames
+are heard and a cancellation is seen while the pipeline works. It ends when the manager does, whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from bench import registry
+from bench.errors import BenchError
+from bench.pipeline import Pipeline, Samples, Settings
+from bench.run.protocol import (
+    VERSION,
+    Answer,
+    AskTurn,
+    Cancel,
+    Channel,
+    Close,
+    Closed,
+    FirstPacket,
+    Frame,
+    Hello,
+    Loaded,
+    Prepared,
+    Refused,
+    SpeechOver,
+    unpack_samples,
+)
+from bench.run.speech import HeardSpeech
+from bench.run.turn import Answered, perform
+from bench.timing.clock import MonotonicClock
+from bench.timing.cuda import GpuRecorder, TorchCuda
+from bench.timing.spans import PacketStamp
+from bench.timing.trace import Trace
+
+
+def main() -> None:
+    """Serve the manager at the other end of the socket whose descriptor is the only argument."""
+    _die_with_parent()
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    worker = _Worker(channel)
+    threading.Thread(target=worker.listen, name="manager", daemon=True).start()
+    try:
+        worker.serve()
+    except Closed:
+        pass
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)  # threads that a library left behind must not keep the process
+
+
+class _Worker:
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._clock = MonotonicClock()
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._speech: HeardSpeech | None = None
+        self._held_back: Samples | None = None
+
+    def listen(self) -> None:
+        """Read messages until the manager is gone; then the process ends."""
+        try:
+            while True:
+                message = self._channel.receive()
+                if not self._heard(message):
+                    self._inbox.put(message)
+        except Exception:
+            os._exit(0)
+
+    def _heard(self, message: Any) -> bool:
+        speech = self._speech
+        if speech is None:
+            return False
+        if isinstance(message, Frame):
+            speech.hear(unpack_samples(message.samples))
+        elif isinstance(message, SpeechOver):
+            if self._held_back is not None:
+                speech.hear(self._held_back)
+            speech.end()
+        elif isinstance(message, Cancel):
+            speech.cancel()
+        else:
+            return False
+        return True
+
+    def serve(self) -> None:
+        """Load, then perform turns until told to close."""
+        hello = self._inbox.get()
+        loaded = self._load(hello)
+        if loaded is None:
+            return
+        pipeline, gpu = loaded
+        try:
+            while not isinstance(message := self._inbox.get(), Close):
+                if isinstance(message, AskTurn):
+                    self._turn(message, pipeline, gpu)
+        finally:
+            pipeline.close()
+
+    def _load(self, hello: Hello) -> tuple[Pipeline, GpuRecorder | None] | None:
+        began_ns = self._clock.now_ns()
+        try:
+            if hello.version != VERSION:
+                raise BenchError(f"The worker speaks protocol {VERSION}, the manager {hello.version}; restart the run.")
+            settings = Settings(hello.device, hello.dtype, hello.seed, hello.options)
+            pipeline = registry.pipeline(hello.pipeline)(settings)
+            gpu = GpuRecorder(TorchCuda(hello.device), self._clock) if hello.device.startswith("cuda") else None
+            pipeline.load()
+            weights, facts = pipeline.weights(), dict(pipeline.facts())
+        except Exception as error:
+            traceback.print_exc()
+            text = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+            self._channel.send(Refused(text))
+            return None
+        load_ns = self._clock.now_ns() - began_ns
+        # Garbage collections over the loaded model would show up as rare slow turns.
+        gc.collect()
+        gc.freeze()
+        self._channel.send(Loaded(load_ns, weights, facts))
+        return pipeline, gpu
+
+    def _turn(self, ask: AskTurn, pipeline: Pipeline, gpu: GpuRecorder | None) -> None:
+        self._held_back = unpack_samples(ask.speech) if ask.speech else None
+        speech = HeardSpeech(self._clock, ask.language)
+        trace = Trace(self._clock, gpu)
+        if gpu is not None:
+            gpu.begin_turn()
+        self._speech = speech
+        self._channel.send(Prepared(ask.turn))
+
+        def announce(stamp: PacketStamp) -> None:
+            self._channel.send(FirstPacket(ask.turn, stamp.at_ns, stamp.samples, stamp.sample_rate))
+
+        answered = perform(pipeline, speech, trace, gpu, announce)
+        self._speech = None
+        reason = answered.reason
+        audio, problem = _keep(answered, ask.keep_audio)
+        self._channel.send(
+            Answer(
+                ask.turn,
+                answered.outcome,
+                answered.trace,
+                answered.reply_levels,
+                audio,
+                reason or problem,
+                answered.flags,
+            )
+        )
+
+
+def _keep(answered: Answered, path: str) -> tuple[str, str]:
+    """Write the reply to `path` (FLAC, 16 bit); returns the path, or why not."""
+    if not path or not answered.reply:
+        return "", ""
+    import numpy as np
+
+    try:
+        import soundfile
+
+        rate = answered.reply[0][1]
+        samples = np.concatenate([samples for samples, own in answered.reply if own == rate])
+        soundfile.write(Path(path), samples, rate, format="FLAC", subtype="PCM_16")
+    except (ImportError, OSError, RuntimeError) as error:
+        return "", f"the reply's audio was not kept: {error}"
+    return path, ""
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies (elsewhere the closed socket ends it)."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""A pipeline with known delays: the ruler's own test piece.
+
+A script is a list of steps separated by `;`, in lanes separated by `|`. Each lane but the last runs in a thread of its
+own; the last one gives the packets.
+
+    hear             listen until the user's speech is over
+    STAGE MS         be busy in a stage: `encoder 20`
+    token            note the first output of the next stage step at its end: `llm.prefill 30 token`
+    rest MS          do nothing, in no stage
+    send             hand an item to the next lane
+    take             wait for an item from the lane before; the next stage step begins with it
+    packet MS        give MS of a loud tone
+    silence MS       give MS of silence
+    raise hang die exit rubbish      go wrong; `raise@3` goes wrong in the third turn of the process only
+
+For example a streamed cascade: `hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take;
+tts 10; packet 200; take; tts 10; packet 300`. Beside the trace, the pipeline takes stamps of its own with the system's
+monotonic clock just before each packet leaves it, and gives them as the text `stamps`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.errors import UsageError
+from bench.pipeline import Declaration, Option, Packet, Pipeline, Samples, Settings, Speech, Stage
+from bench.timing.clock import Inbox
+from bench.timing.trace import HandOff, Trace
+
+RATE = 16_000
+DEFAULT = "hear; encoder 5; llm.prefill 10 token; llm.decode 5; vocoder 5; packet 200; vocoder 5; packet 200"
+STAGES = (
+    Stage("asr", "listen"),
+    Stage("features", "listen"),
+    Stage("encoder", "listen"),
+    Stage("adaptor", "listen"),
+    Stage("llm.prefill", "think"),
+    Stage("llm.decode", "think"),
+    Stage("tts", "speak"),
+    Stage("speech_decoder", "speak"),
+    Stage("vocoder", "speak"),
+    Stage("copy", "move"),
+)
+_STAGE_IDS = {stage.id for stage in STAGES}
+_TIMED = {"rest", "packet", "silence"}
+_BARE = {"hear", "send", "take"}
+_FAULTS = {"raise", "hang", "die", "exit", "rubbish"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a script."""
+
+    name: str
+    ns: int = 0
+    token: bool = False
+    turn: int = 0
+    """The turn of the process in which a fault happens; 0 for every turn."""
+
+
+def parse(script: str) -> tuple[tuple[Step, ...], ...]:
+    """The steps of each lane. Raises `UsageError` that names the step it does not understand."""
+    return tuple(tuple(_step(text.split()) for text in lane.split(";") if text.strip()) for lane in script.split("|"))
+
+
+def _step(words: list[str]) -> Step:
+    name, *rest = words
+    fault, _, turn = name.partition("@")
+    if fault in _FAULTS and not rest and (not turn or turn.isdigit()):
+        return Step(fault, turn=int(turn or 0))
+    if name in _BARE and not rest:
+        return Step(name)
+    timed = name in _TIMED or name in _STAGE_IDS
+    if timed and rest and (rest[1:] == [] or (rest[1:] == ["token"] and name in _STAGE_IDS)):
+        try:
+            milliseconds = float(rest[0])
+        except ValueError:
+            milliseconds = -1
+        if 0 <= milliseconds < 1e7:
+            return Step(name, round(milliseconds * 1e6), token=len(rest) == 2)
+    known = ", ".join(sorted(_BARE | _TIMED | _FAULTS | _STAGE_IDS))
+    raise UsageError(f"The script has a step '{' '.join(words)}' that it cannot have. Steps are: {known}.")
+
+
+class Scripted(Pipeline):
+    """Plays its script for every utterance."""
+
+    declaration = Declaration(
+        name="scripted",
+        kind="scripted",
+        summary="Known delays, stalls and faults: for testing the harness itself.",
+        stages=STAGES,
+        options=(Option("script", DEFAULT, "steps, see pipelines/scripted.py"),),
+        starts_before_speech_ends=True,
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._lanes = parse(settings.text("script"))
+        self._turn = 0
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        """Play the script. Raises what it says."""
+        self._turn += 1
+        yield from _Performance(self._lanes, self._turn, speech, trace).packets()
+
+
+class _Performance:
+    """One turn."""
+
+    def __init__(self, lanes: tuple[tuple[Step, ...], ...], turn: int, speech: Speech, trace: Trace) -> None:
+        self._lanes = lanes
+        self._turn = turn
+        self._speech = speech
+        self._trace = trace
+        self._stamps: list[int] = []
+        self._problems: list[BaseException] = []
+
+    def packets(self) -> Iterator[Packet]:
+        """Run all lanes; the packets of the last one."""
+        clock = self._trace.clock
+        boxes = [clock.inbox() for _ in self._lanes]
+        threads = []
+        for number, steps in enumerate(self._lanes[:-1]):
+            threads.append(clock.spawn(self._thread(steps, boxes[number], boxes[number + 1]), f"lane {number}"))
+        try:
+            yield from self._play(self._lanes[-1], boxes[-1], None)
+        finally:
+            for thread in threads:
+                clock.join(thread)
+        if self._problems:
+            raise self._problems[0]
+        self._trace.text("stamps", json.dumps(self._stamps))
+
+    def _thread(self, steps: tuple[Step, ...], takes: Inbox, sends: Inbox) -> Callable[[], None]:
+        def body() -> None:
+            try:
+                for _ in self._play(steps, takes, sends):
+                    raise UsageError("Only the last lane of a script can give packets.")
+            except BaseException as problem:
+                self._problems.append(problem)
+                sends.put(None)
+
+        return body
+
+    def _play(self, steps: tuple[Step, ...], takes: Inbox, sends: Inbox | None) -> Iterator[Packet]:
+        trace, clock = self._trace, self._trace.clock
+        item: HandOff | None = None
+        last = ""
+        for step in steps:
+            if step.name == "hear":
+                self._speech.whole()
+            elif step.name == "rest":
+                clock.sleep_until_ns(clock.now_ns() + step.ns)
+            elif step.name == "send" and sends is not None:
+                sends.put(trace.hand_off(last))
+            elif step.name == "take":
+                item = takes.get()
+                if item is None:
+                    return
+            elif step.name in ("packet", "silence"):
+                hand_off = trace.hand_off(last)
+                self._stamps.append(clock.now_ns())
+                yield Packet(_sound(step), RATE, after=hand_off)
+            elif step.name in _FAULTS:
+                if step.turn in (0, self._turn):
+                    _go_wrong(step.name)
+            else:
+                self._work(step, item)
+                item, last = None, step.name
+
+    def _work(self, step: Step, item: HandOff | None) -> None:
+        clock = self._trace.clock
+        with self._trace.stage(step.name, after=item) as span:
+            clock.sleep_until_ns(clock.now_ns() + step.ns)
+            if step.token:
+                span.first_output()
+
+
+def _sound(step: Step) -> Samples:
+    count = step.ns * RATE // 1_000_000_000
+    if step.name == "silence":
+        return np.zeros(count, np.float32)
+    tone: Samples = (0.3 * np.sin(2 * np.pi * 440 / RATE * np.arange(count))).astype(np.float32)
+    return tone
+
+
+def _go_wrong(fault: str) -> Any:
+    if fault == "raise":
+        raise RuntimeError("the script says so")
+    if fault == "hang":
+        threading.Event().wait()
+    if fault == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "exit":
+        os._exit(7)
+    if fault == "rubbish":
+        print("{rubbish", flush=True)  # noqa: T201 (noise on standard output is the point)
+        sys.stderr.write("\x00\xff rubbish\n")
+    return None
