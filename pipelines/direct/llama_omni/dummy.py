@@ -1,0 +1,164 @@
+"""Seeded random weights in the real architecture, and the fixed work that makes their latency meaningful.
+
+Random weights say nothing worth hearing and end at random, so the chosen ids are overridden, on the device and after
+the full arithmetic was done. This is never done on other weights.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bench.pipeline import Weights
+from pipelines.direct.llama_omni.choosing import Choices, Sampling
+from pipelines.direct.llama_omni.config import (
+    AdaptorConfig,
+    EncoderConfig,
+    OmniConfig,
+    SpeechDecoderConfig,
+    VocoderConfig,
+)
+from pipelines.direct.llama_omni.dummy_text import REPLIES
+from pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
+from pipelines.direct.llama_omni.prompt import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
+from pipelines.models.llama import LlamaConfig, RopeScaling
+
+FEWEST_UNITS, MOST_UNITS = 5, 9
+"""Units per text token: one token never has 10, two always have (published behaviour at Ω = 10)."""
+
+DURATION_SHARES = (0.45, 0.40, 0.15)
+"""Shares of units that last 1, 2 and 3 frames: 1.7 frames on average."""
+
+LOUDNESS = 0.1
+"""RMS of the sound that is sent: -20 dBFS."""
+
+_ROPE = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
+_ROPE_3_2 = RopeScaling(factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
+_LARGE_V3 = EncoderConfig(mels=128, positions=1500, state=1280, heads=20, layers=32)
+_SIZES: dict[str, tuple[EncoderConfig, LlamaConfig, tuple[int, int, int, int], int, int]] = {
+    # encoder, LLM, speech decoder (layers, width, heads, intermediate), adaptor width, vocoder channels
+    "tiny": (
+        EncoderConfig(mels=80, positions=1500, state=128, heads=2, layers=2),
+        LlamaConfig(256, 4, 4, 2, 64, 688, 4096, rope_scaling=_ROPE),
+        (2, 256, 4, 688),
+        256,
+        64,
+    ),
+    "1b": (
+        _LARGE_V3,
+        LlamaConfig(2048, 16, 32, 8, 64, 8192, 128256, rope_scaling=_ROPE_3_2, tied=True),
+        (2, 2048, 32, 8192),
+        2048,
+        512,
+    ),
+    "8b": (
+        _LARGE_V3,
+        LlamaConfig(4096, 32, 32, 8, 128, 14336, 128256, rope_scaling=_ROPE),
+        (2, 4096, 32, 11008),
+        2048,
+        512,
+    ),
+}
+SIZES = tuple(_SIZES)
+
+
+def config(size: str) -> OmniConfig:
+    """Sizes of the dummy model `size`; `8b` has those of the published one."""
+    encoder, llm, (layers, width, heads, intermediate), inner, channels = _SIZES[size]
+    decoder = LlamaConfig(
+        width, layers, heads, heads, width // heads, intermediate, llm.vocab, rope_scaling=llm.rope_scaling
+    )
+    return OmniConfig(
+        encoder=encoder,
+        adaptor=AdaptorConfig(joined=5, state=encoder.state, hidden=llm.hidden, inner=inner),
+        llm=llm,
+        speech_decoder=SpeechDecoderConfig(state=llm.hidden, layers=decoder, units=1000, frames_per_token=25),
+        vocoder=VocoderConfig(
+            units=1000,
+            embedding=128,
+            duration_inner=128,
+            duration_kernel=3,
+            first_channels=channels,
+            up_rates=(5, 4, 4, 2, 2),
+            up_kernels=(11, 8, 8, 4, 4),
+            res_kernels=(3, 7, 11),
+            res_dilations=((1, 3, 5),) * 3,
+        ),
+        bos=SPECIAL_TOKENS.index(BEGIN),
+        eos=(SPECIAL_TOKENS.index(END_OF_TURN),),
+    )
+
+
+def build(size: str, seed: int, device: torch.device, dtype: torch.dtype) -> Loaded:
+    """A model of random weights, drawn on the device: the same for the same seed, device type and precision."""
+    model = LlamaOmni.without_weights(config(size), device, dtype)
+    generator = torch.Generator(device).manual_seed(seed)
+    for part, kind in model.parts().values():
+        part.to_empty(device=device).to(kind)
+        _randomise(part, generator)
+    weights = tuple(
+        Weights(name, "dummy", f"seed {seed}, size {size}", f"{parameters(part) / 1e6:.1f} M random values")
+        for name, (part, _) in model.parts().items()
+    )
+    return Loaded(model, weights)
+
+
+def _randomise(part: nn.Module, generator: torch.Generator) -> None:
+    """Matrices at the scale that keeps activations near 1 (std = fan_in^-1/2), norms at one, biases at zero."""
+    for name, parameter in part.named_parameters():
+        if parameter.dim() > 1:
+            parameter.normal_(0.0, parameter[0].numel() ** -0.5, generator=generator)
+        else:
+            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+
+
+class FixedWork(Choices):
+    """Every turn says one of the canned replies; which one depends on the seed and the utterance's length alone."""
+
+    def __init__(self, model: LlamaOmni, tokenizer: TextTokenizer, seed: int, max_new_tokens: int) -> None:
+        super().__init__(Sampling(), model.device)
+        self._seed = seed
+        self._replies = [
+            torch.tensor([*tokenizer.encode(reply), *model.config.eos], device=model.device) for reply in REPLIES
+        ]
+        self._reply = self._replies[0]
+        steps = min(max_new_tokens, max(len(reply) for reply in self._replies))
+        generator = torch.Generator().manual_seed(seed)
+        sizes = model.config.speech_decoder
+        self._labels = _unit_frames(steps, sizes.frames_per_token, sizes.units, generator).to(model.device)
+        shares = torch.tensor(DURATION_SHARES)
+        drawn = torch.multinomial(shares, steps * MOST_UNITS, replacement=True, generator=generator)
+        self._durations = (drawn + 1).to(model.device)
+
+    def begin(self, samples: int) -> None:
+        """Choose the reply to an utterance of so many samples."""
+        super().begin(samples)
+        self._reply = self._replies[(self._seed + samples) % len(self._replies)]
+
+    def token(self, logits: Tensor, step: int) -> Tensor:
+        """The reply's token, whatever was chosen."""
+        super().token(logits, step)
+        return self._reply[step : step + 1]
+
+    def labels(self, logits: Tensor, step: int) -> Tensor:
+        """Labels of 5 to 9 seeded units, whatever was chosen."""
+        super().labels(logits, step)
+        return self._labels[step]
+
+    def durations(self, predicted: Tensor, first: int) -> Tensor:
+        """Seeded durations of 1 to 3 frames, whatever was predicted."""
+        return self._durations[first : first + predicted.shape[0]]
+
+    def wave(self, wave: Tensor) -> Tensor:
+        """The wave at -20 dBFS, as a random vocoder is inaudible."""
+        loudness = wave.square().mean().sqrt().clamp(min=1e-9)
+        return (wave * (LOUDNESS / loudness)).clamp(-1.0, 1.0)
+
+
+def _unit_frames(steps: int, frames: int, blank: int, generator: torch.Generator) -> Tensor:
+    """CTC labels `(steps, frames)`: units on every second frame, blanks between, so that none are merged."""
+    units = torch.randint(blank, (steps, MOST_UNITS), generator=generator)
+    counts = torch.randint(FEWEST_UNITS, MOST_UNITS + 1, (steps, 1), generator=generator)
+    labels = torch.full((steps, frames), blank)
+    labels[:, : 2 * MOST_UNITS : 2] = torch.where(torch.arange(MOST_UNITS) < counts, units, blank)
+    return labels

@@ -1,0 +1,138 @@
+"""One turn: listen, think a token, speak its units, and send sound as soon as Ω units are pending.
+
+Per text token there is one read from the device, for the token and its labels together: whether the reply has ended
+and whether a chunk is due must be known before it is decided what to launch next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.pipeline import SAMPLE_RATE, Packet, Samples
+from bench.timing.trace import Trace
+from pipelines.direct.llama_omni.choosing import Choices
+from pipelines.direct.llama_omni.chunking import Chunker
+from pipelines.direct.llama_omni.ctc import Collapse
+from pipelines.direct.llama_omni.model import LlamaOmni
+from pipelines.direct.llama_omni.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a model is to answer. `chunk_units` is Ω; None means one chunk when the reply is complete."""
+
+    prompt: Prompt
+    choices: Choices
+    eos: frozenset[int]
+    max_new_tokens: int
+    chunk_units: int | None
+
+
+class Assistant:
+    """A model with a plan, and caches that fit it; answers one turn at a time."""
+
+    def __init__(self, model: LlamaOmni, plan: Plan) -> None:
+        self.model = model
+        self.plan = plan
+        speech = model.config.encoder.positions // model.config.adaptor.joined
+        self.prompt_tokens = min(plan.prompt.text_tokens + speech, model.config.longest_prompt)
+        self.text_cache = model.text_cache(self.prompt_tokens + plan.max_new_tokens)
+        self.speech_cache = model.speech_cache(plan.max_new_tokens)
+
+    def turn(self, trace: Trace) -> Turn:
+        """Begin a turn; the one before it must be over."""
+        self.text_cache.used = 0
+        self.speech_cache.used = 0
+        return Turn(self, trace)
+
+
+class Turn:
+    """One utterance and its answer."""
+
+    def __init__(self, assistant: Assistant, trace: Trace) -> None:
+        self._assistant = assistant
+        self._model = assistant.model
+        self._plan = assistant.plan
+        self._trace = trace
+        self._collapse = Collapse(blank=assistant.model.config.speech_decoder.units)
+        self.chunker = Chunker(assistant.plan.chunk_units)
+        self.ids: list[int] = []
+        """Text tokens so far, the end of sequence included."""
+        self.units_after_token: list[int] = []
+        """How many units were known after each text token."""
+
+    @torch.inference_mode()
+    def packets(self, samples: Samples) -> Iterator[Packet]:
+        """Answer 16 kHz samples `(n,)` float32."""
+        self._plan.choices.begin(len(samples))
+        hidden, token = self._prefill(self._listen(samples))
+        while True:
+            ended = self._decode_speech(hidden, token)
+            if chunk := self.chunker.due(ended):
+                yield self._packet(self._vocode(chunk))
+            if ended:
+                return
+            hidden, token = self._decode_text(token)
+
+    def _listen(self, samples: Samples) -> Tensor:
+        """Samples to speech embeddings `(m, hidden)`."""
+        with self._trace.stage("features", gpu=True):
+            mel = self._model.features(samples)
+        with self._trace.stage("encoder", gpu=True):
+            frames = self._model.encoder(mel)
+        with self._trace.stage("adaptor", gpu=True):
+            speech: Tensor = self._model.adaptor(frames)
+        return speech
+
+    def _prefill(self, speech: Tensor) -> tuple[Tensor, Tensor]:
+        with self._trace.stage("llm.prefill", gpu=True) as span:
+            embeds = self._plan.prompt.splice(self._model.llm.embed, speech)
+            chosen = self._next(embeds[: self._assistant.prompt_tokens])
+            span.first_output()
+        return chosen
+
+    def _decode_text(self, token: Tensor) -> tuple[Tensor, Tensor]:
+        with self._trace.stage("llm.decode", gpu=True):
+            return self._next(self._model.llm.embed(token))
+
+    def _next(self, embeds: Tensor) -> tuple[Tensor, Tensor]:
+        """The state `(1, hidden)` after `embeds`, and the token `(1,)` it predicts; neither is waited for."""
+        hidden = self._model.llm(embeds, self._assistant.text_cache)
+        return hidden, self._plan.choices.token(self._model.llm.logits(hidden), len(self.ids))
+
+    def _decode_speech(self, hidden: Tensor, token: Tensor) -> bool:
+        """Units of the token that `hidden` predicted; returns whether the reply ends with it.
+
+        The end of sequence is spoken too: its state yields λ frames like any other.
+        """
+        with self._trace.stage("speech_decoder", gpu=True):
+            logits = self._model.speech_decoder(hidden, self._assistant.speech_cache)
+            labels = self._plan.choices.labels(logits, len(self.ids))
+            both = torch.cat((token, labels))
+            with self._trace.device_wait():
+                chosen, *heard = both.tolist()
+            self.chunker.push(self._collapse.push(heard))
+        self.ids.append(chosen)
+        self.units_after_token.append(len(self.chunker.units))
+        return chosen in self._plan.eos or len(self.ids) == self._plan.max_new_tokens
+
+    def _vocode(self, chunk: list[int]) -> Tensor:
+        vocoder, choices = self._model.vocoder, self._plan.choices
+        with self._trace.stage("vocoder", gpu=True):
+            embedded = vocoder.embed(torch.tensor(chunk, device=self._model.device))
+            predicted = vocoder.durations(vocoder.dur_predictor(embedded))
+            durations = choices.durations(predicted, self.chunker.borders[-1][0])
+            total = durations.sum()
+            with self._trace.device_wait():
+                frames = int(total)
+            return choices.wave(vocoder.sound(embedded, durations, frames))
+
+    def _packet(self, wave: Tensor) -> Packet:
+        with self._trace.stage("copy", gpu=True), self._trace.device_wait():
+            samples: Samples = wave.cpu().numpy().astype(np.float32, copy=False)
+        return Packet(samples, SAMPLE_RATE, after=self._trace.hand_off("copy"))

@@ -1,0 +1,101 @@
+"""The unit vocoder: fairseq's code-HiFi-GAN with a duration predictor, weight norm folded into the weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipelines.direct.llama_omni.config import VocoderConfig
+
+SLOPE = 0.1
+LAST_SLOPE = 0.01
+"""fairseq leaves the activation before `conv_post` at leaky_relu's default."""
+
+
+class DurationPredictor(nn.Module):
+    """Predicts log(1 + frames) of every unit."""
+
+    def __init__(self, size: int, inner: int, kernel: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Sequential(nn.Conv1d(size, inner, kernel, padding=(kernel - 1) // 2), nn.ReLU())
+        self.ln1 = nn.LayerNorm(inner)
+        self.conv2 = nn.Sequential(nn.Conv1d(inner, inner, kernel, padding=1), nn.ReLU())
+        self.ln2 = nn.LayerNorm(inner)
+        self.proj = nn.Linear(inner, 1)
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """`(1, size, units)` to `(units,)`."""
+        x = self.ln1(self.conv1(embedded).transpose(1, 2))
+        x = self.ln2(self.conv2(x.transpose(1, 2)).transpose(1, 2))
+        out: Tensor = self.proj(x)[0, :, 0]
+        return out
+
+
+class ResBlock(nn.Module):
+    """HiFi-GAN's residual block of type 1."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(
+            nn.Conv1d(channels, channels, kernel, dilation=d, padding=(kernel * d - d) // 2) for d in dilations
+        )
+        self.convs2 = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) // 2) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(1, channels, n)` to the same."""
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            inner = dilated(functional.leaky_relu(x, SLOPE))
+            x = x + plain(functional.leaky_relu(inner, SLOPE))
+        return x
+
+
+class Vocoder(nn.Module):
+    """Units to 16 kHz sound, one chunk at a time: nothing of an earlier chunk is heard in the next."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dict = nn.Embedding(config.units, config.embedding)
+        self.dur_predictor = DurationPredictor(config.embedding, config.duration_inner, config.duration_kernel)
+        channels = config.channels
+        self.conv_pre = nn.Conv1d(config.embedding, channels[0], 7, padding=3)
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose1d(wide, narrow, kernel, rate, padding=(kernel - rate) // 2)
+            for wide, narrow, kernel, rate in zip(
+                channels, channels[1:], config.up_kernels, config.up_rates, strict=False
+            )
+        )
+        self.resblocks = nn.ModuleList(
+            ResBlock(narrow, kernel, dilations)
+            for narrow in channels[1:]
+            for kernel, dilations in zip(config.res_kernels, config.res_dilations, strict=True)
+        )
+        self.conv_post = nn.Conv1d(channels[-1], 1, 7, padding=3)
+
+    def embed(self, units: Tensor) -> Tensor:
+        """Units `(n,)` int64 to `(1, embedding, n)`."""
+        out: Tensor = self.dict(units).T[None]
+        return out
+
+    def durations(self, log_durations: Tensor) -> Tensor:
+        """Frames of 20 ms per unit, `(n,)` int64, at least one: clamp(round(exp(x) - 1), 1), halves to even."""
+        return torch.clamp(torch.round(torch.exp(log_durations) - 1), min=1).long()
+
+    def sound(self, embedded: Tensor, durations: Tensor, frames: int) -> Tensor:
+        """Wave `(hop · frames,)` in [-1, 1]; `frames` is the sum of `durations`, already known on the host."""
+        x = torch.repeat_interleave(embedded, durations, dim=2, output_size=frames)
+        x = self.conv_pre(x)
+        kinds = len(self.config.res_kernels)
+        for index, up in enumerate(self.ups):
+            x = up(functional.leaky_relu(x, SLOPE))
+            blocks = self.resblocks[index * kinds : (index + 1) * kinds]
+            x = torch.stack([block(x) for block in blocks]).mean(dim=0)
+        wave: Tensor = torch.tanh(self.conv_post(functional.leaky_relu(x, LAST_SLOPE)))[0, 0]
+        return wave
+
+    def forward(self, units: Tensor) -> Tensor:
+        """Units `(n,)` int64, n > 0, to a wave `(hop · frames,)` float32; waits for the device once."""
+        embedded = self.embed(units)
+        durations = self.durations(self.dur_predictor(embedded))
+        return self.sound(embedded, durations, int(durations.sum()))

@@ -1,0 +1,142 @@
+"""The pipeline `direct`: a LLaMA-Omni style model that answers speech with speech."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from bench.errors import CorpusError, MissingDependency, UsageError
+from bench.pipeline import (
+    SAMPLE_RATE,
+    Declaration,
+    Option,
+    OptionValue,
+    Packet,
+    Pipeline,
+    Requirement,
+    Samples,
+    Settings,
+    Speech,
+    Stage,
+    Weights,
+)
+from bench.timing.trace import Trace
+from pipelines.direct.llama_omni.chunking import parse_chunk_units
+
+if TYPE_CHECKING:
+    from pipelines.direct.llama_omni.assembly import Assembled
+
+LONGEST_S = 30.0
+"""What the speech encoder hears; the published model silently drops the rest."""
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+class Direct(Pipeline):
+    """LLaMA-Omni (arXiv 2409.06666): speech encoder, adaptor, LLM, streaming speech decoder, unit vocoder."""
+
+    declaration = Declaration(
+        name="direct",
+        kind="direct",
+        summary="LLaMA-Omni style: speech encoder, adaptor, LLM, streaming speech decoder, unit vocoder.",
+        stages=(
+            Stage("features", "listen"),
+            Stage("encoder", "listen"),
+            Stage("adaptor", "listen"),
+            Stage("llm.prefill", "think"),
+            Stage("llm.decode", "think"),
+            Stage("speech_decoder", "speak"),
+            Stage("vocoder", "speak"),
+            Stage("copy", "move"),
+        ),
+        options=(
+            Option("weights", "dummy", "dummy (seeded random values), or the folder of a published checkpoint"),
+            Option("size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
+            Option("chunk-units", "10", "units after which sound is made (Ω): a whole number from 10 on, or inf"),
+            Option("max-new-tokens", 256, "longest reply, in text tokens"),
+            Option("temperature", 0.0, "0 chooses the likeliest text token; above 0 samples"),
+            Option("top-p", 1.0, "share of probability that sampling considers"),
+            Option("vocoder", "", "folder of the unit vocoder; empty means vocoder/ in or beside the checkpoint"),
+            Option("overlong", "error", "speech over 30 s: refuse it, or cut it", choices=("error", "cut")),
+        ),
+        requires=tuple(Requirement(module, "direct") for module in ("torch", "safetensors", "tokenizers")),
+        gpu="optional",
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._assembled: Assembled | None = None
+
+    def load(self) -> None:
+        """Check the options, load or make the weights, and reserve the caches.
+
+        Raises `UsageError`, `MissingDependency` or `WeightsError`.
+        """
+        _check(self.settings)
+        try:
+            from pipelines.direct.llama_omni.assembly import assemble
+        except ImportError as error:
+            raise MissingDependency(
+                f"The direct pipeline needs {error.name}, which is not installed. "
+                "Install it with: pip install 'firstpacket[direct]'"
+            ) from error
+        self._assembled = assemble(self.settings)
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        """Answer one utterance. Raises `CorpusError` when it is longer than the encoder hears (option overlong)."""
+        ready = self._ready()
+        samples = _within_limit(speech.whole(), self.settings.text("overlong"))
+        turn = ready.assistant.turn(trace)
+        yield from turn.packets(samples)
+        trace.text("reply", ready.tokenizer.decode(turn.ids))
+
+    def close(self) -> None:
+        """Let go of weights and caches."""
+        self._assembled = None
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Origins of the five parts."""
+        return self._ready().loaded.weights
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """Sizes, and what the loader had to say."""
+        ready = self._ready()
+        cache_bytes = ready.assistant.text_cache.nbytes + ready.assistant.speech_cache.nbytes
+        facts: dict[str, OptionValue] = {
+            "prompt_tokens": ready.assistant.prompt_tokens,
+            "cache_mib": round(cache_bytes / 2**20, 1),
+            "unused_tensors": len(ready.loaded.unused),
+        }
+        if ready.loaded.notices:
+            facts["weights_notice"] = " ".join(ready.loaded.notices)
+        return facts
+
+    def _ready(self) -> Assembled:
+        if self._assembled is None:
+            raise RuntimeError("load() comes before everything else")
+        return self._assembled
+
+
+def _check(settings: Settings) -> None:
+    """Raises `UsageError` for options that no model could follow."""
+    parse_chunk_units(settings.text("chunk-units"))
+    ranges = {
+        "max-new-tokens": (settings.whole("max-new-tokens") >= 1, "1 or more"),
+        "temperature": (settings.number("temperature") >= 0.0, "0 or more"),
+        "top-p": (0.0 < settings.number("top-p") <= 1.0, "above 0 and at most 1"),
+    }
+    for name, (holds, allowed) in ranges.items():
+        if not holds:
+            raise UsageError(f"{name} is {settings.options[name]}, but it must be {allowed}.")
+    if settings.dtype not in DTYPES:
+        raise UsageError(f"dtype is '{settings.dtype}', but the direct pipeline runs in {', '.join(DTYPES)}.")
+
+
+def _within_limit(samples: Samples, overlong: str) -> Samples:
+    limit = round(LONGEST_S * SAMPLE_RATE)
+    if len(samples) <= limit or overlong == "cut":
+        return samples[:limit]
+    raise CorpusError(
+        f"The recording lasts {len(samples) / SAMPLE_RATE:.1f} s, but the speech encoder hears {LONGEST_S:.0f} s and "
+        "would drop the rest. Leave it out, or cut it knowingly with the option overlong=cut."
+    )

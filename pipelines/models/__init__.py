@@ -1,0 +1,1 @@
+"""Model code that more than one pipeline uses."""
