@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench.errors import CorpusError, MissingDependency, UsageError
@@ -105,7 +107,7 @@ class Direct(Pipeline):
         facts: dict[str, OptionValue] = {
             "prompt_tokens": ready.assistant.prompt_tokens,
             "cache_mib": round(cache_bytes / 2**20, 1),
-            "unused_tensors": len(ready.loaded.unused),
+            "unused_tensors": _grouped(ready.loaded.unused),
         }
         if ready.loaded.notices:
             facts["weights_notice"] = " ".join(ready.loaded.notices)
@@ -130,6 +132,12 @@ def _check(settings: Settings) -> None:
             raise UsageError(f"{name} is {settings.options[name]}, but it must be {allowed}.")
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype is '{settings.dtype}', but the direct pipeline runs in {', '.join(DTYPES)}.")
+
+
+def _grouped(names: Sequence[str]) -> str:
+    """Tensor names by the part they belong to: `decoder.* (167), model.speech_encoder.* (487)`."""
+    parts = Counter(re.sub(r"^((?:model\.)?[^.]+)\..*", r"\1.*", name) for name in names)
+    return ", ".join(f"{part} ({count})" for part, count in sorted(parts.items())) or "none"
 
 
 def _within_limit(samples: Samples, overlong: str) -> Samples:

@@ -272,7 +272,7 @@ class Llama(nn.Module):
         return out
 
     def forward(self, embeds: Tensor, cache: KVCache) -> Tensor:
-        """Take in the next positions `(n, hidden)`; returns the last one's state after the final norm, `(1, hidden)`."""
+        """Take in the next positions `(n, hidden)`; returns the last one's normed state, `(1, hidden)`."""
         out: Tensor = self.model.norm(self.model.layers(embeds, cache)[-1:])
         return out
 

@@ -94,7 +94,7 @@ def build(size: str, seed: int, device: torch.device, dtype: torch.dtype) -> Loa
     model = LlamaOmni.without_weights(config(size), device, dtype)
     generator = torch.Generator(device).manual_seed(seed)
     for part, kind in model.parts().values():
-        part.to_empty(device=device).to(kind)
+        part.to(kind).to_empty(device=device)
         _randomise(part, generator)
     weights = tuple(
         Weights(name, "dummy", f"seed {seed}, size {size}", f"{parameters(part) / 1e6:.1f} M random values")
