@@ -3,17 +3,18 @@
 The path is walked back from the first packet. On a host thread it goes through the innermost stage span at work; at
 the beginning of a span that names a hand-off it jumps to where the item was let go (the time between is `queued`, a
 part of the stage that received it), otherwise it goes on with what the same thread did before. Kernel launches return
-at once, so where a host thread did nothing but wait for the GPU, the path changes over to the device: the GPU span
-that ended last before the wait did, then whatever held that span up: the span before it on its stream, the GPU work
-behind the hand-off that it came from, or, when the device was idle, its launch on the host.
+at once, so where a host thread did nothing but wait for the GPU, the path changes over to the device: to the GPU span
+that ended last before the wait did, then to whatever held that span up: the span before it on its stream, or the GPU
+work behind the hand-off that it came from. Where the device was idle when a stage began, nothing on the device held it
+up, and the path goes back to the host that launched it.
 
 Parts are cut at t0 and add up to the first-packet latency to the nanosecond, by construction: the cursor only moves
 back, and every move is owned by exactly one part.
 
     host           a stage worked on a host thread
     gpu            a stage worked on the device, and the host had nothing else to wait for
+    launch         the host side of a stage that works on the device: it had not yet launched everything
     queued         an item waited between a hand-off and the beginning of the stage that received it
-    launch         the device was idle between a stage's launch on the host and its start there
     unattributed   none of these
 """
 
@@ -161,7 +162,7 @@ class _Walk:
                 if self._now_ns == reached_ns:
                     self._own(piece.start_ns, piece.span.stage, "unattributed")
                 continue
-            self._own(piece.start_ns, piece.span.stage, "host")
+            self._own(piece.start_ns, piece.span.stage, "launch" if piece.span.gpu is not None else "host")
             thread = self._before_span(piece, thread)
 
     def _before_span(self, piece: _Piece, thread: int) -> int:
@@ -177,46 +178,49 @@ class _Walk:
     def _on_device(self, wait: _Piece, thread: int) -> int:
         """Divide a wait for the device among GPU spans; returns the thread on which the walk goes on."""
         current = self._span_waited_for(wait, thread)
-        if current is None or current.gpu is None or current.gpu.end_ns <= wait.start_ns:
+        if current is None or _gpu(current).end_ns <= wait.start_ns:
             # Nothing known ended within the wait: the stage that waited keeps it.
             self._own(wait.start_ns, wait.span.stage, "unattributed")
             return thread
-        self._own(current.gpu.end_ns, wait.span.stage, "unattributed", current.gpu.error_ns)
-        while True:
-            gpu = _gpu(current)
-            launched_ns = min(current.start_ns, gpu.start_ns)
-            held_up_by = self._held_up_by(current, launched_ns)
-            if held_up_by is None:
-                self._own(gpu.start_ns, current.stage, "gpu", gpu.error_ns)
-                self._own(launched_ns, current.stage, "launch", gpu.error_ns)
-                return self._before_span(_Piece(launched_ns, launched_ns, current, begins=True), current.thread)
-            self._own(max(gpu.start_ns, _gpu(held_up_by).end_ns), current.stage, "gpu", gpu.error_ns)
-            self._own(_gpu(held_up_by).end_ns, NOBODY, "unattributed", gpu.error_ns)
+        self._own(_gpu(current).end_ns, wait.span.stage, "unattributed", _gpu(current).error_ns)
+        while (held_up_by := self._held_up_by(current)) is not None:
+            gpu, before = _gpu(current), _gpu(held_up_by)
+            self._own(max(gpu.start_ns, before.end_ns), current.stage, "gpu", gpu.error_ns)
+            self._own(before.end_ns, NOBODY, "unattributed", gpu.error_ns)
             if self._now_ns <= self._t0_ns:
                 return current.thread
             current = held_up_by
+        # The device was idle when this stage began: it was behind the host only from when the host had launched all.
+        launched_ns = min(current.end_ns, wait.start_ns)
+        self._own(max(launched_ns, _gpu(current).start_ns), current.stage, "gpu", _gpu(current).error_ns)
+        self._own(launched_ns, current.stage, "launch", _gpu(current).error_ns)
+        return current.thread
 
     def _span_waited_for(self, wait: _Piece, thread: int) -> StageSpan | None:
-        """The GPU span launched from this thread (or handed to it) that ended last before the wait did."""
+        """The GPU span, launched from this thread or handed to it, that ended last before the wait did.
+
+        A span that encloses the wait is still open then; it counts as ending with the wait.
+        """
         source = self._hand_offs.get(wait.span.after) if wait.span.after is not None else None
         candidates = [
             span
             for span in self._gpu
             if (span.thread == thread or _let_go(span, source))
             and span.start_ns <= wait.end_ns
-            and _gpu(span).end_ns <= self._now_ns + _gpu(span).error_ns
+            and _gpu(span).start_ns < self._now_ns
+            and (_gpu(span).end_ns <= self._now_ns + _gpu(span).error_ns or wait.end_ns <= span.end_ns)
         ]
-        return max(candidates, key=lambda span: _gpu(span).end_ns, default=None)
+        return max(candidates, key=lambda span: (min(_gpu(span).end_ns, self._now_ns), span.start_ns), default=None)
 
-    def _held_up_by(self, span: StageSpan, launched_ns: int) -> StageSpan | None:
-        """The GPU work that `span` had to wait for after its launch; `None` if its launch came last."""
+    def _held_up_by(self, span: StageSpan) -> StageSpan | None:
+        """The GPU work that `span` had to wait for; `None` if the device was idle when the host came to it."""
         gpu = _gpu(span)
         source = self._hand_offs.get(span.after) if span.after is not None else None
         candidates = [
             other
             for other in self._gpu
             if other is not span
-            and launched_ns < _gpu(other).end_ns <= gpu.start_ns + gpu.error_ns
+            and span.start_ns + gpu.error_ns < _gpu(other).end_ns <= gpu.start_ns + gpu.error_ns
             and _gpu(other).start_ns < gpu.start_ns
             and (_gpu(other).stream == gpu.stream or _let_go(other, source))
         ]
