@@ -126,15 +126,15 @@ def test_a_host_that_launches_too_slowly_is_found_out() -> None:
     assert found.get(("encoder", "gpu"), 0) < 50_000
 
 
+# Host and device never finish at the same moment: which of two is the critical one would then be anyone's choice.
+host_times = st.integers(0, 5).map(lambda number: number * MS)
+device_times = st.integers(0, 9).map(lambda number: number * MS + 130_000)
+stage_names = st.sampled_from(["encoder", "adaptor", "llm.prefill"])
+
+
 @settings(deadline=None, max_examples=150)
 @given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["encoder", "adaptor", "llm.prefill"]), st.integers(0, 5 * MS), st.integers(1, 9 * MS)
-        ),
-        min_size=1,
-        max_size=7,
-    ),
+    st.lists(st.tuples(stage_names, host_times, device_times), min_size=1, max_size=7),
     st.floats(-100, 100),
 )
 def test_an_asynchronous_device_gets_its_true_share(stages: list[tuple[str, int, int]], drift_ppm: float) -> None:
