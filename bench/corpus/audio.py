@@ -1,0 +1,139 @@
+"""One recording: a file of any usual rate, width and number of channels to 16 kHz mono float32, checked on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.corpus import decoders
+from bench.errors import CorpusError, MissingDependency
+from bench.pipeline import SAMPLE_RATE, Samples
+
+LIMIT_S = 60.0
+"""Longest clip taken unless the user says where to trim."""
+
+Mark = Literal["silent", "clipped", "trimmed"]
+
+_RATES = range(4_000, 384_001)
+_MOST_CHANNELS = 32
+_SILENT_BELOW = 10 ** (-60 / 20)
+_FULL_SCALE = 0.999
+_CLIPPED_SHARE = 0.001
+_NOT_NORMALISED_ABOVE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One decoded recording: samples float32 `(n,)` at 16 kHz in [-1, 1], and what is worth saying about it."""
+
+    samples: Samples
+    sha256: str
+    file_ms: float | None
+    """Length of the file before trimming; None if it was trimmed and does not say how long it is."""
+    marks: tuple[Mark, ...]
+
+
+def read_clip(path: Path, *, trim_to_s: float | None = None) -> Clip:
+    """Decode, check and resample one sound file; with `trim_to_s`, only its first so many seconds.
+
+    Raises `CorpusError` if the file is missing, not sound, cut off, empty, holds NaN or infinite samples, or is longer
+    than `LIMIT_S` without trimming (told from its header, before decoding); `MissingDependency` if a library is needed.
+    """
+    if not path.is_file():
+        raise CorpusError(f"{path}: there is no such file. Correct the path, or fetch the recording.")
+    try:
+        return _read_clip(path, trim_to_s)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
+
+
+def to_corpus_rate(samples: Samples, rate: int) -> Samples:
+    """Resample mono float32 `(n,)` from `rate` Hz to 16 kHz. Raises `MissingDependency`."""
+    if rate == SAMPLE_RATE:
+        return samples
+    try:
+        import soxr
+    except ImportError as error:
+        raise MissingDependency(
+            f"Resampling from {rate} Hz needs soxr. Install: {decoders.INSTALL}, or give clips at {SAMPLE_RATE} Hz."
+        ) from error
+    resampled: Samples = soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32)
+    return resampled
+
+
+def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
+    header = decoders.probe(path)
+    _check_header(path, header)
+    longest = trim_to_s or LIMIT_S
+    if not trim_to_s and header.frames is not None and header.frames > longest * header.sample_rate:
+        raise _too_long(path, f"{header.frames / header.sample_rate:.1f} s long")
+    most = max(1, round(longest * header.sample_rate))
+    block = decoders.read(path, most + 1)
+    _check_length(path, len(block), most, header, trim_to_s)
+    mono = block[:most].mean(axis=1)
+    _check_samples(path, mono)
+    samples = np.clip(to_corpus_rate(mono, header.sample_rate), -1.0, 1.0)
+    if not len(samples):
+        raise _empty(path)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    trimmed = len(block) > most
+    frames = header.frames if trimmed else len(block)
+    return Clip(samples, sha256, frames and frames * 1000 / header.sample_rate, _marks(mono, trimmed))
+
+
+def _check_header(path: Path, header: decoders.Header) -> None:
+    if header.frames == 0:
+        raise _empty(path)
+    if header.sample_rate not in _RATES or not 1 <= header.channels <= _MOST_CHANNELS:
+        raise CorpusError(
+            f"{path}: {header.channels} channels at {header.sample_rate} Hz is not a plausible recording. Use 1 to"
+            f" {_MOST_CHANNELS} channels and {_RATES.start} to {_RATES.stop - 1} Hz."
+        )
+
+
+def _check_length(path: Path, read: int, most: int, header: decoders.Header, trim_to_s: float | None) -> None:
+    if read == 0:
+        raise _empty(path)
+    if header.frames is not None and read < min(header.frames, most + 1):
+        raise decoders.truncated(path, f"{header.frames} frames promised, {read} could be decoded")
+    if read > most and not trim_to_s:
+        raise _too_long(path, "longer than it says")
+
+
+def _check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
+    if not np.isfinite(mono).all():
+        bad = int(np.flatnonzero(~np.isfinite(mono))[0])
+        raise CorpusError(
+            f"{path}: holds NaN or infinite samples, first at frame {bad}. Export it again, or remove it."
+        )
+    if (peak := float(np.abs(mono).max())) > _NOT_NORMALISED_ABOVE:
+        raise CorpusError(
+            f"{path}: samples reach {peak:.4g}, where full scale is 1. Divide them by the full scale of their integers."
+        )
+
+
+def _marks(mono: npt.NDArray[np.float32], trimmed: bool) -> tuple[Mark, ...]:
+    level = np.abs(mono)
+    found: dict[Mark, bool] = {
+        "silent": float(level.max()) < _SILENT_BELOW,
+        "clipped": float(np.mean(level >= _FULL_SCALE)) > _CLIPPED_SHARE,
+        "trimmed": trimmed,
+    }
+    return tuple(mark for mark, holds in found.items() if holds)
+
+
+def _empty(path: Path) -> CorpusError:
+    return CorpusError(f"{path}: holds no samples. Record or export it again, or remove it.")
+
+
+def _too_long(path: Path, how: str) -> CorpusError:
+    return CorpusError(
+        f"{path}: {how}; clips may have up to {LIMIT_S:g} s. Cut it into utterances, or take the beginning of every"
+        f" clip with --trim-to SECONDS."
+    )

@@ -1,0 +1,49 @@
+"""Corpora that come with this project: the folders under `datasets/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.corpus.manifest import MANIFEST
+from bench.corpus.sources import QUESTIONS
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_HOMES = (_PACKAGE.parent / "datasets", _PACKAGE / "data" / "datasets")
+"""A checkout's own folder first; an installed wheel carries a copy as package data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A corpus by name: the folder it lies in, and the first paragraph of its README."""
+
+    name: str
+    folder: Path
+    description: str
+
+
+def list_corpora() -> tuple[Listing, ...]:
+    """Corpora under `datasets/`, by name; nothing is decoded."""
+    found: dict[str, Listing] = {}
+    for folder in _folders():
+        found.setdefault(folder.name, Listing(folder.name, folder, _description(folder)))
+    return tuple(found[name] for name in sorted(found))
+
+
+def _folders() -> Iterator[Path]:
+    for home in _HOMES:
+        if home.is_dir():
+            yield from (folder for folder in home.iterdir() if _holds_corpus(folder))
+
+
+def _holds_corpus(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (MANIFEST, QUESTIONS))
+
+
+def _description(folder: Path) -> str:
+    """First paragraph of the README below its title, on one line; empty without a README."""
+    readme = folder / "README.md"
+    paragraphs = readme.read_text(encoding="utf-8").split("\n\n") if readme.is_file() else []
+    prose = (" ".join(part.split()) for part in paragraphs if part.strip() and not part.startswith("#"))
+    return next(prose, "")

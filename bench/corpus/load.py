@@ -1,0 +1,134 @@
+"""A source to a corpus: every recording decoded, checked and hashed before a run begins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from bench.corpus.audio import Clip, Mark, read_clip
+from bench.corpus.catalogue import list_corpora
+from bench.corpus.manifest import Entry, ManifestLine
+from bench.corpus.sources import read_source
+from bench.corpus.speech_end import estimate_speech_end_ms
+from bench.corpus.utterance import Corpus, Utterance
+from bench.errors import BenchError, CorpusError, UnknownName, UsageError
+from bench.pipeline import SAMPLE_RATE
+
+_ROUNDING_MS = 1.0
+"""An annotated end may lie this far beyond the clip: times are often rounded to whole milliseconds."""
+
+_SHOWN = 5
+_NOTICES = {
+    "estimated": "have an estimated end of speech, not an annotated one, and every latency counts from it; put"
+    " speech_end_ms into a manifest to be exact",
+    "silent": "are silent (never above -60 dBFS), so the answer to them means little",
+    "clipped": "are clipped (more than 0.1 % of samples at full scale), which recognisers may mishear",
+    "trimmed": "were cut by --trim-to; their text may say more than is heard",
+}
+
+
+def load_corpus(source: str, *, trim_to_s: float | None = None, limit: int | None = None) -> Corpus:
+    """Load and check a corpus.
+
+    `source` is the name of a corpus under `datasets/`, or a path: a folder with a manifest.jsonl, a question.json
+    (InstructS2S-Eval) or sound files with texts beside them; or one of those files itself. A name wins over a folder
+    called the same; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of each clip, `limit` takes the
+    first recordings only.
+
+    Raises `UnknownName` if there is no such corpus, `CorpusError` for whatever is wrong with it, `UsageError` for
+    options out of range, `MissingDependency` if a clip needs a library that is not installed.
+    """
+    _check_options(trim_to_s, limit)
+    name, path = _find(source)
+    loaded = [_load(entry, trim_to_s) for entry in read_source(path)[:limit]]
+    utterances = tuple(utterance for utterance, _ in loaded)
+    return Corpus(name, source, utterances, _hash(utterances), _notices(loaded))
+
+
+def _check_options(trim_to_s: float | None, limit: int | None) -> None:
+    if trim_to_s is not None and not (math.isfinite(trim_to_s) and trim_to_s > 0):
+        raise UsageError(f"Clips cannot be trimmed to {trim_to_s:g} s. Give a number of seconds above 0.")
+    if limit is not None and limit < 1:
+        raise UsageError(f"A corpus of {limit} recordings cannot be run. Give a limit of 1 or more, or none.")
+
+
+def _find(source: str) -> tuple[str, Path]:
+    known = {listing.name: listing.folder for listing in list_corpora()}
+    if source in known:
+        return source, known[source]
+    path = Path(source)
+    if not source or "\0" in source or not path.exists():
+        raise UnknownName("corpus", source, known, hint="Or give a path to a folder, a manifest or a sound file.")
+    return path.resolve().name if path.is_dir() else path.stem, path
+
+
+def _load(entry: Entry, trim_to_s: float | None) -> tuple[Utterance, tuple[Mark, ...]]:
+    try:
+        clip = read_clip(entry.audio, trim_to_s=trim_to_s)
+        _check_against(entry, clip)
+    except BenchError as error:
+        if entry.where == str(entry.audio):
+            raise
+        raise type(error)(f"{entry.where}: {error}") from error
+    return _utterance(entry, clip), clip.marks
+
+
+def _check_against(entry: Entry, clip: Clip) -> None:
+    """Compare what the manifest says with the recording. Raises `CorpusError`."""
+    line = entry.line
+    if line.sha256 and line.sha256.lower() != clip.sha256:
+        raise CorpusError(
+            f"{entry.audio} is not the recording that the manifest means: its SHA-256 is {clip.sha256[:12]}…, the"
+            f" manifest says {line.sha256[:12]}…. Restore the file, or correct the manifest if the change was meant."
+        )
+    if line.speech_end_ms and clip.file_ms is not None and line.speech_end_ms > clip.file_ms + _ROUNDING_MS:
+        raise CorpusError(
+            f"speech is said to end at {line.speech_end_ms:g} ms, but {entry.audio} is only {clip.file_ms:.1f} ms long."
+            " Correct speech_end_ms."
+        )
+
+
+def _utterance(entry: Entry, clip: Clip) -> Utterance:
+    line = entry.line
+    end_ms, source = _speech_end(line, clip)
+    return Utterance(
+        id=line.id,
+        samples=clip.samples,
+        sha256=clip.sha256,
+        speech_end_ms=end_ms,
+        speech_end_source=source,
+        text=line.text,
+        language=line.language,
+        voice=line.voice,
+        licence=line.licence,
+    )
+
+
+def _speech_end(line: ManifestLine, clip: Clip) -> tuple[float, Literal["annotated", "estimated"]]:
+    """Where speech ends in the clip as it was taken: a clip cut before that ends there, a silent one at its end."""
+    clip_ms = len(clip.samples) * 1000 / SAMPLE_RATE
+    if line.speech_end_ms is not None:
+        return min(line.speech_end_ms, clip_ms), line.speech_end_source
+    return estimate_speech_end_ms(clip.samples) or clip_ms, "estimated"
+
+
+def _hash(utterances: Iterable[Utterance]) -> str:
+    """SHA-256 over content in order; names of files and folders are left out. The length tells trimmed clips apart."""
+    content = [
+        [one.id, one.sha256, len(one.samples), one.text, one.speech_end_ms, one.speech_end_source] for one in utterances
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _notices(loaded: list[tuple[Utterance, tuple[Mark, ...]]]) -> tuple[str, ...]:
+    said = []
+    for mark, text in _NOTICES.items():
+        ids = [one.id for one, marks in loaded if mark in (*marks, one.speech_end_source)]
+        if ids:
+            shown = ", ".join(ids[:_SHOWN]) + (", …" if ids[_SHOWN:] else "")
+            said.append(f"{len(ids)} of {len(loaded)} recordings {text} ({shown}).")
+    return tuple(said)

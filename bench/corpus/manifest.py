@@ -1,0 +1,150 @@
+"""Manifests: one JSON object per line, one line per recording. See `ManifestLine` for the fields."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from bench.codec import DecodeError, decode, encode
+from bench.errors import CorpusError
+
+MANIFEST = "manifest.jsonl"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestLine:
+    """One recording as a manifest gives it. Only `id` and `audio` must be there; times are ms from the clip's start."""
+
+    id: str
+    audio: str
+    """Path of the sound file, relative to the manifest and inside its folder."""
+    text: str | None = None
+    speech_start_ms: float | None = None
+    speech_end_ms: float | None = None
+    speech_end_source: Literal["annotated", "estimated"] = "annotated"
+    speech_end_method: str = ""
+    """How the end was found: by hand, forced alignment, a detector and its version, known from the TTS."""
+    language: str = "en"
+    voice: str = ""
+    speaker_kind: Literal["", "human", "tts"] = ""
+    licence: str = ""
+    sha256: str = ""
+    """Hash of the sound file; checked where given."""
+    answers: tuple[str, ...] = ()
+    condition: str = ""
+    """Noise, room or codec that the recording went through."""
+    split: str = ""
+    dataset: str = ""
+    """Where the recording came from, and in which revision."""
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording that a source names: its line, its file, and the place to name in errors."""
+
+    line: ManifestLine
+    audio: Path
+    where: str
+
+
+def read_manifest(path: Path) -> tuple[Entry, ...]:
+    """All lines of a manifest, checked as far as possible without opening a recording.
+
+    Raises `CorpusError` with file and line: bad JSON, unknown or missing fields, wrong types, duplicate ids, paths that
+    lead out of the manifest's folder, times that cannot be.
+    """
+    return entries(path.parent, _lines(path))
+
+
+def write_manifest(path: Path, lines: Iterable[ManifestLine]) -> None:
+    """Write a manifest; fields at their empty defaults are left out."""
+    path.write_text("".join(json.dumps(encode(line), ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+
+
+def entries(folder: Path, lines: Iterable[tuple[str, ManifestLine]]) -> tuple[Entry, ...]:
+    """Check (place, line) pairs, whatever form they came in, and find their files under `folder`."""
+    seen: dict[str, str] = {}
+    found = []
+    for where, line in lines:
+        _check_id(where, line.id)
+        if line.id in seen:
+            raise CorpusError(f"{where}: id '{line.id}' was used before, at {seen[line.id]}. Ids must be unique.")
+        seen[line.id] = where
+        _check_times(where, line)
+        found.append(Entry(line, _inside(folder, line.audio, where), where))
+    return tuple(found)
+
+
+def read_text(path: Path) -> str:
+    """A file's text, UTF-8 with or without byte order mark. Raises `CorpusError`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
+
+
+def parse_json(text: str, where: str) -> Any:
+    """A JSON value without NaN and Infinity. Raises `CorpusError` that names the place."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(f"{where}: is not valid JSON ({error}). Correct the file.") from error
+
+
+def _lines(path: Path) -> Iterator[tuple[str, ManifestLine]]:
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
+        if text.strip():
+            where = f"{path}:{number}"
+            yield where, _decode_line(parse_json(text, where), where)
+
+
+def _decode_line(value: Any, where: str) -> ManifestLine:
+    try:
+        return decode(ManifestLine, value, where)
+    except (DecodeError, OverflowError) as error:
+        raise CorpusError(f"{error}. Correct the manifest.") from error
+
+
+def _check_id(where: str, name: str) -> None:
+    if not name.strip() or len(name) > _LONGEST_ID or _CONTROL.search(name):
+        raise CorpusError(
+            f"{where}: id {name[:40]!r} cannot be used. An id has 1 to {_LONGEST_ID} characters, no control characters."
+        )
+
+
+def _check_times(where: str, line: ManifestLine) -> None:
+    start, end = line.speech_start_ms, line.speech_end_ms
+    for name, value in (("speech_start_ms", start), ("speech_end_ms", end)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise CorpusError(f"{where}: {name} is {value:g}. Give milliseconds from the beginning of the clip.")
+    if end is not None and end <= (start or 0):
+        raise CorpusError(
+            f"{where}: speech ends at {end:g} ms, not after its beginning at {start or 0:g} ms. Correct the times."
+        )
+
+
+def _inside(folder: Path, audio: str, where: str) -> Path:
+    relative = PurePosixPath(audio)
+    if not audio or "\0" in audio or relative.is_absolute() or ".." in relative.parts:
+        raise CorpusError(
+            f"{where}: audio path {audio!r} is not inside the manifest's folder. Give a relative path without '..', and"
+            " move the file if need be."
+        )
+    return folder / relative
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

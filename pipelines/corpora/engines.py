@@ -1,0 +1,45 @@
+"""Speech synthesisers that corpora are made with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from bench.corpus.audio import read_clip, to_corpus_rate
+from bench.errors import CorpusError, MissingDependency, UnknownName
+from bench.pipeline import Samples
+from pipelines.corpora import espeak
+from pipelines.corpora.recipe import Voice
+
+
+def speak(voice: Voice, text: str) -> Samples:
+    """`text` as `voice` says it: mono float32 `(n,)` at 16 kHz; the same whenever it is asked for.
+
+    Raises `MissingDependency` if the synthesiser is not installed, `UnknownName` if it has no such voice, `CorpusError`
+    if it says nothing.
+    """
+    if voice.engine == "espeak-ng":
+        return to_corpus_rate(*espeak.speak(voice.name, text))
+    return _flite(voice.name, text)
+
+
+def _flite(voice: str, text: str) -> Samples:
+    known = _run_flite("-lv").partition(":")[2].split()
+    if voice not in known:  # flite itself would take its default voice without a word
+        raise UnknownName("voice of flite", voice, known)
+    with tempfile.TemporaryDirectory() as folder:
+        wav = Path(folder) / "speech.wav"
+        _run_flite("-voice", voice, "-t", text, "-o", str(wav))
+        return read_clip(wav).samples
+
+
+def _run_flite(*arguments: str) -> str:
+    binary = shutil.which("flite")
+    if binary is None:
+        raise MissingDependency("Voices of flite need its program. Install: apt-get install flite")
+    done = subprocess.run([binary, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise CorpusError(f"flite {' '.join(arguments)} failed: {done.stderr.strip() or done.returncode}.")
+    return done.stdout
