@@ -1,0 +1,108 @@
+"""The first screen: the answer in a sentence, what it was measured on, and what to know before believing it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from bench.compare import CAVEAT, Comparison, compare_runs, differences, sentence
+from bench.metrics.definitions import HEADLINE
+from bench.record.store import Run
+from bench.report.words import interval, valued
+from bench.summary import LabelSummary, Summary
+
+MACHINE = ("cpu", "gpu0", "os")
+"""What of a segment's environment stands on the first screen, as far as it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run says at first sight."""
+
+    headlines: tuple[str, ...]
+    audible: tuple[str, ...]
+    measured_on: str
+    notices: tuple[str, ...]
+
+
+def answer(run: Run, summary: Summary, headline: tuple[Comparison, ...], audible: tuple[Comparison, ...]) -> Answer:
+    """The first screen of one run, from its comparisons on the first packet and on the first audible sample."""
+    return Answer(
+        headlines=tuple(map(sentence, headline)) or tuple(map(alone, summary.labels)),
+        audible=tuple(map(sentence, audible)),
+        measured_on=_measured_on(run, summary),
+        notices=(*summary.notices, *_notices(run, summary), *_disagreements(headline, audible)),
+    )
+
+
+def alone(label: LabelSummary) -> str:
+    """A label's headline in one sentence, for a run that has no other."""
+    figure = label.figures[HEADLINE]
+    if figure.p50 is None:
+        return f"{label.label} brought no first packet in {label.measured} measured turns"
+    clips = "1 clip" if figure.p50.clusters == 1 else f"{figure.p50.clusters} clips"
+    span = interval(figure.p50, figure.unit)
+    said = "95 % CI " + span if figure.p50.interval else span
+    reached = f"{label.label} reaches the first packet after {valued(figure.p50.value, figure.unit)}"
+    text = f"{reached} (median, {said}, {figure.n} turns on {clips})"
+    return f"{text} [{CAVEAT}]" if label.dummy else text
+
+
+def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
+    """Every later run against the first, label by label; where they must not be compared, why."""
+    first, *others = runs
+    said = []
+    for other in others:
+        reasons = differences(first, other)
+        if reasons:
+            names = f"'{first.manifest.run}' and '{other.manifest.run}'"
+            said.append(f"Runs {names} are not compared: {'; '.join(reasons)}")
+            continue
+        labels = [plan.label for plan in first.manifest.labels]
+        common = [plan.label for plan in other.manifest.labels if plan.label in labels]
+        said += [sentence(compare_runs(first, other, label)) for label in common]
+    return tuple(said)
+
+
+def _measured_on(run: Run, summary: Summary) -> str:
+    clips = len({turn.utterance for turn in run.turns})
+    turns = sum(label.measured for label in summary.labels)
+    facts = [run.segments[0].environment.get(name) for name in MACHINE] if run.segments else []
+    machine = ", ".join(str(fact) for fact in facts if fact)
+    what = f"{turns} measured turns on {clips} clips of {run.manifest.corpus}, input {run.manifest.input}"
+    return f"{what}; {machine}" if machine else what
+
+
+def _notices(run: Run, summary: Summary) -> list[str]:
+    said = []
+    for label in summary.labels:
+        name = label.label
+        if label.dummy:
+            said.append(f"{name} runs on dummy weights (random values in the real architecture): {CAVEAT}.")
+        if label.measured < label.asked:
+            said.append(
+                f"{name} has {label.measured} of the {label.asked} measured turns asked for: the run is unfinished."
+            )
+        failed = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
+        if failed:
+            counts = ", ".join(f"{n} {outcome}" for outcome, n in failed.items())
+            said.append(
+                f"{name}: {counts} of {label.measured} measured turns; figures are of the turns that have them."
+            )
+    if len(run.segments) > 1:
+        said.append(f"The run was interrupted and resumed: it has {len(run.segments)} segments.")
+    ends = Counter(utterance.speech_end_source for utterance in run.manifest.utterances)
+    if ends["estimated"]:
+        said.append(
+            f"In {ends['estimated']} of {ends.total()} clips the end of speech is estimated, not annotated: "
+            "t0 and all that is counted from it move with it."
+        )
+    return said
+
+
+def _disagreements(headline: tuple[Comparison, ...], audible: tuple[Comparison, ...]) -> list[str]:
+    return [
+        f"To the first audible sample {heard.other} against {heard.base} tells another story than to the first packet."
+        for packet, heard in zip(headline, audible, strict=True)
+        if packet.finding != heard.finding
+    ]

@@ -1,0 +1,103 @@
+"""How a run was made: what someone needs to judge it, or to repeat it."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.record.store import Run
+from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
+from bench.stats.paired import DIFFERENCE, RATIO
+from bench.stats.quantiles import INTERPOLATION, values_needed
+from bench.summary import NS_PER_MS, PERCENTILES
+
+Facts = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Named facts, group by group."""
+
+    groups: tuple[tuple[str, Facts], ...]
+
+
+def method(run: Run) -> Method:
+    """Everything the manifest and the segments say of how the run was made."""
+    segments = [
+        (f"Machine, segment {segment.segment} ({segment.started})", _facts(segment.environment))
+        for segment in run.segments
+    ]
+    packages = {name: version for segment in run.segments for name, version in segment.packages.items()}
+    labels = [(f"Label {plan.label}", _label_facts(run, plan.label)) for plan in run.manifest.labels]
+    groups = (
+        ("Run", _run_facts(run)),
+        ("Corpus", _corpus_facts(run)),
+        ("Statistics", _statistics()),
+        *labels,
+        *segments,
+        ("Packages", _facts(packages)),
+    )
+    return Method(tuple(group for group in groups if group[1]))
+
+
+def _run_facts(run: Run) -> Facts:
+    manifest = run.manifest
+    error_ns = max((turn.path_error_ns for turn in run.turns), default=0)
+    return (
+        ("command", shlex.join(manifest.command)),
+        ("made", manifest.created),
+        ("clock starts at (t0)", manifest.t0),
+        ("input", manifest.input),
+        ("order", f"seeded random blocks, seed {manifest.seed}; labels interleaved in each block"),
+        ("turns per label", f"{manifest.turns} measured after {manifest.warmup} to warm up"),
+        ("deadline", f"{manifest.deadline_ms:g} ms to the first packet"),
+        (
+            "clock error",
+            f"at most {error_ns / NS_PER_MS:.3f} ms at borders that rest on GPU events"
+            if error_ns
+            else "host clock only",
+        ),
+    )
+
+
+def _corpus_facts(run: Run) -> Facts:
+    manifest = run.manifest
+    seconds = sum(utterance.duration_ms for utterance in manifest.utterances) / 1000
+    return (
+        ("name", manifest.corpus),
+        ("sha256", manifest.corpus_sha256),
+        ("clips", f"{len(manifest.utterances)}, {seconds:.1f} s in all"),
+        ("end of speech", _counts(utterance.speech_end_source for utterance in manifest.utterances)),
+        ("licences", _counts(utterance.licence or "not stated" for utterance in manifest.utterances)),
+    )
+
+
+def _statistics() -> Facts:
+    needed = ", ".join(f"{name} {values_needed(q)}" for name, q in PERCENTILES.items())
+    return (
+        ("intervals", f"95 %, percentile bootstrap over clips, {RESAMPLES} resamples; none below {MIN_CLUSTERS} clips"),
+        ("difference", DIFFERENCE),
+        ("ratio", RATIO),
+        ("quantiles", INTERPOLATION),
+        ("turns needed", needed),
+    )
+
+
+def _label_facts(run: Run, label: str) -> Facts:
+    plan = next(plan for plan in run.manifest.labels if plan.label == label)
+    told = [facts.facts for segment in run.segments for facts in segment.labels if facts.label == label]
+    loaded = {name: value for facts in told for name, value in facts.items()}
+    fixed = (("pipeline", plan.pipeline), ("device", plan.device), ("dtype", plan.dtype))
+    return (*fixed, *_facts(plan.options), *_facts(loaded))
+
+
+def _facts(values: Mapping[str, object]) -> Facts:
+    return tuple((name, str(value)) for name, value in values.items() if value is not None)
+
+
+def _counts(names: Iterable[str]) -> str:
+    """How often each name occurs, the most frequent first."""
+    counted = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} ({n})" for name, n in counted)
