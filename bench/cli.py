@@ -182,27 +182,25 @@ def doctor() -> None:
 
 def main() -> None:
     """Entry point of the console script. Prints the message of a `BenchError` and exits with its code."""
-    _mount_plugin_command(sys.argv[1:])
     try:
-        app(standalone_mode=False)
+        _mount_plugin_command(sys.argv[1:])
+        code = app(standalone_mode=False)
     except BenchError as error:
         _exit(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _exit(
-            "Stopped. Everything up to the last finished turn is kept; go on with: bench run --resume RUN", INTERRUPTED
-        )
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
-        from click.exceptions import Abort, ClickException
-
-        if isinstance(error, ClickException):
-            error.show()
-            sys.exit(error.exit_code)
-        if isinstance(error, Abort):
-            _exit("Stopped.", INTERRUPTED)
-        raise
+        # Usage errors of the command-line library, which newer versions of Typer bring themselves.
+        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if show is None or code is None:
+            raise
+        show()
+    if code == INTERRUPTED:
+        _exit("Stopped. Every finished turn is kept; go on with: bench run --resume RUN", INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _mount_plugin_command(words: list[str]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from fake_gpu import FakeGpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -207,7 +209,7 @@ def any_trace(draw: st.DrawFn) -> TurnTrace:
 def test_the_parts_add_up_to_the_nanosecond_and_touch(trace: TurnTrace, t0_ns: int) -> None:
     parts = critical_path(trace, t0_ns)
     assert sum(part.ns for part in parts) == max(0, trace.packets[0].at_ns - t0_ns)
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         assert before.end_ns == after.start_ns
     assert all(part.ns > 0 for part in parts)
     assert all(ns > 0 for ns in hidden(trace, t0_ns, parts).values())

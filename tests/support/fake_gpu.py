@@ -61,4 +61,6 @@ class FakeGpu:
 
     def _device_ns(self, host_ns: int) -> float:
         seconds = host_ns / 1e9
-        return self.offset_ns + host_ns * (1 + self.drift_ppm * 1e-6) + self.wander_ppm_per_s * 1e-6 * seconds**2 / 2 * 1e9
+        return (
+            self.offset_ns + host_ns * (1 + self.drift_ppm * 1e-6) + self.wander_ppm_per_s * 1e-6 * seconds**2 / 2 * 1e9
+        )

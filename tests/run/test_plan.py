@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.run.plan import measured, warm_up
+
+counts = st.integers(1, 6)
+
+
+@given(counts, counts, st.integers(1, 30), st.integers(0, 99))
+def test_labels_share_clips_and_blocks(labels: int, clips: int, turns: int, seed: int) -> None:
+    names = [f"label {number}" for number in range(labels)]
+    asks = list(measured(names, [f"clip {number}" for number in range(clips)], turns, seed))
+    assert [ask.turn for ask in asks] == list(range(1, turns * labels + 1))
+    pairs = Counter((ask.block, ask.utterance) for ask in asks)
+    assert set(pairs.values()) == {labels}, "every label answers the same clip in the same block, once"
+    for start in range(0, len(asks), labels):
+        together = asks[start : start + labels]
+        assert {ask.label for ask in together} == set(names)
+        assert len({ask.utterance for ask in together}) == 1
+
+
+def test_a_block_is_one_pass_over_the_corpus() -> None:
+    asks = list(measured(["a"], ["x", "y", "z"], 6, 1))
+    assert sorted(ask.utterance for ask in asks if ask.block == 0) == ["x", "y", "z"]
+    assert sorted(ask.utterance for ask in asks if ask.block == 1) == ["x", "y", "z"]
+
+
+def test_order_comes_from_the_seed_alone() -> None:
+    clips = [str(number) for number in range(20)]
+    assert list(measured(["a", "b"], clips, 20, 7)) == list(measured(["a", "b"], clips, 20, 7))
+    assert list(measured(["a", "b"], clips, 20, 7)) != list(measured(["a", "b"], clips, 20, 8))
+
+
+def test_neither_label_always_goes_first() -> None:
+    asks = list(measured(["a", "b"], [str(number) for number in range(40)], 40, 0))
+    first = Counter(ask.label for ask in asks[::2])
+    assert min(first["a"], first["b"]) >= 10
+
+
+def test_warm_up_begins_cold() -> None:
+    asks = list(warm_up(["a", "b"], ["x"], 2, 0))
+    assert [(ask.label, ask.phase) for ask in asks] == [
+        ("a", "cold"),
+        ("b", "cold"),
+        ("a", "warmup"),
+        ("b", "warmup"),
+        ("a", "warmup"),
+        ("b", "warmup"),
+    ]

@@ -1,0 +1,109 @@
+"""Worker processes that go wrong cost the turn in flight, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from pathlib import Path
+
+import pytest
+from made import manifest, request, run, utterances
+
+from bench.errors import BenchError
+from bench.record.schema import Turn
+from bench.record.store import Run, read_run
+from bench.run.process import WorkerProcess
+from bench.run.session import worker_environment
+
+MS = 1_000_000
+
+
+def process_run(tmp_path: Path, scripts: dict[str, str], count: int = 4, **changes: object) -> Run:
+    clips = utterances(count, seconds=0.05)
+    what = manifest(scripts, clips, **{"warmup": 0, "deadline_ms": 400.0, **changes})
+    workers = {
+        label: WorkerProcess(request(label, script), tmp_path / f"{label}.log", worker_environment(1))
+        for label, script in scripts.items()
+    }
+    run(tmp_path / "run", what, clips, dict(workers))
+    return read_run(tmp_path / "run")
+
+
+def measured(run: Run, label: str) -> list[Turn]:
+    return [turn for turn in run.turns if turn.label == label and turn.phase == "measured"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "reason"),
+    [
+        ("raise@4", "failed", "the script says so"),
+        ("die@4", "failed", "SIGKILL"),
+        ("exit@4", "failed", "exit code 7"),
+        ("hang@4", "timeout", "killed"),
+    ],
+)
+def test_a_fault_costs_one_turn_of_one_label(tmp_path: Path, fault: str, outcome: str, reason: str) -> None:
+    found = process_run(tmp_path, {"bad": f"hear; {fault}; tts 2; packet 50", "good": "hear; tts 2; packet 50"})
+    bad = measured(found, "bad")
+    assert [turn.outcome for turn in bad].count(outcome) == 1
+    assert [turn.outcome for turn in bad].count("answered") == 3
+    assert reason in next(turn.reason for turn in bad if turn.outcome == outcome)
+    assert [turn.outcome for turn in measured(found, "good")] == ["answered"] * 4
+    if outcome != "failed" or "script" not in reason:
+        colds = [turn for turn in found.turns if turn.label == "bad" and turn.phase == "cold"]
+        assert len(colds) == 2, "the worker that came back is cold again, and says so"
+
+
+def test_rubbish_on_standard_output_does_no_harm(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"a": "hear; rubbish; tts 2; packet 50"})
+    assert {turn.outcome for turn in found.turns} == {"answered"}
+    assert b"{rubbish" in (tmp_path / "a.log").read_bytes()
+
+
+def test_a_first_packet_counts_even_if_the_worker_dies_after_it(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"a": "hear; tts 2; packet 50; tts 5; die@2"}, count=2)
+    cut = next(turn for turn in measured(found, "a") if "cut" in turn.flags)
+    assert cut.outcome == "answered"
+    assert cut.figures["first_packet_latency"] >= 2 * MS
+
+
+def test_a_deadline_is_asked_before_it_is_enforced(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"slow": "hear; rest 600; tts 1; packet 50"}, count=1)
+    turn = measured(found, "slow")[0]
+    assert turn.outcome == "answered"
+    assert "cut" in turn.flags
+    assert turn.figures["first_packet_latency"] >= 600 * MS
+    assert len([turn for turn in found.turns if turn.phase == "cold"]) == 1, "it gave up by itself and was not killed"
+
+
+def test_the_real_clock_agrees_with_the_scripts_own_stamps(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"a": "hear; encoder 3; tts 4; packet 20; tts 2; packet 20"}, count=12)
+    errors_ns = []
+    for turn in measured(found, "a"):
+        evidence = found.evidence(turn)
+        own = json.loads(next(text.text for text in evidence.trace.texts if text.kind == "stamps"))
+        reported_ns = evidence.delivery.t0_ns + int(turn.figures["first_packet_latency"])
+        errors_ns.append(abs(reported_ns - own[0]))
+        assert sum(part.ns for part in turn.path) == turn.figures["first_packet_latency"]
+    assert statistics.median(errors_ns) < 1 * MS
+
+
+def test_realtime_speech_reaches_a_process_frame_by_frame(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"a": "hear; tts 2; packet 50"}, count=2, input="realtime")
+    for turn in measured(found, "a"):
+        assert turn.outcome == "answered"
+        assert turn.figures["first_packet_latency"] >= 2 * MS
+        assert len(found.evidence(turn).delivery.lateness_ns) == 3
+
+
+def test_workers_are_gone_when_the_run_is(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"a": "hear; tts 1; packet 50"}, count=1)
+    for facts in found.segments[0].labels:
+        with pytest.raises(ProcessLookupError):
+            os.kill(facts.pid, 0)
+
+
+def test_a_pipeline_that_cannot_load_says_why(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="a: The script has a step 'nonsense'"):
+        process_run(tmp_path, {"a": "nonsense"})

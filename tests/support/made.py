@@ -1,0 +1,97 @@
+"""Small corpora, manifests and runs for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bench import registry
+from bench.corpus.utterance import Utterance
+from bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
+from bench.record.store import RunWriter
+from bench.run.asking import LabelRequest, Respondent
+from bench.run.local import LocalRespondent
+from bench.run.manager import Manager
+from bench.run.plan import Ask
+from bench.timing.clock import VirtualClock
+
+
+def utterance(name: str = "clip-1", seconds: float = 1.0) -> Utterance:
+    samples = np.full(round(16_000 * seconds) + 1600, 0.1, np.float32)
+    return Utterance(name, samples, "0" * 64, seconds * 1000, "annotated", f"text of {name}")
+
+
+def utterances(count: int, seconds: float = 0.2) -> tuple[Utterance, ...]:
+    return tuple(utterance(f"clip-{number}", seconds) for number in range(count))
+
+
+def request(label: str, script: str) -> LabelRequest:
+    return LabelRequest(label, "scripted", "cpu", "float32", 0, {"script": script})
+
+
+def manifest(scripts: dict[str, str], clips: tuple[Utterance, ...], **changes: object) -> Manifest:
+    stages = registry.pipeline("scripted").declaration.stages
+    values: dict[str, object] = {
+        "schema": SCHEMA,
+        "run": "test",
+        "created": "2026-01-01T00:00:00+00:00",
+        "command": ("bench", "run"),
+        "input": "file",
+        "t0": "end of speech",
+        "turns": len(clips),
+        "warmup": 1,
+        "seed": 0,
+        "deadline_ms": 5000.0,
+        "threads": 1,
+        "keep_audio": False,
+        "labels": tuple(
+            LabelPlan(label, "scripted", "cpu", "float32", {"script": script}, stages)
+            for label, script in scripts.items()
+        ),
+        "corpus": "made",
+        "corpus_source": "made",
+        "corpus_sha256": "0" * 64,
+        "limit": None,
+        "trim_to_s": None,
+        "utterances": tuple(
+            UtteranceFacts(clip.id, clip.sha256, clip.duration_ms, clip.speech_end_ms, "annotated", clip.text)
+            for clip in clips
+        ),
+    }
+    return Manifest(**{**values, **changes})  # type: ignore[arg-type]
+
+
+class Silence:
+    """A progress that says nothing."""
+
+    def loading(self, label: str) -> None: ...
+
+    def begins(self, ask: Ask, done: int, total: int) -> None: ...
+
+    def ended(self, turn: Turn, done: int, total: int) -> None: ...
+
+
+def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
+    return Segment(number, "2026-01-01T00:00:00+00:00", 0, 0, {}, {}, labels)
+
+
+def run(
+    path: Path, what: Manifest, clips: tuple[Utterance, ...], respondents: dict[str, Respondent] | None = None
+) -> VirtualClock:
+    """A whole run on virtual time, unless `respondents` say otherwise."""
+    clock = VirtualClock()
+    answering = respondents or {
+        plan.label: LocalRespondent(request(plan.label, str(plan.options["script"])), clock) for plan in what.labels
+    }
+    with RunWriter.create(path, what) as writer:
+        Manager(what, writer, answering, clips, Silence()).run((), segment)
+    return clock
+
+
+def virtual_run(
+    path: Path, scripts: dict[str, str], input: InputMode = "file", count: int = 3, **changes: object
+) -> Path:
+    clips = utterances(count)
+    run(path, manifest(scripts, clips, input=input, **changes), clips)
+    return path
