@@ -1,0 +1,1 @@
+"""Recognisers of the cascade: speech to text."""

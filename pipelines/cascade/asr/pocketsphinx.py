@@ -1,0 +1,72 @@
+"""PocketSphinx: a small recogniser of US English whose models come with its wheel. It decodes while the user speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.pipeline import Declaration, Option, Requirement, Samples, Speech, Stage, Weights
+from bench.timing.trace import Trace
+from pipelines.cascade.engines import ASR, imported
+
+BLOCK = 320
+"""Samples per call, 20 ms. Cepstral means move with each call, so a fixed size makes it all one how frames come."""
+
+
+class PocketSphinx(ASR):
+    """GMM-HMM recogniser of US English with a trigram language model."""
+
+    declaration = Declaration(
+        name="pocketsphinx",
+        kind="asr",
+        summary="Small GMM-HMM recogniser of US English; decodes while the user speaks.",
+        stages=(Stage("asr", "listen"),),
+        options=(
+            Option("asr-fast", False, "leave out the second pass and the search of the lattice: sooner, less accurate"),
+        ),
+        requires=(Requirement("pocketsphinx", "pocketsphinx"),),
+        starts_before_speech_ends=True,
+    )
+
+    def load(self) -> None:
+        """Start the decoder. Raises `MissingDependency`."""
+        sphinx = imported("pocketsphinx", "pocketsphinx", "The recogniser pocketsphinx")
+        thorough = not self.settings.switch("asr-fast")
+        self._decoder: Any = sphinx.Decoder(fwdflat=thorough, bestpath=thorough, loglevel="FATAL")
+
+    def transcribe(self, speech: Speech, trace: Trace) -> str:
+        """Decode block by block as frames arrive; the second pass, if any, comes after the last one."""
+        with trace.stage("asr"):
+            # The running cepstral mean would carry over from utterance to utterance; this resets it, in 0.1 ms.
+            self._decoder.reinit_feat()
+            self._decoder.start_utt()
+        try:
+            self._listen(speech, trace)
+        finally:
+            with trace.stage("asr"):
+                self._decoder.end_utt()
+                best = self._decoder.hyp()
+        return best.hypstr if best else ""
+
+    def weights(self) -> tuple[Weights, ...]:
+        """The acoustic and language model inside the wheel."""
+        return (Weights("asr", "bundled", "pocketsphinx en-us"),)
+
+    def _listen(self, speech: Speech, trace: Trace) -> None:
+        rest = np.zeros(0, np.float32)
+        for frame in speech.frames():
+            with trace.stage("asr"):
+                heard = np.concatenate((rest, frame))
+                whole = len(heard) - len(heard) % BLOCK
+                for start in range(0, whole, BLOCK):
+                    self._decoder.process_raw(_pcm(heard[start : start + BLOCK]))
+                rest = heard[whole:]
+        if len(rest):
+            with trace.stage("asr"):
+                self._decoder.process_raw(_pcm(rest))
+
+
+def _pcm(samples: Samples) -> bytes:
+    """Float samples as 16-bit PCM."""
+    return (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16).tobytes()

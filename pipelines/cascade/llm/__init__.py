@@ -1,0 +1,1 @@
+"""Language models of the cascade: text to text."""

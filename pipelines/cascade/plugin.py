@@ -1,0 +1,92 @@
+"""The pipeline `cascade`: recogniser, language model and voice, each one of several engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench import registry
+from bench.pipeline import Declaration, Option, OptionValue, Packet, Pipeline, Settings, Speech, Weights
+from bench.timing.trace import Trace
+from pipelines.cascade.asr.pocketsphinx import PocketSphinx
+from pipelines.cascade.chains import CHAINS, Engines
+from pipelines.cascade.engines import Engine
+from pipelines.cascade.llm.transformers import TransformersLM
+from pipelines.cascade.phrases import FIRST_PHRASES
+from pipelines.cascade.tts.espeak import Espeak
+
+ROLES = ("asr", "llm", "tts")
+
+_OPTIONS = (
+    Option("asr", "pocketsphinx", "recogniser", engines="asr"),
+    Option("llm", "transformers", "language model", engines="llm"),
+    Option("tts", "espeak", "voice", engines="tts"),
+    Option("chain", "streamed", "overlap thinking and speaking, or one after the other", choices=tuple(CHAINS)),
+    Option(
+        "first-phrase",
+        "clause",
+        "where the first phrase ends that is spoken while the rest is being thought (chain=streamed)",
+        choices=tuple(FIRST_PHRASES),
+    ),
+)
+
+
+def _declared(asr: Declaration, llm: Declaration, tts: Declaration) -> Declaration:
+    """A cascade of these three."""
+    parts = (asr, llm, tts)
+    gpus = {part.gpu for part in parts}
+    return Declaration(
+        name="cascade",
+        kind="cascade",
+        summary="Recogniser, language model and voice in a row; phrases are spoken while the rest is being thought.",
+        stages=tuple(stage for part in parts for stage in part.stages),
+        options=_OPTIONS + tuple(option for part in parts for option in part.options),
+        requires=tuple(dict.fromkeys(need for part in parts for need in part.requires)),
+        starts_before_speech_ends=asr.starts_before_speech_ends,
+        gpu="required" if "required" in gpus else "optional" if "optional" in gpus else "none",
+        install=" && ".join(dict.fromkeys(part.install for part in parts if part.install)),
+    )
+
+
+class Cascade(Pipeline):
+    """Hears all, thinks, speaks."""
+
+    declaration = _declared(PocketSphinx.declaration, TransformersLM.declaration, Espeak.declaration)
+
+    @classmethod
+    def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
+        """The declaration of a cascade of the chosen engines. Raises `UnknownName` for one that does not exist."""
+        defaults = {option.name: option.default for option in _OPTIONS}
+        engines = (registry.engine(role, str(chosen.get(role, defaults[role]))) for role in ROLES)
+        return _declared(*(engine.declaration for engine in engines))
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        made: dict[str, Any] = {role: registry.engine(role, settings.text(role))(settings) for role in ROLES}
+        self._engines = Engines(**made)
+        self._chain = CHAINS[settings.text("chain")]
+
+    def load(self) -> None:
+        """Load the three engines. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
+        for engine in self._all():
+            engine.load()
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        """Answer one utterance the way `chain` says; no packets when nothing was heard."""
+        return self._chain(self._engines, speech, trace, self.settings.text("first-phrase"))
+
+    def close(self) -> None:
+        """Close the three engines."""
+        for engine in self._all():
+            engine.close()
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Origins of all weights in use."""
+        return tuple(weights for engine in self._all() for weights in engine.weights())
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """What the engines say of themselves."""
+        return {name: value for engine in self._all() for name, value in engine.facts().items()}
+
+    def _all(self) -> tuple[Engine, ...]:
+        return self._engines.asr, self._engines.llm, self._engines.tts
