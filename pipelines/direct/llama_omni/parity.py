@@ -80,8 +80,7 @@ class Watch:
 
     def all(self, name: str) -> Tensor:
         """Everything a module returned, joined in order."""
-        joined: Tensor = torch.cat(self._outputs[name])
-        return joined
+        return torch.cat(self._outputs[name])
 
 
 class Golden:
@@ -91,7 +90,7 @@ class Golden:
         path = folder / "golden.safetensors"
         if not path.is_file():
             raise WeightsError(f"{path} is not there. Give the folder that holds checkpoint/ and golden.safetensors.")
-        self.tensors = load_file(path)
+        self.tensors: dict[str, Tensor] = load_file(path)
         self.json = read_json(folder / "golden.json")
         self.audio = self._needed("audio").numpy()
         self.input_ids: list[int] = self._needed("input_ids").flatten().tolist()

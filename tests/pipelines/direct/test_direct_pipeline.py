@@ -1,0 +1,155 @@
+"""The pipeline as the harness sees it: declaration, whole turns on dummy and published weights, its errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.errors import CorpusError, UsageError, WeightsError
+from bench.pipeline import Settings
+from bench.timing.clock import MonotonicClock
+from bench.timing.trace import Trace
+from pipelines.direct import Direct
+from pipelines.direct.llama_omni.dummy_text import REPLIES
+
+Make = Callable[..., Settings]
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Direct:
+    """The dummy model with every option at its default."""
+    pipeline = Direct(Settings(options={option.name: option.default for option in Direct.declaration.options}))
+    pipeline.load()
+    return pipeline
+
+
+def test_reading_the_declaration_imports_no_model_library() -> None:
+    code = "import sys, pipelines.direct as d; d.Direct.declaration; print(*sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "pipelines.direct.plugin" in modules
+    assert not {"torch", "transformers", "tokenizers", "safetensors"} & set(modules)
+
+
+def test_a_turn_is_heard_thought_and_spoken(tiny: Direct, ask: Ask) -> None:
+    answer = ask(tiny)
+    declared = {stage.id for stage in tiny.declaration.stages}
+    assert {span.stage for span in answer.trace.spans} == declared
+    assert answer.reply in REPLIES
+    assert all(packet.after is not None and packet.after.stage == "copy" for packet in answer.packets)
+    prefill = next(span for span in answer.trace.spans if span.stage == "llm.prefill")
+    assert prefill.first_output_ns is not None
+    assert prefill.start_ns < prefill.first_output_ns <= prefill.end_ns
+
+
+def test_the_first_packet_leaves_after_the_second_token(tiny: Direct, ask: Ask) -> None:
+    answer = ask(tiny)
+    assert answer.spans_before_first_packet("speech_decoder") == 2
+    assert answer.spans_before_first_packet("llm.decode") == 1
+    assert answer.spans_before_first_packet("vocoder") == 1
+    assert answer.spans("vocoder") == answer.spans("copy") == len(answer.packets) > 5
+
+
+def test_dummy_speech_is_audible_and_of_ordinary_length(tiny: Direct, ask: Ask) -> None:
+    answer = ask(tiny)
+    for packet in answer.packets:
+        assert packet.samples.dtype == np.float32
+        assert packet.samples.ndim == 1
+        assert len(packet.samples) % 320 == 0
+        assert 20 * np.log10(np.sqrt(np.mean(packet.samples**2))) == pytest.approx(-20, abs=1)
+    seconds_per_token = len(answer.samples) / 16_000 / answer.spans("speech_decoder")
+    assert seconds_per_token == pytest.approx(7 * 1.7 * 0.02, rel=0.25)
+
+
+def test_turns_do_not_know_of_each_other(tiny: Direct, ask: Ask) -> None:
+    first = ask(tiny, seconds=2.0)
+    other = ask(tiny, seconds=1.6)
+    again = ask(tiny, seconds=2.0)
+    assert other.reply != first.reply == again.reply
+    np.testing.assert_array_equal(first.samples, again.samples)
+
+
+def test_a_turn_given_up_leaves_nothing_behind(tiny: Direct, ask: Ask, clip: Callable[[float], Any]) -> None:
+    before = ask(tiny).samples
+    given_up = tiny.respond(clip(3.0), Trace(MonotonicClock()))
+    next(given_up)
+    given_up.close()
+    np.testing.assert_array_equal(ask(tiny).samples, before)
+
+
+def test_weights_say_that_they_are_dummies(tiny: Direct) -> None:
+    assert {(weights.origin, weights.source) for weights in tiny.weights()} == {("dummy", "seed 0, size tiny")}
+    parts = ["speech encoder", "adaptor", "llm", "speech decoder", "vocoder"]
+    assert [weights.part for weights in tiny.weights()] == parts
+    assert tiny.facts()["prompt_tokens"] > 360
+
+
+def test_offline_everything_is_one_packet(settings: Make, ask: Ask) -> None:
+    answer = ask(loaded(settings(chunk_units="inf")))
+    assert len(answer.packets) == answer.spans("vocoder") == 1
+    assert answer.spans_before_first_packet("speech_decoder") == answer.spans("speech_decoder") > 20
+
+
+def test_larger_chunks_wait_for_more_tokens(settings: Make, ask: Ask, tiny: Direct) -> None:
+    small, large = ask(tiny), ask(loaded(settings(chunk_units="40")))
+    assert 5 <= large.spans_before_first_packet("speech_decoder") <= 8
+    assert len(large.samples) == len(small.samples)
+
+
+def test_the_reply_is_cut_at_the_longest_allowed(settings: Make, ask: Ask, tiny: Direct) -> None:
+    answer = ask(loaded(settings(max_new_tokens=5)))
+    assert answer.spans("speech_decoder") == 5
+    whole = ask(tiny).reply
+    assert whole.startswith(answer.reply)
+    assert answer.reply != whole
+
+
+def test_speech_longer_than_the_encoder_hears_is_refused(tiny: Direct, ask: Ask) -> None:
+    with pytest.raises(CorpusError, match=r"lasts 30\.1 s, but the speech encoder hears 30 s.*overlong=cut"):
+        ask(tiny, seconds=30.1)
+
+
+def test_speech_longer_than_the_encoder_hears_is_cut_if_asked(settings: Make, ask: Ask) -> None:
+    cutting = loaded(settings(overlong="cut", max_new_tokens=2))
+    np.testing.assert_array_equal(ask(cutting, seconds=31.0).samples, ask(cutting, seconds=30.0).samples)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("chunk_units", "5"), ("max_new_tokens", 0), ("temperature", -0.1), ("top_p", 0.0), ("top_p", 1.1)],
+)
+def test_impossible_options_are_refused_by_name(settings: Make, option: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=rf"{option.replace('_', '-')} is '?{value}'?, but it must be"):
+        Direct(settings(**{option: value})).load()
+
+
+def test_published_weights_answer_for_themselves(settings: Make, ask: Ask, published: Any) -> None:
+    """Nothing is overridden: a decoder that knows only the blank is silent, which the dummy's fixed work never is."""
+    published.write_tokenizer()
+    folder = str(published.write())
+    first = loaded(settings(weights=folder, max_new_tokens=6, chunk_units="inf"))
+    assert {weights.origin for weights in first.weights()} == {"published"}
+    assert first.facts()["unused_tensors"] == "decoder.* (1), model.speech_encoder.* (1)"
+    assert "model.speech_encoder.conv1.bias" in str(first.facts()["weights_notice"])
+    answer = ask(first, seconds=1.0)
+    assert answer.reply not in REPLIES
+    assert len(answer.packets) == 1
+    published.shards["speech_generator.output_proj.bias"][20] = 1e4  # every frame is blank now
+    published.write()
+    assert ask(loaded(settings(weights=folder, max_new_tokens=6)), seconds=1.0).packets == ()
+
+
+def test_published_weights_without_a_tokenizer_say_what_to_copy(settings: Make, published: Any) -> None:
+    with pytest.raises(WeightsError, match=r"no tokenizer\.json.*Copy"):
+        Direct(settings(weights=str(published.write()))).load()
+
+
+def loaded(settings: Settings) -> Direct:
+    pipeline = Direct(settings)
+    pipeline.load()
+    return pipeline
