@@ -33,8 +33,8 @@ class Clip:
 
     samples: Samples
     sha256: str
-    file_ms: float | None
-    """Length of the file before trimming; None if it was trimmed and does not say how long it is."""
+    file_ms: float
+    """Length of the file, before trimming."""
     marks: tuple[Mark, ...]
 
 
@@ -44,9 +44,9 @@ def read_clip(path: Path, *, trim_to_s: float | None = None) -> Clip:
     Raises `CorpusError` if the file is missing, not sound, cut off, empty, holds NaN or infinite samples, or is longer
     than `LIMIT_S` without trimming (told from its header, before decoding); `MissingDependency` if a library is needed.
     """
-    if not path.is_file():
-        raise CorpusError(f"{path}: there is no such file. Correct the path, or fetch the recording.")
     try:
+        if not path.is_file():
+            raise CorpusError(f"{path}: there is no such file. Correct the path, or fetch the recording.")
         return _read_clip(path, trim_to_s)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
@@ -69,41 +69,31 @@ def to_corpus_rate(samples: Samples, rate: int) -> Samples:
 def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
     header = decoders.probe(path)
     _check_header(path, header)
-    longest = trim_to_s or LIMIT_S
-    if not trim_to_s and header.frames is not None and header.frames > longest * header.sample_rate:
-        raise _too_long(path, f"{header.frames / header.sample_rate:.1f} s long")
-    most = max(1, round(longest * header.sample_rate))
-    block = decoders.read(path, most + 1)
-    _check_length(path, len(block), most, header, trim_to_s)
-    mono = block[:most].mean(axis=1)
+    most = max(1, round((trim_to_s or LIMIT_S) * header.sample_rate))
+    if not trim_to_s and header.frames > most:
+        raise _too_long(path, header.frames / header.sample_rate)
+    wanted = min(header.frames, most)
+    block = decoders.read(path, wanted)
+    if len(block) < wanted:
+        raise decoders.truncated(path, f"{header.frames} frames promised, {len(block)} could be decoded")
+    mono = block.mean(axis=1)
     _check_samples(path, mono)
     samples = np.clip(to_corpus_rate(mono, header.sample_rate), -1.0, 1.0)
     if not len(samples):
         raise _empty(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    trimmed = len(block) > most
-    frames = header.frames if trimmed else len(block)
-    return Clip(samples, sha256, frames and frames * 1000 / header.sample_rate, _marks(mono, trimmed))
+    return Clip(samples, sha256, header.frames * 1000 / header.sample_rate, _marks(mono, wanted < header.frames))
 
 
 def _check_header(path: Path, header: decoders.Header) -> None:
-    if header.frames == 0:
+    if header.frames < 1:
         raise _empty(path)
     if header.sample_rate not in _RATES or not 1 <= header.channels <= _MOST_CHANNELS:
         raise CorpusError(
             f"{path}: {header.channels} channels at {header.sample_rate} Hz is not a plausible recording. Use 1 to"
             f" {_MOST_CHANNELS} channels and {_RATES.start} to {_RATES.stop - 1} Hz."
         )
-
-
-def _check_length(path: Path, read: int, most: int, header: decoders.Header, trim_to_s: float | None) -> None:
-    if read == 0:
-        raise _empty(path)
-    if header.frames is not None and read < min(header.frames, most + 1):
-        raise decoders.truncated(path, f"{header.frames} frames promised, {read} could be decoded")
-    if read > most and not trim_to_s:
-        raise _too_long(path, "longer than it says")
 
 
 def _check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
@@ -132,8 +122,8 @@ def _empty(path: Path) -> CorpusError:
     return CorpusError(f"{path}: holds no samples. Record or export it again, or remove it.")
 
 
-def _too_long(path: Path, how: str) -> CorpusError:
+def _too_long(path: Path, seconds: float) -> CorpusError:
     return CorpusError(
-        f"{path}: {how}; clips may have up to {LIMIT_S:g} s. Cut it into utterances, or take the beginning of every"
-        f" clip with --trim-to SECONDS."
+        f"{path}: {seconds:.1f} s long; clips may have up to {LIMIT_S:g} s. Cut it into utterances, or take the"
+        " beginning of each with --trim-to SECONDS."
     )

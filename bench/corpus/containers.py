@@ -14,8 +14,6 @@ _UNKNOWN_LENGTH = 0x7FFF_F000
 """Data sizes from here on mean "not known yet": programs that write WAV into a pipe put one there."""
 _LARGEST_OGG_PAGE = 65_307
 _OGG_END_OF_STREAM = 0x04
-_MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
-_ID3_HEADER = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +65,3 @@ def ogg_truncated(path: Path) -> bool:
         return True
     segments = page[26]
     return len(page) < 27 + segments + sum(page[27 : 27 + segments])
-
-
-def mp3_states_length(path: Path) -> bool:
-    """Whether an MP3 file carries its number of frames; without, decoders guess from the bit rate. Raises `OSError`."""
-    with path.open("rb") as file:
-        head = file.read(_ID3_HEADER)
-        if head.startswith(b"ID3") and len(head) == _ID3_HEADER:
-            seven_bits = head[6:10]
-            file.seek(
-                _ID3_HEADER + sum(value << shift for value, shift in zip(seven_bits, (21, 14, 7, 0), strict=True))
-            )
-        else:
-            file.seek(0)
-        first_frame = file.read(1024)
-    return any(tag in first_frame for tag in _MP3_LENGTH_TAGS)

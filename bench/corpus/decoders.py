@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.corpus.containers import mp3_states_length, ogg_truncated, wav_header
+from bench.corpus import mp3
+from bench.corpus.containers import ogg_truncated, wav_header
 from bench.errors import CorpusError, MissingDependency
 
 INSTALL = "pip install soundfile soxr"
 
 _FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "MPEG")
+_UNKNOWN_FRAMES = 2**62
+_MP3_SLACK = 2 * 1152
 _INTEGER_SCALE = {"uint8": (128.0, 128.0), "int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31)}
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of its sound before anything is decoded; `frames` is None where it does not say."""
+    """What a file says of its sound before anything is decoded."""
 
     sample_rate: int
     channels: int
-    frames: int | None
+    frames: int
 
 
 def probe(path: Path) -> Header:
@@ -73,8 +75,22 @@ def _probe_soundfile(soundfile: Any, path: Path) -> Header:
         )
     if info.format == "OGG" and ogg_truncated(path):
         raise truncated(path, "its last Ogg page is missing")
-    guessed = info.format in ("MP3", "MPEG") and not mp3_states_length(path)
-    return Header(info.samplerate, info.channels, None if guessed else info.frames)
+    if info.frames >= _UNKNOWN_FRAMES:
+        raise CorpusError(
+            f"{path}: does not say how long it is, as if it had been written into a pipe. Convert it again, to a file."
+        )
+    if info.format in ("MP3", "MPEG"):
+        _check_mp3(path, info.frames)
+    return Header(info.samplerate, info.channels, info.frames)
+
+
+def _check_mp3(path: Path, guessed: int) -> None:
+    counted = mp3.count_samples(path)
+    if counted is not None and abs(counted - guessed) > _MP3_SLACK:
+        raise CorpusError(
+            f"{path}: does not say how long it is, and its bit rate varies, so that it would not be read to its end."
+            " Convert it to FLAC or WAV."
+        )
 
 
 def _read_scipy(path: Path) -> npt.NDArray[np.float32]:
@@ -97,8 +113,6 @@ def _read_scipy(path: Path) -> npt.NDArray[np.float32]:
 
 def _soundfile() -> Any:
     """The module, or None where it or the library under it is not installed."""
-    if find_spec("soundfile") is None:
-        return None
     try:
         import soundfile
     except (ImportError, OSError):

@@ -61,9 +61,18 @@ def _find(source: str) -> tuple[str, Path]:
     if source in known:
         return source, known[source]
     path = Path(source)
-    if not source or "\0" in source or not path.exists():
+    if not source or not _exists(path):
         raise UnknownName("corpus", source, known, hint="Or give a path to a folder, a manifest or a sound file.")
     return path.resolve().name if path.is_dir() else path.stem, path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise CorpusError(
+            f"{path}: cannot be opened ({error.strerror}). Check the path and its permissions."
+        ) from error
 
 
 def _load(entry: Entry, trim_to_s: float | None) -> tuple[Utterance, tuple[Mark, ...]]:
@@ -85,7 +94,7 @@ def _check_against(entry: Entry, clip: Clip) -> None:
             f"{entry.audio} is not the recording that the manifest means: its SHA-256 is {clip.sha256[:12]}…, the"
             f" manifest says {line.sha256[:12]}…. Restore the file, or correct the manifest if the change was meant."
         )
-    if line.speech_end_ms and clip.file_ms is not None and line.speech_end_ms > clip.file_ms + _ROUNDING_MS:
+    if line.speech_end_ms and line.speech_end_ms > clip.file_ms + _ROUNDING_MS:
         raise CorpusError(
             f"speech is said to end at {line.speech_end_ms:g} ms, but {entry.audio} is only {clip.file_ms:.1f} ms long."
             " Correct speech_end_ms."

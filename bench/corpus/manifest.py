@@ -99,7 +99,9 @@ def read_text(path: Path) -> str:
 def parse_json(text: str, where: str) -> Any:
     """A JSON value without NaN and Infinity. Raises `CorpusError` that names the place."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is valid JSON, and no text
+        return value
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"{where}: is not valid JSON ({error}). Correct the file.") from error
 
