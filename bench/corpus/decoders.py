@@ -79,18 +79,20 @@ def _probe_soundfile(soundfile: Any, path: Path) -> Header:
         raise CorpusError(
             f"{path}: does not say how long it is, as if it had been written into a pipe. Convert it again, to a file."
         )
-    if info.format in ("MP3", "MPEG"):
-        _check_mp3(path, info.frames)
-    return Header(info.samplerate, info.channels, info.frames)
+    frames = _mp3_frames(path, info.frames) if info.format in ("MP3", "MPEG") else info.frames
+    return Header(info.samplerate, info.channels, frames)
 
 
-def _check_mp3(path: Path, guessed: int) -> None:
+def _mp3_frames(path: Path, stated: int) -> int:
     counted = mp3.count_samples(path)
-    if counted is not None and abs(counted - guessed) > _MP3_SLACK:
+    if counted is None:
+        return stated
+    if abs(counted - stated) > _MP3_SLACK:
         raise CorpusError(
             f"{path}: does not say how long it is, and its bit rate varies, so that it would not be read to its end."
             " Convert it to FLAC or WAV."
         )
+    return min(counted, stated)
 
 
 def _read_scipy(path: Path) -> npt.NDArray[np.float32]:
