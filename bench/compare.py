@@ -159,11 +159,13 @@ def amount(value: float, unit: Unit) -> str:
 
 
 def number(value: float, unit: Unit) -> str:
-    """As `amount`, without the unit: whole from 100 on, else one decimal; three for ratios and for what is below 1."""
+    """As `amount`, without the unit: whole from 100 on, one decimal, below 1 two digits; ratios have three decimals."""
     if unit == "count" and value == int(value):
         return f"{value:.0f}"
-    if unit == "ratio" or 0 < abs(value) < 1:
+    if unit == "ratio":
         return f"{value:.3f}"
+    if abs(value) < 1:
+        return f"{value:.2g}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from bench.compare import amount
+from bench.pipeline import Role
 from bench.summary import LabelSummary
 
+ROLES = (*get_args(Role), "")
+"""Roles in the order of a turn; last, what is no stage and has none."""
 NO_STAGE = "no stage"
 """Shown for time on the path that no stage accounts for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch from `left` on, `width` wide, both in per cent; role and kind give its looks, `said` its tooltip."""
+    """A stretch from `left` on, `width` wide, both in per cent; role and kind give its looks.
+
+    `name` is written into it (or nothing, if empty), `said` is its tooltip.
+    """
 
     left: float
     width: float
@@ -51,7 +58,7 @@ def stacks(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
 
 
 def path_rows(labels: Sequence[LabelSummary]) -> tuple[PathRow, ...]:
-    """All parts of all labels' paths, each once, in the order in which labels name them."""
+    """All parts of all labels' paths, each once, by role, so that unlike pipelines stand side by side."""
     by_label = [{(part.stage, part.kind): part for part in label.path.parts} for label in labels]
     owners = dict.fromkeys(owner for parts in by_label for owner in parts)
     rows = []
@@ -59,14 +66,17 @@ def path_rows(labels: Sequence[LabelSummary]) -> tuple[PathRow, ...]:
         found = [parts.get((stage, kind)) for parts in by_label]
         role = next((part.role for part in found if part is not None), "")
         rows.append(PathRow(stage or NO_STAGE, role, kind, tuple(part.ms if part else None for part in found)))
-    return tuple(rows)
+    return tuple(sorted(rows, key=lambda row: ROLES.index(row.role)))
 
 
 def _stack(label: LabelSummary, longest: float) -> Stack:
+    """The name of a stage stands on the widest of its parts."""
+    widest = {part.stage: part for part in sorted(label.path.parts, key=lambda part: part.ms)}
     bars, at = [], 0.0
     for part in label.path.parts:
         width = 100 * part.ms / longest
-        name = part.stage or NO_STAGE
-        bars.append(Bar(at, width, part.role, part.kind, name, f"{name}, {part.kind}: {amount(part.ms, 'ms')}"))
+        stage = part.stage or NO_STAGE
+        name = stage if widest[part.stage] is part else ""
+        bars.append(Bar(at, width, part.role, part.kind, name, f"{stage}, {part.kind}: {amount(part.ms, 'ms')}"))
         at += width
     return Stack(label.label, label.path.n, label.path.total_ms, tuple(bars))

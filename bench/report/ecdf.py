@@ -22,7 +22,7 @@ VARIABLES = {INK: "var(--ink-2)", GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)
 }
 DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 1), (1, 1))
-SIZE_INCHES = (7.2, 2.9)
+SIZE_INCHES = (6.4, 2.7)
 
 TIDYING = (
     (r"^<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r'<svg role="img" aria-label="Share of turns by first packet" \1>'),
@@ -74,7 +74,7 @@ def ecdf_svg(found: Sequence[Curve], salt: str) -> str:
     from matplotlib.figure import Figure
 
     with rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 10, "figure.constrained_layout.use": True}
+        {"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 9, "figure.constrained_layout.use": True}
     ):
         figure = Figure(figsize=SIZE_INCHES)
         figure.patch.set_visible(False)

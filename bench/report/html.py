@@ -103,7 +103,7 @@ def _page(run: Run, anchor: str) -> RunPage:
         run=run,
         summary=summary,
         answer=answer(run, summary, comparisons[HEADLINE], comparisons[AUDIBLE]),
-        comparisons=tuple(each for name in comparisons for each in comparisons[name] if each.pairs or each.lost),
+        comparisons=tuple(each for name in comparisons for each in comparisons[name] if each.pairs or name == HEADLINE),
         metrics=tuple(sorted(names, key=lambda name: FIRST_METRICS.index(name) if name in FIRST_METRICS else 99)),
         stacks=stacks(summary.labels),
         path_rows=path_rows(summary.labels),
