@@ -130,6 +130,13 @@ def _check(settings: Settings) -> None:
     for name, (holds, allowed) in ranges.items():
         if not holds:
             raise UsageError(f"{name} is {settings.options[name]}, but it must be {allowed}.")
+    dummy, size, vocoder = settings.text("weights") == "dummy", settings.text("size"), settings.text("vocoder")
+    if not dummy and size != "tiny":
+        raise UsageError(f"size is '{size}', but only dummy weights have a choice of size. Leave out size or weights.")
+    if dummy and vocoder:
+        raise UsageError(
+            "vocoder names a folder, but dummy weights bring their own. Leave out vocoder, or give weights."
+        )
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype is '{settings.dtype}', but the direct pipeline runs in {', '.join(DTYPES)}.")
 

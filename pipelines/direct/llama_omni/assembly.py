@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from bench.errors import MissingDependency
+from bench.errors import MissingDependency, WeightsError
 from bench.pipeline import Settings
 from pipelines.direct.llama_omni import checkpoint, dummy
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
@@ -30,10 +30,15 @@ class Assembled:
 def assemble(settings: Settings) -> Assembled:
     """Load or make the weights and reserve the caches. Raises `WeightsError`, `UsageError` or `MissingDependency`."""
     device, dtype = _device(settings.device), getattr(torch, settings.dtype)
+    sampling = Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
+    choices: Choices
     if settings.text("weights") == "dummy":
-        loaded, tokenizer, choices = _dummy(settings, device, dtype)
+        tokenizer = dummy_tokenizer()
+        loaded = dummy.build(settings.text("size"), settings.seed, device, dtype)
+        choices = dummy.FixedWork(loaded.model, tokenizer, sampling, settings.whole("max-new-tokens"))
     else:
-        loaded, tokenizer, choices = _published(settings, device, dtype)
+        loaded, tokenizer = _published(settings, device, dtype)
+        choices = Choices(sampling, device)
     config = loaded.model.config
     plan = Plan(
         prompt=Prompt(prompt_ids(tokenizer.encode, config.bos), device),
@@ -45,20 +50,13 @@ def assemble(settings: Settings) -> Assembled:
     return Assembled(loaded, tokenizer, Assistant(loaded.model, plan))
 
 
-def _dummy(settings: Settings, device: torch.device, dtype: torch.dtype) -> tuple[Loaded, TextTokenizer, Choices]:
-    tokenizer = dummy_tokenizer()
-    loaded = dummy.build(settings.text("size"), settings.seed, device, dtype)
-    choices = dummy.FixedWork(loaded.model, tokenizer, settings.seed, settings.whole("max-new-tokens"))
-    return loaded, tokenizer, choices
-
-
-def _published(settings: Settings, device: torch.device, dtype: torch.dtype) -> tuple[Loaded, TextTokenizer, Choices]:
+def _published(settings: Settings, device: torch.device, dtype: torch.dtype) -> tuple[Loaded, TextTokenizer]:
     folder = Path(settings.text("weights"))
+    if not folder.is_dir():
+        raise WeightsError(f"weights is '{folder}', which is neither 'dummy' nor a folder. Give a checkpoint's folder.")
     vocoder = Path(settings.text("vocoder")) if settings.text("vocoder") else None
     tokenizer = TextTokenizer.from_folder(folder)
-    loaded = checkpoint.load(folder, vocoder, device, dtype)
-    sampling = Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
-    return loaded, tokenizer, Choices(sampling, device)
+    return checkpoint.load(folder, vocoder, device, dtype), tokenizer
 
 
 def _device(name: str) -> torch.device:

@@ -115,15 +115,15 @@ def _randomise(part: nn.Module, generator: torch.Generator) -> None:
 class FixedWork(Choices):
     """Every turn says one of the canned replies; which one depends on the seed and the utterance's length alone."""
 
-    def __init__(self, model: LlamaOmni, tokenizer: TextTokenizer, seed: int, max_new_tokens: int) -> None:
-        super().__init__(Sampling(), model.device)
-        self._seed = seed
+    def __init__(self, model: LlamaOmni, tokenizer: TextTokenizer, sampling: Sampling, max_new_tokens: int) -> None:
+        super().__init__(sampling, model.device)
+        self._seed = sampling.seed
         self._replies = [
             torch.tensor([*tokenizer.encode(reply), *model.config.eos], device=model.device) for reply in REPLIES
         ]
         self._reply = self._replies[0]
         steps = min(max_new_tokens, max(len(reply) for reply in self._replies))
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(sampling.seed)
         sizes = model.config.speech_decoder
         self._labels = _unit_frames(steps, sizes.frames_per_token, sizes.units, generator).to(model.device)
         shares = torch.tensor(DURATION_SHARES)

@@ -128,6 +128,17 @@ def test_impossible_options_are_refused_by_name(settings: Make, option: str, val
         Direct(settings(**{option: value})).load()
 
 
+@pytest.mark.parametrize("changed", [{"weights": "somewhere", "size": "8b"}, {"vocoder": "somewhere"}], ids=str)
+def test_options_that_would_be_ignored_are_refused(settings: Make, changed: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="Leave out"):
+        Direct(settings(**changed)).load()
+
+
+def test_a_folder_that_is_not_there_is_named(settings: Make) -> None:
+    with pytest.raises(WeightsError, match=r"weights is 'nowhere', which is neither 'dummy' nor a folder"):
+        Direct(settings(weights="nowhere")).load()
+
+
 def test_published_weights_answer_for_themselves(settings: Make, ask: Ask, published: Any) -> None:
     """Nothing is overridden: a decoder that knows only the blank is silent, which the dummy's fixed work never is."""
     published.write_tokenizer()

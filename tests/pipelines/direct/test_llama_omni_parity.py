@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from bench.errors import WeightsError
-from pipelines.direct.llama_omni import parity
+from bench.timing.clock import MonotonicClock
+from bench.timing.trace import Trace
+from pipelines.direct.llama_omni import checkpoint, parity
+from pipelines.direct.llama_omni.choosing import Choices, Sampling
+from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+from pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
 
 pytestmark = pytest.mark.golden
 
@@ -88,3 +95,41 @@ def test_a_wrong_record_is_noticed(copied: Path) -> None:
 def test_a_folder_without_records_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"golden\.safetensors is not there\. Give the folder"):
         list(parity.compare(tmp_path))
+
+
+def record(folder: Path, input_ids: list[int], seconds: float) -> None:
+    """Write what the model of `folder` itself answers as if the reference had."""
+    model = checkpoint.load(folder / "checkpoint", None, parity.CPU, torch.float32).model
+    audio = torch.randn(round(16_000 * seconds), generator=torch.Generator().manual_seed(0)) * 0.1
+    choices = Choices(Sampling(), parity.CPU)
+    plan = Plan(Prompt(input_ids, parity.CPU), choices, frozenset(model.config.eos), 40, parity.CHUNK_UNITS)
+    turn = Assistant(model, plan).turn(Trace(MonotonicClock()))
+    packets = [torch.from_numpy(packet.samples) for packet in turn.packets(audio.numpy())]
+    ids = {"input_ids": torch.tensor([input_ids]), "gen_ids": torch.tensor([turn.ids])}
+    save_file({"audio": audio, "stream_wav": torch.cat(packets), **ids}, folder / "golden.safetensors")
+    (folder / "golden.json").write_text(json.dumps({"units": turn.chunker.units, "chunks": turn.chunker.borders}))
+
+
+def past_the_end(decode: Callable[..., bool]) -> Callable[..., bool]:
+    """A turn that knows no end of sequence, only the longest reply."""
+
+    def patched(turn: Turn, *args: Any) -> bool:
+        decode(turn, *args)
+        return len(turn.ids) == turn._plan.max_new_tokens
+
+    return patched
+
+
+def test_folders_of_other_sizes_that_end_by_themselves_are_read(
+    published: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, prompt = published.write().parent, [0, 7, SPEECH_TOKEN, 9]
+    record(folder, prompt, seconds=1.3)
+    ids = load_file(folder / "golden.safetensors")["gen_ids"][0].tolist()
+    published.config["eos_token_id"] = [ids[3]]
+    published.write()
+    record(folder, prompt, seconds=1.3)
+    assert load_file(folder / "golden.safetensors")["gen_ids"].shape[1] <= 4
+    assert off(folder) == set()
+    monkeypatch.setattr(Turn, "_decode_speech", past_the_end(Turn._decode_speech))
+    assert "gen_ids" in off(folder)
