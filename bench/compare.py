@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.errors import RunError, UnknownName
-from bench.metrics.definitions import HEADLINE, Metric
+from bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric
+from bench.metrics.definitions import metric as metric_by_name
 from bench.record.schema import Turn
 from bench.record.store import Run
 from bench.stats.bootstrap import MIN_CLUSTERS, Estimate, Interval
 from bench.stats.paired import paired_difference, paired_ratio
 from bench.stats.quantiles import median
-from bench.summary import Unit, definition, label_weights, measured_turns, shown_unit, shown_value
+from bench.summary import Unit, label_weights, measured_turns, shown_unit, shown_value
 
 CAVEAT = "times only; unmatched; the answers mean nothing"
 """Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""
@@ -77,9 +78,9 @@ class Comparison:
 def compare_labels(run: Run, base: str, other: str, metric: str = HEADLINE) -> Comparison:
     """Two labels of one run on one metric, paired by clip, block and segment.
 
-    Raises `UnknownName` for a label the run does not have, `RunError` for an unknown metric.
+    Raises `UnknownName` for a label the run does not have, or an unknown metric.
     """
-    known = definition(metric)
+    known = _asked_for(metric)
     turns = {label: _by_key(run, label) for label in (base, other)}
     before, after, clips = [], [], []
     lost: Counter[str] = Counter()
@@ -107,14 +108,14 @@ def compare_runs(base: Run, other: Run, label: str, metric: str = HEADLINE) -> C
     """One label of two runs on one metric, by the clips they have in common.
 
     Raises `RunError` with every reason if the runs must not be compared (`differences`), `UnknownName` for a label
-    that one of them does not have.
+    that one of them does not have, or an unknown metric.
     """
     if reasons := differences(base, other):
         raise RunError(
             f"Runs '{base.manifest.run}' and '{other.manifest.run}' cannot be compared: {'; '.join(reasons)}. "
             "Repeat one of them with the settings of the other."
         )
-    known = definition(metric)
+    known = _asked_for(metric)
     values = [_by_clip(run, label, known) for run in (base, other)]
     common = sorted(values[0].keys() & values[1].keys())
     names = (f"{label} in {base.manifest.run}", f"{label} in {other.manifest.run}")
@@ -124,6 +125,18 @@ def compare_runs(base: Run, other: Run, label: str, metric: str = HEADLINE) -> C
     dummy = any(weights.origin == "dummy" for run in (base, other) for weights in label_weights(run, label))
     before, after = ([side[clip] for clip in common] for side in values)
     return _comparison(known, names, "clip", before, after, common, lost, dummy)
+
+
+def compare_same_labels(base: Run, other: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
+    """Every label that both runs have, `other` against `base`. Raises `RunError` as `compare_runs`, or if none is."""
+    labels = [plan.label for plan in other.manifest.labels]
+    common = [plan.label for plan in base.manifest.labels if plan.label in labels]
+    if not common:
+        raise RunError(
+            f"Runs '{base.manifest.run}' and '{other.manifest.run}' have no label in common "
+            f"({_labels(base)}; {_labels(other)}). Give a pipeline the same label in both: LABEL=NAME."
+        )
+    return tuple(compare_runs(base, other, label, metric) for label in common)
 
 
 def differences(base: Run, other: Run) -> tuple[str, ...]:
@@ -167,6 +180,18 @@ def number(value: float, unit: Unit) -> str:
     if abs(value) < 1:
         return f"{value:.2g}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def _asked_for(name: str) -> Metric:
+    try:
+        return metric_by_name(name)
+    except KeyError:
+        known = [known.name for known in TURN_METRICS]
+        raise UnknownName("metric", name, known, "Of a stage: stage.STAGE.host, stage.STAGE.gpu.") from None
+
+
+def _labels(run: Run) -> str:
+    return ", ".join(plan.label for plan in run.manifest.labels)
 
 
 def _by_key(run: Run, label: str) -> dict[Key, list[Turn]]:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare import CAVEAT, compare_all, compare_labels, compare_runs, sentence
+from bench.compare import CAVEAT, compare_all, compare_labels, compare_runs, compare_same_labels, sentence
 from bench.errors import RunError, UnknownName
 from bench.pipeline import Weights
 from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
@@ -162,5 +162,12 @@ def test_unknown_names_are_refused() -> None:
     run = run_of({"cascade": CASCADE, "direct": DIRECT})
     with pytest.raises(UnknownName, match="Did you mean 'direct'"):
         compare_labels(run, "cascade", "dirct")
-    with pytest.raises(RunError, match="does not define"):
-        compare_labels(run, "cascade", "direct", "made_up")
+    with pytest.raises(UnknownName, match="Did you mean 'packets'"):
+        compare_labels(run, "cascade", "direct", "packet")
+
+
+def test_runs_are_compared_in_the_labels_they_share() -> None:
+    first, second = run_of({"a": CASCADE, "b": DIRECT}), run_of({"b": CASCADE, "c": DIRECT}, name="tuesday")
+    assert [found.other for found in compare_same_labels(first, second)] == ["b in tuesday"]
+    with pytest.raises(RunError, match="no label in common"):
+        compare_same_labels(first, run_of({"d": DIRECT}))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from bench.compare import CAVEAT, Comparison, compare_runs, differences, sentence
+from bench.compare import CAVEAT, Comparison, compare_same_labels, sentence
+from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
 from bench.report.words import interval, valued
@@ -51,16 +52,12 @@ def alone(label: LabelSummary) -> str:
 def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
     """Every later run against the first, label by label; where they must not be compared, why."""
     first, *others = runs
-    said = []
+    said: list[str] = []
     for other in others:
-        reasons = differences(first, other)
-        if reasons:
-            names = f"'{first.manifest.run}' and '{other.manifest.run}'"
-            said.append(f"Runs {names} are not compared: {'; '.join(reasons)}")
-            continue
-        labels = [plan.label for plan in first.manifest.labels]
-        common = [plan.label for plan in other.manifest.labels if plan.label in labels]
-        said += [sentence(compare_runs(first, other, label)) for label in common]
+        try:
+            said += map(sentence, compare_same_labels(first, other))
+        except RunError as error:
+            said.append(str(error).removesuffix("."))
     return tuple(said)
 
 
