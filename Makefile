@@ -1,0 +1,42 @@
+# `make demo` and `make test` set everything up by themselves. Pip users: see README, "Without make".
+PYTHON ?= python3
+OUT ?= reports/gpu
+BIN := .venv/bin
+FIND := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
+BACKEND := $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND))
+
+.PHONY: setup demo test check docs bench soak gpu
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(FIND) $(BACKEND) -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/bench run --pipeline direct --pipeline cascade --corpus demo
+
+test: setup
+	$(BIN)/pytest
+
+check: setup docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+docs: setup
+	$(BIN)/pytest -q tests/test_docs.py
+
+bench: setup
+	$(BIN)/pytest tests/benchmarks --benchmark-only --benchmark-sort=name -m 'not cuda'
+
+soak: setup
+	$(BIN)/pytest -m soak --timeout 3600
+
+# CUDA tests and GPU benchmarks with the Python that is there; installs nothing.
+gpu:
+	$(PYTHON) -m pytest -m cuda --timeout 600 -p no:cacheprovider
+	$(PYTHON) -m bench run --pipeline direct --corpus demo --device cuda --no-keep-audio --out $(OUT)

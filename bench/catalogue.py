@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench import registry
-from bench.corpus.load import list_corpora
+from bench.corpus.catalogue import list_corpora
 from bench.errors import BenchError
 from bench.pipeline import Declaration
 
@@ -31,7 +31,7 @@ def catalogue() -> tuple[Entry, ...]:
     found = [_plugin("pipeline", "pipelines", name) for name in registry.names("pipelines")]
     for group in registry.ENGINE_GROUPS:
         found += [_plugin(group, group, name) for name in registry.names(group)]
-    found += [Entry("corpus", name, text, True, "", "") for name, text in list_corpora()]
+    found += [Entry("corpus", listing.name, listing.description, True, "", "") for listing in list_corpora()]
     return tuple(found)
 
 

@@ -141,7 +141,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML report."""
     from bench.record.store import read_run
-    from bench.report import write_report
+    from bench.report.html import write_report
 
     _console().print(f"report: {write_report([read_run(path) for path in runs], out)}", markup=False, soft_wrap=True)
 
@@ -258,7 +258,7 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
         console.print(f"note: {notice}", markup=False, soft_wrap=True)
     console.print(f"run:    {path}", markup=False, soft_wrap=True)
     if report:
-        from bench.report import write_report
+        from bench.report.html import write_report
 
         console.print(f"report: {write_report([found], path / 'report.html')}", markup=False, soft_wrap=True)
     answered = {turn.label for turn in found.turns if turn.outcome == "answered"}

@@ -7,9 +7,11 @@ Groups: `firstpacket.pipelines` (classes derived from `bench.pipeline.Pipeline`)
 from __future__ import annotations
 
 import importlib.util
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingDependency, UnknownName, UsageError
@@ -95,7 +97,16 @@ def require(declaration: Declaration) -> None:
 
 
 def _entries(group: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP + group)}
+    return {**_of_checkout(group), **{entry.name: entry for entry in entry_points(group=GROUP + group)}}
+
+
+def _of_checkout(group: str) -> dict[str, EntryPoint]:
+    """What the checkout's own pyproject.toml registers: it may run without being installed."""
+    project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    if not project.exists():
+        return {}
+    registered = tomllib.loads(project.read_text("utf-8"))["project"].get("entry-points", {}).get(GROUP + group, {})
+    return {name: EntryPoint(name, value, GROUP + group) for name, value in registered.items()}
 
 
 def _importable(module: str) -> bool:

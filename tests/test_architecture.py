@@ -1,0 +1,104 @@
+"""Arrows point one way, data folders hold no Python, and the wheel holds what it should."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Who may import whom inside bench; whoever is lower knows nothing of those above.
+LAYERS = [
+    {"errors", "codec"},
+    {"timing"},
+    {"pipeline"},
+    {"registry", "environment", "options", "stats"},
+    {"corpus"},
+    {"record"},
+    {"metrics"},
+    {"run", "summary", "catalogue"},
+    {"compare", "doctor", "progress"},
+    {"report", "export"},
+    {"cli"},
+    {"__main__"},
+]
+# The schema names figures' owners and the store needs the schema; metrics reads both and is read by neither.
+RANK = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+
+
+def imports(path: Path, at_top: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = _at_import_time(tree) if at_top else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _at_import_time(tree: ast.Module) -> list[ast.stmt]:
+    return [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.If))]
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules("bench"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_bench_knows_no_model_and_looks_downwards_only(path: Path) -> None:
+    own = path.relative_to(ROOT / "bench").parts[0].removesuffix(".py")
+    for name in imports(path):
+        assert name.split(".")[0] != "pipelines", "bench never imports pipelines"
+        parts = name.split(".")
+        if parts[0] == "bench" and len(parts) > 1 and parts[1] in RANK and parts[1] != own and own != "__init__":
+            assert RANK[parts[1]] <= RANK[own], f"{own} must not import {name}"
+    for name in imports(path, at_top=True):
+        assert name.split(".")[0] not in {"torch", "transformers", "pandas"}, "imported when used, not before"
+
+
+@pytest.mark.parametrize("path", modules("pipelines"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_pipelines_reach_only_into_the_contract(path: Path) -> None:
+    allowed = {"pipeline", "timing", "corpus", "errors", "registry", "codec", "environment"}
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "bench" and len(parts) > 1:
+            assert parts[1] in allowed, f"{path.name} imports {name}"
+
+
+def test_no_import_cycles() -> None:
+    graph: dict[str, set[str]] = {}
+    for package in ("bench", "pipelines"):
+        for path in modules(package):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            graph[name] = imports(path, at_top=True)
+    graph = {name: {other for other in found if other in graph and other != name} for name, found in graph.items()}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, f"cycle: {' -> '.join([*above, name])}"
+        if name not in done:
+            for other in graph[name]:
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_data_folders_hold_no_python() -> None:
+    assert not [*(ROOT / "datasets").rglob("*.py"), *(ROOT / "reports").rglob("*.py")]
+    assert not list((ROOT / "tests").rglob("__init__.py")) or all(
+        "third_party" in str(path) for path in (ROOT / "tests").rglob("__init__.py")
+    )
+
+
+def test_nothing_unpickles_without_care() -> None:
+    for path in modules("pipelines"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert given.get("weights_only") == "True", f"{path}: torch.load without weights_only=True"

@@ -1,0 +1,227 @@
+"""The command line as a user meets it: what works, and what is said when something does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import ROOT, bench, here, write_clips
+
+QUICK = "scripted,script=hear; tts 2; packet 50"
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clips(tmp_path_factory.mktemp("corpus"), count=7)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    slow = "slow=scripted,script=hear; tts 12; packet 50"
+    done = bench("run", "-p", f"quick={QUICK}", "-p", slow, "--corpus", clips, "--turns", "7", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert (out / "report.html").exists()
+    assert f"run:    {out}" in done.stderr
+    return out
+
+
+def test_json_has_all_figures_by_label(finished: Path) -> None:
+    answer = bench("show", finished, "--json")
+    assert answer.returncode == 0, answer.stderr
+    figures = json.loads(answer.stdout)
+    assert figures["schema"] == 1
+    assert set(figures["labels"]) == {"quick", "slow"}
+    slow = figures["labels"]["slow"]
+    headline = slow["metrics"]["first_packet_latency"]
+    assert headline["n"] == 7
+    assert 12 <= headline["p50"] < 40
+    assert slow["outcomes"]["measured"]["answered"] == 7
+
+
+def test_show_and_compare_print_tables(finished: Path) -> None:
+    shown = here("show", finished)
+    assert "quick" in shown.stdout
+    compared = here("compare", finished)
+    assert "7 pairs" in compared.stdout
+    assert "sooner" in compared.stdout or "later" in compared.stdout
+
+
+def test_two_runs_are_compared_by_label(finished: Path) -> None:
+    compared = here("compare", finished, finished)
+    assert compared.returncode == 0, compared.stderr
+    assert "quick" in compared.stdout
+
+
+def test_a_report_is_written_where_asked(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "report.html"
+    out.parent.mkdir()
+    assert here("report", finished, "-o", out).returncode == 0
+    assert "<html" in out.read_text()
+
+
+def test_the_manifest_says_what_was_in_force(finished: Path) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())
+    assert manifest["turns"] == 7
+    assert manifest["labels"][1]["options"]["script"] == "hear; tts 12; packet 50"
+    assert manifest["seed"] == 0
+    segment = json.loads((finished / "segments.jsonl").read_text())
+    assert segment["environment"]["cpu"]
+    assert segment["environment"]["omp_wait_policy"]
+    assert segment["packages"]["numpy"]
+
+
+def test_keys_never_reach_the_manifest(tmp_path: Path, clips: Path) -> None:
+    out = tmp_path / "run"
+    bench("run", "-p", QUICK, "--corpus", clips, "--turns", "1", "--out", out, "--config", _config(tmp_path))
+    everything = "".join(path.read_text(errors="replace") for path in out.rglob("*") if path.is_file())
+    assert "hunter2" not in everything
+
+
+def _config(folder: Path) -> Path:
+    config = folder / "api-key=hunter2.toml"
+    config.write_text("warmup = 0\n")
+    return config
+
+
+def test_flags_win_over_the_config_file(tmp_path: Path, clips: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f'corpus = "{clips}"\nturns = 2\nwarmup = 0\nseed = 5\nkeep-audio = false\n'
+        '[[pipeline]]\nname = "scripted"\nlabel = "mine"\nscript = "hear; tts 1; packet 20"\n'
+    )
+    out = tmp_path / "run"
+    done = bench("run", "--config", config, "--turns", "1", "--out", out, "--no-report")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["turns"], manifest["seed"], manifest["warmup"], manifest["keep_audio"]) == (1, 5, 0, False)
+    assert manifest["labels"][0]["label"] == "mine"
+
+
+def test_a_pipeline_from_elsewhere_is_found_and_measured(tmp_path: Path, clips: Path) -> None:
+    assert "Says back what it heard" in bench("list", plugins=True).stdout
+    out = tmp_path / "run"
+    done = bench("run", "-p", "echo,gain=0.5", "--corpus", clips, "--out", out, plugins=True)
+    assert done.returncode == 0, done.stderr
+    turns = [json.loads(line) for line in (out / "turns.jsonl").read_text().splitlines()]
+    assert {turn["outcome"] for turn in turns} == {"answered"}
+    assert {part["stage"] for part in turns[-1]["path"]} >= {"encoder", "vocoder"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "cascad"], "Unknown pipeline 'cascad'. Did you mean 'cascade'?"),
+        (["-p", "cascade,asr=pocketsphynx"], "Did you mean 'pocketsphinx'?"),
+        (["-p", "scripted,scrip=x"], "Did you mean 'script'?"),
+        (["-p", "scripted,script"], "is not key=value"),
+        (["-p", "scripted", "-p", "scripted"], "Label 'scripted' stands twice"),
+        (["-p", "../x=scripted"], "Label '../x' cannot be used"),
+        (["-p", "scripted", "--corpus", "/no/such/corpus"], "/no/such/corpus"),
+        (["-p", "scripted", "--turns", "0"], "--turns 0"),
+        (["-p", "scripted", "--device", "tpu"], "--device tpu"),
+        (["-p", "scripted", "--dtype", "int3"], "Unknown dtype 'int3'"),
+        (["-p", "scripted", "--deadline", "-1"], "--deadline -1"),
+        ([], "No pipeline was named"),
+        (["-p", "scripted,script=hear; fly 3"], "step 'fly 3'"),
+        (["--resume", "/no/such/run"], "not a run folder"),
+        (["-p", "scripted", "--config", "/no/such.toml"], "Cannot read the config file"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments: list[str], message: str, tmp_path: Path, clips: Path) -> None:
+    corpus = [] if "--corpus" in arguments else ["--corpus", str(clips)]
+    done = here("run", *arguments, *([] if "--resume" in arguments else [*corpus, "--out", str(tmp_path / "run")]))
+    assert done.returncode not in (0, 1)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("turns = [", "not valid TOML"),
+        ("turnz = 3", "Did you mean 'turns'?"),
+        ('turns = "many"', "expected a whole number"),
+        ("pipeline = 3", "[[pipeline]]"),
+        ("[[pipeline]]\nlabel = 'x'", "needs a name"),
+    ],
+)
+def test_a_bad_config_file_is_explained(text: str, message: str, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(text)
+    done = here("run", "--config", config)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert message in done.stderr
+
+
+def test_cuda_without_cuda_is_refused(tmp_path: Path, clips: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    done = bench("run", "-p", "direct", "--device", "cuda", "--corpus", clips, "--out", tmp_path / "run")
+    assert done.returncode == 3
+    assert "--device cpu" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unwritable_output_folder_is_refused(tmp_path: Path, clips: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = here("run", "-p", QUICK, "--corpus", clips, "--out", tmp_path / "file" / "run")
+    assert done.returncode == 3
+    assert "--out" in done.stderr
+
+
+def test_a_run_that_nobody_answered_fails(tmp_path: Path, clips: Path) -> None:
+    done = bench(
+        "run", "-p", "scripted,script=hear; raise", "--corpus", clips, "--turns", "2", "--out", tmp_path / "run"
+    )
+    assert done.returncode == 3
+    assert "No turn of scripted was answered" in done.stderr
+    assert "the script says so" in done.stderr
+
+
+def test_list_and_help_import_no_model_library() -> None:
+    watch = (
+        "import sys; sys.argv = ['bench', sys.argv[1]]\n"
+        "from bench.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'faster_whisper', 'pocketsphinx', 'matplotlib', 'pandas'}\n"
+        "found = heavy & set(sys.modules)\n"
+        "print('imported:', sorted(found))\n"
+    )
+    for command in ("list", "--help"):
+        done = subprocess.run(
+            [sys.executable, "-c", watch, command], capture_output=True, text=True, cwd=ROOT, check=True, timeout=60
+        )
+        assert "imported: []" in done.stdout
+
+
+def test_list_says_what_is_there_and_how_to_get_what_is_not() -> None:
+    listed = here("list").stdout
+    for name in ("direct", "cascade", "pocketsphinx", "faster-whisper", "transformers", "espeak", "demo"):
+        assert re.search(rf"\b{name}\b", listed)
+
+
+def test_doctor_looks_at_this_machine() -> None:
+    done = here("doctor")
+    assert done.returncode == 0
+    assert re.search(r"ok +machine: .*\d+ MiB", done.stdout)
+    assert "pipeline direct" in done.stdout
+
+
+def test_the_checkout_does_not_shadow_the_datasets_library() -> None:
+    look = "import datasets, sys; print(getattr(datasets, '__file__', None))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert str(ROOT / "datasets") not in done.stdout
+
+
+def test_a_closed_pipe_is_no_crash(finished: Path) -> None:
+    shell = f"{sys.executable} -m bench show {finished} --json | head -c 10"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=ROOT, env=os.environ, check=False)
+    assert "Traceback" not in done.stderr
