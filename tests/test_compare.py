@@ -1,13 +1,16 @@
+import io
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench.compare import CAVEAT, compare_all, compare_labels, compare_runs, compare_same_labels, sentence
 from bench.errors import RunError, UnknownName
 from bench.pipeline import Weights
 from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
 from bench.record.store import Run
+from bench.report.terminal import comparison_table
 
 MS = 1_000_000
 CLIPS = [f"clip-{index}" for index in range(8)]
@@ -127,6 +130,16 @@ def test_other_metrics_are_said_in_their_own_unit() -> None:
     more = [replace(turn, figures={"packets": 5}) if turn.label == "b" else turn for turn in run.turns]
     found = compare_labels(replace(run, turns=tuple(more)), "a", "b", "packets")
     assert sentence(found) == "packets is 2 more with b than with a (95 % CI 2 to 2, 8 pairs on 8 clips)"
+
+
+def test_the_terminal_shows_difference_ratio_and_what_was_lost() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    found = compare_labels(run_of({"a[b]": [200.0] * 6 + [None], "b": [150.0] * 6 + [1.0]}), "a[b]", "b")
+    console.print(comparison_table([found]))
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    for said in ("b - a[b]", "-50.0 ms [-50.0, -50.0]", "0.750 [0.750, 0.750]", "1 (a[b]: timeout)"):
+        assert said in told
 
 
 def test_all_labels_stand_against_the_first() -> None:

@@ -62,7 +62,7 @@ def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
 
 
 def _measured_on(run: Run, summary: Summary) -> str:
-    clips = len({turn.utterance for turn in run.turns})
+    clips = len({turn.utterance for turn in run.turns if turn.phase == "measured"})
     turns = sum(label.measured for label in summary.labels)
     facts = [run.segments[0].environment.get(name) for name in MACHINE] if run.segments else []
     machine = ", ".join(str(fact) for fact in facts if fact)

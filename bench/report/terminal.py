@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -12,39 +13,51 @@ from bench.metrics.definitions import HEADLINE
 from bench.report.words import estimated, percentile, valued
 from bench.summary import LabelSummary, Summary
 
-COLUMNS = {
-    HEADLINE: "first packet p50 [95 % CI]",
-    "response_latency": "audible p50",
-    "llm_ttft": "LLM first token p50",
-    "rtf_e2e": "RTF p50",
-}
+COLUMNS = {HEADLINE: "first packet", "response_latency": "audible", "llm_ttft": "LLM token", "rtf_e2e": "RTF"}
 
 
 def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
-    """One row per label; `percentiles` (of `p90 p95 p99`) of the first packet are shown where the turns carry them."""
-    table = Table(title=Text(f"{summary.run}: {summary.corpus}, input {summary.input}"), title_justify="left")
-    for heading in ("label", "n", *COLUMNS.values(), *(f"first packet {name}" for name in percentiles), "not answered"):
-        table.add_column(Text(heading), justify="left" if heading in ("label", "not answered") else "right")
+    """One row per label: medians, the first packet's with its interval, and the outcomes other than answered.
+
+    `percentiles` (of `p90 p95 p99`) of the first packet are shown where the turns carry them.
+    """
+    table = _table(f"{summary.run}: medians [95 % CI], {summary.corpus}, input {summary.input}")
+    for heading in ("label", "n", *COLUMNS.values(), *percentiles, "not answered"):
+        _add_column(table, heading, is_number=heading not in ("label", "not answered"))
     for label in summary.labels:
         table.add_row(*(Text(cell) for cell in _cells(label, percentiles)))
+    dummies = [label.label for label in summary.labels if label.dummy]
+    if dummies:
+        table.caption = Text(f"dummy weights: {', '.join(dummies)}")
     return table
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """One row per comparison: difference and ratio with their intervals, and the pairs they rest on."""
-    table = Table(title=Text("differences"), title_justify="left")
-    for heading in ("metric", "of", "against", "difference [95 % CI]", "ratio [95 % CI]", "pairs", "lost"):
-        table.add_column(Text(heading), justify="right" if "[" in heading or heading == "pairs" else "left")
+    table = _table("differences [95 % CI]")
+    for heading in ("metric", "of", "difference", "ratio", "pairs", "lost"):
+        _add_column(table, heading, is_number=heading in ("difference", "ratio", "pairs"))
     for each in comparisons:
-        lost = ", ".join(f"{n} ({reason})" for reason, n in each.lost.items())
+        lost = ", ".join(f"{n} ({reason})" for reason, n in each.lost.items()) or "none"
         difference, ratio = estimated(each.difference, each.unit), estimated(each.ratio, "ratio")
-        row = (each.title, each.other, each.base, difference, ratio, str(each.pairs), lost)
+        row = (each.title, f"{each.other} - {each.base}", difference, ratio, str(each.pairs), lost)
         table.add_row(*(Text(cell) for cell in row))
     return table
 
 
+def _table(title: str) -> Table:
+    table = Table(title=Text(title), title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.collapse_padding = True
+    return table
+
+
+def _add_column(table: Table, heading: str, *, is_number: bool) -> None:
+    """Words may be broken in a narrow terminal, numbers not."""
+    table.add_column(Text(heading), justify="right" if is_number else "left", no_wrap=is_number)
+
+
 def _cells(label: LabelSummary, percentiles: Sequence[str]) -> list[str]:
-    cells = [label.label + (" (dummy weights)" if label.dummy else ""), str(label.figures[HEADLINE].n)]
+    cells = [label.label, str(label.figures[HEADLINE].n)]
     for name in COLUMNS:
         figure = label.figures.get(name)
         if figure is None or figure.p50 is None:

@@ -36,7 +36,7 @@ class TurnRow:
 
 
 def turn_rows(run: Run) -> tuple[TurnRow, ...]:
-    """All turns in the order in which they were asked, none left out."""
+    """All turns in the order of the record (a turn's number is its place in the plan), none left out."""
     return tuple(_rows(run))
 
 
@@ -50,7 +50,7 @@ def _rows(run: Run) -> Iterator[TurnRow]:
     met: set[tuple[str, str]] = set()
     sampled = texts_are_sampled(run)
     said = {facts.id: facts.text for facts in run.manifest.utterances}
-    for turn in sorted(run.turns, key=lambda turn: turn.turn):
+    for turn in run.turns:
         place = (turn.label, turn.utterance)
         if sampled and place in met:
             yield _row(turn)

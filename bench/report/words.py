@@ -25,8 +25,10 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
 
 
 def estimated(estimate: Estimate | None, unit: Unit) -> str:
-    """An estimate with its interval: `412 ms [398 to 430]`."""
-    return NONE if estimate is None else f"{amount(estimate.value, unit)} [{interval(estimate, unit)}]"
+    """An estimate with its interval, briefly: `412 ms [398, 430]`."""
+    if estimate is None:
+        return NONE
+    return f"{amount(estimate.value, unit)} [{interval(estimate, unit).replace(' to ', ', ')}]"
 
 
 def percentile(quantile: Quantile, unit: Unit) -> str:

@@ -1,6 +1,8 @@
 """The report on a run whose turns are laid out by rule: `STAGES` says how long each stage takes."""
 
 import re
+import subprocess
+import sys
 import time
 from dataclasses import fields, replace
 from html.parser import HTMLParser
@@ -148,6 +150,13 @@ def test_all_turns_are_in_the_table_and_none_twice(html: str) -> None:
     assert sum(phase == "measured" for _, phase in rows) == 48
 
 
+def test_turns_stand_in_the_order_of_the_record() -> None:
+    run = sample_run()
+    html = render_report([MemoryRun(run.path, run.manifest, run.segments, run.turns[2:] + run.turns[:2])])
+    numbers = [int(number) for number in re.findall(r'<tr><td class="n">(\d+)<td>', html)]
+    assert numbers == [*range(2, 50), 0, 1]
+
+
 def test_the_file_needs_nothing_from_outside(html: str) -> None:
     for tag, attributes in Page(html).elements:
         assert tag not in {"script", "link", "iframe", "object", "img"}
@@ -265,3 +274,8 @@ def test_a_thousand_turns_a_label_take_seconds_and_stay_small() -> None:
     html = render_report([run])
     assert time.perf_counter() - begun < 15
     assert len(html) < 500_000
+
+
+def test_reading_a_report_module_loads_neither_matplotlib_nor_pandas_nor_torch() -> None:
+    code = "import sys, bench.report; print([m for m in ('matplotlib', 'pandas', 'torch') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
