@@ -20,7 +20,8 @@ _ABBREVIATION = re.compile(
     r"dr|mr|mrs|ms|prof|st|vs|etc|approx|no|vol|fig|jr|sr|inc|ltd|co|dept|gen|sen|rep|rev|hon|capt|col|lt)\.$",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"\w[\w'’.-]*")
+# In scripts without spaces each sign counts as a word.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w[\w'’.-]*")
 
 
 class Splitter(Protocol):

@@ -16,9 +16,9 @@ from pipelines.direct.llama_omni.prompt import BEGIN, END_OF_TURN, HEADER, SPECI
 
 CHAT_TEMPLATE = (
     f"{BEGIN}{{% for message in messages %}}{HEADER.format('{{ message.role }}')}"
-    f"{{{{ message.content }}}}{END_OF_TURN}{{% endfor %}}{HEADER.format('assistant')}"
+    f"{{{{ message.content }}}}{END_OF_TURN}{{% endfor %}}{{{{ {HEADER.format('assistant')!r} }}}}"
 )
-"""Llama 3's conversation format."""
+"""Llama 3's conversation format; its end is an expression because Jinja drops a template's last line break."""
 
 _SHARED = {"num_key_value_heads": 8, "vocab_size": 128256}
 _ROPE = {

@@ -1,4 +1,4 @@
-"""Published language models: a folder in the layout of the Hugging Face hub, or a name there."""
+"""Published language models: a folder in the layout of the Hugging Face hub, or a name fetched from there before."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ def read(model: str, device: str, dtype: str, longest: int) -> Greedy:
             "tokenizer.json and the *.safetensors files of a causal language model."
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
-        network = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype), attn_implementation="sdpa")
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
+        network = AutoModelForCausalLM.from_pretrained(
+            model, dtype=getattr(torch, dtype), attn_implementation="sdpa", local_files_only=True
+        )
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
-            f"The language model '{model}' cannot be loaded: {_first_line(error)} Give llm-model the folder of a model "
-            "that is on this machine, or a name on the hub while the network is there."
+            f"The language model '{model}' cannot be loaded: {_first_line(error)} Nothing is downloaded during "
+            f"a run: fetch a published model first (`hf download OWNER/NAME`), or give llm-model a folder."
         ) from error
     network = network.to(device).eval()
     return Greedy(network, tokenizer, _stops(network, tokenizer), longest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
@@ -32,7 +33,7 @@ class TransformersLM(LLM):
                 choices=("dummy", "published"),
             ),
             Option("llm-size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
-            Option("llm-model", "", "folder of a published model, or its name on the Hugging Face hub"),
+            Option("llm-model", "", "folder of a published model, or the hub name of one fetched before"),
             Option("llm-max-tokens", 128, "longest reply, in tokens"),
         ),
         requires=tuple(Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers")),
@@ -61,7 +62,8 @@ class TransformersLM(LLM):
 
     def close(self) -> None:
         """Let go of the model."""
-        self.__dict__.pop("_greedy", None)
+        with suppress(AttributeError):
+            del self._greedy
 
     def weights(self) -> tuple[Weights, ...]:
         """Where the model came from."""
