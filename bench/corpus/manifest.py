@@ -116,8 +116,10 @@ def _lines(path: Path) -> Iterator[tuple[str, ManifestLine]]:
 def _decode_line(value: Any, where: str) -> ManifestLine:
     try:
         return decode(ManifestLine, value, where)
-    except (DecodeError, OverflowError) as error:
+    except DecodeError as error:
         raise CorpusError(f"{error}. Correct the manifest.") from error
+    except OverflowError as error:
+        raise CorpusError(f"{where}: a number is too large. Correct the manifest.") from error
 
 
 def _check_id(where: str, name: str) -> None:

@@ -69,8 +69,17 @@ def read_recipe(path: Path) -> Recipe:
         ) from error
     if not recipe.sentences:
         raise CorpusError(f"{path}: has no sentences. Add [[sentences]] with id, voice and text.")
+    _check_finish(path, recipe.finish)
     _check_sentences(path, recipe)
     return recipe
+
+
+def _check_finish(path: Path, how: Finish) -> None:
+    levels = (how.peak_dbfs, how.noise_dbfs, how.speech_above_db)
+    if min(how.lead_ms, how.tail_ms, how.seed) < 0 or not all(-200 <= level <= 0 for level in levels):
+        raise CorpusError(
+            f"{path}: [finish] is out of range. lead_ms, tail_ms and seed are 0 or more, levels from -200 to 0 dB."
+        )
 
 
 def _check_sentences(path: Path, recipe: Recipe) -> None:

@@ -1,0 +1,269 @@
+"""Sources of every form to a corpus: what is loaded, what is hashed, what is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.corpus import catalogue
+from bench.corpus.catalogue import list_corpora
+from bench.corpus.load import load_corpus
+from bench.errors import CorpusError, MissingDependency, UnknownName, UsageError
+from bench.pipeline import SAMPLE_RATE
+
+soundfile = pytest.importorskip("soundfile")
+SHARED = Path(__file__).parents[3] / "shared" / "corpora"
+
+
+def clip(path: Path, seconds: float = 1.0, silence: float = 0.5) -> Path:
+    """A buzz, and silence after it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time = np.arange(round((seconds + silence) * SAMPLE_RATE)) / SAMPLE_RATE
+    soundfile.write(str(path), 0.3 * np.sin(2 * np.pi * 200 * time) * (time < seconds), SAMPLE_RATE)
+    return path
+
+
+def corpus(folder: Path, *lines: dict[str, Any]) -> str:
+    for number, line in enumerate(lines):
+        if not (folder / line["audio"]).exists():
+            clip(folder / line["audio"], 1.0 + number / 10)
+    path = folder / "manifest.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return str(folder)
+
+
+def test_a_manifest(tmp_path: Path) -> None:
+    source = corpus(
+        tmp_path / "mine",
+        {
+            "id": "z",
+            "audio": "z.wav",
+            "text": "Hello.",
+            "speech_end_ms": 990,
+            "language": "de",
+            "voice": "v",
+            "licence": "l",
+        },
+        {"id": "a", "audio": "sub/a.flac"},
+    )
+    loaded = load_corpus(source)
+    assert (loaded.name, loaded.source) == ("mine", source)
+    first, second = loaded.utterances
+    assert (first.id, first.text, first.language, first.voice, first.licence) == ("z", "Hello.", "de", "v", "l")
+    assert (first.speech_end_ms, first.speech_end_source) == (990, "annotated")
+    assert len(first.speech()) == 990 * SAMPLE_RATE // 1000
+    assert second.speech_end_source == "estimated" and second.speech_end_ms == pytest.approx(1100, abs=20)
+    assert len(loaded.notices) == 1 and loaded.notices[0].startswith(
+        "1 of 2 recordings have an estimated end of speech"
+    )
+    assert loaded.notices[0].endswith("(a).")
+    assert load_corpus(str(tmp_path / "mine" / "manifest.jsonl")).sha256 == loaded.sha256
+
+
+def test_an_estimate_in_the_manifest_stays_one(tmp_path: Path) -> None:
+    loaded = load_corpus(
+        corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 990, "speech_end_source": "estimated"})
+    )
+    assert loaded.utterances[0].speech_end_source == "estimated" and loaded.notices
+
+
+def test_a_folder_of_recordings(tmp_path: Path) -> None:
+    for name in ("b.wav", "a.flac", "c.MP3", "d.ogg"):
+        clip(tmp_path / name)
+    (tmp_path / "a.txt").write_text("\ufeffTell me.\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text(" \n")
+    (tmp_path / "._a.flac").write_bytes(b"a stray of another system")
+    (tmp_path / "notes.md").write_text("no recording")
+    loaded = load_corpus(str(tmp_path))
+    assert [one.id for one in loaded.utterances] == ["a", "b", "c", "d"]
+    assert [one.text for one in loaded.utterances] == ["Tell me.", None, None, None]
+
+
+def test_one_file(tmp_path: Path) -> None:
+    path = clip(tmp_path / "hello.opus.flac")
+    path.with_suffix(".txt").write_text("Hello.")
+    loaded = load_corpus(str(path))
+    assert loaded.name == "hello.opus" and loaded.utterances[0].text == "Hello."
+
+
+def test_instructs2s_eval(tmp_path: Path) -> None:
+    clip(tmp_path / "x.wav")
+    prompt = {"from": "human", "value": "<speech>\nPlease directly answer the questions in the user's speech."}
+    questions = tmp_path / "question.json"
+    questions.write_text(json.dumps([{"id": "q1", "speech": "x.wav", "conversations": [prompt]}]))
+    for source in (tmp_path, questions):
+        (one,) = load_corpus(str(source)).utterances
+        assert (one.id, one.text, one.speech_end_source) == ("q1", None, "estimated")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"id": "q"}, "is not a list of questions"),
+        ([], "names no recordings"),
+        ([{"id": 3, "speech": "x.wav"}], r"question\.json\[0\]: has no 'id' that is text"),
+        ([{"id": "q"}], r"question\.json\[0\]: has no 'speech' that is text"),
+        (["q"], r"question\.json\[0\]: has no 'id'"),
+        ([{"id": "q", "speech": "/x.wav"}], "is not inside the manifest's folder"),
+        ([{"id": "q", "speech": "y.wav"}], r"question\.json\[0\]: .*y\.wav: there is no such file"),
+    ],
+)
+def test_a_wrong_question_json(tmp_path: Path, content: Any, message: str) -> None:
+    (tmp_path / "question.json").write_text(json.dumps(content))
+    with pytest.raises(CorpusError, match=message):
+        load_corpus(str(tmp_path))
+
+
+def test_the_hash_is_of_content_not_of_places(tmp_path: Path) -> None:
+    lines = [{"id": name, "audio": f"{name}.wav", "text": "t", "speech_end_ms": 900} for name in "ab"]
+    here = load_corpus(corpus(tmp_path / "here", *lines)).sha256
+    moved = [{**line, "audio": f"deep/{line['audio']}"} for line in lines]
+    assert load_corpus(corpus(tmp_path / "there", *moved)).sha256 == here
+    others = [
+        lines[::-1],
+        lines[:1],
+        [{**lines[0], "id": "c"}, lines[1]],
+        [{**lines[0], "text": "u"}, lines[1]],
+        [{**lines[0], "speech_end_ms": 901}, lines[1]],
+        [{**lines[0], "speech_end_source": "estimated"}, lines[1]],
+        [{**lines[0], "audio": "b.wav"}, lines[1]],
+    ]
+    hashes = [load_corpus(corpus(tmp_path / "here", *other)).sha256 for other in others]
+    trimmed = load_corpus(corpus(tmp_path / "here", *lines), trim_to_s=0.95).sha256
+    assert len({here, trimmed, *hashes}) == len(others) + 2
+
+
+def test_a_changed_recording_is_noticed(tmp_path: Path) -> None:
+    source = corpus(tmp_path, {"id": "a", "audio": "a.wav", "sha256": "0" * 64})
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl:1: .*a\.wav is not the recording .* manifest says 0000"):
+        load_corpus(source)
+
+
+def test_a_hash_may_be_written_in_capitals(tmp_path: Path) -> None:
+    digest = load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav"})).utterances[0].sha256
+    load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "sha256": digest.upper()}))
+
+
+def test_speech_cannot_end_behind_the_clip(tmp_path: Path) -> None:
+    assert (
+        load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 1500.6}))
+        .utterances[0]
+        .speech_end_ms
+        == 1500
+    )
+    with pytest.raises(
+        CorpusError, match=r"jsonl:1: speech is said to end at 1700 ms, but .*a\.wav is only 1500\.0 ms long"
+    ):
+        load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 1700}))
+
+
+def test_a_missing_file_and_a_broken_one_are_named_with_their_line(tmp_path: Path) -> None:
+    source = corpus(tmp_path, {"id": "a", "audio": "a.wav"}, {"id": "b", "audio": "b.wav"})
+    (tmp_path / "b.wav").unlink()
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl:2: .*b\.wav: there is no such file\. Correct the path"):
+        load_corpus(source)
+    (tmp_path / "b.wav").write_text("hello")
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl:2: .*b\.wav: not a sound file"):
+        load_corpus(source)
+
+
+def test_a_missing_library_is_not_the_corpus_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = corpus(tmp_path, {"id": "a", "audio": "a.flac"})
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(MissingDependency, match="pip install soundfile soxr"):
+        load_corpus(source)
+
+
+def test_empty_sources(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"holds no recordings\. Put \.wav, \.flac"):
+        load_corpus(str(tmp_path))
+    (tmp_path / "manifest.jsonl").write_text("\n")
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl: names no recordings|names no recordings"):
+        load_corpus(str(tmp_path))
+
+
+def test_two_recordings_of_one_name(tmp_path: Path) -> None:
+    clip(tmp_path / "a.wav")
+    clip(tmp_path / "a.flac")
+    with pytest.raises(CorpusError, match=r"a\.wav: id 'a' was used before, at .*a\.flac"):
+        load_corpus(str(tmp_path))
+
+
+@pytest.mark.parametrize("source", ["demi", "no/such/folder", "", "a\0b"])
+def test_an_unknown_corpus_names_the_known_ones(source: str) -> None:
+    with pytest.raises(UnknownName, match=r"Unknown corpus .*demo.* Or give a path"):
+        load_corpus(source)
+
+
+def test_a_path_that_no_system_takes() -> None:
+    with pytest.raises(CorpusError, match="cannot be opened"):
+        load_corpus("x" * 5000)
+
+
+@pytest.mark.parametrize("trim_to_s", [0, -1, float("nan"), float("inf")])
+def test_trimming_to_nothing_is_refused(tmp_path: Path, trim_to_s: float) -> None:
+    with pytest.raises(UsageError, match="Give a number of seconds above 0"):
+        load_corpus(str(tmp_path), trim_to_s=trim_to_s)
+
+
+def test_a_limit_takes_the_first(tmp_path: Path) -> None:
+    source = corpus(tmp_path, *({"id": name, "audio": f"{name}.wav"} for name in "cab"))
+    (tmp_path / "b.wav").write_text("never opened")
+    assert [one.id for one in load_corpus(source, limit=2).utterances] == ["c", "a"]
+    with pytest.raises(UsageError, match="Give a limit of 1 or more"):
+        load_corpus(source, limit=0)
+
+
+def test_a_trimmed_clip_ends_its_speech_where_it_is_cut(tmp_path: Path) -> None:
+    source = corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 990}, {"id": "b", "audio": "b.wav"})
+    loaded = load_corpus(source, trim_to_s=0.5)
+    assert [one.speech_end_ms for one in loaded.utterances] == [500, 500]
+    assert any("2 of 2 recordings were cut by --trim-to" in notice for notice in loaded.notices)
+
+
+def test_silence_is_taken_with_a_notice(tmp_path: Path) -> None:
+    soundfile.write(str(tmp_path / "a.wav"), np.zeros(SAMPLE_RATE), SAMPLE_RATE)
+    loaded = load_corpus(str(tmp_path))
+    assert loaded.utterances[0].speech_end_ms == 1000
+    assert any("1 of 1 recordings are silent" in notice for notice in loaded.notices)
+
+
+def test_a_notice_names_a_few(tmp_path: Path) -> None:
+    source = corpus(tmp_path, *({"id": f"c{number}", "audio": "a.wav"} for number in range(8)))
+    assert "8 of 8" in (notice := load_corpus(source).notices[0]) and notice.endswith("(c0, c1, c2, c3, c4, …).")
+
+
+def test_corpora_are_listed_from_checkout_and_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout, package = tmp_path / "datasets", tmp_path / "bench" / "data" / "datasets"
+    monkeypatch.setattr(catalogue, "_HOMES", (checkout, package))
+    assert list_corpora() == ()
+    corpus(package / "one", {"id": "p", "audio": "a.wav"})
+    corpus(package / "two", {"id": "p", "audio": "a.wav"})
+    corpus(checkout / "two", {"id": "c", "audio": "a.wav"})
+    (checkout / "two" / "README.md").write_text("# two\n\nSecond,\nin short.\n\nMore.\n")
+    (checkout / "weights").mkdir()
+    assert [(one.name, one.description) for one in list_corpora()] == [("one", ""), ("two", "Second, in short.")]
+    assert load_corpus("one").utterances[0].id == "p"
+    assert load_corpus("two").utterances[0].id == "c"
+    assert load_corpus("two").source == "two"
+
+
+@pytest.mark.golden
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no recordings beside the checkout")
+def test_published_recordings() -> None:
+    loaded = load_corpus(str(SHARED / "instructs2s-eval-sample"))
+    assert [one.id for one in loaded.utterances] == [
+        "helpful_base_1",
+        "helpful_base_2",
+        "vicuna_1",
+        "vicuna_2",
+        "vicuna_3",
+    ]
+    assert all(one.duration_ms - 300 < one.speech_end_ms < one.duration_ms for one in loaded.utterances)
+    (human,) = load_corpus(str(SHARED / "human" / "jfk.flac")).utterances
+    assert human.duration_ms == 11_000

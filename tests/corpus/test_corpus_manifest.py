@@ -1,0 +1,133 @@
+"""Manifests: what a line may say, and what each wrong line is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.corpus.manifest import ManifestLine, read_manifest, write_manifest
+from bench.errors import CorpusError
+
+GOOD: dict[str, Any] = {"id": "a", "audio": "a.wav"}
+
+
+def manifest(folder: Path, *lines: dict[str, Any] | str | bytes) -> Path:
+    path = folder / "manifest.jsonl"
+    encoded = [
+        line if isinstance(line, bytes) else (line if isinstance(line, str) else json.dumps(line)).encode()
+        for line in lines
+    ]
+    path.write_bytes(b"\n".join(encoded) + b"\n")
+    return path
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    lines = [
+        ManifestLine(
+            "ä b/1",
+            "sub/x.flac",
+            text="Say “hi”,\u2028 please.",
+            speech_start_ms=10.5,
+            speech_end_ms=900,
+            speech_end_source="estimated",
+            speech_end_method="two detectors",
+            language="de",
+            voice="v",
+            speaker_kind="human",
+            licence="CC0-1.0",
+            sha256="0" * 64,
+            answers=("one", "two"),
+            condition="street",
+            split="test",
+            dataset="d",
+            revision="r",
+        ),
+        ManifestLine("b", "x.wav"),
+    ]
+    write_manifest(tmp_path / "m.jsonl", lines)
+    found = read_manifest(tmp_path / "m.jsonl")
+    assert [entry.line for entry in found] == lines
+    assert found[0].audio == tmp_path / "sub" / "x.flac"
+    assert found[1].where.endswith("m.jsonl:2")
+
+
+def test_byte_order_mark_windows_lines_and_blank_lines(tmp_path: Path) -> None:
+    path = manifest(tmp_path, b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r", "", {**GOOD, "id": "b"})
+    assert [entry.line.id for entry in read_manifest(path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", r"is not valid JSON \("),
+        ("[" * 100_000, r"is not valid JSON \("),
+        ('{"id": "a", "audio": "a.wav", "speech_end_ms": NaN}', "NaN is not a JSON number"),
+        ('{"id": "a", "audio": "a.wav", "text": "\\ud800"}', "is not valid JSON"),
+        ("[]", "expected an object"),
+        ({**GOOD, "speeker": "x"}, "unknown field 'speeker' .*Correct the manifest"),
+        ({"id": "a"}, "field 'audio' is missing"),
+        ({**GOOD, "id": 7}, r"\.id: expected text, found a whole number 7"),
+        ({**GOOD, "speech_end_ms": "900"}, r"\.speech_end_ms: expected a number"),
+        ({**GOOD, "speech_end_ms": 10**400}, "a number is too large"),
+        ({**GOOD, "speech_end_source": "guessed"}, "expected one of annotated, estimated"),
+        ('{"id": "a", "audio": "a.wav", "speech_end_ms": 1e999}', "speech_end_ms is inf. Give milliseconds"),
+        ({**GOOD, "speech_end_ms": -1}, "speech_end_ms is -1. Give milliseconds"),
+        ({**GOOD, "speech_start_ms": -1}, "speech_start_ms is -1"),
+        ({**GOOD, "speech_end_ms": 0}, "speech ends at 0 ms, not after its beginning at 0 ms"),
+        (
+            {**GOOD, "speech_start_ms": 900, "speech_end_ms": 800},
+            "speech ends at 800 ms, not after its beginning at 900",
+        ),
+        ({**GOOD, "id": ""}, "id '' cannot be used. An id has 1 to 200 characters"),
+        ({**GOOD, "id": "a\nb"}, r"id 'a\\nb' cannot be used"),
+        ({**GOOD, "id": "a" * 201}, "cannot be used"),
+        ({**GOOD, "audio": "../a.wav"}, "'../a.wav' is not inside the manifest's folder"),
+        ({**GOOD, "audio": "x/../../a.wav"}, "is not inside the manifest's folder"),
+        ({**GOOD, "audio": "/etc/passwd"}, "'/etc/passwd' is not inside the manifest's folder"),
+        ({**GOOD, "audio": ""}, "'' is not inside"),
+        ({**GOOD, "audio": "a\0.wav"}, "is not inside"),
+    ],
+)
+def test_a_wrong_line_is_named_with_its_fault(tmp_path: Path, line: dict[str, Any] | str, message: str) -> None:
+    path = manifest(tmp_path, {**GOOD, "id": "first"}, line)
+    with pytest.raises(CorpusError, match=message) as caught:
+        read_manifest(path)
+    assert str(caught.value).startswith(f"{path}:2")
+
+
+def test_duplicate_ids_name_both_places(tmp_path: Path) -> None:
+    path = manifest(tmp_path, GOOD, {**GOOD, "audio": "b.wav"})
+    with pytest.raises(CorpusError, match=r":2: id 'a' was used before, at .*:1\. Ids must be unique"):
+        read_manifest(path)
+
+
+def test_a_manifest_that_is_not_text(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"is not UTF-8 text .* at byte \d+"):
+        read_manifest(manifest(tmp_path, GOOD, b'{"id": "\xff"}'))
+    with pytest.raises(CorpusError, match="cannot be read"):
+        read_manifest(tmp_path / "none.jsonl")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+fields = st.sampled_from([*ManifestLine.__dataclass_fields__, "other"])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(line=st.dictionaries(fields, json_values) | json_values, extra=st.text(max_size=4))
+def test_any_json_is_read_or_explained(tmp_path: Path, line: Any, extra: str) -> None:
+    path = manifest(tmp_path, json.dumps(line) + extra.encode("utf-8", "ignore").decode())
+    try:
+        entries = read_manifest(path)
+    except CorpusError as error:
+        assert str(error).startswith(str(path))
+        return
+    assert all(entry.audio.is_relative_to(tmp_path) for entry in entries)
