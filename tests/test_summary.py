@@ -133,6 +133,7 @@ def test_a_percentile_appears_once_the_turns_carry_it() -> None:
     assert first.percentiles["p90"].value == pytest.approx(57.7)
     assert first.percentiles["p95"].value is None
     assert first.p50 is not None
+    assert (first.p50.n, first.p50.clusters) == (64, 8)
     assert first.p50.interval is not None
     assert first.p50.interval.contains(32.5)
 

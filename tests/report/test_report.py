@@ -16,6 +16,7 @@ from bench.metrics.figures import turn_figures
 from bench.pipeline import Stage, Weights
 from bench.record.schema import Delivery, Evidence, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import Run
+from bench.report.ecdf import Curve, ecdf_svg
 from bench.report.html import render_report, write_report
 from bench.report.timeline import median_turn, timelines
 from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, Text, TurnTrace
@@ -199,11 +200,29 @@ def test_unsupported_percentiles_are_not_numbers(html: str) -> None:
     assert "n/a (n=24 &lt; 662)" in html
 
 
-def test_the_parts_of_the_path_fill_the_bar_to_its_total(html: str) -> None:
-    tracks = html.split('<div class="track">')[1:]
-    widths = [sum(map(float, re.findall(r'class="bar [^"]*" style="left:[\d.]+%;width:([\d.]+)%', t))) for t in tracks]
-    assert len(widths) == 2
-    assert max(widths) == pytest.approx(100, abs=0.1)
+def test_the_parts_of_the_path_stand_end_to_end_and_fill_the_longest_bar(html: str) -> None:
+    ends = []
+    for track in html.split('<div class="track">')[1:]:
+        bars = re.findall(r'class="bar [^"]*" style="left:([\d.]+)%;width:([\d.]+)%', track)
+        end = 0.0
+        for left, width in bars:
+            assert float(left) == pytest.approx(end, abs=0.05)
+            end += float(width)
+        ends.append(end)
+    assert len(ends) == 2
+    assert max(ends) == pytest.approx(100, abs=0.1)
+
+
+def test_a_curve_of_turns_without_packets_ends_below_the_top() -> None:
+    values = (100.0, 200.0, 300.0)
+    svg = ecdf_svg([Curve("all", 1, "", values, 3), Curve("half", 2, "", values, 6)], "salt")
+    heights = []
+    for series in (1, 2):
+        path = re.search(rf'<path d="([^"]*)"[^>]*stroke: var\(--series-{series}\)', svg)
+        assert path is not None
+        ys = [float(y) for y in re.findall(r"[ML] [\d.]+ ([\d.]+)", path[1])]
+        heights.append(max(ys) - min(ys))
+    assert heights[1] == pytest.approx(heights[0] / 2, rel=0.01)
 
 
 def test_the_median_turn_is_laid_out_from_t0() -> None:
