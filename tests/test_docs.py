@@ -1,0 +1,55 @@
+"""What the documents say is there is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from command import here
+
+from bench.metrics.definitions import TURN_METRICS
+from bench.options import gather
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/demo/README.md"), ROOT / "reports/README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_flag_in_the_readme_exists() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for command, rest in re.findall(r"^(?:\.venv/bin/)?bench (\w+)([^\n#]*)", readme, re.MULTILINE):
+        if command == "corpus":
+            continue
+        help_text = here(command, "--help").stdout
+        assert help_text, command
+        for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest):
+            assert flag in help_text, f"bench {command} {flag}"
+
+
+def test_the_readme_names_make_targets_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for page in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"(?:`|^)make ([a-z]+)\b", (ROOT / page).read_text("utf-8"), re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_metric_is_documented() -> None:
+    page = (ROOT / "docs/metrics.md").read_text("utf-8")
+    for metric in TURN_METRICS:
+        assert f"| `{metric.name}` | {metric.start} | {metric.end} |" in page
+
+
+def test_the_readmes_config_file_is_one(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = re.search(r"```toml\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    (tmp_path / "run.toml").write_text(block[1])
+    options = gather({}, tmp_path / "run.toml")
+    assert [choice.label for choice in options.pipelines] == ["direct", "sequential"]
