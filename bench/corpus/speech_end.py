@@ -6,8 +6,11 @@ The detector looks at the level (RMS) of 10 ms windows. A window holds speech wh
 
 where `loud` is the 95th percentile of the clip's window levels and `noise` the 10th. Speech ends where the last such
 window ends. The first term keeps digital silence out, the second follows how loud the speaker is, the third rises
-above a noisy room; its own limit keeps a clip without any pause from being taken for noise. On clean speech the
-estimate lies within 20 ms of the truth; a door that slams after the last word counts as speech.
+above a noisy room; its own limit keeps a clip without any pause from being taken for noise.
+
+It finds the end of constructed signals within 20 ms, and of 41 of the 43 demo clips, whose ends are known; the other two
+fade into the voice's own hiss and are found 33 and 57 ms early. Whatever is as loud as speech counts as speech: a
+door that slams after the last word, a crowd that murmurs to the end of the recording.
 """
 
 from __future__ import annotations
