@@ -8,8 +8,8 @@ where `loud` is the 95th percentile of the clip's window levels and `noise` the 
 window ends. The first term keeps digital silence out, the second follows how loud the speaker is, the third rises
 above a noisy room; its own limit keeps a clip without any pause from being taken for noise.
 
-It finds the end of constructed signals within 20 ms, and of 41 of the 43 demo clips, whose ends are known; the other two
-fade into the voice's own hiss and are found 33 and 57 ms early. Whatever is as loud as speech counts as speech: a
+It finds the end of constructed signals within 20 ms, and of 41 of the 43 demo clips, whose ends are known; the other
+two fade into the voice's own hiss and are found 33 and 57 ms early. Whatever is as loud as speech counts as speech: a
 door that slams after the last word, a crowd that murmurs to the end of the recording.
 """
 
