@@ -12,6 +12,7 @@ waits, locks or synchronises a GPU.
 from __future__ import annotations
 
 import itertools
+from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -84,6 +85,9 @@ class _OpenWait:
         self._trace._waits.append(DeviceWait(get_ident(), self._start_ns, self._trace._now_ns()))
 
 
+_NO_WAIT = nullcontext()
+
+
 class Trace:
     """Records one turn. Pipelines get one per turn and pass it along explicitly."""
 
@@ -115,12 +119,13 @@ class Trace:
         self._hand_offs.append(hand_off)
         return hand_off
 
-    def device_wait(self) -> _OpenWait:
+    def device_wait(self) -> AbstractContextManager[None]:
         """Mark the body of a `with` as nothing but a wait for the GPU (a blocking copy, `.item()`, an event).
 
         The critical path then divides that time among the GPU's spans instead of giving it to the waiting stage.
+        On the CPU there is nothing to wait for, and nothing is recorded.
         """
-        return _OpenWait(self)
+        return _OpenWait(self) if self._gpu is not None else _NO_WAIT
 
     def mark(self, name: str) -> None:
         """Note a named moment."""
