@@ -36,7 +36,6 @@ bench: setup
 soak: setup
 	$(BIN)/pytest -m soak --timeout 3600
 
-# CUDA tests and GPU benchmarks with the Python that is there; installs nothing.
+# CUDA tests and GPU runs with the Python that is there; installs nothing. The run is kept in OUT.
 gpu:
-	$(PYTHON) -m pytest -m cuda --timeout 600 -p no:cacheprovider
-	$(PYTHON) -m bench run --pipeline direct --corpus demo --device cuda --no-keep-audio --out $(OUT)
+	FIRSTPACKET_OUT=$(OUT) $(PYTHON) -m pytest -m cuda --timeout 600 -rs
