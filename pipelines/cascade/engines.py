@@ -85,3 +85,9 @@ def imported(module: str, extra: str, user: str) -> Any:
             f"{user} needs {module}, which cannot be imported: {error}. "
             f"Install it with: pip install 'firstpacket[{extra}]'"
         ) from error
+
+
+def cause(error: BaseException) -> str:
+    """The first line of what a library said, as a sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".") + "."

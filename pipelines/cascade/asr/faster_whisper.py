@@ -8,7 +8,7 @@ from typing import Any
 from bench.errors import UsageError, WeightsError
 from bench.pipeline import Declaration, Option, Requirement, Samples, Settings, Speech, Stage, Weights
 from bench.timing.trace import Trace
-from pipelines.cascade.engines import ASR, imported
+from pipelines.cascade.engines import ASR, cause, imported
 
 NEEDED_FILES = ("config.json", "model.bin", "tokenizer.json")
 
@@ -60,7 +60,7 @@ class FasterWhisper(ASR):
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise WeightsError(
-                f"The recogniser's model '{source}' cannot be loaded: {str(error).splitlines()[0]} Nothing is "
+                f"The recogniser's model '{source}' cannot be loaded: {cause(error)} Nothing is "
                 "downloaded during a run: fetch a published model first, for example with "
                 "`hf download Systran/faster-whisper-small.en`, or give asr-model a folder."
             ) from error

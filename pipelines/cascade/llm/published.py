@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.errors import WeightsError
+from pipelines.cascade.engines import cause
 from pipelines.cascade.llm.decoding import Greedy
 
 
@@ -26,7 +27,7 @@ def read(model: str, device: str, dtype: str, longest: int) -> Greedy:
         )
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
-            f"The language model '{model}' cannot be loaded: {_first_line(error)} Nothing is downloaded during "
+            f"The language model '{model}' cannot be loaded: {cause(error)} Nothing is downloaded during "
             f"a run: fetch a published model first (`hf download OWNER/NAME`), or give llm-model a folder."
         ) from error
     network = network.to(device).eval()
@@ -43,7 +44,3 @@ def _stops(network: Any, tokenizer: Any) -> frozenset[int]:
     configured = network.generation_config.eos_token_id
     listed = configured if isinstance(configured, list) else [configured]
     return frozenset(stop for stop in (*listed, tokenizer.eos_token_id) if stop is not None)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
