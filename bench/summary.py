@@ -195,8 +195,11 @@ def definition(name: str) -> Metric:
 
 
 def shown_value(turn: Turn, known: Metric) -> float | None:
-    """A turn's figure in the unit that summaries show (ns become ms); None where the turn has none."""
-    value = turn.figures.get(known.name)
+    """A turn's figure in the unit that summaries show (ns become ms); None where the turn has none.
+
+    Only an answered turn has figures to show: packets of silence, or packets before a failure, are no answer.
+    """
+    value = turn.figures.get(known.name) if turn.outcome == "answered" else None
     if value is None:
         return None
     return value / NS_PER_MS if known.unit == "ns" else float(value)
@@ -210,7 +213,7 @@ def shown_unit(known: Metric) -> Unit:
 def _label(run: Run, plan: LabelPlan) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.phase == "measured"]
-    on_path = [turn for turn in measured if turn.path]
+    on_path = [turn for turn in measured if turn.path and turn.outcome == "answered"]
     return LabelSummary(
         label=plan.label,
         pipeline=plan.pipeline,

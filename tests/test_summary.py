@@ -70,10 +70,10 @@ def summary() -> Summary:
 
 def test_figures_are_those_of_the_measured_turns_that_have_them(summary: Summary) -> None:
     first = summary.labels[0].figures["first_packet_latency"]
-    assert (first.n, first.n_missing, first.missing) == (3, 2, {"failed": 1, "timeout": 1})
-    assert (first.mean, first.unit) == (300, "ms")
+    assert (first.n, first.n_missing, first.missing) == (2, 3, {"failed": 1, "silent": 1, "timeout": 1})
+    assert (first.mean, first.unit) == (150, "ms")
     assert first.p50 is not None
-    assert (first.p50.value, first.p50.clusters, first.p50.interval) == (200, 3, None)
+    assert (first.p50.value, first.p50.clusters, first.p50.interval) == (150, 2, None)
     heard = summary.labels[0].figures["response_latency"]
     assert (heard.n, heard.mean, heard.missing) == (2, 170, {"failed": 1, "silent": 1, "timeout": 1})
 
@@ -90,12 +90,12 @@ def test_every_turn_is_counted_in_its_phase(summary: Summary) -> None:
 def test_the_path_adds_up_to_the_mean_first_packet(summary: Summary) -> None:
     path = summary.labels[0].path
     assert [(part.stage, part.role, part.kind, part.ms) for part in path.parts] == [
-        ("asr", "listen", "host", 50.0),
-        ("tts", "speak", "gpu", 250.0),
+        ("asr", "listen", "host", 45.0),
+        ("tts", "speak", "gpu", 105.0),
     ]
-    assert path.n == 3
-    assert sum(part.ms for part in path.parts) == path.total_ms == 300
-    assert summary.labels[0].hidden_ms == {"asr": 2.0}
+    assert path.n == 2
+    assert sum(part.ms for part in path.parts) == path.total_ms == 150
+    assert summary.labels[0].hidden_ms == {"asr": 3.0}
 
 
 def test_the_cold_start_stands_apart(summary: Summary) -> None:
@@ -117,11 +117,11 @@ def test_json_keeps_its_contract(summary: Summary) -> None:
     assert told["method"]["turns_needed"] == {"p90": 64, "p95": 130, "p99": 662}
     cascade = told["labels"]["cascade"]
     assert cascade["metrics"]["first_packet_latency"] == {
-        "title": "first packet", "unit": "ms", "version": 1, "n": 3, "n_missing": 2,
-        "missing": {"failed": 1, "timeout": 1}, "clips": 3, "mean": 300.0, "p50": 200.0, "p50_low": None,
+        "title": "first packet", "unit": "ms", "version": 1, "n": 2, "n_missing": 3,
+        "missing": {"failed": 1, "silent": 1, "timeout": 1}, "clips": 2, "mean": 150.0, "p50": 150.0, "p50_low": None,
         "p50_high": None, "p90": None, "p95": None, "p99": None,
     }  # fmt: skip
-    assert cascade["path"]["parts"][0] == {"stage": "asr", "role": "listen", "kind": "host", "mean": 50.0}
+    assert cascade["path"]["parts"][0] == {"stage": "asr", "role": "listen", "kind": "host", "mean": 45.0}
     assert cascade["cold"] == {"load": [1500.0, 1600.0], "first_turn": [900.0]}
     assert cascade["weights"] == [{"part": "llm", "origin": "dummy", "source": "seed 1", "detail": ""}]
     assert cascade["outcomes"]["measured"]["timeout"] == 1
@@ -153,8 +153,8 @@ def printed(summary: Summary, *percentiles: str) -> str:
 
 def test_the_table_shows_no_number_that_the_turns_do_not_carry(summary: Summary) -> None:
     told = printed(summary, "p99")
-    assert "n/a (n=3 < 662)" in told
-    assert "200 ms" in told
+    assert "n/a (n=2 < 662)" in told
+    assert "150 ms" in told
     assert "3 clips < 6" in told
     assert "1 silent, 1 failed, 1 timeout" in told
     assert "p90" not in told

@@ -6,13 +6,12 @@ The sizes, the replies and their tokens are those of the direct pipeline's dummy
 from __future__ import annotations
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
 from pipelines.cascade.llm.decoding import Choose, Greedy, likeliest
-from pipelines.direct.llama_omni.dummy_text import REPLIES, VOCABULARY
-from pipelines.direct.llama_omni.prompt import BEGIN, END_OF_TURN, HEADER, SPECIAL_TOKENS, SYSTEM, TEMPLATE
+from pipelines.models.chat import BEGIN, END_OF_TURN, HEADER, SYSTEM
+from pipelines.models.dummy_text import canned_reply, learnt_tokenizer
 
 CHAT_TEMPLATE = (
     f"{BEGIN}{{% for message in messages %}}{HEADER.format('{{ message.role }}')}"
@@ -76,7 +75,7 @@ def build(size: str, seed: int, device: str, dtype: str, longest: int) -> Greedy
     with place, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype), attn_implementation="sdpa")
-    reply = words(REPLIES[seed % len(REPLIES)], add_special_tokens=False).input_ids
+    reply = words(canned_reply(seed), add_special_tokens=False).input_ids
     canned = torch.tensor([*reply, end], device=place)
     return Greedy(model.eval(), words, frozenset((end,)), longest, SYSTEM, overridden(canned))
 
@@ -91,17 +90,7 @@ def overridden(canned: Tensor) -> Choose:
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE learnt in the process: the same every time, and able to write any text."""
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator([TEMPLATE, *REPLIES], trainer)
+    """The dummies' tokenizer, with Llama 3's conversation format."""
     return PreTrainedTokenizerFast(
-        tokenizer_object=bpe, bos_token=BEGIN, eos_token=END_OF_TURN, chat_template=CHAT_TEMPLATE
+        tokenizer_object=learnt_tokenizer(), bos_token=BEGIN, eos_token=END_OF_TURN, chat_template=CHAT_TEMPLATE
     )

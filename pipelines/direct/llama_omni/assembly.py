@@ -12,10 +12,11 @@ from bench.pipeline import Settings
 from pipelines.direct.llama_omni import checkpoint, dummy
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
 from pipelines.direct.llama_omni.chunking import parse_chunk_units
-from pipelines.direct.llama_omni.dummy_text import dummy_tokenizer
 from pipelines.direct.llama_omni.model import Loaded
-from pipelines.direct.llama_omni.prompt import Prompt, TextTokenizer, prompt_ids
+from pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
 from pipelines.direct.llama_omni.streaming import Assistant, Plan
+from pipelines.models.chat import TextTokenizer
+from pipelines.models.dummy_text import learnt_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def assemble(settings: Settings) -> Assembled:
     sampling = Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
     choices: Choices
     if settings.text("weights") == "dummy":
-        tokenizer = dummy_tokenizer()
+        tokenizer = TextTokenizer(learnt_tokenizer())
         loaded = dummy.build(settings.text("size"), settings.seed, device, dtype)
         choices = dummy.FixedWork(loaded.model, tokenizer, sampling, settings.whole("max-new-tokens"))
     else:

@@ -24,8 +24,8 @@ class Choices:
         self._sampling = sampling
         self._generator = torch.Generator(device)
 
-    def begin(self, samples: int) -> None:
-        """A new turn on an utterance of so many samples; forgets everything of the last one."""
+    def begin(self) -> None:
+        """A new turn; forgets everything of the last one."""
         self._generator.manual_seed(self._sampling.seed)
 
     def token(self, logits: Tensor, step: int) -> Tensor:

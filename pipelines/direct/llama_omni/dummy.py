@@ -18,9 +18,9 @@ from pipelines.direct.llama_omni.config import (
     SpeechDecoderConfig,
     VocoderConfig,
 )
-from pipelines.direct.llama_omni.dummy_text import REPLIES
 from pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
-from pipelines.direct.llama_omni.prompt import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
+from pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
+from pipelines.models.dummy_text import canned_reply
 from pipelines.models.llama import LlamaConfig, RopeScaling
 
 FEWEST_UNITS, MOST_UNITS = 5, 9
@@ -113,27 +113,19 @@ def _randomise(part: nn.Module, generator: torch.Generator) -> None:
 
 
 class FixedWork(Choices):
-    """Every turn says one of the canned replies; which one depends on the seed and the utterance's length alone."""
+    """Every turn says the same canned reply, chosen by the seed."""
 
     def __init__(self, model: LlamaOmni, tokenizer: TextTokenizer, sampling: Sampling, max_new_tokens: int) -> None:
         super().__init__(sampling, model.device)
-        self._seed = sampling.seed
-        self._replies = [
-            torch.tensor([*tokenizer.encode(reply), *model.config.eos], device=model.device) for reply in REPLIES
-        ]
-        self._reply = self._replies[0]
-        steps = min(max_new_tokens, max(len(reply) for reply in self._replies))
+        reply = [*tokenizer.encode(canned_reply(sampling.seed)), *model.config.eos]
+        self._reply = torch.tensor(reply, device=model.device)
+        steps = min(max_new_tokens, len(reply))
         generator = torch.Generator().manual_seed(sampling.seed)
         sizes = model.config.speech_decoder
         self._labels = _unit_frames(steps, sizes.frames_per_token, sizes.units, generator).to(model.device)
         shares = torch.tensor(DURATION_SHARES)
         drawn = torch.multinomial(shares, steps * MOST_UNITS, replacement=True, generator=generator)
         self._durations = (drawn + 1).to(model.device)
-
-    def begin(self, samples: int) -> None:
-        """Choose the reply to an utterance of so many samples."""
-        super().begin(samples)
-        self._reply = self._replies[(self._seed + samples) % len(self._replies)]
 
     def token(self, logits: Tensor, step: int) -> Tensor:
         """The reply's token, whatever was chosen."""

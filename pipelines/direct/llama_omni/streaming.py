@@ -69,7 +69,7 @@ class Turn:
     @torch.inference_mode()
     def packets(self, samples: Samples) -> Iterator[Packet]:
         """Answer 16 kHz samples `(n,)` float32."""
-        self._plan.choices.begin(len(samples))
+        self._plan.choices.begin()
         hidden, token = self._prefill(self._listen(samples))
         while True:
             ended = self._decode_speech(hidden, token)

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from pipelines.cascade.llm import decoding, dummy  # noqa: E402 (needs torch)
-from pipelines.direct.llama_omni.dummy_text import REPLIES  # noqa: E402
+from pipelines.models.dummy_text import REPLIES  # noqa: E402
 
 
 def engine(seed: int = 0, dtype: str = "float32", **changed: Any) -> TransformersLM:

@@ -17,7 +17,7 @@ from bench.timing.clock import MonotonicClock
 from bench.timing.spans import TurnTrace
 from bench.timing.trace import Trace
 from pipelines.direct import Direct
-from pipelines.direct.llama_omni import dummy_text
+from pipelines.models import dummy_text
 
 Tensors = dict[str, torch.Tensor]
 
@@ -62,7 +62,7 @@ class PublishedFolder:
     def write_tokenizer(self) -> None:
         """Add the tokenizer of the dummy models, whose ids fit into 1024."""
         self.checkpoint.mkdir(parents=True, exist_ok=True)
-        dummy_text.dummy_tokenizer()._tokenizer.save(str(self.checkpoint / "tokenizer.json"))
+        dummy_text.learnt_tokenizer().save(str(self.checkpoint / "tokenizer.json"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ SHARES = torch.tensor([[0.5, 0.3, 0.15, 0.05]])
 
 def draws(sampling: Sampling, count: int) -> list[int]:
     choices = Choices(sampling, CPU)
-    choices.begin(0)
+    choices.begin()
     return [int(choices.token(SHARES.log(), step)) for step in range(count)]
 
 
@@ -40,7 +40,7 @@ def test_every_turn_draws_alike() -> None:
     choices = Choices(Sampling(temperature=1.0, seed=7), CPU)
     turns = []
     for _ in range(2):
-        choices.begin(0)
+        choices.begin()
         turns.append([int(choices.token(SHARES.log(), step)) for step in range(30)])
     assert turns[0] == turns[1]
     assert turns[0] != draws(Sampling(temperature=1.0, seed=8), 30)

@@ -8,8 +8,9 @@ import torch
 from pipelines.direct.llama_omni import dummy
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
 from pipelines.direct.llama_omni.ctc import Collapse
-from pipelines.direct.llama_omni.dummy_text import dummy_tokenizer
 from pipelines.direct.llama_omni.model import LlamaOmni, parameters
+from pipelines.models.chat import TextTokenizer
+from pipelines.models.dummy_text import learnt_tokenizer
 
 CPU = torch.device("cpu")
 
@@ -20,8 +21,8 @@ def tiny() -> LlamaOmni:
 
 
 def fixed_work(model: LlamaOmni, seed: int = 0) -> dummy.FixedWork:
-    work = dummy.FixedWork(model, dummy_tokenizer(), Sampling(seed=seed), max_new_tokens=256)
-    work.begin(16_000)
+    work = dummy.FixedWork(model, TextTokenizer(learnt_tokenizer()), Sampling(seed=seed), max_new_tokens=256)
+    work.begin()
     return work
 
 

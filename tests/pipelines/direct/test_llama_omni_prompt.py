@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipelines.direct.llama_omni.dummy_text import REPLIES, dummy_tokenizer
-from pipelines.direct.llama_omni.prompt import SPECIAL_TOKENS, SPEECH_TOKEN, Prompt, prompt_ids
+from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt, prompt_ids
+from pipelines.models.chat import SPECIAL_TOKENS, TextTokenizer
+from pipelines.models.dummy_text import REPLIES, learnt_tokenizer
 
 CPU = torch.device("cpu")
 
 
 def test_the_prompt_begins_twice_and_holds_speech_once() -> None:
-    tokenizer = dummy_tokenizer()
+    tokenizer = TextTokenizer(learnt_tokenizer())
     ids = prompt_ids(tokenizer.encode, bos=0)
     begin, header = tokenizer.encode("<|begin_of_text|><|start_header_id|>")
     assert ids[:3] == [begin, begin, header]
@@ -39,7 +40,7 @@ def test_a_prompt_without_one_place_for_speech_is_refused(ids: list[int]) -> Non
 
 
 def test_the_dummy_tokenizer_writes_any_text_and_is_the_same_every_time() -> None:
-    first, second = dummy_tokenizer(), dummy_tokenizer()
+    first, second = TextTokenizer(learnt_tokenizer()), TextTokenizer(learnt_tokenizer())
     for text in (*REPLIES, "Grüße, 你好 — whatever; 42!"):
         assert first.encode(text) == second.encode(text)
         assert first.decode(first.encode(text)) == text
@@ -47,7 +48,7 @@ def test_the_dummy_tokenizer_writes_any_text_and_is_the_same_every_time() -> Non
 
 
 def test_replies_are_spoken_sentences_of_ordinary_length() -> None:
-    tokenizer = dummy_tokenizer()
+    tokenizer = TextTokenizer(learnt_tokenizer())
     for reply in REPLIES:
         words = len(reply.split())
         assert 20 <= words <= 40

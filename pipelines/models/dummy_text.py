@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from pipelines.direct.llama_omni.prompt import SPECIAL_TOKENS, TEMPLATE, TextTokenizer
+from pipelines.models.chat import SPECIAL_TOKENS, SYSTEM
 
 VOCABULARY = 1024
 """Small enough that longer words of the replies take several tokens, as in a real tokenizer."""
@@ -26,7 +26,7 @@ REPLIES = (
 """Spoken-style replies of 20 to 40 words."""
 
 
-def dummy_tokenizer() -> TextTokenizer:
+def learnt_tokenizer() -> Tokenizer:
     """A byte-level BPE with Llama 3's special tokens; the same every time, and able to write any text."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -37,5 +37,10 @@ def dummy_tokenizer() -> TextTokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([TEMPLATE, *REPLIES], trainer)
-    return TextTokenizer(tokenizer)
+    tokenizer.train_from_iterator([SYSTEM, *REPLIES], trainer)
+    return tokenizer
+
+
+def canned_reply(seed: int) -> str:
+    """The reply that a model with dummy weights gives to everything; every pipeline chooses the same one."""
+    return REPLIES[seed % len(REPLIES)]

@@ -1,0 +1,50 @@
+"""Llama 3's conversation format, and its tokenizer: what a language model is spoken to with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from bench.errors import WeightsError
+
+BEGIN = "<|begin_of_text|>"
+HEADER = "<|start_header_id|>{}<|end_header_id|>\n\n"
+END_OF_TURN = "<|eot_id|>"
+SPECIAL_TOKENS = (BEGIN, "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", END_OF_TURN)
+SYSTEM = (
+    "You are a helpful language and speech assistant. You are able to understand the speech content that the user "
+    "provides, and assist the user with a variety of tasks using natural language."
+)
+"""LLaMA-Omni's system text; the cascade's language model is given the same."""
+
+
+class TextTokenizer:
+    """Text to ids and back."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer: Any = tokenizer
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> TextTokenizer:
+        """The checkpoint's own tokenizer. Raises `WeightsError` when there is none or it cannot be read."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise WeightsError(
+                f"{folder} has no tokenizer.json, without which the prompt cannot be written. "
+                "Copy the one that was published with these weights into that folder."
+            )
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exception for a file it cannot parse
+            raise WeightsError(f"{path} cannot be read as a tokenizer: {error}. Fetch it again.") from error
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text; special tokens written in it are recognised, none is added."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some ids, without special tokens."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
