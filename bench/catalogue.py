@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench import registry
+from bench import plugins, registry
 from bench.corpus.catalogue import list_corpora
 from bench.errors import BenchError
 from bench.pipeline import Declaration
@@ -27,11 +27,14 @@ class Entry:
 
 
 def catalogue() -> tuple[Entry, ...]:
-    """Everything registered, in the order pipelines, engines, corpora."""
+    """Everything registered, in the order pipelines, engines, corpora, commands."""
     found = [_plugin("pipeline", "pipelines", name) for name in registry.names("pipelines")]
     for group in registry.ENGINE_GROUPS:
         found += [_plugin(group, group, name) for name in registry.names(group)]
     found += [Entry("corpus", listing.name, listing.description, True, "", "") for listing in list_corpora()]
+    found += [
+        Entry("command", f"bench {name}", "brought by a plugin", True, "", "") for name in plugins.names("commands")
+    ]
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="bench",
     help="Latency benchmarks for voice assistants: cascade against direct, stage by stage, to the first packet.",
+    epilog="Plugins may bring commands of their own, such as `bench corpus build`; `bench list` names them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -146,6 +147,18 @@ def report(
     _console().print(f"report: {write_report([read_run(path) for path in runs], out)}", markup=False, soft_wrap=True)
 
 
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("turns.csv"),
+) -> None:
+    """Write a run as CSV, one row per turn with all its figures."""
+    from bench.export.frame import write_csv
+    from bench.record.store import read_run
+
+    _console().print(f"turns: {write_csv(read_run(path), out)}", markup=False, soft_wrap=True)
+
+
 @app.command("list")
 def list_() -> None:
     """List pipelines, engines and corpora: what each is, what it needs, whether it is installed."""
@@ -156,12 +169,13 @@ def list_() -> None:
 
     console = _console(stderr=False)
     table = Table("kind", "name", "what it is", "needs", "installed", box=None, pad_edge=False)
-    for entry in catalogue():
+    entries = catalogue()
+    for entry in entries:
         state = "yes" if entry.installed else f"no: {entry.install}"
         cells = (entry.group, entry.name, entry.summary, entry.needs, state)
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
-    for entry in catalogue():
+    for entry in entries:
         if entry.options:
             console.print(Text(f"\noptions of {entry.group} {entry.name}"), style="bold")
             for option in entry.options:
@@ -204,13 +218,14 @@ def main() -> None:
 
 
 def _mount_plugin_command(words: list[str]) -> None:
-    """Mount commands that plugins bring (`bench corpus`), importing one only when it is called."""
-    from bench import registry
+    """Mount a command that a plugin brings (`bench corpus`); plugins are looked for only when one is called."""
+    built_in = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    if not words or words[0].startswith("-") or words[0] in built_in:
+        return
+    from bench import plugins
 
-    names = registry.names("commands")
-    app.info.epilog = f"Commands of plugins: {', '.join(names)}." if names else None
-    if words and words[0] in names:
-        app.add_typer(registry.engine("commands", words[0]), name=words[0])
+    if words[0] in plugins.names("commands"):
+        app.add_typer(plugins.engine("commands", words[0]), name=words[0])
 
 
 def _exit(message: str, code: int) -> NoReturn:

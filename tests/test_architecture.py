@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Who may import whom inside bench; whoever is lower knows nothing of those above.
 LAYERS = [
     {"errors", "codec"},
+    {"plugins"},
     {"timing"},
     {"pipeline"},
     {"registry", "environment", "options", "stats"},

@@ -1,0 +1,1 @@
+"""A run in other forms; one small file per form."""

@@ -1,0 +1,49 @@
+"""Finds plugins by entry point, and imports one only when it is asked for.
+
+Groups: `firstpacket.pipelines` (classes derived from `bench.pipeline.Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
+(engines of the cascade), `firstpacket.commands` (Typer applications mounted under their name).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from bench.errors import MissingDependency, UnknownName
+
+GROUP = "firstpacket."
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names registered in a group (`pipelines`, `asr`, `llm`, `tts`, `commands`), sorted; nothing is imported."""
+    return tuple(sorted(_entries(group)))
+
+
+def engine(group: str, name: str) -> Any:
+    """The object registered as `name` in a group. Raises `UnknownName`, or `MissingDependency` if it cannot import."""
+    entries = _entries(group)
+    if name not in entries:
+        kind = {"pipelines": "pipeline", "commands": "command"}.get(group, f"{group} engine")
+        raise UnknownName(kind, name, entries, "`bench list` describes them.")
+    try:
+        return entries[name].load()
+    except ImportError as error:
+        raise MissingDependency(
+            f"The plugin '{name}' ({entries[name].value}) cannot be imported: {error}. "
+            "Reinstall the distribution that brings it, or remove it."
+        ) from error
+
+
+def _entries(group: str) -> dict[str, EntryPoint]:
+    return {**_of_checkout(group), **{entry.name: entry for entry in entry_points(group=GROUP + group)}}
+
+
+def _of_checkout(group: str) -> dict[str, EntryPoint]:
+    """What the checkout's own pyproject.toml registers: it may run without being installed."""
+    project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    if not project.exists():
+        return {}
+    registered = tomllib.loads(project.read_text("utf-8"))["project"].get("entry-points", {}).get(GROUP + group, {})
+    return {name: EntryPoint(name, value, GROUP + group) for name, value in registered.items()}
