@@ -21,7 +21,7 @@ from bench.run.manager import Manager, Progress
 from bench.run.process import WorkerProcess
 
 T0 = {"file": "end of speech: the clip is handed over, cut there", "realtime": "end of speech: start + its media time"}
-_SECRET = re.compile(r"(?i)((?:key|token|secret|password)[a-z-]*=)[^,\s]+")
+_SECRET = re.compile(r"(?i)((?:key|token|secret|password)=)[^,\s]+")
 _USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 

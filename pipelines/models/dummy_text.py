@@ -7,7 +7,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from pipelines.models.chat import SPECIAL_TOKENS, SYSTEM
 
 VOCABULARY = 1024
-"""Small enough that longer words of the replies take several tokens, as in a real tokenizer."""
+"""More than can be learnt from so little text: a word of the replies is one token, and so is a mark."""
+
+PROMPT_WORDS = "system\n\nuser\n\nassistant\n\nPlease directly answer the questions in the user's speech."
 
 REPLIES = (
     "Sure, I can help with that. Start by warming the pan, then add the onions and stir them slowly until they turn "
@@ -37,7 +39,7 @@ def learnt_tokenizer() -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([SYSTEM, *REPLIES], trainer)
+    tokenizer.train_from_iterator([PROMPT_WORDS, SYSTEM, *REPLIES], trainer)
     return tokenizer
 
 

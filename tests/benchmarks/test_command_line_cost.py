@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
@@ -15,6 +14,6 @@ def seconds(*arguments: str) -> float:
 
 
 def test_help_costs_at_most_half_more_than_importing_typer() -> None:
-    """Interleaved pairs in one run; the median of their ratios."""
-    ratios = [seconds("-m", "bench", "--help") / seconds("-c", "import typer") for _ in range(9)]
-    assert statistics.median(ratios) < 1.5
+    """The fastest of interleaved runs: a process's start is slowed by neighbours, never sped up."""
+    runs = [(seconds("-m", "bench", "--help"), seconds("-c", "import typer")) for _ in range(9)]
+    assert min(ours for ours, _ in runs) < 1.5 * min(theirs for _, theirs in runs)
