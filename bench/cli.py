@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -22,23 +21,33 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="bench",
-    help="Latency benchmarks for voice assistants: cascade against direct, stage by stage, to the first packet.",
     epilog="Plugins may bring commands of their own, such as `bench corpus build`; `bench list` names them.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
-class Input(StrEnum):
-    """How speech is delivered."""
+def _print_version(asked: bool) -> None:
+    if asked:
+        from bench import __version__
 
-    file = "file"
-    realtime = "realtime"
+        typer.echo(f"firstpacket {__version__}")
+        raise typer.Exit
 
 
-@app.command()
+@app.callback()
+def _bench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Latency benchmarks for voice assistants: cascade against direct, stage by stage, to the first packet."""
+
+
+@app.command(short_help="Measure pipelines on a corpus.")
 def run(
     pipeline: Annotated[
         list[str] | None,
@@ -54,7 +63,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make. [reports/DATE-LABELS]")] = None,
     input: Annotated[
-        Input | None, typer.Option(help="file: the clip at one instant; realtime: as it is spoken. [file]")
+        str | None, typer.Option(help="file: the clip at one instant; realtime: as it is spoken. [file]")
     ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
@@ -89,7 +98,7 @@ def run(
                 "dtype": dtype,
                 "seed": seed,
                 "out": out,
-                "input": input.value if input else None,
+                "input": input,
                 "deadline": deadline,
                 "threads": threads,
                 "keep_audio": keep_audio,
@@ -102,7 +111,7 @@ def run(
     _show_end(console, path, report)
 
 
-@app.command()
+@app.command(short_help="Print the table or the JSON of a run.")
 def show(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     json: Annotated[bool, typer.Option("--json", help="All figures, as documented in docs/json.md.")] = False,
@@ -120,7 +129,7 @@ def show(
         _show(_console(stderr=False), found)
 
 
-@app.command()
+@app.command(short_help="Compare labels, or two runs.")
 def compare(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     other: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A second run, for the same labels.")] = None,
@@ -135,7 +144,7 @@ def compare(
     _print_comparisons(_console(stderr=False), found)
 
 
-@app.command()
+@app.command(short_help="Write an HTML report.")
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("report.html"),
@@ -147,7 +156,7 @@ def report(
     _console().print(f"report: {write_report([read_run(path) for path in runs], out)}", markup=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(short_help="Write a run as CSV.")
 def export(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("turns.csv"),
@@ -159,30 +168,25 @@ def export(
     _console().print(f"turns: {write_csv(read_run(path), out)}", markup=False, soft_wrap=True)
 
 
-@app.command("list")
+@app.command("list", short_help="List pipelines, engines and corpora.")
 def list_() -> None:
     """List pipelines, engines and corpora: what each is, what it needs, whether it is installed."""
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     from bench.catalogue import catalogue
 
     console = _console(stderr=False)
-    table = Table("kind", "name", "what it is", "needs", "installed", box=None, pad_edge=False)
-    entries = catalogue()
-    for entry in entries:
-        state = "yes" if entry.installed else f"no: {entry.install}"
-        cells = (entry.group, entry.name, entry.summary, entry.needs, state)
-        table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
-    for entry in entries:
-        if entry.options:
-            console.print(Text(f"\noptions of {entry.group} {entry.name}"), style="bold")
-            for option in entry.options:
-                console.print(Text(f"  {option}"))
+    for entry in catalogue():
+        console.print(Text.assemble((f"{entry.group} {entry.name}", "bold"), f"  {entry.summary}"))
+        lines = [f"needs {entry.needs}"] if entry.needs else []
+        lines += [] if entry.installed else [f"not installed: {entry.install or 'it cannot be imported'}"]
+        lines += [f"option {option}" for option in entry.options]
+        for line in lines:
+            console.print(Padding(Text(line), (0, 0, 0, 4)))
 
 
-@app.command()
+@app.command(short_help="Say what will run on this machine.")
 def doctor() -> None:
     """Say what this machine is, what will run here and what will not, and why."""
     from rich.text import Text

@@ -70,7 +70,7 @@ def _plugins() -> list[Finding]:
         if entry.installed:
             findings.append(Finding("ok", f"{entry.group} {entry.name}", "will run"))
         elif entry.install:
-            text = f"will not run: {entry.needs} is not all installed. Install it with: {entry.install}"
+            text = f"will not run: of {entry.needs} something is not installed. Install it with: {entry.install}"
             findings.append(Finding("missing", f"{entry.group} {entry.name}", text))
         else:
             findings.append(Finding("missing", f"{entry.group} {entry.name}", entry.summary))

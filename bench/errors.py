@@ -16,6 +16,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
+
+
+def install_command(*extras: str) -> str:
+    """The command that installs extras of this distribution, from the checkout if this code runs from one."""
+    checkout = Path(__file__).resolve().parent.parent
+    what = (
+        f"-e '{checkout}[{','.join(extras)}]'"
+        if (checkout / "pyproject.toml").exists()
+        else f"'firstpacket[{','.join(extras)}]'"
+    )
+    return f"pip install {what}"
 
 
 class BenchError(Exception):

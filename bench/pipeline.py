@@ -168,6 +168,7 @@ class Pipeline(ABC):
     declaration: ClassVar[Declaration]
 
     def __init__(self, settings: Settings) -> None:
+        """Keep the settings; a subclass may refuse values here with a `UsageError`, importing no model library."""
         self.settings = settings
 
     @classmethod

@@ -95,7 +95,8 @@ class PlainProgress:
         self._medians.add(turn)
         latency_ns = turn.figures.get(HEADLINE)
         took = f"first packet {latency_ns / 1e6:.1f} ms" if latency_ns is not None else "no packet"
-        line = f"[{done}/{total}] {turn.phase} {turn.label} {turn.utterance}: {turn.outcome}, {took}"
+        place = f"{done}/{total}" if turn.phase == "measured" else turn.phase
+        line = f"[{place}] {turn.label} {turn.utterance}: {turn.outcome}, {took}"
         self._say(f"{line}  (median {self._medians.text()})" if turn.phase == "measured" else line)
         if turn.outcome != "answered":
             self._say(_trouble(turn))

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.errors import MissingDependency, UnknownName, UsageError
+from bench.errors import MissingDependency, UnknownName, UsageError, install_command
 from bench.pipeline import Declaration, Option, OptionValue, Pipeline
 from bench.plugins import engine, names
 
@@ -55,8 +55,8 @@ def missing(declaration: Declaration) -> Missing | None:
     lacking = [need for need in declaration.requires if not _importable(need.module)]
     if not lacking:
         return None
-    extras = ",".join(sorted({need.extra for need in lacking}))
-    install = declaration.install or f"pip install 'firstpacket[{extras}]'"
+    extras = sorted({need.extra for need in lacking})
+    install = declaration.install or install_command(*extras)
     return Missing(tuple(need.module for need in lacking), install)
 
 
@@ -65,7 +65,7 @@ def require(declaration: Declaration) -> None:
     lacking = missing(declaration)
     if lacking:
         raise MissingDependency(
-            f"'{declaration.name}' needs {', '.join(lacking.modules)}, which is not installed. "
+            f"'{declaration.name}' needs packages that are not installed: {', '.join(lacking.modules)}. "
             f"Install it with: {lacking.install}"
         )
 

@@ -26,10 +26,10 @@ def reply_levels(packets: Sequence[tuple[Samples, int]]) -> tuple[float, ...]:
         return ()
     rate = packets[0][1]
     samples = np.concatenate([_at_rate(samples, own_rate, rate) for samples, own_rate in packets]).astype(np.float64)
-    window = max(1, rate * WINDOW_MS // 1000)
-    starts = np.arange(0, len(samples), window)
-    if not len(starts):
+    if not len(samples):
         return ()
+    windows = -(-len(samples) * 1000 // (rate * WINDOW_MS))
+    starts = np.unique(np.arange(windows) * rate * WINDOW_MS // 1000)
     sums = np.add.reduceat(samples**2, starts)
     counts = np.diff(np.append(starts, len(samples)))
     return tuple(round(float(level), 7) for level in np.sqrt(sums / counts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from bench.compare import CAVEAT, Comparison, compare_same_labels, sentence
@@ -12,7 +11,7 @@ from bench.record.store import Run
 from bench.report.words import interval, valued
 from bench.summary import LabelSummary, Summary
 
-MACHINE = ("cpu", "gpu0", "os")
+MACHINE = ("cpu", "gpu0", "cores_usable", "memory_mib", "os")
 """What of a segment's environment stands on the first screen, as far as it is known."""
 
 
@@ -64,9 +63,11 @@ def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
 def _measured_on(run: Run, summary: Summary) -> str:
     clips = len({turn.utterance for turn in run.turns if turn.phase == "measured"})
     turns = sum(label.measured for label in summary.labels)
-    facts = [run.segments[0].environment.get(name) for name in MACHINE] if run.segments else []
-    machine = ", ".join(str(fact) for fact in facts if fact)
-    what = f"{turns} measured turns on {clips} clips of {run.manifest.corpus}, input {run.manifest.input}"
+    known = run.segments[0].environment if run.segments else {}
+    units = {"cores_usable": " cores", "memory_mib": " MiB"}
+    machine = ", ".join(f"{known[name]}{units.get(name, '')}" for name in MACHINE if known.get(name))
+    counted = "1 clip" if clips == 1 else f"{clips} clips"
+    what = f"{turns} measured turns on {counted} of {run.manifest.corpus}, input {run.manifest.input}"
     return f"{what}; {machine}" if machine else what
 
 
@@ -75,7 +76,7 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     for label in summary.labels:
         name = label.label
         if label.dummy:
-            said.append(f"{name} runs on dummy weights (random values in the real architecture): {CAVEAT}.")
+            said.append(f"{name} runs on dummy weights ({_dummy_sources(label)}; random values): {CAVEAT}.")
         if label.measured < label.asked:
             said.append(
                 f"{name} has {label.measured} of the {label.asked} measured turns asked for: the run is unfinished."
@@ -88,13 +89,12 @@ def _notices(run: Run, summary: Summary) -> list[str]:
             )
     if len(run.segments) > 1:
         said.append(f"The run was interrupted and resumed: it has {len(run.segments)} segments.")
-    ends = Counter(utterance.speech_end_source for utterance in run.manifest.utterances)
-    if ends["estimated"]:
-        said.append(
-            f"In {ends['estimated']} of {ends.total()} clips the end of speech is estimated, not annotated: "
-            "t0 and all that is counted from it move with it."
-        )
     return said
+
+
+def _dummy_sources(label: LabelSummary) -> str:
+    """Where the random values come from, each source once: it names the size."""
+    return "; ".join(dict.fromkeys(weights.source for weights in label.weights if weights.origin == "dummy"))
 
 
 def _disagreements(headline: tuple[Comparison, ...], audible: tuple[Comparison, ...]) -> list[str]:

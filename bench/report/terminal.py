@@ -34,7 +34,7 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """One row per comparison: difference and ratio with their intervals, and the pairs they rest on."""
-    table = _table("differences [95 % CI]")
+    table = _table("differences, medians of pairs [95 % CI]")
     for heading in ("metric", "of", "difference", "ratio", "pairs", "lost"):
         _add_column(table, heading, is_number=heading in ("difference", "ratio", "pairs"))
     for each in comparisons:

@@ -25,10 +25,11 @@ def interval(estimate: Estimate | None, unit: Unit) -> str:
 
 
 def estimated(estimate: Estimate | None, unit: Unit) -> str:
-    """An estimate with its interval, briefly: `412 ms [398, 430]`."""
+    """An estimate with its interval, briefly: `412 ms [398, 430]`, or why there is none: `412 ms [5 clips < 6]`."""
     if estimate is None:
         return NONE
-    return f"{amount(estimate.value, unit)} [{interval(estimate, unit).replace(' to ', ', ')}]"
+    span = interval(estimate, unit).replace(" to ", ", ").removeprefix("no interval: ")
+    return f"{amount(estimate.value, unit)} [{span}]"
 
 
 def percentile(quantile: Quantile, unit: Unit) -> str:

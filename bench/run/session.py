@@ -14,6 +14,7 @@ from bench.corpus.load import load_corpus
 from bench.corpus.utterance import Corpus, Utterance
 from bench.errors import RunError
 from bench.options import Options, PipelineChoice
+from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import RunWriter, read_manifest, read_run
 from bench.run.asking import LabelRequest
@@ -101,7 +102,26 @@ def _plan(choice: PipelineChoice, device: str, dtype: str) -> LabelPlan:
     registry.require(declaration)
     own_device = device if declaration.gpu != "none" else "cpu"
     own_dtype = dtype if dtype != "auto" else ("bfloat16" if own_device != "cpu" else "float32")
+    # Making the object imports no model library, but lets the pipeline refuse values before anything is loaded.
+    registry.pipeline(choice.name)(Settings(own_device, own_dtype, 0, values))
     return LabelPlan(choice.label, choice.name, own_device, own_dtype, values, declaration.stages)
+
+
+def _input_notices(options: Options) -> tuple[str, ...]:
+    """File input takes from a pipeline what it could have done while the user spoke; whoever reads must know."""
+    if options.input != "file":
+        return ()
+    early = [
+        choice.label
+        for choice in options.pipelines
+        if registry.check_options(choice.name, choice.options)[0].starts_before_speech_ends
+    ]
+    if not early or len(early) == len(options.pipelines):
+        return ()
+    return (
+        f"{', '.join(early)} can work while the user speaks, but with file input the clip comes at one instant, after "
+        "which all its work begins. In a conversation it would answer sooner: see --input realtime.",
+    )
 
 
 def _request(plan: LabelPlan, seed: int) -> LabelRequest:
@@ -130,7 +150,7 @@ def _manifest(options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, co
         limit=options.limit,
         trim_to_s=options.trim_to,
         utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
-        notices=corpus.notices,
+        notices=(*_input_notices(options), *corpus.notices),
     )
 
 

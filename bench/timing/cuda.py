@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.errors import MissingDependency
+from bench.errors import MissingDependency, install_command
 from bench.timing.clock import Clock
 from bench.timing.spans import GpuSpan
 
@@ -69,8 +69,7 @@ class TorchCuda:
             import torch
         except ImportError as error:
             raise MissingDependency(
-                f"Device {device} needs torch, which is not installed. "
-                "Install it with: pip install 'firstpacket[direct]'"
+                f"Device {device} needs torch, which is not installed. Install it with: {install_command('direct')}"
             ) from error
         if not torch.cuda.is_available():
             raise MissingDependency(

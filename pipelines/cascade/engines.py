@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from bench.errors import MissingDependency
+from bench.errors import MissingDependency, install_command
 from bench.pipeline import Declaration, OptionValue, Samples, Settings, Speech, Weights
 from bench.timing.trace import Trace
 
@@ -82,8 +82,7 @@ def imported(module: str, extra: str, user: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingDependency(
-            f"{user} needs {module}, which cannot be imported: {error}. "
-            f"Install it with: pip install 'firstpacket[{extra}]'"
+            f"{user} needs {module}, which cannot be imported: {error}. Install it with: {install_command(extra)}"
         ) from error
 
 

@@ -34,6 +34,8 @@ def bench(*arguments: str) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "bench", "run", "--no-report", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A test run in the background has SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
