@@ -118,13 +118,15 @@ def show(
 ) -> None:
     """Print the table of a run, or all its figures as JSON."""
     from bench.record.store import read_run
-    from bench.summary import summarise
 
     found = read_run(path)
     if json:
         from json import dumps
 
-        typer.echo(dumps(summarise(found).to_json(), indent=1, ensure_ascii=False, allow_nan=False))
+        from bench.export.summary_json import summary_json
+        from bench.summary import summarise
+
+        typer.echo(dumps(summary_json(summarise(found)), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         _show(_console(stderr=False), found)
 

@@ -1,38 +1,24 @@
 """A run's turns → what they say of each label: figures with intervals, outcomes, the critical path, the cold start.
 
-Figures come from the turns of phase `measured` that have them, whatever their outcome; the others are counted as
-missing, by outcome. Times are milliseconds here (the record keeps nanoseconds).
-
-`Summary.to_json` is a contract (`"schema": 1`); times in ms, absent numbers null:
-
-    schema kind run created input t0 seed time_unit notices
-    corpus           name, sha256
-    method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
-    labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n}
-      .weights[]     part origin source detail
-      .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
-      .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
-      .metrics.NAME  title unit version n n_missing missing {OUTCOME: n} clips mean p50 p50_low p50_high p90 p95 p99
-      .path          n total parts[] {stage role kind mean}: means over the n turns that have a path; parts add up
-      .hidden        {STAGE: mean}: work before the first packet that was not on the path, over the same turns
+Figures come from the answered turns of phase `measured`; the others are counted as missing, by outcome. Times are
+milliseconds here (the record keeps nanoseconds).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric, metric
 from bench.pipeline import Weights
 from bench.record.schema import LabelPlan, Outcome, Phase, Turn
 from bench.record.store import Run
-from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate, estimate
-from bench.stats.quantiles import INTERPOLATION, Quantile, supported_quantile, values_needed
+from bench.stats.bootstrap import Estimate, estimate
+from bench.stats.quantiles import Quantile, supported_quantile
 
-SCHEMA = 1
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
@@ -137,23 +123,6 @@ class Summary:
     corpus_sha256: str
     notices: tuple[str, ...]
     labels: tuple[LabelSummary, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values as this module's docstring lays down."""
-        return {
-            "schema": SCHEMA,
-            "kind": "firstpacket.summary",
-            "run": self.run,
-            "created": self.created,
-            "input": self.input,
-            "t0": self.t0,
-            "seed": self.seed,
-            "time_unit": "ms",
-            "corpus": {"name": self.corpus, "sha256": self.corpus_sha256},
-            "method": _method(),
-            "notices": list(self.notices),
-            "labels": {label.label: _label_json(label) for label in self.labels},
-        }
 
 
 def summarise(run: Run) -> Summary:
@@ -299,59 +268,3 @@ def _cold(run: Run, label: str, turns: Iterable[Turn]) -> Cold:
     loads = [facts.load_ns for segment in run.segments for facts in segment.labels if facts.label == label]
     firsts = [turn.figures[HEADLINE] for turn in turns if turn.phase == "cold" and HEADLINE in turn.figures]
     return Cold(tuple(ns / NS_PER_MS for ns in loads), tuple(ns / NS_PER_MS for ns in firsts))
-
-
-def _method() -> dict[str, Any]:
-    return {
-        "interpolation": INTERPOLATION,
-        "interval": {
-            "level": LEVEL,
-            "method": "percentile bootstrap over clips",
-            "resamples": RESAMPLES,
-            "seed": SEED,
-            "needs_clips": MIN_CLUSTERS,
-        },
-        "turns_needed": {name: values_needed(q) for name, q in PERCENTILES.items()},
-    }
-
-
-def _label_json(label: LabelSummary) -> dict[str, Any]:
-    return {
-        "pipeline": label.pipeline,
-        "device": label.device,
-        "dtype": label.dtype,
-        "asked": label.asked,
-        "audible_share": label.audible_share,
-        "flags": label.flags,
-        "weights": [asdict(weights) for weights in label.weights],
-        "outcomes": label.outcomes,
-        "cold": {"load": list(label.cold.load_ms), "first_turn": list(label.cold.first_turn_ms)},
-        "metrics": {name: _figure_json(figure) for name, figure in label.figures.items()},
-        "path": {
-            "n": label.path.n,
-            "total": label.path.total_ms,
-            "parts": [
-                {"stage": part.stage, "role": part.role, "kind": part.kind, "mean": part.ms}
-                for part in label.path.parts
-            ],
-        },
-        "hidden": label.hidden_ms,
-    }
-
-
-def _figure_json(figure: Figure) -> dict[str, Any]:
-    interval = figure.p50.interval if figure.p50 else None
-    return {
-        "title": figure.title,
-        "unit": figure.unit,
-        "version": figure.version,
-        "n": figure.n,
-        "n_missing": figure.n_missing,
-        "missing": figure.missing,
-        "clips": figure.p50.clusters if figure.p50 else 0,
-        "mean": figure.mean,
-        "p50": figure.p50.value if figure.p50 else None,
-        "p50_low": interval.low if interval else None,
-        "p50_high": interval.high if interval else None,
-        **{name: percentile.value for name, percentile in figure.percentiles.items()},
-    }

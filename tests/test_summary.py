@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from bench.errors import RunError
+from bench.export.summary_json import summary_json
 from bench.pipeline import Stage, Weights
 from bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn
 from bench.record.store import Run
@@ -111,7 +112,7 @@ def test_a_label_that_never_answered_is_there_with_its_outcome(summary: Summary)
 
 
 def test_json_keeps_its_contract(summary: Summary) -> None:
-    told = json.loads(json.dumps(summary.to_json(), allow_nan=False))
+    told = json.loads(json.dumps(summary_json(summary), allow_nan=False))
     assert (told["schema"], told["time_unit"], told["run"]) == (1, "ms", "small")
     assert told["notices"] == ["a notice", "a torn line"]
     assert told["method"]["turns_needed"] == {"p90": 64, "p95": 130, "p99": 662}

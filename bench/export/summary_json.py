@@ -1,0 +1,100 @@
+"""A summary as plain JSON values: what `bench show --json` prints and CI reads.
+
+A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
+
+    schema kind run created input t0 seed time_unit notices
+    corpus           name, sha256
+    method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
+    labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n}
+      .weights[]     part origin source detail
+      .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
+      .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
+      .metrics.NAME  title unit version n n_missing missing {OUTCOME: n} clips mean p50 p50_low p50_high p90 p95 p99
+      .path          n total parts[] {stage role kind mean}: means over the n turns that have a path; parts add up
+      .hidden        {STAGE: mean}: work before the first packet that was not on the path, over the same turns
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED
+from bench.stats.quantiles import INTERPOLATION, values_needed
+from bench.summary import PERCENTILES, Figure, LabelSummary, Summary
+
+SCHEMA = 1
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """Plain JSON values, as this module's docstring lays down."""
+    return {
+        "schema": SCHEMA,
+        "kind": "firstpacket.summary",
+        "run": summary.run,
+        "created": summary.created,
+        "input": summary.input,
+        "t0": summary.t0,
+        "seed": summary.seed,
+        "time_unit": "ms",
+        "corpus": {"name": summary.corpus, "sha256": summary.corpus_sha256},
+        "method": _method(),
+        "notices": list(summary.notices),
+        "labels": {label.label: _label_json(label) for label in summary.labels},
+    }
+
+
+def _method() -> dict[str, Any]:
+    return {
+        "interpolation": INTERPOLATION,
+        "interval": {
+            "level": LEVEL,
+            "method": "percentile bootstrap over clips",
+            "resamples": RESAMPLES,
+            "seed": SEED,
+            "needs_clips": MIN_CLUSTERS,
+        },
+        "turns_needed": {name: values_needed(q) for name, q in PERCENTILES.items()},
+    }
+
+
+def _label_json(label: LabelSummary) -> dict[str, Any]:
+    return {
+        "pipeline": label.pipeline,
+        "device": label.device,
+        "dtype": label.dtype,
+        "asked": label.asked,
+        "audible_share": label.audible_share,
+        "flags": label.flags,
+        "weights": [asdict(weights) for weights in label.weights],
+        "outcomes": label.outcomes,
+        "cold": {"load": list(label.cold.load_ms), "first_turn": list(label.cold.first_turn_ms)},
+        "metrics": {name: _figure_json(figure) for name, figure in label.figures.items()},
+        "path": {
+            "n": label.path.n,
+            "total": label.path.total_ms,
+            "parts": [
+                {"stage": part.stage, "role": part.role, "kind": part.kind, "mean": part.ms}
+                for part in label.path.parts
+            ],
+        },
+        "hidden": label.hidden_ms,
+    }
+
+
+def _figure_json(figure: Figure) -> dict[str, Any]:
+    interval = figure.p50.interval if figure.p50 else None
+    return {
+        "title": figure.title,
+        "unit": figure.unit,
+        "version": figure.version,
+        "n": figure.n,
+        "n_missing": figure.n_missing,
+        "missing": figure.missing,
+        "clips": figure.p50.clusters if figure.p50 else 0,
+        "mean": figure.mean,
+        "p50": figure.p50.value if figure.p50 else None,
+        "p50_low": interval.low if interval else None,
+        "p50_high": interval.high if interval else None,
+        **{name: percentile.value for name, percentile in figure.percentiles.items()},
+    }
