@@ -28,9 +28,6 @@ from pipelines.direct.llama_omni.chunking import parse_chunk_units
 if TYPE_CHECKING:
     from pipelines.direct.llama_omni.assembly import Assembled
 
-LONGEST_S = 30.0
-"""What the speech encoder hears; the published model silently drops the rest."""
-
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -52,14 +49,20 @@ class Direct(Pipeline):
             Stage("copy", "move"),
         ),
         options=(
-            Option("weights", "dummy", "dummy (seeded random values), or the folder of a published checkpoint"),
+            Option("weights", "dummy", "dummy (seeded random values), a checkpoint's folder, or its name on the hub"),
             Option("size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
             Option("chunk-units", "10", "units after which sound is made (Ω): a whole number from 10 on, or inf"),
             Option("max-new-tokens", 256, "longest reply, in text tokens"),
             Option("temperature", 0.0, "0 chooses the likeliest text token; above 0 samples"),
             Option("top-p", 1.0, "share of probability that sampling considers"),
+            Option("encoder", "", "a Whisper's .pt file or folder; empty means the one that the checkpoint names"),
             Option("vocoder", "", "folder of the unit vocoder; empty means vocoder/ in or beside the checkpoint"),
-            Option("overlong", "error", "speech over 30 s: refuse it, or cut it", choices=("error", "cut")),
+            Option(
+                "overlong",
+                "error",
+                "speech longer than the encoder hears (30 s): refuse it, or cut it",
+                choices=("error", "cut"),
+            ),
         ),
         requires=tuple(Requirement(module, "direct") for module in ("torch", "safetensors", "tokenizers")),
         gpu="optional",
@@ -85,11 +88,17 @@ class Direct(Pipeline):
         self._assembled = assemble(self.settings)
 
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
-        """Answer one utterance. Raises `CorpusError` when it is longer than the encoder hears (option overlong)."""
+        """Answer one utterance.
+
+        Raises `CorpusError` when it is longer than the encoder hears (option overlong), and `WeightsError` when memory
+        runs out.
+        """
         ready = self._ready()
-        samples = _within_limit(speech.whole(), self.settings.text("overlong"))
+        heard_s = ready.loaded.model.config.encoder.seconds
+        samples = _within_limit(speech.whole(), heard_s, self.settings.text("overlong"))
         turn = ready.assistant.turn(trace)
-        yield from turn.packets(samples)
+        with ready.room.explained("answering"):
+            yield from turn.packets(samples)
         trace.text("reply", ready.tokenizer.decode(turn.ids))
 
     def close(self) -> None:
@@ -130,13 +139,14 @@ def _check(settings: Settings) -> None:
     for name, (holds, allowed) in ranges.items():
         if not holds:
             raise UsageError(f"{name} is {settings.options[name]}, but it must be {allowed}.")
-    dummy, size, vocoder = settings.text("weights") == "dummy", settings.text("size"), settings.text("vocoder")
+    dummy, size = settings.text("weights") == "dummy", settings.text("size")
     if not dummy and size != "tiny":
         raise UsageError(f"size is '{size}', but only dummy weights have a choice of size. Leave out size or weights.")
-    if dummy and vocoder:
-        raise UsageError(
-            "vocoder names a folder, but dummy weights bring their own. Leave out vocoder, or give weights."
-        )
+    for part in ("encoder", "vocoder"):
+        if dummy and settings.text(part):
+            raise UsageError(
+                f"{part} names files, but dummy weights bring their own. Leave out {part}, or give weights."
+            )
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype is '{settings.dtype}', but the direct pipeline runs in {', '.join(DTYPES)}.")
 
@@ -147,11 +157,11 @@ def _grouped(names: Sequence[str]) -> str:
     return ", ".join(f"{part} ({count})" for part, count in sorted(parts.items())) or "none"
 
 
-def _within_limit(samples: Samples, overlong: str) -> Samples:
-    limit = round(LONGEST_S * SAMPLE_RATE)
+def _within_limit(samples: Samples, heard_s: float, overlong: str) -> Samples:
+    limit = round(heard_s * SAMPLE_RATE)
     if len(samples) <= limit or overlong == "cut":
         return samples[:limit]
     raise CorpusError(
-        f"The recording lasts {len(samples) / SAMPLE_RATE:.1f} s, but the speech encoder hears {LONGEST_S:.0f} s and "
+        f"The recording lasts {len(samples) / SAMPLE_RATE:.1f} s, but the speech encoder hears {heard_s:g} s and "
         "would drop the rest. Leave it out, or cut it knowingly with the option overlong=cut."
     )

@@ -41,6 +41,24 @@ class TextTokenizer:
         except Exception as error:  # the library raises bare Exception for a file it cannot parse
             raise WeightsError(f"{path} cannot be read as a tokenizer: {error}. Fetch it again.") from error
 
+    def check(self, bos: int, vocab: int, where: str) -> None:
+        """Hold it against the model it came with: `bos` is the id of its begin-of-text, and all its ids are embedded.
+
+        Raises `WeightsError`: another tokenizer would spell the special tokens out, or lead out of the embeddings.
+        """
+        begin = self.encode(BEGIN)
+        if begin != [bos]:
+            raise WeightsError(
+                f"{where}: the tokenizer writes {BEGIN} as {begin}, but by config.json it is {bos}. They do not belong "
+                "together; copy the tokenizer.json that was published with these weights."
+            )
+        for mark in (HEADER.format("user"), END_OF_TURN):
+            if len(self.encode(mark.split("user")[0])) != 1 or max(self.encode(mark)) >= vocab:
+                raise WeightsError(
+                    f"{where}: the tokenizer writes {mark!r} as {self.encode(mark)}, which is not Llama 3's format for "
+                    f"a vocabulary of {vocab}. Copy the tokenizer.json that was published with these weights."
+                )
+
     def encode(self, text: str) -> list[int]:
         """Ids of a text; special tokens written in it are recognised, none is added."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)

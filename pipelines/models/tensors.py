@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ from bench.errors import WeightsError
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+CPU = torch.device("cpu")
 
 
 class TensorSource(Protocol):
@@ -27,21 +30,32 @@ class TensorSource(Protocol):
         """Names of all tensors."""
         ...
 
+    def shape(self, name: str) -> torch.Size:
+        """A tensor's shape, without reading its values."""
+        ...
+
     def read(self, name: str, device: torch.device) -> Tensor:
-        """One tensor, on the device if that saves a copy."""
+        """One tensor, on the device if that saves a copy; on the CPU it may lie in the mapped file."""
         ...
 
 
 class LoadedTensors:
-    """Tensors already in memory."""
+    """Tensors already in memory or mapped. Raises `WeightsError` for what is not a tensor."""
 
     def __init__(self, tensors: Mapping[str, Tensor], where: str) -> None:
+        for name, tensor in tensors.items():
+            if not isinstance(tensor, Tensor):
+                raise WeightsError(f"{where}: {name} is no tensor but a {type(tensor).__name__}. Fetch the file again.")
         self.where = where
         self._tensors = tensors
 
     def names(self) -> frozenset[str]:
         """Names of all tensors."""
         return frozenset(self._tensors)
+
+    def shape(self, name: str) -> torch.Size:
+        """A tensor's shape."""
+        return self._tensors[name].shape
 
     def read(self, name: str, device: torch.device) -> Tensor:
         """The tensor as it is; `fill` moves it."""
@@ -57,45 +71,61 @@ class SafetensorsFolder:
     def __init__(self, folder: Path) -> None:
         self.where = str(folder)
         self._folder = folder
-        self._open: dict[tuple[str, str], Any] = {}
-        self._files = self._read_index() if (folder / INDEX).is_file() else self._read_single()
+        self._files = self._index() if (folder / INDEX).is_file() else self._single()
 
     def names(self) -> frozenset[str]:
         """Names of all tensors."""
         return frozenset(self._files)
 
+    def shape(self, name: str) -> torch.Size:
+        """A tensor's shape, from its file's header. Raises `WeightsError`."""
+        with self._opened(name) as file:
+            return torch.Size(file.get_slice(name).get_shape())
+
     def read(self, name: str, device: torch.device) -> Tensor:
-        """One tensor, read straight to the device. Raises `WeightsError` when the file does not hold it."""
-        file = self._files[name]
-        try:
-            tensor: Tensor = self._handle(file, device).get_tensor(name)
-        except SafetensorError as error:
-            raise WeightsError(
-                f"{self._folder / file} does not hold tensor {name}: {error}. Fetch it again."
-            ) from error
+        """One tensor, read straight to the device. Raises `WeightsError` when the file does not hold it.
+
+        The file is opened anew for each: its mapping then ends with the tensor, and the pages that were read do not
+        pile up beside the weights.
+        """
+        with self._opened(name, device) as file:
+            tensor: Tensor = file.get_tensor(name)
         return tensor
 
-    def _read_index(self) -> dict[str, str]:
+    def _index(self) -> dict[str, str]:
         path = self._folder / INDEX
-        files: dict[str, str] = read_json(path).get("weight_map", {})
+        files = read_json(path).get("weight_map")
+        if not isinstance(files, dict):
+            raise WeightsError(f"{path} has no weight_map, which says where each tensor is. Fetch it again.")
         for file in sorted(set(files.values())):
             if not (self._folder / file).is_file():
                 raise WeightsError(f"{path} names {file}, which is not there. Fetch the missing shard.")
         return files
 
-    def _read_single(self) -> dict[str, str]:
-        if not (self._folder / SINGLE).is_file():
+    def _single(self) -> dict[str, str]:
+        path = self._folder / SINGLE
+        if not path.is_file():
             raise WeightsError(f"{self._folder} has neither {SINGLE} nor {INDEX}. Is it the folder of a checkpoint?")
-        return dict.fromkeys(self._handle(SINGLE, torch.device("cpu")).keys(), SINGLE)
+        with _safetensors(path) as file:
+            return dict.fromkeys(file.keys(), SINGLE)
 
-    def _handle(self, file: str, device: torch.device) -> Any:
-        key = (file, str(device))
-        if key not in self._open:
-            try:
-                self._open[key] = safe_open(self._folder / file, framework="pt", device=str(device))
-            except (SafetensorError, OSError) as error:
-                raise WeightsError(f"{self._folder / file} cannot be read: {error}. Fetch it again.") from error
-        return self._open[key]
+    @contextmanager
+    def _opened(self, name: str, device: torch.device = CPU) -> Iterator[Any]:
+        """The file that holds a tensor."""
+        path = self._folder / self._files[name]
+        with _safetensors(path, device) as file:
+            if name not in file.keys():  # noqa: SIM118 (it is no dictionary)
+                raise WeightsError(f"{path} does not hold tensor {name}, though {INDEX} says so. Fetch it again.")
+            yield file
+
+
+@contextmanager
+def _safetensors(path: Path, device: torch.device = CPU) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} cannot be read: {error}. Fetch it again.") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -112,9 +142,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """A dictionary saved by torch, on the CPU, without running any code in it. Raises `WeightsError`."""
+    """A dictionary saved by torch, on the CPU, without running any code in it. Raises `WeightsError`.
+
+    The tensors are mapped: only those that are used are read. Files from before torch 1.6 are read whole.
+    """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except FileNotFoundError as error:
         raise WeightsError(f"{path} is not there. Put the file that was published under this name there.") from error
     except Exception as error:  # torch raises half a dozen kinds for a damaged or unsafe file
@@ -128,35 +161,50 @@ def read_pickle(path: Path) -> dict[str, Any]:
 def fill(module: nn.Module, source: TensorSource, prefix: str, device: torch.device, dtype: torch.dtype) -> set[str]:
     """Give a module built on `meta` its weights: tensor `prefix + name` for every parameter. Returns the names used.
 
-    Raises `WeightsError` naming the tensors that are missing or misshapen, or the first that holds NaN or infinities
-    (after the change to `dtype`, which may itself overflow).
+    They become copies of their own in `dtype`, one at a time. Raises `WeightsError` naming the tensors that are missing
+    or misshapen, or the first that holds NaN or infinities (after the change to `dtype`, which may itself overflow).
     """
-    wanted = {name: parameter.shape for name, parameter in module.named_parameters()}
-    missing = sorted(prefix + name for name in wanted if prefix + name not in source.names())
-    if missing:
-        raise WeightsError(f"{source.where} lacks {listed(missing)}. The files are incomplete or of another model.")
-    state: dict[str, Tensor] = {}
-    for name, shape in wanted.items():
-        tensor = source.read(prefix + name, device)
-        if tensor.shape != shape:
-            raise WeightsError(
-                f"{source.where}: tensor {prefix + name} has shape {tuple(tensor.shape)}, but by the configuration it "
-                f"should be {tuple(shape)}. The configuration and the weights do not belong together."
-            )
-        state[name] = _checked(tensor.to(device=device, dtype=dtype), prefix + name, source.where)
+    wanted = {prefix + name: parameter.shape for name, parameter in module.named_parameters()}
+    _check_shapes(wanted, source)
+    state = {name.removeprefix(prefix): _placed(source, name, device, dtype) for name in wanted}
     module.load_state_dict(state, assign=True)
     module.requires_grad_(False)
-    return {prefix + name for name in wanted}
+    return set(wanted)
 
 
-def _checked(tensor: Tensor, name: str, where: str) -> Tensor:
-    bad = int(tensor.numel() - tensor.isfinite().sum())
-    if bad:
+def _check_shapes(wanted: Mapping[str, torch.Size], source: TensorSource) -> None:
+    missing = wanted.keys() - source.names()
+    if missing:
+        raise WeightsError(f"{source.where} lacks {listed(missing)}. The files are incomplete or of another model.")
+    for name, shape in wanted.items():
+        if source.shape(name) != shape:
+            raise WeightsError(
+                f"{source.where}: tensor {name} has shape {tuple(source.shape(name))}, but by the configuration it "
+                f"should be {tuple(shape)}. The configuration and the weights do not belong together."
+            )
+
+
+def _placed(source: TensorSource, name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
+    tensor = source.read(name, device)
+    if not tensor.is_floating_point():
+        raise WeightsError(f"{source.where}: tensor {name} is {tensor.dtype}. Quantised weights are not read.")
+    # On the CPU a copy in any case: weights that stay in the mapped file could be dropped and read again in mid-run.
+    placed = tensor.to(device=device, dtype=dtype, copy=device.type == "cpu").contiguous()
+    if not is_finite(placed):
+        bad = int(placed.numel() - placed.isfinite().sum())
         raise WeightsError(
-            f"{where}: tensor {name} has {bad} values that are NaN or infinite as {tensor.dtype}. "
+            f"{source.where}: tensor {name} has {bad} values that are NaN or infinite as {dtype}. "
             "The file is damaged, or this precision cannot hold it."
         )
-    return tensor
+    return placed
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite: in one pass, and without a second tensor of that size."""
+    if not tensor.numel():
+        return True
+    lowest, highest = tensor.aminmax()
+    return bool(lowest.isfinite() & highest.isfinite())
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:

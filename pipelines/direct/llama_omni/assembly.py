@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-from bench.errors import MissingDependency, WeightsError
+from bench.errors import MissingDependency
 from bench.pipeline import Settings
-from pipelines.direct.llama_omni import checkpoint, dummy
+from pipelines.direct.llama_omni import dummy, files
+from pipelines.direct.llama_omni.checkpoint import Checkpoint
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
 from pipelines.direct.llama_omni.chunking import parse_chunk_units
-from pipelines.direct.llama_omni.model import Loaded
+from pipelines.direct.llama_omni.config import OmniConfig
+from pipelines.direct.llama_omni.model import LlamaOmni, Loaded
 from pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
+from pipelines.direct.llama_omni.room import Room
 from pipelines.direct.llama_omni.streaming import Assistant, Plan
 from pipelines.models.chat import TextTokenizer
 from pipelines.models.dummy_text import learnt_tokenizer
+
+SMALLER = "--dtype bfloat16 (half of float32), a smaller max-new-tokens, and for the sound a smaller chunk-units"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,38 +31,69 @@ class Assembled:
     loaded: Loaded
     tokenizer: TextTokenizer
     assistant: Assistant
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Weights that could be had: what is known of them before they take any memory."""
+
+    config: OmniConfig
+    tokenizer: TextTokenizer
+    load: Callable[[], Loaded]
+    choices: Callable[[LlamaOmni], Choices]
+    smaller: str
+    """What a user could change if they do not fit."""
 
 
 def assemble(settings: Settings) -> Assembled:
     """Load or make the weights and reserve the caches. Raises `WeightsError`, `UsageError` or `MissingDependency`."""
     device, dtype = _device(settings.device), getattr(torch, settings.dtype)
-    sampling = Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
-    choices: Choices
-    if settings.text("weights") == "dummy":
-        tokenizer = TextTokenizer(learnt_tokenizer())
-        loaded = dummy.build(settings.text("size"), settings.seed, device, dtype)
-        choices = dummy.FixedWork(loaded.model, tokenizer, sampling, settings.whole("max-new-tokens"))
-    else:
-        loaded, tokenizer = _published(settings, device, dtype)
-        choices = Choices(sampling, device)
-    config = loaded.model.config
-    plan = Plan(
-        prompt=Prompt(prompt_ids(tokenizer.encode, config.bos), device),
-        choices=choices,
-        eos=frozenset(config.eos),
-        max_new_tokens=settings.whole("max-new-tokens"),
-        chunk_units=parse_chunk_units(settings.text("chunk-units")),
+    source = (_dummy if settings.text("weights") == "dummy" else _published)(settings, device, dtype)
+    config, longest = source.config, settings.whole("max-new-tokens")
+    ids = prompt_ids(source.tokenizer.encode, config.bos)
+    room = Room.of(config, device, dtype, len(ids) - 1, longest, source.smaller)
+    room.require()
+    with room.explained("loading"):
+        loaded = source.load()
+        plan = Plan(
+            prompt=Prompt(ids, device),
+            choices=source.choices(loaded.model),
+            eos=frozenset(config.eos),
+            max_new_tokens=longest,
+            chunk_units=parse_chunk_units(settings.text("chunk-units")),
+        )
+        return Assembled(loaded, source.tokenizer, Assistant(loaded.model, plan), room)
+
+
+def _dummy(settings: Settings, device: torch.device, dtype: torch.dtype) -> Source:
+    size, tokenizer = settings.text("size"), TextTokenizer(learnt_tokenizer())
+    longest, sampling = settings.whole("max-new-tokens"), _sampling(settings)
+    return Source(
+        config=dummy.config(size),
+        tokenizer=tokenizer,
+        load=lambda: dummy.build(size, settings.seed, device, dtype),
+        choices=lambda model: dummy.FixedWork(model, tokenizer, sampling, longest),
+        smaller=f"a smaller size ({', '.join(dummy.SIZES)}), {SMALLER}",
     )
-    return Assembled(loaded, tokenizer, Assistant(loaded.model, plan))
 
 
-def _published(settings: Settings, device: torch.device, dtype: torch.dtype) -> tuple[Loaded, TextTokenizer]:
-    folder = Path(settings.text("weights"))
-    if not folder.is_dir():
-        raise WeightsError(f"weights is '{folder}', which is neither 'dummy' nor a folder. Give a checkpoint's folder.")
-    vocoder = Path(settings.text("vocoder")) if settings.text("vocoder") else None
-    tokenizer = TextTokenizer.from_folder(folder)
-    return checkpoint.load(folder, vocoder, device, dtype), tokenizer
+def _published(settings: Settings, device: torch.device, dtype: torch.dtype) -> Source:
+    found = files.find(settings.text("weights"), settings.text("encoder"), settings.text("vocoder"))
+    tokenizer = TextTokenizer.from_folder(found.checkpoint)
+    checkpoint = Checkpoint(found)
+    tokenizer.check(checkpoint.config.bos, checkpoint.config.llm.vocab, found.source)
+    return Source(
+        config=checkpoint.config,
+        tokenizer=tokenizer,
+        load=lambda: checkpoint.load(device, dtype),
+        choices=lambda _: Choices(_sampling(settings), device),
+        smaller=SMALLER,
+    )
+
+
+def _sampling(settings: Settings) -> Sampling:
+    return Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
 
 
 def _device(name: str) -> torch.device:

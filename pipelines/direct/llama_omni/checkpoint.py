@@ -1,95 +1,77 @@
-"""Loading the published layout: a Hugging Face folder, an openai-whisper `.pt`, and a fairseq vocoder.
-
-checkpoint/          config.json, generation_config.json, *.safetensors, tokenizer.json
-models/speech_encoder/large-v3.pt     where config.json's `speech_encoder` says
-vocoder/             g_00500000, config.json
-"""
+"""Loading the published layout: a Hugging Face folder, a Whisper encoder, and a fairseq vocoder (see `files`)."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from bench.errors import WeightsError
 from bench.pipeline import Weights
-from pipelines.direct.llama_omni.config import EncoderConfig, OmniConfig, VocoderConfig
+from pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
+from pipelines.direct.llama_omni.files import Files
 from pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
-from pipelines.models.tensors import (
-    LoadedTensors,
-    SafetensorsFolder,
-    TensorSource,
-    fill,
-    listed,
-    read_json,
-    read_pickle,
-)
+from pipelines.direct.llama_omni.whisper_files import EncoderFile, compare_embedded, open_encoder
+from pipelines.models.fields import Fields
+from pipelines.models.tensors import LoadedTensors, SafetensorsFolder, fill, read_json, read_pickle
 
 VOCODER_FILE = "g_00500000"
-EMBEDDED_ENCODER = "model.speech_encoder."
+ADAPTOR = "model.speech_projector."
 
 
-def load(folder: Path, vocoder: Path | None, device: torch.device, dtype: torch.dtype) -> Loaded:
-    """Load a checkpoint and its encoder and vocoder.
+class Checkpoint:
+    """A checkpoint whose configuration is known and whose weights are not read yet.
 
-    `vocoder` is its folder; None looks for `vocoder/` in and beside the checkpoint. Raises `WeightsError` naming the
-    file, field or tensor at fault.
+    Raises `WeightsError` naming the file or field at fault.
     """
-    json = read_json(folder / "config.json")
-    encoder_path = _beside(
-        folder, str(json.get("speech_encoder", "models/speech_encoder/large-v3.pt")), "speech encoder"
-    )
-    vocoder_folder = vocoder or _beside(folder, "vocoder", "unit vocoder (option vocoder=FOLDER)")
-    dims, encoder = _read_whisper(encoder_path)
-    config = OmniConfig.from_json(
-        json,
-        read_json(folder / "generation_config.json") if (folder / "generation_config.json").is_file() else {},
-        dims,
-        VocoderConfig.from_json(read_json(vocoder_folder / "config.json"), str(vocoder_folder / "config.json")),
-        str(folder / "config.json"),
-    )
-    model = LlamaOmni.without_weights(config, device, dtype)
-    shards = SafetensorsFolder(folder)
-    units = _read_vocoder(vocoder_folder / VOCODER_FILE)
-    used_of_shards = (
-        fill(model.llm, shards, "", device, dtype)
-        | fill(model.adaptor, shards, "model.speech_projector.", device, dtype)
-        | fill(model.speech_decoder, shards, "speech_generator.", device, dtype)
-    )
-    used_of_encoder = fill(model.encoder, encoder, "encoder.", device, dtype)
-    used_of_vocoder = fill(model.vocoder, units, "", device, torch.float32)
-    unused = sorted(
-        (shards.names() - used_of_shards) | (encoder.names() - used_of_encoder) | (units.names() - used_of_vocoder)
-    )
-    return Loaded(
-        model=model,
-        weights=_origins(model, folder, encoder_path, vocoder_folder),
-        unused=tuple(unused),
-        notices=_compare_embedded_encoder(shards, encoder),
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._shards = SafetensorsFolder(files.checkpoint)
+        self._encoder = open_encoder(files, self._shards)
+        self.config = _config(files, self._shards, self._encoder)
+
+    def load(self, device: torch.device, dtype: torch.dtype) -> Loaded:
+        """Read the weights, in `dtype` (the vocoder in float32). Raises `WeightsError` naming the tensor at fault."""
+        model = LlamaOmni.without_weights(self.config, device, dtype)
+        encoder, shards = self._encoder, self._shards
+        units = _read_vocoder(self._files)
+        used = fill(model.encoder, encoder.tensors, encoder.prefix, device, dtype)
+        used_of_units = fill(model.vocoder, units, "", device, torch.float32)
+        used_of_shards = (
+            fill(model.llm, shards, "", device, dtype)
+            | fill(model.adaptor, shards, ADAPTOR, device, dtype)
+            | fill(model.speech_decoder, shards, "speech_generator.", device, dtype)
+            | (used & shards.names())
+        )
+        unused = (shards.names() - used_of_shards) | encoder.unused(used) | (units.names() - used_of_units)
+        return Loaded(
+            model=model,
+            weights=_origins(model, self._files, encoder),
+            unused=tuple(sorted(unused)),
+            notices=encoder.notices + compare_embedded(shards, encoder),
+        )
+
+
+def _config(files: Files, shards: SafetensorsFolder, encoder: EncoderFile) -> OmniConfig:
+    width = f"{ADAPTOR}linear1.weight"
+    if width not in shards.names():
+        raise WeightsError(f"{shards.where} lacks tensor {width}. The files are incomplete or of another model.")
+    generation = files.checkpoint / "generation_config.json"
+    vocoder = files.vocoder / "config.json"
+    return OmniConfig.from_json(
+        Fields(read_json(files.checkpoint / "config.json"), str(files.checkpoint / "config.json")),
+        Fields(read_json(generation) if generation.is_file() else {}, str(generation)),
+        encoder.config,
+        # No configuration states it (2048 as published).
+        shards.shape(width)[0],
+        VocoderConfig.from_json(Fields(read_json(vocoder), str(vocoder))),
     )
 
 
-def _beside(folder: Path, relative: str, what: str) -> Path:
-    """A file named by the checkpoint: in its folder, beside it, or in the current folder as the reference has it."""
-    candidates = [base / relative for base in (folder, folder.resolve().parent, Path())]
-    for candidate in candidates:
-        if candidate.exists():
-            return candidate
-    looked = ", ".join(str(candidate) for candidate in candidates)
-    raise WeightsError(f"The {what} of {folder} is not there: looked for {looked}. Put it into one of these places.")
-
-
-def _read_whisper(path: Path) -> tuple[EncoderConfig, LoadedTensors]:
+def _read_vocoder(files: Files) -> LoadedTensors:
+    path = files.vocoder / VOCODER_FILE
     content = read_pickle(path)
-    if not {"dims", "model_state_dict"} <= content.keys():
-        raise WeightsError(f"{path} is not an openai-whisper checkpoint: it has no dims and model_state_dict.")
-    return EncoderConfig.from_dims(content["dims"], str(path)), LoadedTensors(content["model_state_dict"], str(path))
-
-
-def _read_vocoder(path: Path) -> LoadedTensors:
-    content = read_pickle(path)
-    if "generator" not in content:
+    if not isinstance(content.get("generator"), dict):
         raise WeightsError(f"{path} is not a fairseq vocoder: it has no 'generator'.")
     return LoadedTensors(fold_weight_norm(content["generator"], str(path)), str(path))
 
@@ -113,31 +95,9 @@ def fold_weight_norm(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
     return folded
 
 
-def _compare_embedded_encoder(shards: TensorSource, encoder: TensorSource) -> tuple[str, ...]:
-    """The shards hold a copy of the encoder that the published code never uses; say so if it is another one."""
-    cpu = torch.device("cpu")
-    differing = []
-    for name in sorted(name for name in shards.names() if name.startswith(EMBEDDED_ENCODER)):
-        original = "encoder." + name.removeprefix(EMBEDDED_ENCODER)
-        copy = shards.read(name, cpu)
-        if original not in encoder.names() or not _same(copy, encoder.read(original, cpu)):
-            differing.append(name)
-    if not differing:
-        return ()
-    return (
-        f"The encoder inside {shards.where} is not the one in {encoder.where}, which is used: {listed(differing)}.",
-    )
-
-
-def _same(copy: Tensor, original: Tensor) -> bool:
-    """Whether two tensors are equal at the lower of their precisions."""
-    lower = min((copy.dtype, original.dtype), key=lambda dtype: dtype.itemsize)
-    return copy.shape == original.shape and torch.equal(copy.to(lower), original.to(lower))
-
-
-def _origins(model: LlamaOmni, folder: Path, encoder: Path, vocoder: Path) -> tuple[Weights, ...]:
-    sources = {"speech encoder": encoder, "vocoder": vocoder}
+def _origins(model: LlamaOmni, files: Files, encoder: EncoderFile) -> tuple[Weights, ...]:
+    sources = {"speech encoder": encoder.source, "vocoder": str(files.vocoder)}
     return tuple(
-        Weights(name, "published", str(sources.get(name, folder)), f"{parameters(part) / 1e6:.1f} M parameters")
+        Weights(name, "published", sources.get(name, files.source), f"{parameters(part) / 1e6:.1f} M parameters")
         for name, (part, _) in model.parts().items()
     )

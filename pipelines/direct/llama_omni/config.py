@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bench.errors import WeightsError
+from bench.pipeline import SAMPLE_RATE
+from pipelines.models.fields import Fields
 from pipelines.models.llama import LlamaConfig
 
-ADAPTOR_INNER = 2048
-"""Width of the published adaptor; no config file states it."""
+FRAME_S = 0.02
+"""Seconds of speech in one frame of the encoder: two mel frames of 10 ms."""
 
-SUPPORTED = {"speech_encoder_type": "whisper", "speech_projector_type": "linear", "speech_generator_type": "ctc"}
+SAMPLES_PER_FRAME = 320
+"""Samples per frame of the vocoder at 16 kHz: units are 20 ms apart too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +28,34 @@ class EncoderConfig:
     heads: int
     layers: int
 
+    @property
+    def seconds(self) -> float:
+        """How much speech it hears: 30 s with the published 1500 positions."""
+        return self.positions * FRAME_S
+
     @classmethod
-    def from_dims(cls, dims: Mapping[str, int], where: str) -> EncoderConfig:
+    def from_dims(cls, dims: Fields) -> EncoderConfig:
         """Parse `dims` of an openai-whisper checkpoint. Raises `WeightsError`."""
-        try:
-            return cls(
-                mels=dims["n_mels"],
-                positions=dims["n_audio_ctx"],
-                state=dims["n_audio_state"],
-                heads=dims["n_audio_head"],
-                layers=dims["n_audio_layer"],
-            )
-        except KeyError as error:
-            raise WeightsError(f"{where} has no {error} among its dims. Is it an openai-whisper checkpoint?") from error
+        return cls(
+            mels=dims.whole("n_mels"),
+            positions=dims.whole("n_audio_ctx"),
+            state=dims.whole("n_audio_state"),
+            heads=dims.whole("n_audio_head"),
+            layers=dims.whole("n_audio_layer"),
+        )
+
+    @classmethod
+    def from_transformers(cls, fields: Fields) -> EncoderConfig:
+        """Parse the config.json of a Whisper in transformers' layout. Raises `WeightsError`."""
+        state = fields.whole("d_model")
+        fields.only(model_type="whisper", activation_function="gelu", encoder_ffn_dim=4 * state)
+        return cls(
+            mels=fields.whole("num_mel_bins"),
+            positions=fields.whole("max_source_positions"),
+            state=state,
+            heads=fields.whole("encoder_attention_heads"),
+            layers=fields.whole("encoder_layers"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,7 @@ class AdaptorConfig:
     joined: int
     state: int
     hidden: int
-    inner: int = ADAPTOR_INNER
+    inner: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +98,34 @@ class VocoderConfig:
         return tuple(self.first_channels >> step for step in range(len(self.up_rates) + 1))
 
     @classmethod
-    def from_json(cls, json: Mapping[str, Any], where: str) -> VocoderConfig:
+    def from_json(cls, fields: Fields) -> VocoderConfig:
         """Parse the vocoder's config.json. Raises `WeightsError` for missing fields and for other kinds of vocoder."""
-        if str(json.get("resblock", "1")) != "1" or json.get("f0") or json.get("multispkr"):
+        embedding = fields.whole("embedding_dim")
+        fields.only(resblock="1", f0=False, multispkr=False, sampling_rate=SAMPLE_RATE, model_in_dim=embedding)
+        fields.only(code_hop_size=SAMPLES_PER_FRAME)
+        predictor = fields.inner("dur_predictor_params")
+        predictor.only(encoder_embed_dim=embedding, var_pred_kernel_size=3)
+        config = cls(
+            units=fields.whole("num_embeddings"),
+            embedding=embedding,
+            duration_inner=predictor.whole("var_pred_hidden_dim"),
+            duration_kernel=predictor.whole("var_pred_kernel_size"),
+            first_channels=fields.whole("upsample_initial_channel"),
+            up_rates=fields.wholes("upsample_rates"),
+            up_kernels=fields.wholes("upsample_kernel_sizes"),
+            res_kernels=fields.wholes("resblock_kernel_sizes"),
+            res_dilations=fields.lists("resblock_dilation_sizes"),
+        )
+        if math.prod(config.up_rates) != SAMPLES_PER_FRAME:
+            raise fields.unlike(
+                "upsample_rates", list(config.up_rates), f"factors whose product is {SAMPLES_PER_FRAME}"
+            )
+        if len(config.up_kernels) != len(config.up_rates) or len(config.res_dilations) != len(config.res_kernels):
             raise WeightsError(
-                f"{where} describes another vocoder: only resblock type 1 without f0 and speakers is built here."
+                f"{fields.where}: the lists upsample_kernel_sizes and upsample_rates, or resblock_dilation_sizes and "
+                "resblock_kernel_sizes, are not of one length. Fetch the file again."
             )
-        try:
-            predictor = json["dur_predictor_params"]
-            return cls(
-                units=json["num_embeddings"],
-                embedding=json["embedding_dim"],
-                duration_inner=predictor["var_pred_hidden_dim"],
-                duration_kernel=predictor["var_pred_kernel_size"],
-                first_channels=json["upsample_initial_channel"],
-                up_rates=tuple(json["upsample_rates"]),
-                up_kernels=tuple(json["upsample_kernel_sizes"]),
-                res_kernels=tuple(json["resblock_kernel_sizes"]),
-                res_dilations=tuple(tuple(dilations) for dilations in json["resblock_dilation_sizes"]),
-            )
-        except KeyError as error:
-            raise WeightsError(f"{where} has no field {error}, which the unit vocoder needs.") from error
+        return config
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,46 +145,54 @@ class OmniConfig:
     @classmethod
     def from_json(
         cls,
-        json: Mapping[str, Any],
-        generation: Mapping[str, Any],
+        fields: Fields,
+        generation: Fields,
         encoder: EncoderConfig,
+        adaptor_inner: int,
         vocoder: VocoderConfig,
-        where: str,
     ) -> OmniConfig:
-        """Parse the checkpoint's config.json and generation_config.json. Raises `WeightsError`."""
-        for field, supported in SUPPORTED.items():
-            if json.get(field, supported) != supported:
-                raise WeightsError(f"{where}: {field} is '{json[field]}', but only '{supported}' is built here.")
-        llm = LlamaConfig.from_json(json, where)
-        try:
-            eos = generation.get("eos_token_id", json["eos_token_id"])
-            return cls(
-                encoder=encoder,
-                adaptor=AdaptorConfig(json["speech_encoder_ds_rate"], encoder.state, llm.hidden),
-                llm=llm,
-                speech_decoder=SpeechDecoderConfig(
-                    state=llm.hidden,
-                    layers=_decoder_layers(llm, str(json["ctc_decoder_config"]), where),
-                    units=json["unit_vocab_size"],
-                    frames_per_token=json["ctc_upsample_factor"],
-                ),
-                vocoder=vocoder,
-                bos=json["bos_token_id"],
-                eos=tuple(eos) if isinstance(eos, list) else (eos,),
-                longest_prompt=json.get("tokenizer_model_max_length", 2048),
-            )
-        except KeyError as error:
-            raise WeightsError(f"{where} has no field {error}. Is it a LLaMA-Omni checkpoint's?") from error
+        """Parse the checkpoint's config.json and generation_config.json.
+
+        Raises `WeightsError` for missing fields, for models of another kind, and for parts that do not fit together.
+        """
+        fields.only(
+            speech_encoder_type="whisper",
+            speech_projector_type="linear",
+            speech_generator_type="ctc",
+            speech_normalize=False,
+            speech_encoder_hidden_size=encoder.state,
+            unit_vocab_size=vocoder.units,
+            hidden_act="silu",
+            attention_bias=False,
+            mlp_bias=False,
+            quantization_config=False,
+        )
+        llm = LlamaConfig.from_json(fields.json, fields.where)
+        ending = generation if generation.json.get("eos_token_id") is not None else fields
+        return cls(
+            encoder=encoder,
+            adaptor=AdaptorConfig(fields.whole("speech_encoder_ds_rate"), encoder.state, llm.hidden, adaptor_inner),
+            llm=llm,
+            speech_decoder=SpeechDecoderConfig(
+                state=llm.hidden,
+                layers=_decoder_layers(llm, fields),
+                units=fields.whole("unit_vocab_size"),
+                frames_per_token=fields.whole("ctc_upsample_factor"),
+            ),
+            vocoder=vocoder,
+            bos=fields.whole("bos_token_id", least=0),
+            eos=ending.wholes("eos_token_id", least=0),
+            longest_prompt=fields.whole("tokenizer_model_max_length", 2048),
+        )
 
 
-def _decoder_layers(llm: LlamaConfig, text: str, where: str) -> LlamaConfig:
+def _decoder_layers(llm: LlamaConfig, fields: Fields) -> LlamaConfig:
     """The speech decoder's layers from "(layers, width, heads, intermediate)"; the rest is the LLM's."""
+    text = fields.value("ctc_decoder_config")
     try:
-        layers, width, heads, intermediate = (int(number) for number in ast.literal_eval(text))
+        layers, width, heads, intermediate = (int(number) for number in ast.literal_eval(str(text)))
     except (ValueError, SyntaxError, TypeError) as error:
-        raise WeightsError(
-            f"{where}: ctc_decoder_config is '{text}', but should read '(layers, width, heads, intermediate)'."
-        ) from error
+        raise fields.unlike("ctc_decoder_config", text, "'(layers, width, heads, intermediate)'") from error
     return replace(
         llm,
         layers=layers,

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from bench.errors import BenchError, WeightsError
 from bench.timing.clock import MonotonicClock
 from bench.timing.trace import Trace
-from pipelines.direct.llama_omni import checkpoint
+from pipelines.direct.llama_omni import files
+from pipelines.direct.llama_omni.checkpoint import Checkpoint
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
 from pipelines.direct.llama_omni.model import LlamaOmni
 from pipelines.direct.llama_omni.prompt import Prompt
@@ -131,7 +132,7 @@ class Golden:
 def compare(folder: Path) -> Iterator[Line]:
     """Run the model of `folder` and compare everything recorded. Raises `WeightsError` when it cannot be loaded."""
     golden = Golden(folder)
-    model = checkpoint.load(folder / "checkpoint", None, CPU, torch.float32).model
+    model = Checkpoint(files.find(str(folder / "checkpoint"))).load(CPU, torch.float32).model
     yield from golden.close("mel", model.features(golden.audio).T)
     with Watch(model) as watch:
         turn, wave = _answer(model, golden, golden.gen_ids, frozenset(model.config.eos))
@@ -154,13 +155,15 @@ def compare(folder: Path) -> Iterator[Line]:
 def _answer(model: LlamaOmni, golden: Golden, expected: Sequence[int], eos: frozenset[int]) -> tuple[Turn, Tensor]:
     """An ordinary turn, and its packets joined.
 
-    Where the record ends with an end of sequence, one token more is allowed: a model that runs past it is found out.
+    A model that runs past the recorded end is found out: replies may be as long as the record says (`max_new_tokens`
+    in golden.json), or else one token longer than a record that ends with an end of sequence.
     """
+    longest = golden.json.get("max_new_tokens", len(expected) + (expected[-1] in eos))
     plan = Plan(
         prompt=Prompt(golden.input_ids, CPU),
         choices=Choices(Sampling(), CPU),
         eos=eos,
-        max_new_tokens=len(expected) + (expected[-1] in eos),
+        max_new_tokens=longest,
         chunk_units=CHUNK_UNITS,
     )
     turn = Assistant(model, plan).turn(Trace(MonotonicClock()))

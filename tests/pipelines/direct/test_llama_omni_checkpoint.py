@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import save_file
 
 from bench.errors import WeightsError
-from pipelines.direct.llama_omni import checkpoint
+from pipelines.direct.llama_omni import checkpoint, files
 from pipelines.direct.llama_omni.model import Loaded
 
 CPU = torch.device("cpu")
 
 
-def load(folder: Path, dtype: torch.dtype = torch.float32) -> Loaded:
-    return checkpoint.load(folder, None, CPU, dtype)
+def load(folder: Path, dtype: torch.dtype = torch.float32, **paths: str) -> Loaded:
+    return checkpoint.Checkpoint(files.find(str(folder), **paths)).load(CPU, dtype)
 
 
 def test_weights_arrive_unchanged_and_say_where_they_are_from(published: Any) -> None:
@@ -176,7 +176,7 @@ def test_a_missing_encoder_says_where_it_was_looked_for(published: Any) -> None:
     published.write()
     (published.root / "models" / "speech_encoder" / "small.pt").unlink()
     with pytest.raises(
-        WeightsError, match=r"speech encoder .* looked for .*checkpoint/models/speech_encoder/small\.pt"
+        WeightsError, match=r"speech encoder .*: looked for .*checkpoint/models/speech_encoder/small\.pt"
     ):
         load(published.checkpoint)
 
@@ -186,5 +186,5 @@ def test_the_vocoder_may_lie_elsewhere(published: Any, tmp_path: Path) -> None:
     (published.root / "vocoder").rename(tmp_path / "voice")
     with pytest.raises(WeightsError, match=r"vocoder=FOLDER"):
         load(folder)
-    loaded = checkpoint.load(folder, tmp_path / "voice", CPU, torch.float32)
+    loaded = load(folder, vocoder=str(tmp_path / "voice"))
     assert loaded.weights[-1].source == str(tmp_path / "voice")

@@ -1,0 +1,167 @@
+"""The speech encoder's weights, in the three forms in which they are published.
+
+- openai-whisper's `.pt`: `dims`, and tensors `encoder.*` under `model_state_dict`; what the published code uses.
+- A folder in transformers' layout: config.json and safetensors with names of its own.
+- The copy among the checkpoint's shards, `model.speech_encoder.*`, which the published code overwrites.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench.errors import WeightsError
+from pipelines.direct.llama_omni.config import EncoderConfig
+from pipelines.direct.llama_omni.files import Files, listed_paths
+from pipelines.models.fields import Fields
+from pipelines.models.tensors import (
+    CPU,
+    LoadedTensors,
+    SafetensorsFolder,
+    TensorSource,
+    listed,
+    read_json,
+    read_pickle,
+)
+
+EMBEDDED = "model.speech_encoder."
+HEAD_DIM = 64
+"""Channels per head in every published Whisper; shapes do not show it."""
+
+TRANSFORMERS_NAMES = (
+    (r"^(?:model\.)?encoder\.", ""),
+    (r"^layers\.", "blocks."),
+    (r"\.self_attn_layer_norm\.", ".attn_ln."),
+    (r"\.self_attn\.q_proj\.", ".attn.query."),
+    (r"\.self_attn\.k_proj\.", ".attn.key."),
+    (r"\.self_attn\.v_proj\.", ".attn.value."),
+    (r"\.self_attn\.out_proj\.", ".attn.out."),
+    (r"\.fc1\.", ".mlp.0."),
+    (r"\.fc2\.", ".mlp.2."),
+    (r"\.final_layer_norm\.", ".mlp_ln."),
+    (r"^layer_norm\.", "ln_post."),
+    (r"^embed_positions\.weight$", "positional_embedding"),
+)
+"""From transformers' names to openai's, step by step."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFile:
+    """An encoder that can be read: its sizes, and its tensors as `prefix` + openai's names."""
+
+    config: EncoderConfig
+    tensors: TensorSource
+    prefix: str
+    source: str
+    """What reports call it."""
+    notices: tuple[str, ...] = ()
+
+    def unused(self, used: set[str]) -> frozenset[str]:
+        """Names in the file that the model has no place for; those of the shards are counted with the shards."""
+        return frozenset() if self.prefix == EMBEDDED else self.tensors.names() - used
+
+
+class Renamed:
+    """Tensors under other names: `names` maps the new to the old ones; the rest keep theirs."""
+
+    def __init__(self, tensors: TensorSource, names: dict[str, str]) -> None:
+        self.where = tensors.where
+        self._tensors = tensors
+        self._names = names
+
+    def names(self) -> frozenset[str]:
+        """Names of all tensors."""
+        return frozenset(self._names) | (self._tensors.names() - frozenset(self._names.values()))
+
+    def shape(self, name: str) -> torch.Size:
+        """A tensor's shape."""
+        return self._tensors.shape(self._names.get(name, name))
+
+    def read(self, name: str, device: torch.device) -> Tensor:
+        """One tensor."""
+        return self._tensors.read(self._names.get(name, name), device)
+
+
+def open_encoder(files: Files, shards: SafetensorsFolder) -> EncoderFile:
+    """The encoder of a checkpoint: from its own file if there is one, else the copy among the shards.
+
+    Raises `WeightsError` when there is neither, or when it is no Whisper.
+    """
+    if files.encoder is None:
+        return _embedded(files, shards)
+    return _from_transformers(files.encoder) if files.encoder.is_dir() else _from_openai(files.encoder)
+
+
+def _from_openai(path: Path) -> EncoderFile:
+    content = read_pickle(path)
+    if not all(isinstance(content.get(part), dict) for part in ("dims", "model_state_dict")):
+        raise WeightsError(f"{path} is not an openai-whisper checkpoint: it has no dims and model_state_dict.")
+    config = EncoderConfig.from_dims(Fields(content["dims"], str(path)))
+    return EncoderFile(config, LoadedTensors(content["model_state_dict"], str(path)), "encoder.", str(path))
+
+
+def _from_transformers(folder: Path) -> EncoderFile:
+    config = EncoderConfig.from_transformers(Fields(read_json(folder / "config.json"), str(folder / "config.json")))
+    tensors = SafetensorsFolder(folder)
+    ours = re.compile(r"(?:model\.)?encoder\.")
+    names = {f"encoder.{openai_name(name)}": name for name in tensors.names() if ours.match(name)}
+    return EncoderFile(config, Renamed(tensors, names), "encoder.", str(folder))
+
+
+def openai_name(name: str) -> str:
+    """openai's name of an encoder's tensor, from the one that transformers gives it; neither has a prefix then."""
+    for pattern, replacement in TRANSFORMERS_NAMES:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _embedded(files: Files, shards: SafetensorsFolder) -> EncoderFile:
+    looked = f"looked for {listed_paths(files.encoder_looked_for)}"
+    if f"{EMBEDDED}conv1.weight" not in shards.names():
+        raise WeightsError(
+            f"The speech encoder of {files.source} is not there: {looked}, and for a copy in the checkpoint. Put "
+            "openai-whisper's .pt file into one of these places, or name it with the option encoder=PATH."
+        )
+    notice = f"The speech encoder is the copy inside {files.source}; the published code uses a file ({looked})."
+    return EncoderFile(_sizes_of_shapes(shards), shards, EMBEDDED, files.source, (notice,))
+
+
+def _sizes_of_shapes(shards: SafetensorsFolder) -> EncoderConfig:
+    names = shards.names()
+    position = f"{EMBEDDED}positional_embedding"
+    if position not in names:
+        raise WeightsError(f"{shards.where} lacks tensor {position}. The files are incomplete or of another model.")
+    state, mels, _ = shards.shape(f"{EMBEDDED}conv1.weight")
+    if state % HEAD_DIM:
+        raise WeightsError(
+            f"The encoder inside {shards.where} is {state} wide, which is no multiple of Whisper's {HEAD_DIM} channels "
+            "per head; the shards do not say how many heads it has. Name its .pt file with the option encoder=PATH."
+        )
+    blocks = {name.split(".")[3] for name in names if name.startswith(f"{EMBEDDED}blocks.")}
+    return EncoderConfig(mels, shards.shape(position)[0], state, state // HEAD_DIM, len(blocks))
+
+
+def compare_embedded(shards: TensorSource, encoder: EncoderFile) -> tuple[str, ...]:
+    """Say so if the shards hold a copy of the encoder that differs from the one in use, at the lower precision."""
+    if encoder.prefix == EMBEDDED:
+        return ()
+    differing = []
+    for name in sorted(name for name in shards.names() if name.startswith(EMBEDDED)):
+        original = encoder.prefix + name.removeprefix(EMBEDDED)
+        known = original in encoder.tensors.names()
+        if not known or not _same(shards.read(name, CPU), encoder.tensors.read(original, CPU)):
+            differing.append(name)
+    if not differing:
+        return ()
+    return (
+        f"The encoder inside {shards.where} is not the one in {encoder.source}, which is used: {listed(differing)}.",
+    )
+
+
+def _same(copy: Tensor, original: Tensor) -> bool:
+    lower = min((copy.dtype, original.dtype), key=lambda dtype: dtype.itemsize)
+    return copy.shape == original.shape and torch.equal(copy.to(lower), original.to(lower))

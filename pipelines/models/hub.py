@@ -1,0 +1,67 @@
+"""Where published weights are: a folder here, or a repository of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import MissingDependency, WeightsError
+
+HUB_NAME = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>\w[\w./-]*))?")
+"""`owner/name`, or `owner/name@revision` with a branch, a tag or a commit."""
+
+NEEDED_FILES = ("*.json", "*.safetensors", "*.pt", "vocoder/*")
+"""What a model may be made of; pictures and the records of its training are not fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of weights, and what reports call it: its path, or `owner/name@commit`."""
+
+    path: Path
+    source: str
+
+
+def locate(weights: str) -> Folder:
+    """The folder that `weights` names; a repository is fetched if it is not in the hub's cache yet.
+
+    A folder comes first if there is one of that name. The environment of huggingface_hub holds (`HF_HOME`,
+    `HF_HUB_OFFLINE`, `HF_TOKEN`). Raises `WeightsError` if there is neither, or `MissingDependency` without that
+    library.
+    """
+    if Path(weights).is_dir():
+        return Folder(Path(weights), weights)
+    name = HUB_NAME.fullmatch(weights)
+    if name is None:
+        raise WeightsError(
+            f"weights is '{weights}', which is neither 'dummy' nor a folder nor a name on the Hugging Face hub "
+            "(owner/name or owner/name@revision). Give a checkpoint's folder or such a name."
+        )
+    return _fetch(name["id"], name["revision"])
+
+
+def _fetch(repository: str, revision: str | None) -> Folder:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingDependency(
+            f"To find {repository} on the Hugging Face hub, huggingface_hub is needed, which is not installed. "
+            "Install it with: pip install huggingface_hub"
+        ) from error
+    try:
+        path = Path(snapshot_download(repository, revision=revision, allow_patterns=list(NEEDED_FILES)))
+    except Exception as error:  # the hub's own errors, those of the network, and those of the file system
+        wanted = f"{repository}{f'@{revision}' if revision else ''}"
+        at = f" --revision {revision}" if revision else ""
+        raise WeightsError(
+            f"There is no folder '{wanted}', and as a name on the Hugging Face hub it is neither in the cache nor "
+            f"can it be fetched: {_first_line(error)} Fetch it where there is a network (`hf download "
+            f"{repository}{at} --local-dir FOLDER`), copy the folder here, and give weights=FOLDER."
+        ) from error
+    return Folder(path, f"{repository}@{path.name}")
+
+
+def _first_line(error: Exception) -> str:
+    text = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return text if text.endswith(".") else f"{text}."
