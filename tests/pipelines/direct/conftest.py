@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,23 @@ def golden_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/golden/llama-omni-tiny is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the same form, made here: what a plain implementation answers on a checkpoint of its own."""
+    pytest.importorskip("transformers", exc_type=ImportError)
+    from recorded_omni import make
+
+    folder = tmp_path_factory.mktemp("recorded")
+    make(folder)
+    return folder
+
+
+@pytest.fixture
+def copied(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of the recorded folder that may be changed."""
+    return Path(shutil.copytree(recorded, tmp_path / "recorded"))
 
 
 @dataclass
@@ -263,6 +281,12 @@ def ask(clip: Callable[[float], Clip]) -> Callable[..., Answer]:
         return Answer(tuple(packets), trace.finish())
 
     return put
+
+
+@pytest.fixture(autouse=True)
+def no_whisper_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What openai-whisper has fetched on this machine is not found."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session", autouse=True)

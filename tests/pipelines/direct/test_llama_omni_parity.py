@@ -1,9 +1,12 @@
-"""Parity with recorded answers of the published code, and that it notices when something is off."""
+"""Parity with recorded answers, of the published code and of a plain model, and that it notices when something is off.
+
+The published code's answers lie outside the repository; the plain model's are made here, from a checkpoint of other
+sizes, with an ordinary end of sequence and a shorter recording.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,75 +17,104 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench.errors import WeightsError
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.direct.llama_omni import checkpoint, parity
-from pipelines.direct.llama_omni.choosing import Choices, Sampling
-from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
-from pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
+from pipelines.direct.llama_omni import parity
+from pipelines.direct.llama_omni.streaming import Turn
 
-pytestmark = pytest.mark.golden
-
-
-@pytest.fixture
-def copied(golden_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the golden folder that may be changed."""
-    folder = tmp_path / "golden"
-    shutil.copytree(golden_folder, folder, copy_function=shutil.copyfile)
-    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        path.chmod(0o755)
-    return folder
+TENSORS = {"mel", "encoder_out", "speech_embeds", "inputs_embeds", "dec_hidden", "ctc_logits", "log_dur", "wav"}
+IDS = {"gen_ids", "units", "units_per_step", "stream_chunks", "dur", "eos_ids", "eos_ctc", "ctc_pred"}
+SHARDS = "checkpoint/model.safetensors"
 
 
 def off(folder: Path) -> set[str]:
     return {line.name for line in parity.compare(folder) if not line.holds}
 
 
-def change_tensor(path: Path, name: str, index: tuple[int, ...], by: float) -> None:
-    tensors = load_file(path)
-    tensors[name][index] += by
-    save_file(tensors, path)
-
-
-def test_everything_the_reference_answered_is_answered_alike(golden_folder: Path) -> None:
-    lines = list(parity.compare(golden_folder))
+@pytest.mark.parametrize(
+    "which", ["recorded", pytest.param("golden_folder", marks=pytest.mark.golden)], ids=["plain", "published"]
+)
+def test_everything_the_reference_answered_is_answered_alike(which: str, request: pytest.FixtureRequest) -> None:
+    lines = list(parity.compare(request.getfixturevalue(which)))
     assert [str(line) for line in lines if not line.holds] == []
-    tensors = {"encoder_out", "speech_embeds", "dec_hidden", "ctc_logits", "log_dur", "wav", "stream_wav"}
-    ids = {"gen_ids", "units", "units_per_step", "stream_chunks", "dur", "eos_ids", "eos_ctc"}
-    assert tensors | ids <= {line.name for line in lines}
+    assert TENSORS | IDS | {"stream_wav"} == {line.name for line in lines}
 
 
-def test_a_perturbed_llm_is_noticed(
-    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_plain_model_ends_by_itself_in_several_chunks(recorded: Path) -> None:
+    record = json.loads((recorded / "golden.json").read_text())
+    generation = json.loads((recorded / "checkpoint/generation_config.json").read_text())
+    assert record["gen_ids"][0][-1] in generation["eos_token_id"]
+    assert len(record["chunks"]) > 1
+    assert len(set(record["units"])) > 10
+    early = load_file(recorded / "golden.safetensors")["eos_ids"]
+    assert 4 < early.numel() < len(record["gen_ids"][0])
+
+
+def change(folder: Path, file: str, name: str, by: float) -> None:
+    """Add to the middle value of a tensor, in whichever kind of file it is."""
+    path = folder / file
+    if path.suffix == ".safetensors":
+        content = tensors = load_file(path)
+    else:
+        content = torch.load(path, weights_only=True)
+        tensors = next(value for key, value in content.items() if key != "dims")
+    flat = tensors[name].view(-1)
+    flat[len(flat) // 2] += by
+    if path.suffix == ".safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save(content, path)
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "by", "found", "untouched"),
+    [
+        ("models/speech_encoder/whisper.pt", "encoder.ln_post.bias", 0.01, "encoder_out", {"mel"}),
+        ("models/speech_encoder/whisper.pt", "encoder.positional_embedding", 0.1, "encoder_out", {"mel"}),
+        (SHARDS, "model.speech_projector.linear2.weight", 0.01, "speech_embeds", {"encoder_out"}),
+        (SHARDS, "model.embed_tokens.weight", 9.0, "dec_hidden", {"speech_embeds"}),
+        (SHARDS, "model.layers.1.mlp.down_proj.weight", 0.05, "dec_hidden", {"inputs_embeds"}),
+        (SHARDS, "model.norm.weight", 0.01, "dec_hidden", {"inputs_embeds"}),
+        (SHARDS, "speech_generator.input_proj.weight", 0.01, "ctc_logits", {"dec_hidden", "gen_ids"}),
+        (SHARDS, "speech_generator.layers.1.self_attn.k_proj.weight", 0.1, "ctc_logits", {"dec_hidden"}),
+        (SHARDS, "speech_generator.output_proj.bias", 0.01, "ctc_logits", {"dec_hidden", "gen_ids"}),
+        ("vocoder/g_00500000", "dur_predictor.proj.bias", 0.01, "log_dur", {"units", "stream_chunks"}),
+        ("vocoder/g_00500000", "conv_post.weight_g", 0.01, "stream_wav", {"units", "log_dur", "dur"}),
+        ("vocoder/g_00500000", "resblocks.7.convs2.1.weight_v", 0.1, "wav", {"units", "log_dur", "dur"}),
+    ],
+)
+def test_one_changed_weight_is_noticed_where_it_is(
+    copied: Path, file: str, name: str, by: float, found: str, untouched: set[str]
 ) -> None:
-    change_tensor(copied / "checkpoint" / "model.safetensors", "model.layers.1.mlp.down_proj.weight", (3, 5), 0.05)
-    monkeypatch.setattr(sys, "argv", ["parity", str(copied)])
-    assert parity.main() == 1
-    printed = capsys.readouterr().out
-    assert "OFF  dec_hidden" in printed
-    assert "ok   speech_embeds" in printed
+    if name == "model.embed_tokens.weight":  # the value must belong to a token that was said
+        said = json.loads((copied / "golden.json").read_text())["gen_ids"][0][0]
+        tensors = load_file(copied / file)
+        tensors[name][said] += by
+        save_file(tensors, copied / file)
+    else:
+        change(copied, file, name, by)
+    noticed = off(copied)
+    assert found in noticed
+    assert not noticed & untouched
 
 
-def test_a_perturbed_speech_decoder_is_noticed_where_it_is(copied: Path) -> None:
-    change_tensor(copied / "checkpoint" / "model.safetensors", "speech_generator.output_proj.bias", (7,), 0.1)
-    found = off(copied)
-    assert "ctc_logits" in found
-    assert not found & {"encoder_out", "speech_embeds", "dec_hidden", "gen_ids"}
+@pytest.mark.parametrize(
+    ("file", "field", "value", "found"),
+    [
+        ("checkpoint/config.json", "rope_theta", 10_000.0, "dec_hidden"),
+        ("checkpoint/config.json", "rms_norm_eps", 1e-2, "dec_hidden"),
+        ("checkpoint/config.json", "tokenizer_model_max_length", 20, "dec_hidden"),
+        ("checkpoint/generation_config.json", "eos_token_id", 0, "gen_ids"),
+    ],
+)
+def test_one_changed_field_is_noticed(copied: Path, file: str, field: str, value: Any, found: str) -> None:
+    content = json.loads((copied / file).read_text())
+    (copied / file).write_text(json.dumps({**content, field: value}))
+    assert found in off(copied)
 
 
-def test_a_perturbed_vocoder_is_noticed_where_it_is(copied: Path) -> None:
-    path = copied / "vocoder" / "g_00500000"
-    content = torch.load(path, weights_only=True)
-    content["generator"]["conv_post.weight_g"] *= 1.01
-    torch.save(content, path)
-    assert off(copied) == {"wav", "stream_wav"}
-
-
-def test_another_end_of_sequence_is_noticed(copied: Path) -> None:
+def test_an_earlier_end_of_sequence_is_noticed(copied: Path) -> None:
     ids = json.loads((copied / "golden.json").read_text())["gen_ids"][0]
-    generation = copied / "checkpoint" / "generation_config.json"
-    generation.write_text(json.dumps({"eos_token_id": [ids[5]]}))
-    assert {"gen_ids", "units", "units_per_step", "dec_hidden"} <= off(copied)
+    (copied / "checkpoint/generation_config.json").write_text(json.dumps({"eos_token_id": [ids[5]]}))
+    assert {"gen_ids", "units_per_step", "dec_hidden"} <= off(copied)
 
 
 def test_a_wrong_record_is_noticed(copied: Path) -> None:
@@ -90,24 +122,6 @@ def test_a_wrong_record_is_noticed(copied: Path) -> None:
     record["chunks"][0][1] += 1
     (copied / "golden.json").write_text(json.dumps(record))
     assert off(copied) == {"stream_chunks"}
-
-
-def test_a_folder_without_records_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"golden\.safetensors is not there\. Give the folder"):
-        list(parity.compare(tmp_path))
-
-
-def record(folder: Path, input_ids: list[int], seconds: float) -> None:
-    """Write what the model of `folder` itself answers as if the reference had."""
-    model = checkpoint.load(folder / "checkpoint", None, parity.CPU, torch.float32).model
-    audio = torch.randn(round(16_000 * seconds), generator=torch.Generator().manual_seed(0)) * 0.1
-    choices = Choices(Sampling(), parity.CPU)
-    plan = Plan(Prompt(input_ids, parity.CPU), choices, frozenset(model.config.eos), 40, parity.CHUNK_UNITS)
-    turn = Assistant(model, plan).turn(Trace(MonotonicClock()))
-    packets = [torch.from_numpy(packet.samples) for packet in turn.packets(audio.numpy())]
-    ids = {"input_ids": torch.tensor([input_ids]), "gen_ids": torch.tensor([turn.ids])}
-    save_file({"audio": audio, "stream_wav": torch.cat(packets), **ids}, folder / "golden.safetensors")
-    (folder / "golden.json").write_text(json.dumps({"units": turn.chunker.units, "chunks": turn.chunker.borders}))
 
 
 def past_the_end(decode: Callable[..., bool]) -> Callable[..., bool]:
@@ -120,16 +134,27 @@ def past_the_end(decode: Callable[..., bool]) -> Callable[..., bool]:
     return patched
 
 
-def test_folders_of_other_sizes_that_end_by_themselves_are_read(
-    published: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, prompt = published.write().parent, [0, 7, SPEECH_TOKEN, 9]
-    record(folder, prompt, seconds=1.3)
-    ids = load_file(folder / "golden.safetensors")["gen_ids"][0].tolist()
-    published.config["eos_token_id"] = [ids[3]]
-    published.write()
-    record(folder, prompt, seconds=1.3)
-    assert load_file(folder / "golden.safetensors")["gen_ids"].shape[1] <= 4
-    assert off(folder) == set()
+def test_running_past_the_end_is_noticed(recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Turn, "_decode_speech", past_the_end(Turn._decode_speech))
-    assert "gen_ids" in off(folder)
+    assert {"gen_ids", "eos_ids"} <= off(recorded)
+
+
+def test_the_command_prints_and_says_whether_all_is_equal(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["parity", str(copied)])
+    assert parity.main() == 0
+    assert capsys.readouterr().out.endswith("all equal\n")
+    change(copied, SHARDS, "model.layers.1.mlp.down_proj.weight", 0.05)
+    assert parity.main() == 1
+    printed = capsys.readouterr().out
+    assert "OFF  dec_hidden" in printed
+    assert "ok   speech_embeds" in printed
+    (copied / SHARDS).unlink()
+    assert parity.main() == 1
+    assert "has neither model.safetensors" in capsys.readouterr().err
+
+
+def test_a_folder_without_records_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"golden\.safetensors is not there\. Give the folder"):
+        list(parity.compare(tmp_path))
