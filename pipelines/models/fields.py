@@ -58,6 +58,13 @@ class Fields:
                 continue
             raise WeightsError(f"{self.where}: {name} is {value!r}, but only {supported!r} is built here.")
 
+    def agree(self, name: str, other: int, what: str) -> None:
+        """Refuse a number that is not `other`, which `what` of another file says. Raises `WeightsError`."""
+        if self.json.get(name, other) != other:
+            raise WeightsError(
+                f"{self.where}: {name} is {self.json[name]!r}, but {what} {other}. The files do not belong together."
+            )
+
     def unlike(self, name: str, value: object, expected: str) -> WeightsError:
         """The error for a field whose value cannot be."""
         return WeightsError(f"{self.where}: {name} is {value!r}, but it should be {expected}.")

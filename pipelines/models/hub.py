@@ -30,8 +30,9 @@ def locate(weights: str) -> Folder:
     `HF_HUB_OFFLINE`, `HF_TOKEN`). Raises `WeightsError` if there is neither, or `MissingDependency` without that
     library.
     """
-    if Path(weights).is_dir():
-        return Folder(Path(weights), weights)
+    folder = Path(weights).expanduser()
+    if folder.is_dir():
+        return Folder(folder, weights)
     name = HUB_NAME.fullmatch(weights)
     if name is None:
         raise WeightsError(

@@ -160,13 +160,13 @@ class OmniConfig:
             speech_projector_type="linear",
             speech_generator_type="ctc",
             speech_normalize=False,
-            speech_encoder_hidden_size=encoder.state,
-            unit_vocab_size=vocoder.units,
             hidden_act="silu",
             attention_bias=False,
             mlp_bias=False,
             quantization_config=False,
         )
+        fields.agree("speech_encoder_hidden_size", encoder.state, "the width of the speech encoder is")
+        fields.agree("unit_vocab_size", vocoder.units, "the vocoder's num_embeddings is")
         llm = LlamaConfig.from_json(fields.json, fields.where)
         ending = generation if generation.json.get("eos_token_id") is not None else fields
         return cls(

@@ -39,8 +39,12 @@ def find(weights: str, encoder: str = "", vocoder: str = "") -> Files:
     """
     folder = hub.locate(weights)
     named = str(read_json(folder.path / "config.json").get("speech_encoder") or PUBLISHED_ENCODER)
-    encoders = (Path(encoder),) if encoder else (*_places(folder.path, named), _whisper_cache() / Path(named).name)
-    vocoders = (Path(vocoder),) if vocoder else _places(folder.path, "vocoder")
+    encoders = (
+        (Path(encoder).expanduser(),)
+        if encoder
+        else (*_places(folder.path, named), _whisper_cache() / Path(named).name)
+    )
+    vocoders = (Path(vocoder).expanduser(),) if vocoder else _places(folder.path, "vocoder")
     found = _first(encoders)
     if encoder and found is None:
         raise WeightsError(f"encoder is '{encoder}', which is not there. Give a Whisper's .pt file or its folder.")
