@@ -278,5 +278,7 @@ class Llama(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores `(n, vocab)` of the tokens that may follow the states `(n, hidden)`."""
-        matrix = self.model.embed_tokens.weight if self.config.tied else self.lm_head.weight
-        return functional.linear(hidden, matrix)
+        if self.config.tied:
+            return functional.linear(hidden, self.model.embed_tokens.weight)
+        out: Tensor = self.lm_head(hidden)
+        return out

@@ -64,7 +64,7 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Features `(mels, 2 · positions)` of any float type to `(1, positions, state)` in the model's type."""
-        x = mel.to(self.conv1.weight.dtype)[None]
+        x = mel.to(self.positional_embedding.dtype)[None]
         x = functional.gelu(self.conv1(x))
         x = functional.gelu(self.conv2(x))
         x = x.transpose(1, 2) + self.positional_embedding

@@ -20,6 +20,7 @@ from pipelines.direct.llama_omni.chunking import Chunker
 from pipelines.direct.llama_omni.ctc import Collapse
 from pipelines.direct.llama_omni.model import LlamaOmni
 from pipelines.direct.llama_omni.prompt import Prompt
+from pipelines.models.packing import pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,14 @@ class Plan:
 
 
 class Assistant:
-    """A model with a plan, and caches that fit it; answers one turn at a time."""
+    """A model with a plan, and caches that fit it; answers one turn at a time.
+
+    The model is the assistant's from then on: its weights are laid out anew.
+    """
 
     def __init__(self, model: LlamaOmni, plan: Plan) -> None:
+        for part, _ in model.parts().values():
+            pack(part)
         self.model = model
         self.plan = plan
         speech = model.config.encoder.positions // model.config.adaptor.joined

@@ -46,7 +46,7 @@ class ResBlock(nn.Module):
         """`(1, channels, n)` to the same."""
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
             inner = dilated(functional.leaky_relu(x, SLOPE))
-            x = x + plain(functional.leaky_relu(inner, SLOPE))
+            x = plain(functional.leaky_relu_(inner, SLOPE)).add_(x)
         return x
 
 
@@ -58,6 +58,7 @@ class Vocoder(nn.Module):
         self.config = config
         self.dict = nn.Embedding(config.units, config.embedding)
         self.dur_predictor = DurationPredictor(config.embedding, config.duration_inner, config.duration_kernel)
+        self._sound_dtype = torch.float32
         channels = config.channels
         self.conv_pre = nn.Conv1d(config.embedding, channels[0], 7, padding=3)
         self.ups = nn.ModuleList(
@@ -73,6 +74,12 @@ class Vocoder(nn.Module):
         )
         self.conv_post = nn.Conv1d(channels[-1], 1, 7, padding=3)
 
+    def sound_in(self, dtype: torch.dtype) -> None:
+        """Make sound in `dtype`. Durations stay as they are: chunks keep their lengths, to the frame."""
+        self._sound_dtype = dtype
+        for part in (self.conv_pre, self.ups, self.resblocks, self.conv_post):
+            part.to(dtype)
+
     def embed(self, units: Tensor) -> Tensor:
         """Units `(n,)` int64 to `(1, embedding, n)`."""
         out: Tensor = self.dict(units).T[None]
@@ -84,15 +91,18 @@ class Vocoder(nn.Module):
 
     def sound(self, embedded: Tensor, durations: Tensor, frames: int) -> Tensor:
         """Wave `(hop · frames,)` in [-1, 1]; `frames` is the sum of `durations`, already known on the host."""
-        x = torch.repeat_interleave(embedded, durations, dim=2, output_size=frames)
+        x = torch.repeat_interleave(embedded.to(self._sound_dtype), durations, dim=2, output_size=frames)
         x = self.conv_pre(x)
         kinds = len(self.config.res_kernels)
         for index, up in enumerate(self.ups):
-            x = up(functional.leaky_relu(x, SLOPE))
-            blocks = self.resblocks[index * kinds : (index + 1) * kinds]
-            x = torch.stack([block(x) for block in blocks]).mean(dim=0)
-        wave: Tensor = torch.tanh(self.conv_post(functional.leaky_relu(x, LAST_SLOPE)))[0, 0]
-        return wave
+            x = up(functional.leaky_relu_(x, SLOPE))
+            first, *others = self.resblocks[index * kinds : (index + 1) * kinds]
+            mixed = first(x)
+            for block in others:
+                mixed.add_(block(x))
+            x = mixed.div_(kinds)
+        wave: Tensor = torch.tanh(self.conv_post(functional.leaky_relu_(x, LAST_SLOPE)))[0, 0]
+        return wave.float()
 
     def forward(self, units: Tensor) -> Tensor:
         """Units `(n,)` int64, n > 0, to a wave `(hop · frames,)` float32; waits for the device once."""

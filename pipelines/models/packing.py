@@ -1,0 +1,127 @@
+"""Weights laid out for the CPU's matrix kernels (oneDNN), once, at loading.
+
+Torch's own layers lay a weight out anew in every call, or leave that and take slower kernels. The packed ones compute
+the same sums. They come out of `pack` after a model has its weights; names of tensors matter until then, and not after.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+OPERATORS = (
+    "_reorder_linear_weight",
+    "_linear_pointwise",
+    "_reorder_convolution_weight",
+    "_convolution_pointwise",
+    "_is_mkldnn_bf16_supported",
+)
+"""Made for torch.compile and not promised to stay: where one is missing, torch's own layers do the work."""
+
+
+def can_pack(weight: Tensor) -> bool:
+    """Whether oneDNN is there, with the operators used here, and takes this weight."""
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    known = all(hasattr(torch.ops.mkldnn, name) for name in OPERATORS)
+    in_bfloat16 = weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return known and (weight.dtype == torch.float32 or bool(in_bfloat16))
+
+
+def pack(module: nn.Module) -> None:
+    """Replace the linear layers and convolutions inside `module` by packed ones, where that can be done.
+
+    A GELU that follows a linear layer in an `nn.Sequential` becomes part of it.
+    """
+    for name, child in list(module.named_children()):
+        packed = _packed(child)
+        if packed is None:
+            pack(child)
+        else:
+            module.register_module(name, packed)
+    if isinstance(module, nn.Sequential):
+        _fuse_gelu(module)
+
+
+def _packed(layer: nn.Module) -> nn.Module | None:
+    """The packed twin of a layer, if it has one."""
+    weight = getattr(layer, "weight", None)
+    if not isinstance(weight, Tensor) or not can_pack(weight):
+        return None
+    for kind, twin in _TWINS.items():
+        if type(layer) is kind:
+            return twin(layer)
+    return None
+
+
+def _fuse_gelu(layers: nn.Sequential) -> None:
+    for index in range(len(layers) - 1):
+        before, after = layers[index], layers[index + 1]
+        if isinstance(before, PackedLinear) and isinstance(after, nn.GELU) and after.approximate == "none":
+            before.then = "gelu"
+            layers[index + 1] = nn.Identity()
+
+
+class PackedLinear(nn.Module):
+    """`nn.Linear`, and a GELU after it if `then` says so."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach())
+        self.bias = layer.bias
+        self.then = "none"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(..., in)` to `(..., out)`."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, self.then, [], "none")
+        return out
+
+
+class PackedConv(nn.Module):
+    """`nn.Conv1d` with its channels innermost in memory: no call turns the layout round, in or out."""
+
+    def __init__(self, layer: nn.Conv1d) -> None:
+        super().__init__()
+        padding, stride, dilation = int(layer.padding[0]), layer.stride[0], layer.dilation[0]
+        self.shape: tuple[Any, ...] = ([0, padding], [1, stride], [1, dilation], layer.groups)
+        weight = layer.weight.detach()[:, :, None].contiguous(memory_format=torch.channels_last)
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.shape)
+        self.bias = layer.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(1, in, n)` to `(1, out, m)`, a view of memory `(m, out)`."""
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            channels_inside(x), self.weight, self.bias, *self.shape, "none", [], "none"
+        )
+        return out[:, :, 0]
+
+
+class PackedConvTranspose(nn.Module):
+    """`nn.ConvTranspose1d` with its channels innermost in memory."""
+
+    def __init__(self, layer: nn.ConvTranspose1d) -> None:
+        super().__init__()
+        self.stride, self.padding = layer.stride[0], int(layer.padding[0])
+        self.weight = layer.weight.detach()[:, :, None].to(memory_format=torch.channels_last)
+        self.bias = layer.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(1, in, n)` to `(1, out, m)`, a view of memory `(m, out)`."""
+        return functional.conv_transpose2d(
+            channels_inside(x), self.weight, self.bias, (1, self.stride), (0, self.padding)
+        )[:, :, 0]
+
+
+def channels_inside(x: Tensor) -> Tensor:
+    """`(1, channels, n)` as `(1, channels, 1, n)` over memory `(n, channels)`; copied only if it lies otherwise."""
+    return x.transpose(1, 2).contiguous()[:, None].permute(0, 3, 1, 2)
+
+
+_TWINS: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Linear: PackedLinear,
+    nn.Conv1d: PackedConv,
+    nn.ConvTranspose1d: PackedConvTranspose,
+}
