@@ -6,11 +6,21 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.errors import MissingDependency, UnknownName, UsageError, install_command
-from bench.pipeline import Declaration, Option, OptionValue, Pipeline
+from bench.errors import BenchError, MissingDependency, UnknownName, UsageError, install_command
+from bench.pipeline import Declaration, Option, OptionValue, Pipeline, Settings
 from bench.plugins import engine, names
 
-__all__ = ["ENGINE_GROUPS", "Missing", "check_options", "engine", "missing", "names", "pipeline", "require"]
+__all__ = [
+    "ENGINE_GROUPS",
+    "Missing",
+    "check_options",
+    "check_settings",
+    "engine",
+    "missing",
+    "names",
+    "pipeline",
+    "require",
+]
 
 ENGINE_GROUPS = ("asr", "llm", "tts")
 
@@ -33,7 +43,15 @@ def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[De
     """
     plugin = pipeline(name)
     chosen = {key: value for key, value in given.items() if isinstance(value, (str, int, float, bool))}
-    declaration = plugin.declare(chosen)
+    try:
+        declaration = plugin.declare(chosen)
+    except BenchError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"The plugin '{name}' cannot say what it is ({type(error).__name__}: {error}). It needs a declaration; "
+            "see CONTRIBUTING.md."
+        ) from error
     options = {option.name: option for option in declaration.options}
     for key in given:
         if key not in options:
@@ -48,6 +66,16 @@ class Missing:
 
     modules: tuple[str, ...]
     install: str
+
+
+def check_settings(name: str, settings: Settings) -> None:
+    """Make the pipeline's object, which imports no model library but may refuse values. Raises `BenchError`."""
+    try:
+        pipeline(name)(settings)
+    except BenchError:
+        raise
+    except Exception as error:
+        raise UsageError(f"The plugin '{name}' cannot be made ({type(error).__name__}: {error}).") from error
 
 
 def missing(declaration: Declaration) -> Missing | None:

@@ -18,14 +18,14 @@ SUSTAINED_MS = 50
 
 
 def reply_levels(packets: Sequence[tuple[Samples, int]]) -> tuple[float, ...]:
-    """RMS of a reply in successive 10 ms windows, linear; packets `(samples, rate in Hz)` are joined gaplessly.
+    """RMS of a reply in successive 10 ms windows, linear; packets `(samples, rate in Hz)` of one rate joined gaplessly.
 
     A window may span two packets; the last one may be shorter. Rounded to 7 decimals (-140 dBFS).
     """
     if not packets:
         return ()
     rate = packets[0][1]
-    samples = np.concatenate([_at_rate(samples, own_rate, rate) for samples, own_rate in packets]).astype(np.float64)
+    samples = np.concatenate([samples for samples, _ in packets]).astype(np.float64)
     if not len(samples):
         return ()
     windows = -(-len(samples) * 1000 // (rate * WINDOW_MS))
@@ -48,10 +48,3 @@ def audible_onset_ns(levels: Sequence[float]) -> int | None:
         if run == needed or (run and index == len(levels) - 1):
             return (index - run + 1) * WINDOW_MS * 1_000_000
     return None
-
-
-def _at_rate(samples: Samples, own_rate: int, rate: int) -> Samples:
-    """Nearest-sample conversion; only levels are wanted, so no filter is needed."""
-    if own_rate == rate:
-        return samples
-    return samples[(np.arange(len(samples) * rate // own_rate) * own_rate // rate)]

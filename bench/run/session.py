@@ -103,7 +103,7 @@ def _plan(choice: PipelineChoice, device: str, dtype: str) -> LabelPlan:
     own_device = device if declaration.gpu != "none" else "cpu"
     own_dtype = dtype if dtype != "auto" else ("bfloat16" if own_device != "cpu" else "float32")
     # Making the object imports no model library, but lets the pipeline refuse values before anything is loaded.
-    registry.pipeline(choice.name)(Settings(own_device, own_dtype, 0, values))
+    registry.check_settings(choice.name, Settings(own_device, own_dtype, 0, values))
     return LabelPlan(choice.label, choice.name, own_device, own_dtype, values, declaration.stages)
 
 

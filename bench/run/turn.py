@@ -69,10 +69,12 @@ def _listen_to(
     packets = iter(pipeline.respond(speech, trace))
     try:
         for packet in packets:
+            if not isinstance(packet, Packet):
+                raise TypeError(f"the pipeline gave a {type(packet).__name__} where a bench.pipeline.Packet is due")
             stamp = trace.packet(len(packet.samples), packet.sample_rate, packet.after)
             if not reply:
                 on_first_packet(stamp)
-            _check(packet)
+            _check(packet, reply)
             reply.append((packet.samples, packet.sample_rate))
             if speech.cancelled:
                 raise TurnCancelled
@@ -82,8 +84,12 @@ def _listen_to(
             close()
 
 
-def _check(packet: Packet) -> None:
-    if packet.sample_rate <= 0 or packet.samples.ndim != 1:
-        raise ValueError(f"The pipeline gave a packet of shape {packet.samples.shape} at {packet.sample_rate} Hz.")
-    if not np.isfinite(packet.samples).all():
-        raise ValueError("The pipeline gave a packet with samples that are no numbers (NaN or infinite).")
+def _check(packet: Packet, before: list[tuple[Samples, int]]) -> None:
+    """Raises `ValueError` for a packet that nobody could play."""
+    samples, rate = packet.samples, packet.sample_rate
+    if samples.ndim != 1 or not len(samples) or samples.dtype != np.float32:
+        raise ValueError(f"a packet must hold float32 samples (n,), this one is {samples.dtype} {samples.shape}")
+    if rate <= 0 or (before and before[0][1] != rate):
+        raise ValueError(f"a packet came at {rate} Hz" + (f", the first one at {before[0][1]} Hz" if before else ""))
+    if not np.isfinite(samples).all():
+        raise ValueError("a packet holds samples that are no numbers (NaN or infinite)")

@@ -170,7 +170,7 @@ def _keep(answered: Answered, path: str) -> tuple[str, str]:
         import soundfile
 
         rate = answered.reply[0][1]
-        samples = np.concatenate([samples for samples, own in answered.reply if own == rate])
+        samples = np.concatenate([samples for samples, _ in answered.reply])
         soundfile.write(Path(path), samples, rate, format="FLAC", subtype="PCM_16")
     except (ImportError, OSError, RuntimeError) as error:
         return "", f"the reply's audio was not kept: {error}"

@@ -1,0 +1,55 @@
+"""What a pipeline may not give, and what is said of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from made import request, utterance
+
+from bench.pipeline import Declaration, Packet, Pipeline, Speech
+from bench.run.asking import Reply, Rules
+from bench.run.local import LocalRespondent
+from bench.timing.clock import VirtualClock
+from bench.timing.trace import Trace
+
+LOUD = np.full(1600, 0.3, np.float32)
+
+
+def answer(give: Callable[[], Iterator[Any]]) -> Reply:
+    class Giver(Pipeline):
+        declaration = Declaration("giver", "direct", "gives what it is told")
+
+        def load(self) -> None: ...
+
+        def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+            yield from give()
+
+    respondent = LocalRespondent(request("giver", ""), VirtualClock(), Giver)
+    respondent.start()
+    return respondent.ask(1, utterance(), Rules("file", 10**10), "")
+
+
+@pytest.mark.parametrize(
+    ("packets", "reason"),
+    [
+        ([LOUD], "ndarray where a bench.pipeline.Packet is due"),
+        ([Packet((LOUD * 30_000).astype(np.int16), 16_000)], "must hold float32"),  # type: ignore[arg-type]
+        ([Packet(LOUD.reshape(2, -1), 16_000)], r"\(2, 800\)"),
+        ([Packet(LOUD[:0], 16_000)], r"\(0,\)"),
+        ([Packet(LOUD, 0)], "at 0 Hz"),
+        ([Packet(LOUD, 16_000), Packet(LOUD, 24_000)], "at 24000 Hz, the first one at 16000 Hz"),
+        ([Packet(LOUD * np.float32("nan"), 16_000)], "no numbers"),
+    ],
+)
+def test_packets_that_nobody_could_play_fail_the_turn(packets: list[Any], reason: str) -> None:
+    reply = answer(lambda: iter(packets))
+    assert reply.outcome == "failed"
+    assert re.search(reason, reply.reason)
+
+
+def test_a_list_of_packets_is_as_good_as_a_generator() -> None:
+    assert answer(lambda: iter([Packet(LOUD, 16_000)])).outcome == "answered"
