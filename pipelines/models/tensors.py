@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from bench.errors import WeightsError
 
@@ -156,6 +157,22 @@ def read_pickle(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise WeightsError(f"{path} does not hold a dictionary of tensors.")
     return content
+
+
+class Uninitialised(TorchFunctionMode):
+    """While it is entered, new modules draw no first values.
+
+    On `meta` there is nothing to draw them into, and torch would import its compiler to find that out: seconds.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Torch's own hook: functions of `torch.nn.init` give the tensor back as it is."""
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def fill(module: nn.Module, source: TensorSource, prefix: str, device: torch.device, dtype: torch.dtype) -> set[str]:

@@ -20,6 +20,7 @@ from pipelines.direct.llama_omni.room import Room
 from pipelines.direct.llama_omni.streaming import Assistant, Plan
 from pipelines.models.chat import TextTokenizer
 from pipelines.models.dummy_text import learnt_tokenizer
+from pipelines.models.tensors import Uninitialised
 
 SMALLER = "--dtype bfloat16 (half of float32), a smaller max-new-tokens, and for the sound a smaller chunk-units"
 
@@ -54,7 +55,7 @@ def assemble(settings: Settings) -> Assembled:
     ids = prompt_ids(source.tokenizer.encode, config.bos)
     room = Room.of(config, device, dtype, len(ids) - 1, longest, source.smaller)
     room.require()
-    with room.explained("loading"):
+    with room.explained("loading"), Uninitialised():
         loaded = source.load()
         plan = Plan(
             prompt=Prompt(ids, device),

@@ -12,7 +12,7 @@ from pipelines.direct.llama_omni.files import Files
 from pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
 from pipelines.direct.llama_omni.whisper_files import EncoderFile, compare_embedded, open_encoder
 from pipelines.models.fields import Fields
-from pipelines.models.tensors import LoadedTensors, SafetensorsFolder, fill, read_json, read_pickle
+from pipelines.models.tensors import LoadedTensors, SafetensorsFolder, Uninitialised, fill, read_json, read_pickle
 
 VOCODER_FILE = "g_00500000"
 ADAPTOR = "model.speech_projector."
@@ -32,7 +32,8 @@ class Checkpoint:
 
     def load(self, device: torch.device, dtype: torch.dtype) -> Loaded:
         """Read the weights, in `dtype` (the vocoder in float32). Raises `WeightsError` naming the tensor at fault."""
-        model = LlamaOmni.without_weights(self.config, device, dtype)
+        with Uninitialised():
+            model = LlamaOmni.without_weights(self.config, device, dtype)
         encoder, shards = self._encoder, self._shards
         units = _read_vocoder(self._files)
         used = fill(model.encoder, encoder.tensors, encoder.prefix, device, dtype)

@@ -13,6 +13,7 @@ import torch
 from bench.errors import WeightsError
 from pipelines.direct.llama_omni.config import OmniConfig
 from pipelines.direct.llama_omni.model import LlamaOmni, parameters
+from pipelines.models.tensors import Uninitialised
 
 ALLOWANCE = 1.1
 """What loading and a turn's activations may take beside weights and caches, as a factor."""
@@ -33,13 +34,14 @@ class Room:
     def of(
         cls, config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str
     ) -> Room:
-        """Of a model with a prompt of `text` text tokens and replies of up to `new`; nothing is allocated."""
-        model = LlamaOmni.without_weights(config, torch.device("meta"), dtype)
+        """Of a model with a prompt of `text` text tokens and replies of up to `new`; no weights are allocated."""
+        with Uninitialised():
+            model = LlamaOmni.without_weights(config, torch.device("cpu"), dtype)
         speech = config.encoder.positions // config.adaptor.joined
         positions = min(text + speech, config.longest_prompt) + new
         return cls(
             weights=sum(parameters(part) * kind.itemsize for part, kind in model.parts().values()),
-            caches=model.text_cache(positions).nbytes + model.speech_cache(new).nbytes,
+            caches=positions * model.text_cache(1).nbytes + new * model.speech_cache(1).nbytes,
             device=device,
             options=options,
         )
