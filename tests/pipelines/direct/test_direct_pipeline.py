@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -158,6 +160,40 @@ def test_published_weights_answer_for_themselves(settings: Make, ask: Ask, publi
 def test_published_weights_without_a_tokenizer_say_what_to_copy(settings: Make, published: Any) -> None:
     with pytest.raises(WeightsError, match=r"no tokenizer\.json.*Copy"):
         Direct(settings(weights=str(published.write()))).load()
+
+
+def test_a_name_on_the_hub_is_as_good_as_a_folder(
+    settings: Make, ask: Ask, published: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `hf download`: the encoder and the vocoder are no part of the repository."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    published.write_tokenizer()
+    commit, cached = "ab" * 20, tmp_path / "hub" / "models--owner--omni"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "v1").write_text(commit)
+    shutil.copytree(published.write(), cached / "snapshots" / commit)
+    encoder, vocoder = tmp_path / "models/speech_encoder/small.pt", tmp_path / "vocoder"
+    named = {"weights": "owner/omni@v1", "encoder": str(encoder), "vocoder": str(vocoder)}
+    pipeline = loaded(settings(**named, max_new_tokens=4, chunk_units="inf"))
+    sources = {weights.part: weights.source for weights in pipeline.weights()}
+    hub = f"owner/omni@{commit}"
+    assert sources == {
+        "speech encoder": str(encoder),
+        "adaptor": hub,
+        "llm": hub,
+        "speech decoder": hub,
+        "vocoder": str(vocoder),
+    }
+    assert len(ask(pipeline, seconds=1.0).packets) == 1
+
+
+def test_a_small_encoder_hears_less(settings: Make, ask: Ask, published: Any) -> None:
+    published.write_tokenizer()
+    pipeline = loaded(settings(weights=str(published.write()), max_new_tokens=2))
+    with pytest.raises(CorpusError, match=r"lasts 2\.5 s, but the speech encoder hears 2 s"):
+        ask(pipeline, seconds=2.5)
 
 
 def loaded(settings: Settings) -> Direct:
