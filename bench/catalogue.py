@@ -6,6 +6,7 @@ Reads declarations only; no model library is imported.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from bench import plugins, registry
 from bench.corpus.catalogue import list_corpora
@@ -40,7 +41,9 @@ def catalogue() -> tuple[Entry, ...]:
 
 def _plugin(title: str, group: str, name: str) -> Entry:
     try:
-        declaration: Declaration = registry.engine(group, name).declaration
+        declaration: Declaration = (registry.pipeline if group == "pipelines" else partial(registry.engine, group))(
+            name
+        ).declaration
     except (BenchError, AttributeError) as error:
         return Entry(title, name, f"broken plugin: {error}", False, "", "")
     lacking = registry.missing(declaration)

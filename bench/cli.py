@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -82,32 +85,27 @@ def run(
 
     console = _console()
     with _progress(console) as progress:
+        flags: dict[str, Any] = {
+            "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
+            "corpus": corpus,
+            "turns": turns,
+            "warmup": warmup,
+            "device": device,
+            "dtype": dtype,
+            "seed": seed,
+            "out": out,
+            "input": input,
+            "deadline": deadline,
+            "threads": threads,
+            "keep_audio": keep_audio,
+            "limit": limit,
+            "trim_to": trim_to,
+        }
         if resume is not None:
-            if pipeline or config:
-                from bench.errors import UsageError
-
-                raise UsageError("--resume goes on with the run's own options; leave --pipeline and --config out.")
-            work: Callable[[], Path] = lambda: session.resume(resume, progress)  # noqa: E731
+            _refuse_with_resume(flags, config)
+            path = session.resume(resume, progress)
         else:
-            flags: dict[str, Any] = {
-                "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
-                "corpus": corpus,
-                "turns": turns,
-                "warmup": warmup,
-                "device": device,
-                "dtype": dtype,
-                "seed": seed,
-                "out": out,
-                "input": input,
-                "deadline": deadline,
-                "threads": threads,
-                "keep_audio": keep_audio,
-                "limit": limit,
-                "trim_to": trim_to,
-            }
-            options = gather(flags, config)
-            work = lambda: session.start(options, ["bench", *sys.argv[1:]], progress)  # noqa: E731
-        path = work()
+            path = session.start(gather(flags, config), ["bench", *sys.argv[1:]], progress)
     _show_end(console, path, report)
 
 
@@ -143,6 +141,8 @@ def compare(
 
     first = read_run(path)
     found = compare_all(first, metric) if other is None else compare_same_labels(first, read_run(other), metric)
+    if not found:
+        raise BenchError(f"{path} has one label only: there is nothing to compare. Give a second run.")
     _print_comparisons(_console(stderr=False), found)
 
 
@@ -202,6 +202,11 @@ def doctor() -> None:
 
 def main() -> None:
     """Entry point of the console script. Prints the message of a `BenchError` and exits with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name or a terminal may not be UTF-8
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         _mount_plugin_command(sys.argv[1:])
         code = app(standalone_mode=False)
@@ -212,6 +217,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _exit(f"Cannot write the output: {error.strerror}.", 3)
     except Exception as error:
         # Usage errors of the command-line library, which newer versions of Typer bring themselves.
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
@@ -219,7 +228,7 @@ def main() -> None:
             raise
         show()
     if code == INTERRUPTED:
-        _exit("Stopped. Every finished turn is kept; go on with: bench run --resume RUN", INTERRUPTED)
+        _exit("Stopped.", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -232,6 +241,16 @@ def _mount_plugin_command(words: list[str]) -> None:
 
     if words[0] in plugins.names("commands"):
         app.add_typer(plugins.engine("commands", words[0]), name=words[0])
+
+
+def _refuse_with_resume(flags: dict[str, Any], config: Path | None) -> None:
+    """A resumed run goes on with its own options. Raises `UsageError` if others are given."""
+    given = [name.replace("_", "-") for name, value in flags.items() if value not in (None, ())]
+    given += ["config"] if config is not None else []
+    if given:
+        from bench.errors import UsageError
+
+        raise UsageError(f"--resume goes on with the run's own options; leave out --{', --'.join(given)}.")
 
 
 def _exit(message: str, code: int) -> NoReturn:

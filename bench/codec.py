@@ -7,6 +7,7 @@ unknown field is a `DecodeError` that says where; nothing is guessed or dropped.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from typing import Any, Literal, TypeVar, Union
 
 T = TypeVar("T")
 Decoder = Callable[[Any, str], Any]
+LARGEST = 2**63 - 1
 
 
 class DecodeError(ValueError):
@@ -72,10 +74,14 @@ def _decoder(kind: Any) -> Decoder:
 
 def _scalar(kind: type) -> Decoder:
     def check(value: Any, where: str) -> Any:
+        if type(value) is int and abs(value) > LARGEST:
+            raise DecodeError(f"{where}: the number is too large")
         if kind is float and type(value) is int:
             return float(value)
         if type(value) is not kind:
             raise DecodeError(f"{where}: expected {_name(kind)}, found {_describe(value)}")
+        if kind is float and not math.isfinite(typing.cast(float, value)):
+            raise DecodeError(f"{where}: expected a finite number, found {value}")
         return value
 
     return check

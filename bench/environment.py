@@ -97,8 +97,6 @@ def cuda_usable() -> bool:
 
 def facts(worker_environment: Mapping[str, str]) -> Facts:
     """The machine as it is now, for the record; `worker_environment` is what the workers are started with."""
-    import psutil
-
     found: Facts = {
         "bench": __version__,
         "git_revision": git_revision(),
@@ -107,7 +105,7 @@ def facts(worker_environment: Mapping[str, str]) -> Facts:
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_mib": psutil.virtual_memory().total >> 20,
+        "memory_mib": _memory_mib(),
         "load_1min": round(os.getloadavg()[0], 2),
         "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
     }
@@ -118,6 +116,14 @@ def facts(worker_environment: Mapping[str, str]) -> Facts:
         found[f"gpu{gpu.index}_memory_mib"] = gpu.memory_mib
         found["gpu_driver"] = gpu.driver
     return found
+
+
+def _memory_mib() -> int | None:
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return int(psutil.virtual_memory().total >> 20)
 
 
 def cpu_name() -> str:

@@ -7,6 +7,7 @@
     ├── CorpusError                a manifest or a recording cannot be used
     ├── RunError                   a run folder cannot be written, read, resumed or compared
     ├── WeightsError               model weights are missing, misshapen or of the wrong kind
+    ├── Stopped                    the user stopped a run
     └── WorkerError                a pipeline's process did not do what was asked of it
 
 The command line prints the message of a `BenchError` without a traceback and exits with `exit_code`.
@@ -67,6 +68,12 @@ class RunError(BenchError):
 
 class WeightsError(BenchError):
     """Raised when model weights are missing, misshapen, or not of the kind asked for."""
+
+
+class Stopped(BenchError):
+    """Raised when the user stopped a run; names the command that goes on with it."""
+
+    exit_code = 130
 
 
 class WorkerError(BenchError):

@@ -16,9 +16,19 @@ from typing import Any, Literal
 from bench.codec import DecodeError, decode
 from bench.errors import UnknownName, UsageError
 from bench.pipeline import OptionValue
+from bench.text import LABEL
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+BOUNDS = {
+    "turns": (1, 100_000),
+    "warmup": (0, 10_000),
+    "threads": (1, 4096),
+    "limit": (1, 1_000_000),
+    "seed": (0, 2**31 - 1),
+    "deadline": (0.001, 86_400),
+    "trim_to": (0.1, 600),
+}
+"""Least and most; deadline and trim-to in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +92,14 @@ def gather(flags: Mapping[str, Any], config: Path | None) -> Options:
 
 def _from_file(config: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(config.read_text("utf-8"))
+        content = tomllib.loads(config.read_text("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"Cannot read the config file {config}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML and Unicode errors are values; so are numbers without end
         raise UsageError(f"{config} is not valid TOML: {error}.") from error
     tables = content.pop("pipeline", [])
+    if "pipelines" in content:
+        raise UnknownName("option", "pipelines", ["pipeline"], f"Write tables [[pipeline]]. ({config})")
     values = {key.replace("-", "_"): value for key, value in content.items()}
     if tables:
         values["pipelines"] = tuple(_pipeline_table(table, config) for table in _list_of_tables(tables, config))
@@ -136,18 +148,18 @@ def _checked(options: Options) -> Options:
         raise UnknownName("dtype", options.dtype, DTYPES)
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
         raise UsageError(f"--device {options.device}: expected auto, cpu, cuda or cuda:N.")
-    for name, least in (("turns", 1), ("warmup", 0), ("threads", 1), ("limit", 1)):
+    for name, (least, most) in BOUNDS.items():
         value = getattr(options, name)
-        if value is not None and value < least:
-            raise UsageError(f"--{name} {value}: must be at least {least}.")
-    if not 0 < options.deadline < 86_400:
-        raise UsageError(f"--deadline {options.deadline:g}: must be more than 0 and less than a day, in seconds.")
+        if value is not None and not least <= value <= most:
+            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must lie between {least:g} and {most:g}.")
+    if options.out is not None and "\0" in options.out:
+        raise UsageError("--out: a path cannot hold a zero byte.")
     return options
 
 
 def _check_labels(labels: Sequence[str]) -> None:
     for label in labels:
-        if not _LABEL.fullmatch(label):
+        if not LABEL.fullmatch(label):
             raise UsageError(
                 f"Label '{label}' cannot be used: it must be 1 to 64 letters, digits or . _ + - "
                 "and begin with a letter or digit."

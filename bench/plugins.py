@@ -29,7 +29,7 @@ def engine(group: str, name: str) -> Any:
         raise UnknownName(kind, name, entries, "`bench list` describes them.")
     try:
         return entries[name].load()
-    except Exception as error:  # whatever a plugin from elsewhere does when it is imported
+    except (Exception, SystemExit) as error:  # whatever a plugin from elsewhere does when it is imported
         raise MissingDependency(
             f"The plugin '{name}' ({entries[name].value}) cannot be imported: {type(error).__name__}: {error}. "
             "Reinstall the distribution that brings it, or remove it."

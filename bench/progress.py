@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from collections import defaultdict
 
@@ -39,8 +40,8 @@ class BarProgress:
             BarColumn(24),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("[bold]{task.description}"),
-            TextColumn("{task.fields[medians]}"),
+            TextColumn("{task.description}", style="bold", markup=False),
+            TextColumn("{task.fields[medians]}", markup=False),
             console=console,
             transient=True,
         )
@@ -102,7 +103,8 @@ class PlainProgress:
             self._say(_trouble(turn))
 
     def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        with contextlib.suppress(OSError):  # measuring goes on when nobody can read along
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _trouble(turn: Turn) -> str:

@@ -32,6 +32,8 @@ def pipeline(name: str) -> type[Pipeline]:
         raise UsageError(
             f"The plugin '{name}' is not a pipeline: it must be a class derived from bench.pipeline.Pipeline."
         )
+    if not isinstance(getattr(found, "declaration", None), Declaration):
+        raise UsageError(f"The plugin '{name}' has no declaration; see CONTRIBUTING.md.")
     return found
 
 

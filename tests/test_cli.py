@@ -225,3 +225,43 @@ def test_a_closed_pipe_is_no_crash(finished: Path) -> None:
     shell = f"{sys.executable} -m bench show {finished} --json | head -c 10"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=ROOT, env=os.environ, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_a_resumed_run_takes_no_other_options(finished: Path) -> None:
+    done = here("run", "--resume", finished, "--turns", "50")
+    assert done.returncode == 2
+    assert "--turns" in done.stderr
+
+
+def test_ids_with_markup_stay_text(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from bench.progress import BarProgress
+    from bench.run.plan import Ask
+
+    console = Console(force_terminal=True, file=(tmp_path / "terminal").open("w"))
+    with BarProgress(console) as progress:
+        progress.begins(Ask(1, 0, "measured", "a", "[/foo] [red]x"), 0, 1)
+    console.file.close()
+    assert "[/foo] [red]x" in (tmp_path / "terminal").read_text()
+
+
+@pytest.mark.parametrize("code", ["raise RuntimeError('boom')", "import sys; sys.exit(0)", "class Broken: pass"])
+def test_a_broken_plugin_is_named_and_breaks_nothing_else(tmp_path: Path, code: str) -> None:
+    (tmp_path / "broken.py").write_text(code)
+    (tmp_path / "broken.dist-info").mkdir()
+    (tmp_path / "broken.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (tmp_path / "broken.dist-info" / "entry_points.txt").write_text("[firstpacket.pipelines]\nbroken = broken:Broken\n")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    for arguments, code_expected in ((["list"], 0), (["run", "-p", "broken"], 3)):
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", *arguments],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert (done.returncode == 0) == (code_expected == 0)
+        assert "broken" in done.stdout + done.stderr

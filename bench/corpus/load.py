@@ -22,6 +22,7 @@ _ROUNDING_MS = 1.0
 """An annotated end may lie this far beyond the clip: times are often rounded to whole milliseconds."""
 
 _SHOWN = 5
+SHORTEST_SPEECH_MS = 1.0
 _NOTICES = {
     "estimated": "have an estimated end of speech, not an annotated one, and every latency counts from it; put"
     " speech_end_ms into a manifest to be exact",
@@ -104,6 +105,10 @@ def _check_against(entry: Entry, clip: Clip) -> None:
 def _utterance(entry: Entry, clip: Clip) -> Utterance:
     line = entry.line
     end_ms, source = _speech_end(line, clip)
+    if end_ms < SHORTEST_SPEECH_MS:
+        raise CorpusError(
+            f"{entry.audio}: speech ends after {end_ms:g} ms, which leaves nothing to hear. Correct speech_end_ms."
+        )
     return Utterance(
         id=line.id,
         samples=clip.samples,

@@ -6,18 +6,21 @@ moment leaves at most a torn last line, which is recognised and set aside when t
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from bench.codec import DecodeError, decode, encode
 from bench.errors import RunError
 from bench.record.schema import SCHEMA, Evidence, Manifest, Segment, Turn
+from bench.text import LABEL
 
 T = TypeVar("T")
 MANIFEST, SEGMENTS, TRACES, TURNS, LOCK = "manifest.json", "segments.jsonl", "traces.jsonl", "turns.jsonl", "lock"
@@ -35,9 +38,7 @@ class Run:
 
     def evidence(self, turn: Turn) -> Evidence:
         """The raw evidence of a turn. Raises `RunError` if it is damaged."""
-        with (self.path / TRACES).open("rb") as file:
-            file.seek(turn.evidence_at)
-            line = file.read(turn.evidence_bytes)
+        line = self._evidence_line(turn)
         if len(line) != turn.evidence_bytes or zlib.crc32(line) != turn.evidence_crc32:
             raise RunError(
                 f"The trace of turn {turn.turn} in {self.path / TRACES} is damaged (its checksum differs). "
@@ -45,10 +46,25 @@ class Run:
             )
         return decode(Evidence, _parse(line, f"{TRACES}, turn {turn.turn}"), f"{TRACES}, turn {turn.turn}")
 
+    def _evidence_line(self, turn: Turn) -> bytes:
+        """The bytes that the turn points at; empty if they cannot be there."""
+        try:
+            with (self.path / TRACES).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                if not 0 <= turn.evidence_at <= turn.evidence_at + turn.evidence_bytes <= size:
+                    return b""
+                file.seek(turn.evidence_at)
+                return file.read(turn.evidence_bytes)
+        except OSError as error:
+            raise RunError(f"Cannot read {self.path / TRACES}: {error.strerror}.") from error
+
 
 def read_run(path: Path) -> Run:
     """Read a run folder from its narrow lines. Raises `RunError` if it is no run, too new, or damaged."""
     manifest = read_manifest(path)
+    for name in (TRACES, TURNS):
+        if not (path / name).is_file():
+            raise RunError(f"{path / name} is missing: the run folder is damaged. Bring it back from a copy.")
     segments, _ = _read_lines(path / SEGMENTS, Segment)
     turns, torn = _read_lines(path / TURNS, Turn)
     known = {plan.label for plan in manifest.labels}
@@ -79,7 +95,11 @@ def read_manifest(path: Path) -> Manifest:
             f"{path} was written by a newer version (schema {schema}; this version reads up to {SCHEMA}). "
             "Upgrade firstpacket to read it."
         )
-    return _decoded(Manifest, raw, str(file))
+    manifest = _decoded(Manifest, raw, str(file))
+    for plan in manifest.labels:
+        if not LABEL.fullmatch(plan.label):
+            raise RunError(f"{file}: '{plan.label[:80]}' cannot be a label. The run folder is damaged.")
+    return manifest
 
 
 class RunWriter:
@@ -88,7 +108,7 @@ class RunWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: BinaryIO | None = None
-        self._files: list[BinaryIO] = []
+        self._files: list[FileIO] = []
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> RunWriter:
@@ -127,7 +147,8 @@ class RunWriter:
     def close(self) -> None:
         """Close all files and release the lock."""
         for file in self._files:
-            file.close()
+            with contextlib.suppress(OSError):
+                file.close()
         self._files = []
         if self._lock is not None:
             self._lock.close()
@@ -135,8 +156,7 @@ class RunWriter:
 
     def segment(self, segment: Segment) -> None:
         """Append a segment."""
-        with (self.path / SEGMENTS).open("ab") as file:
-            self._append(file, _line(segment))
+        self._append(self._segments, _line(segment))
 
     def evidence(self, evidence: Evidence) -> tuple[int, int, int]:
         """Append a turn's evidence; returns where it lies: (offset, bytes, CRC-32 of its line)."""
@@ -152,9 +172,10 @@ class RunWriter:
         try:
             self._lock = (self.path / LOCK).open("ab")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._traces = (self.path / TRACES).open("ab")
-            self._turns = (self.path / TURNS).open("ab")
-            self._files = [self._traces, self._turns]
+            self._segments, self._traces, self._turns = (
+                (self.path / name).open("ab", buffering=0) for name in (SEGMENTS, TRACES, TURNS)
+            )
+            self._files = [self._segments, self._traces, self._turns]
         except BlockingIOError as error:
             self.close()
             raise RunError(
@@ -166,11 +187,12 @@ class RunWriter:
                 f"Cannot write to {self.path}: {error.strerror}. Choose another place with --out."
             ) from error
 
-    def _append(self, file: BinaryIO, line: bytes) -> int:
+    def _append(self, file: FileIO, line: bytes) -> int:
         at = file.seek(0, os.SEEK_END)
         try:
-            file.write(line)
-            file.flush()
+            left = memoryview(line)
+            while left:
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         except OSError as error:
             self._take_back(file, at)
@@ -180,7 +202,7 @@ class RunWriter:
             ) from error
         return at
 
-    def _take_back(self, file: BinaryIO, at: int) -> None:
+    def _take_back(self, file: FileIO, at: int) -> None:
         """Cut a half-written line off, so that the file ends in a whole one; if that fails too, resuming does it."""
         try:
             os.ftruncate(file.fileno(), at)
@@ -204,12 +226,18 @@ class RunWriter:
         file = self.path / name
         if not file.exists():
             return
-        content = file.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            (self.path / (name + ".torn")).write_bytes(content[whole:])
-            with file.open("r+b") as handle:
-                handle.truncate(whole)
+        if not file.is_file():
+            raise RunError(f"{file} is not a file: the run folder is damaged.")
+        try:
+            content = file.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                (self.path / (name + ".torn")).write_bytes(content[whole:])
+                os.truncate(file, whole)
+        except OSError as error:
+            raise RunError(
+                f"Cannot set the torn last line of {file} aside: {error.strerror}. Make room first."
+            ) from error
 
 
 def _line(value: Any) -> bytes:

@@ -66,7 +66,7 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
     html = render_report(runs)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(html, encoding="utf-8")
+        out.write_text(html, encoding="utf-8", errors="replace")
     except OSError as error:
         raise RunError(f"Cannot write the report to {out}: {error.strerror}. Choose another place.") from error
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Segmen
 from bench.record.store import RunWriter
 from bench.run.asking import Reply, Respondent, Rules
 from bench.run.plan import Ask, measured, warm_up
+from bench.text import reason
 from bench.timing.spans import TurnTrace
 
 
@@ -56,28 +58,44 @@ class Manager:
         self._segment = 0
         self._done = 0
 
-    def run(self, already: Iterable[Turn], segment: Callable[[int, tuple[LabelFacts, ...]], Segment]) -> None:
+    def run(
+        self,
+        already: Iterable[Turn],
+        segment: Callable[[int, tuple[LabelFacts, ...]], Segment],
+        segments_before: int = 0,
+    ) -> None:
         """Start all labels, warm them up, and ask what has not been answered for yet.
 
-        `segment` describes this start, given its number and what the labels said. Raises `BenchError` when a label
+        `already` are the turns of the `segments_before` earlier starts; `segment` describes this one, given its number
+        and what the labels said. Raises `BenchError` when a label
         cannot be loaded or the disk is full; `KeyboardInterrupt` passes once the turn in flight has been recorded.
         """
         earlier = list(already)
         committed = {turn.turn for turn in earlier}
         self._next_extra = max([*committed, len(self._plan)]) + 1
         self._done = sum(ask.turn in committed for ask in self._plan)
-        self._segment = segment_number = max((turn.segment for turn in earlier), default=-1) + 1
+        self._segment = segments_before
         try:
             facts = tuple(self._start(label) for label in self._labels)
-            self._writer.segment(segment(segment_number, facts))
+            self._writer.segment(segment(self._segment, facts))
             if self._done < len(self._plan):
                 self._warm_up(self._labels)
             for ask in self._plan:
                 if ask.turn not in committed:
                     self._measure(ask)
         finally:
-            for respondent in self._respondents.values():
+            self._stop_all()
+
+    def _stop_all(self) -> None:
+        """Stop every label, also when the user presses Ctrl-C again on the way."""
+        interrupted = False
+        for respondent in self._respondents.values():
+            try:
                 respondent.stop()
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
 
     def _start(self, label: str) -> LabelFacts:
         self._progress.loading(label)
@@ -144,7 +162,12 @@ class Manager:
             reply.reply_levels,
             audio,
         )
-        figures = turn_figures(evidence)
+        try:
+            figures = turn_figures(evidence)
+        except Exception as error:  # a trace that makes no sense must cost its turn, not the run
+            evidence = replace(evidence, outcome="failed", trace=TurnTrace())
+            reply = replace(reply, outcome="failed", reason=f"no figures could be derived: {reason(error)}")
+            figures = turn_figures(evidence)
         at, size, checksum = self._writer.evidence(evidence)
         turn = Turn(
             number,

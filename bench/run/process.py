@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bench.corpus.utterance import Utterance
-from bench.errors import BenchError, WorkerError
+from bench.errors import BenchError, RunError, WorkerError
 from bench.record.schema import Delivery, LabelFacts
 from bench.run.asking import LabelRequest, Reply, Rules
 from bench.run.microphone import Microphone
@@ -41,6 +41,7 @@ from bench.timing.spans import PacketStamp, TurnTrace
 
 LOAD_TIMEOUT_S = 1800.0
 PREPARE_TIMEOUT_S = 60.0
+SEND_TIMEOUT_S = 20.0
 CANCEL_GRACE_S = 2.0
 CLOSE_GRACE_S = 5.0
 TURN_LIMIT_DEADLINES = 4
@@ -105,9 +106,9 @@ class WorkerProcess:
             if channel is None or not self.ready:
                 raise Closed
             whole = pack_samples(speech) if rules.input == "file" else ""
+            self._in_flight = True
             channel.send(AskTurn(turn, utterance.language, whole, keep_audio))
             exchange.microphone = _microphone(self._clock, speech, channel, rules)
-            self._in_flight = True
             reply = exchange.run(channel, turn)
             self._in_flight = False
             return reply
@@ -129,15 +130,18 @@ class WorkerProcess:
         self._in_flight = False
         if process is None:
             return
-        if channel is not None:
-            if process.poll() is None and not in_flight:
+        try:
+            if channel is not None and process.poll() is None and not in_flight:
                 _try_to_close(channel, process)
-            channel.close()
-        _kill_group(process)
+        finally:
+            _kill_group(process)
+            if channel is not None:
+                channel.close()
 
     def _spawn(self) -> Channel:
         ours, theirs = socket.socketpair()
-        with theirs, self._log.open("ab") as log:
+        ours.settimeout(SEND_TIMEOUT_S)
+        with theirs, self._open_log() as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.run.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -149,6 +153,12 @@ class WorkerProcess:
             )
         self._channel = Channel(ours)
         return self._channel
+
+    def _open_log(self) -> BinaryIO:
+        try:
+            return self._log.open("ab")
+        except OSError as error:
+            raise RunError(f"Cannot write {self._log}: {error.strerror}. Make room or choose another --out.") from error
 
     def _how_it_ended(self) -> str:
         process = self._process
@@ -258,7 +268,7 @@ def _try_to_close(channel: Channel, process: subprocess.Popen[bytes]) -> None:
     try:
         channel.send(Close())
         process.wait(CLOSE_GRACE_S)
-    except (Closed, subprocess.TimeoutExpired):
+    except (Closed, WorkerError, subprocess.TimeoutExpired):
         return
 
 

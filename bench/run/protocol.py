@@ -165,11 +165,14 @@ class Channel:
         self._selector.register(connection, selectors.EVENT_READ)
 
     def send(self, message: Any) -> None:
-        """Send one message. Raises `Closed`."""
-        line = json.dumps({_NAMES[type(message)]: encode(message)}, separators=(",", ":")).encode() + b"\n"
+        """Send one message. Raises `Closed`, or `WorkerError` when the other side does not take it."""
+        body = {_NAMES[type(message)]: encode(message)}
+        line = json.dumps(body, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         try:
             with self._sending:
                 self._socket.sendall(line)
+        except TimeoutError as error:
+            raise WorkerError("The worker does not listen: it took nothing for a while.") from error
         except OSError as error:
             raise Closed from error
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import environment, registry
+from bench.corpus.catalogue import list_corpora
 from bench.corpus.load import load_corpus
 from bench.corpus.utterance import Corpus, Utterance
-from bench.errors import RunError
+from bench.errors import BenchError, RunError, Stopped, WorkerError
 from bench.options import Options, PipelineChoice
 from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
@@ -34,7 +36,14 @@ def start(options: Options, command: Sequence[str], progress: Progress) -> Path:
     manifest = _manifest(options, plans, corpus, command)
     path = Path(options.out) if options.out else Path("reports") / manifest.run
     with RunWriter.create(path, manifest) as writer:
-        _run(manifest, writer, corpus, (), progress)
+        try:
+            _run(manifest, writer, corpus, (), 0, progress)
+        except WorkerError:
+            raise
+        except BenchError:
+            if not read_run(path).turns:
+                shutil.rmtree(path, ignore_errors=True)
+            raise
     return path
 
 
@@ -52,11 +61,19 @@ def resume(path: Path, progress: Progress) -> Path:
             "Bring the old one back, or begin a new run."
         )
     with RunWriter.resume(path) as writer:
-        _run(manifest, writer, corpus, read_run(path).turns, progress)
+        before = read_run(path)
+        _run(manifest, writer, corpus, before.turns, len(before.segments), progress)
     return path
 
 
-def _run(manifest: Manifest, writer: RunWriter, corpus: Corpus, already: Sequence[Turn], progress: Progress) -> None:
+def _run(
+    manifest: Manifest,
+    writer: RunWriter,
+    corpus: Corpus,
+    already: Sequence[Turn],
+    segments_before: int,
+    progress: Progress,
+) -> None:
     surroundings = worker_environment(manifest.threads)
     respondents = {
         plan.label: WorkerProcess(_request(plan, manifest.seed), writer.path / f"worker-{plan.label}.log", surroundings)
@@ -74,7 +91,11 @@ def _run(manifest: Manifest, writer: RunWriter, corpus: Corpus, already: Sequenc
             labels,
         )
 
-    Manager(manifest, writer, respondents, corpus.utterances, progress).run(already, segment)
+    manager = Manager(manifest, writer, respondents, corpus.utterances, progress)
+    try:
+        manager.run(already, segment, segments_before)
+    except KeyboardInterrupt:
+        raise Stopped(f"Stopped. Every finished turn is kept; go on with: bench run --resume {writer.path}") from None
 
 
 def worker_environment(threads: int) -> dict[str, str]:
@@ -145,13 +166,19 @@ def _manifest(options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, co
         keep_audio=options.keep_audio,
         labels=plans,
         corpus=corpus.name,
-        corpus_source=corpus.source,
+        corpus_source=_lasting(corpus.source),
         corpus_sha256=corpus.sha256,
         limit=options.limit,
         trim_to_s=options.trim_to,
         utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
         notices=(*_input_notices(options), *corpus.notices),
     )
+
+
+def _lasting(source: str) -> str:
+    """A corpus's source as it can be found again from any folder."""
+    named = {listing.name for listing in list_corpora()}
+    return source if source in named else str(Path(source).resolve())
 
 
 def _facts(utterance: Utterance) -> UtteranceFacts:

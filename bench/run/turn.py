@@ -12,9 +12,14 @@ from bench.metrics.figures import heard_outcome
 from bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
 from bench.record.schema import Outcome
 from bench.run.speech import HeardSpeech
+from bench.text import reason
 from bench.timing.cuda import GpuRecorder
 from bench.timing.spans import PacketStamp, TurnTrace
 from bench.timing.trace import Trace
+
+RATES = range(1000, 768_001)
+LOUDEST = 1.5
+"""Synthesis may overshoot a little; integers taken for floats overshoot a lot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +44,24 @@ def perform(
     """Let the pipeline answer. Every exception of the pipeline becomes an outcome; none is raised."""
     reply: list[tuple[Samples, int]] = []
     outcome: Outcome | None = None
-    reason = ""
+    said = ""
     try:
         _listen_to(pipeline, speech, trace, reply, on_first_packet)
     except TurnCancelled:
         outcome = "timeout"
     except Exception as error:
-        outcome, reason = "failed", f"{type(error).__name__}: {error}"
+        outcome, said = "failed", reason(error)
     if gpu is not None:
         try:
             gpu.end_turn()
         except Exception as error:
-            return Answered("failed", f"{type(error).__name__}: {error}", (), TurnTrace(), (), tuple(reply))
+            return Answered("failed", reason(error), (), TurnTrace(), (), tuple(reply))
     seen = trace.finish()
     levels = reply_levels(reply)
     flags: tuple[str, ...] = ()
     if outcome == "timeout" and seen.packets:
         outcome, flags = "answered", ("cut",)
-    return Answered(outcome or heard_outcome(seen, levels), reason, flags, seen, levels, tuple(reply))
+    return Answered(outcome or heard_outcome(seen, levels), said, flags, seen, levels, tuple(reply))
 
 
 def _listen_to(
@@ -69,12 +74,11 @@ def _listen_to(
     packets = iter(pipeline.respond(speech, trace))
     try:
         for packet in packets:
-            if not isinstance(packet, Packet):
-                raise TypeError(f"the pipeline gave a {type(packet).__name__} where a bench.pipeline.Packet is due")
-            stamp = trace.packet(len(packet.samples), packet.sample_rate, packet.after)
+            arrived_ns = trace.clock.now_ns()
+            _check(packet, reply)
+            stamp = trace.packet(len(packet.samples), packet.sample_rate, packet.after, arrived_ns)
             if not reply:
                 on_first_packet(stamp)
-            _check(packet, reply)
             reply.append((packet.samples, packet.sample_rate))
             if speech.cancelled:
                 raise TurnCancelled
@@ -84,12 +88,18 @@ def _listen_to(
             close()
 
 
-def _check(packet: Packet, before: list[tuple[Samples, int]]) -> None:
-    """Raises `ValueError` for a packet that nobody could play."""
+def _check(packet: object, before: list[tuple[Samples, int]]) -> None:
+    """Raises `TypeError` or `ValueError` for a packet that nobody could play; its stamp has been taken already."""
+    if not isinstance(packet, Packet) or not isinstance(packet.samples, np.ndarray):
+        raise TypeError(f"the pipeline gave a {type(packet).__name__} where a bench.pipeline.Packet of samples is due")
     samples, rate = packet.samples, packet.sample_rate
     if samples.ndim != 1 or not len(samples) or samples.dtype != np.float32:
         raise ValueError(f"a packet must hold float32 samples (n,), this one is {samples.dtype} {samples.shape}")
-    if rate <= 0 or (before and before[0][1] != rate):
-        raise ValueError(f"a packet came at {rate} Hz" + (f", the first one at {before[0][1]} Hz" if before else ""))
+    if type(rate) is not int or rate not in RATES:
+        raise ValueError(f"a packet came at {rate} Hz; a whole number from {RATES[0]} to {RATES[-1]} is due")
+    if before and before[0][1] != rate:
+        raise ValueError(f"a packet came at {rate} Hz, the first one at {before[0][1]} Hz")
     if not np.isfinite(samples).all():
         raise ValueError("a packet holds samples that are no numbers (NaN or infinite)")
+    if np.abs(samples).max() > LOUDEST:
+        raise ValueError(f"a packet holds samples up to {np.abs(samples).max():.3g}; they must lie in [-1, 1]")

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import registry
+from bench.codec import DecodeError, decode, encode
 from bench.errors import BenchError
-from bench.pipeline import Pipeline, Samples, Settings
+from bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
 from bench.run.protocol import (
     VERSION,
     Answer,
@@ -39,6 +40,7 @@ from bench.run.protocol import (
 )
 from bench.run.speech import HeardSpeech
 from bench.run.turn import Answered, perform
+from bench.text import clean, reason
 from bench.timing.clock import MonotonicClock
 from bench.timing.cuda import GpuRecorder, TorchCuda
 from bench.timing.spans import PacketStamp
@@ -77,7 +79,8 @@ class _Worker:
                 if not self._heard(message):
                     self._inbox.put(message)
         except Exception:
-            os._exit(0)
+            # The manager is gone: whatever this worker started goes with it.
+            os.killpg(0, signal.SIGKILL)
 
     def _heard(self, message: Any) -> bool:
         speech = self._speech
@@ -118,11 +121,10 @@ class _Worker:
             pipeline = registry.pipeline(hello.pipeline)(settings)
             gpu = GpuRecorder(TorchCuda(hello.device), self._clock) if hello.device.startswith("cuda") else None
             pipeline.load()
-            weights, facts = pipeline.weights(), dict(pipeline.facts())
+            weights, facts = _said_of_itself(pipeline)
         except Exception as error:
             traceback.print_exc()
-            text = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
-            self._channel.send(Refused(text))
+            self._channel.send(Refused(clean(str(error)) if isinstance(error, BenchError) else reason(error)))
             return None
         load_ns = self._clock.now_ns() - began_ns
         # Garbage collections over the loaded model would show up as rare slow turns.
@@ -145,7 +147,6 @@ class _Worker:
 
         answered = perform(pipeline, speech, trace, gpu, announce)
         self._speech = None
-        reason = answered.reason
         audio, problem = _keep(answered, ask.keep_audio)
         self._channel.send(
             Answer(
@@ -154,7 +155,7 @@ class _Worker:
                 answered.trace,
                 answered.reply_levels,
                 audio,
-                reason or problem,
+                answered.reason or problem,
                 answered.flags,
             )
         )
@@ -172,9 +173,19 @@ def _keep(answered: Answered, path: str) -> tuple[str, str]:
         rate = answered.reply[0][1]
         samples = np.concatenate([samples for samples, _ in answered.reply])
         soundfile.write(Path(path), samples, rate, format="FLAC", subtype="PCM_16")
-    except (ImportError, OSError, RuntimeError) as error:
-        return "", f"the reply's audio was not kept: {error}"
+    except Exception as error:
+        return "", f"the reply's audio was not kept: {reason(error)}"
     return path, ""
+
+
+def _said_of_itself(pipeline: Pipeline) -> tuple[tuple[Weights, ...], dict[str, OptionValue]]:
+    """Weights and facts, checked. Raises `BenchError` naming what does not have the declared form."""
+    try:
+        weights = tuple(decode(Weights, encode(each), "weights()") for each in pipeline.weights())
+        facts = decode(dict[str, OptionValue], dict(pipeline.facts()), "facts()")
+    except DecodeError as error:
+        raise BenchError(f"The pipeline says of itself what cannot be recorded: {error}.") from error
+    return weights, {clean(name): clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
 
 
 def _die_with_parent() -> None:

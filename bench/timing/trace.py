@@ -17,6 +17,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from bench.text import clean
 from bench.timing.clock import Clock
 from bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
 
@@ -133,11 +134,12 @@ class Trace:
 
     def text(self, kind: str, text: str) -> None:
         """Keep a text of this turn: `kind` is `transcript` (what was heard) or `reply` (what is being said)."""
-        self._texts.append(Text(kind, text))
+        self._texts.append(Text(kind, clean(text)))
 
-    def packet(self, samples: int, sample_rate: int, after: HandOff | None) -> PacketStamp:
-        """Stamp a packet's arrival; called by the harness alone."""
-        stamp = PacketStamp(self._now_ns(), samples, sample_rate, get_ident(), after.id if after else None)
+    def packet(self, samples: int, sample_rate: int, after: HandOff | None, at_ns: int | None = None) -> PacketStamp:
+        """Record a packet's arrival, now or at `at_ns`; called by the harness alone."""
+        arrived_ns = self._now_ns() if at_ns is None else at_ns
+        stamp = PacketStamp(arrived_ns, samples, sample_rate, get_ident(), after.id if after else None)
         self._packets.append(stamp)
         return stamp
 

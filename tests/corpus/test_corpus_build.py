@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         (("seed = 1", ""), CorpusError, "field 'seed' is missing"),
         (("= 300", "= 300 ms"), CorpusError, "is not a recipe"),
         (("= 300", "= -300"), CorpusError, r"\[finish\] is out of range"),
-        (("-70.0", "nan"), CorpusError, r"\[finish\] is out of range"),
+        (("-70.0", "nan"), CorpusError, "expected a finite number, found nan"),
         (("-6.0", "6.0"), CorpusError, r"\[finish\] is out of range"),
         (("ENGINE", "festival"), CorpusError, "expected one of flite, espeak-ng, found text 'festival'"),
         (('"hello"', '"../hello"'), CorpusError, r"'\.\./hello' is used twice or cannot name a file"),

@@ -104,3 +104,39 @@ def test_a_damaged_folder_never_gives_anything_but_a_message(
             run.evidence(turn)
     except BenchError:
         pass
+
+
+@pytest.mark.parametrize("name", ["turns.jsonl", "traces.jsonl"])
+def test_a_lost_file_is_not_an_empty_run(tmp_path: Path, name: str) -> None:
+    path = made_run(tmp_path)
+    (path / name).unlink()
+    with pytest.raises(RunError, match="is missing"):
+        read_run(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"label": "a"', '"label": "../../zz"', "cannot be a label"),
+        ('"deadline_ms": 5000.0', '"deadline_ms": 1' + "0" * 400, "too large"),
+        ('"deadline_ms": 5000.0', '"deadline_ms": NaN', "finite"),
+        ('"seed": 0', '"seed": {}', "whole number"),
+    ],
+)
+def test_a_hostile_manifest_is_refused(tmp_path: Path, before: str, after: str, message: str) -> None:
+    path = made_run(tmp_path)
+    manifest = path / "manifest.json"
+    text = manifest.read_text()
+    assert before in text
+    manifest.write_text(text.replace(before, after))
+    with pytest.raises(RunError, match=message):
+        read_run(path)
+
+
+def test_an_offset_beyond_the_file_is_damage(tmp_path: Path) -> None:
+    path = made_run(tmp_path)
+    turns = path / "turns.jsonl"
+    turns.write_text(turns.read_text().replace('"evidence_at":0', '"evidence_at":999999999999', 1))
+    run = read_run(path)
+    with pytest.raises(RunError, match="damaged"):
+        run.evidence(run.turns[0])

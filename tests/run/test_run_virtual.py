@@ -91,3 +91,23 @@ def test_realtime_frames_come_when_they_have_been_spoken(tmp_path: Path) -> None
     assert len(delivery.lateness_ns) == 10
     assert set(delivery.lateness_ns) == {0}
     assert delivery.last_frame_ns == delivery.t0_ns == delivery.start_ns + 200 * MS
+
+
+def test_a_start_that_measured_nothing_is_a_segment_too(tmp_path: Path) -> None:
+    from made import Silence, manifest, request, segment, utterances
+
+    from bench.record.store import RunWriter
+    from bench.run.local import LocalRespondent
+    from bench.run.manager import Manager
+    from bench.timing.clock import VirtualClock
+
+    clips = utterances(1)
+    what = manifest({"a": "hear; tts 5; packet 100"}, clips)
+    path = tmp_path / "run"
+    with RunWriter.create(path, what) as writer:
+        writer.segment(segment(0, ()))
+    with RunWriter.resume(path) as writer:
+        respondent = LocalRespondent(request("a", "hear; tts 5; packet 100"), VirtualClock())
+        Manager(what, writer, {"a": respondent}, clips, Silence()).run((), segment, len(read_run(path).segments))
+    assert [each.segment for each in read_run(path).segments] == [0, 1]
+    assert {turn.segment for turn in read_run(path).turns} == {1}

@@ -36,7 +36,9 @@ class TransformersLM(LLM):
             Option("llm-model", "", "folder of a published model, or the hub name of one fetched before"),
             Option("llm-max-tokens", 128, "longest reply, in tokens"),
         ),
-        requires=tuple(Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers")),
+        requires=tuple(
+            Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers", "safetensors")
+        ),
         gpu="optional",
     )
 

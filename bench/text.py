@@ -1,0 +1,29 @@
+"""Texts from outside, made fit for terminals, files and pages."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_REASON = 2000
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+"""What may be a label: it names files, and stands in tables and pages."""
+
+
+def clean(text: str) -> str:
+    """The text without what no file or terminal should get: lone surrogates, and control characters but \\n and \\t."""
+    if text.isascii() and text.isprintable():
+        return text
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(
+        mark if mark in "\n\t" or (ord(mark) >= 32 and not 127 <= ord(mark) < 160) else "\ufffd" for mark in whole
+    )
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, in one clean text of bounded length; also if it cannot say anything."""
+    try:
+        said = str(error)
+    except Exception:
+        said = "it cannot say what happened"
+    text = clean(f"{type(error).__name__}: {said}" if said else type(error).__name__)
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
