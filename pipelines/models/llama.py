@@ -6,7 +6,6 @@ Nothing here reads from the device, so a step can be launched before the last on
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.errors import WeightsError
+from pipelines.models.kv_cache import KVCache, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,79 +85,6 @@ def _rope_from_json(json: Mapping[str, Any], where: str) -> tuple[float, RopeSca
     )
 
 
-def inverse_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None, device: torch.device) -> Tensor:
-    """Rotation per position of each pair of channels, `(head_dim / 2,)` float32 radians.
-
-    Wavelengths above `original / low_freq_factor` are stretched by `factor`, those below `original / high_freq_factor`
-    are kept, and in between the two are blended linearly (Llama 3.1's rope_type "llama3").
-    """
-    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim
-    frequencies: Tensor = 1.0 / theta**exponents
-    if scaling is None:
-        return frequencies
-    turns = scaling.original_positions * frequencies / (2 * math.pi)
-    kept = ((turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)).clamp(0, 1)
-    return frequencies * ((1 - kept) / scaling.factor + kept)
-
-
-class KVCache:
-    """What a decoder remembers of one sequence: keys and values of up to `length` positions, preallocated.
-
-    It also holds the rotations of those positions. `used` is the number of positions filled; set it to 0 for a new
-    sequence.
-    """
-
-    def __init__(self, config: LlamaConfig, length: int, device: torch.device, dtype: torch.dtype) -> None:
-        shape = (config.layers, 1, config.kv_heads, length, config.head_dim)
-        self.length = length
-        self.used = 0
-        self._keys = torch.empty(shape, device=device, dtype=dtype)
-        self._values = torch.empty(shape, device=device, dtype=dtype)
-        self._positions = torch.arange(length, device=device)
-        frequencies = inverse_frequencies(config.head_dim, config.rope_theta, config.rope_scaling, device)
-        angles = torch.outer(self._positions.float(), frequencies)
-        self._cos = torch.cat((angles.cos(), angles.cos()), dim=-1).to(dtype)
-        self._sin = torch.cat((-angles.sin(), angles.sin()), dim=-1).to(dtype)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes taken by keys and values."""
-        return self._keys.nbytes + self._values.nbytes
-
-    def window(self, new: int) -> Window:
-        """The next `new` positions, seen by every layer alike. Raises `ValueError` when they do not fit."""
-        if self.used + new > self.length:
-            raise ValueError(f"{self.used} + {new} positions do not fit a cache of {self.length}")
-        start, end = self.used, self.used + new
-        causal = start == 0 and new > 1
-        mask = None
-        if start > 0 and new > 1:
-            mask = self._positions[:end] <= self._positions[start:end, None]
-        return Window(start, end, self._cos[start:end], self._sin[start:end], causal, mask)
-
-    def append(self, layer: int, window: Window, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store keys and values `(1, kv_heads, new, head_dim)` of a layer; returns all up to the window's end."""
-        self._keys[layer, :, :, window.start : window.end] = keys
-        self._values[layer, :, :, window.start : window.end] = values
-        return self._keys[layer, :, :, : window.end], self._values[layer, :, :, : window.end]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Positions `start` to `end`: their rotations, and what they may look at."""
-
-    start: int
-    end: int
-    cos: Tensor
-    sin: Tensor
-    causal: bool
-    mask: Tensor | None
-
-    def rotate(self, x: Tensor) -> Tensor:
-        """RoPE on `(..., new, head_dim)`; the sign of rotate_half is kept in `sin`, which spares a copy."""
-        return torch.addcmul(x * self.cos, x.roll(x.shape[-1] // 2, -1), self.sin)
-
-
 class RMSNorm(nn.Module):
     """x / sqrt(mean(x²) + eps) · weight."""
 
@@ -183,20 +110,35 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden, config.kv_heads * config.head_dim, bias=False)
         self.o_proj = nn.Linear(config.heads * config.head_dim, config.hidden, bias=False)
 
-    def forward(self, x: Tensor, cache: KVCache, layer: int, window: Window) -> Tensor:
-        """`(n, hidden)` to the same; the new keys and values go into the cache."""
-        queries = window.rotate(self._heads(self.q_proj(x)))
+    def forward(self, x: Tensor, cache: KVCache, layer: int, window: Window, last: bool = False) -> Tensor:
+        """`(n, hidden)` to the same, or with `last` to `(1, hidden)`; new keys and values go into the cache."""
         keys = window.rotate(self._heads(self.k_proj(x)))
         keys, values = cache.append(layer, window, keys, self._heads(self.v_proj(x)))
-        mixed = functional.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=window.mask, is_causal=window.causal, enable_gqa=self.grouped
-        )
+        if last:
+            x, window = x[-1:], window.last()
+        queries = window.rotate(self._heads(self.q_proj(x)))
+        mixed = _attend(queries, keys, values, window, self.grouped)
         out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(x.shape[0], -1))
         return out
 
     def _heads(self, x: Tensor) -> Tensor:
         """`(n, heads · head_dim)` to `(1, heads, n, head_dim)`: four dimensions, as the fused kernels want."""
         return x.view(1, x.shape[0], -1, self.head_dim).transpose(1, 2)
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, window: Window, grouped: bool) -> Tensor:
+    """Queries `(1, heads, n, head_dim)` over keys and values `(1, kv_heads, length, head_dim)`, to the same as queries.
+
+    On the CPU one query is taken in float32: torch's kernel for it is several times slower in 16 bit than the way there
+    and back.
+    """
+    kind = queries.dtype
+    if queries.shape[2] == 1 and queries.device.type == "cpu":
+        queries, keys, values = queries.float(), keys.float(), values.float()
+    mixed = functional.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=window.mask, is_causal=window.causal, enable_gqa=grouped
+    )
+    return mixed.to(kind)
 
 
 class MLP(nn.Module):
@@ -224,9 +166,10 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden, config.rms_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden, config.rms_eps)
 
-    def forward(self, x: Tensor, cache: KVCache, layer: int, window: Window) -> Tensor:
-        """`(n, hidden)` to the same."""
-        x = x + self.self_attn(self.input_layernorm(x), cache, layer, window)
+    def forward(self, x: Tensor, cache: KVCache, layer: int, window: Window, last: bool = False) -> Tensor:
+        """`(n, hidden)` to the same, or to `(1, hidden)` for the last position alone."""
+        mixed = self.self_attn(self.input_layernorm(x), cache, layer, window, last)
+        x = x[-1:] + mixed if last else x + mixed
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
 
@@ -237,12 +180,20 @@ class Layers(nn.ModuleList):
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__(Layer(config) for _ in range(config.layers))
 
-    def forward(self, x: Tensor, cache: KVCache) -> Tensor:
-        """Run `(n, hidden)` as the next n positions of the cached sequence; returns `(n, hidden)`."""
-        window = cache.window(x.shape[0])
+    def forward(self, x: Tensor, cache: KVCache, last: bool = False) -> Tensor:
+        """Run `(n, hidden)` as the next n positions of the cached sequence; returns `(n, hidden)`.
+
+        With `last` only the last position comes out, `(1, hidden)`: of the others, the last layer needs no more than
+        keys and values.
+        """
+        out = self.run(x, cache, cache.window(x.shape[0]), last)
+        cache.used += x.shape[0]
+        return out
+
+    def run(self, x: Tensor, cache: KVCache, window: Window, last: bool = False) -> Tensor:
+        """The same at the positions of `window`; how far the cache is filled is the caller's to note."""
         for index, layer in enumerate(self):
-            x = layer(x, cache, index, window)
-        cache.used = window.end
+            x = layer(x, cache, index, window, last and index == len(self) - 1)
         return x
 
 
@@ -273,8 +224,12 @@ class Llama(nn.Module):
 
     def forward(self, embeds: Tensor, cache: KVCache) -> Tensor:
         """Take in the next positions `(n, hidden)`; returns the last one's normed state, `(1, hidden)`."""
-        out: Tensor = self.model.norm(self.model.layers(embeds, cache)[-1:])
+        out: Tensor = self.model.norm(self.model.layers(embeds, cache, last=True))
         return out
+
+    def remember(self, embeds: Tensor, cache: KVCache) -> None:
+        """Take in the next positions `(n, hidden)` without asking what comes after them."""
+        self.model.layers(embeds, cache, last=True)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores `(n, vocab)` of the tokens that may follow the states `(n, hidden)`."""

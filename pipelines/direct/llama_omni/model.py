@@ -14,7 +14,8 @@ from pipelines.direct.llama_omni.encoder import SpeechEncoder
 from pipelines.direct.llama_omni.features import LogMel
 from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
 from pipelines.direct.llama_omni.vocoder import Vocoder
-from pipelines.models.llama import KVCache, Llama
+from pipelines.models.kv_cache import KVCache
+from pipelines.models.llama import Llama
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,9 @@ def compare(folder: Path) -> Iterator[Line]:
         yield from golden.close("encoder_out", watch.all("encoder"))
         yield from golden.close("speech_embeds", watch.all("adaptor"))
         if watch.prompt is not None:
-            yield from golden.close("inputs_embeds", watch.prompt)
+            # The text before the speech was taken in ahead of the turn.
+            head = Prompt(golden.input_ids, CPU).head(model.llm.embed)
+            yield from golden.close("inputs_embeds", torch.cat((head, watch.prompt)))
         yield from golden.close("dec_hidden", watch.all("llm"))
         yield from golden.close("ctc_logits", watch.all("speech_decoder"))
         yield from golden.exact("ctc_pred", watch.all("speech_decoder").argmax(dim=-1))

@@ -47,6 +47,14 @@ class Prompt:
         self._after = torch.tensor(ids[place + 1 :], dtype=torch.int64, device=device)
         self.text_tokens = len(ids) - 1
 
+    def head(self, embed: Callable[[Tensor], Tensor]) -> Tensor:
+        """Embeddings `(k, hidden)` of the text before the speech: the same in every turn."""
+        return embed(self._before)
+
+    def rest(self, embed: Callable[[Tensor], Tensor], speech: Tensor) -> Tensor:
+        """Embeddings of speech `(m, hidden)` and the text after it."""
+        return torch.cat((speech, embed(self._after)))
+
     def splice(self, embed: Callable[[Tensor], Tensor], speech: Tensor) -> Tensor:
         """Embeddings of text, speech `(m, hidden)`, text: `(text_tokens + m, hidden)`."""
-        return torch.cat((embed(self._before), speech, embed(self._after)))
+        return torch.cat((self.head(embed), self.rest(embed, speech)))

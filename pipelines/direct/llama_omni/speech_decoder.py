@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pipelines.direct.llama_omni.config import SpeechDecoderConfig
-from pipelines.models.llama import KVCache, Layers
+from pipelines.models.kv_cache import KVCache
+from pipelines.models.llama import Layers
 
 
 class SpeechDecoder(nn.Module):

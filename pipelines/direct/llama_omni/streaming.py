@@ -49,10 +49,19 @@ class Assistant:
         self.prompt_tokens = min(plan.prompt.text_tokens + speech, model.config.longest_prompt)
         self.text_cache = model.text_cache(self.prompt_tokens + plan.max_new_tokens)
         self.speech_cache = model.speech_cache(plan.max_new_tokens)
+        self._remember_head()
+
+    @torch.inference_mode()
+    def _remember_head(self) -> None:
+        """Take in the text before the speech, once: every turn begins with it."""
+        head = self.plan.prompt.head(self.model.llm.embed)[: self.prompt_tokens - 1]
+        if len(head):
+            self.model.llm.remember(head, self.text_cache)
+        self.head_tokens = self.text_cache.used
 
     def turn(self, trace: Trace) -> Turn:
         """Begin a turn; the one before it must be over."""
-        self.text_cache.used = 0
+        self.text_cache.used = self.head_tokens
         self.speech_cache.used = 0
         return Turn(self, trace)
 
@@ -97,8 +106,8 @@ class Turn:
 
     def _prefill(self, speech: Tensor) -> tuple[Tensor, Tensor]:
         with self._trace.stage("llm.prefill", gpu=True) as span:
-            embeds = self._plan.prompt.splice(self._model.llm.embed, speech)
-            chosen = self._next(embeds[: self._assistant.prompt_tokens])
+            embeds = self._plan.prompt.rest(self._model.llm.embed, speech)
+            chosen = self._next(embeds[: self._assistant.prompt_tokens - self._assistant.head_tokens])
             span.first_output()
         return chosen
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipelines.direct.llama_omni.config import SpeechDecoderConfig
 from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
-from pipelines.models.llama import KVCache, LlamaConfig, RopeScaling
+from pipelines.models.kv_cache import KVCache
+from pipelines.models.llama import LlamaConfig, RopeScaling
 
 LAMBDA = 5
 CPU = torch.device("cpu")

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.errors import WeightsError
-from pipelines.models.llama import KVCache, Llama, LlamaConfig, RopeScaling, inverse_frequencies
+from pipelines.models.kv_cache import KVCache, inverse_frequencies
+from pipelines.models.llama import Llama, LlamaConfig, RopeScaling
 
 CPU = torch.device("cpu")
 SCALING = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=64)
@@ -127,3 +130,33 @@ def test_configurations_old_and_new_read_alike() -> None:
 def test_a_configuration_without_a_field_names_it() -> None:
     with pytest.raises(WeightsError, match=r"config\.json has no field 'hidden_size'"):
         LlamaConfig.from_json({"num_hidden_layers": 2}, "config.json")
+
+
+@settings(max_examples=30, deadline=None)
+@given(before=st.integers(0, 20), new=st.integers(1, 8), spare=st.integers(0, 9), seed=st.integers(0, 99))
+def test_a_step_at_places_known_to_the_device_is_the_plain_step(before: int, new: int, spare: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    llama = Llama(CONFIG).eval().requires_grad_(False)
+    plain, ours = (KVCache(CONFIG, before + new + spare, CPU, torch.float32) for _ in range(2))
+    head, tail = torch.randn(before, 24), torch.randn(new, 24)
+    if before:
+        llama.remember(head, plain)
+        llama.remember(head, ours)
+    expected = llama.model.layers(tail, plain)
+    window = ours.window_at(ours.next_places(new), ours.length)
+    torch.testing.assert_close(llama.model.layers.run(tail, ours, window), expected, rtol=1e-4, atol=1e-5)
+    assert plain.used == before + new
+    torch.testing.assert_close(
+        llama.model.layers.run(tail, ours, window, last=True), expected[-1:], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_one_query_in_16_bit_is_what_the_whole_sequence_gives(grouped: bool) -> None:
+    config = CONFIG if grouped else replace(CONFIG, kv_heads=6)
+    llama = model(config).to(torch.bfloat16)
+    embeds = torch.randn(9, 24).bfloat16()
+    whole, stepped = (KVCache(config, 9, CPU, torch.bfloat16) for _ in range(2))
+    expected = llama(embeds, whole)
+    llama.remember(embeds[:8], stepped)
+    torch.testing.assert_close(llama(embeds[8:], stepped), expected, rtol=5e-2, atol=5e-2)
