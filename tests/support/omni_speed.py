@@ -1,0 +1,219 @@
+"""The plain model and ours with the same weights and the same work, to be timed against each other."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from plain_omni import PlainOmni, Reply, Sizes
+from recorded_omni import encoder_tensors, shards
+from torch import Tensor
+from torch.nn import functional
+
+from bench.stats.paired import paired_ratio
+from bench.timing.clock import MonotonicClock
+from bench.timing.spans import TurnTrace
+from bench.timing.trace import Trace
+from pipelines.direct.llama_omni import dummy
+from pipelines.direct.llama_omni.choosing import Choices, Sampling
+from pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, SpeechDecoderConfig
+from pipelines.direct.llama_omni.model import LlamaOmni
+from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+from pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
+from pipelines.models.llama import LlamaConfig, RopeScaling
+
+CPU = torch.device("cpu")
+AUDIO = np.random.default_rng(5).normal(0, 0.1, 48_000).astype(np.float32)
+BEFORE, AFTER = tuple(range(10, 55)), tuple(range(60, 81))
+"""66 text positions, as many as the published prompt is thought to have; 300 of speech lie between."""
+
+TINY = Sizes(positions=100, llm=(2, 64, 2, 2, 128), decoder=(2, 256, 4, 512), vocab=128, units=1000, channels=32)
+SMALL = Sizes(
+    positions=1500,
+    encoder=(4, 384, 6),
+    adaptor=2048,
+    llm=(4, 512, 8, 8, 1408),
+    vocab=4096,
+    decoder=(2, 512, 8, 1408),
+    units=1000,
+    embedding=128,
+    channels=512,
+)
+MIDDLE = replace(SMALL, encoder=(6, 512, 8), llm=(8, 1024, 16, 16, 2816), vocab=32_000, decoder=(2, 1024, 16, 2816))
+
+
+class Plain(PlainOmni):
+    """The plain model in a precision of choice. With `labels` their units are spoken, after the full arithmetic."""
+
+    def __init__(self, sizes: Sizes, labels: Tensor | None = None) -> None:
+        super().__init__(sizes)
+        self.vocoder.fold()
+        self.scores = None if labels is None else functional.one_hot(labels.flatten(), sizes.units + 1).float()
+
+    def in_bfloat16(self) -> Plain:
+        """A copy of it; the vocoder stays in float32, as published."""
+        other = copy.deepcopy(self).bfloat16()
+        other.vocoder = self.vocoder
+        return other
+
+    def mel(self, audio: np.ndarray) -> Tensor:
+        return super().mel(audio).to(self.output_proj.weight.dtype)
+
+    def ctc(self, states: Tensor) -> Tensor:
+        scores = super().ctc(states)
+        return scores if self.scores is None else self.scores[: len(scores)]
+
+    def chunks(self, tokens: int, chunk_units: int | None = 10, reply: Reply | None = None) -> Iterator[Tensor]:
+        """The answer to `AUDIO`, whose end is not heard before `tokens` tokens."""
+        return self.stream(AUDIO, BEFORE, AFTER, tokens, (), chunk_units, reply)
+
+
+class Ours:
+    """Our model with a plain one's weights."""
+
+    def __init__(
+        self,
+        plain: Plain,
+        labels: Tensor | None,
+        tokens: int,
+        dtype: torch.dtype = torch.float32,
+        sound: torch.dtype = torch.float32,
+    ) -> None:
+        model = with_weights_of(plain, dtype)
+        model.vocoder.sound_in(sound)
+        self.plan = Plan(
+            prompt=Prompt([*BEFORE, SPEECH_TOKEN, *AFTER], CPU),
+            choices=Choices(Sampling(), CPU) if labels is None else FixedLabels(labels),
+            eos=frozenset(),
+            max_new_tokens=tokens,
+            chunk_units=10,
+        )
+        self.assistant = Assistant(model, self.plan)
+
+    def turn(self) -> tuple[Turn, Trace]:
+        trace = Trace(MonotonicClock())
+        return self.assistant.turn(trace), trace
+
+    def chunks(self) -> Iterator[object]:
+        return self.turn()[0].packets(AUDIO)
+
+    def traced(self, chunk_units: int | None) -> TurnTrace:
+        """A whole turn with another chunk size."""
+        self.assistant.plan = replace(self.plan, chunk_units=chunk_units)
+        turn, trace = self.turn()
+        for _ in turn.packets(AUDIO):
+            pass
+        return trace.finish()
+
+
+class FixedLabels(Choices):
+    """Given labels, after the full arithmetic."""
+
+    def __init__(self, labels: Tensor) -> None:
+        super().__init__(Sampling(), CPU)
+        self._labels = labels
+
+    def labels(self, logits: Tensor, step: int) -> Tensor:
+        super().labels(logits, step)
+        return self._labels[step]
+
+
+def fixed_labels(tokens: int) -> Tensor:
+    """`(tokens, 25)`: 5 to 9 units per token, as dummy weights have them."""
+    return dummy._unit_frames(tokens, 25, 1000, torch.Generator().manual_seed(0))
+
+
+def with_weights_of(plain: Plain, dtype: torch.dtype) -> LlamaOmni:
+    """Our model, not packed yet."""
+    model = LlamaOmni.without_weights(config_of(plain.sizes), CPU, dtype)
+    tensors, renamed = (
+        shards(plain),
+        {"model.speech_projector.": model.adaptor, "speech_generator.": model.speech_decoder},
+    )
+    loads = [(model.encoder, encoder_tensors(plain)), (model.vocoder, plain.vocoder.state_dict())]
+    loads += [
+        (part, {n.removeprefix(p): t for n, t in tensors.items() if n.startswith(p)}) for p, part in renamed.items()
+    ]
+    loads += [(model.llm, {n: t for n, t in tensors.items() if not n.startswith(tuple(renamed))})]
+    kinds = {id(part): kind for part, kind in model.parts().values()}
+    for part, state in loads:
+        part.to(kinds[id(part)]).to_empty(device="cpu").load_state_dict(state)
+    return model
+
+
+def config_of(sizes: Sizes) -> OmniConfig:
+    layers, hidden, heads, kv_heads, inner = sizes.llm
+    scaling = RopeScaling(8.0, 1.0, 4.0, 8192)
+    llm = LlamaConfig(hidden, layers, heads, kv_heads, hidden // heads, inner, sizes.vocab, rope_scaling=scaling)
+    layers, width, heads, inner = sizes.decoder
+    decoder = replace(
+        llm, hidden=width, layers=layers, heads=heads, kv_heads=heads, head_dim=width // heads, intermediate=inner
+    )
+    base, encoder = dummy.config("8b"), sizes.encoder
+    return OmniConfig(
+        encoder=EncoderConfig(sizes.mels, sizes.positions, encoder[1], encoder[2], encoder[0]),
+        adaptor=AdaptorConfig(sizes.joined, encoder[1], hidden, sizes.adaptor),
+        llm=llm,
+        speech_decoder=SpeechDecoderConfig(hidden, decoder, sizes.units, sizes.frames_per_token),
+        vocoder=replace(
+            base.vocoder,
+            units=sizes.units,
+            embedding=sizes.embedding,
+            duration_inner=sizes.embedding,
+            first_channels=sizes.channels,
+        ),
+        bos=0,
+        eos=(),
+    )
+
+
+def first(chunks: Iterator[object]) -> None:
+    """The first packet alone."""
+    next(chunks)
+    chunks.close()  # type: ignore[attr-defined]
+
+
+def whole(chunks: Iterator[object]) -> None:
+    for _ in chunks:
+        pass
+
+
+def paired_seconds(ways: Sequence[Callable[[], None]], pairs: int) -> list[list[float]]:
+    """Seconds of each way, `pairs` times, interleaved and every other time in reverse: drift hits all alike."""
+    taken: list[list[float]] = [[] for _ in ways]
+    for pair in range(pairs):
+        order = range(len(ways)) if pair % 2 == 0 else reversed(range(len(ways)))
+        for way in order:
+            start = time.perf_counter()
+            ways[way]()
+            taken[way].append(time.perf_counter() - start)
+    return taken
+
+
+def told(name: str, plain: Sequence[float], ours: Sequence[float], goal: float) -> str:
+    """One line: medians, ratio, its interval if the pairs allow one, and the goal."""
+    ratio = paired_ratio(ours, plain, range(len(plain)))
+    assert ratio is not None
+    low = ratio.interval.low if ratio.interval else min(a / b for a, b in zip(plain, ours, strict=True))
+    high = ratio.interval.high if ratio.interval else max(a / b for a, b in zip(plain, ours, strict=True))
+    kind = "95 %" if ratio.interval else "lowest and highest"
+    verdict = "met" if low >= goal else "NOT MET"
+    return (
+        f"{name:<44} plain {np.median(plain):7.3f} s  ours {np.median(ours):7.3f} s  {ratio.value:5.2f} times faster "
+        f"({low:.2f} to {high:.2f}, {kind}, {len(plain)} pairs; goal {goal:g}: {verdict})"
+    )
+
+
+@contextmanager
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
