@@ -227,6 +227,11 @@ class Llama(nn.Module):
         out: Tensor = self.model.norm(self.model.layers(embeds, cache, last=True))
         return out
 
+    def step(self, ids: Tensor, cache: KVCache, window: Window) -> tuple[Tensor, Tensor]:
+        """Take in ids `(n,)` at `window`: the last one's normed state `(1, hidden)`, and scores `(1, vocab)`."""
+        hidden: Tensor = self.model.norm(self.model.layers.run(self.embed(ids), cache, window, last=True))
+        return hidden, self.logits(hidden)
+
     def remember(self, embeds: Tensor, cache: KVCache) -> None:
         """Take in the next positions `(n, hidden)` without asking what comes after them."""
         self.model.layers(embeds, cache, last=True)

@@ -77,11 +77,12 @@ class SpeechEncoder(nn.Module):
         self.ln_post = nn.LayerNorm(config.state)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Features `(mels, 2 · positions)` of any float type to `(1, positions, state)` in the model's type."""
+        """Features `(mels, 2 · n)` of any float type to `(1, n, state)` in the model's type; `n` up to `positions`."""
         x = mel.to(self.positional_embedding.dtype)[None]
         x = functional.gelu(self.conv1(x))
         x = functional.gelu(self.conv2(x))
-        x = x.transpose(1, 2) + self.positional_embedding
+        x = x.transpose(1, 2)
+        x = x + self.positional_embedding[: x.shape[1]]
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.ln_post(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pipelines.direct.llama_omni.config import SpeechDecoderConfig
-from pipelines.models.kv_cache import KVCache
+from pipelines.models.kv_cache import KVCache, Window
 from pipelines.models.llama import Layers
 
 
@@ -24,7 +24,15 @@ class SpeechDecoder(nn.Module):
 
     def forward(self, states: Tensor, cache: KVCache) -> Tensor:
         """The next text tokens' states `(m, state)` to CTC logits `(λ · m, units + 1)`; the last class is the blank."""
-        # Copies of a state have one projection: it is made once, before copying.
-        frames = self.input_proj(states).repeat_interleave(self.config.frames_per_token, dim=0)
-        out: Tensor = self.output_proj(self.layers(frames, cache))
+        out: Tensor = self.output_proj(self.layers(self._frames(states), cache))
         return out
+
+    def step(self, states: Tensor, cache: KVCache, window: Window) -> tuple[Tensor]:
+        """The same at the positions of `window`."""
+        return (self.output_proj(self.layers.run(self._frames(states), cache, window)),)
+
+    def _frames(self, states: Tensor) -> Tensor:
+        """`(m, state)` to `(λ · m, hidden)`. Copies of a state have one projection: it is made before copying."""
+        projected: Tensor = self.input_proj(states)
+        copies = projected[:, None].expand(-1, self.config.frames_per_token, -1)
+        return copies.reshape(-1, projected.shape[-1])

@@ -6,8 +6,9 @@ and whether a chunk is due must be known before it is decided what to launch nex
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from bench.timing.trace import Trace
 from pipelines.direct.llama_omni.choosing import Choices
 from pipelines.direct.llama_omni.chunking import Chunker
 from pipelines.direct.llama_omni.ctc import Collapse
+from pipelines.direct.llama_omni.features import HOP
+from pipelines.direct.llama_omni.launching import Launching, Steps
 from pipelines.direct.llama_omni.model import LlamaOmni
 from pipelines.direct.llama_omni.prompt import Prompt
 from pipelines.models.packing import pack
@@ -32,6 +35,9 @@ class Plan:
     eos: frozenset[int]
     max_new_tokens: int
     chunk_units: int | None
+    trimmed: bool = False
+    """Whether the encoder hears no more than the speech, instead of the 30 s that it was trained on."""
+    launching: Launching = field(default_factory=Launching)
 
 
 class Assistant:
@@ -50,6 +56,7 @@ class Assistant:
         self.text_cache = model.text_cache(self.prompt_tokens + plan.max_new_tokens)
         self.speech_cache = model.speech_cache(plan.max_new_tokens)
         self._remember_head()
+        self.steps = Steps(model, self.text_cache, self.speech_cache, self.prompt_tokens, plan.launching)
 
     @torch.inference_mode()
     def _remember_head(self) -> None:
@@ -86,39 +93,55 @@ class Turn:
         """Answer 16 kHz samples `(n,)` float32."""
         self._plan.choices.begin()
         hidden, token = self._prefill(self._listen(samples))
+        ahead = self._assistant.steps.ahead
         while True:
             ended = self._decode_speech(hidden, token)
-            if chunk := self.chunker.due(ended):
-                yield self._packet(self._vocode(chunk))
+            chunk = self.chunker.due(ended)
+            wave = self._vocode(chunk) if chunk else None
+            if ahead and not ended:
+                hidden, token = self._decode_text(token)
+            if wave is not None:
+                yield self._packet(wave)
             if ended:
                 return
-            hidden, token = self._decode_text(token)
+            if not ahead:
+                hidden, token = self._decode_text(token)
 
     def _listen(self, samples: Samples) -> Tensor:
         """Samples to speech embeddings `(m, hidden)`."""
         with self._trace.stage("features", gpu=True):
             mel = self._model.features(samples)
         with self._trace.stage("encoder", gpu=True):
-            frames = self._model.encoder(mel)
+            frames = self._model.encoder(mel[:, : self._heard(len(samples))])
         with self._trace.stage("adaptor", gpu=True):
             speech: Tensor = self._model.adaptor(frames)
         return speech
 
+    def _heard(self, samples: int) -> int:
+        """Mel frames that the encoder is given: all, or those of the speech, filled up to whole embeddings."""
+        model = self._model.config
+        if not self._plan.trimmed:
+            return 2 * model.encoder.positions
+        embeddings = max(1, math.ceil(samples / (2 * HOP * model.adaptor.joined)))
+        return 2 * min(embeddings * model.adaptor.joined, model.encoder.positions)
+
     def _prefill(self, speech: Tensor) -> tuple[Tensor, Tensor]:
         with self._trace.stage("llm.prefill", gpu=True) as span:
             embeds = self._plan.prompt.rest(self._model.llm.embed, speech)
-            chosen = self._next(embeds[: self._assistant.prompt_tokens - self._assistant.head_tokens])
+            kept = embeds[: self._assistant.prompt_tokens - self._assistant.head_tokens]
+            hidden = self._model.llm(kept, self._assistant.text_cache)
+            chosen = hidden, self._choose(self._model.llm.logits(hidden))
             span.first_output()
         return chosen
 
     def _decode_text(self, token: Tensor) -> tuple[Tensor, Tensor]:
         with self._trace.stage("llm.decode", gpu=True):
-            return self._next(self._model.llm.embed(token))
+            hidden, logits = self._assistant.steps.text(token)
+            return hidden, self._choose(logits)
 
-    def _next(self, embeds: Tensor) -> tuple[Tensor, Tensor]:
-        """The state `(1, hidden)` after `embeds`, and the token `(1,)` it predicts; neither is waited for."""
-        hidden = self._model.llm(embeds, self._assistant.text_cache)
-        return hidden, self._plan.choices.token(self._model.llm.logits(hidden), len(self.ids))
+    def _choose(self, logits: Tensor) -> Tensor:
+        """The token `(1,)` that scores `(1, vocab)` predict; it is not waited for."""
+        return self._plan.choices.token(logits, len(self.ids))
 
     def _decode_speech(self, hidden: Tensor, token: Tensor) -> bool:
         """Units of the token that `hidden` predicted; returns whether the reply ends with it.
@@ -126,7 +149,7 @@ class Turn:
         The end of sequence is spoken too: its state yields λ frames like any other.
         """
         with self._trace.stage("speech_decoder", gpu=True):
-            logits = self._model.speech_decoder(hidden, self._assistant.speech_cache)
+            logits = self._assistant.steps.speech(hidden)
             labels = self._plan.choices.labels(logits, len(self.ids))
             both = torch.cat((token, labels))
             with self._trace.device_wait():
@@ -138,7 +161,8 @@ class Turn:
 
     def _vocode(self, chunk: list[int]) -> Tensor:
         vocoder, choices = self._model.vocoder, self._plan.choices
-        with self._trace.stage("vocoder", gpu=True):
+        # Units come from the host: the other stream, if there is one, has nothing to wait for.
+        with torch.cuda.stream(self._assistant.steps.side), self._trace.stage("vocoder", gpu=True):
             embedded = vocoder.embed(torch.tensor(chunk, device=self._model.device))
             predicted = vocoder.durations(vocoder.dur_predictor(embedded))
             durations = choices.durations(predicted, self.chunker.borders[-1][0])
@@ -148,6 +172,7 @@ class Turn:
             return choices.wave(vocoder.sound(embedded, durations, frames))
 
     def _packet(self, wave: Tensor) -> Packet:
-        with self._trace.stage("copy", gpu=True), self._trace.device_wait():
+        side = torch.cuda.stream(self._assistant.steps.side)
+        with side, self._trace.stage("copy", gpu=True), self._trace.device_wait():
             samples: Samples = wave.cpu().numpy().astype(np.float32, copy=False)
         return Packet(samples, SAMPLE_RATE, after=self._trace.hand_off("copy"))

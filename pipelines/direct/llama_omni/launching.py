@@ -1,0 +1,107 @@
+"""How the two steps of every token are put to the device: one by one, or on CUDA as recorded graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipelines.direct.llama_omni.model import LlamaOmni
+from pipelines.models.kv_cache import KVCache
+from pipelines.models.steps import Step, Work
+
+LONGEST_FIRST_CHUNK = 2 * 18
+"""Frames up to which the vocoder is warmed at loading: 18 units, the most that two tokens of dummy work have, of 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launching:
+    """What was asked for; on the CPU none of it has a meaning."""
+
+    graphs: bool = True
+    """Record each step as CUDA graphs."""
+    compiled: bool = False
+    """Have torch.compile make the kernels of each step."""
+    overlap: bool = False
+    """Vocode on a second stream while the LLM goes on."""
+
+
+class Steps:
+    """The LLM's step and the speech decoder's, over an assistant's caches."""
+
+    def __init__(
+        self, model: LlamaOmni, text_cache: KVCache, speech_cache: KVCache, prompt_tokens: int, asked: Launching
+    ) -> None:
+        self._model = model
+        self._text_cache = text_cache
+        self._speech_cache = speech_cache
+        self._text: Step | None = None
+        self._speech: Step | None = None
+        self.side: torch.cuda.Stream | None = None
+        """The stream for sound, if it is not that of the LLM."""
+        self.ahead = False
+        """Whether the LLM's next step is launched before a packet is waited for."""
+        self.notice = ""
+        """How steps are launched, if there was a choice: for the record of a run."""
+        if model.device.type != "cuda":
+            return
+        if asked.overlap:
+            self.side, self.ahead = torch.cuda.Stream(model.device), True  # type: ignore[no-untyped-call]
+        if asked.graphs:
+            self._record(prompt_tokens + 1, asked.compiled)
+        self._warm_vocoder()
+
+    def text(self, token: Tensor) -> tuple[Tensor, Tensor]:
+        """Take in a token `(1,)`; returns the state `(1, hidden)` and the scores `(1, vocab)` of the next one."""
+        if self._text is not None:
+            hidden, logits = self._text(token)
+            return hidden, logits
+        hidden = self._model.llm(self._model.llm.embed(token), self._text_cache)
+        return hidden, self._model.llm.logits(hidden)
+
+    def speech(self, hidden: Tensor) -> Tensor:
+        """CTC scores `(λ, units + 1)` of the token that a state `(1, hidden)` predicted."""
+        if self._speech is not None:
+            return self._speech(hidden)[0]
+        scores: Tensor = self._model.speech_decoder(hidden, self._speech_cache)
+        return scores
+
+    @torch.inference_mode()
+    def _record(self, first_end: int, compiled: bool) -> None:
+        """Capture both steps. What cannot be captured here is launched kernel by kernel, and `notice` says so."""
+        try:
+            text, speech = fixed_steps(self._model, self._text_cache, self._speech_cache, first_end, compiled)
+            graphs = text.record() + speech.record()
+        except Exception as error:  # CUDA, torch.compile and its compilers have no error in common.
+            self.notice = f"not captured, launched kernel by kernel: {type(error).__name__}: {error}".splitlines()[0]
+            return
+        self._text, self._speech = text, speech
+        self.notice = f"{graphs} graphs captured{', of compiled kernels' if compiled else ''}"
+
+    @torch.inference_mode()
+    def _warm_vocoder(self) -> None:
+        """Every length that a first chunk may have, so that no kernel is chosen or loaded while someone waits."""
+        vocoder = self._model.vocoder
+        with torch.cuda.stream(self.side):
+            embedded = vocoder.embed(torch.zeros(1, dtype=torch.int64, device=self._model.device))
+            for frames in range(1, LONGEST_FIRST_CHUNK + 1):
+                vocoder.sound(embedded, torch.tensor([frames], device=self._model.device), frames)
+        torch.cuda.synchronize(self._model.device)
+
+
+def fixed_steps(
+    model: LlamaOmni, text_cache: KVCache, speech_cache: KVCache, first_end: int, compiled: bool = False
+) -> tuple[Step, Step]:
+    """Both steps with fixed shapes; `first_end` is where the LLM's first step ends, at the least."""
+
+    def made(work: Work) -> Work:
+        return torch.compile(work, dynamic=False, fullgraph=True) if compiled else work
+
+    token = torch.zeros(1, dtype=torch.int64, device=model.device)
+    state = torch.zeros(1, model.config.llm.hidden, device=model.device, dtype=model.dtype)
+    frames = model.config.speech_decoder.frames_per_token
+    return (
+        Step(made(model.llm.step), token, 1, text_cache, first_end),
+        Step(made(model.speech_decoder.step), state, frames, speech_cache, frames),
+    )

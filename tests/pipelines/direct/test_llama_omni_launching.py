@@ -1,0 +1,108 @@
+"""Steps with fixed shapes, as a GPU replays them, against the ordinary ones; and the encoder on the speech alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.pipeline import Samples
+from bench.timing.clock import MonotonicClock
+from bench.timing.trace import Trace
+from pipelines.direct.llama_omni import dummy
+from pipelines.direct.llama_omni.choosing import Choices, Sampling
+from pipelines.direct.llama_omni.launching import fixed_steps
+from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+from pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
+from pipelines.models.steps import SHORTEST, lengths
+
+CPU = torch.device("cpu")
+TOKENS = 24
+SPEECH: Samples = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.float32)
+
+
+@pytest.fixture
+def assistant() -> Assistant:
+    """Random weights whose own choices are kept."""
+    plan = Plan(
+        prompt=Prompt([3, 4, 5, SPEECH_TOKEN, 6, 7], CPU),
+        choices=Choices(Sampling(), CPU),
+        eos=frozenset(),
+        max_new_tokens=TOKENS,
+        chunk_units=10,
+    )
+    return Assistant(dummy.build("tiny", 0, CPU, torch.float32).model, plan)
+
+
+def answer(assistant: Assistant) -> tuple[Turn, list[Samples]]:
+    turn = assistant.turn(Trace(MonotonicClock()))
+    return turn, [packet.samples for packet in turn.packets(SPEECH)]
+
+
+def assert_same(ours: tuple[Turn, list[Samples]], plain: tuple[Turn, list[Samples]]) -> None:
+    assert ours[0].ids == plain[0].ids
+    assert ours[0].units_after_token == plain[0].units_after_token
+    assert ours[0].chunker.units == plain[0].chunker.units
+    assert len(ours[1]) == len(plain[1])
+    for mine, theirs in zip(ours[1], plain[1], strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def test_a_turn_of_fixed_steps_is_the_ordinary_turn(assistant: Assistant) -> None:
+    """24 tokens make 600 frames: the speech decoder goes through several lengths."""
+    plain = answer(assistant)
+    steps = fixed_steps(assistant.model, assistant.text_cache, assistant.speech_cache, assistant.prompt_tokens + 1)
+    assistant.steps._text, assistant.steps._speech = steps
+    assert_same(answer(assistant), plain)
+    assert_same(answer(assistant), plain)
+
+
+def test_launching_ahead_changes_no_answer(assistant: Assistant) -> None:
+    plain = answer(assistant)
+    assistant.steps.ahead = True
+    assert_same(answer(assistant), plain)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here it can be captured")
+def test_what_cannot_be_captured_is_said_and_launched_one_by_one(assistant: Assistant) -> None:
+    plain = answer(assistant)
+    assert assistant.steps.notice == ""
+    assistant.turn(Trace(MonotonicClock()))
+    assistant.steps._record(assistant.prompt_tokens + 1, compiled=False)
+    assert assistant.steps.notice.startswith("not captured, launched kernel by kernel: ")
+    assert_same(answer(assistant), plain)
+
+
+@given(first=st.integers(1, 5000), more=st.integers(0, 5000))
+def test_lengths_double_and_end_with_the_cache(first: int, more: int) -> None:
+    longest = first + more
+    several = lengths(first, longest)
+    assert several[-1] == longest
+    assert list(several) == sorted(set(several))
+    assert all(length >= first for length in several)
+    for shorter, longer in pairwise(several):
+        assert longer <= 2 * shorter
+    assert len(several) == 1 or several[0] <= max(SHORTEST, 2 * first)
+
+
+@pytest.mark.parametrize(("seconds", "embeddings"), [(2.0, 20), (2.01, 21), (0.0, 1), (29.99, 300), (40.0, 300)])
+def test_trimmed_the_encoder_hears_whole_embeddings_of_speech(
+    assistant: Assistant, seconds: float, embeddings: int
+) -> None:
+    assistant.plan = replace(assistant.plan, trimmed=True)
+    turn = assistant.turn(Trace(MonotonicClock()))
+    with torch.inference_mode():
+        speech = turn._listen(np.zeros(round(16_000 * seconds), np.float32))
+    assert speech.shape == (embeddings, 256)
+
+
+def test_trimmed_prompts_are_shorter_and_still_answered(assistant: Assistant) -> None:
+    assistant.plan = replace(assistant.plan, trimmed=True)
+    turn, _ = answer(assistant)
+    assert len(turn.ids) == TOKENS
+    assert assistant.text_cache.used == 5 + 20 + TOKENS - 1
