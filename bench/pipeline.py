@@ -162,6 +162,18 @@ class TurnCancelled(Exception):
     """Raised inside `respond` when the harness called the turn off; let it pass."""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one stage must at least do for the first packet: bytes to read and write, and arithmetic operations.
+
+    A multiplication and an addition count as two operations.
+    """
+
+    stage: str
+    bytes: int
+    operations: int
+
+
 class Pipeline(ABC):
     """A voice assistant: hears one utterance, answers with audio packets."""
 
@@ -200,6 +212,10 @@ class Pipeline(ABC):
 
     def weights(self) -> tuple[Weights, ...]:
         """Origins of all weights in use; valid after `load`."""
+        return ()
+
+    def work(self) -> tuple[Work, ...]:
+        """The work of the first packet by stage, for the roofline; valid after `load`. Empty if it is not known."""
         return ()
 
     def facts(self) -> Mapping[str, OptionValue]:

@@ -21,12 +21,16 @@ from bench.pipeline import (
     Speech,
     Stage,
     Weights,
+    Work,
 )
 from bench.timing.trace import Trace
 from pipelines.direct.llama_omni.chunking import parse_chunk_units
 
 if TYPE_CHECKING:
     from pipelines.direct.llama_omni.assembly import Assembled
+
+LONGEST_CANNED_REPLY = 36
+"""Tokens, the end of sequence included."""
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -108,6 +112,15 @@ class Direct(Pipeline):
     def weights(self) -> tuple[Weights, ...]:
         """Origins of the five parts."""
         return self._ready().loaded.weights
+
+    def work(self) -> tuple[Work, ...]:
+        """The least work of the first packet, for the roofline; `inf` units are those of the longest canned reply."""
+        from pipelines.direct.llama_omni.work import UNITS_PER_TOKEN, first_packet_work
+
+        ready = self._ready()
+        model = ready.loaded.model
+        units = ready.assistant.plan.chunk_units or UNITS_PER_TOKEN * LONGEST_CANNED_REPLY
+        return first_packet_work(model.config, ready.assistant.prompt_tokens, units, model.dtype.itemsize)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """Sizes, and what the loader had to say."""
