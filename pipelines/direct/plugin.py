@@ -67,6 +67,16 @@ class Direct(Pipeline):
                 "speech longer than the encoder hears (30 s): refuse it, or cut it",
                 choices=("error", "cut"),
             ),
+            Option("vocoder-dtype", "float32", "precision of the sound", choices=("float32", "bfloat16")),
+            Option(
+                "encoder-context",
+                "full",
+                "what the encoder hears: 30 s, filled up with silence (as trained), or the speech alone",
+                choices=("full", "trimmed"),
+            ),
+            Option("cuda-graphs", True, "on CUDA: replay each token's steps as recorded graphs"),
+            Option("compile", False, "on CUDA, with cuda-graphs: have torch.compile make the kernels of these steps"),
+            Option("overlap", False, "on CUDA: make sound on a second stream while the LLM goes on"),
         ),
         requires=tuple(Requirement(module, "direct") for module in ("torch", "safetensors", "tokenizers")),
         gpu="optional",
@@ -130,6 +140,7 @@ class Direct(Pipeline):
             "prompt_tokens": ready.assistant.prompt_tokens,
             "cache_mib": round(cache_bytes / 2**20, 1),
             "unused_tensors": _grouped(ready.loaded.unused),
+            **ready.assistant.facts(),
         }
         if ready.loaded.notices:
             facts["weights_notice"] = " ".join(ready.loaded.notices)
@@ -160,6 +171,11 @@ def _check(settings: Settings) -> None:
             raise UsageError(
                 f"{part} names files, but dummy weights bring their own. Leave out {part}, or give weights."
             )
+    for name in ("compile", "overlap"):
+        if settings.switch(name) and not settings.device.startswith("cuda"):
+            raise UsageError(f"{name} has no meaning on {settings.device}. Leave it out, or run with --device cuda.")
+    if settings.switch("compile") and not settings.switch("cuda-graphs"):
+        raise UsageError("compile makes the kernels of recorded steps. Leave it out, or leave cuda-graphs on.")
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype is '{settings.dtype}', but the direct pipeline runs in {', '.join(DTYPES)}.")
 

@@ -14,6 +14,7 @@ from pipelines.direct.llama_omni.checkpoint import Checkpoint
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
 from pipelines.direct.llama_omni.chunking import parse_chunk_units
 from pipelines.direct.llama_omni.config import OmniConfig
+from pipelines.direct.llama_omni.launching import Launching
 from pipelines.direct.llama_omni.model import LlamaOmni, Loaded
 from pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
 from pipelines.direct.llama_omni.room import Room
@@ -55,14 +56,18 @@ def assemble(settings: Settings) -> Assembled:
     ids = prompt_ids(source.tokenizer.encode, config.bos)
     room = Room.of(config, device, dtype, len(ids) - 1, longest, source.smaller)
     room.require()
-    with room.explained("loading"), Uninitialised():
-        loaded = source.load()
+    with room.explained("loading"):
+        with Uninitialised():
+            loaded = source.load()
+        loaded.model.vocoder.sound_in(getattr(torch, settings.text("vocoder-dtype")))
         plan = Plan(
             prompt=Prompt(ids, device),
             choices=source.choices(loaded.model),
             eos=frozenset(config.eos),
             max_new_tokens=longest,
             chunk_units=parse_chunk_units(settings.text("chunk-units")),
+            trimmed=settings.text("encoder-context") == "trimmed",
+            launching=Launching(settings.switch("cuda-graphs"), settings.switch("compile"), settings.switch("overlap")),
         )
         return Assembled(loaded, source.tokenizer, Assistant(loaded.model, plan), room)
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.pipeline import SAMPLE_RATE, Packet, Samples
+from bench.pipeline import SAMPLE_RATE, OptionValue, Packet, Samples
 from bench.timing.trace import Trace
 from pipelines.direct.llama_omni.choosing import Choices
 from pipelines.direct.llama_omni.chunking import Chunker
@@ -23,7 +23,7 @@ from pipelines.direct.llama_omni.features import HOP
 from pipelines.direct.llama_omni.launching import Launching, Steps
 from pipelines.direct.llama_omni.model import LlamaOmni
 from pipelines.direct.llama_omni.prompt import Prompt
-from pipelines.models.packing import pack
+from pipelines.models.packing import PackedLinear, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,19 @@ class Assistant:
         if len(head):
             self.model.llm.remember(head, self.text_cache)
         self.head_tokens = self.text_cache.used
+
+    def facts(self) -> dict[str, OptionValue]:
+        """With what the model works: precision, threads, kernels."""
+        packed = any(isinstance(layer, PackedLinear) for layer in self.model.llm.modules())
+        facts: dict[str, OptionValue] = {
+            "vocoder_dtype": str(self.model.vocoder.sound_dtype).removeprefix("torch."),
+            "encoder_context": "trimmed to the speech" if self.plan.trimmed else "full",
+            "kernels": "oneDNN, weights laid out at loading" if packed else "torch",
+            "threads": torch.get_num_threads(),
+        }
+        if self.steps.notice:
+            facts["cuda_graphs"] = self.steps.notice
+        return facts
 
     def turn(self, trace: Trace) -> Turn:
         """Begin a turn; the one before it must be over."""

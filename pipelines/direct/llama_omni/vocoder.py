@@ -58,7 +58,7 @@ class Vocoder(nn.Module):
         self.config = config
         self.dict = nn.Embedding(config.units, config.embedding)
         self.dur_predictor = DurationPredictor(config.embedding, config.duration_inner, config.duration_kernel)
-        self._sound_dtype = torch.float32
+        self.sound_dtype = torch.float32
         channels = config.channels
         self.conv_pre = nn.Conv1d(config.embedding, channels[0], 7, padding=3)
         self.ups = nn.ModuleList(
@@ -76,7 +76,7 @@ class Vocoder(nn.Module):
 
     def sound_in(self, dtype: torch.dtype) -> None:
         """Make sound in `dtype`. Durations stay as they are: chunks keep their lengths, to the frame."""
-        self._sound_dtype = dtype
+        self.sound_dtype = dtype
         for part in (self.conv_pre, self.ups, self.resblocks, self.conv_post):
             part.to(dtype)
 
@@ -91,7 +91,7 @@ class Vocoder(nn.Module):
 
     def sound(self, embedded: Tensor, durations: Tensor, frames: int) -> Tensor:
         """Wave `(hop · frames,)` in [-1, 1]; `frames` is the sum of `durations`, already known on the host."""
-        x = torch.repeat_interleave(embedded.to(self._sound_dtype), durations, dim=2, output_size=frames)
+        x = torch.repeat_interleave(embedded.to(self.sound_dtype), durations, dim=2, output_size=frames)
         x = self.conv_pre(x)
         kinds = len(self.config.res_kernels)
         for index, up in enumerate(self.ups):

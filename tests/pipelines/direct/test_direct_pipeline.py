@@ -200,3 +200,32 @@ def loaded(settings: Settings) -> Direct:
     pipeline = Direct(settings)
     pipeline.load()
     return pipeline
+
+
+def test_sound_in_bfloat16_lasts_as_long_and_is_nearly_the_same(settings: Make, ask: Ask, tiny: Direct) -> None:
+    pipeline = loaded(settings(vocoder_dtype="bfloat16"))
+    assert (pipeline.facts()["vocoder_dtype"], tiny.facts()["vocoder_dtype"]) == ("bfloat16", "float32")
+    single, half = ask(tiny).samples, ask(pipeline).samples
+    assert len(half) == len(single)
+    assert half.dtype == np.float32
+    assert np.sqrt(np.mean((half - single) ** 2)) < 0.05 * np.sqrt(np.mean(single**2))
+
+
+def test_a_trimmed_encoder_is_named_in_the_facts(settings: Make, ask: Ask, tiny: Direct) -> None:
+    pipeline = loaded(settings(encoder_context="trimmed"))
+    assert pipeline.facts()["encoder_context"] == "trimmed to the speech"
+    assert tiny.facts()["encoder_context"] == "full"
+    assert tiny.facts()["threads"] >= 1
+    assert ask(pipeline).reply == ask(tiny).reply, "fixed work says the same whatever was heard"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"compile": True}, "compile has no meaning on cpu"),
+        ({"overlap": True}, "overlap has no meaning on cpu"),
+    ],
+)
+def test_options_for_a_gpu_are_refused_without_one(settings: Make, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Direct(settings(**changed)).load()
