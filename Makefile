@@ -38,4 +38,4 @@ soak: setup
 
 # CUDA tests and GPU runs with the Python that is there; installs nothing. The run is kept in OUT.
 gpu:
-	FIRSTPACKET_OUT=$(OUT) $(PYTHON) -m pytest -m cuda --timeout 600 -rs
+	FIRSTPACKET_OUT=$(OUT) $(PYTHON) -m pytest -m cuda --timeout 1800 -rs -s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -44,6 +45,8 @@ def roofline(
     turns: Annotated[int, typer.Option(help="Measured turns, after 5 of warm-up.", min=1, max=10_000)] = 20,
 ) -> None:
     """Print, by stage, the time on the critical path to the first packet over what the machine needs at least."""
+    # As for workers: threads that spin while they wait slow their neighbours down. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     from pipelines.roofline.machine import measure

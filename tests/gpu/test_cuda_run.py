@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +12,27 @@ from command import bench, write_clips
 from bench.record.store import read_run
 
 pytestmark = pytest.mark.cuda
+
+
+def test_the_published_size_reaches_a_first_packet(tmp_path: Path) -> None:
+    """8b dummy weights, Ω = 10, enough turns for a p99; the figures are printed and kept, not judged."""
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available() or torch.cuda.get_device_properties(0).total_memory < 40 << 30:
+        pytest.skip("no CUDA device with 40 GiB")
+    out = Path(os.environ.get("FIRSTPACKET_OUT", str(tmp_path / "run")) + "-8b")
+    clips = write_clips(tmp_path / "clips", count=8)
+    label = "direct-8b=direct,size=8b,max-new-tokens=8"
+    common = ("--device", "cuda", "--dtype", "bfloat16")
+    arguments = ("-p", label, *common, "--corpus", clips, "--turns", "662", "--no-keep-audio", "--out", out)
+    done = bench("run", *arguments, timeout_s=900)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(bench("show", out, "--json").stdout)["labels"]["direct-8b"]["metrics"]["first_packet_latency"]
+    assert figures["n"] == 662
+    floor = bench("roofline", "-p", "direct,size=8b,max-new-tokens=8", *common, timeout_s=600)
+    assert floor.returncode == 0, floor.stderr
+    print(
+        f"\nfirst packet p50 {figures['p50']:.1f} ms, p99 {figures['p99']:.1f} ms (goals: 30 ms; 1.2 of p50)\n{floor.stdout}"
+    )
 
 
 def test_the_direct_pipeline_answers_on_the_gpu(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 THIRD_PARTY = Path(__file__).parent / "third_party"
 
 
-def bench(*arguments: str | Path, cwd: Path = ROOT, plugins: bool = False) -> subprocess.CompletedProcess[str]:
+def bench(
+    *arguments: str | Path, cwd: Path = ROOT, plugins: bool = False, timeout_s: float = 100
+) -> subprocess.CompletedProcess[str]:
     """`bench ARGUMENTS`; with `plugins`, the third-party test plugin is on the path."""
     path = [str(ROOT)] + ([str(THIRD_PARTY)] if plugins else [])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "200"}
@@ -28,7 +30,7 @@ def bench(*arguments: str | Path, cwd: Path = ROOT, plugins: bool = False) -> su
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=timeout_s,
         check=False,
     )
 
