@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from pipelines.direct.llama_omni.model import LlamaOmni
+from pipelines.direct.llama_omni.vocoder import filled_up
 from pipelines.models.kv_cache import KVCache
 from pipelines.models.steps import Step, Work
 
-LONGEST_FIRST_CHUNK = 2 * 18
-"""Frames up to which the vocoder is warmed at loading: 18 units, the most that two tokens of dummy work have, of 2."""
+LONGEST_FIRST_CHUNK = 64
+"""Frames up to which the vocoder is warmed at loading: at Ω = 10, two tokens' units seldom last longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,10 @@ class Steps:
         """Whether the LLM's next step is launched before a packet is waited for."""
         self.notice = ""
         """How steps are launched, if there was a choice: for the record of a run."""
-        if model.device.type != "cuda":
-            return
-        if asked.overlap:
+        on_cuda = model.device.type == "cuda"
+        if on_cuda and asked.overlap:
             self.side, self.ahead = torch.cuda.Stream(model.device), True  # type: ignore[no-untyped-call]
-        if asked.graphs:
+        if on_cuda and asked.graphs:
             self._record(prompt_tokens + 1, asked.compiled)
         self._warm_vocoder()
 
@@ -81,13 +81,15 @@ class Steps:
 
     @torch.inference_mode()
     def _warm_vocoder(self) -> None:
-        """Every length that a first chunk may have, so that no kernel is chosen or loaded while someone waits."""
-        vocoder = self._model.vocoder
+        """Every length that a first chunk may have, so that no kernel is made, chosen or loaded while someone waits."""
+        vocoder, device = self._model.vocoder, self._model.device
+        every = range(1, LONGEST_FIRST_CHUNK + 1)
         with torch.cuda.stream(self.side):
-            embedded = vocoder.embed(torch.zeros(1, dtype=torch.int64, device=self._model.device))
-            for frames in range(1, LONGEST_FIRST_CHUNK + 1):
-                vocoder.sound(embedded, torch.tensor([frames], device=self._model.device), frames)
-        torch.cuda.synchronize(self._model.device)
+            embedded = vocoder.embed(torch.zeros(1, dtype=torch.int64, device=device))
+            for frames in sorted({filled_up(frames) for frames in every}) if vocoder.few_lengths else every:
+                vocoder.sound(embedded, torch.tensor([frames], device=device), frames)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
 
 def fixed_steps(

@@ -23,7 +23,7 @@ from pipelines.direct.llama_omni.features import HOP
 from pipelines.direct.llama_omni.launching import Launching, Steps
 from pipelines.direct.llama_omni.model import LlamaOmni
 from pipelines.direct.llama_omni.prompt import Prompt
-from pipelines.models.packing import PackedLinear, pack
+from pipelines.models.packing import PackedConv, PackedLinear, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Assistant:
     def __init__(self, model: LlamaOmni, plan: Plan) -> None:
         for part, _ in model.parts().values():
             pack(part)
+        model.vocoder.few_lengths = isinstance(model.vocoder.conv_pre, PackedConv)
         self.model = model
         self.plan = plan
         speech = model.config.encoder.positions // model.config.adaptor.joined

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,12 +44,26 @@ class ResBlock(nn.Module):
         )
         self.convs2 = nn.ModuleList(nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) // 2) for _ in dilations)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(1, channels, n)` to the same."""
+    def forward(self, x: Tensor, length: int) -> Tensor:
+        """`(1, channels, n)`, zero from `length` on, to the same."""
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            inner = dilated(functional.leaky_relu(x, SLOPE))
-            x = plain(functional.leaky_relu_(inner, SLOPE)).add_(x)
+            inner = _ended(dilated(functional.leaky_relu(x, SLOPE)), length)
+            x = _ended(plain(functional.leaky_relu_(inner, SLOPE)), length).add_(x)
         return x
+
+
+def _ended(x: Tensor, length: int) -> Tensor:
+    """Set `x` `(..., n)` to zero from `length` on: to what comes next it then looks like sound that ends there."""
+    x[..., length:] = 0
+    return x
+
+
+def filled_up(frames: int) -> int:
+    """The length to work at, so that there are few of them: a step of 8 frames up to 64, of 16 up to 128."""
+    for step, longest in ((8, 64), (16, 128)):
+        if frames <= longest:
+            return math.ceil(frames / step) * step
+    return frames
 
 
 class Vocoder(nn.Module):
@@ -59,6 +75,12 @@ class Vocoder(nn.Module):
         self.dict = nn.Embedding(config.units, config.embedding)
         self.dur_predictor = DurationPredictor(config.embedding, config.duration_inner, config.duration_kernel)
         self.sound_dtype = torch.float32
+        self.few_lengths = False
+        """Whether chunks are worked on at a few lengths, filled up with zeros: the sound is the same.
+
+        oneDNN makes each kernel anew for each length and keeps about a thousand; for a short chunk that takes longer
+        than the work.
+        """
         channels = config.channels
         self.conv_pre = nn.Conv1d(config.embedding, channels[0], 7, padding=3)
         self.ups = nn.ModuleList(
@@ -92,16 +114,19 @@ class Vocoder(nn.Module):
     def sound(self, embedded: Tensor, durations: Tensor, frames: int) -> Tensor:
         """Wave `(hop · frames,)` in [-1, 1]; `frames` is the sum of `durations`, already known on the host."""
         x = torch.repeat_interleave(embedded.to(self.sound_dtype), durations, dim=2, output_size=frames)
-        x = self.conv_pre(x)
-        kinds = len(self.config.res_kernels)
-        for index, up in enumerate(self.ups):
-            x = up(functional.leaky_relu_(x, SLOPE))
+        if self.few_lengths:
+            x = functional.pad(x, (0, filled_up(frames) - frames))
+        length, kinds = frames, len(self.config.res_kernels)
+        x = _ended(self.conv_pre(x), length)
+        for index, (up, rate) in enumerate(zip(self.ups, self.config.up_rates, strict=True)):
+            length *= rate
+            x = _ended(up(functional.leaky_relu_(x, SLOPE)), length)
             first, *others = self.resblocks[index * kinds : (index + 1) * kinds]
-            mixed = first(x)
+            mixed = first(x, length)
             for block in others:
-                mixed.add_(block(x))
+                mixed.add_(block(x, length))
             x = mixed.div_(kinds)
-        wave: Tensor = torch.tanh(self.conv_post(functional.leaky_relu_(x, LAST_SLOPE)))[0, 0]
+        wave: Tensor = torch.tanh(self.conv_post(functional.leaky_relu_(x, LAST_SLOPE)))[0, 0, :length]
         return wave.float()
 
     def forward(self, units: Tensor) -> Tensor:
