@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from plain_omni import PlainOmni, Reply, Sizes
 from recorded_omni import encoder_tensors, shards
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.stats.paired import paired_ratio
@@ -55,6 +55,12 @@ class Plain(PlainOmni):
         self.vocoder.fold()
         self.scores = None if labels is None else functional.one_hot(labels.flatten(), sizes.units + 1).float()
 
+    def muted(self) -> Plain:
+        """The same weights without a vocoder."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "vocoder": NoSound()}
+        return other
+
     def in_bfloat16(self) -> Plain:
         """A copy of it; the vocoder stays in float32, as published."""
         other = copy.deepcopy(self).bfloat16()
@@ -71,6 +77,28 @@ class Plain(PlainOmni):
     def chunks(self, tokens: int, chunk_units: int | None = 10, reply: Reply | None = None) -> Iterator[Tensor]:
         """The answer to `AUDIO`, whose end is not heard before `tokens` tokens."""
         return self.stream(AUDIO, BEFORE, AFTER, tokens, (), chunk_units, reply)
+
+
+class NoSound(nn.Module):
+    """In place of a vocoder: what comes before it is then timed alone."""
+
+    dur_predictor = staticmethod(torch.zeros_like)
+
+    def embed(self, units: Tensor) -> Tensor:
+        """Units `(n,)`, as they are."""
+        return units
+
+    def durations(self, predicted: Tensor) -> Tensor:
+        """Frames `(n,)`: one each."""
+        return torch.ones_like(predicted)
+
+    def sound(self, embedded: Tensor, durations: Tensor, frames: int) -> Tensor:
+        """Silence `(320 · frames,)`."""
+        return torch.zeros(320 * frames)
+
+    def forward(self, units: Tensor) -> Tensor:
+        """Units `(n,)` to 20 ms of silence each."""
+        return torch.zeros(320 * len(units))
 
 
 class Ours:
@@ -94,6 +122,13 @@ class Ours:
             chunk_units=10,
         )
         self.assistant = Assistant(model, self.plan)
+
+    def muted(self) -> Ours:
+        """The same weights without a vocoder."""
+        other = copy.copy(self)
+        other.assistant = copy.copy(self.assistant)
+        other.assistant.model = replace(self.assistant.model, vocoder=NoSound())
+        return other
 
     def turn(self) -> tuple[Turn, Trace]:
         trace = Trace(MonotonicClock())
@@ -199,7 +234,7 @@ def faster(name: str, plain: Sequence[float], ours: Sequence[float], goal: float
     """One line: medians in seconds, how many times faster ours is, and whether the goal is met at the lower end."""
     value, low, high, kind = ratio(ours, plain)
     return (
-        f"{name:<44} plain {np.median(plain):7.3f} s  ours {np.median(ours):7.3f} s  {value:5.2f} times faster "
+        f"{name:<58} plain {np.median(plain):7.3f} s  ours {np.median(ours):7.3f} s  {value:5.2f} times faster "
         f"({low:.2f} to {high:.2f}, {kind}; goal {goal:g}: {'met' if low >= goal else 'NOT MET'})"
     )
 
