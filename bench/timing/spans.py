@@ -64,10 +64,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that came up on the way: `kind` is `transcript` or `reply`."""
+    """A text that came up on the way, and when: `kind` is `partial`, `transcript` or `reply`."""
 
     kind: str
     text: str
+    at_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,9 @@ __all__ = ["HandOff", "OpenStage", "Trace"]
 class OpenStage:
     """A stage at work; a context manager made by `Trace.stage`."""
 
-    __slots__ = ("_after", "_end_ns", "_first_output_ns", "_gpu", "_stage", "_start_ns", "_thread", "_trace")
+    __slots__ = (
+        "_after", "_discarded", "_end_ns", "_first_output_ns", "_gpu", "_stage", "_start_ns", "_thread", "_trace",
+    )  # fmt: skip
 
     def __init__(self, trace: Trace, stage: str, after: HandOff | None, gpu: PendingSpan | None) -> None:
         self._trace = trace
@@ -38,11 +40,16 @@ class OpenStage:
         self._after = after
         self._gpu = gpu
         self._first_output_ns: int | None = None
+        self._discarded = False
 
     def first_output(self) -> None:
         """Note that the stage's first output exists now; later calls change nothing."""
         if self._first_output_ns is None:
             self._first_output_ns = self._trace._now_ns()
+
+    def discard(self) -> None:
+        """Leave no record: what was waited for turned out to be no work of this stage."""
+        self._discarded = True
 
     def __enter__(self) -> OpenStage:
         self._thread = get_ident()
@@ -57,7 +64,8 @@ class OpenStage:
         if self._gpu is not None:
             self._gpu.end()
         self._end_ns = self._trace._now_ns()
-        self._trace._stages.append(self)
+        if not self._discarded:
+            self._trace._stages.append(self)
 
     def _closed(self) -> StageSpan:
         return StageSpan(
@@ -133,8 +141,13 @@ class Trace:
         self._marks.append(Mark(name, self._now_ns()))
 
     def text(self, kind: str, text: str) -> None:
-        """Keep a text of this turn: `kind` is `transcript` (what was heard) or `reply` (what is being said)."""
-        self._texts.append(Text(kind, clean(text)))
+        """Keep a text of this turn, as of now.
+
+        `kind` is `partial` (what seems to have been said, while it is being said), `transcript` (what was heard) or
+        `reply` (what is being said).
+        """
+        at_ns = self._now_ns()
+        self._texts.append(Text(kind, clean(text), at_ns))
 
     def packet(self, samples: int, sample_rate: int, after: HandOff | None, at_ns: int | None = None) -> PacketStamp:
         """Record a packet's arrival, now or at `at_ns`; called by the harness alone."""
@@ -163,5 +176,6 @@ class Trace:
             + len(self._hand_offs)
             + len(self._waits) * 2
             + len(self._marks)
+            + len(self._texts)
             + len(self._packets),
         )
