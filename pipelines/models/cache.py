@@ -1,0 +1,65 @@
+"""Folders that are made once and used again, such as checkpoints of dummy weights."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.errors import WeightsError
+
+CACHE = "FIRSTPACKET_CACHE"
+"""Environment variable that names the cache folder."""
+
+
+def cached(name: str, build: Callable[[Path], None]) -> Path:
+    """The folder `name` of the cache; if there is none, `build` fills an empty one first.
+
+    It appears whole or not at all, also when several processes build it at once. `name` is a file name that changes
+    with everything that the content depends on (a hash, the version of the library that writes it). Raises
+    `WeightsError` where the cache cannot be written.
+    """
+    folder = root() / name
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        growing = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder.parent))
+        try:
+            build(growing)
+            _appear(growing, folder)
+        finally:
+            shutil.rmtree(growing, ignore_errors=True)
+    except OSError as error:
+        raise WeightsError(
+            f"The generated files {name} cannot be written to the cache folder {folder.parent}: {error}. "
+            f"Make room there, or name another folder with the environment variable {CACHE}."
+        ) from error
+    return folder
+
+
+def root() -> Path:
+    """Where generated files are kept: `FIRSTPACKET_CACHE`, else `firstpacket` in this user's cache folder."""
+    if chosen := os.environ.get(CACHE):
+        return Path(chosen).expanduser()
+    return _users() / "firstpacket"
+
+
+def _users() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _appear(growing: Path, folder: Path) -> None:
+    """Give the folder its name, unless another process was first: then the content is the same."""
+    try:
+        growing.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise

@@ -1,0 +1,55 @@
+"""Generated files: built once, whole or not at all, and a clear message where they cannot be kept."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import WeightsError
+from pipelines.models.cache import CACHE, cached, root
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def _writer(text: str):
+    return lambda at: (at / "a.txt").write_text(text)
+
+
+def test_it_is_built_once(folder):
+    assert cached("voice", _writer("first")) == folder / "voice"
+    assert (cached("voice", _writer("second")) / "a.txt").read_text() == "first"
+
+
+def test_a_build_that_fails_leaves_nothing(folder):
+    def fail(at: Path) -> None:
+        (at / "half").write_text("x")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        cached("voice", fail)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_first_of_two_builders_wins(folder):
+    def slow(at: Path) -> None:
+        cached("voice", _writer("other process"))
+        _writer("mine")(at)
+
+    assert (cached("voice", slow) / "a.txt").read_text() == "other process"
+    assert [entry.name for entry in folder.iterdir()] == ["voice"]
+
+
+def test_a_cache_that_cannot_be_written_is_explained(folder):
+    folder.write_text("a file where the folder should be")
+    with pytest.raises(WeightsError, match=CACHE):
+        cached("voice", _writer("x"))
+
+
+def test_without_a_choice_it_lies_in_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.delenv(CACHE)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert root() == tmp_path / "firstpacket"
