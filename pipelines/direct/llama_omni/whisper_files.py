@@ -27,26 +27,9 @@ from pipelines.models.tensors import (
     read_json,
     read_pickle,
 )
+from pipelines.models.whisper_names import HEAD_DIM, Renamed, openai_name
 
 EMBEDDED = "model.speech_encoder."
-HEAD_DIM = 64
-"""Channels per head in every published Whisper; shapes do not show it."""
-
-TRANSFORMERS_NAMES = (
-    (r"^(?:model\.)?encoder\.", ""),
-    (r"^layers\.", "blocks."),
-    (r"\.self_attn_layer_norm\.", ".attn_ln."),
-    (r"\.self_attn\.q_proj\.", ".attn.query."),
-    (r"\.self_attn\.k_proj\.", ".attn.key."),
-    (r"\.self_attn\.v_proj\.", ".attn.value."),
-    (r"\.self_attn\.out_proj\.", ".attn.out."),
-    (r"\.fc1\.", ".mlp.0."),
-    (r"\.fc2\.", ".mlp.2."),
-    (r"\.final_layer_norm\.", ".mlp_ln."),
-    (r"^layer_norm\.", "ln_post."),
-    (r"^embed_positions\.weight$", "positional_embedding"),
-)
-"""From transformers' names to openai's, step by step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +46,6 @@ class EncoderFile:
     def unused(self, used: set[str]) -> frozenset[str]:
         """Names in the file that the model has no place for; those of the shards are counted with the shards."""
         return frozenset() if self.prefix == EMBEDDED else self.tensors.names() - used
-
-
-class Renamed:
-    """Tensors under other names: `names` maps the new to the old ones; the rest keep theirs."""
-
-    def __init__(self, tensors: TensorSource, names: dict[str, str]) -> None:
-        self.where = tensors.where
-        self._tensors = tensors
-        self._names = names
-
-    def names(self) -> frozenset[str]:
-        """Names of all tensors."""
-        return frozenset(self._names) | (self._tensors.names() - frozenset(self._names.values()))
-
-    def shape(self, name: str) -> torch.Size:
-        """A tensor's shape."""
-        return self._tensors.shape(self._names.get(name, name))
-
-    def read(self, name: str, device: torch.device) -> Tensor:
-        """One tensor."""
-        return self._tensors.read(self._names.get(name, name), device)
 
 
 def open_encoder(files: Files, shards: SafetensorsFolder) -> EncoderFile:
@@ -108,15 +70,8 @@ def _from_transformers(folder: Path) -> EncoderFile:
     config = EncoderConfig.from_transformers(Fields(read_json(folder / "config.json"), str(folder / "config.json")))
     tensors = SafetensorsFolder(folder)
     ours = re.compile(r"(?:model\.)?encoder\.")
-    names = {f"encoder.{openai_name(name)}": name for name in tensors.names() if ours.match(name)}
+    names = {openai_name(name): name for name in tensors.names() if ours.match(name)}
     return EncoderFile(config, Renamed(tensors, names), "encoder.", str(folder))
-
-
-def openai_name(name: str) -> str:
-    """openai's name of an encoder's tensor, from the one that transformers gives it; neither has a prefix then."""
-    for pattern, replacement in TRANSFORMERS_NAMES:
-        name = re.sub(pattern, replacement, name)
-    return name
 
 
 def _embedded(files: Files, shards: SafetensorsFolder) -> EncoderFile:

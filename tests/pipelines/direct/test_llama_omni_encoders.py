@@ -18,7 +18,7 @@ from pipelines.direct import Direct
 from pipelines.direct.llama_omni import files, parity
 from pipelines.direct.llama_omni.checkpoint import Checkpoint
 from pipelines.direct.llama_omni.model import Loaded
-from pipelines.direct.llama_omni.whisper_files import openai_name
+from pipelines.models.whisper_names import openai_name
 
 CPU = torch.device("cpu")
 SHARDS = "checkpoint/model.safetensors"
