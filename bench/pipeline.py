@@ -78,6 +78,8 @@ class Declaration:
     options: tuple[Option, ...] = ()
     requires: tuple[Requirement, ...] = ()
     starts_before_speech_ends: bool = False
+    finds_speech_end: bool = False
+    """Whether it listens for the end of speech by itself: then it gets silence after it, and needs realtime input."""
     gpu: Literal["none", "optional", "required"] = "none"
     install: str = ""
     """Command that installs it, for plugins from elsewhere; empty means the extras of `requires`."""
@@ -155,6 +157,14 @@ class Speech(Protocol):
 
     def whole(self) -> Samples:
         """All of the user's speech, shape `(n,)`; blocks until it has ended. Raises `TurnCancelled`."""
+        ...
+
+    def microphone(self) -> Iterator[Samples]:
+        """Frames of 20 ms as a microphone delivers them: speech, then silence, until the turn is over.
+
+        For pipelines whose declaration says `finds_speech_end`; others hear nothing after the end of speech.
+        Raises `TurnCancelled`.
+        """
         ...
 
 

@@ -39,7 +39,27 @@ TURN_METRICS = (
     Metric("generation_duration", "last packet", "t0", "last reply audio packet"),
     Metric("reply_audio", "reply length", "first reply sample", "last reply sample, in media time"),
     Metric("llm_ttft", "LLM first token", "first llm.prefill begins", "first output of the LLM", side="pipeline"),
+    Metric(
+        "llm_ttfb", "LLM first byte", "first llm.prefill begins", "first byte of a server's reply", side="pipeline"
+    ),
+    Metric(
+        "llm_ttfat",
+        "LLM first answer token",
+        "first llm.prefill begins",
+        "first token of the answer, reasoning left out",
+        side="pipeline",
+    ),
     Metric("llm_first_token_latency", "t0 to LLM token", "t0", "first output of the LLM", side="pipeline"),
+    Metric("endpointing_delay", "endpoint decided", "t0", "decision that the user has finished", side="pipeline"),
+    Metric("asr_first_partial", "first partial", "t0", "first partial transcript with a word in it", side="pipeline"),
+    Metric(
+        "asr_partial_rewrites",
+        "rewritten words",
+        "words of partial transcripts that the next one or the transcript changed",
+        "divided by the words of the transcript",
+        unit="ratio",
+        side="pipeline",
+    ),
     Metric("asr_final_latency", "final transcript", "t0", "end of the last asr span", side="pipeline"),
     Metric("rtf_e2e", "RTF end to end", "generation_duration", "divided by reply_audio", unit="ratio"),
     Metric(

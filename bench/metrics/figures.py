@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 
 from bench.metrics.audible import audible_onset_ns
 from bench.metrics.critical_path import Part, critical_path, hidden, summed
 from bench.metrics.player import media_ns, play
 from bench.record.schema import Evidence, Outcome, PathPart
 from bench.timing.spans import TurnTrace
+
+ENDPOINT = "endpoint"
+"""Mark at the moment at which a pipeline takes the user's turn to be over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,11 @@ class TurnFigures:
     path_error_ns: int
     hidden: dict[str, int]
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What a reader should know: the user was taken to have finished too early."""
+        return ("false_endpoint",) if self.figures.get("endpointing_delay", 0) < 0 else ()
+
 
 def turn_figures(evidence: Evidence) -> TurnFigures:
     """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same."""
@@ -28,6 +37,7 @@ def turn_figures(evidence: Evidence) -> TurnFigures:
     path = critical_path(evidence.trace, t0_ns)
     figures = {
         **_packet_figures(evidence, t0_ns),
+        **_listening_figures(evidence.trace, t0_ns),
         **_language_figures(evidence.trace, t0_ns),
         **_stage_figures(evidence.trace),
     }
@@ -83,6 +93,35 @@ def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:
     return played_until_ns
 
 
+def _listening_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
+    figures: dict[str, int | float] = {}
+    decided = [mark.at_ns for mark in trace.marks if mark.name == ENDPOINT]
+    if decided:
+        figures["endpointing_delay"] = decided[0] - t0_ns
+    partials = [text for text in trace.texts if text.kind == "partial" and text.text.split()]
+    if partials:
+        figures["asr_first_partial"] = partials[0].at_ns - t0_ns
+    transcripts = [text.text for text in trace.texts if text.kind == "transcript" and text.text.split()]
+    if partials and transcripts:
+        told = [*(text.text for text in partials), transcripts[-1]]
+        figures["asr_partial_rewrites"] = _rewritten(told) / len(transcripts[-1].split())
+    transcribed = [span.end_ns for span in trace.spans if span.stage == "asr"]
+    if transcribed:
+        figures["asr_final_latency"] = max(transcribed) - t0_ns
+    return figures
+
+
+def _rewritten(told: list[str]) -> int:
+    """Words that the next text took back: the unstable partial words of Shangguan et al. 2020 (arXiv 2006.01416)."""
+    words = [text.lower().split() for text in told]
+    return sum(len(before) - _in_common(before, after) for before, after in pairwise(words))
+
+
+def _in_common(before: list[str], after: list[str]) -> int:
+    same = (a == b for a, b in zip(before, after, strict=False))
+    return sum(takewhile(bool, same))
+
+
 def _language_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
     figures: dict[str, int | float] = {}
     prefills = [span for span in trace.spans if span.stage == "llm.prefill"]
@@ -91,9 +130,10 @@ def _language_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
     if prefills and tokens:
         figures["llm_ttft"] = min(tokens) - prefills[0].start_ns
         figures["llm_first_token_latency"] = min(tokens) - t0_ns
-    transcribed = [span.end_ns for span in trace.spans if span.stage == "asr"]
-    if transcribed:
-        figures["asr_final_latency"] = max(transcribed) - t0_ns
+    for mark, name in (("llm.first_byte", "llm_ttfb"), ("llm.first_answer_token", "llm_ttfat")):
+        seen = [each.at_ns for each in trace.marks if each.name == mark]
+        if prefills and seen:
+            figures[name] = seen[0] - prefills[0].start_ns
     return figures
 
 

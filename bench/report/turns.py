@@ -85,7 +85,7 @@ def _texts(run: Run, turn: Turn, said: str | None) -> tuple[Texts, str]:
         evidence = run.evidence(turn)
     except RunError:
         return (), "its trace is damaged"
-    found = tuple((text.kind, _shortened(text.text)) for text in evidence.trace.texts)
+    found = tuple((text.kind, _shortened(text.text)) for text in evidence.trace.texts if text.kind != "partial")
     return ((("clip", _shortened(said)), *found) if said and found else found), ""
 
 

@@ -21,6 +21,8 @@ class LabelRequest:
     dtype: str
     seed: int
     options: dict[str, OptionValue]
+    finds_speech_end: bool = False
+    """Whether silence is to follow the end of speech."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 
 from bench import registry
 from bench.corpus.utterance import Utterance
-from bench.pipeline import Pipeline, Settings
+from bench.pipeline import Pipeline, Samples, Settings
 from bench.record.schema import LabelFacts
 from bench.run.asking import LabelRequest, Reply, Rules
 from bench.run.microphone import Microphone
@@ -19,7 +19,7 @@ from bench.timing.trace import Trace
 
 
 class LocalRespondent:
-    """Performs turns on the given clock. A deadline is judged afterwards: nothing here can be interrupted."""
+    """Performs turns on the given clock. A deadline is judged afterwards: only listening can be interrupted here."""
 
     def __init__(
         self,
@@ -57,14 +57,22 @@ class LocalRespondent:
         trace = Trace(self._clock, self._gpu)
         if self._gpu is not None:
             self._gpu.begin_turn()
-        microphone = Microphone(self._clock, utterance.speech(), speech.hear, speech.end)
+        until_ns: int | None = None
+
+        def hear(frame: Samples) -> None:
+            if until_ns is not None and self._clock.now_ns() > until_ns:
+                speech.cancel()
+            speech.hear(frame)
+
+        microphone = Microphone(self._clock, utterance.speech(), hear, speech.end, self._request.finds_speech_end)
         playing = None
         if rules.input == "file":
             microphone.hand_over()
         else:
-            microphone.begin()
+            until_ns = microphone.begin() + rules.deadline_ns
             playing = self._clock.spawn(microphone.play, "microphone")
         answered = perform(self._pipeline, speech, trace, self._gpu, _ignore)
+        microphone.stop()
         if playing is not None:
             self._clock.join(playing)
         delivery = microphone.delivery()

@@ -184,7 +184,7 @@ class Manager:
             at,
             size,
             checksum,
-            (*reply.flags, *flags),
+            (*reply.flags, *figures.flags, *flags),
             reply.reason,
         )
         self._writer.turn(turn)

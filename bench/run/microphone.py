@@ -2,13 +2,15 @@
 
 File input hands the clip, cut at the end of its speech, over at one instant; that is t0. Realtime input plays it: media
 time m is due at start + m, in frames of 20 ms (the last may be shorter), each delivered once it would have been spoken;
-t0 = start + end of speech.
+t0 = start + end of speech. To a pipeline that finds the end of speech by itself, frames of silence follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from bench.pipeline import SAMPLE_RATE, Samples
 from bench.record.schema import Delivery
@@ -27,6 +29,7 @@ class Microphone:
     speech: Samples
     hear: Callable[[Samples], None]
     end: Callable[[], None]
+    silence_follows: bool = False
     _start_ns: int = 0
     _last_ns: int = 0
     _t0_ns: int = 0
@@ -47,17 +50,27 @@ class Microphone:
         return self._t0_ns
 
     def play(self) -> None:
-        """Realtime input: deliver frame by frame until speech is over or `stop` is called."""
+        """Realtime input: deliver frame by frame until speech (and silence after it) is over or `stop` is called."""
         for begin in range(0, len(self.speech), FRAME_SAMPLES):
-            frame = self.speech[begin : begin + FRAME_SAMPLES]
-            due_ns = self._start_ns + _media_ns(begin + len(frame))
-            self.clock.sleep_until_ns(due_ns)
-            if self._stopped:
+            delivered_ns = self._deliver(self.speech[begin : begin + FRAME_SAMPLES], begin)
+            if delivered_ns is None:
                 return
-            self._last_ns = self.clock.now_ns()
-            self._lateness_ns.append(self._last_ns - due_ns)
-            self.hear(frame)
+            self._last_ns = delivered_ns
         self.end()
+        begin, silence = len(self.speech), np.zeros(FRAME_SAMPLES, np.float32)
+        while self.silence_follows and self._deliver(silence, begin) is not None:
+            begin += FRAME_SAMPLES
+
+    def _deliver(self, frame: Samples, begin: int) -> int | None:
+        """Let a frame be heard when it is due; returns when that was, or `None` if the turn is over by then."""
+        due_ns = self._start_ns + _media_ns(begin + len(frame))
+        self.clock.sleep_until_ns(due_ns)
+        if self._stopped:
+            return None
+        now_ns = self.clock.now_ns()
+        self._lateness_ns.append(now_ns - due_ns)
+        self.hear(frame)
+        return now_ns
 
     def stop(self) -> None:
         """Deliver nothing more."""

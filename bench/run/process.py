@@ -108,7 +108,7 @@ class WorkerProcess:
             whole = pack_samples(speech) if rules.input == "file" else ""
             self._in_flight = True
             channel.send(AskTurn(turn, utterance.language, whole, keep_audio))
-            exchange.microphone = _microphone(self._clock, speech, channel, rules)
+            exchange.microphone = _microphone(self._clock, speech, channel, rules, self._request.finds_speech_end)
             reply = exchange.run(channel, turn)
             self._in_flight = False
             return reply
@@ -120,8 +120,7 @@ class WorkerProcess:
             self.stop()
             return exchange.broken_off(f"{error} See {self._log.name}.")
         finally:
-            if exchange.microphone is not None:
-                exchange.microphone.stop()
+            exchange.end()
 
     def stop(self) -> None:
         """Let the pipeline close unless it is in the middle of a turn, then end the whole process group."""
@@ -181,6 +180,7 @@ class _Exchange:
         self._clock = clock
         self._rules = rules
         self.microphone: Microphone | None = None
+        self._playing: threading.Thread | None = None
         self._t0_ns = 0
         self._first: FirstPacket | None = None
 
@@ -194,7 +194,8 @@ class _Exchange:
             self._t0_ns = microphone.delivery().t0_ns
         else:
             self._t0_ns = microphone.begin()
-            threading.Thread(target=_play, args=(microphone,), name="microphone", daemon=True).start()
+            self._playing = threading.Thread(target=_play, args=(microphone,), name="microphone", daemon=True)
+            self._playing.start()
         answer = self._wait(channel, turn)
         if answer is None:
             channel.send(Cancel())
@@ -211,6 +212,13 @@ class _Exchange:
             answer.reason or ("no packet by the deadline" if answer.outcome == "timeout" else ""),
             answer.flags,
         )
+
+    def end(self) -> None:
+        """Silence the microphone: no frame of this turn is to reach the next one."""
+        if self.microphone is not None:
+            self.microphone.stop()
+        if self._playing is not None:
+            self._playing.join(CLOSE_GRACE_S)
 
     def broken_off(self, reason: str) -> Reply:
         """The reply for a turn whose worker is gone; a first packet that had arrived still counts."""
@@ -247,14 +255,17 @@ class _Exchange:
         return None
 
 
-def _microphone(clock: MonotonicClock, speech: Any, channel: Channel, rules: Rules) -> Microphone:
+def _microphone(
+    clock: MonotonicClock, speech: Any, channel: Channel, rules: Rules, silence_follows: bool
+) -> Microphone:
     def frame(samples: Any) -> None:
         channel.send(Frame(pack_samples(samples)))
 
     def nothing(_: Any) -> None:
         """With file input the clip went ahead with the request; `SpeechOver` releases it."""
 
-    return Microphone(clock, speech, nothing if rules.input == "file" else frame, lambda: channel.send(SpeechOver()))
+    hear = nothing if rules.input == "file" else frame
+    return Microphone(clock, speech, hear, lambda: channel.send(SpeechOver()), silence_follows)
 
 
 def _play(microphone: Microphone) -> None:

@@ -64,7 +64,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SpeechOver:
-    """The user has finished speaking; with file input, the whole clip is handed over by this."""
+    """The user has finished speaking; with file input, the whole clip is handed over by this.
+
+    Frames that follow are silence, sent to pipelines that find the end of speech by themselves.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bench import environment, registry
 from bench.corpus.catalogue import list_corpora
 from bench.corpus.load import load_corpus
 from bench.corpus.utterance import Corpus, Utterance
-from bench.errors import BenchError, RunError, Stopped, WorkerError
+from bench.errors import BenchError, RunError, Stopped, UsageError, WorkerError
 from bench.options import Options, PipelineChoice
 from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
@@ -32,6 +32,7 @@ def start(options: Options, command: Sequence[str], progress: Progress) -> Path:
     """Run what was asked; returns the run's folder. Raises `BenchError` before anything is loaded if it cannot be."""
     device = _device(options.device)
     plans = tuple(_plan(choice, device, options.dtype) for choice in options.pipelines)
+    _require_realtime(options)
     corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit)
     manifest = _manifest(options, plans, corpus, command)
     path = Path(options.out) if options.out else Path("reports") / manifest.run
@@ -128,6 +129,18 @@ def _plan(choice: PipelineChoice, device: str, dtype: str) -> LabelPlan:
     return LabelPlan(choice.label, choice.name, own_device, own_dtype, values, declaration.stages)
 
 
+def _require_realtime(options: Options) -> None:
+    """Raises `UsageError` if a label looks for the end of speech in a clip that is cut there."""
+    if options.input == "realtime":
+        return
+    for choice in options.pipelines:
+        if registry.check_options(choice.name, choice.options)[0].finds_speech_end:
+            raise UsageError(
+                f"'{choice.label}' finds the end of speech by itself, in the silence after it; with file input the "
+                "clip is cut there. Run with --input realtime, or use endpoint=oracle."
+            )
+
+
 def _input_notices(options: Options) -> tuple[str, ...]:
     """File input takes from a pipeline what it could have done while the user spoke; whoever reads must know."""
     if options.input != "file":
@@ -146,7 +159,8 @@ def _input_notices(options: Options) -> tuple[str, ...]:
 
 
 def _request(plan: LabelPlan, seed: int) -> LabelRequest:
-    return LabelRequest(plan.label, plan.pipeline, plan.device, plan.dtype, seed, plan.options)
+    finds_speech_end = registry.check_options(plan.pipeline, plan.options)[0].finds_speech_end
+    return LabelRequest(plan.label, plan.pipeline, plan.device, plan.dtype, seed, plan.options, finds_speech_end)
 
 
 def _manifest(options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, command: Sequence[str]) -> Manifest:

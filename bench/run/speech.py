@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,7 +18,7 @@ class HeardSpeech:
         self._arrivals = clock.inbox()
         self._language = language
         self._heard: list[Samples] = []
-        self._over = False
+        self._over_at: int | None = None
         self._cancelled = False
 
     @property
@@ -50,16 +51,28 @@ class HeardSpeech:
 
     def frames(self) -> Iterator[Samples]:
         """What was heard so far, then frame by frame until speech is over."""
-        yield from list(self._heard)
-        while not self._over:
-            frame = self._arrivals.get()
-            if self._cancelled:
-                raise TurnCancelled
-            if frame is None:
-                self._over = True
-            else:
-                self._heard.append(frame)
-                yield frame
+        for index in itertools.count():
+            while self._over_at is None and index == len(self._heard):
+                self._receive()
+            if index == self._over_at:
+                return
+            yield self._heard[index]
+
+    def microphone(self) -> Iterator[Samples]:
+        """What was heard so far, then frame by frame, silence after the end of speech included."""
+        for index in itertools.count():
+            while index == len(self._heard):
+                self._receive()
+            yield self._heard[index]
+
+    def _receive(self) -> None:
+        frame = self._arrivals.get()
+        if self._cancelled:
+            raise TurnCancelled
+        if frame is None:
+            self._over_at = len(self._heard)
+        else:
+            self._heard.append(frame)
 
     def whole(self) -> Samples:
         """All speech in one array."""

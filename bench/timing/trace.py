@@ -48,8 +48,14 @@ class OpenStage:
             self._first_output_ns = self._trace._now_ns()
 
     def discard(self) -> None:
-        """Leave no record: what was waited for turned out to be no work of this stage."""
+        """Leave no record when the stage is left: it seems to have been no work. `keep` takes that back."""
         self._discarded = True
+
+    def keep(self) -> None:
+        """Record a stage that was left and discarded after all."""
+        if self._discarded:
+            self._discarded = False
+            self._trace._stages.append(self)
 
     def __enter__(self) -> OpenStage:
         self._thread = get_ident()

@@ -2,10 +2,12 @@
 
     sequential   the textbook cascade: each stage waits for the whole of the one before. The voice gets the complete
                  reply; its first chunk is the first packet.
-    streamed     the fair opponent: the language model works in a thread of its own and hands over phrase by phrase, so
-                 the voice speaks the first one while the rest of the reply is still being written.
+    streamed     the language model works in a thread of its own and hands over phrase by phrase, so the voice speaks
+                 the first one while the rest of the reply is still being written.
+    overlapped   the fair opponent: streamed, and the recogniser works while the user speaks, if it can. With file input
+                 the clip comes at one instant, and this is the same as streamed.
 
-Both wait for the complete transcript, as every cascade of this kind does. A turn in which nothing was heard has no
+All wait for the complete transcript, as every cascade of this kind does. A turn in which nothing was heard has no
 packets.
 """
 
@@ -16,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from bench.pipeline import Packet, Speech
+from bench.pipeline import Packet, Samples, Speech
 from bench.timing.trace import HandOff, Trace
 from pipelines.cascade.engines import ASR, LLM, TTS
 from pipelines.cascade.phrases import Phrases, Splitter, Whole
@@ -42,12 +44,31 @@ class Phrase:
 Chain = Callable[[Engines, Speech, Trace, str], Iterator[Packet]]
 
 
+class HeardToTheEnd:
+    """Speech that nobody hears before it is over: then it is there at once."""
+
+    def __init__(self, speech: Speech) -> None:
+        self.sample_rate = speech.sample_rate
+        self.language = speech.language
+        self._speech = speech
+
+    def frames(self) -> Iterator[Samples]:
+        """Everything, in one piece."""
+        yield self.whole()
+
+    def whole(self) -> Samples:
+        """Everything."""
+        return self._speech.whole()
+
+    def microphone(self) -> Iterator[Samples]:
+        """What the microphone delivers."""
+        return self._speech.microphone()
+
+
 def sequential(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iterator[Packet]:
     """Transcript, then reply, then sound. `first` has no meaning here: the reply is one phrase."""
-    transcript = engines.asr.transcribe(speech, trace)
-    heard = trace.hand_off("asr")
-    trace.text("transcript", transcript)
-    if not transcript.strip():
+    transcript, heard = _heard(engines.asr, HeardToTheEnd(speech), trace)
+    if not transcript:
         return
     for phrase in _thought(engines.llm, transcript, heard, trace, Whole(), Event()):
         yield from _spoken(engines.tts, phrase, trace)
@@ -55,10 +76,13 @@ def sequential(engines: Engines, speech: Speech, trace: Trace, first: str) -> It
 
 def streamed(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iterator[Packet]:
     """Transcript, then the reply phrase by phrase, each spoken while the next is being written."""
-    transcript = engines.asr.transcribe(speech, trace)
-    heard = trace.hand_off("asr")
-    trace.text("transcript", transcript)
-    if not transcript.strip():
+    return overlapped(engines, HeardToTheEnd(speech), trace, first)
+
+
+def overlapped(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iterator[Packet]:
+    """Transcript as soon as may be, then the reply phrase by phrase, each spoken while the next is being written."""
+    transcript, heard = _heard(engines.asr, speech, trace)
+    if not transcript:
         return
     stopped = Event()
     phrases = _thought(engines.llm, transcript, heard, trace, Phrases(first), stopped)
@@ -67,7 +91,15 @@ def streamed(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iter
             yield from _spoken(engines.tts, phrase, trace)
 
 
-CHAINS: dict[str, Chain] = {"streamed": streamed, "sequential": sequential}
+CHAINS: dict[str, Chain] = {"sequential": sequential, "streamed": streamed, "overlapped": overlapped}
+
+
+def _heard(asr: ASR, speech: Speech, trace: Trace) -> tuple[str, HandOff]:
+    """The transcript, empty when nothing was heard, and the hand-off with which it left the recogniser."""
+    transcript = asr.transcribe(speech, trace)
+    heard = trace.hand_off("asr")
+    trace.text("transcript", transcript)
+    return transcript.strip(), heard
 
 
 def _thought(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Protocol
+
+from bench.errors import UsageError
 
 FEWEST_WORDS = 3
 """Words in the first phrase: fewer are spoken before the next phrase can be ready."""
@@ -12,8 +15,8 @@ FEWEST_WORDS = 3
 # counts when white space follows, which costs one more token. Full-width marks stand without white space.
 _CLAUSE = re.compile(r"(?<=[^\W\d_])[,;!?]|[,;:.!?…]+[\"'”’)\]]*(?=\s)|[。！？，；：、]|\n")
 _SENTENCE = re.compile(r"(?<=[^\W\d_])[!?]|[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]|\n")
-FIRST_PHRASES = {"clause": _CLAUSE, "sentence": _SENTENCE}
-"""Where the first phrase may end."""
+_FIRST = {"clause": _CLAUSE, "sentence": _SENTENCE}
+MOST_WORDS = 50
 
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[\"'“‘])(?:[A-HJ-Z]|(?:[a-z]\.)+[a-z]|"
@@ -37,15 +40,17 @@ class Splitter(Protocol):
 
 
 class Phrases:
-    """The first phrase ends at a clause (or a sentence), so that the voice can begin; later ones are sentences.
+    """The first phrase ends early, so that the voice can begin; later ones are sentences.
 
-    Where it cuts depends on the text alone, not on how it was sliced into pieces.
+    `first` says where: `clause`, `sentence`, or a number of words, after which it ends if no clause ended before.
+    Where it cuts depends on the text alone, not on how it was sliced into pieces. Raises `UsageError` for another rule.
     """
 
     def __init__(self, first: str = "clause") -> None:
         self._pending = ""
-        self._border = FIRST_PHRASES[first]
-        self._fewest = FEWEST_WORDS
+        self._most = _words(first)
+        self._border = _FIRST.get(first, _CLAUSE)
+        self._fewest = min(FEWEST_WORDS, self._most or FEWEST_WORDS)
 
     def push(self, piece: str) -> list[str]:
         """The phrases that this piece completes."""
@@ -54,7 +59,7 @@ class Phrases:
         while end := self._end():
             complete.append(self._pending[:end])
             self._pending = self._pending[end:]
-            self._border, self._fewest = _SENTENCE, 1
+            self._border, self._fewest, self._most = _SENTENCE, 1, None
         return complete
 
     def flush(self) -> list[str]:
@@ -64,11 +69,35 @@ class Phrases:
 
     def _end(self) -> int:
         """Where the first complete phrase ends; 0 if there is none yet."""
-        for border in self._border.finditer(self._pending):
+        longest = self._end_of_most()
+        for border in self._border.finditer(self._pending, 0, longest or len(self._pending)):
             phrase = self._pending[: border.end()]
             if not _ABBREVIATION.search(phrase) and len(_WORD.findall(phrase)) >= self._fewest:
                 return border.end()
-        return 0
+        return longest
+
+    def _end_of_most(self) -> int:
+        """Where the last word ends that the first phrase may have; 0 while more may follow, or without a limit."""
+        if self._most is None:
+            return 0
+        words = list(islice(_WORD.finditer(self._pending), self._most + 1))
+        return words[self._most - 1].end() if len(words) > self._most else 0
+
+
+def check_first_phrase(first: str) -> None:
+    """Raises `UsageError` for a rule that `Phrases` does not know."""
+    Phrases(first)
+
+
+def _words(first: str) -> int | None:
+    """The number of words that a rule sets; `None` for the rules that have a name."""
+    if first in _FIRST:
+        return None
+    if not first.isdecimal() or not 1 <= int(first) <= MOST_WORDS:
+        raise UsageError(
+            f"first-phrase is '{first}', but it must be clause, sentence, or a number from 1 to {MOST_WORDS}."
+        )
+    return int(first)
 
 
 class Whole:

@@ -12,8 +12,9 @@ from pipelines.cascade.asr.pocketsphinx import PocketSphinx
 from pipelines.cascade.chains import CHAINS, Engines
 from pipelines.cascade.engines import Engine
 from pipelines.cascade.llm.transformers import TransformersLM
-from pipelines.cascade.phrases import FIRST_PHRASES
+from pipelines.cascade.phrases import check_first_phrase
 from pipelines.cascade.tts.espeak import Espeak
+from pipelines.endpointing import Endpointer, with_endpointing
 
 ROLES = ("asr", "llm", "tts")
 
@@ -21,59 +22,70 @@ _OPTIONS = (
     Option("asr", "pocketsphinx", "recogniser", engines="asr"),
     Option("llm", "transformers", "language model", engines="llm"),
     Option("tts", "espeak", "voice", engines="tts"),
-    Option("chain", "streamed", "overlap thinking and speaking, or one after the other", choices=tuple(CHAINS)),
+    Option(
+        "chain",
+        "overlapped",
+        "one stage after the other, speak while thinking, or also listen while the user speaks",
+        choices=tuple(CHAINS),
+    ),
     Option(
         "first-phrase",
         "clause",
-        "where the first phrase ends that is spoken while the rest is being thought (chain=streamed)",
-        choices=tuple(FIRST_PHRASES),
+        "where the first phrase ends that is spoken while the rest is thought: clause, sentence, or a number of words",
     ),
 )
 
 
-def _declared(asr: Declaration, llm: Declaration, tts: Declaration) -> Declaration:
+def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapping[str, OptionValue]) -> Declaration:
     """A cascade of these three."""
     parts = (asr, llm, tts)
+    overlapped = chosen.get("chain", "overlapped") == "overlapped"
     gpus = {part.gpu for part in parts}
-    return Declaration(
+    cascade = Declaration(
         name="cascade",
         kind="cascade",
         summary="Recogniser, language model and voice in a row; phrases are spoken while the rest is being thought.",
         stages=tuple(stage for part in parts for stage in part.stages),
         options=_OPTIONS + tuple(option for part in parts for option in part.options),
         requires=tuple(dict.fromkeys(need for part in parts for need in part.requires)),
-        starts_before_speech_ends=asr.starts_before_speech_ends,
+        starts_before_speech_ends=overlapped and asr.starts_before_speech_ends,
         gpu="required" if "required" in gpus else "optional" if "optional" in gpus else "none",
         install=" && ".join(dict.fromkeys(part.install for part in parts if part.install)),
     )
+    return with_endpointing(cascade, chosen)
 
 
 class Cascade(Pipeline):
     """Hears all, thinks, speaks."""
 
-    declaration = _declared(PocketSphinx.declaration, TransformersLM.declaration, Espeak.declaration)
+    declaration = _declared(PocketSphinx.declaration, TransformersLM.declaration, Espeak.declaration, {})
 
     @classmethod
     def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
         """The declaration of a cascade of the chosen engines. Raises `UnknownName` for one that does not exist."""
         defaults = {option.name: option.default for option in _OPTIONS}
         engines = (registry.engine(role, str(chosen.get(role, defaults[role]))) for role in ROLES)
-        return _declared(*(engine.declaration for engine in engines))
+        asr, llm, tts = (engine.declaration for engine in engines)
+        return _declared(asr, llm, tts, chosen)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        check_first_phrase(settings.text("first-phrase"))
+        self._endpointer = Endpointer(settings)
         made: dict[str, Any] = {role: registry.engine(role, settings.text(role))(settings) for role in ROLES}
         self._engines = Engines(**made)
         self._chain = CHAINS[settings.text("chain")]
 
     def load(self) -> None:
         """Load the three engines. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
+        self._endpointer.load()
         for engine in self._all():
             engine.load()
 
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
         """Answer one utterance the way `chain` says; no packets when nothing was heard."""
-        return self._chain(self._engines, speech, trace, self.settings.text("first-phrase"))
+        heard = self._endpointer.heard(speech, trace)
+        return self._chain(self._engines, heard, trace, self.settings.text("first-phrase"))
 
     def close(self) -> None:
         """Close the three engines."""

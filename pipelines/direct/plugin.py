@@ -25,6 +25,7 @@ from bench.pipeline import (
 )
 from bench.timing.trace import Trace
 from pipelines.direct.llama_omni.chunking import parse_chunk_units
+from pipelines.endpointing import Endpointer, with_endpointing
 
 if TYPE_CHECKING:
     from pipelines.direct.llama_omni.assembly import Assembled
@@ -35,55 +36,64 @@ LONGEST_CANNED_REPLY = 36
 DTYPES = ("float32", "bfloat16", "float16")
 
 
+_MODEL = Declaration(
+    name="direct",
+    kind="direct",
+    summary="LLaMA-Omni style: speech encoder, adaptor, LLM, streaming speech decoder, unit vocoder.",
+    stages=(
+        Stage("features", "listen"),
+        Stage("encoder", "listen"),
+        Stage("adaptor", "listen"),
+        Stage("llm.prefill", "think"),
+        Stage("llm.decode", "think"),
+        Stage("speech_decoder", "speak"),
+        Stage("vocoder", "speak"),
+        Stage("copy", "move"),
+    ),
+    options=(
+        Option("weights", "dummy", "dummy (seeded random values), a checkpoint's folder, or its name on the hub"),
+        Option("size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
+        Option("chunk-units", "10", "units after which sound is made (Ω): a whole number from 10 on, or inf"),
+        Option("max-new-tokens", 256, "longest reply, in text tokens"),
+        Option("temperature", 0.0, "0 chooses the likeliest text token; above 0 samples"),
+        Option("top-p", 1.0, "share of probability that sampling considers"),
+        Option("encoder", "", "a Whisper's .pt file or folder; empty means the one that the checkpoint names"),
+        Option("vocoder", "", "folder of the unit vocoder; empty means vocoder/ in or beside the checkpoint"),
+        Option(
+            "overlong",
+            "error",
+            "speech longer than the encoder hears (30 s): refuse it, or cut it",
+            choices=("error", "cut"),
+        ),
+        Option("vocoder-dtype", "float32", "precision of the sound", choices=("float32", "bfloat16")),
+        Option(
+            "encoder-context",
+            "full",
+            "what the encoder hears: 30 s, filled up with silence (as trained), or the speech alone",
+            choices=("full", "trimmed"),
+        ),
+        Option("cuda-graphs", True, "on CUDA: replay each token's steps as recorded graphs"),
+        Option("compile", False, "on CUDA, with cuda-graphs: have torch.compile make the kernels of these steps"),
+        Option("overlap", False, "on CUDA: make sound on a second stream while the LLM goes on"),
+    ),
+    requires=tuple(Requirement(module, "direct") for module in ("torch", "safetensors", "tokenizers")),
+    gpu="optional",
+)
+
+
 class Direct(Pipeline):
     """LLaMA-Omni (arXiv 2409.06666): speech encoder, adaptor, LLM, streaming speech decoder, unit vocoder."""
 
-    declaration = Declaration(
-        name="direct",
-        kind="direct",
-        summary="LLaMA-Omni style: speech encoder, adaptor, LLM, streaming speech decoder, unit vocoder.",
-        stages=(
-            Stage("features", "listen"),
-            Stage("encoder", "listen"),
-            Stage("adaptor", "listen"),
-            Stage("llm.prefill", "think"),
-            Stage("llm.decode", "think"),
-            Stage("speech_decoder", "speak"),
-            Stage("vocoder", "speak"),
-            Stage("copy", "move"),
-        ),
-        options=(
-            Option("weights", "dummy", "dummy (seeded random values), a checkpoint's folder, or its name on the hub"),
-            Option("size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
-            Option("chunk-units", "10", "units after which sound is made (Ω): a whole number from 10 on, or inf"),
-            Option("max-new-tokens", 256, "longest reply, in text tokens"),
-            Option("temperature", 0.0, "0 chooses the likeliest text token; above 0 samples"),
-            Option("top-p", 1.0, "share of probability that sampling considers"),
-            Option("encoder", "", "a Whisper's .pt file or folder; empty means the one that the checkpoint names"),
-            Option("vocoder", "", "folder of the unit vocoder; empty means vocoder/ in or beside the checkpoint"),
-            Option(
-                "overlong",
-                "error",
-                "speech longer than the encoder hears (30 s): refuse it, or cut it",
-                choices=("error", "cut"),
-            ),
-            Option("vocoder-dtype", "float32", "precision of the sound", choices=("float32", "bfloat16")),
-            Option(
-                "encoder-context",
-                "full",
-                "what the encoder hears: 30 s, filled up with silence (as trained), or the speech alone",
-                choices=("full", "trimmed"),
-            ),
-            Option("cuda-graphs", True, "on CUDA: replay each token's steps as recorded graphs"),
-            Option("compile", False, "on CUDA, with cuda-graphs: have torch.compile make the kernels of these steps"),
-            Option("overlap", False, "on CUDA: make sound on a second stream while the LLM goes on"),
-        ),
-        requires=tuple(Requirement(module, "direct") for module in ("torch", "safetensors", "tokenizers")),
-        gpu="optional",
-    )
+    declaration = with_endpointing(_MODEL, {})
+
+    @classmethod
+    def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
+        """The declaration, with what the chosen endpointing needs."""
+        return with_endpointing(_MODEL, chosen)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self._endpointer = Endpointer(settings)
         self._assembled: Assembled | None = None
 
     def load(self) -> None:
@@ -99,6 +109,7 @@ class Direct(Pipeline):
                 f"The direct pipeline needs {error.name}, which is not installed. "
                 "Install it with: pip install 'firstpacket[direct]'"
             ) from error
+        self._endpointer.load()
         self._assembled = assemble(self.settings)
 
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
@@ -109,7 +120,8 @@ class Direct(Pipeline):
         """
         ready = self._ready()
         heard_s = ready.loaded.model.config.encoder.seconds
-        samples = _within_limit(speech.whole(), heard_s, self.settings.text("overlong"))
+        heard = self._endpointer.heard(speech, trace).whole()
+        samples = _within_limit(heard, heard_s, self.settings.text("overlong"))
         turn = ready.assistant.turn(trace)
         with ready.room.explained("answering"):
             yield from turn.packets(samples)

@@ -28,7 +28,23 @@ def test_what_was_said_is_what_is_seen() -> None:
     assert llm.after == heard.id
     assert seen.texts[0].text == "hello"
     assert (seen.packets[0].at_ns, seen.packets[0].after) == (1_072, said.id)
-    assert seen.events == 2 * 2 + 1 + 2 + 1
+    assert seen.texts[0].at_ns == 1_072
+    assert seen.events == 2 * 2 + 1 + 2 + 1 + 1
+
+
+def test_a_wait_that_was_no_work_leaves_no_span_unless_it_is_kept_later() -> None:
+    clock = VirtualClock()
+    trace = Trace(clock)
+    waits = []
+    for _ in range(3):
+        with trace.stage("endpoint") as waiting:
+            clock.advance(20)
+            waiting.discard()
+        waits.append(waiting)
+    waits[1].keep()
+    waits[1].keep()
+    (kept,) = trace.finish().spans
+    assert (kept.start_ns, kept.end_ns) == (20, 40)
 
 
 def test_stages_in_two_threads_keep_their_own_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 
 from bench.metrics.critical_path import critical_path, summed
 from bench.pipeline import Declaration, Packet, Samples, Settings, Speech, TurnCancelled
+from bench.run.microphone import Microphone
+from bench.run.speech import HeardSpeech
 from bench.timing.clock import VirtualClock
 from bench.timing.spans import TurnTrace
 from bench.timing.trace import Trace
@@ -33,6 +36,16 @@ class FakeASR(ASR):
         speech.whole()
         with trace.stage("asr"):
             busy(trace, ASR_MS)
+        return self.text
+
+
+class StreamingASR(FakeASR):
+    """Takes half a frame's time for every frame, as it comes."""
+
+    def transcribe(self, speech: Speech, trace: Trace) -> str:
+        for frame in speech.frames():
+            with trace.stage("asr"):
+                busy(trace, len(frame) // 32)
         return self.text
 
 
@@ -81,6 +94,8 @@ class Said:
     def frames(self) -> Iterator[Samples]:
         yield self.whole()
 
+    microphone = frames
+
 
 class CalledOff(Said):
     def whole(self) -> Samples:
@@ -94,10 +109,10 @@ def busy(trace: Trace, ms: int) -> None:
 class Turn:
     """One turn of a chain on fresh fakes."""
 
-    def __init__(self, chain: str, speech: Any = None) -> None:
+    def __init__(self, chain: str, speech: Any = None, clock: VirtualClock | None = None) -> None:
         settings = Settings()
         self.engines = Engines(FakeASR(settings), FakeLLM(settings), FakeTTS(settings))
-        self.trace = Trace(VirtualClock())
+        self.trace = Trace(clock or VirtualClock())
         self.packets = CHAINS[chain](self.engines, speech or Said(), self.trace, "clause")
 
     def run(self) -> TurnTrace:
@@ -143,11 +158,28 @@ def test_sequential_waits_for_the_whole_of_each() -> None:
     assert [span.stage for span in trace.spans] == ["asr", "llm.prefill", "llm.decode", "tts", "tts", "tts"]
 
 
+@pytest.mark.parametrize(("chain", "left_ms"), [("sequential", 500), ("streamed", 500), ("overlapped", 10)])
+def test_only_overlapped_hears_while_the_user_speaks(chain: str, left_ms: int) -> None:
+    """1 s of speech costs 500 ms: all of it after its end, or all but the last frame's before."""
+    clock = VirtualClock()
+    speech = HeardSpeech(clock, "en")
+    microphone = Microphone(clock, np.zeros(16_000, np.float32), speech.hear, speech.end)
+    turn = Turn(chain, speech, clock)
+    turn.engines = replace(turn.engines, asr=StreamingASR(Settings()))
+    turn.packets = CHAINS[chain](turn.engines, speech, turn.trace, "clause")
+    t0_ns = microphone.begin()
+    playing = clock.spawn(microphone.play, "microphone")
+    trace = turn.run()
+    clock.join(playing)
+    heard_ns = max(span.end_ns for span in trace.spans if span.stage == "asr")
+    assert heard_ns - t0_ns == left_ms * MS
+
+
 @pytest.mark.parametrize("chain", CHAINS)
 def test_every_nanosecond_of_the_path_has_an_owner(chain: str) -> None:
     trace = Turn(chain).run()
     owners = summed(critical_path(trace, 0))
-    decode_ms = {"streamed": 2, "sequential": 8}[chain] * TOKEN_MS
+    decode_ms = (8 if chain == "sequential" else 2) * TOKEN_MS
     assert owners == {
         ("asr", "host"): ASR_MS * MS,
         ("llm.prefill", "host"): PREFILL_MS * MS,

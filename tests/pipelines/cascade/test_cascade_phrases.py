@@ -18,13 +18,13 @@ def phrases(text: str, first: str = "clause") -> list[str]:
     return [phrase.strip() for phrase in cut(Phrases(first), list(text))]
 
 
-@given(PROSE | st.text(max_size=80), st.sampled_from(["clause", "sentence"]))
+@given(PROSE | st.text(max_size=80), st.sampled_from(["clause", "sentence", "1", "4"]))
 def test_joined_phrases_are_the_text(text: str, first: str) -> None:
     assert "".join(cut(Phrases(first), list(text))) == text
     assert "".join(cut(Whole(), list(text))) == text
 
 
-@given(PROSE, st.lists(st.integers(1, 9), max_size=80), st.sampled_from(["clause", "sentence"]))
+@given(PROSE, st.lists(st.integers(1, 9), max_size=80), st.sampled_from(["clause", "sentence", "1", "4"]))
 def test_slicing_changes_nothing(text: str, sizes: list[int], first: str) -> None:
     pieces, rest = [], text
     for size in sizes:
@@ -48,6 +48,22 @@ def test_the_first_phrase_ends_at_a_clause_and_later_ones_at_sentences() -> None
 
 def test_the_first_phrase_has_a_few_words() -> None:
     assert phrases("Sure, I can help with that. Start now.")[0] == "Sure, I can help with that."
+
+
+@pytest.mark.parametrize(
+    ("words", "first"), [("2", "You could"), ("4", "You could take the"), ("6", "You could take the train,")]
+)
+def test_by_words_unless_a_clause_ends_before(words: str, first: str) -> None:
+    assert phrases("You could take the train, it leaves at seven. Or walk there now.", words) == [
+        first,
+        "You could take the train, it leaves at seven."[len(first) :].strip(),
+        "Or walk there now.",
+    ]
+
+
+def test_a_word_is_counted_when_it_is_whole() -> None:
+    splitter = Phrases("2")
+    assert [splitter.push(piece) for piece in ("a tele", "phone", " rang")] == [[], [], ["a telephone"]]
 
 
 def test_by_sentences_from_the_beginning() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import registry
-from bench.errors import UnknownName
+from bench.errors import UnknownName, UsageError
 from bench.metrics.critical_path import critical_path, summed
 from bench.pipeline import Samples, Settings
 from bench.timing.clock import MonotonicClock
@@ -31,10 +31,29 @@ def test_the_options_are_those_of_the_chosen_engines() -> None:
 
 def test_the_class_declares_the_defaults() -> None:
     assert Cascade.declare({}) == Cascade.declaration
-    assert [stage.id for stage in Cascade.declaration.stages] == ["asr", "llm.prefill", "llm.decode", "tts"]
-    assert Cascade.declaration.starts_before_speech_ends == PocketSphinx.declaration.starts_before_speech_ends
-    assert not Cascade.declare({"asr": "faster-whisper"}).starts_before_speech_ends
+    stages = [stage.id for stage in Cascade.declaration.stages]
+    assert stages == ["endpoint", "asr", "llm.prefill", "llm.decode", "tts"]
     assert {need.extra for need in Cascade.declaration.requires} == {"pocketsphinx", "transformers", "espeak"}
+
+
+def test_it_starts_before_speech_ends_if_chain_and_recogniser_do() -> None:
+    assert PocketSphinx.declaration.starts_before_speech_ends
+    assert Cascade.declare({}).starts_before_speech_ends
+    assert not Cascade.declare({"chain": "streamed"}).starts_before_speech_ends
+
+
+def test_a_voice_activity_detector_is_needed_where_it_is_asked_for() -> None:
+    assert not Cascade.declaration.finds_speech_end
+    listening = Cascade.declare({"endpoint": "vad"})
+    assert listening.finds_speech_end
+    assert "faster-whisper" in {need.extra for need in listening.requires}
+
+
+@pytest.mark.parametrize("rule", ["0", "51", "2.5", "phrase", ""])
+def test_a_rule_for_the_first_phrase_that_does_not_exist(rule: str) -> None:
+    _, options = registry.check_options("cascade", {"first-phrase": rule})
+    with pytest.raises(UsageError, match="must be clause, sentence, or a number from 1 to 50"):
+        Cascade(Settings(options=options))
 
 
 @pytest.mark.parametrize("role", ["asr", "llm", "tts"])
@@ -68,6 +87,8 @@ class Silent:
 
     def frames(self) -> Iterator[Samples]:
         yield self.whole()
+
+    microphone = frames
 
 
 @pytest.fixture(scope="module")

@@ -217,6 +217,8 @@ class Clip:
     def frames(self) -> Iterator[Samples]:
         yield self._samples
 
+    microphone = frames
+
     def whole(self) -> Samples:
         return self._samples
 

@@ -1,0 +1,214 @@
+"""When the user has finished speaking: the stage `endpoint`, the same for every pipeline.
+
+    oracle   the corpus says where speech ends; nothing is waited for
+    vad      Silero's voice activity detector hears no voice for `endpoint-silence` ms; what a product has to do
+
+The detector is Silero VAD v6 (16 kHz, windows of 512 samples with 64 of context), the copy in the faster-whisper wheel.
+As in Silero's own iterator, a voice begins at a probability of `endpoint-threshold`, and ends 0.15 below it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from bench.errors import MissingDependency, UsageError, install_command
+from bench.pipeline import SAMPLE_RATE, Declaration, Option, OptionValue, Requirement, Samples, Settings, Speech, Stage
+from bench.timing.trace import OpenStage, Trace
+
+WINDOW = 512
+CONTEXT = 64
+HYSTERESIS = 0.15
+
+STAGE = Stage("endpoint", "wait")
+OPTIONS = (
+    Option(
+        "endpoint",
+        "oracle",
+        "who says that the user has finished: the corpus, or a voice activity detector (--input realtime)",
+        choices=("oracle", "vad"),
+    ),
+    Option("endpoint-silence", 500, "ms without a voice after which the user has finished (endpoint=vad)"),
+    Option("endpoint-threshold", 0.5, "probability from which on a sound is a voice (endpoint=vad)"),
+)
+
+
+def with_endpointing(declaration: Declaration, chosen: Mapping[str, OptionValue]) -> Declaration:
+    """The declaration of a pipeline that ends its listening as the options of this module say."""
+    finds = str(chosen.get("endpoint", "oracle")) == "vad"
+    needs = (Requirement("onnxruntime", "faster-whisper"), Requirement("faster_whisper", "faster-whisper"))
+    return replace(
+        declaration,
+        stages=(STAGE, *declaration.stages),
+        options=(*declaration.options, *OPTIONS),
+        requires=tuple(dict.fromkeys((*declaration.requires, *(needs if finds else ())))),
+        finds_speech_end=finds,
+    )
+
+
+class Detector(Protocol):
+    """Hears sound and says when the speaker has finished."""
+
+    def push(self, frame: Samples) -> None:
+        """Take in the next samples `(n,)`."""
+        ...
+
+    @property
+    def voiced(self) -> bool:
+        """Whether the last whole window was a voice, or none has been heard yet."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether the speaker has finished."""
+        ...
+
+
+class Endpointer:
+    """Ends a pipeline's listening; one per pipeline, loaded once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session: Any = None
+
+    def load(self) -> None:
+        """Check the options, and start the detector if there is one. Raises `UsageError` or `MissingDependency`."""
+        if self._settings.text("endpoint") != "vad":
+            return
+        silence, threshold = self._settings.whole("endpoint-silence"), self._settings.number("endpoint-threshold")
+        if not 32 <= silence <= 10_000:
+            raise UsageError(f"endpoint-silence is {silence} ms, but it must lie between 32 and 10000.")
+        if not HYSTERESIS < threshold < 1:
+            raise UsageError(f"endpoint-threshold is {threshold:g}, but it must lie between {HYSTERESIS} and 1.")
+        self._session = _silero()
+
+    def heard(self, speech: Speech, trace: Trace) -> EndedSpeech:
+        """The user's speech as far as it counts."""
+        if self._session is None:
+            return EndedSpeech(speech, trace, None)
+        silence_ms, threshold = self._settings.whole("endpoint-silence"), self._settings.number("endpoint-threshold")
+        return EndedSpeech(speech, trace, SileroDetector(self._session, silence_ms, threshold))
+
+
+class EndedSpeech:
+    """Speech whose end a detector decides, or the corpus if there is none; it is read once, in one thread.
+
+    A span `endpoint` is a wait for the microphone that turned out to be a wait for the end: with the oracle the last
+    one, with a detector every one since the last voiced window. The decision is marked `endpoint`.
+    """
+
+    def __init__(self, speech: Speech, trace: Trace, detector: Detector | None) -> None:
+        self.sample_rate = SAMPLE_RATE
+        self.language = speech.language
+        self._speech = speech
+        self._trace = trace
+        self._detector = detector
+        self._frames: Iterator[Samples] | None = None
+
+    def frames(self) -> Iterator[Samples]:
+        """Frames until the end is decided. Raises `TurnCancelled`."""
+        if self._frames is None:
+            self._frames = self._until_over()
+        return self._frames
+
+    def whole(self) -> Samples:
+        """Everything up to the decision, `(n,)`. Raises `TurnCancelled`."""
+        frames = list(self.frames())
+        return frames[0] if len(frames) == 1 else np.concatenate([*frames, np.zeros(0, np.float32)])
+
+    def microphone(self) -> Iterator[Samples]:
+        """What the microphone delivers, whatever was decided."""
+        return self._speech.microphone()
+
+    def _until_over(self) -> Iterator[Samples]:
+        detector = self._detector
+        incoming = self._speech.frames() if detector is None else self._speech.microphone()
+        waits: list[OpenStage] = []
+        while True:
+            with self._trace.stage(STAGE.id) as waiting:
+                waiting.discard()
+                frame = next(incoming, None)
+                if frame is not None and detector is not None:
+                    detector.push(frame)
+            if detector is None or detector.voiced:
+                waits.clear()
+            waits.append(waiting)
+            over = frame is None or (detector is not None and detector.over)
+            if over:
+                self._trace.mark(STAGE.id)
+                for wait in waits:
+                    wait.keep()
+            if frame is not None:
+                yield frame
+            if over:
+                return
+
+
+class SileroDetector:
+    """Silero VAD over one utterance."""
+
+    def __init__(self, session: Any, silence_ms: int, threshold: float) -> None:
+        self._session = session
+        self._silence = silence_ms * SAMPLE_RATE // 1000
+        self._threshold = threshold
+        self._state = [np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32)]
+        self._context = np.zeros(CONTEXT, np.float32)
+        self._pending = np.zeros(0, np.float32)
+        self._speaking = False
+        self._silent = 0
+        """Samples since the last voiced window, once somebody has spoken."""
+
+    @property
+    def voiced(self) -> bool:
+        """Whether the last whole window was a voice, or none has been heard yet."""
+        return self._silent == 0
+
+    @property
+    def over(self) -> bool:
+        """Whether somebody has spoken and has been silent for long enough."""
+        return self._speaking and self._silent >= self._silence
+
+    def push(self, frame: Samples) -> None:
+        """Take in the next samples `(n,)`."""
+        self._pending = np.concatenate((self._pending, frame))
+        while len(self._pending) >= WINDOW:
+            window, self._pending = self._pending[:WINDOW], self._pending[WINDOW:]
+            self._judge(self._probability(window))
+
+    def _judge(self, probability: float) -> None:
+        if probability >= self._threshold - (HYSTERESIS if self._speaking and self._silent == 0 else 0.0):
+            self._speaking, self._silent = self._speaking or probability >= self._threshold, 0
+        elif self._speaking:
+            self._silent += WINDOW
+
+    def _probability(self, window: Samples) -> float:
+        heard = np.concatenate((self._context, window))[None]
+        self._context = window[-CONTEXT:]
+        probabilities, *self._state = self._session.run(
+            None, {"input": heard, "h": self._state[0], "c": self._state[1]}
+        )
+        return float(probabilities[0])
+
+
+def _silero() -> Any:
+    """The detector's network, on one thread. Raises `MissingDependency`."""
+    package = importlib.util.find_spec("faster_whisper")
+    places = package.submodule_search_locations if package is not None else None
+    files = sorted(Path(place) / "assets" / "silero_vad_v6.onnx" for place in places or ())
+    try:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.inter_op_num_threads = options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        return onnxruntime.InferenceSession(str(files[0]), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has errors of its own kind, importable only with it
+        raise MissingDependency(
+            "endpoint=vad needs Silero's detector (silero_vad_v6.onnx of the wheel faster-whisper, and onnxruntime), "
+            f"which cannot be loaded: {error}. Install it with: {install_command('faster-whisper')}"
+        ) from error

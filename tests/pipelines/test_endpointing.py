@@ -1,0 +1,194 @@
+"""The end of speech: as the corpus says, or as a detector finds it in what the microphone delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from made import request, utterance
+
+from bench.corpus.load import load_corpus
+from bench.corpus.utterance import Utterance
+from bench.errors import UsageError
+from bench.metrics.figures import TurnFigures, turn_figures
+from bench.pipeline import SAMPLE_RATE, Declaration, Packet, Pipeline, Samples, Settings, Speech, Stage
+from bench.record.schema import Evidence
+from bench.run.asking import Reply, Rules
+from bench.run.local import LocalRespondent
+from bench.timing.clock import VirtualClock
+from bench.timing.trace import Trace
+from pipelines.endpointing import OPTIONS, EndedSpeech, Endpointer, SileroDetector, with_endpointing
+
+MS = 1_000_000
+DEFAULTS = {option.name: option.default for option in OPTIONS}
+
+
+class Counting:
+    """Takes sound above silence for a voice, and 100 ms of silence for the end."""
+
+    def __init__(self) -> None:
+        self.silent = 0
+
+    voiced = property(lambda self: self.silent == 0)
+    over = property(lambda self: self.silent >= 1600)
+
+    def push(self, frame: Samples) -> None:
+        self.silent = 0 if frame.any() else self.silent + len(frame)
+
+
+class Answering(Pipeline):
+    """Answers at once when the user has finished."""
+
+    declaration = Declaration("answering", "test", "", (Stage("tts", "speak"),))
+    detector: ClassVar[Callable[[], object] | None] = Counting
+
+    def load(self) -> None: ...
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        ended = EndedSpeech(speech, trace, type(self).detector and Counting())
+        Answering.heard = len(ended.whole())
+        with trace.stage("tts"):
+            trace.clock.sleep_until_ns(trace.clock.now_ns() + 5 * MS)
+        yield Packet(np.full(1600, 0.5, np.float32), SAMPLE_RATE, trace.hand_off("tts"))
+
+    heard = 0
+
+
+class Trusting(Answering):
+    """Is told by the corpus."""
+
+    detector = None
+
+
+def put(pipeline: type[Pipeline], said: Utterance) -> tuple[Reply, TurnFigures]:
+    finds = pipeline is Answering
+    respondent = LocalRespondent(replace(request("a", ""), finds_speech_end=finds), VirtualClock(), pipeline)
+    respondent.start()
+    reply = respondent.ask(1, said, Rules("realtime", 1000 * MS), "")
+    evidence = Evidence(1, "a", said.id, reply.outcome, reply.delivery, reply.trace, reply.reply_levels)
+    return reply, turn_figures(evidence)
+
+
+def test_the_oracle_waits_for_nothing() -> None:
+    reply, measured = put(Trusting, utterance(seconds=1.0))
+    assert measured.figures["endpointing_delay"] == 0
+    assert measured.figures["first_packet_latency"] == 5 * MS
+    (waited,) = [span for span in reply.trace.spans if span.stage == "endpoint"]
+    assert waited.end_ns == reply.delivery.t0_ns
+
+
+def test_a_detector_waits_in_silence_and_the_path_says_so() -> None:
+    reply, measured = put(Answering, utterance(seconds=1.0))
+    assert measured.figures["endpointing_delay"] == 100 * MS
+    assert measured.figures["first_packet_latency"] == 105 * MS
+    assert {(part.stage, part.kind): part.ns for part in measured.path} == {
+        ("endpoint", "host"): 100 * MS,
+        ("tts", "host"): 5 * MS,
+    }
+    assert measured.flags == ()
+    assert Answering.heard == 17_600, "the silence was heard as well"
+    assert len(reply.delivery.lateness_ns) >= 55
+
+
+def test_a_pause_is_taken_for_the_end() -> None:
+    samples = np.full(16_000, 0.1, np.float32)
+    samples[4_800:8_000] = 0  # 200 ms of silence from 300 ms on
+    said = replace(utterance(seconds=1.0), samples=samples)
+    _, measured = put(Answering, said)
+    assert measured.figures["endpointing_delay"] == 400 * MS - 1000 * MS
+    assert measured.figures["first_packet_latency"] == 405 * MS - 1000 * MS
+    assert measured.flags == ("false_endpoint",)
+
+
+def test_an_end_that_is_never_found_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counting, "over", False)
+    reply, measured = put(Answering, utterance(seconds=0.5))
+    assert reply.outcome == "timeout"
+    assert "endpointing_delay" not in measured.figures
+
+
+def test_the_declaration_says_what_is_asked_for() -> None:
+    plain = Declaration("a", "test", "")
+    assert with_endpointing(plain, {}) == with_endpointing(plain, {"endpoint": "oracle"})
+    assert not with_endpointing(plain, {}).requires
+    found = with_endpointing(plain, {"endpoint": "vad"})
+    assert found.finds_speech_end and found.requires
+    assert found.stages == (Stage("endpoint", "wait"),)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("endpoint-silence", 0), ("endpoint-silence", 20_000), ("endpoint-threshold", 1.5)]
+)
+def test_impossible_values_are_refused(option: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"{option} is"):
+        Endpointer(Settings(options={**DEFAULTS, "endpoint": "vad", option: value})).load()
+
+
+@pytest.fixture(scope="module")
+def endpointer() -> Endpointer:
+    pytest.importorskip("faster_whisper")
+    made = Endpointer(Settings(options={**DEFAULTS, "endpoint": "vad"}))
+    made.load()
+    return made
+
+
+def decided_s(detector: SileroDetector, samples: Samples) -> float | None:
+    """When the detector says that the speaker has finished, in seconds from the beginning."""
+    for begin in range(0, len(samples), 320):
+        detector.push(samples[begin : begin + 320])
+        if detector.over:
+            return (begin + 320) / SAMPLE_RATE
+    return None
+
+
+def test_silero_finds_the_end_of_real_speech(endpointer: Endpointer) -> None:
+    for said in load_corpus("demo", limit=6).utterances:
+        speech = said.speech()
+        found = decided_s(endpointer.heard(_Nothing(), _TRACE)._detector, np.pad(speech, (0, 32_000)))  # type: ignore[arg-type]
+        assert found is not None
+        # The last voiced window may end some time before or after the annotated end; then 500 ms must pass.
+        assert found - len(speech) / SAMPLE_RATE == pytest.approx(0.5, abs=0.2), said.id
+
+
+def test_silero_hears_nobody_in_noise(endpointer: Endpointer) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.01, 48_000).astype(np.float32)
+    assert decided_s(endpointer.heard(_Nothing(), _TRACE)._detector, noise) is None  # type: ignore[arg-type]
+
+
+def test_the_librarys_own_call_gives_the_same_probabilities(endpointer: Endpointer) -> None:
+    vad = pytest.importorskip("faster_whisper.vad")
+    said = load_corpus("demo", limit=1).utterances[0].speech()
+    samples = said[: len(said) // 512 * 512]
+    detector = endpointer.heard(_Nothing(), _TRACE)._detector
+    assert isinstance(detector, SileroDetector)
+    ours = [detector._probability(window) for window in samples.reshape(-1, 512)]
+    np.testing.assert_allclose(ours, vad.get_vad_model()(samples), atol=1e-4)
+
+
+def test_with_file_input_there_is_nothing_to_find(tmp_path: Path) -> None:
+    from command import bench
+
+    done = bench("run", "--pipeline", "direct,endpoint=vad", "--out", str(tmp_path / "run"))
+    assert done.returncode == 2
+    assert "with file input the clip is cut there. Run with --input realtime" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+class _Nothing:
+    sample_rate = SAMPLE_RATE
+    language = "en"
+
+    def frames(self) -> Iterator[Samples]:
+        yield from ()
+
+    microphone = frames
+
+    def whole(self) -> Samples:
+        return np.zeros(0, np.float32)
+
+
+_TRACE = Trace(VirtualClock())
