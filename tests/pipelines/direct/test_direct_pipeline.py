@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.corpus.audio import read_clip
 from bench.errors import CorpusError, UsageError, WeightsError
 from bench.pipeline import Settings
 from bench.timing.clock import MonotonicClock
@@ -155,6 +156,32 @@ def test_published_weights_answer_for_themselves(settings: Make, ask: Ask, publi
     published.shards["speech_generator.output_proj.bias"][20] = 1e4  # every frame is blank now
     published.write()
     assert ask(loaded(settings(weights=folder, max_new_tokens=6)), seconds=1.0).packets == ()
+
+
+SECOND = np.linspace(0, 1, 44_100, endpoint=False)
+ODD_RECORDINGS = {
+    "silence": np.zeros((44_100, 2)),
+    "noise": np.random.default_rng(1).normal(0, 0.3, (44_100, 2)),
+    "clipped": np.clip(4 * np.sin(2 * np.pi * 220 * SECOND), -1, 1)[:, None].repeat(2, axis=1),
+    "one sample of it": np.zeros((3, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_RECORDINGS)
+def test_odd_recordings_are_answered(
+    settings: Make, published: Any, tmp_path: Path, kind: str, clip: Callable[[float], Any]
+) -> None:
+    """44.1 kHz in stereo, decoded as for a run; the model's own choices, from scores that are numbers."""
+    import soundfile
+
+    soundfile.write(tmp_path / "odd.wav", ODD_RECORDINGS[kind], 44_100)
+    heard = type(clip(1.0))(read_clip(tmp_path / "odd.wav").samples)
+    published.write_tokenizer()
+    model = loaded(settings(weights=str(published.write()), max_new_tokens=3, chunk_units="inf"))
+    trace = Trace(MonotonicClock())
+    (packet,) = model.respond(heard, trace)
+    assert np.isfinite(packet.samples).all()
+    assert {span.stage for span in trace.finish().spans} == {stage.id for stage in model.declaration.stages}
 
 
 def test_published_weights_without_a_tokenizer_say_what_to_copy(settings: Make, published: Any) -> None:
