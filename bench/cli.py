@@ -69,6 +69,9 @@ def run(
         str | None, typer.Option(help="file: the clip at one instant; realtime: as it is spoken. [file]")
     ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
+    matched: Annotated[
+        bool | None, typer.Option("--matched", help="Give cascades the LLM, reply length and encoder of direct.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
     keep_audio: Annotated[
         bool | None, typer.Option("--keep-audio/--no-keep-audio", help="Keep replies. [keep]")
@@ -96,6 +99,7 @@ def run(
             "out": out,
             "input": input,
             "deadline": deadline,
+            "matched": matched,
             "threads": threads,
             "keep_audio": keep_audio,
             "limit": limit,

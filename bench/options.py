@@ -56,6 +56,8 @@ class Options:
     input: Literal["file", "realtime"] = "file"
     deadline: float = 30.0
     """Seconds from t0 within which the first packet must come."""
+    matched: bool = False
+    """Make every pipeline that can be matched like the direct one of the run."""
     threads: int | None = None
     keep_audio: bool = True
     limit: int | None = None

@@ -26,6 +26,7 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from bench.errors import UsageError
 from bench.timing.trace import HandOff, Trace
 
 Samples = npt.NDArray[np.float32]
@@ -184,6 +185,18 @@ class Work:
     operations: int
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a pipeline is made like another one, so that a difference between them is one of architecture."""
+
+    options: Mapping[str, OptionValue]
+    """What to set."""
+    same: tuple[str, ...]
+    """What is then the same in both, for people."""
+    different: tuple[str, ...]
+    """What stays different, for people."""
+
+
 class Pipeline(ABC):
     """A voice assistant: hears one utterance, answers with audio packets."""
 
@@ -201,6 +214,14 @@ class Pipeline(ABC):
         Raises `UnknownName` for an engine that does not exist.
         """
         return cls.declaration
+
+    @classmethod
+    def match(cls, chosen: Mapping[str, OptionValue], other: str, others: Mapping[str, OptionValue]) -> Match:
+        """How this pipeline with the options `chosen` is made like the pipeline `other` with all options `others`.
+
+        Asked of pipelines that have an option `matched`. Raises `UsageError` if it cannot be.
+        """
+        raise UsageError(f"'{cls.declaration.name}' cannot be matched with '{other}'.")
 
     @abstractmethod
     def load(self) -> None:

@@ -39,9 +39,7 @@ TURN_METRICS = (
     Metric("generation_duration", "last packet", "t0", "last reply audio packet"),
     Metric("reply_audio", "reply length", "first reply sample", "last reply sample, in media time"),
     Metric("llm_ttft", "LLM first token", "first llm.prefill begins", "first output of the LLM", side="pipeline"),
-    Metric(
-        "llm_ttfb", "LLM first byte", "first llm.prefill begins", "first byte of a server's reply", side="pipeline"
-    ),
+    Metric("llm_ttfb", "LLM first byte", "first llm.prefill begins", "first byte of a server's reply", side="pipeline"),
     Metric(
         "llm_ttfat",
         "LLM first answer token",

@@ -21,6 +21,7 @@ from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment
 from bench.record.store import RunWriter, read_manifest, read_run
 from bench.run.asking import LabelRequest
 from bench.run.manager import Manager, Progress
+from bench.run.matching import matched
 from bench.run.process import WorkerProcess
 
 T0 = {"file": "end of speech: the clip is handed over, cut there", "realtime": "end of speech: start + its media time"}
@@ -30,11 +31,12 @@ _USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 def start(options: Options, command: Sequence[str], progress: Progress) -> Path:
     """Run what was asked; returns the run's folder. Raises `BenchError` before anything is loaded if it cannot be."""
+    options, notices = matched(options)
     device = _device(options.device)
     plans = tuple(_plan(choice, device, options.dtype) for choice in options.pipelines)
     _require_realtime(options)
     corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit)
-    manifest = _manifest(options, plans, corpus, command)
+    manifest = _manifest(options, plans, corpus, command, notices)
     path = Path(options.out) if options.out else Path("reports") / manifest.run
     with RunWriter.create(path, manifest) as writer:
         try:
@@ -163,7 +165,9 @@ def _request(plan: LabelPlan, seed: int) -> LabelRequest:
     return LabelRequest(plan.label, plan.pipeline, plan.device, plan.dtype, seed, plan.options, finds_speech_end)
 
 
-def _manifest(options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, command: Sequence[str]) -> Manifest:
+def _manifest(
+    options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, command: Sequence[str], notices: tuple[str, ...]
+) -> Manifest:
     now = _now()
     return Manifest(
         schema=SCHEMA,
@@ -185,7 +189,7 @@ def _manifest(options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, co
         limit=options.limit,
         trim_to_s=options.trim_to,
         utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
-        notices=(*_input_notices(options), *corpus.notices),
+        notices=(*notices, *_input_notices(options), *corpus.notices),
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench import registry
-from bench.pipeline import Declaration, Option, OptionValue, Packet, Pipeline, Settings, Speech, Weights
+from bench.pipeline import Declaration, Match, Option, OptionValue, Packet, Pipeline, Settings, Speech, Weights
 from bench.timing.trace import Trace
 from pipelines.cascade.asr.pocketsphinx import PocketSphinx
 from pipelines.cascade.chains import CHAINS, Engines
 from pipelines.cascade.engines import Engine
 from pipelines.cascade.llm.transformers import TransformersLM
+from pipelines.cascade.matching import match_direct
 from pipelines.cascade.phrases import check_first_phrase
 from pipelines.cascade.tts.espeak import Espeak
 from pipelines.endpointing import Endpointer, with_endpointing
@@ -33,6 +34,7 @@ _OPTIONS = (
         "clause",
         "where the first phrase ends that is spoken while the rest is thought: clause, sentence, or a number of words",
     ),
+    Option("matched", False, "the LLM, reply length and encoder of the direct pipeline in the same run"),
 )
 
 
@@ -67,6 +69,11 @@ class Cascade(Pipeline):
         engines = (registry.engine(role, str(chosen.get(role, defaults[role]))) for role in ROLES)
         asr, llm, tts = (engine.declaration for engine in engines)
         return _declared(asr, llm, tts, chosen)
+
+    @classmethod
+    def match(cls, chosen: Mapping[str, OptionValue], other: str, others: Mapping[str, OptionValue]) -> Match:
+        """How it is made like the pipeline `direct`. Raises `UsageError` for another one."""
+        return match_direct(chosen, others) if other == "direct" else super().match(chosen, other, others)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -1,0 +1,51 @@
+"""A cascade made like the direct pipeline: the same language model, replies of the same length, the same encoder.
+
+What is left is the architecture: transcript or embeddings between listening and thinking, text or states between
+thinking and speaking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.errors import UsageError
+from bench.pipeline import Match, OptionValue
+
+ENCODERS = {"tiny": "micro", "1b": "large-v3", "8b": "large-v3"}
+"""By size of the direct pipeline's dummy: the Whisper that has its encoder."""
+
+WHISPERS = ("transformers", "faster-whisper", "openai-whisper")
+ARCHITECTURE = (
+    "the recogniser's decoder, which direct has not",
+    "what the language model takes in (words of a transcript or embeddings of speech)",
+    "the voice (of text, or a speech decoder with a vocoder)",
+)
+
+
+def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionValue]) -> Match:
+    """How a cascade with the options `chosen` is made like `direct` with all its options.
+
+    Raises `UsageError` for a recogniser that has no encoder of that kind, or a language model that is a server's.
+    """
+    asr, llm = str(chosen.get("asr", WHISPERS[0])), str(chosen.get("llm", "transformers"))
+    if asr not in WHISPERS or llm != "transformers":
+        raise UsageError(
+            f"A cascade with asr={asr} and llm={llm} cannot be matched: direct hears with a Whisper encoder and thinks "
+            f"here. Use asr={'|'.join(WHISPERS)} and llm=transformers."
+        )
+    options: dict[str, OptionValue] = {
+        "asr": asr,
+        "llm": llm,
+        "llm-max-tokens": direct["max-new-tokens"],
+        "llm-temperature": direct["temperature"],
+        "llm-top-p": direct["top-p"],
+    }
+    same = ("longest reply", "sampling")
+    if direct["weights"] != "dummy":
+        return Match(options, same, ("encoder and language model (published weights are those of each)", *ARCHITECTURE))
+    size = str(direct["size"])
+    options |= {"asr-weights": "dummy", "asr-size": ENCODERS[size], "llm-weights": "dummy", "llm-size": size}
+    encoder = f"the encoder's dimensions (Whisper {ENCODERS[size]})"
+    return Match(
+        options, (f"the language model's dimensions ({size})", "the reply, word for word", encoder, *same), ARCHITECTURE
+    )

@@ -1,0 +1,72 @@
+"""Labels made alike, and what the record says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.errors import UsageError
+from bench.options import Options, parse_pipeline
+from bench.run.matching import matched
+
+
+def options(*pipelines: str, all_of_them: bool = False) -> Options:
+    return Options(pipelines=tuple(map(parse_pipeline, pipelines)), matched=all_of_them)
+
+
+def test_without_being_asked_nothing_changes() -> None:
+    asked = options("cascade", "direct")
+    assert matched(asked) == (asked, ())
+
+
+def test_the_ladder_holds_a_cascade_as_it_is_and_one_that_is_matched() -> None:
+    asked = options("a=cascade,chain=sequential", "b=cascade", "c=cascade,matched=true", "direct,max-new-tokens=64")
+    found, notices = matched(asked)
+    assert found.pipelines[:2] == asked.pipelines[:2]
+    assert found.pipelines[3] == asked.pipelines[3]
+    assert found.pipelines[2].options == {
+        "matched": True,
+        "asr": "transformers",
+        "asr-weights": "dummy",
+        "asr-size": "micro",
+        "llm": "transformers",
+        "llm-weights": "dummy",
+        "llm-size": "tiny",
+        "llm-max-tokens": 64,
+        "llm-temperature": 0.0,
+        "llm-top-p": 1.0,
+    }
+    (notice,) = notices
+    assert notice.startswith("c is matched with direct in the language model's dimensions (tiny), the reply")
+    assert "Not matched: the recogniser's decoder" in notice
+
+
+def test_a_flag_asks_for_all_but_those_that_say_no() -> None:
+    found, notices = matched(options("a=cascade", "b=cascade,matched=false", "direct,size=8b", all_of_them=True))
+    assert found.pipelines[0].options["asr-size"] == "large-v3"
+    assert found.pipelines[0].options["llm-size"] == "8b"
+    assert found.pipelines[1].options == {"matched": "false"}
+    assert len(notices) == 1
+
+
+def test_published_weights_are_what_they_are() -> None:
+    found, (notice,) = matched(options("cascade,matched=true,llm-model=x", "direct,weights=FOLDER"))
+    assert "llm-size" not in found.pipelines[0].options
+    assert "Not matched: encoder and language model (published weights are those of each)" in notice
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "message"),
+    [
+        (("cascade,matched=true",), "there are 0 of them"),
+        (("cascade,matched=true", "a=direct", "b=direct,size=1b"), "there are 2 of them"),
+        (("cascade,matched=true,llm-size=1b", "direct"), "needs llm-size=tiny, but llm-size=1b was given"),
+        (
+            ("cascade,matched=true,asr=pocketsphinx", "direct"),
+            "asr=pocketsphinx and llm=transformers cannot be matched",
+        ),
+        (("a=direct", "b=scripted"), "no cascade is in this run"),
+    ],
+)
+def test_what_cannot_be_matched_is_refused(pipelines: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        matched(options(*pipelines, all_of_them="matched=true" not in pipelines[0]))
