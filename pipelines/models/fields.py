@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,13 @@ class Fields:
         if default is not None and self.json.get(name) is None:
             return default
         return self._whole(name, self.value(name), least)
+
+    def number(self, name: str, default: float | None = None) -> float:
+        """A number above 0; without a `default` it must be there. Raises `WeightsError`."""
+        value = default if default is not None and self.json.get(name) is None else self.value(name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+            raise self.unlike(name, value, "a number above 0")
+        return float(value)
 
     def wholes(self, name: str, least: int = 1) -> tuple[int, ...]:
         """A list of whole numbers; one number alone counts as a list. Raises `WeightsError`."""

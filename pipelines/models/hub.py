@@ -42,6 +42,24 @@ def locate(weights: str) -> Folder:
     return _fetch(name["id"], name["revision"])
 
 
+def cached(weights: str) -> Folder | None:
+    """The folder that `weights` names, if it is here or in the hub's cache; nothing is fetched."""
+    folder = Path(weights).expanduser()
+    if folder.is_dir():
+        return Folder(folder, weights)
+    name = HUB_NAME.fullmatch(weights)
+    if name is None:
+        return None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        path = Path(snapshot_download(name["id"], revision=name["revision"], local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError):
+        return None
+    return Folder(path, f"{name['id']}@{path.name}")
+
+
 def _fetch(repository: str, revision: str | None) -> Folder:
     try:
         from huggingface_hub import snapshot_download

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.errors import WeightsError
+from pipelines.models.fields import Fields
 from pipelines.models.kv_cache import KVCache, Window
+from pipelines.models.tensors import Uninitialised
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +50,48 @@ class LlamaConfig:
     @classmethod
     def from_json(cls, json: Mapping[str, Any], where: str) -> LlamaConfig:
         """Parse a Hugging Face `config.json`. Raises `WeightsError` naming `where` and the field at fault."""
-        try:
-            theta, scaling = _rope_from_json(json, where)
-            return cls(
-                hidden=int(json["hidden_size"]),
-                layers=int(json["num_hidden_layers"]),
-                heads=int(json["num_attention_heads"]),
-                kv_heads=int(json.get("num_key_value_heads", json["num_attention_heads"])),
-                head_dim=int(json.get("head_dim") or json["hidden_size"] // json["num_attention_heads"]),
-                intermediate=int(json["intermediate_size"]),
-                vocab=int(json["vocab_size"]),
-                rms_eps=float(json.get("rms_norm_eps", 1e-5)),
-                rope_theta=theta,
-                rope_scaling=scaling,
-                tied=bool(json.get("tie_word_embeddings", False)),
-            )
-        except KeyError as error:
-            raise WeightsError(f"{where} has no field {error}, which a Llama decoder needs. Is it complete?") from error
+        fields = Fields(json, where)
+        hidden, heads = fields.whole("hidden_size"), fields.whole("num_attention_heads")
+        config = cls(
+            hidden=hidden,
+            layers=fields.whole("num_hidden_layers"),
+            heads=heads,
+            kv_heads=fields.whole("num_key_value_heads", heads),
+            head_dim=fields.whole("head_dim", hidden // heads),
+            intermediate=fields.whole("intermediate_size"),
+            vocab=fields.whole("vocab_size"),
+            rms_eps=fields.number("rms_norm_eps", 1e-5),
+            rope_theta=_rope(fields).number("rope_theta", fields.number("rope_theta", 10_000.0)),
+            rope_scaling=_rope_scaling(fields),
+            tied=bool(json.get("tie_word_embeddings", False)),
+        )
+        if config.heads % config.kv_heads:
+            raise fields.unlike("num_key_value_heads", config.kv_heads, f"a divisor of {heads}, the number of heads")
+        if config.head_dim % 2:
+            raise fields.unlike("head_dim", config.head_dim, "an even number, as rotations take channels in pairs")
+        return config
 
 
-def _rope_from_json(json: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | None]:
-    """Theta and scaling, from the flat fields or from `rope_parameters` (transformers 5)."""
-    nested: Mapping[str, Any] = json.get("rope_parameters") or {}
-    theta = float(nested.get("rope_theta", json.get("rope_theta", 10_000.0)))
-    fields: Mapping[str, Any] = json.get("rope_scaling") or nested
-    kind = fields.get("rope_type", "default")
+def _rope(fields: Fields) -> Fields:
+    """Where the rotations are described: `rope_parameters` (transformers 5) or `rope_scaling`; or nowhere."""
+    for name in ("rope_scaling", "rope_parameters"):
+        if fields.json.get(name):
+            return fields.inner(name)
+    return Fields({}, fields.where)
+
+
+def _rope_scaling(fields: Fields) -> RopeScaling | None:
+    rope = _rope(fields)
+    kind = rope.json.get("rope_type", rope.json.get("type", "default"))
     if kind == "default":
-        return theta, None
+        return None
     if kind != "llama3":
-        raise WeightsError(f"{where} asks for rope_type '{kind}'; only 'default' and 'llama3' are built here.")
-    return theta, RopeScaling(
-        factor=float(fields["factor"]),
-        low_freq_factor=float(fields["low_freq_factor"]),
-        high_freq_factor=float(fields["high_freq_factor"]),
-        original_positions=int(fields["original_max_position_embeddings"]),
+        raise WeightsError(f"{fields.where} asks for rope_type '{kind}'; only 'default' and 'llama3' are built here.")
+    return RopeScaling(
+        factor=rope.number("factor"),
+        low_freq_factor=rope.number("low_freq_factor"),
+        high_freq_factor=rope.number("high_freq_factor"),
+        original_positions=rope.whole("original_max_position_embeddings"),
     )
 
 
@@ -216,6 +226,12 @@ class Llama(nn.Module):
         self.model = _Body(config)
         if not config.tied:
             self.lm_head = nn.Linear(config.hidden, config.vocab, bias=False)
+
+    @classmethod
+    def without_weights(cls, config: LlamaConfig) -> Llama:
+        """The model with shapes but no storage (on torch's `meta` device), to be filled by a loader."""
+        with Uninitialised(), torch.device("meta"):
+            return cls(config).eval().requires_grad_(False)
 
     def embed(self, ids: Tensor) -> Tensor:
         """Embeddings `(n, hidden)` of ids `(n,)` int64."""

@@ -85,3 +85,28 @@ class Step:
 
     def _run(self, length: int) -> tuple[Tensor, ...]:
         return self._work(self._given, self._cache, self._cache.window_at(self._places, length))
+
+
+def kernels_of(work: Work, compiled: bool) -> Work:
+    """The work itself, or with its kernels made by torch.compile."""
+    return torch.compile(work, dynamic=False, fullgraph=True) if compiled else work
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Steps that replay graphs, or none if that could not be had; `notice` says which, for the record of a run."""
+
+    steps: tuple[Step, ...]
+    notice: str
+
+
+@torch.inference_mode()
+def recorded(make: Callable[[], tuple[Step, ...]], compiled: bool) -> Recorded:
+    """Make steps and capture them. What cannot be captured here is to be launched kernel by kernel."""
+    try:
+        steps = make()
+        graphs = sum(step.record() for step in steps)
+    except Exception as error:  # CUDA, torch.compile and its compilers have no error in common.
+        said = f"not captured, launched kernel by kernel: {type(error).__name__}: {error}"
+        return Recorded((), said.splitlines()[0])
+    return Recorded(steps, f"{graphs} graphs captured{', of compiled kernels' if compiled else ''}")

@@ -224,8 +224,8 @@ def is_finite(tensor: Tensor) -> bool:
     return bool(lowest.isfinite() & highest.isfinite())
 
 
-def listed(names: Iterable[str], most: int = 3) -> str:
+def listed(names: Iterable[str], most: int = 3, what: str = "tensor") -> str:
     """Names for a message: the first few, and how many more there are."""
     every = sorted(names)
     more = f" and {len(every) - most} more" if len(every) > most else ""
-    return f"{'tensor' if len(every) == 1 else 'tensors'} {', '.join(every[:most])}{more}"
+    return f"{what}{'' if len(every) == 1 else 's'} {', '.join(every[:most])}{more}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.errors import MissingDependency
 from bench.pipeline import Settings
 from pipelines.direct.llama_omni import dummy, files
 from pipelines.direct.llama_omni.checkpoint import Checkpoint
@@ -17,10 +16,12 @@ from pipelines.direct.llama_omni.config import OmniConfig
 from pipelines.direct.llama_omni.launching import Launching
 from pipelines.direct.llama_omni.model import LlamaOmni, Loaded
 from pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
-from pipelines.direct.llama_omni.room import Room
+from pipelines.direct.llama_omni.room import room_of
 from pipelines.direct.llama_omni.streaming import Assistant, Plan
 from pipelines.models.chat import TextTokenizer
+from pipelines.models.device import device_of
 from pipelines.models.dummy_text import learnt_tokenizer
+from pipelines.models.room import Room
 from pipelines.models.tensors import Uninitialised
 
 SMALLER = "--dtype bfloat16 (half of float32), a smaller max-new-tokens, and for the sound a smaller chunk-units"
@@ -50,11 +51,11 @@ class Source:
 
 def assemble(settings: Settings) -> Assembled:
     """Load or make the weights and reserve the caches. Raises `WeightsError`, `UsageError` or `MissingDependency`."""
-    device, dtype = _device(settings.device), getattr(torch, settings.dtype)
+    device, dtype = device_of(settings.device), getattr(torch, settings.dtype)
     source = (_dummy if settings.text("weights") == "dummy" else _published)(settings, device, dtype)
     config, longest = source.config, settings.whole("max-new-tokens")
     ids = prompt_ids(source.tokenizer.encode, config.bos)
-    room = Room.of(config, device, dtype, len(ids) - 1, longest, source.smaller)
+    room = room_of(config, device, dtype, len(ids) - 1, longest, source.smaller)
     room.require()
     with room.explained("loading"):
         with Uninitialised():
@@ -100,13 +101,3 @@ def _published(settings: Settings, device: torch.device, dtype: torch.dtype) -> 
 
 def _sampling(settings: Settings) -> Sampling:
     return Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
-
-
-def _device(name: str) -> torch.device:
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise MissingDependency(
-            f"Device {name} was asked for, but torch {torch.__version__} finds no CUDA device. "
-            "Use --device cpu, or install a CUDA build of torch (`bench doctor` says what is there)."
-        )
-    return device

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import torch
 from torch import Tensor
 
+from pipelines.models.choosing import Sampling, TextChoices
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How text tokens are chosen: greedily at temperature 0, else by nucleus sampling with `seed`."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
+__all__ = ["Choices", "Sampling"]
 
 
-class Choices:
+class Choices(TextChoices):
     """Chooses tokens, labels and durations; subclasses may override what was chosen."""
-
-    def __init__(self, sampling: Sampling, device: torch.device) -> None:
-        self._sampling = sampling
-        self._generator = torch.Generator(device)
-
-    def begin(self) -> None:
-        """A new turn; forgets everything of the last one."""
-        self._generator.manual_seed(self._sampling.seed)
-
-    def token(self, logits: Tensor, step: int) -> Tensor:
-        """The `step`-th text token `(1,)` int64 from scores `(1, vocab)`."""
-        if self._sampling.temperature == 0.0:
-            return logits.argmax(dim=-1)
-        return _sampled(logits.float(), self._sampling, self._generator)
 
     def labels(self, logits: Tensor, step: int) -> Tensor:
         """CTC labels `(λ,)` int64 of the `step`-th text token from scores `(λ, units + 1)`."""
@@ -45,14 +23,3 @@ class Choices:
     def wave(self, wave: Tensor) -> Tensor:
         """The wave as it is sent."""
         return wave
-
-
-def _sampled(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """Nucleus sampling without waiting for the device: the largest p / e, with e ~ Exp(1), is a sample of p."""
-    probabilities, order = (logits / sampling.temperature).softmax(dim=-1).sort(dim=-1, descending=True)
-    before = probabilities.cumsum(dim=-1) - probabilities
-    # The likeliest token stays whatever top-p is: nothing comes before it.
-    kept = torch.where(before < sampling.top_p, probabilities, 0.0)
-    noise = torch.empty_like(kept).exponential_(generator=generator)
-    place = (kept / noise).argmax(dim=-1, keepdim=True)
-    return order.gather(-1, place)[:, 0]

@@ -7,7 +7,7 @@ the full arithmetic was done. This is never done on other weights.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.pipeline import Weights
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
@@ -19,9 +19,10 @@ from pipelines.direct.llama_omni.config import (
     VocoderConfig,
 )
 from pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
+from pipelines.models import dummy_llama
 from pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
 from pipelines.models.dummy_text import canned_reply
-from pipelines.models.llama import LlamaConfig, RopeScaling
+from pipelines.models.llama import LlamaConfig
 
 FEWEST_UNITS, MOST_UNITS = 5, 9
 """Units per text token: one token never has 10, two always have (published behaviour at Ω = 10)."""
@@ -32,28 +33,23 @@ DURATION_SHARES = (0.45, 0.40, 0.15)
 LOUDNESS = 0.1
 """RMS of the sound that is sent: -20 dBFS."""
 
-_ROPE = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
-_ROPE_3_2 = RopeScaling(factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
 _LARGE_V3 = EncoderConfig(mels=128, positions=1500, state=1280, heads=20, layers=32)
-_SIZES: dict[str, tuple[EncoderConfig, LlamaConfig, tuple[int, int, int, int], int, int]] = {
-    # encoder, LLM, speech decoder (layers, width, heads, intermediate), adaptor width, vocoder channels
+_SIZES: dict[str, tuple[EncoderConfig, tuple[int, int, int, int], int, int]] = {
+    # encoder, speech decoder (layers, width, heads, intermediate), adaptor width, vocoder channels
     "tiny": (
         EncoderConfig(mels=80, positions=1500, state=128, heads=2, layers=2),
-        LlamaConfig(256, 4, 4, 2, 64, 688, 4096, rope_scaling=_ROPE),
         (2, 256, 4, 688),
         256,
         64,
     ),
     "1b": (
         _LARGE_V3,
-        LlamaConfig(2048, 16, 32, 8, 64, 8192, 128256, rope_scaling=_ROPE_3_2, tied=True),
         (2, 2048, 32, 8192),
         2048,
         512,
     ),
     "8b": (
         _LARGE_V3,
-        LlamaConfig(4096, 32, 32, 8, 128, 14336, 128256, rope_scaling=_ROPE),
         (2, 4096, 32, 11008),
         2048,
         512,
@@ -64,7 +60,8 @@ SIZES = tuple(_SIZES)
 
 def config(size: str) -> OmniConfig:
     """Sizes of the dummy model `size`; `8b` has those of the published one."""
-    encoder, llm, (layers, width, heads, intermediate), inner, channels = _SIZES[size]
+    encoder, (layers, width, heads, intermediate), inner, channels = _SIZES[size]
+    llm = dummy_llama.SIZES[size]
     decoder = LlamaConfig(
         width, layers, heads, heads, width // heads, intermediate, llm.vocab, rope_scaling=llm.rope_scaling
     )
@@ -95,21 +92,12 @@ def build(size: str, seed: int, device: torch.device, dtype: torch.dtype) -> Loa
     generator = torch.Generator(device).manual_seed(seed)
     for part, kind in model.parts().values():
         part.to(kind).to_empty(device=device)
-        _randomise(part, generator)
+        dummy_llama.randomise(part, generator)
     weights = tuple(
         Weights(name, "dummy", f"seed {seed}, size {size}", f"{parameters(part) / 1e6:.1f} M random values")
         for name, (part, _) in model.parts().items()
     )
     return Loaded(model, weights)
-
-
-def _randomise(part: nn.Module, generator: torch.Generator) -> None:
-    """Matrices at the scale that keeps activations near 1 (std = fan_in^-1/2), norms at one, biases at zero."""
-    for name, parameter in part.named_parameters():
-        if parameter.dim() > 1:
-            parameter.normal_(0.0, parameter[0].numel() ** -0.5, generator=generator)
-        else:
-            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
 
 
 class FixedWork(Choices):

@@ -10,7 +10,7 @@ from torch import Tensor
 from pipelines.direct.llama_omni.model import LlamaOmni
 from pipelines.direct.llama_omni.vocoder import filled_up
 from pipelines.models.kv_cache import KVCache
-from pipelines.models.steps import Step, Work
+from pipelines.models.steps import Step, kernels_of, recorded
 
 LONGEST_FIRST_CHUNK = 64
 """Frames up to which the vocoder is warmed at loading: at Ω = 10, two tokens' units seldom last longer."""
@@ -67,17 +67,14 @@ class Steps:
         scores: Tensor = self._model.speech_decoder(hidden, self._speech_cache)
         return scores
 
-    @torch.inference_mode()
     def _record(self, first_end: int, compiled: bool) -> None:
         """Capture both steps. What cannot be captured here is launched kernel by kernel, and `notice` says so."""
-        try:
-            text, speech = fixed_steps(self._model, self._text_cache, self._speech_cache, first_end, compiled)
-            graphs = text.record() + speech.record()
-        except Exception as error:  # CUDA, torch.compile and its compilers have no error in common.
-            self.notice = f"not captured, launched kernel by kernel: {type(error).__name__}: {error}".splitlines()[0]
-            return
-        self._text, self._speech = text, speech
-        self.notice = f"{graphs} graphs captured{', of compiled kernels' if compiled else ''}"
+        both = recorded(
+            lambda: fixed_steps(self._model, self._text_cache, self._speech_cache, first_end, compiled), compiled
+        )
+        self.notice = both.notice
+        if both.steps:
+            self._text, self._speech = both.steps
 
     @torch.inference_mode()
     def _warm_vocoder(self) -> None:
@@ -96,14 +93,10 @@ def fixed_steps(
     model: LlamaOmni, text_cache: KVCache, speech_cache: KVCache, first_end: int, compiled: bool = False
 ) -> tuple[Step, Step]:
     """Both steps with fixed shapes; `first_end` is where the LLM's first step ends, at the least."""
-
-    def made(work: Work) -> Work:
-        return torch.compile(work, dynamic=False, fullgraph=True) if compiled else work
-
     token = torch.zeros(1, dtype=torch.int64, device=model.device)
     state = torch.zeros(1, model.config.llm.hidden, device=model.device, dtype=model.dtype)
     frames = model.config.speech_decoder.frames_per_token
     return (
-        Step(made(model.llm.step), token, 1, text_cache, first_end),
-        Step(made(model.speech_decoder.step), state, frames, speech_cache, frames),
+        Step(kernels_of(model.llm.step, compiled), token, 1, text_cache, first_end),
+        Step(kernels_of(model.speech_decoder.step, compiled), state, frames, speech_cache, frames),
     )

@@ -18,12 +18,14 @@ from safetensors.torch import save_file
 from bench.errors import WeightsError
 from bench.pipeline import Settings
 from pipelines.direct import Direct
-from pipelines.direct.llama_omni import dummy, room
+from pipelines.direct.llama_omni import dummy
 from pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig
 from pipelines.direct.llama_omni.model import LlamaOmni
-from pipelines.direct.llama_omni.room import Room
+from pipelines.direct.llama_omni.room import room_of
 from pipelines.direct.llama_omni.streaming import Turn
+from pipelines.models import room
 from pipelines.models.llama import LlamaConfig
+from pipelines.models.room import Room
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -92,7 +94,7 @@ def test_loading_takes_a_tenth_more_than_the_weights_at_most(published: Any, dty
 
 
 def of_8b(dtype: torch.dtype, new: int = 256) -> Room:
-    return Room.of(dummy.config("8b"), CPU, dtype, text=66, new=new, options="less")
+    return room_of(dummy.config("8b"), CPU, dtype, text=66, new=new, options="less")
 
 
 def test_the_published_size_needs_what_is_known_of_it() -> None:
