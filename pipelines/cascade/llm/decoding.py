@@ -1,76 +1,81 @@
-"""Greedy decoding of one sequence, and its tokens turned into text as they come."""
+"""Writing a reply token by token, and turning the tokens into text as they come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
+from bench.errors import UsageError
 from bench.timing.trace import Trace
-
-SYSTEM = "You are a helpful voice assistant. Answer in one or two short spoken sentences."
-
-Choose = Callable[[Tensor, int], Tensor]
-"""From scores `(1, vocab)` and the number of tokens so far to the next id `(1,)`, all on the device."""
+from pipelines.cascade.llm.conversation import Conversation
+from pipelines.models.choosing import TextChoices
 
 
-def likeliest(logits: Tensor, step: int) -> Tensor:
-    """The id `(1,)` with the highest score."""
-    return logits.argmax(dim=-1)
+class Decoder(Protocol):
+    """A language model over one cached sequence."""
+
+    @property
+    def positions(self) -> int:
+        """How long prompt and reply may be together, in tokens."""
+        ...
+
+    def prefill(self, ids: Sequence[int]) -> Tensor:
+        """Begin a text; returns the scores `(1, vocab)` of what follows."""
+        ...
+
+    def step(self, token: Tensor) -> Tensor:
+        """Take in a token `(1,)`; returns the scores `(1, vocab)` of the next one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Greedy:
-    """A model and how to speak with it. `model` and `tokenizer` are those of transformers."""
+class Writer:
+    """A model, and how it is to answer: `ends` are the ids that end a reply, `longest` the most tokens it has."""
 
-    model: Any
-    tokenizer: Any
-    stops: frozenset[int]
+    decoder: Decoder
+    conversation: Conversation
+    choices: TextChoices
+    ends: frozenset[int]
     longest: int
-    system: str = SYSTEM
-    choose: Choose = likeliest
-
-    @property
-    def parameters(self) -> int:
-        """Number of values in the model."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
 
     def reply(self, text: str, trace: Trace) -> Iterator[str]:
-        """Pieces of the answer to `text`, one per token; the first one costs the prefill."""
-        detokeniser = Detokeniser(self._decode)
-        ids = torch.tensor([self.prompt_ids(text)], device=self.model.device)
-        cache = DynamicCache(config=self.model.config)
-        for step in range(self.longest):
-            chosen = self._step(ids, cache, step)
+        """Pieces of the answer to `text`, one per token; the first one costs the prefill.
+
+        Raises `UsageError` for a text that is longer than the cache.
+        """
+        detokeniser = Detokeniser(self.conversation.decode)
+        chosen = self._begin(text)
+        for step in range(1, self.longest + 1):
             with trace.device_wait() if chosen.is_cuda else nullcontext():
                 token = int(chosen)
-            if token in self.stops:
+            if token in self.ends:
                 break
             yield detokeniser.push(token)
-            ids = chosen[None]
+            if step < self.longest:
+                chosen = self._next(chosen, step)
         yield detokeniser.flush()
-
-    def prompt_ids(self, text: str) -> list[int]:
-        """The prompt in the model's own conversation format; plain text for models that have none."""
-        if not self.tokenizer.chat_template:
-            return list(self.tokenizer(f"{self.system}\n\n{text}\n\n").input_ids)
-        messages = [{"role": "system", "content": self.system}, {"role": "user", "content": text}]
-        prompt = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return list(self.tokenizer(prompt, add_special_tokens=False).input_ids)
 
     # Not around the generator: inference mode belongs to the thread and would leak to whoever asks for pieces.
     @torch.inference_mode()
-    def _step(self, ids: Tensor, cache: DynamicCache, step: int) -> Tensor:
-        out = self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return self.choose(out.logits[:, -1], step)
+    def _begin(self, text: str) -> Tensor:
+        ids = self.conversation.prompt(text)
+        if len(ids) + self.longest > self.decoder.positions:
+            raise UsageError(
+                f"The prompt has {len(ids)} tokens, but with replies of up to {self.longest} the language model's "
+                f"{self.decoder.positions} positions leave room for {self.decoder.positions - self.longest}. "
+                "Give a larger llm-context (up to what the model was made for), or a smaller llm-max-tokens."
+            )
+        self.choices.begin()
+        return self.choices.token(self.decoder.prefill(ids), 0)
 
-    def _decode(self, ids: list[int]) -> str:
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    @torch.inference_mode()
+    def _next(self, token: Tensor, step: int) -> Tensor:
+        return self.choices.token(self.decoder.step(token), step)
 
 
 class Detokeniser:

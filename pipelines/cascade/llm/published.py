@@ -2,45 +2,163 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from bench.errors import WeightsError
+from bench.errors import UsageError, WeightsError
+from bench.pipeline import OptionValue, Settings, Weights
 from pipelines.cascade.engines import cause
-from pipelines.cascade.llm.decoding import Greedy
+from pipelines.cascade.llm import building, folder
+from pipelines.cascade.llm.building import Built, Loaded
+from pipelines.cascade.llm.conversation import Conversation
+from pipelines.cascade.llm.decoding import Writer
+from pipelines.cascade.llm.options import SYSTEM
+from pipelines.models import llama_files
+from pipelines.models.device import device_of
+from pipelines.models.fields import Fields
+from pipelines.models.llama import LlamaConfig
+from pipelines.models.room import Room
+from pipelines.models.tensors import SafetensorsFolder, listed, read_json
+
+LONGEST = 1 << 20
+"""Positions of a model that states no limit."""
 
 
-def read(model: str, device: str, dtype: str, longest: int) -> Greedy:
-    """Read model and tokenizer to the device. Raises `WeightsError` when they are not there or cannot be used."""
-    if _is_path(model) and not Path(model).is_dir():
-        raise WeightsError(
-            f"There is no folder {model}, which llm-model names. Give the folder that holds config.json, "
-            "tokenizer.json and the *.safetensors files of a causal language model."
-        )
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model that could be read: what is known of it before its weights take any memory."""
+
+    path: Path
+    conversation: Conversation
+    length: int
+    device: torch.device
+    dtype: torch.dtype
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A decoder with its weights, and the tensors in the folder that it has no place for."""
+
+    built: Built
+    unused: tuple[str, ...]
+
+
+def load(settings: Settings) -> Loaded:
+    """Read model and tokenizer to the device.
+
+    Raises `WeightsError` when they are not there, do not belong together or do not fit, or `UsageError`.
+    """
+    found = folder.find(settings.text("llm-model"))
+    fields = folder.configuration(found.path)
+    config, reason = plain_llama(fields, settings.text("llm-decoder"))
+    tokenizer = _tokenizer(found.path)
+    conversation = Conversation(tokenizer, SYSTEM, found.source)
+    ends = _ends(found.path, fields, tokenizer)
+    text = fields if fields.json.get("text_config") is None else fields.inner("text_config")
+    conversation.check(text.whole("vocab_size"), ends)
+    length = building.positions(settings, text.whole("max_position_embeddings", LONGEST), conversation)
+    source = Source(
+        found.path, conversation, length, device_of(settings.device), getattr(torch, settings.dtype), settings
+    )
+    room = _room(source, config)
+    room.require()
+    with room.explained("loading"):
+        read = _own(source, config) if config is not None else _through_transformers(source, reason)
+    values = room.weights // source.dtype.itemsize
+    facts: dict[str, OptionValue] = {
+        "llm_parameters": values,
+        **read.built.facts,
+        "llm_unused_tensors": listed(read.unused) if read.unused else "none",
+    }
+    choices = building.choices(settings, source.device, ends)
+    return Loaded(
+        Writer(read.built.decoder, conversation, choices, ends, settings.whole("llm-max-tokens")),
+        Weights("llm", "published", found.source, f"{values / 1e6:.1f} M values"),
+        room,
+        facts,
+    )
+
+
+def plain_llama(fields: Fields, asked: str) -> tuple[LlamaConfig | None, str]:
+    """Sizes for the own decoder; or None, and why the model goes through transformers.
+
+    `asked` is the option llm-decoder. Raises `UsageError` if the own decoder is asked for what it cannot do.
+    """
+    if asked == "transformers":
+        return None, ""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
-        network = AutoModelForCausalLM.from_pretrained(
-            model, dtype=getattr(torch, dtype), attn_implementation="sdpa", local_files_only=True
+        return llama_files.parsed(fields), ""
+    except WeightsError as error:
+        if asked == "own":
+            raise UsageError(
+                f"llm-decoder=own is for plain Llamas, which this model is not: {error} Leave llm-decoder out."
+            ) from error
+        return None, cause(error)
+
+
+def _room(source: Source, config: LlamaConfig | None) -> Room:
+    if config is not None:
+        return llama_files.room_of(config, source.length, source.device, source.dtype, building.SMALLER)
+    tensors = SafetensorsFolder(source.path)
+    values = sum(math.prod(tensors.shape(name)) for name in tensors.names())
+    return Room(values * source.dtype.itemsize, 0, source.device, building.SMALLER)
+
+
+def _own(source: Source, config: LlamaConfig) -> Read:
+    llama, unused = llama_files.read(source.path, config, source.device, source.dtype)
+    return Read(building.own(llama, source.length, source.conversation, source.settings), unused)
+
+
+def _through_transformers(source: Source, reason: str) -> Read:
+    """Transformers gives values of its own to what a file lacks, and says so in a log that nobody reads."""
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model, told = AutoModelForCausalLM.from_pretrained(
+            source.path,
+            dtype=source.dtype,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"The language model '{model}' cannot be loaded: {cause(error)} Nothing is downloaded during "
-            f"a run: fetch a published model first (`hf download OWNER/NAME`), or give llm-model a folder."
-        ) from error
-    network = network.to(device).eval()
-    return Greedy(network, tokenizer, _stops(network, tokenizer), longest)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # a configuration may go wrong anywhere in the library
+        raise _unreadable(source.path, error) from error
+    missing = told["missing_keys"] or told["mismatched_keys"]
+    if missing:
+        names = listed(name if isinstance(name, str) else name[0] for name in missing)
+        raise WeightsError(f"{source.path} lacks {names}. The files are incomplete or of another model.")
+    placed: Any = model.to(source.device).eval().requires_grad_(False)
+    built = building.through_transformers(placed, source.length, source.conversation, source.settings, reason)
+    return Read(built, tuple(sorted(told["unexpected_keys"])))
 
 
-def _is_path(model: str) -> bool:
-    """Names on the hub are `owner/name`: one slash at most, and no beginning that only a path has."""
-    return model.startswith((".", "/", "~")) or model.count("/") > 1 or "\\" in model
+def _tokenizer(path: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the libraries beneath raise bare Exception for a file they cannot parse
+        raise _unreadable(path, error) from error
 
 
-def _stops(network: Any, tokenizer: Any) -> frozenset[int]:
+def _ends(path: Path, fields: Fields, tokenizer: Any) -> frozenset[int]:
     """Every id that ends a reply, by the generation settings and by the tokenizer."""
-    configured = network.generation_config.eos_token_id
-    listed = configured if isinstance(configured, list) else [configured]
-    return frozenset(stop for stop in (*listed, tokenizer.eos_token_id) if stop is not None)
+    settings = path / "generation_config.json"
+    generation = Fields(read_json(settings) if settings.is_file() else {}, str(settings))
+    stated = next((one for one in (generation, fields) if one.json.get("eos_token_id") is not None), None)
+    configured = stated.wholes("eos_token_id", least=0) if stated else ()
+    own = tokenizer.eos_token_id
+    return frozenset(configured if own is None else (*configured, own))
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"The language model in {path} cannot be loaded: {cause(error)} Fetch its files again.")

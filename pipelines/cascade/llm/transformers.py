@@ -1,29 +1,33 @@
-"""Causal language models through Hugging Face transformers, with dummy weights when none are given."""
+"""Causal language models in Hugging Face's layout, with dummy weights when none are given.
+
+Plain Llamas run on the decoder that the direct pipeline thinks with (`pipelines/models`), so that both architectures
+are equally fast at the same work; every other model goes through the forward pass of transformers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
-from bench.pipeline import Declaration, Option, OptionValue, Requirement, Stage, Weights
+from bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
 from bench.timing.trace import Trace
 from pipelines.cascade.engines import LLM, imported
+from pipelines.cascade.llm import options
 
 if TYPE_CHECKING:
-    from pipelines.cascade.llm.decoding import Greedy
+    from pipelines.cascade.llm.building import Loaded
 
 DTYPES = ("float32", "bfloat16", "float16")
 
 
 class TransformersLM(LLM):
-    """Greedy decoding with a key/value cache, one sequence at a time."""
+    """One sequence at a time over a key/value cache of fixed size."""
 
     declaration = Declaration(
         name="transformers",
         kind="llm",
-        summary="Causal language model through transformers; dummy weights unless a model is given.",
+        summary="Causal language model in Hugging Face's layout; dummy weights unless a model is given.",
         stages=(Stage("llm.prefill", "think"), Stage("llm.decode", "think")),
         options=(
             Option(
@@ -34,7 +38,19 @@ class TransformersLM(LLM):
             ),
             Option("llm-size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
             Option("llm-model", "", "folder of a published model, or the hub name of one fetched before"),
-            Option("llm-max-tokens", 128, "longest reply, in tokens"),
+            Option(
+                "llm-decoder",
+                "auto",
+                "own (plain Llamas: the decoder of the direct pipeline), transformers' forward pass, or what fits",
+                choices=("auto", "own", "transformers"),
+            ),
+            Option("llm-context", 1024, "positions of the cache: prompt and reply together, in tokens"),
+            options.MAX_TOKENS,
+            options.MIN_TOKENS,
+            options.TEMPERATURE,
+            options.TOP_P,
+            Option("llm-cuda-graphs", True, "on CUDA, own decoder: replay each token's step as a recorded graph"),
+            Option("llm-compile", False, "on CUDA, with llm-cuda-graphs: have torch.compile make that step's kernels"),
         ),
         requires=tuple(
             Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers", "safetensors")
@@ -42,51 +58,64 @@ class TransformersLM(LLM):
         gpu="optional",
     )
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._loaded: Loaded | None = None
+
     def load(self) -> None:
         """Build or read the model. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
-        settings = self.settings
-        model, weights = settings.text("llm-model"), settings.text("llm-weights")
-        if settings.dtype not in DTYPES:
-            raise UsageError(f"dtype is '{settings.dtype}', but the language model runs in {', '.join(DTYPES)}.")
-        if settings.whole("llm-max-tokens") < 1:
-            raise UsageError(f"llm-max-tokens is {settings.options['llm-max-tokens']}, but it must be 1 or more.")
-        if weights == "published" and not model:
-            raise UsageError(
-                "llm-weights=published needs a model. Give its folder with llm-model=PATH, or use llm-weights=dummy."
-            )
+        _check(self.settings)
         for module in ("torch", "transformers", "tokenizers"):
             imported(module, "transformers", "The language model engine transformers")
-        self._greedy, self._weights = self._read(model) if model else self._make()
+        from pipelines.cascade.llm import dummy, published
+
+        self._loaded = (published if self.settings.text("llm-model") else dummy).load(self.settings)
 
     def reply(self, text: str, trace: Trace) -> Iterator[str]:
-        """Answer greedily until a stop token or `llm-max-tokens`."""
-        return self._greedy.reply(text, trace)
+        """Answer until a token that ends a reply, or `llm-max-tokens`.
+
+        Raises `UsageError` for a text longer than the cache, and `WeightsError` when memory runs out.
+        """
+        ready = self._ready()
+        with ready.room.explained("answering"):
+            yield from ready.writer.reply(text, trace)
 
     def close(self) -> None:
         """Let go of the model."""
-        with suppress(AttributeError):
-            del self._greedy
+        self._loaded = None
 
     def weights(self) -> tuple[Weights, ...]:
         """Where the model came from."""
-        return (self._weights,)
+        return (self._ready().weights,)
 
     def facts(self) -> Mapping[str, OptionValue]:
-        """The model's size."""
-        return {"llm_parameters": self._greedy.parameters}
+        """The model's size, and by which decoder it is run."""
+        return self._ready().facts
 
-    def _make(self) -> tuple[Greedy, Weights]:
-        from pipelines.cascade.llm import dummy
+    def _ready(self) -> Loaded:
+        if self._loaded is None:
+            raise RuntimeError("load() comes before everything else")
+        return self._loaded
 
-        size, seed = self.settings.text("llm-size"), self.settings.seed
-        greedy = dummy.build(size, seed, self.settings.device, self.settings.dtype, self._longest())
-        return greedy, Weights("llm", "dummy", f"seed {seed}, size {size}", f"{greedy.parameters / 1e6:.1f} M values")
 
-    def _read(self, model: str) -> tuple[Greedy, Weights]:
-        from pipelines.cascade.llm import published
-
-        greedy = published.read(model, self.settings.device, self.settings.dtype, self._longest())
-        return greedy, Weights("llm", "published", model, f"{greedy.parameters / 1e6:.1f} M values")
-
-    def _longest(self) -> int:
-        return self.settings.whole("llm-max-tokens")
+def _check(settings: Settings) -> None:
+    """Raises `UsageError` for options that no model could follow."""
+    options.check(settings)
+    model, dummy = settings.text("llm-model"), settings.text("llm-weights") == "dummy"
+    if settings.dtype not in DTYPES:
+        raise UsageError(f"dtype is '{settings.dtype}', but the language model runs in {', '.join(DTYPES)}.")
+    if not dummy and not model:
+        raise UsageError(
+            "llm-weights=published needs a model. Give its folder with llm-model=PATH, or use llm-weights=dummy."
+        )
+    if model and settings.text("llm-size") != "tiny":
+        raise UsageError(
+            f"llm-size is '{settings.text('llm-size')}', but only dummy weights have a choice of size. "
+            "Leave out llm-size or llm-model."
+        )
+    if not model and settings.whole("llm-min-tokens"):
+        raise UsageError("llm-min-tokens has no meaning with dummy weights, whose reply is fixed. Leave it out.")
+    if settings.switch("llm-compile") and not settings.device.startswith("cuda"):
+        raise UsageError(f"llm-compile has no meaning on {settings.device}. Leave it out, or run with --device cuda.")
+    if settings.switch("llm-compile") and not settings.switch("llm-cuda-graphs"):
+        raise UsageError("llm-compile makes the kernels of a recorded step. Leave it out, or leave llm-cuda-graphs on.")

@@ -1,7 +1,9 @@
+"""The engine transformers with dummy weights, and how tokens become text."""
+
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +20,23 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from pipelines.cascade.llm import decoding, dummy  # noqa: E402 (needs torch)
+from pipelines.direct.llama_omni import dummy as direct_dummy  # noqa: E402
+from pipelines.models import dummy_llama, room  # noqa: E402
 from pipelines.models.dummy_text import REPLIES  # noqa: E402
+from pipelines.models.llama import Llama  # noqa: E402
 
 
-def engine(seed: int = 0, dtype: str = "float32", **changed: Any) -> TransformersLM:
+def engine(seed: int = 0, dtype: str = "float32", device: str = "cpu", **changed: Any) -> TransformersLM:
     options = {option.name: option.default for option in TransformersLM.declaration.options}
-    return TransformersLM(Settings(seed=seed, dtype=dtype, options={**options, **changed}))
+    given = {name.replace("_", "-"): value for name, value in changed.items()}
+    assert given.keys() <= options.keys()
+    return TransformersLM(Settings(device=device, seed=seed, dtype=dtype, options={**options, **given}))
+
+
+def loaded(**changed: Any) -> TransformersLM:
+    made = engine(**changed)
+    made.load()
+    return made
 
 
 def reply(model: TransformersLM, text: str) -> list[str]:
@@ -32,9 +45,12 @@ def reply(model: TransformersLM, text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def model() -> TransformersLM:
-    made = engine()
-    made.load()
-    return made
+    return loaded()
+
+
+@pytest.fixture(scope="module")
+def library() -> TransformersLM:
+    return loaded(llm_decoder="transformers")
 
 
 def test_the_dummy_does_the_same_work_for_all(model: TransformersLM) -> None:
@@ -44,58 +60,87 @@ def test_the_dummy_does_the_same_work_for_all(model: TransformersLM) -> None:
 
 
 def test_the_seed_chooses_the_reply() -> None:
-    made = engine(seed=2)
-    made.load()
-    assert "".join(reply(made, "hi")) == REPLIES[2]
+    assert "".join(reply(loaded(seed=2), "hi")) == REPLIES[2]
 
 
-def test_the_dummy_weights_are_those_of_the_seed(model: TransformersLM) -> None:
-    def head(made: TransformersLM) -> Any:
-        return made._greedy.model.lm_head.weight
+def test_the_dummy_weights_are_those_of_the_seed() -> None:
+    def head(seed: int) -> Any:
+        return dummy_llama.build(dummy_llama.SIZES["tiny"], seed, torch.device("cpu"), torch.float32).lm_head.weight
 
-    again, other = engine(), engine(seed=1)
-    again.load()
-    other.load()
-    assert torch.equal(head(model), head(again))
-    assert not torch.equal(head(model), head(other))
+    assert torch.equal(head(0), head(0))
+    assert not torch.equal(head(0), head(1))
 
 
-def test_the_whole_arithmetic_is_done_before_the_override(
-    model: TransformersLM, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    widths = []
-    network = model._greedy.model
-    whole = type(network).forward
+@pytest.mark.parametrize("size", ["tiny", "1b", "8b"])
+def test_both_architectures_dummies_think_in_the_same_sizes(size: str) -> None:
+    assert direct_dummy.config(size).llm == dummy_llama.SIZES[size]
 
-    def counted(self: Any, *given: Any, **named: Any) -> Any:
-        widths.append(named["input_ids"].shape[1])
-        return whole(self, *given, **named)
 
-    monkeypatch.setattr(type(network), "forward", counted)
-    tokens = len(model._greedy.tokenizer(REPLIES[0], add_special_tokens=False).input_ids)
+@pytest.fixture
+def widths(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many positions every pass through the own decoder's layers took in."""
+    seen: list[int] = []
+    whole = Llama.forward
+
+    def counted(self: Llama, embeds: Any, cache: Any) -> Any:
+        seen.append(embeds.shape[0])
+        return whole(self, embeds, cache)
+
+    monkeypatch.setattr(Llama, "forward", counted)
+    yield seen
+
+
+def test_the_whole_arithmetic_is_done_before_the_override(model: TransformersLM, widths: list[int]) -> None:
+    """And of the prompt, what every prompt begins with is taken in at loading."""
+    conversation = model._ready().writer.conversation
+    tokens = len(dummy.tokenizer()(REPLIES[0], add_special_tokens=False).input_ids)
     reply(model, "hi")
-    assert widths == [len(model._greedy.prompt_ids("hi")), *[1] * tokens]
+    assert widths == [len(conversation.prompt("hi")) - len(conversation.head), *[1] * tokens]
+    assert len(conversation.head) > 0.7 * len(conversation.prompt("hi"))
 
 
-def test_a_reply_is_cut_at_the_longest() -> None:
-    made = engine(**{"llm-max-tokens": 5})
-    made.load()
-    pieces = reply(made, "hi")
+def test_a_reply_is_cut_at_the_longest(widths: list[int]) -> None:
+    pieces = reply(loaded(llm_max_tokens=5), "hi")
     assert REPLIES[0].startswith("".join(pieces))
     assert len(pieces) == 6  # five tokens, and the flush
+    assert len(widths) == 5, "no step is made whose token nobody asks for"
 
 
 def test_the_prompt_is_in_the_conversation_format(model: TransformersLM) -> None:
-    greedy = model._greedy
-    text = greedy.tokenizer.decode(greedy.prompt_ids("How are you?"))
+    ids = model._ready().writer.conversation.prompt("  How are you? ")
+    text = dummy.tokenizer().decode(ids)
     assert text.startswith("<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nYou are")
-    assert text.endswith("How are you?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n")
+    assert text.endswith("\n\nHow are you?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n")
 
 
 def test_weights_and_facts(model: TransformersLM) -> None:
     (weights,) = model.weights()
     assert (weights.part, weights.origin, weights.source) == ("llm", "dummy", "seed 0, size tiny")
-    assert model.facts() == {"llm_parameters": 4_999_424}
+    facts = model.facts()
+    assert facts["llm_parameters"] == 4_999_424
+    assert facts["llm_decoder"] == "own"
+    # keys and values of 4 layers with 2 heads of 64 channels, 4 bytes each
+    assert facts["llm_cache"] == f"static, 1024 positions, {2 * 4 * 1024 * 2 * 64 * 4 / 2**20:.1f} MiB"
+    assert facts["llm_prompt_head_tokens"] == len(model._ready().writer.conversation.head)
+
+
+def test_the_dummy_goes_through_transformers_too(library: TransformersLM, model: TransformersLM) -> None:
+    assert library.facts()["llm_decoder"] == "transformers"
+    assert library.facts()["llm_cache"] == "static, 1024 positions"
+    assert reply(library, "hi") == reply(model, "hi")
+    ids = model._ready().writer.conversation.prompt("What is the capital of France?")
+    with torch.inference_mode():
+        ours, theirs = (made._ready().writer.decoder.prefill(ids) for made in (model, library))
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+
+
+def test_1b_through_transformers_has_its_output_matrix_tied() -> None:
+    from pipelines.cascade.llm.any_causal import from_llama
+
+    small = dummy_llama.LlamaConfig(64, 1, 4, 2, 16, 96, 300, tied=True)
+    model = from_llama(dummy_llama.build(small, 0, torch.device("cpu"), torch.float32))
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert not any(parameter.is_meta for parameter in model.parameters())
 
 
 @given(st.text(max_size=40))
@@ -118,47 +163,38 @@ def _tokenizer() -> Any:
     return dummy.tokenizer()
 
 
-def test_a_published_folder_answers_like_generate(tmp_path: Path, model: TransformersLM) -> None:
-    source = model._greedy
-    source.model.save_pretrained(tmp_path)
-    source.tokenizer.save_pretrained(tmp_path)
-    made = engine(**{"llm-model": str(tmp_path), "llm-max-tokens": 8})
-    made.load()
-    assert made.weights()[0].origin == "published"
-    prompt = torch.tensor([made._greedy.prompt_ids("hello")])
-    wanted = made._greedy.model.generate(
-        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=8, do_sample=False
-    )
-    text = made._greedy.tokenizer.decode(wanted[0, prompt.shape[1] :], skip_special_tokens=True)
-    assert "".join(reply(made, "hello")) == text
-
-
 def test_bfloat16_runs() -> None:
-    made = engine(dtype="bfloat16")
-    made.load()
-    assert "".join(reply(made, "hi")) == REPLIES[0]
+    assert "".join(reply(loaded(dtype="bfloat16"), "hi")) == REPLIES[0]
 
 
-def test_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="There is no folder"):
-        engine(**{"llm-model": str(tmp_path / "nothing")}).load()
+def test_a_text_longer_than_the_cache_fails_that_turn_alone(model: TransformersLM) -> None:
+    with pytest.raises(UsageError, match=r"1024 positions leave room for 896\. Give a larger llm-context"):
+        reply(model, "word " * 900)
+    assert "".join(reply(model, "hi")) == REPLIES[0]
 
 
-def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="cannot be loaded"):
-        engine(**{"llm-model": str(tmp_path)}).load()
+def test_a_model_that_does_not_fit_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "free_bytes", lambda _: 10_000_000_000)
+    with pytest.raises(WeightsError, match=r"about 35\.6 GB are needed \(weights 32\.1 GB.*smaller llm-size"):
+        engine(llm_size="8b").load()
 
 
-def test_a_name_that_was_not_fetched() -> None:
-    with pytest.raises(WeightsError, match="Nothing is downloaded"):
-        engine(**{"llm-model": "someone/no-such-model"}).load()
-
-
-def test_published_needs_a_model() -> None:
-    with pytest.raises(UsageError, match="llm-model=PATH"):
-        engine(**{"llm-weights": "published"}).load()
-
-
-def test_an_unknown_precision() -> None:
-    with pytest.raises(UsageError, match="dtype is 'int3'"):
-        engine(dtype="int3").load()
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"llm_weights": "published"}, "llm-model=PATH"),
+        ({"dtype": "int3"}, "dtype is 'int3'"),
+        ({"llm_max_tokens": 0}, "llm-max-tokens is 0, but it must be 1 or more"),
+        ({"llm_min_tokens": 200}, r"llm-min-tokens is 200, but it must be 0 or more, and at most llm-max-tokens \(128"),
+        ({"llm_min_tokens": 2}, "no meaning with dummy weights"),
+        ({"llm_temperature": -1.0}, "llm-temperature is -1.0"),
+        ({"llm_top_p": 0.0}, "llm-top-p is 0.0, but it must be above 0"),
+        ({"llm_size": "1b", "llm_model": "x/y"}, "only dummy weights have a choice of size"),
+        ({"llm_compile": True}, "llm-compile has no meaning on cpu"),
+        ({"llm_compile": True, "llm_cuda_graphs": False, "device": "cuda"}, "makes the kernels of a recorded step"),
+        ({"llm_context": 100}, r"take \d+\. Give a larger llm-context"),
+    ],
+)
+def test_options_that_no_model_could_follow(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        engine(**changed).load()

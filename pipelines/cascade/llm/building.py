@@ -1,0 +1,109 @@
+"""From a model with weights to a writer of replies, by one of the two decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.errors import UsageError
+from bench.pipeline import OptionValue, Settings, Weights
+from pipelines.cascade.llm.conversation import PROBES, Conversation
+from pipelines.cascade.llm.decoding import Decoder, Writer
+from pipelines.models.choosing import Sampling, TextChoices
+from pipelines.models.decoder import Decoder as OwnDecoder
+from pipelines.models.llama import Llama
+from pipelines.models.room import Room
+
+SMALLER = "--dtype bfloat16 (half of float32), and a smaller llm-context or llm-max-tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything `load` makes."""
+
+    writer: Writer
+    weights: Weights
+    room: Room
+    facts: Mapping[str, OptionValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A decoder, and what the record of a run says of it."""
+
+    decoder: Decoder
+    facts: Mapping[str, OptionValue]
+
+
+def sampling(settings: Settings) -> Sampling:
+    """How tokens are chosen."""
+    return Sampling(settings.number("llm-temperature"), settings.number("llm-top-p"), settings.seed)
+
+
+def choices(settings: Settings, device: torch.device, ends: frozenset[int]) -> TextChoices:
+    """Choices of a model that decides for itself."""
+    return TextChoices(sampling(settings), device, ends, settings.whole("llm-min-tokens"))
+
+
+def positions(settings: Settings, limit: int, conversation: Conversation) -> int:
+    """Length of the cache: `llm-context`, and never more than the model was made for.
+
+    Raises `UsageError` if even a short text and its reply do not fit.
+    """
+    longest = settings.whole("llm-max-tokens")
+    length = min(settings.whole("llm-context"), limit)
+    least = max(len(conversation.prompt(probe)) for probe in PROBES) + longest
+    if length < least:
+        raise UsageError(
+            f"The language model's cache would have {length} positions (llm-context {settings.whole('llm-context')}, "
+            f"the model's own limit {limit}), but a short prompt and a reply of {longest} tokens take {least}. "
+            "Give a larger llm-context or a smaller llm-max-tokens."
+        )
+    return length
+
+
+def own(llama: Llama, length: int, conversation: Conversation, settings: Settings) -> Built:
+    """The decoder that the direct pipeline's LLM runs on too."""
+    decoder = OwnDecoder(
+        llama,
+        length,
+        conversation.head,
+        graphs=settings.switch("llm-cuda-graphs"),
+        compiled=settings.switch("llm-compile"),
+    )
+    facts: dict[str, OptionValue] = {
+        "llm_decoder": "own",
+        "llm_cache": f"static, {length} positions, {decoder.cache_bytes / 2**20:.1f} MiB",
+        "llm_prompt_head_tokens": decoder.head_tokens,
+        "llm_kernels": decoder.kernels,
+    }
+    if decoder.notice:
+        facts["llm_cuda_graphs"] = decoder.notice
+    return Built(decoder, facts)
+
+
+def through_transformers(
+    model: Any, length: int, conversation: Conversation, settings: Settings, reason: str = ""
+) -> Built:
+    """The forward pass of transformers; `reason` says why not the own decoder, if that was wanted.
+
+    Raises `UsageError` for options that only the own decoder has.
+    """
+    from pipelines.cascade.llm.any_causal import AnyCausal
+
+    if settings.switch("llm-compile"):
+        raise UsageError(
+            f"llm-compile is for the decoder built here, but this model runs through transformers' forward pass"
+            f"{f' ({reason})' if reason else ''}. Leave it out."
+        )
+    decoder = AnyCausal(model, length, conversation.prompt(PROBES[0]))
+    facts: dict[str, OptionValue] = {
+        "llm_decoder": "transformers",
+        "llm_cache": f"{decoder.cache}, {length} positions",
+    }
+    if reason:
+        facts["llm_decoder_reason"] = reason
+    return Built(decoder, facts)
