@@ -1,58 +1,67 @@
-"""Whisper through faster-whisper (CTranslate2). It hears the whole utterance before it begins."""
+"""Whisper through faster-whisper (CTranslate2)."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError, WeightsError
-from bench.pipeline import Declaration, Option, Requirement, Samples, Settings, Speech, Stage, Weights
+from bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
 from bench.timing.trace import Trace
-from pipelines.cascade.engines import ASR, cause, imported
+from pipelines.cascade.asr.whisper import (
+    COMPRESSION,
+    LOG_PROBABILITY,
+    LONGEST,
+    NO_SPEECH,
+    TEMPERATURES,
+    Whisper,
+    options,
+)
+from pipelines.cascade.asr.whisper_folders import Found
+from pipelines.cascade.asr.whisper_vocabulary import check_converted, check_folder
+from pipelines.cascade.engines import cause, imported
 
-NEEDED_FILES = ("config.json", "model.bin", "tokenizer.json")
 
+class FasterWhisper(Whisper):
+    """Reads CTranslate2's layout; a folder in transformers' layout is converted once, into the cache.
 
-class FasterWhisper(ASR):
-    """Whisper without what makes its time depend on luck: one temperature, and no prompt carried on."""
+    Its features are NumPy's, on the CPU. CTranslate2 keeps its own streams, so its spans are the host's alone.
+    """
 
     declaration = Declaration(
         name="faster-whisper",
         kind="asr",
-        summary="Whisper through CTranslate2; needs a model (asr-model).",
+        summary="Whisper through CTranslate2; dummy weights unless a model is given.",
         stages=(Stage("asr", "listen"),),
-        options=(
-            Option(
-                "asr-model", "", "folder of a CTranslate2 Whisper model, or the name of one fetched before (small.en)"
-            ),
-            Option("asr-beam", 1, "width of the beam; 1 is greedy"),
-            Option("asr-language", "", "language of the speech, for example en; empty means what the corpus says"),
-            Option(
-                "asr-compute",
-                "default",
-                "precision of the computation; default is that of the stored weights",
-                choices=("default", "float32", "float16", "bfloat16", "int8", "int8_float16"),
-            ),
-        ),
+        options=options("float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16"),
         requires=(Requirement("faster_whisper", "faster-whisper"),),
+        starts_before_speech_ends=True,
         gpu="optional",
     )
+    layouts = ("ctranslate2", "transformers")
+    on_gpu = False
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._model: Any = None
 
-    def load(self) -> None:
-        """Read the model. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
-        if self.settings.whole("asr-beam") < 1:
-            raise UsageError(f"asr-beam is {self.settings.options['asr-beam']}, but it must be 1 or more.")
-        library = imported("faster_whisper", "faster-whisper", "The recogniser faster-whisper")
-        source = self.settings.text("asr-model")
-        _check(source)
+    def close(self) -> None:
+        """Let go of the model."""
+        self._model = None
+
+    def _open(self, found: Found) -> None:
+        user = "The recogniser faster-whisper"
+        library = imported("faster_whisper", "faster-whisper", user)
+        self._check_compute(imported("ctranslate2", "faster-whisper", user))
+        if found.layout == "transformers":
+            from pipelines.cascade.asr.converted import converted
+
+            check_folder(found)
+            found = converted(found)
+        check_converted(found)
         device, _, index = self.settings.device.partition(":")
         try:
             self._model = library.WhisperModel(
-                source,
+                str(found.path),
                 device=device,
                 device_index=int(index or 0),
                 compute_type=self.settings.text("asr-compute"),
@@ -60,56 +69,42 @@ class FasterWhisper(ASR):
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise WeightsError(
-                f"The recogniser's model '{source}' cannot be loaded: {cause(error)} Nothing is "
-                "downloaded during a run: fetch a published model first, for example with "
-                "`hf download Systran/faster-whisper-small.en`, or give asr-model a folder."
+                f"The recogniser's model {found.source} ({found.path}) cannot be loaded: {cause(error)} "
+                "Fetch or convert it again."
             ) from error
 
-    def transcribe(self, speech: Speech, trace: Trace) -> str:
-        """Transcribe the whole utterance; CTranslate2 keeps its own streams, so the span is the host's alone."""
-        samples = speech.whole()
-        if not len(samples):
-            return ""
-        with trace.stage("asr"):
-            return self._text(samples, self.settings.text("asr-language") or speech.language)
-
-    def close(self) -> None:
-        """Let go of the model."""
-        self._model = None
-
-    def weights(self) -> tuple[Weights, ...]:
-        """Where the model came from."""
-        return (Weights("asr", "published", self.settings.text("asr-model"), self.settings.text("asr-compute")),)
-
-    def _text(self, samples: Samples, language: str) -> str:
+    def _text(self, samples: Samples, language: str, prefix: str, trace: Trace) -> str:
+        fallback = self.settings.switch("asr-fallback")
+        if fallback:
+            imported("ctranslate2", "faster-whisper", "").set_random_seed(self.settings.seed)
         segments, _ = self._model.transcribe(
             samples,
-            language=language.split("-")[0].lower(),
+            language=language or None,
             beam_size=self.settings.whole("asr-beam"),
-            temperature=0.0,
+            temperature=TEMPERATURES if fallback else 0.0,
+            compression_ratio_threshold=COMPRESSION,
+            log_prob_threshold=LOG_PROBABILITY,
+            no_speech_threshold=NO_SPEECH,
             condition_on_previous_text=False,
             without_timestamps=True,
+            max_new_tokens=LONGEST,
+            prefix=prefix or None,
+            # After a prefix nothing need follow, so the end must not be ruled out.
+            suppress_blank=not prefix,
         )
         # The work is done here, while the segments are asked for.
-        return "".join(segment.text for segment in segments).strip()
+        text = "".join(segment.text for segment in segments)
+        # The library's text begins with the prefix it was given.
+        return text.removeprefix(f" {prefix.strip()}") if prefix else text
 
+    def _precision(self) -> str:
+        return str(self._model.model.compute_type)
 
-def _check(source: str) -> None:
-    """Raises `WeightsError` for a model that is not given, or a folder that does not hold one."""
-    if not source:
-        raise WeightsError(
-            "The recogniser faster-whisper needs a model. Give asr-model=FOLDER (a Whisper model converted to "
-            "CTranslate2), or the name of a published one that was fetched before, for example asr-model=small.en."
-        )
-    folder = Path(source)
-    if not folder.is_dir():
-        if folder.is_absolute() or source.startswith("."):
-            raise WeightsError(f"There is no folder {source}, which asr-model names. Check the path.")
-        return
-    lacking = [name for name in NEEDED_FILES if not (folder / name).is_file()]
-    if lacking:
-        raise WeightsError(
-            f"The folder {source} lacks {', '.join(lacking)}, which faster-whisper needs. "
-            "Convert a Whisper model with: ct2-transformers-converter --model MODEL --output_dir FOLDER "
-            "--copy_files tokenizer.json preprocessor_config.json"
-        )
+    def _check_compute(self, library: Any) -> None:
+        asked, device = self.settings.text("asr-compute"), self.settings.device.partition(":")[0]
+        built = library.get_supported_compute_types(device)
+        if asked != "default" and asked not in built:
+            raise UsageError(
+                f"CTranslate2 does not compute in {asked} on this {device}. Choose asr-compute from "
+                f"{', '.join(sorted(built))}."
+            )

@@ -1,0 +1,117 @@
+"""Whisper through Hugging Face transformers (PyTorch)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.errors import UsageError, WeightsError
+from bench.pipeline import SAMPLE_RATE, Declaration, Requirement, Samples, Settings, Stage
+from bench.timing.trace import Trace
+from pipelines.cascade.asr.whisper import Whisper, options
+from pipelines.cascade.asr.whisper_folders import Found
+from pipelines.cascade.asr.whisper_vocabulary import check_folder
+from pipelines.cascade.engines import cause, imported
+
+DTYPES = ("float32", "float16", "bfloat16")
+FRAMES = 3000
+"""Frames of features in a window of 30 s."""
+
+
+class TransformersWhisper(Whisper):
+    """Reads transformers' layout.
+
+    Text is written by the folder's tokenizer.json itself: transformers' own class would tidy spaces before commas,
+    which the other engines do not.
+    """
+
+    declaration = Declaration(
+        name="transformers",
+        kind="asr",
+        summary="Whisper through transformers; dummy weights unless a model is given.",
+        stages=(Stage("asr", "listen"),),
+        options=options(*DTYPES),
+        requires=tuple(
+            Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers", "safetensors")
+        ),
+        starts_before_speech_ends=True,
+        gpu="optional",
+    )
+    layouts = ("transformers",)
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._writer: Any = None
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self._writer = None
+
+    def _open(self, found: Found) -> None:
+        for module in ("torch", "tokenizers"):
+            imported(module, "transformers", "The recogniser transformers")
+        library = imported("transformers", "transformers", "The recogniser transformers")
+        if self._precision() not in DTYPES:
+            raise UsageError(f"dtype is '{self._precision()}', but the recogniser runs in {', '.join(DTYPES)}.")
+        tokenizer = check_folder(found)
+        self._extractor = _extractor(library, found)
+        model = _read(library, found, self._precision()).to(self.settings.device).eval()
+
+        from pipelines.cascade.asr.generating import Writer
+
+        self._writer = Writer(
+            model,
+            tokenizer,
+            beam=self.settings.whole("asr-beam"),
+            fallback=self.settings.switch("asr-fallback"),
+            seed=self.settings.seed,
+        )
+
+    def _text(self, samples: Samples, language: str, prefix: str, trace: Trace) -> str:
+        # The features are computed on the device.
+        features = self._extractor(
+            samples,
+            sampling_rate=SAMPLE_RATE,
+            return_tensors="pt",
+            truncation=False,
+            padding="longest",
+            device=self.settings.device,
+        ).input_features
+        windows = features.split(FRAMES, dim=-1)
+        return "".join(self._writer.write(window, language, prefix, trace) for window in windows)
+
+    def _precision(self) -> str:
+        asked = self.settings.text("asr-compute")
+        return self.settings.dtype if asked == "default" else asked
+
+
+def _extractor(library: Any, found: Found) -> Any:
+    """The features that the folder describes; the published ones where it does not."""
+    if (found.path / "preprocessor_config.json").is_file():
+        return library.WhisperFeatureExtractor.from_pretrained(found.path, local_files_only=True)
+    return library.WhisperFeatureExtractor(feature_size=found.json("config.json").get("num_mel_bins", 80))
+
+
+def _read(library: Any, found: Found, dtype: str) -> Any:
+    """The model, on the CPU. Raises `WeightsError`, also for tensors that transformers would make up."""
+    import torch
+
+    try:
+        model, report = library.WhisperForConditionalGeneration.from_pretrained(
+            found.path,
+            dtype=getattr(torch, dtype),
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"The recogniser's model {found.source} ({found.path}) cannot be loaded: {cause(error)} Fetch it again."
+        ) from error
+    wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
+    if wrong:
+        raise WeightsError(
+            f"{found.path} lacks {wrong[0]}, or has it in another shape ({len(wrong)} tensors in all). "
+            "The files are incomplete or of another model; fetch them again."
+        )
+    return model

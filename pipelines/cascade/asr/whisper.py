@@ -1,0 +1,153 @@
+"""What the engines that run Whisper have in common: options, the model's place, and how speech reaches it.
+
+They are asked for the same, so that one model gives one text in all of them (greedily; wider beams are searched by
+each library in its own way): no timestamps, no text of earlier windows, at most 224 words per window of 30 s. Speech is
+filled up with silence to whole windows, as Whisper was trained, before features are taken of it; faster-whisper and
+openai-whisper would otherwise put zeros behind the features, which is no silence, and hear something else. A window
+that Whisper itself takes for silence has no text: its mark for no speech has a probability above 0.6, and the mean
+log-probability of its words is below -1 (Radford et al. 2022, section 4.5). Temperatures above zero are tried only
+with `asr-fallback`: how often is chance, which makes latency bimodal.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from bench.errors import UsageError
+from bench.pipeline import SAMPLE_RATE, Option, OptionValue, Samples, Speech, Weights
+from bench.timing.trace import HandOff, Trace
+from pipelines.cascade.asr.live import WINDOW, recognise_live
+from pipelines.cascade.asr.local_agreement import units
+from pipelines.cascade.asr.whisper_folders import Found, Layout, find
+from pipelines.cascade.engines import ASR, imported
+from pipelines.models.whisper_sizes import SIZES
+
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+COMPRESSION, LOG_PROBABILITY, NO_SPEECH = 2.4, -1.0, 0.6
+"""Whisper's published thresholds: a text is tried anew above the first or below the second."""
+
+LONGEST = 224
+"""Words of the vocabulary in one window: half of Whisper's text context, openai-whisper's own limit."""
+
+DUMMY_WORDS_PER_S = 2.5
+"""How fast the words of a dummy appear while speech goes on (150 per minute, an ordinary pace)."""
+
+
+def options(*compute: str) -> tuple[Option, ...]:
+    """The options of an engine that computes in these precisions."""
+    return (
+        Option(
+            "asr-weights",
+            "dummy",
+            "dummy (random values that write a known text) or published (needs asr-model, which implies it)",
+            choices=("dummy", "published"),
+        ),
+        Option("asr-size", "tiny", "size of the dummy model", choices=tuple(SIZES)),
+        Option("asr-model", "", "folder or .pt file of a Whisper, or the name of one fetched before (small.en)"),
+        Option("asr-language", "", "language of the speech, for example en; empty means what the corpus says"),
+        Option("asr-beam", 1, "width of the beam; 1 is greedy"),
+        Option("asr-fallback", False, "try higher temperatures where the text is doubtful: latency becomes bimodal"),
+        Option("asr-compute", "default", "precision of the computation", choices=("default", *compute)),
+        Option(
+            "asr-streaming",
+            "local-agreement",
+            "work while the user speaks, where the chain lets it (chain=overlapped)",
+            choices=("local-agreement", "off"),
+        ),
+        Option("asr-interval", 1000, "ms of new speech between two passes while the user speaks"),
+    )
+
+
+class Whisper(ASR):
+    """A recogniser that hears windows of 30 s."""
+
+    layouts: ClassVar[tuple[Layout, ...]]
+    """What the engine reads, the layout first in which models are published for it."""
+    on_gpu: ClassVar[bool] = True
+    """Whether it launches its work on torch's current stream, where it can be timed."""
+
+    def load(self) -> None:
+        """Make or find the model and read it. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
+        for name in ("asr-beam", "asr-interval"):
+            if self.settings.whole(name) < 1:
+                raise UsageError(f"{name} is {self.settings.options[name]}, but it must be 1 or more.")
+        model = self.settings.text("asr-model")
+        if not model and self.settings.text("asr-weights") == "published":
+            raise UsageError(
+                "asr-weights=published needs a model. Give asr-model=FOLDER, or the name of one that was fetched "
+                "before, for example asr-model=small.en."
+            )
+        self._open(find(model, self.declaration.name, self.layouts) if model else self._dummy())
+
+    def transcribe(self, speech: Speech, trace: Trace) -> str:
+        """What was said: heard while it comes in with `asr-streaming`, else when it is complete."""
+        language = (self.settings.text("asr-language") or speech.language).split("-")[0].lower()
+
+        def recognise(samples: Samples, prefix: str, after: HandOff | None) -> str:
+            with trace.stage("asr", after=after, gpu=self.on_gpu):
+                return self._text(whole_windows(samples), language, prefix, trace)
+
+        def overhear(samples: Samples, prefix: str) -> str:
+            return self._paced(recognise(samples, prefix, None), prefix, samples)
+
+        if self.settings.text("asr-streaming") == "off":
+            samples = speech.whole()
+            return recognise(samples, "", None).strip() if len(samples) else ""
+        interval = self.settings.whole("asr-interval") * SAMPLE_RATE // 1000
+        return recognise_live(recognise, overhear, speech, trace, interval).strip()
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Where the model came from."""
+        if self._is_dummy:
+            made = f"seed {self.settings.seed}, size {self.settings.text('asr-size')}"
+            return (Weights("asr", "dummy", made, "writes one text whatever it hears"),)
+        return (Weights("asr", "published", self.settings.text("asr-model")),)
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """The precision it runs in."""
+        return {"asr_compute": self._precision()}
+
+    @abstractmethod
+    def _open(self, found: Found) -> None:
+        """Read the model. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
+
+    @abstractmethod
+    def _text(self, samples: Samples, language: str, prefix: str, trace: Trace) -> str:
+        """The text of whole windows of speech that follows `prefix`, its leading space kept.
+
+        An empty `language` is detected. `prefix` is empty unless there is just one window.
+        """
+
+    @abstractmethod
+    def _precision(self) -> str:
+        """The precision in use."""
+
+    @property
+    def _is_dummy(self) -> bool:
+        return not self.settings.text("asr-model")
+
+    def _dummy(self) -> Found:
+        user = f"A dummy for the recogniser {self.declaration.name}"
+        for module in ("torch", "safetensors", "tokenizers"):
+            imported(module, "transformers", user)
+        from pipelines.models import whisper_dummy
+
+        size = self.settings.text("asr-size")
+        folder = whisper_dummy.folder(SIZES[size], size, self.settings.seed)
+        return Found(folder, "transformers", f"dummy {size}")
+
+    def _paced(self, tail: str, prefix: str, samples: Samples) -> str:
+        """What can have been said by now: a dummy would write the end of its text before it was spoken."""
+        if not self._is_dummy:
+            return tail
+        spoken = int(len(samples) / SAMPLE_RATE * DUMMY_WORDS_PER_S)
+        return "".join(units(tail)[: max(0, spoken - len(units(prefix)))])
+
+
+def whole_windows(samples: Samples) -> Samples:
+    """Speech `(n,)` followed by silence up to a multiple of 30 s."""
+    return np.pad(samples, (0, -len(samples) % WINDOW)) if len(samples) % WINDOW else samples

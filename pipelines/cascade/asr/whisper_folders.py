@@ -1,0 +1,161 @@
+"""Where a recogniser's model is: a Whisper in one of its three layouts, given by its path or its published name.
+
+    transformers   config.json, model.safetensors (or shards with their index), tokenizer.json; all engines read it
+    ctranslate2    config.json, model.bin, tokenizer.json
+    openai         one `.pt` file
+
+Nothing is fetched: a published name means what was fetched before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.errors import WeightsError
+from pipelines.models import hub
+
+Layout = Literal["transformers", "ctranslate2", "openai"]
+
+SIZES = ("tiny", "base", "small", "medium")
+PUBLISHED = (*SIZES, *(f"{size}.en" for size in SIZES), "large-v1", "large-v2", "large-v3", "large-v3-turbo")
+OTHER_NAMES = {"large": "large-v3", "turbo": "large-v3-turbo"}
+CONVERTED_ELSEWHERE = {"large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo"}
+"""Converted to CTranslate2 by others than Systran, which published all the rest."""
+
+LAYOUT_FILES: dict[Layout, tuple[str, ...]] = {
+    "transformers": ("config.json", "tokenizer.json"),
+    "ctranslate2": ("config.json", "model.bin", "tokenizer.json"),
+    "openai": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A Whisper: the folder or file, its layout, and what reports call it."""
+
+    path: Path
+    layout: Layout
+    source: str
+
+    def json(self, name: str) -> dict[str, Any]:
+        """One of the folder's JSON files. Raises `WeightsError`."""
+        return _json(self.path / name)
+
+
+def find(model: str, engine: str, layouts: tuple[Layout, ...]) -> Found:
+    """The Whisper that `model` names, in one of the layouts that `engine` reads (the preferred one first).
+
+    Raises `WeightsError`, which says what was found instead, or which command fetches a published model.
+    """
+    path = Path(model).expanduser()
+    if path.exists():
+        return _readable(_inspected(path, model), engine, layouts)
+    name = OTHER_NAMES.get(model, model)
+    for place in _places(name, layouts):
+        if place.exists():
+            return _readable(_inspected(place, model), engine, layouts)
+    raise WeightsError(_not_here(model, name, engine, layouts))
+
+
+def _readable(found: Found, engine: str, layouts: tuple[Layout, ...]) -> Found:
+    if found.layout not in layouts:
+        raise WeightsError(
+            f"{found.path} is a Whisper in the layout of {found.layout}, which the recogniser {engine} does not read. "
+            f"Give it one in the layout of {' or '.join(layouts)}."
+        )
+    lacking = [name for name in LAYOUT_FILES[found.layout] if not (found.path / name).is_file()]
+    if lacking:
+        raise WeightsError(
+            f"The folder {found.path} holds a Whisper, but lacks {', '.join(lacking)}. "
+            "Copy what was published with these weights into that folder."
+        )
+    return found
+
+
+def _inspected(path: Path, source: str) -> Found:
+    """What lies there. Raises `WeightsError` for anything but a Whisper."""
+    if path.is_file():
+        if path.suffix != ".pt":
+            raise WeightsError(f"{path} is a file, but no .pt file of openai-whisper. Give the model's folder.")
+        return Found(path, "openai", source)
+    if not (path / "config.json").is_file():
+        holds = ", ".join(sorted(entry.name for entry in path.iterdir())[:5]) or "nothing"
+        raise WeightsError(
+            f"The folder {path} has no config.json, so it is no model's; it holds {holds}. "
+            "Give the folder of a Whisper, or the path of its .pt file."
+        )
+    config = _json(path / "config.json")
+    kind = config.get("model_type") or config.get("model")
+    if (path / "model.bin").is_file() and kind is None:
+        return Found(path, "ctranslate2", source)
+    if kind == "whisper":
+        return Found(path, "transformers", source)
+    what = f"holds a model of type '{kind}'" if kind else "has a config.json that names no type of model"
+    raise WeightsError(f"The folder {path} {what}, not a Whisper. Give asr-model the folder of a Whisper.")
+
+
+def _places(name: str, layouts: tuple[Layout, ...]) -> Iterator[Path]:
+    """Where a published model lies once it was fetched."""
+    if hub.HUB_NAME.fullmatch(name):
+        yield from _in_hub_cache(name)
+    elif name in PUBLISHED:
+        for layout in layouts:
+            if layout == "openai":
+                yield _openai_cache() / f"{name}.pt"
+            else:
+                yield from _in_hub_cache(_repository(name, layout))
+
+
+def _repository(name: str, layout: Layout) -> str:
+    if layout == "transformers":
+        return f"openai/whisper-{name}"
+    return CONVERTED_ELSEWHERE.get(name, f"Systran/faster-whisper-{name}")
+
+
+def _in_hub_cache(repository: str) -> Iterator[Path]:
+    with suppress(ImportError):  # without the hub's library nothing can have been fetched with it
+        folder = hub.cached(repository)
+        if folder is not None:
+            yield folder.path
+
+
+def _openai_cache() -> Path:
+    """Where openai-whisper keeps what it fetched."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
+
+
+def _not_here(model: str, name: str, engine: str, layouts: tuple[Layout, ...]) -> str:
+    if name in PUBLISHED:
+        fetch = (
+            f"python -c \"import whisper; whisper.load_model('{name}')\""
+            if layouts[0] == "openai"
+            else f"hf download {_repository(name, layouts[0])}"
+        )
+    elif hub.HUB_NAME.fullmatch(name):
+        at = name.partition("@")
+        fetch = f"hf download {at[0]}{f' --revision {at[2]}' if at[2] else ''}"
+    else:
+        return (
+            f"There is no folder {model}, which asr-model names. Give the folder of a Whisper, or a published name: "
+            f"{', '.join(PUBLISHED)}."
+        )
+    return (
+        f"The recogniser's model '{model}' was not fetched yet, and nothing is downloaded during a run. Where there "
+        f"is a network, run: {fetch}. Or give asr-model a folder that the recogniser {engine} reads."
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be read as JSON: {error}. Fetch it again.") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} does not hold a JSON object. Fetch it again.")
+    return content
