@@ -1,0 +1,74 @@
+"""The voice engine `transformers`: VITS as transformers has it (the 1,100 languages of MMS among them)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.errors import UsageError
+from bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
+from bench.timing.trace import Trace
+from pipelines.cascade.engines import TTS, imported
+
+
+class TransformersVoice(TTS):
+    """A neural voice that says a phrase at once."""
+
+    declaration = Declaration(
+        name="transformers",
+        kind="tts",
+        summary="VITS through transformers, as MMS is published; dummy weights unless a voice is given.",
+        stages=(Stage("tts", "speak"),),
+        options=(
+            Option(
+                "tts-weights",
+                "dummy",
+                "dummy (seeded random values) or published (needs tts-model, which implies it)",
+                choices=("dummy", "published"),
+            ),
+            Option("tts-size", "small", "size of the dummy voice", choices=("small", "published")),
+            Option("tts-model", "", "folder of a voice, or the hub name of one fetched before (facebook/mms-tts-eng)"),
+            Option("tts-speaker", 0, "number of the speaker, for a voice that has several"),
+        ),
+        requires=tuple(
+            Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers", "safetensors")
+        ),
+        gpu="optional",
+    )
+
+    def load(self) -> None:
+        """Read the voice. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
+        model = self.settings.text("tts-model")
+        if not model and self.settings.text("tts-weights") == "published":
+            raise UsageError(
+                "tts-weights=published needs a voice. Give its folder with tts-model=PATH, or use tts-weights=dummy."
+            )
+        for module in ("torch", "transformers"):
+            imported(module, "transformers", "The voice transformers")
+        from pipelines.cascade.tts import vits
+
+        self._voice: Any = vits.read(self.settings, model)
+
+    def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:
+        """The phrase in one piece, the same in every turn; nothing if no sign of it has a sound in this voice."""
+        samples = self._voice.say(text, trace)
+        if len(samples):
+            yield samples, self._voice.rate
+
+    def close(self) -> None:
+        """Let go of the voice."""
+        self._voice = None
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Where the voice came from."""
+        origin = "published" if self.settings.text("tts-model") else "dummy"
+        return (Weights("tts", origin, self._voice.source, f"{self._voice.parameters / 1e6:.1f} M values"),)
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """Size and rate of the voice, and how a dummy's work is fixed."""
+        facts: dict[str, OptionValue] = {
+            "tts_parameters": self._voice.parameters,
+            "tts_sample_rate": self._voice.rate,
+            "tts_dtype": "float32",
+        }
+        return facts | ({} if self.settings.text("tts-model") else self._voice.dummy_facts)
