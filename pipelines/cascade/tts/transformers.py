@@ -61,8 +61,10 @@ class TransformersVoice(TTS):
 
     def weights(self) -> tuple[Weights, ...]:
         """Where the voice came from."""
-        origin = "published" if self.settings.text("tts-model") else "dummy"
-        return (Weights("tts", origin, self._voice.source, f"{self._voice.parameters / 1e6:.1f} M values"),)
+        size = f"{self._voice.parameters / 1e6:.1f} M values"
+        if self.settings.text("tts-model"):
+            return (Weights("tts", "published", self._voice.source, size),)
+        return (Weights("tts", "dummy", self._voice.source, size),)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """Size and rate of the voice, and how a dummy's work is fixed."""

@@ -86,8 +86,8 @@ def _find(model: str) -> Path:
     found = hub.cached(model)
     if found is None:
         raise WeightsError(
-            f"The voice '{model}' is neither a folder nor in the hub's cache. Nothing is downloaded during a run: fetch "
-            f"a published voice first (for example `hf download facebook/mms-tts-eng`), or give tts-model a folder."
+            f"The voice '{model}' is neither a folder nor in the hub's cache. Nothing is downloaded during a run: "
+            "fetch a published voice first (`hf download facebook/mms-tts-eng`), or give tts-model a folder."
         )
     return found.path
 
@@ -111,7 +111,7 @@ def _check_kind(folder: Path) -> None:
 
 def _check_tokenizer(tokenizer: Any, known: int, folder: Path) -> None:
     """Raises `WeightsError` for ids that the model does not know, `MissingDependency` without its phonemizer."""
-    highest = max(tokenizer.get_vocab().values(), default=0)
+    highest = max(tokenizer.encoder.values(), default=0)
     if highest >= known:
         raise WeightsError(
             f"{folder}: the tokenizer writes ids up to {highest}, but the model knows {known}. They do not belong "
