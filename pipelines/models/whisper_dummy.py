@@ -36,11 +36,13 @@ Tensors = dict[str, Tensor]
 
 def folder(sizes: WhisperSizes, name: str, seed: int) -> Path:
     """The folder of the dummy, made at the first call and kept in the cache. Raises `WeightsError`."""
-    with_words = "published" if tokens.published_file() else "learnt"
-    return cached(
-        f"whisper-dummy-{VERSION}-{name}-{with_words}-words-seed-{seed}",
-        lambda empty: write(empty, sizes, weights(sizes, seed, tokens.tokenizer(sizes.vocab)), torch.float16),
-    )
+    vocabulary = "published" if tokens.published_file() else "learnt"
+
+    def build(empty: Path) -> None:
+        words = tokens.tokenizer(sizes.vocab)
+        write(empty, sizes, weights(sizes, seed, words), words, torch.float16)
+
+    return cached(f"whisper-dummy-{VERSION}-{name}-{vocabulary}-words-seed-{seed}", build)
 
 
 def weights(sizes: WhisperSizes, seed: int, words: Tokenizer, text: str = TEXT) -> Tensors:
@@ -71,9 +73,8 @@ def shapes(sizes: WhisperSizes) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield from _norm(f"model.{half}.layer_norm", state)
 
 
-def write(into: Path, sizes: WhisperSizes, made: Tensors, dtype: torch.dtype) -> None:
+def write(into: Path, sizes: WhisperSizes, made: Tensors, words: Tokenizer, dtype: torch.dtype) -> None:
     """Write tensors, configuration and vocabulary into an empty folder."""
-    words = tokens.tokenizer(sizes.vocab)
     save_file({name: tensor.to(dtype) for name, tensor in made.items()}, into / "model.safetensors", {"format": "pt"})
     words.save(str(into / "tokenizer.json"))
     for name, content in _settings(sizes, words, str(dtype).removeprefix("torch.")).items():

@@ -65,8 +65,11 @@ def tokenizer(vocab: int) -> Tokenizer:
 
 
 def place(words: Tokenizer, mark: str) -> int:
-    """The id of a mark."""
-    return int(words.get_vocab(with_added_tokens=True)[mark])
+    """The id of a mark. Raises `KeyError` for a tokenizer without it."""
+    found = words.token_to_id(mark)
+    if found is None:
+        raise KeyError(mark)
+    return int(found)
 
 
 def published_file() -> Path | None:

@@ -24,7 +24,8 @@ from pipelines.cascade.engines import cause, imported
 class FasterWhisper(Whisper):
     """Reads CTranslate2's layout; a folder in transformers' layout is converted once, into the cache.
 
-    Its features are NumPy's, on the CPU. CTranslate2 keeps its own streams, so its spans are the host's alone.
+    Its features are NumPy's, on the CPU. CTranslate2 keeps its own streams, so its spans are the host's alone; and it
+    draws from one sequence of random numbers, so with `asr-fallback` a doubtful text depends on the turns before it.
     """
 
     declaration = Declaration(
@@ -51,7 +52,9 @@ class FasterWhisper(Whisper):
     def _open(self, found: Found) -> None:
         user = "The recogniser faster-whisper"
         library = imported("faster_whisper", "faster-whisper", user)
-        self._check_compute(imported("ctranslate2", "faster-whisper", user))
+        engine = imported("ctranslate2", "faster-whisper", user)
+        self._check_compute(engine)
+        engine.set_random_seed(self.settings.seed)
         if found.layout == "transformers":
             from pipelines.cascade.asr.converted import converted
 
@@ -75,8 +78,6 @@ class FasterWhisper(Whisper):
 
     def _text(self, samples: Samples, language: str, prefix: str, trace: Trace) -> str:
         fallback = self.settings.switch("asr-fallback")
-        if fallback:
-            imported("ctranslate2", "faster-whisper", "").set_random_seed(self.settings.seed)
         segments, _ = self._model.transcribe(
             samples,
             language=language or None,
