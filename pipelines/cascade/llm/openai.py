@@ -1,0 +1,219 @@
+"""Any server that speaks OpenAI's chat completions: vLLM, SGLang, llama.cpp, TGI, `transformers serve`, or a paid one.
+
+Every turn marks `llm.first_byte` (the answer's head is there), `llm.first_token` (the first text, be it thought aloud
+or answer) and `llm.first_answer_token`; `llm.connected` besides, if the connection of the turn before had been closed.
+The wait is the host's time in the spans `llm.prefill` (up to the first token) and `llm.decode`. What one event holds is
+one piece, be it one token or several: that is the server's choice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from bench.errors import UsageError
+from bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
+from bench.timing.trace import Trace
+from pipelines.cascade.engines import LLM, imported
+from pipelines.cascade.llm import options
+from pipelines.cascade.llm.chat_stream import DONE, Chunk, ServerError, Thoughts, parse
+
+if TYPE_CHECKING:
+    from pipelines.cascade.llm.server import Server
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+COUNTS = {"stream_options": {"include_usage": True}}
+PATH = "/chat/completions"
+
+
+class OpenAIServer(LLM):
+    """Asks a server; nothing is tried twice, so a turn that fails there is a failed turn."""
+
+    declaration = Declaration(
+        name="openai",
+        kind="llm",
+        summary="Any server with OpenAI's chat completions, streamed; keys come from the environment only.",
+        stages=(Stage("llm.prefill", "think"), Stage("llm.decode", "think")),
+        options=(
+            Option("llm-url", "http://127.0.0.1:8000/v1", "the server's base address"),
+            Option("llm-model", "", "model that is asked for; empty means the only one that the server lists"),
+            Option("llm-timeout", 30.0, "longest wait for the server to connect or to go on, in s"),
+            Option("llm-key-env", KEY_VARIABLE, "name of the environment variable that holds the key"),
+            options.MAX_TOKENS,
+            options.MIN_TOKENS,
+            options.TEMPERATURE,
+            options.TOP_P,
+        ),
+        requires=(Requirement("httpx2", "openai"),),
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `UsageError` for an address that would carry a secret into the records."""
+        super().__init__(settings)
+        self._server: Server | None = None
+        self._url = _address(settings.text("llm-url"))
+        self._model = settings.text("llm-model")
+        self._counted = False
+
+    def load(self) -> None:
+        """Connect, and have one token said: the server may load its model only then.
+
+        Raises `UsageError`, `MissingDependency`, or `ServerError` if the server is not there or refuses.
+        """
+        options.check(self.settings)
+        if self.settings.number("llm-timeout") <= 0:
+            raise UsageError(f"llm-timeout is {self.settings.options['llm-timeout']}, but it must be above 0 s.")
+        key = _key(self.settings.text("llm-key-env"))
+        imported("httpx2", "openai", "The language model engine openai")
+        from pipelines.cascade.llm.server import Server
+
+        self._server = Server(self._url, key, self.settings.number("llm-timeout"))
+        try:
+            self._model = self._model or _only(self._server.models())
+            self._counted = self._counts()
+        except ServerError as error:
+            raise ServerError(
+                f"{str(error).rstrip('.')}. Check that it is up, and llm-url, llm-model and the key."
+            ) from error
+
+    def reply(self, text: str, trace: Trace) -> Iterator[str]:
+        """The answer as it comes; thoughts before it are empty pieces. Nothing at all if the server says nothing.
+
+        Raises `ServerError` with the reason in one line.
+        """
+        thoughts, ended = Thoughts(), False
+        marked: set[str] = set()
+
+        def mark(name: str) -> None:
+            if name not in marked:
+                marked.add(name)
+                trace.mark(name)
+
+        with self._ready().chat(self._body(text), lambda: trace.mark("llm.connected")) as events:
+            mark("llm.first_byte")
+            for chunk in _chunks(events):
+                ended |= chunk.finished
+                if chunk.usage is not None:
+                    trace.text("usage", f"{chunk.usage[0]} prompt tokens, {chunk.usage[1]} reply tokens")
+                if chunk.content or chunk.reasoning:
+                    mark("llm.first_token")
+                    answer = thoughts.push(chunk.content)
+                    if answer:
+                        mark("llm.first_answer_token")
+                    yield answer
+            left = thoughts.flush()
+            if left:
+                mark("llm.first_answer_token")
+                yield left
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def weights(self) -> tuple[Weights, ...]:
+        """The model that was asked for; where its weights come from only the server knows."""
+        return (Weights("llm", "none", f"{self._model}, served by {self._url}", "not loaded here"),)
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """The model, and whether the server counts tokens (text `usage` of every turn)."""
+        return {"llm_model": self._model, "llm_usage": "asked for" if self._counted else "not accepted"}
+
+    def _body(self, text: str, **changed: Any) -> dict[str, Any]:
+        settings = self.settings
+        fewest = settings.whole("llm-min-tokens")
+        return {
+            "model": self._model,
+            "messages": [{"role": "system", "content": options.SYSTEM}, {"role": "user", "content": text.strip()}],
+            "stream": True,
+            "max_tokens": settings.whole("llm-max-tokens"),
+            "temperature": settings.number("llm-temperature"),
+            "top_p": settings.number("llm-top-p"),
+            "seed": settings.seed,
+            # An extension of vLLM's and SGLang's: others refuse it, and say so.
+            **({"min_tokens": fewest} if fewest else {}),
+            **(COUNTS if self._counted else {}),
+            **changed,
+        }
+
+    def _counts(self) -> bool:
+        """Have one token said, with token counts; without them if the server refuses those. Says whether it counts."""
+        few: dict[str, Any] = {"max_tokens": 1, **({"min_tokens": 1} if self.settings.whole("llm-min-tokens") else {})}
+        try:
+            self._warm_up({**few, **COUNTS})
+        except ServerError as error:
+            if "stream_options" not in str(error) and "include_usage" not in str(error):
+                raise
+            self._warm_up(few)
+            return False
+        return True
+
+    def _warm_up(self, changed: dict[str, Any]) -> None:
+        with self._ready().chat(self._body("Hello.", **changed)) as events:
+            for _ in _chunks(events):
+                pass
+
+    def _ready(self) -> Server:
+        if self._server is None:
+            raise RuntimeError("load() comes before everything else")
+        return self._server
+
+
+def _chunks(events: Iterator[str]) -> Iterator[Chunk]:
+    """Chunks until the stream's end. Raises `ServerError` for one that ends before the reply does, or has none."""
+    chosen = finished = False
+    for data in events:
+        if data.strip() == DONE:
+            finished = True
+            break
+        chunk = parse(data)
+        chosen |= chunk.has_choice
+        finished |= chunk.finished
+        yield chunk
+    if not finished:
+        raise ServerError("its stream broke off before the reply was complete")
+    if not chosen:
+        raise ServerError("its stream holds no choices")
+
+
+def _address(url: str) -> str:
+    """The base address. Raises `UsageError`, which repeats nothing that might be a secret."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError("llm-url is no address. Give one like http://127.0.0.1:8000/v1.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UsageError(
+            "llm-url holds a name, a password or a query, and it is recorded with every run. Leave them out, and give "
+            f"the key in the environment variable {KEY_VARIABLE} (or the one that llm-key-env names)."
+        )
+    return url.rstrip("/").removesuffix(PATH)
+
+
+def _key(variable: str) -> str:
+    """The key, or nothing. Raises `UsageError` without repeating what may be a key itself."""
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", variable):
+        raise UsageError(
+            "llm-key-env is not the name of an environment variable (capitals, digits and _). Name the variable there, "
+            "and put the key into it: options are recorded."
+        )
+    key = os.environ.get(variable, "").strip()
+    if not key and variable != KEY_VARIABLE:
+        raise UsageError(f"llm-key-env names {variable}, which is not set. Set it, or leave llm-key-env out.")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(f"What {variable} holds is no key: it has characters that no header may have.")
+    return key
+
+
+def _only(models: tuple[str, ...]) -> str:
+    if len(models) == 1:
+        return models[0]
+    listing = f"lists {', '.join(models[:8])}" if models else "lists none"
+    raise UsageError(f"llm-model is empty, and the server {listing}. Give the one that is meant with llm-model.")

@@ -1,0 +1,129 @@
+"""A kept connection to a server that speaks OpenAI's chat completions, and one line for whatever goes wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from typing import Any
+
+import httpx2
+
+from bench.text import clean
+from pipelines.cascade.llm.chat_stream import ServerError, error_text
+
+MOST_OF_A_BODY = 4096
+"""Bytes read of what comes with an error."""
+
+Connected = Callable[[], None]
+"""Called when a connection had to be made."""
+
+
+class Server:
+    """One server, one connection. Nothing is tried twice, and no redirect is followed: the key would go along.
+
+    On this machine the environment's proxies do not count.
+    """
+
+    def __init__(self, url: str, key: str, timeout_s: float) -> None:
+        self.url = url
+        self._key = key
+        self._timeout_s = timeout_s
+        self._client = httpx2.Client(
+            headers={"User-Agent": "firstpacket", **({"Authorization": f"Bearer {key}"} if key else {})},
+            timeout=timeout_s,
+            trust_env=not _is_this_machine(httpx2.URL(url).host),
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=1, keepalive_expiry=None),
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that it says it serves. Raises `ServerError`."""
+        with self._asked("GET", "/models", None, lambda: None) as response:
+            body = b"".join(response.iter_bytes())
+        try:
+            return tuple(clean(self._hidden(str(model["id"]))) for model in json.loads(body)["data"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._problem("it does not list its models") from error
+
+    @contextmanager
+    def chat(self, body: dict[str, Any], connected: Connected = lambda: None) -> Iterator[Iterator[str]]:
+        """Ask for a streamed completion; gives the data of its events once the answer has begun.
+
+        Raises `ServerError`, also in the midst of the stream, also for one that breaks off there.
+        """
+        with self._asked("POST", "/chat/completions", body, connected) as response:
+            events = (self._hidden(event.data) for event in httpx2.EventSource(response))
+            yield events
+            # Read to the end, or the connection could not serve the next turn. The reply is complete already.
+            with suppress(httpx2.HTTPError):
+                for _ in events:
+                    pass
+
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, body: dict[str, Any] | None, connected: Connected
+    ) -> Iterator[httpx2.Response]:
+        def seen(event: str, _: object) -> None:
+            if event == "connection.connect_tcp.complete":
+                connected()
+
+        try:
+            with self._client.stream(method, self.url + path, json=body, extensions={"trace": seen}) as response:
+                if response.status_code != 200:
+                    raise self._problem(_refusal(response, self._hidden))
+                yield response
+        except ServerError as error:
+            raise self._problem(str(error)) from error
+        except httpx2.TimeoutException as error:
+            raise self._problem(f"it sent nothing for {self._timeout_s:g} s (llm-timeout)") from error
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
+            raise self._problem(_first_line(error)) from error
+
+    def _problem(self, what: str) -> ServerError:
+        """One line, without the key: a server may send it back in whatever it says, and what it says is recorded."""
+        begin = f"The server {self.url}: "
+        said = what.removeprefix(begin)
+        return ServerError(begin + clean(" ".join(self._hidden(said).split())))
+
+    def _hidden(self, text: str) -> str:
+        """What the server sent, without the key."""
+        return text.replace(self._key, "[key]") if self._key else text
+
+
+def _refusal(response: httpx2.Response, hidden: Callable[[str], str]) -> str:
+    """What came instead of an answer."""
+    if response.has_redirect_location:
+        return (
+            f"it answered {response.status_code}, a redirect to {response.headers['location']}, which is not followed "
+            "as the key would go along. Give that address with llm-url."
+        )
+    body = b""
+    for part in response.iter_bytes():
+        body += part
+        if len(body) >= MOST_OF_A_BODY:
+            break
+    text = hidden(body[:MOST_OF_A_BODY].decode("utf-8", "replace"))
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    first = next(iter(text.strip().splitlines()), "")[:200]
+    reason = error_text(said) if isinstance(said, dict) else first
+    return f"it answered {response.status_code}{f': {reason}' if reason else ''}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

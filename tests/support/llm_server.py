@@ -1,0 +1,115 @@
+"""A server that answers chat completions as a test tells it to, in this process."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any
+
+
+class Answer(BaseHTTPRequestHandler):
+    """One connection; what it is asked is kept, and answered by the server's `script`."""
+
+    protocol_version = "HTTP/1.1"
+    server: Scripted
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers), {}))
+        self.plain(200, {"data": [{"id": name} for name in self.server.models]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, dict(self.headers), body))
+        if body["max_tokens"] == 1 and self.server.script_of_warm_up is None:
+            return self.stream([delta(content="Hi"), delta(finish="length"), "[DONE]"])
+        (self.server.script_of_warm_up if body["max_tokens"] == 1 else self.server.script)(self)
+        return None
+
+    def plain(self, status: int, body: Any, **headers: str) -> None:
+        """A whole answer; `body` is text, or becomes JSON."""
+        text = (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(text)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def begin(self, content_type: str = "text/event-stream") -> None:
+        """The head of a stream."""
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def send(self, raw: bytes) -> None:
+        """One chunk of the body."""
+        self.wfile.write(f"{len(raw):x}\r\n".encode() + raw + b"\r\n")
+        self.wfile.flush()
+
+    def stream(self, events: list[str], end: bool = True) -> None:
+        """A stream of events, whole or left open."""
+        self.begin()
+        for data in events:
+            self.send(f"data: {data}\n\n".encode())
+        if end:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def hang_up(self) -> None:
+        """Break the connection off, without a word."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+class Scripted(ThreadingHTTPServer):
+    """`script` answers turns, `script_of_warm_up` the one token that is asked for at loading."""
+
+    daemon_threads = True
+    models: tuple[str, ...] = ("tiny",)
+    script: Callable[[Answer], None]
+    script_of_warm_up: Callable[[Answer], None] | None = None
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.connections = 0
+        self.over = Event()
+
+    def get_request(self) -> Any:
+        self.connections += 1
+        return super().get_request()
+
+    def handle_error(self, *_: Any) -> None: ...
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+def delta(content: str | None = None, finish: str | None = None, **more: Any) -> str:
+    """The data of one event."""
+    said = {} if content is None else {"content": content}
+    return json.dumps({"choices": [{"index": 0, "delta": {**said, **more}, "finish_reason": finish}]})
+
+
+@contextmanager
+def serving() -> Iterator[Scripted]:
+    """A server for as long as it is entered; a script that waits for `over` is released then."""
+    server = Scripted()
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.over.set()
+        server.shutdown()
+        with suppress(OSError):
+            server.server_close()
+        thread.join()
