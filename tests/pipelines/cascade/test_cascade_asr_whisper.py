@@ -14,18 +14,18 @@ pytest.importorskip("transformers", exc_type=ImportError)
 pytest.importorskip("whisper", exc_type=ImportError)
 pytest.importorskip("faster_whisper", exc_type=ImportError)
 
-import torch  # noqa: E402 (needs the libraries)
-import whisper_made as made  # noqa: E402
+import torch
+import whisper_made as made
 
-from bench.errors import UsageError, WeightsError  # noqa: E402
-from bench.timing.clock import VirtualClock  # noqa: E402
-from bench.timing.trace import OpenStage, Trace  # noqa: E402
-from pipelines.cascade.asr.faster_whisper import FasterWhisper  # noqa: E402
-from pipelines.cascade.asr.openai_whisper import OpenAIWhisper  # noqa: E402
-from pipelines.cascade.asr.transformers import TransformersWhisper  # noqa: E402
-from pipelines.cascade.asr.whisper import Whisper, whole_windows  # noqa: E402
-from pipelines.models.cache import CACHE  # noqa: E402
-from pipelines.models.whisper_dummy import TEXT  # noqa: E402
+from bench.errors import UsageError, WeightsError
+from bench.timing.clock import VirtualClock
+from bench.timing.trace import OpenStage, Trace
+from pipelines.cascade.asr.faster_whisper import FasterWhisper
+from pipelines.cascade.asr.openai_whisper import OpenAIWhisper
+from pipelines.cascade.asr.transformers import TransformersWhisper
+from pipelines.cascade.asr.whisper import Whisper, whole_windows
+from pipelines.models.cache import CACHE
+from pipelines.models.whisper_dummy import TEXT
 
 Engine = type[Whisper]
 ENGINES: list[Engine] = [FasterWhisper, OpenAIWhisper, TransformersWhisper]

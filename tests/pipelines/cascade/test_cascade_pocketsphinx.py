@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,15 @@ def test_a_cancelled_turn_leaves_the_decoder_usable(fast: PocketSphinx) -> None:
     with pytest.raises(TurnCancelled):
         fast.transcribe(Speaking(np.zeros(3_200, np.float32), 320, cancelled=True), Trace(MonotonicClock()))
     assert heard(fast, np.zeros(8_000, np.float32)).strip() == ""
+
+
+def test_hypotheses_are_noted_while_speech_goes_on(fast: PocketSphinx) -> None:
+    sentence = spoken("one two three four five")
+    trace, at_once = Trace(MonotonicClock()), Trace(MonotonicClock())
+    last = fast.transcribe(Speaking(sentence, 320), trace)
+    partials = [text.text for text in trace.finish().texts if text.kind == "partial"]
+    assert len(partials) > 1
+    assert all(before != after for before, after in pairwise(partials)), "each is noted when it changes"
+    assert set(partials[-1].split()) & set(last.split())
+    fast.transcribe(Speaking(sentence), at_once)
+    assert not at_once.finish().texts, "nothing is left to say while it is still being heard"
