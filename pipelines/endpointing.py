@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 
 import numpy as np
 
 from bench.errors import MissingDependency, UsageError, install_command
 from bench.pipeline import SAMPLE_RATE, Declaration, Option, OptionValue, Requirement, Samples, Settings, Speech, Stage
-from bench.timing.trace import OpenStage, Trace
+from bench.timing.clock import Inbox
+from bench.timing.trace import HandOff, OpenStage, Trace
 
 WINDOW = 512
 CONTEXT = 64
 HYSTERESIS = 0.15
+TAIL = 25
+"""Frames: a detector may hear a voice for so long after it has ended, and that wait too is one for the end."""
 
 STAGE = Stage("endpoint", "wait")
 OPTIONS = (
@@ -90,31 +94,34 @@ class Endpointer:
     def heard(self, speech: Speech, trace: Trace) -> EndedSpeech:
         """The user's speech as far as it counts."""
         if self._session is None:
-            return EndedSpeech(speech, trace, None)
+            return EndedSpeech(speech, trace)
         silence_ms, threshold = self._settings.whole("endpoint-silence"), self._settings.number("endpoint-threshold")
-        return EndedSpeech(speech, trace, SileroDetector(self._session, silence_ms, threshold))
+        return OverheardSpeech(speech, trace, SileroDetector(self._session, silence_ms, threshold))
 
 
 class EndedSpeech:
-    """Speech whose end a detector decides, or the corpus if there is none; it is read once, in one thread.
+    """Speech whose end the corpus tells; it is read once, in one thread.
 
-    A span `endpoint` is a wait for the microphone that turned out to be a wait for the end: with the oracle the last
-    one, with a detector every one since the last voiced window. The decision is marked `endpoint`.
+    The wait for the microphone that turned out to be the wait for the end is a span `endpoint`. Nothing is decided.
     """
 
-    def __init__(self, speech: Speech, trace: Trace, detector: Detector | None) -> None:
+    def __init__(self, speech: Speech, trace: Trace) -> None:
         self.sample_rate = SAMPLE_RATE
         self.language = speech.language
         self._speech = speech
         self._trace = trace
-        self._detector = detector
-        self._frames: Iterator[Samples] | None = None
 
     def frames(self) -> Iterator[Samples]:
         """Frames until the end is decided. Raises `TurnCancelled`."""
-        if self._frames is None:
-            self._frames = self._until_over()
-        return self._frames
+        incoming = self._speech.frames()
+        while True:
+            with self._trace.stage(STAGE.id) as waiting:
+                frame = next(incoming, None)
+                if frame is not None:
+                    waiting.discard()
+            if frame is None:
+                return
+            yield frame
 
     def whole(self) -> Samples:
         """Everything up to the decision, `(n,)`. Raises `TurnCancelled`."""
@@ -125,28 +132,74 @@ class EndedSpeech:
         """What the microphone delivers, whatever was decided."""
         return self._speech.microphone()
 
-    def _until_over(self) -> Iterator[Samples]:
-        detector = self._detector
-        incoming = self._speech.frames() if detector is None else self._speech.microphone()
+
+@dataclass(frozen=True, slots=True)
+class _Overheard:
+    """A frame on its way from the detector, which lets go of it with a hand-off once nobody speaks."""
+
+    frame: Samples
+    over: bool
+    let_go: HandOff | None
+
+
+class OverheardSpeech(EndedSpeech):
+    """Speech whose end a detector finds, in a thread of its own: whoever hears the frames does not hold it up.
+
+    Spans `endpoint` are the detector's last waits for the microphone, and the hearer's for the detector since the last
+    voiced window. The decision is marked `endpoint`.
+    """
+
+    def __init__(self, speech: Speech, trace: Trace, detector: Detector) -> None:
+        super().__init__(speech, trace)
+        self._detector = detector
+        self._stopped = Event()
+
+    def frames(self) -> Iterator[Samples]:
+        """Frames until the end is decided, with the silence before it. Raises `TurnCancelled`."""
+        inbox = self._trace.clock.inbox()
+        thread = self._trace.clock.spawn(lambda: self._listen(inbox), STAGE.id)
         waits: list[OpenStage] = []
-        while True:
-            with self._trace.stage(STAGE.id) as waiting:
-                waiting.discard()
-                frame = next(incoming, None)
-                if frame is not None and detector is not None:
-                    detector.push(frame)
-            if detector is None or detector.voiced:
-                waits.clear()
-            waits.append(waiting)
-            over = frame is None or (detector is not None and detector.over)
-            if over:
-                self._trace.mark(STAGE.id)
-                for wait in waits:
-                    wait.keep()
-            if frame is not None:
-                yield frame
-            if over:
-                return
+        try:
+            while True:
+                with self._trace.stage(STAGE.id) as waiting:
+                    item = inbox.get()
+                    waiting.discard()
+                if not isinstance(item, _Overheard):
+                    raise item
+                waiting.released(item.let_go)
+                waits = [*waits, waiting] if item.let_go is not None else []
+                if item.over:
+                    _keep(waits)
+                yield item.frame
+                if item.over:
+                    return
+        finally:
+            self._stopped.set()
+            self._trace.clock.join(thread)
+
+    def _listen(self, inbox: Inbox) -> None:
+        """Pass on what the microphone delivers until the speaker has finished, or what went wrong."""
+        incoming, waits = self._speech.microphone(), list[OpenStage]()
+        over = False
+        try:
+            while not (over or self._stopped.is_set()):
+                with self._trace.stage(STAGE.id) as waiting:
+                    waiting.discard()
+                    frame = next(incoming)
+                    self._detector.push(frame)
+                voiced, over = self._detector.voiced, self._detector.over
+                waits = [*waits, waiting][-TAIL if voiced else 0 :]
+                if over:
+                    self._trace.mark(STAGE.id)
+                    _keep(waits)
+                inbox.put(_Overheard(frame, over, None if voiced else self._trace.hand_off(STAGE.id)))
+        except BaseException as problem:
+            inbox.put(problem)
+
+
+def _keep(waits: list[OpenStage]) -> None:
+    for wait in waits:
+        wait.keep()
 
 
 class SileroDetector:

@@ -2,7 +2,8 @@
 
 The path is walked back from the first packet. On a host thread it goes through the innermost stage span at work; at
 the beginning of a span that names a hand-off it jumps to where the item was let go (the time between is `queued`, a
-part of the stage that received it), otherwise it goes on with what the same thread did before. Kernel launches return
+part of the stage that received it), otherwise it goes on with what the same thread did before. From a span that did
+nothing but wait for an item, it jumps to where that item was let go. Kernel launches return
 at once, so where a host thread did nothing but wait for the GPU, the path changes over to the device: to the GPU span
 that ended last before the wait did, then to whatever held that span up: the span before it on its stream, or the GPU
 work behind the hand-off that it came from. Where the device was idle when a stage began, nothing on the device held it
@@ -114,6 +115,7 @@ class _Walk:
         self.parts: list[Part] = []
         self._t0_ns = t0_ns
         self._now_ns = 0
+        self._left: set[int] = set()
         self._hand_offs = {hand_off.id: hand_off for hand_off in trace.hand_offs}
         self._threads: dict[int, list[_Piece]] = defaultdict(list)
         by_thread: dict[int, list[StageSpan]] = defaultdict(list)
@@ -156,6 +158,11 @@ class _Walk:
             self._own(piece.end_ns, NOBODY, "unattributed")
             if self._now_ns <= self._t0_ns:
                 return
+            let_go = self._released_by(piece)
+            if let_go is not None:
+                self._own(let_go.at_ns, piece.span.stage, "queued")
+                thread = let_go.thread
+                continue
             if piece.waits:
                 reached_ns = self._now_ns
                 thread = self._on_device(piece, thread)
@@ -164,6 +171,16 @@ class _Walk:
                 continue
             self._own(piece.start_ns, piece.span.stage, "launch" if piece.span.gpu is not None else "host")
             thread = self._before_span(piece, thread)
+
+    def _released_by(self, piece: _Piece) -> HandOff | None:
+        """The hand-off that ended a wait, if the path comes to its end."""
+        if not piece.ends or piece.span.released_by is None:
+            return None
+        hand_off = self._hand_offs.get(piece.span.released_by)
+        if hand_off is None or hand_off.at_ns > self._now_ns or id(piece.span) in self._left:
+            return None
+        self._left.add(id(piece.span))  # a trace that makes no sense could lead in a circle
+        return hand_off
 
     def _before_span(self, piece: _Piece, thread: int) -> int:
         """At the beginning of a span that received an item: jump to where the item was let go."""
@@ -245,6 +262,7 @@ class _Piece:
     end_ns: int
     span: StageSpan
     begins: bool = False
+    ends: bool = False
     waits: bool = False
 
 
@@ -261,7 +279,8 @@ def _flatten(spans: list[StageSpan], waits: list[DeviceWait]) -> list[_Piece]:
         over = [span for span in ordered if span.start_ns <= start_ns and end_ns <= span.end_ns]
         waiting = any(wait.start_ns <= start_ns and end_ns <= wait.end_ns for wait in waits)
         if over:
-            pieces.append(_Piece(start_ns, end_ns, over[-1], over[-1].start_ns == start_ns, waiting))
+            span = over[-1]
+            pieces.append(_Piece(start_ns, end_ns, span, span.start_ns == start_ns, span.end_ns == end_ns, waiting))
         elif waiting:
             pieces.append(_Piece(start_ns, end_ns, _NO_STAGE, waits=True))
     return pieces
@@ -275,4 +294,4 @@ def _before(pieces: list[_Piece], now_ns: int) -> _Piece | None:
     piece = pieces[index]
     if piece.end_ns <= now_ns:
         return piece
-    return _Piece(piece.start_ns, now_ns, piece.span, piece.begins, piece.waits)
+    return _Piece(piece.start_ns, now_ns, piece.span, piece.begins, waits=piece.waits)

@@ -33,7 +33,8 @@ class GpuSpan:
 class StageSpan:
     """One stretch of a stage's work on one host thread, with the GPU's part of it if it has one.
 
-    `after` is the id of the hand-off whose item this work began with.
+    `after` is the id of the hand-off whose item this work began with; `released_by` is that of the one for which it did
+    nothing but wait.
     """
 
     stage: str
@@ -43,6 +44,7 @@ class StageSpan:
     after: int | None = None
     first_output_ns: int | None = None
     gpu: GpuSpan | None = None
+    released_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

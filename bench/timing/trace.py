@@ -24,14 +24,15 @@ from bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan
 if TYPE_CHECKING:
     from bench.timing.cuda import GpuRecorder, PendingSpan
 
-__all__ = ["HandOff", "OpenStage", "Trace"]
+__all__ = ["HandOff", "OpenHop", "OpenStage", "Trace"]
 
 
 class OpenStage:
     """A stage at work; a context manager made by `Trace.stage`."""
 
     __slots__ = (
-        "_after", "_discarded", "_end_ns", "_first_output_ns", "_gpu", "_stage", "_start_ns", "_thread", "_trace",
+        "_after", "_discarded", "_end_ns", "_first_output_ns", "_gpu", "_released_by", "_stage", "_start_ns",
+        "_thread", "_trace",
     )  # fmt: skip
 
     def __init__(self, trace: Trace, stage: str, after: HandOff | None, gpu: PendingSpan | None) -> None:
@@ -41,6 +42,7 @@ class OpenStage:
         self._gpu = gpu
         self._first_output_ns: int | None = None
         self._discarded = False
+        self._released_by: HandOff | None = None
 
     def first_output(self) -> None:
         """Note that the stage's first output exists now; later calls change nothing."""
@@ -50,6 +52,10 @@ class OpenStage:
     def discard(self) -> None:
         """Leave no record when the stage is left: it seems to have been no work. `keep` takes that back."""
         self._discarded = True
+
+    def released(self, hand_off: HandOff | None) -> None:
+        """Note that this was a wait which the item of this hand-off ended: the time belongs to what led to the item."""
+        self._released_by = hand_off
 
     def keep(self) -> None:
         """Record a stage that was left and discarded after all."""
@@ -82,7 +88,41 @@ class OpenStage:
             after=self._after.id if self._after is not None else None,
             first_output_ns=self._first_output_ns,
             gpu=self._gpu.resolved() if self._gpu is not None else None,
+            released_by=self._released_by.id if self._released_by is not None else None,
         )
+
+
+class OpenHop:
+    """The way to another process and back; a context manager made by `Trace.hop`."""
+
+    __slots__ = ("_stage", "_start_ns", "_trace", "_worked")
+
+    def __init__(self, trace: Trace, stage: str) -> None:
+        self._trace = trace
+        self._stage = stage
+        self._worked: tuple[int, int] | None = None
+
+    def worked(self, start_ns: int, end_ns: int) -> None:
+        """Note when the other process worked, by its own stamps: that time is no part of the way."""
+        self._worked = start_ns, end_ns
+
+    def __enter__(self) -> OpenHop:
+        self._start_ns = self._trace._now_ns()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        end_ns = self._trace._now_ns()
+        left_ns, returned_ns = self._worked or (end_ns, end_ns)
+        left_ns = min(max(left_ns, self._start_ns), end_ns)
+        returned_ns = min(max(returned_ns, left_ns), end_ns)
+        thread = get_ident()
+        self._trace._hops += [
+            StageSpan(self._stage, thread, from_ns, to_ns)
+            for from_ns, to_ns in ((self._start_ns, left_ns), (returned_ns, end_ns))
+            if from_ns < to_ns
+        ]
 
 
 class _OpenWait:
@@ -112,6 +152,7 @@ class Trace:
         self._gpu = gpu
         self._ids = itertools.count()
         self._stages: list[OpenStage] = []
+        self._hops: list[StageSpan] = []
         self._hand_offs: list[HandOff] = []
         self._waits: list[DeviceWait] = []
         self._marks: list[Mark] = []
@@ -127,6 +168,14 @@ class Trace:
         """
         pending = self._gpu.pending_span() if gpu and self._gpu is not None else None
         return OpenStage(self, stage, after, pending)
+
+    def hop(self, stage: str) -> OpenHop:
+        """Time the body of a `with`, in which another process of this machine is asked for something, as `stage`.
+
+        What that process says of its work (`OpenHop.worked`) is left to the stage around this one. Its stamps are of
+        the same clock; what lies before or after the body is taken to be at its border.
+        """
+        return OpenHop(self, stage)
 
     def hand_off(self, stage: str) -> HandOff:
         """Note that an item leaves `stage` now; give the result to whoever works on the item next."""
@@ -164,9 +213,8 @@ class Trace:
 
     def finish(self) -> TurnTrace:
         """Everything seen so far; GPU spans are read now, so the turn must be over (and the recorder's turn ended)."""
-        spans = sorted(
-            (stage._closed() for stage in list(self._stages)), key=lambda span: (span.start_ns, -span.end_ns)
-        )
+        closed = [*(stage._closed() for stage in list(self._stages)), *self._hops]
+        spans = sorted(closed, key=lambda span: (span.start_ns, -span.end_ns))
         first_outputs = sum(span.first_output_ns is not None for span in spans)
         gpu_events = 2 * sum(span.gpu is not None for span in spans)
         return TurnTrace(

@@ -63,6 +63,39 @@ def test_work_in_another_thread_is_hidden_unless_it_was_waited_for() -> None:
     assert hidden(seen, 0, path) == {"llm.decode": 17}
 
 
+def test_a_wait_belongs_to_what_led_to_the_item_that_ended_it() -> None:
+    clock = VirtualClock()
+    trace = Trace(clock)
+    box = clock.inbox()
+
+    def detect() -> None:
+        with trace.stage("endpoint"):
+            clock.advance(100)
+        box.put(trace.hand_off("endpoint"))
+
+    thread = clock.spawn(detect, "endpoint")
+    with trace.stage("asr"):
+        clock.advance(40)
+    with trace.stage("endpoint") as waiting:
+        waiting.released(box.get())
+        clock.advance(3)
+    with trace.stage("asr"):
+        clock.advance(7)
+    trace.packet(1, 1, trace.hand_off("asr"))
+    clock.join(thread)
+    seen = trace.finish()
+    assert owners(seen, 0) == {("endpoint", "host"): 100, ("endpoint", "queued"): 3, ("asr", "host"): 7}
+    assert hidden(seen, 0, critical_path(seen, 0))["asr"] == 40
+
+
+def test_waits_that_end_each_other_lead_nowhere() -> None:
+    """No such thing can happen; a trace from elsewhere may still say so."""
+    spans = (StageSpan("asr", 0, 0, 10, None, None, None, 1), StageSpan("tts", 1, 0, 10, None, None, None, 0))
+    hand_offs = (HandOff(0, "asr", 0, 10), HandOff(1, "tts", 1, 10))
+    parts = critical_path(TurnTrace(spans, hand_offs, packets=(PacketStamp(10, 1, 1, 0),)), 0)
+    assert sum(part.ns for part in parts) == 10
+
+
 def test_the_inner_of_two_nested_stages_owns_its_time() -> None:
     clock = VirtualClock()
     trace = Trace(clock)
@@ -194,7 +227,7 @@ def any_trace(draw: st.DrawFn) -> TurnTrace:
         start, end = stretch()
         gpu = GpuSpan(draw(st.integers(0, 1)), *stretch(), draw(st.integers(0, 9))) if draw(st.booleans()) else None
         stage = draw(st.sampled_from(["asr", "llm.decode", "tts"]))
-        return StageSpan(stage, draw(st.integers(0, 2)), start, end, draw(references), None, gpu)
+        return StageSpan(stage, draw(st.integers(0, 2)), start, end, draw(references), None, gpu, draw(references))
 
     return TurnTrace(
         spans=tuple(span() for _ in range(draw(st.integers(0, 6)))),

@@ -21,7 +21,7 @@ from bench.run.asking import Reply, Rules
 from bench.run.local import LocalRespondent
 from bench.timing.clock import VirtualClock
 from bench.timing.trace import Trace
-from pipelines.endpointing import OPTIONS, EndedSpeech, Endpointer, SileroDetector, with_endpointing
+from pipelines.endpointing import OPTIONS, EndedSpeech, Endpointer, OverheardSpeech, SileroDetector, with_endpointing
 
 MS = 1_000_000
 DEFAULTS = {option.name: option.default for option in OPTIONS}
@@ -44,24 +44,32 @@ class Answering(Pipeline):
     """Answers at once when the user has finished."""
 
     declaration = Declaration("answering", "test", "", (Stage("tts", "speak"),))
-    detector: ClassVar[Callable[[], object] | None] = Counting
+    ended: ClassVar[Callable[[Speech, Trace], EndedSpeech]]
 
     def load(self) -> None: ...
 
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
-        ended = EndedSpeech(speech, trace, type(self).detector and Counting())
-        Answering.heard = len(ended.whole())
+        ended = type(self).ended(speech, trace)
+        Answering.heard = 0
+        for frame in ended.frames():
+            Answering.heard += len(frame)
+            with trace.stage("asr"):
+                trace.clock.sleep_until_ns(trace.clock.now_ns() + 2 * MS)
         with trace.stage("tts"):
             trace.clock.sleep_until_ns(trace.clock.now_ns() + 5 * MS)
         yield Packet(np.full(1600, 0.5, np.float32), SAMPLE_RATE, trace.hand_off("tts"))
 
     heard = 0
 
+    @staticmethod
+    def ended(speech: Speech, trace: Trace) -> EndedSpeech:
+        return OverheardSpeech(speech, trace, Counting())
+
 
 class Trusting(Answering):
     """Is told by the corpus."""
 
-    detector = None
+    ended = EndedSpeech
 
 
 def put(pipeline: type[Pipeline], said: Utterance) -> tuple[Reply, TurnFigures]:
@@ -75,20 +83,22 @@ def put(pipeline: type[Pipeline], said: Utterance) -> tuple[Reply, TurnFigures]:
 
 def test_the_oracle_waits_for_nothing() -> None:
     reply, measured = put(Trusting, utterance(seconds=1.0))
-    assert measured.figures["endpointing_delay"] == 0
-    assert measured.figures["first_packet_latency"] == 5 * MS
+    assert "endpointing_delay" not in measured.figures, "nothing was decided"
+    assert measured.figures["first_packet_latency"] == 7 * MS
     (waited,) = [span for span in reply.trace.spans if span.stage == "endpoint"]
-    assert waited.end_ns == reply.delivery.t0_ns
+    assert waited.end_ns == reply.delivery.t0_ns + 2 * MS, "the last frame was being worked on"
 
 
 def test_a_detector_waits_in_silence_and_the_path_says_so() -> None:
     reply, measured = put(Answering, utterance(seconds=1.0))
     assert measured.figures["endpointing_delay"] == 100 * MS
-    assert measured.figures["first_packet_latency"] == 105 * MS
+    assert measured.figures["first_packet_latency"] == 107 * MS
     assert {(part.stage, part.kind): part.ns for part in measured.path} == {
         ("endpoint", "host"): 100 * MS,
+        ("asr", "host"): 2 * MS,
         ("tts", "host"): 5 * MS,
     }
+    assert measured.hidden == {"asr": 10 * MS}, "work during the wait is no reason for it"
     assert measured.flags == ()
     assert Answering.heard == 17_600, "the silence was heard as well"
     assert len(reply.delivery.lateness_ns) >= 55
@@ -100,7 +110,7 @@ def test_a_pause_is_taken_for_the_end() -> None:
     said = replace(utterance(seconds=1.0), samples=samples)
     _, measured = put(Answering, said)
     assert measured.figures["endpointing_delay"] == 400 * MS - 1000 * MS
-    assert measured.figures["first_packet_latency"] == 405 * MS - 1000 * MS
+    assert measured.figures["first_packet_latency"] == 407 * MS - 1000 * MS
     assert measured.flags == ("false_endpoint",)
 
 
