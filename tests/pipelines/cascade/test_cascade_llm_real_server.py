@@ -1,0 +1,91 @@
+"""The engine openai against `transformers serve`, a real server, which says what our own decoder says.
+
+It runs in this process, since to start it anew takes 20 s for imports alone.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.pipeline import Settings
+from bench.timing.clock import MonotonicClock
+from bench.timing.trace import Trace
+from pipelines.cascade.engines import LLM
+from pipelines.cascade.llm.chat_stream import ServerError
+from pipelines.cascade.llm.openai import OpenAIServer
+from pipelines.cascade.llm.transformers import TransformersLM
+
+for module in ("torch", "transformers", "httpx2", "fastapi", "uvicorn", "openai"):
+    pytest.importorskip(module)
+
+import llm_folders  # noqa: E402 (needs torch)
+
+TEXTS = ("hello", "What is the capital of France?", "Tell me a story, please.")
+STARTING_S = 30.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server, and the folder that it serves."""
+
+    folder: Path
+    url: str
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    from transformers.cli.serve import Serve
+
+    folder = llm_folders.write(tmp_path_factory.mktemp("served"), llm_folders.llama())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server: Any = Serve(
+        force_model=str(folder), host="127.0.0.1", port=port, device="cpu", dtype="float32", non_blocking=True
+    )
+    try:
+        until = time.monotonic() + STARTING_S
+        while not server.server.started and time.monotonic() < until:
+            time.sleep(0.02)
+        yield Serving(folder, f"http://127.0.0.1:{port}/v1")
+    finally:
+        server.kill_server()
+
+
+def loaded(kind: type[LLM], **changed: Any) -> LLM:
+    options = {option.name: option.default for option in kind.declaration.options}
+    given = {name.replace("_", "-"): value for name, value in changed.items()}
+    made = kind(Settings(options={**options, "llm-max-tokens": 12, **given}))
+    made.load()
+    return made
+
+
+def test_the_server_says_what_our_decoder_says(serving: Serving) -> None:
+    asked = loaded(OpenAIServer, llm_url=serving.url, llm_model=str(serving.folder))
+    own = loaded(TransformersLM, llm_model=str(serving.folder), llm_context=512)
+    said = []
+    for text in TEXTS:
+        trace = Trace(MonotonicClock())
+        pieces = list(asked.reply(text, trace))
+        seen = trace.finish()
+        said.append("".join(pieces))
+        ours = "".join(own.reply(text, Trace(MonotonicClock())))
+        assert said[-1] == ours.rstrip("\ufffd"), "the server keeps half a character at the end to itself"
+        assert len(pieces) > 5, "it is streamed"
+        assert [mark.name for mark in seen.marks] == ["llm.first_byte", "llm.first_token", "llm.first_answer_token"]
+        (usage,) = seen.texts
+        prompt = len(own._ready().writer.conversation.prompt(text))  # type: ignore[attr-defined]
+        assert usage.text == f"{prompt} prompt tokens, 12 reply tokens"
+    assert len(set(said)) == len(TEXTS)
+    asked.close()
+
+
+def test_its_refusal_is_understood(serving: Serving) -> None:
+    with pytest.raises(ServerError, match=r"it answered 400: Server is pinned to .*; requested 'other'"):
+        loaded(OpenAIServer, llm_url=serving.url, llm_model="other")
