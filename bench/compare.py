@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.errors import RunError, UnknownName
@@ -24,6 +24,8 @@ from bench.summary import Unit, label_weights, measured_turns, shown_unit, shown
 
 CAVEAT = "times only; unmatched; the answers mean nothing"
 """Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""
+MATCHED_CAVEAT = CAVEAT.replace("unmatched", "matched")
+"""The same where a label was made like the other one (`bench.run.matching`)."""
 
 REACHED = {
     HEADLINE: "to the first packet",
@@ -54,6 +56,8 @@ class Comparison:
     lost: dict[str, int]
     """Pairs that could not be made, by reason."""
     dummy: bool
+    matched: bool = False
+    """Whether one label was made like the other in what can be (`--matched`)."""
 
     @property
     def pairs(self) -> int:
@@ -95,7 +99,8 @@ def compare_labels(run: Run, base: str, other: str, metric: str = HEADLINE) -> C
         after.append(b)
         clips.append(key[0])
     dummy = any(weights.origin == "dummy" for label in (base, other) for weights in label_weights(run, label))
-    return _comparison(known, (base, other), "turn", before, after, clips, lost, dummy)
+    comparison = _comparison(known, (base, other), "turn", before, after, clips, lost, dummy)
+    return replace(comparison, matched=_matched(run, (base, other)))
 
 
 def compare_all(run: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
@@ -161,7 +166,8 @@ def sentence(comparison: Comparison) -> str:
         said = _undecided(comparison, difference.interval)
     else:
         said = _decided(comparison, difference.value, difference.interval)
-    return f"{said} [{CAVEAT}]" if comparison.dummy else said
+    caveat = MATCHED_CAVEAT if comparison.matched else CAVEAT
+    return f"{said} [{caveat}]" if comparison.dummy else said
 
 
 def amount(value: float, unit: Unit) -> str:
@@ -188,6 +194,12 @@ def _asked_for(name: str) -> Metric:
     except KeyError:
         known = [known.name for known in TURN_METRICS]
         raise UnknownName("metric", name, known, "Of a stage: stage.STAGE.host, stage.STAGE.gpu.") from None
+
+
+def _matched(run: Run, labels: tuple[str, str]) -> bool:
+    """Whether each of the labels was made like the model of the run, or is it: that one has no such choice."""
+    asked = [plan.options.get("matched") for plan in run.manifest.labels if plan.label in labels]
+    return True in asked and False not in asked
 
 
 def _labels(run: Run) -> str:

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.compare import CAVEAT, compare_all, compare_labels, compare_runs, compare_same_labels, sentence
+from bench.compare import (
+    CAVEAT,
+    MATCHED_CAVEAT,
+    compare_all,
+    compare_labels,
+    compare_runs,
+    compare_same_labels,
+    sentence,
+)
 from bench.errors import RunError, UnknownName
 from bench.pipeline import Weights
 from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
@@ -123,6 +131,23 @@ def test_dummy_weights_put_the_caveat_behind_every_sentence() -> None:
     assert CAVEAT == "times only; unmatched; the answers mean nothing"
     assert sentence(compare_labels(run, "a", "b")).endswith(f" [{CAVEAT}]")
     assert CAVEAT not in sentence(compare_labels(run_of({"a": CASCADE, "b": DIRECT}), "a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (({"matched": True}, {}), MATCHED_CAVEAT),
+        (({"matched": False}, {}), CAVEAT),
+        (({"matched": True}, {"matched": False}), CAVEAT),
+        (({"matched": True}, {"matched": True}), MATCHED_CAVEAT),
+        (({}, {}), CAVEAT),
+    ],
+)
+def test_the_caveat_says_whether_the_labels_were_made_alike(options: tuple[dict[str, bool], ...], said: str) -> None:
+    run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy")
+    plans = [replace(plan, options={**own}) for plan, own in zip(run.manifest.labels, options, strict=True)]
+    run = replace(run, manifest=replace(run.manifest, labels=tuple(plans)))
+    assert sentence(compare_labels(run, "a", "b")).endswith(f" [{said}]")
 
 
 def test_other_metrics_are_said_in_their_own_unit() -> None:
