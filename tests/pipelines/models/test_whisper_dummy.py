@@ -13,7 +13,7 @@ import torch
 
 from pipelines.models import whisper_dummy, whisper_tokens
 from pipelines.models.cache import CACHE
-from pipelines.models.tensors import SafetensorsFolder
+from pipelines.models.tensors import SafetensorsFolder, Uninitialised
 from pipelines.models.whisper_sizes import SIZES, WhisperSizes
 
 TEXTS = (whisper_dummy.TEXT, "Größe, naïve; 你好 12:30", "  two  spaces\n")
@@ -48,7 +48,7 @@ def test_the_shapes_are_those_of_transformers() -> None:
         sizes = SIZES[name]
         words = whisper_tokens.tokenizer(sizes.vocab)
         config = library.WhisperConfig(**whisper_dummy._settings(sizes, words, "float32")["config.json"])
-        with torch.device("meta"):
+        with Uninitialised(), torch.device("meta"):
             theirs = library.WhisperForConditionalGeneration(config).state_dict()
         del theirs["proj_out.weight"]  # the embedding, transposed
         assert dict(whisper_dummy.shapes(sizes)) == {name: tuple(tensor.shape) for name, tensor in theirs.items()}
