@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
 
 from bench.errors import UsageError
 from bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
 from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS, imported
+from pipelines.cascade.engines import TTS
+from pipelines.cascade.tts.process import HOP, OPTIONS, OwnProcess, asks_for_own
 
 
 class Coqui(TTS):
@@ -19,7 +19,7 @@ class Coqui(TTS):
         name="coqui",
         kind="tts",
         summary="Coqui TTS: VITS and XTTS (streamed); dummy weights unless a voice is given.",
-        stages=(Stage("tts", "speak"),),
+        stages=(Stage("tts", "speak"), HOP),
         options=(
             Option(
                 "tts-weights",
@@ -33,13 +33,14 @@ class Coqui(TTS):
             Option("tts-language", "", "language, for a voice that has several (XTTS: en)"),
             Option("tts-chunk", 20, "sound per chunk in XTTS's latents, 1024 samples each; 0 gives a phrase at once"),
             Option("tts-accept-licence", False, "accept the licence of a published voice that asks for it"),
+            *OPTIONS,
         ),
         requires=tuple(Requirement(module, "coqui") for module in ("torch", "transformers", "TTS", "six")),
         gpu="optional",
     )
 
     def load(self) -> None:
-        """Read the voice. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
+        """Read the voice, here or in its own process. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
         model, weights = self.settings.text("tts-model"), self.settings.text("tts-weights")
         if self.settings.whole("tts-chunk") < 0:
             raise UsageError(f"tts-chunk is {self.settings.whole('tts-chunk')}, but it must be 0 or more.")
@@ -47,65 +48,27 @@ class Coqui(TTS):
             raise UsageError(
                 "tts-weights=published needs a voice. Give its folder with tts-model=PATH, or use tts-weights=dummy."
             )
-        for module in ("torch", "transformers", "six"):
-            imported(module, "coqui", "The voice coqui")
-        stand_ins = imported("pipelines.cascade.tts.coqui.stand_ins", "coqui", "The voice coqui")
-        with stand_ins.importable() as self._torchaudio:
-            imported("TTS", "coqui", "The voice coqui")
-        self._read(model)
+        if asks_for_own(self.settings):
+            self._engine: TTS = OwnProcess(self.settings, "coqui", self.settings.text("tts-python"))
+        else:
+            from pipelines.cascade.tts.coqui.here import CoquiHere
+
+            self._engine = CoquiHere(self.settings)
+        self._engine.load()
 
     def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:
         """Chunks at the voice's rate; the same text sounds the same in every turn."""
-        if not any(map(str.isalnum, text)):
-            return
-        for samples in self._voice.speak(text, trace):
-            yield samples, self._voice.rate
+        return self._engine.speak(text, trace)
 
     def close(self) -> None:
         """Let go of the voice."""
         with suppress(AttributeError):
-            del self._voice
+            self._engine.close()
 
     def weights(self) -> tuple[Weights, ...]:
         """Where the voice came from."""
-        return (self._weights,)
+        return self._engine.weights()
 
     def facts(self) -> Mapping[str, OptionValue]:
         """Size, rate and surroundings of the voice."""
-        return self._facts
-
-    def _read(self, model: str) -> None:
-        from pipelines.cascade.tts.coqui import dummy, folder, loading
-
-        settings = self.settings
-        if model:
-            found = folder.find(model, settings.switch("tts-accept-licence"))
-        else:
-            found = dummy.found(settings.text("tts-size"), settings.seed)
-        read: Any = loading.read_xtts if found.kind == "xtts" else loading.read_vits
-        network = read(found, settings.device)
-        values = sum(parameter.numel() for parameter in network.parameters())
-        self._weights = Weights("tts", "published" if model else "dummy", found.source, f"{values / 1e6:.1f} M values")
-        self._voice: Any = _voice(found.kind, network, settings)
-        self._facts: dict[str, OptionValue] = {
-            "tts_kind": found.kind,
-            "tts_parameters": values,
-            "tts_sample_rate": self._voice.rate,
-            "tts_dtype": "float32",
-            "tts_torchaudio": self._torchaudio,
-            **({} if model else dummy.FACTS),
-        }
-
-
-def _voice(kind: str, network: Any, settings: Any) -> Any:
-    from pipelines.cascade.tts.coqui.vits import VitsVoice
-    from pipelines.cascade.tts.coqui.xtts import XttsVoice
-
-    make = XttsVoice if kind == "xtts" else VitsVoice
-    return make(
-        network,
-        settings.text("tts-speaker"),
-        settings.text("tts-language"),
-        settings.whole("tts-chunk"),
-        settings.seed,
-    )
+        return self._engine.facts()

@@ -1,0 +1,125 @@
+"""The voice's side: loads one engine and speaks with it. Run as `python -m pipelines.cascade.tts.process.host FD`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Generator
+from contextlib import closing
+from typing import Any
+
+from bench import errors, registry
+from bench.errors import BenchError
+from bench.pipeline import Samples, Settings
+from bench.text import clean, reason
+from bench.timing.clock import MonotonicClock
+from bench.timing.trace import Trace
+from pipelines.cascade.tts.process.line import (
+    SILENCE,
+    Chunk,
+    Closed,
+    Done,
+    Failed,
+    Line,
+    Load,
+    Message,
+    Next,
+    Ready,
+    Refused,
+    Speak,
+)
+
+_CLOCK = MonotonicClock()
+
+
+def main() -> None:
+    """Serve the parent at the other end of the socket whose descriptor is the only argument, until it hangs up."""
+    _die_with_parent()
+    line = Line(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        message, _ = line.receive()
+        if isinstance(message, Load) and (engine := _loaded(line, message)) is not None:
+            _serve(line, engine)
+    except Closed:
+        pass
+    os._exit(0)  # threads that a library left behind must not keep the process
+
+
+def _loaded(line: Line, asked: Load) -> Any:
+    """The engine, or `None` after it was refused."""
+    try:
+        settings = Settings(asked.device, asked.dtype, asked.seed, asked.options)
+        engine = registry.engine("tts", asked.engine)(settings)
+        engine.load()
+        answer = Ready(engine.weights(), dict(engine.facts()))
+    except Exception as error:
+        traceback.print_exc()
+        said = clean(str(error)) if isinstance(error, BenchError) else reason(error)
+        line.send(Refused(_kind(error), said))
+        return None
+    line.send(answer)
+    return engine
+
+
+def _kind(error: Exception) -> str:
+    """The nearest class of `bench.errors` that is made from its message alone."""
+    kinds = (errors.MissingDependency, errors.WeightsError, errors.UsageError)
+    return next((kind.__name__ for kind in kinds if isinstance(error, kind)), BenchError.__name__)
+
+
+def _serve(line: Line, engine: Any) -> None:
+    """Phrase after phrase; while none is being spoken, only `speak` means anything."""
+    try:
+        while True:
+            message, _ = line.receive()
+            if isinstance(message, Speak):
+                _phrase(line, _spoken(engine, message.text))
+    finally:
+        engine.close()
+
+
+def _spoken(engine: Any, text: str) -> Generator[tuple[Samples, int]]:
+    yield from engine.speak(text, Trace(_CLOCK))
+
+
+def _phrase(line: Line, chunks: Generator[tuple[Samples, int]]) -> None:
+    """One chunk for every `next`; anything else ends the phrase."""
+    with closing(chunks):
+        ended = False
+        while not ended and isinstance(line.receive()[0], Next):
+            answer, samples = _step(chunks)
+            ended = not isinstance(answer, Chunk)
+            line.send(answer, samples)
+
+
+def _step(chunks: Generator[tuple[Samples, int]]) -> tuple[Message, Samples]:
+    """The next chunk, timed by the instrumentor like any stage."""
+    trace = Trace(_CLOCK)
+    try:
+        with trace.stage("tts"):
+            chunk = next(chunks, None)
+    except Exception as error:
+        traceback.print_exc()
+        return Failed(reason(error)), SILENCE
+    span = trace.finish().spans[0]
+    if chunk is None:
+        return Done(span.start_ns, span.end_ns), SILENCE
+    samples, rate = chunk
+    return Chunk(int(rate), span.start_ns, span.end_ns), samples
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies (elsewhere the closed socket ends it)."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""The parent's side: an engine that speaks in another process, behind the interface of one that speaks here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import bench
+from bench import errors
+from bench.errors import BenchError, MissingDependency, WorkerError
+from bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
+from bench.timing.trace import Trace
+from pipelines.cascade.engines import TTS
+from pipelines.cascade.tts.process.line import (
+    Chunk,
+    Closed,
+    Done,
+    Failed,
+    Line,
+    Load,
+    Message,
+    Next,
+    Ready,
+    Refused,
+    Speak,
+    Stop,
+)
+
+HOP = Stage("tts.hop", "move")
+"""The way of a chunk's request to the voice's process, and of the chunk back."""
+
+OPTIONS = (
+    Option(
+        "tts-process",
+        "shared",
+        "where the voice runs: beside the other engines, or in a process of its own (stage tts.hop)",
+        choices=("shared", "own"),
+    ),
+    Option("tts-python", "", "Python of another environment for the voice's own process; implies tts-process=own"),
+)
+CLOSE_GRACE_S = 5.0
+
+
+def asks_for_own(settings: Settings) -> bool:
+    """Whether the options ask for a process of its own."""
+    return settings.text("tts-process") == "own" or bool(settings.text("tts-python"))
+
+
+class OwnProcess(TTS):
+    """Hosts the engine registered as `engine`, whatever it is.
+
+    A phrase's next chunk is made when it is asked for, as it is here. The process dies with this one. If it dies first,
+    that turn and all further ones fail and say so: starting it again would load a model within somebody's turn.
+    """
+
+    def __init__(self, settings: Settings, engine: str, python: str = "") -> None:
+        super().__init__(settings)
+        self._engine = engine
+        self._python = python or sys.executable
+        self._owed = 0
+        self._speaking = False
+
+    def load(self) -> None:
+        """Start the process and load the engine there. Raises what the engine raises, or `MissingDependency`."""
+        self._start()
+        asked, here = self.settings, {"tts-process": "shared", "tts-python": ""}
+        options = {name: here.get(name, value) for name, value in asked.options.items()}
+        answer, _ = self._asked(Load(self._engine, asked.device, asked.dtype, asked.seed, options))
+        if isinstance(answer, Refused):
+            kind = getattr(errors, answer.kind, BenchError)
+            raise (kind if isinstance(kind, type) and issubclass(kind, BenchError) else BenchError)(answer.message)
+        if not isinstance(answer, Ready):
+            raise self._broken("it answered out of turn")
+        self._said = answer
+
+    def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:
+        """Chunks as the engine gives them, one phrase at a time.
+
+        Raises `WorkerError` if the process is gone, `RuntimeError` with what the engine raised there.
+        """
+        if self._speaking:
+            raise RuntimeError("A voice in its own process says one phrase at a time; close the last one first.")
+        self._speaking, ended = True, False
+        try:
+            request: tuple[Message, ...] = (Speak(text), Next())
+            while True:
+                with trace.hop(HOP.id) as hop:
+                    answer, samples = self._asked(*request)
+                    if isinstance(answer, (Chunk, Done)):
+                        hop.worked(answer.start_ns, answer.end_ns)
+                ended = not isinstance(answer, Chunk)
+                if isinstance(answer, Failed):
+                    raise RuntimeError(answer.message)
+                if not isinstance(answer, Chunk):
+                    return
+                yield samples, answer.rate
+                request = (Next(),)
+        finally:
+            self._speaking = False
+            if not ended:
+                with contextlib.suppress(Closed):
+                    self._line.send(Stop())
+
+    def close(self) -> None:
+        """End the process."""
+        with contextlib.suppress(AttributeError):
+            self._line.close()
+            try:
+                self._process.wait(CLOSE_GRACE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def weights(self) -> tuple[Weights, ...]:
+        """What the engine says."""
+        return self._said.weights
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """What the engine says, and where it runs."""
+        return {**self._said.facts, "tts_process": "own", "tts_python": self._python}
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [self._python, "-m", "pipelines.cascade.tts.process.host", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=2,  # what a library prints goes where errors go
+                    env=_environment(),
+                    pass_fds=(theirs.fileno(),),
+                )
+            except OSError as error:
+                raise MissingDependency(
+                    f"The voice's process cannot be started with {self._python}: {error.strerror}. "
+                    "Give tts-python the python of an environment, for example /opt/voice/bin/python."
+                ) from error
+        self._line = Line(ours)
+
+    def _asked(self, *messages: Message) -> tuple[Message, Samples]:
+        """The answer to the last of the messages. Raises `WorkerError` if the process is gone."""
+        try:
+            while self._owed:  # to somebody who was interrupted while waiting
+                self._line.receive()
+                self._owed -= 1
+            for message in messages:
+                self._line.send(message)
+            self._owed += 1
+            answer = self._line.receive()
+            self._owed -= 1
+            return answer
+        except Closed as error:
+            raise self._broken(str(error)) from error
+
+    def _broken(self, what: str) -> WorkerError:
+        return WorkerError(
+            f"The voice's own process {what or self._how_it_ended()}; what it printed is above or in the worker's log. "
+            "Turns fail until the pipeline is loaded again."
+        )
+
+    def _how_it_ended(self) -> str:
+        try:
+            code = self._process.wait(CLOSE_GRACE_S)
+        except subprocess.TimeoutExpired:
+            return "closed its line"
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended (exit code {code})"
+
+
+def _environment() -> dict[str, str]:
+    """This environment; the checkout can be imported from, if this code runs from one."""
+    environment = dict(os.environ)
+    checkout = Path(bench.__file__).resolve().parents[1]
+    if (checkout / "pyproject.toml").exists():
+        paths = [str(checkout), *filter(None, [environment.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    return environment
