@@ -51,7 +51,12 @@ def options(*compute: str) -> tuple[Option, ...]:
         Option("asr-language", "", "language of the speech, for example en; empty means what the corpus says"),
         Option("asr-beam", 1, "width of the beam; 1 is greedy"),
         Option("asr-fallback", False, "try higher temperatures where the text is doubtful: latency becomes bimodal"),
-        Option("asr-compute", "default", "precision of the computation", choices=("default", *compute)),
+        Option(
+            "asr-compute",
+            "default",
+            "precision; default is --dtype, and for faster-whisper that of the stored weights",
+            choices=("default", *compute),
+        ),
         Option(
             "asr-streaming",
             "local-agreement",

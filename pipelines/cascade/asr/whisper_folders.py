@@ -35,6 +35,10 @@ LAYOUT_FILES: dict[Layout, tuple[str, ...]] = {
 }
 
 
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+"""Whole or in shards. Weights in the older form, a pickle, are not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A Whisper: the folder or file, its layout, and what reports call it."""
@@ -70,6 +74,8 @@ def _readable(found: Found, engine: str, layouts: tuple[Layout, ...]) -> Found:
             f"Give it one in the layout of {' or '.join(layouts)}."
         )
     lacking = [name for name in LAYOUT_FILES[found.layout] if not (found.path / name).is_file()]
+    if found.layout == "transformers" and not any((found.path / name).is_file() for name in SAFETENSORS):
+        lacking.append(SAFETENSORS[0])
     if lacking:
         raise WeightsError(
             f"The folder {found.path} holds a Whisper, but lacks {', '.join(lacking)}. "

@@ -33,7 +33,7 @@ def test_each_layout_is_recognised(tmp_path: Path) -> None:
     whisper, converted = tmp_path / "whisper", tmp_path / "converted"
     for path in (whisper, converted):
         path.mkdir()
-    folder(whisper, {"model_type": "whisper"}, "tokenizer.json")
+    folder(whisper, {"model_type": "whisper"}, "tokenizer.json", "model.safetensors")
     folder(converted, {"alignment_heads": []}, "tokenizer.json", "model.bin")
     (tmp_path / "small.pt").touch()
     assert found(whisper).layout == found(whisper, "faster-whisper").layout == "transformers"
@@ -75,8 +75,13 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_a_whisper_without_its_tokenizer(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"lacks tokenizer\.json"):
-        found(folder(tmp_path, {"model_type": "whisper"}))
+    with pytest.raises(WeightsError, match=r"lacks tokenizer\.json\."):
+        found(folder(tmp_path, {"model_type": "whisper"}, "model.safetensors"))
+
+
+def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"lacks model\.safetensors\."):
+        found(folder(tmp_path, {"model_type": "whisper"}, "tokenizer.json", "pytorch_model.bin"))
 
 
 def test_what_is_neither_a_folder_nor_a_published_name(tmp_path: Path) -> None:
@@ -110,7 +115,7 @@ def test_a_published_name_that_was_fetched(tmp_path: Path, monkeypatch: pytest.M
     from pipelines.models.hub import Folder
 
     (tmp_path / "whisper").mkdir()
-    snapshot = folder(tmp_path / "whisper", {"model_type": "whisper"}, "tokenizer.json")
+    snapshot = folder(tmp_path / "whisper", {"model_type": "whisper"}, "tokenizer.json", "model.safetensors")
     fetched = {"openai/whisper-base": Folder(snapshot, "openai/whisper-base@1")}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("pipelines.cascade.asr.whisper_folders.hub.cached", fetched.get)
@@ -126,7 +131,7 @@ def with_tokenizer(path: Path, vocab: int, start: int) -> Found:
 
     made.vocabulary().save(str(path / "tokenizer.json"))
     config = {"model_type": "whisper", "vocab_size": vocab, "decoder_start_token_id": start, "eos_token_id": 50257}
-    return found(folder(path, config))
+    return found(folder(path, config, "model.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -202,4 +207,6 @@ def test_converting_needs_transformers(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("pipelines.cascade.engines.importlib.import_module", absent)
     with pytest.raises(MissingDependency, match=r"To convert .* pip install .*\[transformers\]'"):
-        converted(found(folder(tmp_path, {"model_type": "whisper"}, "tokenizer.json"), "faster-whisper"))
+        converted(
+            found(folder(tmp_path, {"model_type": "whisper"}, "tokenizer.json", "model.safetensors"), "faster-whisper")
+        )
