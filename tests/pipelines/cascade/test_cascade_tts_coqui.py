@@ -16,7 +16,7 @@ import pytest
 
 from bench.errors import BenchError, MissingDependency, UnknownName, UsageError, WeightsError
 from bench.pipeline import Settings
-from bench.timing.clock import VirtualClock
+from bench.timing.clock import MonotonicClock, VirtualClock
 from bench.timing.trace import Trace
 from pipelines.cascade.tts.coqui import Coqui
 from pipelines.models.cache import CACHE
@@ -109,15 +109,15 @@ class TestVits:
 
     def test_the_first_piece_does_not_wait_for_the_vocoder_to_end(self, folders: Path) -> None:
         voice = engine(folders / "vits", tts_chunk=4)
-        vocoder = voice._voice.vocoder
+        vocoder = voice._engine._voice.vocoder
         pieces = voice.speak(SENTENCE, Trace(VirtualClock()))
         next(pieces)
         assert vocoder.frames_run <= 4 * 1024 // vocoder.hop + vocoder.context
 
     def test_a_long_silence_ends_it_as_in_coqui(self, folders: Path) -> None:
         voice = engine(folders / "vits", tts_chunk=4)
-        voice._voice._trims = True
-        voice._voice._model.ap.find_endpoint = lambda heard: min(len(heard), 5_000)
+        voice._engine._voice._trims = True
+        voice._engine._voice._model.ap.find_endpoint = lambda heard: min(len(heard), 5_000)
         assert len(sound(voice)) == 5_000
 
     def test_a_turn_leaves_no_trace_in_the_next(self, plain: Coqui) -> None:
@@ -160,7 +160,7 @@ def ana(folders: Path) -> Coqui:
 @pytest.fixture(scope="module")
 def streamed(ana: Coqui) -> list[tuple[Any, int]]:
     """Chunks of the sentence by XTTS, each with the number of frames that the vocoder was run over for it."""
-    vocoder, heard = ana._voice.vocoder, []
+    vocoder, heard = ana._engine._voice.vocoder, []
     for samples, _ in ana.speak(SENTENCE, Trace(VirtualClock())):
         heard.append((samples, vocoder.frames_run))
         vocoder.frames_run = 0
@@ -169,7 +169,7 @@ def streamed(ana: Coqui) -> list[tuple[Any, int]]:
 
 class TestXtts:
     def test_it_streams_what_coqui_streams(self, ana: Coqui, streamed: list[tuple[Any, int]]) -> None:
-        model, config = ana._voice._model, ana._voice._model.config
+        model, config = ana._engine._voice._model, ana._engine._voice._model.config
         speaker = model.speaker_manager.speakers["Ana"]
         sampling = ("temperature", "length_penalty", "repetition_penalty", "top_k", "top_p")
         torch.manual_seed(0)
@@ -191,7 +191,7 @@ class TestXtts:
     def test_every_chunk_costs_the_vocoder_the_same(self, ana: Coqui, streamed: list[tuple[Any, int]]) -> None:
         frames = XTTS_CHUNK * 1024 / 256 * 24_000 / 22_050
         overlap = 1024 // 256
-        assert max(run for _, run in streamed) <= frames + 1 + overlap + ana._voice.vocoder.context
+        assert max(run for _, run in streamed) <= frames + 1 + overlap + ana._engine._voice.vocoder.context
 
     def test_the_same_text_sounds_the_same_after_an_early_end(
         self, ana: Coqui, streamed: list[tuple[Any, int]]
@@ -207,11 +207,11 @@ class TestXtts:
             assert np.array_equal(samples, streamed[at][0])
 
     def test_a_long_text_is_said_in_sentences(self, ana: Coqui) -> None:
-        limit = ana._voice._model.tokenizer.char_limits["en"]
-        parts = ana._voice._sentences(SENTENCE * 20 + " " + "word " * 100)
+        limit = ana._engine._voice._model.tokenizer.char_limits["en"]
+        parts = ana._engine._voice._sentences(SENTENCE * 20 + " " + "word " * 100)
         assert len(parts) > 3
         assert max(map(len, parts)) <= limit
-        assert ana._voice._sentences(SENTENCE) == [SENTENCE]
+        assert ana._engine._voice._sentences(SENTENCE) == [SENTENCE]
 
     def test_a_checkpoint_with_settings_as_objects_is_read_and_left_alone(
         self, streamed: list[tuple[Any, int]], tmp_path: Path
@@ -409,6 +409,44 @@ class TestPublishedNames:
             with pytest.raises(WeightsError, match="hf download tts-hub/XTTS-v2"):
                 accepted()
             monkeypatch.setenv("COQUI_TOS_AGREED", "1")
+
+
+def test_in_its_own_process_beside_a_broken_torchaudio_it_sounds_the_same(
+    folders: Path, ana: Coqui, streamed: list[tuple[Any, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text("raise OSError('libc10_cuda.so: no such file')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    voice = engine(folders / "xtts", tts_chunk=XTTS_CHUNK, tts_process="own")
+    try:
+        said: Any = voice.speak(SENTENCE, Trace(MonotonicClock()))
+        for samples, _ in streamed[:2]:
+            assert np.array_equal(next(said)[0], samples)
+        said.close()
+        assert voice.facts() == {**ana.facts(), "tts_process": "own", "tts_python": sys.executable}
+        assert voice.weights() == ana.weights()
+    finally:
+        voice.close()
+
+
+def test_stand_ins_are_gone_once_coqui_is_imported(ana: Coqui) -> None:
+    assert ana.facts()["tts_torchaudio"] in ("installed", "stand-in")
+    if ana.facts()["tts_torchaudio"] == "stand-in":
+        assert not {"torchaudio", "torchcodec"} & set(sys.modules)
+
+
+def test_the_stand_in_filters_are_htks() -> None:
+    librosa = pytest.importorskip("librosa")
+    from pipelines.cascade.tts.coqui.stand_ins import MelSpectrogram
+
+    made = MelSpectrogram(16_000, 512, 400, 160, torch.hamming_window, 64)
+    filters = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=64, htk=True, norm=None)
+    assert np.abs(made.mel_scale.fb.numpy().T - filters).max() < 1e-4
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(16_000) / 16_000)[None]
+    power = np.abs(librosa.stft(tone[0].numpy(), n_fft=512, hop_length=160, win_length=400, window="hamming")) ** 2
+    mels = made(tone)[0].numpy()
+    assert mels[:, 10:-10].mean(axis=1).argmax() == (filters @ power)[:, 10:-10].mean(axis=1).argmax()
+    assert mels.shape == (filters @ power).shape
 
 
 def test_settings_out_of_range() -> None:
