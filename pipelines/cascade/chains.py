@@ -112,7 +112,7 @@ def _thought(
     said: list[str] = []
     pieces = _kept(llm.reply(transcript, trace), said, stopped)
     try:
-        with trace.stage("llm.prefill", after=heard, gpu=True) as span:
+        with trace.stage("llm.prefill", after=heard, gpu=llm.on_gpu) as span:
             piece = next(pieces, "")
             span.first_output()
         ready, stage, ended = splitter.push(piece), "llm.prefill", False
@@ -121,7 +121,7 @@ def _thought(
                 yield Phrase(text, trace.hand_off(stage))
             if ended:
                 return
-            with trace.stage("llm.decode", gpu=True):
+            with trace.stage("llm.decode", gpu=llm.on_gpu):
                 ready = next(filter(None, map(splitter.push, pieces)), [])
                 ended = not ready
                 ready = ready or splitter.flush()
@@ -149,7 +149,7 @@ def _spoken(tts: TTS, phrase: Phrase, trace: Trace) -> Iterator[Packet]:
     chunks = tts.speak(text, trace)
     try:
         while True:
-            with trace.stage("tts", after=after):
+            with trace.stage("tts", after=after, gpu=tts.on_gpu):
                 chunk = next(chunks, None)
             if chunk is None:
                 return

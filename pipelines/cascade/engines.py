@@ -25,6 +25,11 @@ class Engine(ABC):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether its work may be on the run's device, and is to be timed there."""
+        return self.declaration.gpu != "none"
+
     @abstractmethod
     def load(self) -> None:
         """Get ready. Raises `UsageError`, `MissingDependency` or `WeightsError` with a message for people."""
