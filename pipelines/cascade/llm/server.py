@@ -82,6 +82,10 @@ class Server:
             raise self._problem(str(error)) from error
         except httpx2.TimeoutException as error:
             raise self._problem(f"it sent nothing for {self._timeout_s:g} s (llm-timeout)") from error
+        except httpx2.ConnectError as error:
+            raise self._problem(f"it cannot be reached: {_first_line(error)}") from error
+        except httpx2.NetworkError as error:
+            raise self._problem(f"the connection broke: {_first_line(error)}") from error
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
             raise self._problem(_first_line(error)) from error
 

@@ -22,6 +22,7 @@ pytest.importorskip("transformers")
 from pipelines.cascade.llm import decoding, dummy  # noqa: E402 (needs torch)
 from pipelines.direct.llama_omni import dummy as direct_dummy  # noqa: E402
 from pipelines.models import dummy_llama, room  # noqa: E402
+from pipelines.models.choosing import Sampling, TextChoices  # noqa: E402
 from pipelines.models.dummy_text import REPLIES  # noqa: E402
 from pipelines.models.llama import Llama  # noqa: E402
 
@@ -97,6 +98,20 @@ def test_the_whole_arithmetic_is_done_before_the_override(model: TransformersLM,
     reply(model, "hi")
     assert widths == [len(conversation.prompt("hi")) - len(conversation.head), *[1] * tokens]
     assert len(conversation.head) > 0.7 * len(conversation.prompt("hi"))
+
+
+def test_a_token_is_chosen_before_it_is_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+    whole = TextChoices.token
+
+    def counted(self: TextChoices, logits: Any, step: int) -> Any:
+        seen.append((*logits.shape, step))
+        return whole(self, logits, step)
+
+    monkeypatch.setattr(TextChoices, "token", counted)
+    choices = dummy_llama.CannedText(Sampling(), torch.device("cpu"), [7, 8, 9])
+    assert [int(choices.token(torch.randn(1, 30), step)) for step in range(3)] == [7, 8, 9]
+    assert seen == [(1, 30, 0), (1, 30, 1), (1, 30, 2)]
 
 
 def test_a_reply_is_cut_at_the_longest(widths: list[int]) -> None:

@@ -46,9 +46,9 @@ def said(decoder: Decoder, prompt: list[int], more: list[int]) -> None:
 def test_texts_follow_one_another_without_a_trace(decoder: Decoder) -> None:
     said(decoder, [*HEAD, 1, 2, 3], [4, 5, 6])
     said(decoder, [*HEAD, 11], [12, 13])
-    said(decoder, [50, 51], [52])  # not the head
-    said(decoder, HEAD, [14])  # nothing but the head
-    said(decoder, [*HEAD, 1, 2, 3], [4, 5, 6])
+    for other in ([50, 51], HEAD, HEAD[:2]):  # not the head, nothing but the head, less than the head
+        said(decoder, other, [14])
+        said(decoder, [*HEAD, 1, 2, 3], [4, 5, 6])
 
 
 def test_the_step_that_cuda_replays_says_the_same(decoder: Decoder) -> None:
