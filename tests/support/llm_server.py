@@ -16,6 +16,7 @@ class Answer(BaseHTTPRequestHandler):
     """One connection; what it is asked is kept, and answered by the server's `script`."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or a stream's first event waits 40 ms for the client to acknowledge its head
     server: Scripted
 
     def do_GET(self) -> None:
