@@ -12,11 +12,11 @@ from tokenizers.models import BPE
 from pipelines.cascade.tts.coqui.stand_ins import importable
 
 with importable():
-    from TTS.config.shared_configs import BaseDatasetConfig  # noqa: F401 (a class that older checkpoints name)
     from TTS.tts.configs.vits_config import VitsConfig
     from TTS.tts.configs.xtts_config import XttsConfig
     from TTS.tts.models.vits import Vits
     from TTS.tts.models.xtts import Xtts
+    from TTS.vocoder.models.hifigan_generator import HifiganGenerator  # noqa: F401 (for tests)
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz,.?!' "
 

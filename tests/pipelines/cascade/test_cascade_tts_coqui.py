@@ -429,6 +429,38 @@ def test_in_its_own_process_beside_a_broken_torchaudio_it_sounds_the_same(
         voice.close()
 
 
+@pytest.mark.parametrize(("block", "dilations"), [("1", [[1, 3, 5]] * 3), ("2", [[1, 3]] * 3)])
+def test_the_context_is_as_far_as_a_frame_is_heard(block: str, dilations: list[list[int]]) -> None:
+    from pipelines.cascade.tts.coqui.vocoding import Vocoder
+
+    generator = checkpoints.HifiganGenerator(
+        2, 1, block, dilations, [3, 7, 11], [16, 16, 4, 4], 16, [8, 8, 2, 2], inference_padding=0
+    ).double()
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.abs_()
+    before_tanh: list[Any] = []
+    generator.conv_post.register_forward_hook(lambda _, __, output: before_tanh.append(output[0, 0]))
+    vocoder = Vocoder(generator)
+    frames = torch.zeros(1, 2, 80, dtype=torch.float64)
+
+    def sound_of_one(louder: int) -> Any:
+        given = frames.clone()
+        given[:, :, louder] = 1e9
+        generator(given)
+        return before_tanh.pop()[40 * vocoder.hop : 41 * vocoder.hop]
+
+    with torch.inference_mode():
+        quiet = sound_of_one(0)
+
+        def heard(frame: int) -> bool:
+            return not torch.equal(sound_of_one(frame), quiet)
+
+        assert not heard(40 - vocoder.context - 1)
+        assert not heard(40 + vocoder.context + 1)
+        assert heard(40 - vocoder.context + 1)
+
+
 def test_stand_ins_are_gone_once_coqui_is_imported(ana: Coqui) -> None:
     assert ana.facts()["tts_torchaudio"] in ("installed", "stand-in")
     if ana.facts()["tts_torchaudio"] == "stand-in":
