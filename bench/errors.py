@@ -7,6 +7,7 @@
     ├── CorpusError                a manifest or a recording cannot be used
     ├── RunError                   a run folder cannot be written, read, resumed or compared
     ├── WeightsError               model weights are missing, misshapen or of the wrong kind
+    ├── CheckFailed                what was to be checked was checked, and it is not so
     ├── Stopped                    the user stopped a run
     └── WorkerError                a pipeline's process did not do what was asked of it
 
@@ -68,6 +69,12 @@ class RunError(BenchError):
 
 class WeightsError(BenchError):
     """Raised when model weights are missing, misshapen, or not of the kind asked for."""
+
+
+class CheckFailed(BenchError):
+    """Raised when a check was carried out and its answer is no."""
+
+    exit_code = 1
 
 
 class Stopped(BenchError):

@@ -6,7 +6,7 @@ Stage metrics exist once per stage that worked: `stage.STAGE.host` and `stage.ST
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Unit = Literal["ns", "ratio", "count"]
@@ -70,6 +70,22 @@ TURN_METRICS = (
 )
 
 
+STAGE_METRICS = {
+    "host": Metric("", "", "stage entered", "stage left, summed over its spans", side="pipeline"),
+    "gpu": Metric("", "", "events before the stage's launches", "after them, summed", side="gpu"),
+}
+"""Templates of the metrics that exist once per stage."""
+
+ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 1}
+"""Versions of what a turn's line holds beside its figures: the critical path and its error, hidden work, flags."""
+
+
+def versions() -> dict[str, int]:
+    """The version of every definition by name; `stage.host` and `stage.gpu` stand for those of all stages."""
+    stages = {f"stage.{side}": template.version for side, template in STAGE_METRICS.items()}
+    return {known.name: known.version for known in TURN_METRICS} | stages | ATTRIBUTION
+
+
 def metric(name: str) -> Metric:
     """The definition of a metric by name, stage metrics included. Raises `KeyError` for an unknown name."""
     for known in TURN_METRICS:
@@ -78,9 +94,6 @@ def metric(name: str) -> Metric:
     if name.startswith("stage.") and name.endswith((".host", ".gpu")):
         _, *stage, side = name.split(".")
         stage_id = ".".join(stage)
-        if side == "gpu":
-            return Metric(
-                name, f"{stage_id} (GPU)", "events before the stage's launches", "after them, summed", side="gpu"
-            )
-        return Metric(name, f"{stage_id} (host)", "stage entered", "stage left, summed over its spans", side="pipeline")
+        title = f"{stage_id} ({'GPU' if side == 'gpu' else side})"
+        return replace(STAGE_METRICS[side], name=name, title=title)
     raise KeyError(name)

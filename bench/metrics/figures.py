@@ -14,6 +14,9 @@ from bench.timing.spans import TurnTrace
 
 ENDPOINT = "endpoint"
 """Mark at the moment at which a pipeline takes the user's turn to be over."""
+FALSE_ENDPOINT = "false_endpoint"
+FLAGS = (FALSE_ENDPOINT,)
+"""All flags that rest on a turn's figures; a turn may carry others, of how it was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class TurnFigures:
     @property
     def flags(self) -> tuple[str, ...]:
         """What a reader should know: the user was taken to have finished too early."""
-        return ("false_endpoint",) if self.figures.get("endpointing_delay", 0) < 0 else ()
+        return (FALSE_ENDPOINT,) if self.figures.get("endpointing_delay", 0) < 0 else ()
 
 
 def turn_figures(evidence: Evidence) -> TurnFigures:

@@ -102,6 +102,8 @@ class Segment:
     environment: dict[str, OptionValue | None]
     packages: dict[str, str]
     labels: tuple[LabelFacts, ...]
+    metrics: dict[str, int] = field(default_factory=dict)
+    """Versions of the definitions that the figures follow; empty in runs that were written before these were kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class Run:
                 f"The trace of turn {turn.turn} in {self.path / TRACES} is damaged (its checksum differs). "
                 "The turn's figures in turns.jsonl still stand; the trace cannot be used."
             )
-        return decode(Evidence, _parse(line, f"{TRACES}, turn {turn.turn}"), f"{TRACES}, turn {turn.turn}")
+        where = f"{self.path / TRACES}, turn {turn.turn}"
+        return _decoded(Evidence, _parse(line, where), where)
 
     def _evidence_line(self, turn: Turn) -> bytes:
         """The bytes that the turn points at; empty if they cannot be there."""

@@ -15,6 +15,7 @@ from bench.corpus.catalogue import list_corpora
 from bench.corpus.load import load_corpus
 from bench.corpus.utterance import Corpus, Utterance
 from bench.errors import BenchError, RunError, Stopped, UsageError, WorkerError
+from bench.metrics.definitions import versions
 from bench.options import Options, PipelineChoice
 from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
@@ -92,6 +93,7 @@ def _run(
             environment.facts(surroundings),
             environment.package_versions(),
             labels,
+            versions(),
         )
 
     manager = Manager(manifest, writer, respondents, corpus.utterances, progress)

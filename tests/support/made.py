@@ -8,6 +8,7 @@ import numpy as np
 
 from bench import registry
 from bench.corpus.utterance import Utterance
+from bench.metrics.definitions import versions
 from bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import RunWriter
 from bench.run.asking import LabelRequest, Respondent
@@ -73,7 +74,7 @@ class Silence:
 
 
 def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
-    return Segment(number, "2026-01-01T00:00:00+00:00", 0, 0, {}, {}, labels)
+    return Segment(number, "2026-01-01T00:00:00+00:00", 0, 0, {}, {}, labels, versions())
 
 
 def run(
