@@ -174,6 +174,21 @@ def export(
     _console().print(f"turns: {write_csv(read_run(path), out)}", markup=False, soft_wrap=True)
 
 
+@app.command(short_help="Derive a run's figures again from its traces.")
+def recompute(path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]) -> None:
+    """Derive every figure of a run again from its raw traces, and say what is not equal, bit for bit."""
+    from bench.errors import CheckFailed
+    from bench.recompute import lines
+    from bench.recompute import recompute as derive
+    from bench.record.store import read_run
+
+    found = derive(read_run(path))
+    for line in lines(found):
+        typer.echo(line)
+    if not found.equal:
+        raise CheckFailed(f"{path} is not what its traces say; the differences stand above.")
+
+
 @app.command("list", short_help="List pipelines, engines and corpora.")
 def list_() -> None:
     """List pipelines, engines and corpora: what each is, what it needs, whether it is installed."""

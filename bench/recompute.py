@@ -1,0 +1,201 @@
+"""A run's figures derived again from its raw evidence, and held against those that stand in its narrow lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.errors import BenchError
+from bench.metrics.definitions import versions
+from bench.metrics.figures import FLAGS, turn_figures
+from bench.record.schema import Evidence, PathPart, Turn
+from bench.record.store import Run
+from bench.text import clean, reason
+
+Value = int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A figure whose stored value is not the derived one, bit for bit; `None` where there is none."""
+
+    turn: int
+    label: str
+    figure: str
+    stored: Value | None
+    derived: Value | None
+
+    def __str__(self) -> str:
+        return (
+            f"turn {self.turn} ({self.label}), {clean(self.figure)}: stored {self.stored!r}, derived {self.derived!r}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Redefined:
+    """A definition that changed since turns were written; their figures of that name are not comparable.
+
+    `before` is `None` for a metric that is new since then, `now` for one that is no longer defined.
+    """
+
+    name: str
+    before: int | None
+    now: int | None
+    turns: int
+
+    def __str__(self) -> str:
+        return (
+            f"{clean(self.name)}: {_version(self.before)} → {_version(self.now)} (not compared in {self.turns} turns)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """What came of deriving a whole run again; `figures` counts those that were compared."""
+
+    turns: int
+    turns_equal: int
+    figures: int
+    figures_equal: int
+    differences: tuple[Difference, ...]
+    redefined: tuple[Redefined, ...]
+    problems: tuple[str, ...]
+    """Turns of which nothing could be derived, and why."""
+    notices: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything could be derived, and nothing that is comparable differs."""
+        return not self.differences and not self.problems
+
+
+def recompute(run: Run) -> Recomputed:
+    """Derive every figure of every turn again. Raises nothing: a damaged trace is one of the `problems`."""
+    now = versions()
+    before = {segment.segment: segment.metrics for segment in run.segments}
+    compared: list[_Compared] = []
+    problems: list[str] = []
+    for turn in run.turns:
+        try:
+            derived = _derived(run.evidence(turn))
+        except BenchError as error:
+            problems.append(str(error))
+        except Exception as error:  # what stands in a run folder may make no sense at all
+            problems.append(f"turn {turn.turn} ({turn.label}): no figures can be derived: {reason(error)}")
+        else:
+            compared.append(_compared(turn, derived, before.get(turn.segment, {}), now))
+    redefined = Counter(each for one in compared for each in one.redefined)
+    differences = tuple(difference for one in compared for difference in one.differences)
+    figures = sum(one.figures for one in compared)
+    return Recomputed(
+        turns=len(run.turns),
+        turns_equal=sum(not one.differences for one in compared),
+        figures=figures,
+        figures_equal=figures - len(differences),
+        differences=differences,
+        redefined=tuple(Redefined(*which, turns) for which, turns in sorted(redefined.items(), key=str)),
+        problems=tuple(problems),
+        notices=(*run.notices, *_unversioned(run)),
+    )
+
+
+def lines(found: Recomputed) -> Iterator[str]:
+    """What came of it, for people: every difference by name, then the counts."""
+    yield from (f"differs: {difference}" for difference in found.differences)
+    yield from (f"not derived: {problem}" for problem in found.problems)
+    yield from (f"definition changed: {each}" for each in found.redefined)
+    yield from (f"note: {notice}" for notice in found.notices)
+    yield f"turns:   {found.turns_equal} of {found.turns} equal"
+    yield f"figures: {found.figures_equal} of {found.figures} equal, bit for bit"
+
+
+_Definition = tuple[str, int | None, int | None]
+"""A definition's name, the version the run followed, and today's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One turn: how many figures were compared, which differ, and which could not be."""
+
+    figures: int
+    differences: tuple[Difference, ...]
+    redefined: frozenset[_Definition]
+
+
+def _compared(turn: Turn, derived: dict[str, Value], before: Mapping[str, int], now: Mapping[str, int]) -> _Compared:
+    stored = _stored(turn)
+    redefined = _redefined(stored | derived, before, now)
+    names = [name for name in stored | derived if name not in redefined]
+    differences = tuple(
+        Difference(turn.turn, turn.label, name, stored.get(name), derived.get(name))
+        for name in names
+        if not _same(stored.get(name), derived.get(name))
+    )
+    return _Compared(len(names), differences, frozenset(redefined.values()))
+
+
+def _derived(evidence: Evidence) -> dict[str, Value]:
+    figures = turn_figures(evidence)
+    return _named(figures.figures, figures.path, figures.path_error_ns, figures.hidden, figures.flags, _whose(evidence))
+
+
+def _stored(turn: Turn) -> dict[str, Value]:
+    flags = (flag for flag in turn.flags if flag in FLAGS)
+    return _named(turn.figures, turn.path, turn.path_error_ns, turn.hidden, flags, _whose(turn))
+
+
+def _whose(line: Turn | Evidence) -> str:
+    """Which turn a line is of, and its outcome: both of a turn's lines say so."""
+    return f"turn {line.turn} of {line.label}, {clean(line.utterance)}, {line.outcome}"
+
+
+def _named(
+    figures: Mapping[str, int | float],
+    path: Iterable[PathPart],
+    path_error_ns: int,
+    hidden: Mapping[str, int],
+    flags: Iterable[str],
+    whose: str,
+) -> dict[str, Value]:
+    """Everything that is compared, by name."""
+    parts = ", ".join(f"{part.stage or 'none'} {part.kind} {part.ns}" for part in path)
+    return {
+        **figures,
+        **{f"hidden.{stage}": ns for stage, ns in hidden.items()},
+        "path": clean(parts),
+        "path.error": path_error_ns,
+        "flags": " ".join(flags),
+        "turn": whose,
+    }
+
+
+def _redefined(names: Iterable[str], before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, _Definition]:
+    """The names whose definition is another one now. A run that names no versions is taken to follow today's."""
+    found = {name: (definition := _definition(name), before.get(definition), now.get(definition)) for name in names}
+    return {name: each for name, each in found.items() if before and each[1] != each[2]}
+
+
+def _definition(name: str) -> str:
+    """The name under which `versions` knows what is compared under this one."""
+    first, *rest = name.split(".")
+    if first in ("path", "hidden"):
+        return first
+    return f"stage.{rest[-1]}" if first == "stage" and rest else name
+
+
+def _same(stored: Value | None, derived: Value | None) -> bool:
+    """Whether two values are the same to the bit; a whole number is never the same as a fraction."""
+    return type(stored) is type(derived) and repr(stored) == repr(derived)
+
+
+def _unversioned(run: Run) -> tuple[str, ...]:
+    if all(segment.metrics for segment in run.segments):
+        return ()
+    return (
+        "This run names no versions of its metrics: where a definition has changed since, its figures differ here too.",
+    )
+
+
+def _version(number: int | None) -> str:
+    return "not defined" if number is None else f"v{number}"

@@ -1,0 +1,253 @@
+"""Figures derived again: equal to the bit, or named; a changed definition is not taken for a wrong figure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import here
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made import virtual_run
+
+from bench.metrics import definitions, figures
+from bench.recompute import lines, recompute
+from bench.record.store import read_run
+
+STREAMED = (
+    "hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take; tts 10; silence 60; "
+    "packet 90; take; tts 300; packet 200"
+)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    scripts = {"a": STREAMED, "b": "hear; encoder 7; silence 100", "c": "hear; asr 3; raise"}
+    return virtual_run(tmp_path_factory.mktemp("runs") / "run", scripts, input="realtime")
+
+
+@pytest.fixture
+def run(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "run"))
+
+
+def edit(path: Path, name: str, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Change the lines of one of a run's files."""
+    found = [json.loads(line) for line in (path / name).read_bytes().splitlines()]
+    change(found)
+    (path / name).write_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in found))
+
+
+def replace_evidence(path: Path, turn: int, content: bytes) -> None:
+    """Put another line where a turn's evidence lies, and let the turn point at it with a checksum that fits."""
+    traces = path / "traces.jsonl"
+    at = traces.stat().st_size
+    traces.write_bytes(traces.read_bytes() + content)
+
+    def point(found: list[dict[str, Any]]) -> None:
+        line = next(line for line in found if line["turn"] == turn)
+        line.update(evidence_at=at, evidence_bytes=len(content), evidence_crc32=zlib.crc32(content))
+
+    edit(path, "turns.jsonl", point)
+
+
+def evidence(path: Path, turn: int) -> dict[str, Any]:
+    found = read_run(path)
+    lies = next(each for each in found.turns if each.turn == turn)
+    content = (path / "traces.jsonl").read_bytes()[lies.evidence_at :][: lies.evidence_bytes]
+    return dict(json.loads(content))
+
+
+def test_everything_is_derived_again_and_equal(original: Path) -> None:
+    found = recompute(read_run(original))
+    run = read_run(original)
+    assert found.equal
+    assert found.turns_equal == found.turns == len(run.turns)
+    # Each turn's path, its error, its flags and whose it is are compared beside its figures.
+    assert found.figures_equal == found.figures
+    assert found.figures == sum(len(turn.figures) + len(turn.hidden) + 4 for turn in run.turns)
+    assert not found.redefined and not found.notices
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda turn: turn["figures"].update(first_packet_latency=1), "first_packet_latency: stored 1, derived "),
+        (lambda turn: turn["figures"].update(rtf_e2e=turn["figures"]["rtf_e2e"] * (1 + 2**-52)), "rtf_e2e: stored 1."),
+        (lambda turn: turn["figures"].update(packets=3.0), "packets: stored 3.0, derived 3"),
+        (lambda turn: turn["figures"].pop("response_latency"), "response_latency: stored None, derived "),
+        (lambda turn: turn["figures"].update(invented=5), "invented: stored 5, derived None"),
+        (lambda turn: turn["path"].reverse(), "path: stored 'tts host 10000000, "),
+        (lambda turn: turn["hidden"].update(tts=1), "hidden.tts: stored 1, derived None"),
+        (lambda turn: turn.update(path_error_ns=9), "path.error: stored 9, derived 0"),
+        (lambda turn: turn.update(flags=["false_endpoint"]), "flags: stored 'false_endpoint', derived ''"),
+        (lambda turn: turn.update(outcome="failed"), "failed', derived 'turn 1 of "),
+    ],
+)
+def test_one_changed_figure_is_named(run: Path, change: Callable[[dict[str, Any]], None], named: str) -> None:
+    where: dict[str, Any] = {}
+
+    def change_one(found: list[dict[str, Any]]) -> None:
+        where.update(next(turn for turn in found if turn["label"] == "a" and turn["phase"] == "measured"))
+        change(next(turn for turn in found if turn["turn"] == where["turn"]))
+
+    edit(run, "turns.jsonl", change_one)
+    found = recompute(read_run(run))
+    assert not found.equal
+    assert found.turns_equal == found.turns - 1
+    assert len(found.differences) == 1
+    told = str(found.differences[0])
+    assert told.startswith(f"turn {where['turn']} (a), ")
+    assert named.replace("turn 1 of", f"turn {where['turn']} of") in told
+
+
+def test_flags_that_do_not_rest_on_figures_are_no_difference(run: Path) -> None:
+    edit(run, "turns.jsonl", lambda found: found[0].update(flags=["cut", "not_warmed_up"]))
+    assert recompute(read_run(run)).equal
+
+
+def test_evidence_of_another_turn_is_named(run: Path) -> None:
+    first, second = [turn for turn in read_run(run).turns if turn.label == "a"][:2]
+    content = (run / "traces.jsonl").read_bytes()[second.evidence_at :][: second.evidence_bytes]
+    replace_evidence(run, first.turn, content)
+    found = recompute(read_run(run))
+    assert [each for each in found.differences if each.figure == "turn" and each.turn == first.turn]
+
+
+def test_a_changed_definition_is_told_apart_from_a_wrong_figure(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = tuple(replace(each, version=2) if each.name == "rtf_e2e" else each for each in definitions.TURN_METRICS)
+    monkeypatch.setattr(definitions, "TURN_METRICS", today)
+    real = figures.turn_figures
+
+    def redefined(evidence: Any) -> figures.TurnFigures:
+        derived = real(evidence)
+        return replace(derived, figures={**derived.figures, "rtf_e2e": 0.5})
+
+    monkeypatch.setattr("bench.recompute.turn_figures", redefined)
+    found = recompute(read_run(run))
+    assert found.equal
+    assert [str(each) for each in found.redefined] == [f"rtf_e2e: v1 → v2 (not compared in {found.turns} turns)"]
+
+
+def test_without_a_new_version_the_same_change_is_a_difference(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = figures.turn_figures
+
+    def redefined(evidence: Any) -> figures.TurnFigures:
+        derived = real(evidence)
+        return replace(derived, figures={name: value * 2 for name, value in derived.figures.items()})
+
+    monkeypatch.setattr("bench.recompute.turn_figures", redefined)
+    assert not recompute(read_run(run)).equal
+
+
+def test_new_and_dropped_metrics_are_definitions_too(run: Path) -> None:
+    def older(found: list[dict[str, Any]]) -> None:
+        for segment in found:
+            del segment["metrics"]["gapless_first_audio"]
+            segment["metrics"]["stage.host"] = 7
+            segment["metrics"]["hidden"] = 3
+            segment["metrics"]["old_figure"] = 1
+
+    edit(run, "segments.jsonl", older)
+    edit(run, "turns.jsonl", lambda found: [turn["figures"].update(old_figure=1) for turn in found])
+    found = recompute(read_run(run))
+    assert found.equal
+    assert {each.name: (each.before, each.now) for each in found.redefined} == {
+        "gapless_first_audio": (None, 1),
+        "stage.host": (7, 1),
+        "hidden": (3, 1),
+        "old_figure": (1, None),
+    }
+
+
+def test_a_run_without_versions_is_compared_and_says_so(run: Path) -> None:
+    edit(run, "segments.jsonl", lambda found: [segment.pop("metrics") for segment in found])
+    found = recompute(read_run(run))
+    assert found.equal and found.figures_equal == found.figures
+    assert "names no versions" in found.notices[0]
+
+
+def test_every_segment_has_its_own_versions(run: Path) -> None:
+    def resumed(found: list[dict[str, Any]]) -> None:
+        found.append({**found[0], "segment": 1, "metrics": {**found[0]["metrics"], "packets": 9}})
+
+    edit(run, "segments.jsonl", resumed)
+    last = read_run(run).turns[-1].turn
+    edit(run, "turns.jsonl", lambda found: found[-1].update(segment=1, figures={**found[-1]["figures"], "packets": 77}))
+    found = recompute(read_run(run))
+    assert found.equal
+    assert [(each.name, each.turns) for each in found.redefined] == [("packets", 1)]
+    assert last == read_run(run).turns[-1].turn
+
+
+def hostile(change: Callable[[dict[str, Any]], None]) -> Callable[[Path, int], bytes]:
+    def content(path: Path, turn: int) -> bytes:
+        line = evidence(path, turn)
+        change(line)
+        return json.dumps(line).encode() + b"\n"
+
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        hostile(lambda line: line["trace"]["packets"][0].update(sample_rate=0)),
+        hostile(lambda line: line["trace"].update(spans="none")),
+        hostile(lambda line: line.update(surprise=1)),
+        hostile(lambda line: line["trace"]["packets"][0].update(at_ns=10**30)),
+        lambda path, turn: b"[" * 100_000,
+        lambda path, turn: b"\xff\xfe\x00",
+        lambda path, turn: b"1" * 5000,
+        lambda path, turn: b"",
+    ],
+)
+def test_a_hostile_line_is_a_named_problem(run: Path, content: Callable[[Path, int], bytes]) -> None:
+    turn = next(turn.turn for turn in read_run(run).turns if turn.label == "a")
+    replace_evidence(run, turn, content(run, turn))
+    found = recompute(read_run(run))
+    assert not found.equal
+    assert len(found.problems) == 1
+    assert f"turn {turn}" in found.problems[0]
+    assert found.turns_equal == found.turns - 1
+
+
+def test_a_truncated_file_costs_its_turns_alone(run: Path) -> None:
+    traces = run / "traces.jsonl"
+    traces.write_bytes(traces.read_bytes()[:-200])
+    found = recompute(read_run(run))
+    assert len(found.problems) == 1 and "damaged" in found.problems[0]
+    assert found.turns_equal == found.turns - 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_no_damage_gives_a_traceback_or_passes_unseen(
+    original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    run = Path(shutil.copytree(original, tmp_path_factory.mktemp("fuzz") / "run"))
+    content = bytearray((run / "traces.jsonl").read_bytes())
+    where = data.draw(st.integers(0, len(content) - 1))
+    content[where : where + data.draw(st.integers(1, 9))] = data.draw(st.binary(max_size=9))
+    whole = bytes(content) == (run / "traces.jsonl").read_bytes()
+    (run / "traces.jsonl").write_bytes(content)
+    assert recompute(read_run(run)).equal == whole
+    assert list(lines(recompute(read_run(run))))
+
+
+def test_the_command_exits_with_1_if_anything_differs(run: Path) -> None:
+    done = here("recompute", run)
+    assert done.returncode == 0, done.stderr
+    turns = len(read_run(run).turns)
+    assert f"{turns} of {turns} equal" in done.stdout
+    edit(run, "turns.jsonl", lambda found: found[-1].update(path_error_ns=3))
+    done = here("recompute", run)
+    assert done.returncode == 1
+    assert "path.error: stored 3, derived 0" in done.stdout
+    assert "is not what its traces say" in done.stderr
