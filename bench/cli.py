@@ -68,6 +68,9 @@ def run(
     input: Annotated[
         str | None, typer.Option(help="file: the clip at one instant; realtime: as it is spoken. [file]")
     ] = None,
+    t0: Annotated[
+        str | None, typer.Option(help="Clock starts at speech_end, last_frame, endpoint or request. [speech_end]")
+    ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
     matched: Annotated[
         bool | None, typer.Option("--matched", help="Give cascades the LLM, reply length and encoder of direct.")
@@ -98,6 +101,7 @@ def run(
             "seed": seed,
             "out": out,
             "input": input,
+            "t0": t0,
             "deadline": deadline,
             "matched": matched,
             "threads": threads,

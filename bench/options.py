@@ -54,6 +54,8 @@ class Options:
     seed: int = 0
     out: str | None = None
     input: Literal["file", "realtime"] = "file"
+    t0: Literal["speech_end", "last_frame", "endpoint", "request"] = "speech_end"
+    """Where the clock starts."""
     deadline: float = 30.0
     """Seconds from t0 within which the first packet must come."""
     matched: bool = False

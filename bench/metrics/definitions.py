@@ -48,7 +48,11 @@ TURN_METRICS = (
         side="pipeline",
     ),
     Metric("llm_first_token_latency", "t0 to LLM token", "t0", "first output of the LLM", side="pipeline"),
-    Metric("endpointing_delay", "endpoint decided", "t0", "decision that the user has finished", side="pipeline"),
+    Metric("last_frame_delay", "last frame", "end of speech", "last frame of speech delivered"),
+    Metric("request_delay", "request", "end of speech", "first work once all speech was there", side="pipeline"),
+    Metric(
+        "endpointing_delay", "endpoint decided", "end of speech", "decision that the user has finished", side="pipeline"
+    ),
     Metric("asr_first_partial", "first partial", "t0", "first partial transcript with a word in it", side="pipeline"),
     Metric(
         "asr_partial_rewrites",

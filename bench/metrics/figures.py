@@ -9,11 +9,10 @@ from itertools import pairwise, takewhile
 from bench.metrics.audible import audible_onset_ns
 from bench.metrics.critical_path import Part, critical_path, hidden, summed
 from bench.metrics.player import media_ns, play
+from bench.metrics.starts import ENDPOINT, all_starts, start_ns
 from bench.record.schema import Evidence, Outcome, PathPart
 from bench.timing.spans import TurnTrace
 
-ENDPOINT = "endpoint"
-"""Mark at the moment at which a pipeline takes the user's turn to be over."""
 FALSE_ENDPOINT = "false_endpoint"
 FLAGS = (FALSE_ENDPOINT,)
 """All flags that rest on a turn's figures; a turn may carry others, of how it was run."""
@@ -36,9 +35,10 @@ class TurnFigures:
 
 def turn_figures(evidence: Evidence) -> TurnFigures:
     """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same."""
-    t0_ns = evidence.delivery.t0_ns
+    t0_ns = start_ns(evidence)
     path = critical_path(evidence.trace, t0_ns)
     figures = {
+        **_start_figures(evidence),
         **_packet_figures(evidence, t0_ns),
         **_listening_figures(evidence.trace, t0_ns),
         **_language_figures(evidence.trace, t0_ns),
@@ -96,11 +96,19 @@ def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:
     return played_until_ns
 
 
+def _start_figures(evidence: Evidence) -> dict[str, int | float]:
+    """How far the other starts of the clock lie from the end of speech."""
+    starts = all_starts(evidence)
+    figures: dict[str, int | float] = {"last_frame_delay": starts["last_frame"] - starts["speech_end"]}
+    if any(mark.name == ENDPOINT for mark in evidence.trace.marks):
+        figures["endpointing_delay"] = starts["endpoint"] - starts["speech_end"]
+    if "request" in starts:
+        figures["request_delay"] = starts["request"] - starts["speech_end"]
+    return figures
+
+
 def _listening_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
     figures: dict[str, int | float] = {}
-    decided = [mark.at_ns for mark in trace.marks if mark.name == ENDPOINT]
-    if decided:
-        figures["endpointing_delay"] = decided[0] - t0_ns
     partials = [text for text in trace.texts if text.kind == "partial" and text.text.split()]
     if partials:
         figures["asr_first_partial"] = partials[0].at_ns - t0_ns

@@ -25,6 +25,8 @@ SCHEMA = 1
 Outcome = Literal["answered", "silent", "failed", "timeout", "interrupted"]
 Phase = Literal["cold", "warmup", "measured"]
 InputMode = Literal["file", "realtime"]
+Start = Literal["speech_end", "last_frame", "endpoint", "request"]
+"""Where the clock of a turn starts: `bench.metrics.starts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Manifest:
     command: tuple[str, ...]
     input: InputMode
     t0: str
+    """Where the clock starts, for people."""
     turns: int
     """Measured turns asked of every label."""
     warmup: int
@@ -77,6 +80,8 @@ class Manifest:
     trim_to_s: float | None
     utterances: tuple[UtteranceFacts, ...]
     notices: tuple[str, ...] = ()
+    start: Start = "speech_end"
+    """The declared t0 by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class LabelFacts:
     pid: int
     weights: tuple[Weights, ...]
     facts: dict[str, OptionValue] = field(default_factory=dict)
+    event_cost_ns: int = 0
+    """What one recording of the instrument cost in that process, of the dearest kind; 0 where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,8 @@ class Evidence:
     trace: TurnTrace
     reply_levels: tuple[float, ...] = ()
     """RMS of the reply in successive windows of 10 ms, linear, all packets joined gaplessly."""
+    start: Start = "speech_end"
+    """The declared t0."""
     audio: str = ""
     """Path of the kept reply, relative to the run folder."""
 

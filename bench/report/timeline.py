@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.compare import amount
 from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
+from bench.metrics.starts import start_ns
 from bench.record.schema import Evidence, LabelPlan, Turn
 from bench.record.store import Run
 from bench.report.bars import Bar
@@ -91,13 +92,13 @@ def _scale(turns: Sequence[tuple[Turn, Evidence]]) -> Scale | None:
     latest = max((turn.figures[HEADLINE] / NS_PER_MS for turn, _ in turns), default=0.0)
     if latest <= 0:
         return None
-    starts = [span.start_ns - seen.delivery.t0_ns for _, seen in turns for span in seen.trace.spans]
+    starts = [span.start_ns - start_ns(seen) for _, seen in turns for span in seen.trace.spans]
     earliest = min(starts, default=0) / NS_PER_MS
     return Scale(max(min(0.0, earliest), -BEFORE * latest), AFTER * latest)
 
 
 def _timeline(plan: LabelPlan, turn: Turn, evidence: Evidence, scale: Scale) -> Timeline:
-    trace, t0_ns = evidence.trace, evidence.delivery.t0_ns
+    trace, t0_ns = evidence.trace, start_ns(evidence)
 
     def ms(at_ns: int) -> float:
         return (at_ns - t0_ns) / NS_PER_MS

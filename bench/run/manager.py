@@ -160,6 +160,7 @@ class Manager:
             reply.delivery,
             reply.trace,
             reply.reply_levels,
+            self._manifest.start,
             audio,
         )
         try:

@@ -25,7 +25,15 @@ from bench.run.manager import Manager, Progress
 from bench.run.matching import matched
 from bench.run.process import WorkerProcess
 
-T0 = {"file": "end of speech: the clip is handed over, cut there", "realtime": "end of speech: start + its media time"}
+SPEECH_END = {
+    "file": "end of speech: the clip is handed over, cut there",
+    "realtime": "end of speech: start + its media time",
+}
+T0 = {
+    "last_frame": "last frame of speech delivered",
+    "endpoint": "end of the user's turn decided by the pipeline (end of speech, where nothing decides)",
+    "request": "first work once all speech was there",
+}
 _SECRET = re.compile(r"(?i)((?:key|token|secret|password)=)[^,\s]+")
 _USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
@@ -177,7 +185,8 @@ def _manifest(
         created=now.isoformat(timespec="seconds"),
         command=tuple(_without_secrets(word) for word in command),
         input=options.input,
-        t0=T0[options.input],
+        t0=T0.get(options.t0, SPEECH_END[options.input]),
+        start=options.t0,
         turns=options.turns or len(corpus.utterances),
         warmup=options.warmup,
         seed=options.seed,

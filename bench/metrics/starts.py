@@ -1,0 +1,37 @@
+"""Where the clock of a turn may start; every start that happened is known, one is declared.
+
+speech_end   the user has finished speaking, as annotated or estimated in the corpus
+last_frame   the last frame of speech was delivered
+endpoint     the pipeline decided that the user had finished; without a detector, that is the end of speech
+request      the first work began once all speech was there: what a service calls the request
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from bench.record.schema import Evidence, Start
+
+ENDPOINT = "endpoint"
+"""Mark at the moment at which a pipeline takes the user's turn to be over, and the stage that waits for it."""
+
+STARTS: tuple[Start, ...] = get_args(Start)
+
+
+def start_ns(evidence: Evidence) -> int:
+    """The moment from which the turn's figures count: t0. The end of speech, if the declared one did not happen."""
+    return all_starts(evidence).get(evidence.start, evidence.delivery.t0_ns)
+
+
+def all_starts(evidence: Evidence) -> dict[Start, int]:
+    """Every start that happened in a turn, on the host's monotonic clock."""
+    delivery, trace = evidence.delivery, evidence.trace
+    decided = min((mark.at_ns for mark in trace.marks if mark.name == ENDPOINT), default=delivery.t0_ns)
+    complete_ns = max(decided, delivery.last_frame_ns)
+    begun = [span.start_ns for span in trace.spans if span.stage != ENDPOINT and span.start_ns >= complete_ns]
+    found: dict[Start, int] = {
+        "speech_end": delivery.t0_ns,
+        "last_frame": delivery.last_frame_ns,
+        "endpoint": decided,
+    }
+    return found | ({"request": min(begun)} if begun else {})

@@ -1,0 +1,56 @@
+"""The starts of the clock: all are known, one is declared, and figures count from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.metrics.figures import turn_figures
+from bench.metrics.starts import STARTS, all_starts
+from bench.record.schema import Delivery, Evidence, Start
+from bench.timing.spans import Mark, PacketStamp, StageSpan, TurnTrace
+
+SEEN = Evidence(
+    turn=1,
+    label="a",
+    utterance="clip",
+    outcome="answered",
+    delivery=Delivery(t0_ns=1000, start_ns=0, last_frame_ns=1030, lateness_ns=(30,)),
+    trace=TurnTrace(
+        spans=(StageSpan("asr", 1, 900, 1200), StageSpan("endpoint", 2, 900, 1500), StageSpan("asr", 1, 1510, 1600)),
+        marks=(Mark("endpoint", 1500),),
+        packets=(PacketStamp(2000, 160, 16_000, 1),),
+    ),
+    reply_levels=(0.5,),
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "latency"), [("speech_end", 1000), ("last_frame", 970), ("endpoint", 500), ("request", 490)]
+)
+def test_every_figure_counts_from_the_declared_start(start: Start, latency: int) -> None:
+    found = turn_figures(replace(SEEN, start=start))
+    assert found.figures["first_packet_latency"] == latency
+    assert found.figures["response_latency"] == latency
+    assert found.figures["asr_final_latency"] == latency - 400
+    assert sum(part.ns for part in found.path) == latency
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_distances_between_the_starts_are_always_told(start: Start) -> None:
+    found = turn_figures(replace(SEEN, start=start)).figures
+    told = {name: found[f"{name}_delay"] for name in ("last_frame", "request")}
+    assert told == {"last_frame": 30, "request": 510}
+    assert found["endpointing_delay"] == 500
+
+
+def test_without_a_detector_the_endpoint_is_the_end_of_speech() -> None:
+    seen = replace(SEEN, trace=replace(SEEN.trace, marks=()))
+    assert all_starts(seen) == {"speech_end": 1000, "last_frame": 1030, "endpoint": 1000, "request": 1510}
+    assert "endpointing_delay" not in turn_figures(seen).figures
+
+
+def test_a_start_that_did_not_happen_gives_way_to_the_end_of_speech() -> None:
+    seen = replace(SEEN, start="request", trace=replace(SEEN.trace, spans=()))
+    assert turn_figures(seen).figures["first_packet_latency"] == 1000
