@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bench import registry
@@ -39,8 +40,8 @@ _OPTIONS = (
 
 
 def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapping[str, OptionValue]) -> Declaration:
-    """A cascade of these three."""
-    parts = (asr, llm, tts)
+    """A cascade of these three. What a voice needs that another Python runs is that environment's affair."""
+    parts = (asr, llm, replace(tts, requires=()) if chosen.get("tts-python") else tts)
     overlapped = chosen.get("chain", "overlapped") == "overlapped"
     gpus = {part.gpu for part in parts}
     cascade = Declaration(

@@ -49,6 +49,13 @@ def test_a_voice_activity_detector_is_needed_where_it_is_asked_for() -> None:
     assert "faster-whisper" in {need.extra for need in listening.requires}
 
 
+def test_a_voice_in_another_environment_needs_nothing_here() -> None:
+    here = {need.extra for need in Cascade.declare({"tts": "coqui"}).requires}
+    there = {need.extra for need in Cascade.declare({"tts": "coqui", "tts-python": "/other/bin/python"}).requires}
+    assert "coqui" in here
+    assert "coqui" not in there
+
+
 @pytest.mark.parametrize("rule", ["0", "51", "2.5", "phrase", ""])
 def test_a_rule_for_the_first_phrase_that_does_not_exist(rule: str) -> None:
     _, options = registry.check_options("cascade", {"first-phrase": rule})
