@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from bench.errors import RunError
@@ -17,11 +17,13 @@ from bench.pipeline import Weights
 from bench.record.schema import LabelPlan, Outcome, Phase, Turn
 from bench.record.store import Run
 from bench.stats.bootstrap import Estimate, estimate
-from bench.stats.quantiles import Quantile, supported_quantile
+from bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
+ANSWERS = (HEADLINE, "response_latency", "gapless_first_audio")
+"""Metrics that are the moment of an answer: one that never comes is infinitely late."""
 KINDS = ("queued", "launch", "host", "gpu", "unattributed")
 """Kinds of a path's parts in the order in which a stage is usually gone through."""
 NS_PER_MS = 1_000_000
@@ -42,6 +44,8 @@ class Figure:
     p50: Estimate | None
     mean: float | None
     percentiles: dict[str, Quantile]
+    counting_all: dict[str, Quantile] = field(default_factory=dict)
+    """Of the moments of an answer: the same and p50, where a turn that was not answered is infinitely late."""
 
     @property
     def n_missing(self) -> int:
@@ -225,7 +229,12 @@ def _figure(known: Metric, turns: Sequence[Turn]) -> Figure:
         p50=estimate(values, clips) if values else None,
         mean=sum(values) / len(values) if values else None,
         percentiles={name: supported_quantile(values, q) for name, q in PERCENTILES.items()},
+        counting_all=_counting_all(values, missing.total()) if known.name in ANSWERS else {},
     )
+
+
+def _counting_all(values: Sequence[float], unanswered: int) -> dict[str, Quantile]:
+    return {name: censored_quantile(values, unanswered, q) for name, q in ({"p50": 0.5} | PERCENTILES).items()}
 
 
 def _outcomes(turns: Iterable[Turn]) -> dict[Phase, dict[Outcome, int]]:

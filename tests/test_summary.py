@@ -121,6 +121,7 @@ def test_json_keeps_its_contract(summary: Summary) -> None:
         "title": "first packet", "unit": "ms", "version": 1, "n": 2, "n_missing": 3,
         "missing": {"failed": 1, "silent": 1, "timeout": 1}, "clips": 2, "mean": 150.0, "p50": 150.0, "p50_low": None,
         "p50_high": None, "p90": None, "p95": None, "p99": None,
+        "p50_all": None, "p90_all": None, "p95_all": None, "p99_all": None,
     }  # fmt: skip
     assert cascade["path"]["parts"][0] == {"stage": "asr", "role": "listen", "kind": "host", "mean": 45.0}
     assert cascade["cold"] == {"load": [1500.0, 1600.0], "first_turn": [900.0]}

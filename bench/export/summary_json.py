@@ -9,13 +9,15 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
       .weights[]     part origin source detail
       .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
       .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
-      .metrics.NAME  title unit version n n_missing missing {OUTCOME: n} clips mean p50 p50_low p50_high p90 p95 p99
+      .metrics.NAME  title unit version n n_missing missing {OUTCOME: n} clips mean p50 p50_low p50_high p90 p95 p99;
+                     of the moments of an answer also p50_all p90_all p95_all p99_all (number, null or "infinite")
       .path          n total parts[] {stage role kind mean}: means over the n turns that have a path; parts add up
       .hidden        {STAGE: mean}: work before the first packet that was not on the path, over the same turns
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -97,4 +99,10 @@ def _figure_json(figure: Figure) -> dict[str, Any]:
         "p50_low": interval.low if interval else None,
         "p50_high": interval.high if interval else None,
         **{name: percentile.value for name, percentile in figure.percentiles.items()},
+        **{f"{name}_all": _finite(percentile.value) for name, percentile in figure.counting_all.items()},
     }
+
+
+def _finite(value: float | None) -> float | str | None:
+    """JSON has no number for it."""
+    return "infinite" if value == math.inf else value

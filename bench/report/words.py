@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from bench.compare import amount, number
 from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 from bench.stats.quantiles import Quantile
@@ -34,4 +36,6 @@ def estimated(estimate: Estimate | None, unit: Unit) -> str:
 
 def percentile(quantile: Quantile, unit: Unit) -> str:
     """A percentile, or what it would need: `n/a (n=50 < 662)`."""
-    return amount(quantile.value, unit) if quantile.value is not None else f"n/a ({quantile.shortfall})"
+    if quantile.value is None:
+        return f"n/a ({quantile.shortfall})"
+    return "infinite" if math.isinf(quantile.value) else amount(quantile.value, unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +48,20 @@ def supported_quantile(values: Sequence[float], q: float) -> Quantile:
     """The `q`-quantile where the number of values supports it, else what it would need."""
     needs = values_needed(q)
     return Quantile(q, len(values), needs, quantile(values, q) if len(values) >= needs else None)
+
+
+def censored_quantile(values: Sequence[float], never: int, q: float) -> Quantile:
+    """The `q`-quantile of `values` and `never` more that are infinite, where so many together support it.
+
+    Infinite when it falls among those, or between the last value and the first of them.
+    """
+    n, needs = len(values) + never, values_needed(q)
+    if n < needs:
+        return Quantile(q, n, needs, None)
+    if (n - 1) * q > len(values) - 1:
+        return Quantile(q, n, needs, math.inf)
+    known = np.pad(np.sort(np.asarray(values, dtype=np.float64)), (0, never), mode="edge")
+    return Quantile(q, n, needs, float(np.quantile(known, q, method="linear")))
 
 
 @cache

@@ -1,8 +1,10 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.quantiles import median, quantile, supported_quantile, values_needed
+from bench.stats.quantiles import censored_quantile, median, quantile, supported_quantile, values_needed
 
 numbers = st.lists(st.integers(-10_000, 10_000).map(float), min_size=1, max_size=60)
 
@@ -50,3 +52,23 @@ def test_order_changes_nothing(values: list[float], random) -> None:
     shuffled = list(values)
     random.shuffle(shuffled)
     assert median(shuffled) == median(values)
+
+
+def test_what_never_came_counts_as_infinitely_late_by_hand() -> None:
+    ten = [float(i) for i in range(10)]
+    assert censored_quantile(ten, 2, 0.5).value == 5.5
+    assert censored_quantile(ten, 10, 0.5).value == math.inf, "between the tenth value and the first infinite one"
+    assert censored_quantile(ten, 9, 0.5).value == 9.0
+    assert censored_quantile(ten, 0, 0.5).shortfall == "n=10 < 11"
+    assert censored_quantile([], 11, 0.5).value == math.inf
+
+
+@given(st.lists(st.integers(0, 1000).map(float), min_size=12, max_size=60), st.integers(0, 60))
+def test_with_something_that_never_came_no_quantile_is_smaller(values: list[float], never: int) -> None:
+    without, counted = median(values), censored_quantile(values, never, 0.5).value
+    assert counted is not None
+    assert counted >= without
+    assert (counted == without) if never == 0 else True
+    assert (counted == math.inf) == ((len(values) + never - 1) * 0.5 > len(values) - 1)
+    padded = [*sorted(values), *[2000.0] * never]
+    assert counted == math.inf or counted == median(padded)
