@@ -26,9 +26,10 @@ BOUNDS = {
     "limit": (1, 1_000_000),
     "seed": (0, 2**31 - 1),
     "deadline": (0.001, 86_400),
+    "pre_roll": (0, 60_000),
     "trim_to": (0.1, 600),
 }
-"""Least and most; deadline and trim-to in seconds."""
+"""Least and most; deadline and trim-to in seconds, pre-roll in ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Options:
     input: Literal["file", "realtime"] = "file"
     t0: Literal["speech_end", "last_frame", "endpoint", "request"] = "speech_end"
     """Where the clock starts."""
+    pre_roll: float = 0.0
+    """Milliseconds that the player waits after the first packet."""
     deadline: float = 30.0
     """Seconds from t0 within which the first packet must come."""
     matched: bool = False

@@ -24,6 +24,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
 ANSWERS = (HEADLINE, "response_latency", "gapless_first_audio")
 """Metrics that are the moment of an answer: one that never comes is infinitely late."""
+DEFICIT_LIMITS_MS = (50, 100, 200)
 KINDS = ("queued", "launch", "host", "gpu", "unattributed")
 """Kinds of a path's parts in the order in which a stage is usually gone through."""
 NS_PER_MS = 1_000_000
@@ -96,6 +97,8 @@ class LabelSummary:
     hidden_ms: dict[str, float]
     cold: Cold
     flags: dict[str, int]
+    continuity: dict[str, float | None]
+    """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
 
     @property
     def measured(self) -> int:
@@ -200,6 +203,7 @@ def _label(run: Run, plan: LabelPlan) -> LabelSummary:
         hidden_ms=_hidden(on_path),
         cold=_cold(run, plan.label, turns),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
+        continuity=_continuity(measured),
     )
 
 
@@ -235,6 +239,16 @@ def _figure(known: Metric, turns: Sequence[Turn]) -> Figure:
 
 def _counting_all(values: Sequence[float], unanswered: int) -> dict[str, Quantile]:
     return {name: censored_quantile(values, unanswered, q) for name, q in ({"p50": 0.5} | PERCENTILES).items()}
+
+
+def _continuity(turns: Sequence[Turn]) -> dict[str, float | None]:
+    """A reply of one packet cannot stall, so it says nothing; None where no other was given."""
+    deficits = [shown_value(turn, definition("underrun_max")) for turn in turns]
+    known = [deficit for deficit in deficits if deficit is not None]
+    return {
+        f"C{limit}": sum(deficit <= limit for deficit in known) / len(known) if known else None
+        for limit in DEFICIT_LIMITS_MS
+    }
 
 
 def _outcomes(turns: Iterable[Turn]) -> dict[Phase, dict[Outcome, int]]:

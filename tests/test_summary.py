@@ -104,6 +104,17 @@ def test_the_cold_start_stands_apart(summary: Summary) -> None:
     assert (cold.load_ms, cold.first_turn_ms) == ((1500, 1600), (900,))
 
 
+def test_continuity_is_the_share_of_replies_that_could_have_stalled() -> None:
+    def reply(number: int, deficit_ms: int | None) -> Turn:
+        said = turn(number, "a", "measured", "answered", 100, 40, 110)
+        return replace(said, figures=said.figures | ({} if deficit_ms is None else {"underrun_max": deficit_ms * MS}))
+
+    run = small_run((reply(0, 0), reply(1, 100), reply(2, 101), reply(3, 300), reply(4, None)))
+    cascade, direct = summarise(run).labels
+    assert cascade.continuity == {"C50": 0.25, "C100": 0.5, "C200": 0.75}
+    assert direct.continuity == {"C50": None, "C100": None, "C200": None}, "not perfect: nothing was measured"
+
+
 def test_a_label_that_never_answered_is_there_with_its_outcome(summary: Summary) -> None:
     direct = summary.labels[1]
     figure = direct.figures["first_packet_latency"]

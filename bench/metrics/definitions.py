@@ -67,9 +67,11 @@ TURN_METRICS = (
     Metric(
         "rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"
     ),
-    Metric("underrun_max", "worst deficit", "player without pre-roll", "largest wait of the player for audio"),
-    Metric("stall_total", "total stall", "player without pre-roll", "sum of the player's waits after the first packet"),
-    Metric("stall_count", "stalls", "player without pre-roll", "number of the player's waits", unit="count"),
+    Metric("underrun_max", "worst deficit", "player after its pre-roll", "largest wait of the player for audio"),
+    Metric(
+        "stall_total", "total stall", "player after its pre-roll", "sum of the player's waits after the first packet"
+    ),
+    Metric("stall_count", "stalls", "player after its pre-roll", "number of the player's waits", unit="count"),
     Metric("packets", "packets", "t0", "number of packets of the reply", unit="count"),
 )
 

@@ -70,9 +70,10 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
     if playback.media_ns:
         figures["rtf_e2e"] = (last_ns - t0_ns) / playback.media_ns
     if len(packets) > 1:
-        figures["underrun_max"] = max(playback.stalls_ns, default=0)
-        figures["stall_total"] = sum(playback.stalls_ns)
-        figures["stall_count"] = len(playback.stalls_ns)
+        stalls_ns = _stalls_ns(evidence)
+        figures["underrun_max"] = max(stalls_ns, default=0)
+        figures["stall_total"] = sum(stalls_ns)
+        figures["stall_count"] = len(stalls_ns)
         rest_ns = playback.media_ns - media_ns(packets[0])
         if rest_ns > 0:
             figures["rtf_steady"] = (last_ns - first_ns) / rest_ns
@@ -81,6 +82,11 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
         figures["leading_silence"] = onset_ns
         figures["response_latency"] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns
     return figures
+
+
+def _stalls_ns(evidence: Evidence) -> tuple[int, ...]:
+    playback = play(evidence.trace.packets, evidence.pre_roll_ns)
+    return playback.stalls_ns if playback is not None else ()
 
 
 def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:

@@ -82,6 +82,8 @@ class Manifest:
     notices: tuple[str, ...] = ()
     start: Start = "speech_end"
     """The declared t0 by name."""
+    pre_roll_ms: float = 0.0
+    """How long the player waits after the first packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ class Evidence:
     """RMS of the reply in successive windows of 10 ms, linear, all packets joined gaplessly."""
     start: Start = "speech_end"
     """The declared t0."""
+    pre_roll_ns: int = 0
+    """How long the player waits after the first packet, for the figures of its stalls."""
     audio: str = ""
     """Path of the kept reply, relative to the run folder."""
 

@@ -161,6 +161,7 @@ class Manager:
             reply.trace,
             reply.reply_levels,
             self._manifest.start,
+            round(self._manifest.pre_roll_ms * 1e6),
             audio,
         )
         try:

@@ -187,6 +187,7 @@ def _manifest(
         input=options.input,
         t0=T0.get(options.t0, SPEECH_END[options.input]),
         start=options.t0,
+        pre_roll_ms=options.pre_roll,
         turns=options.turns or len(corpus.utterances),
         warmup=options.warmup,
         seed=options.seed,
