@@ -71,6 +71,7 @@ def run(
     t0: Annotated[
         str | None, typer.Option(help="Clock starts at speech_end, last_frame, endpoint or request. [speech_end]")
     ] = None,
+    pre_roll: Annotated[float | None, typer.Option(help="Wait of the player after the first packet, ms. [0]")] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
     matched: Annotated[
         bool | None, typer.Option("--matched", help="Give cascades the LLM, reply length and encoder of direct.")
@@ -102,6 +103,7 @@ def run(
             "out": out,
             "input": input,
             "t0": t0,
+            "pre_roll": pre_roll,
             "deadline": deadline,
             "matched": matched,
             "threads": threads,
@@ -193,6 +195,26 @@ def recompute(path: Annotated[Path, typer.Argument(metavar="RUN", help="Run fold
         raise CheckFailed(f"{path} is not what its traces say; the differences stand above.")
 
 
+@app.command(short_help="Write a turn as a trace for Perfetto or OpenTelemetry.")
+def trace(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    turn: Annotated[str, typer.Option(help="Number of the turn; `all` with --format otel.")],
+    format: Annotated[
+        str, typer.Option(help="perfetto: for ui.perfetto.dev; otel: OTLP JSON lines for collectors.")
+    ] = "perfetto",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
+) -> None:
+    """Write one turn as a trace: stages, GPU, packets, the critical path, and what was handed to whom."""
+    from bench.export.traces import trace_lines, write_traces
+    from bench.record.store import read_run
+
+    if out is not None:
+        _console().print(f"trace: {write_traces(read_run(path), turn, format, out)}", markup=False, soft_wrap=True)
+        return
+    for line in trace_lines(read_run(path), turn, format):
+        typer.echo(line)
+
+
 @app.command("list", short_help="List pipelines, engines and corpora.")
 def list_() -> None:
     """List pipelines, engines and corpora: what each is, what it needs, whether it is installed."""
@@ -221,6 +243,50 @@ def doctor() -> None:
     console = _console(stderr=False)
     for finding in diagnose():
         console.print(Text(f"{finding.verdict:<8}{finding.subject}: {finding.text}"), soft_wrap=True)
+
+
+@app.command(short_help="Say how far the figures may be off on this machine.")
+def calibrate(
+    turns: Annotated[int, typer.Option(min=12, max=100_000, help="Turns in all; a p99 needs 662.")] = 1002,
+    limit_median_ms: Annotated[float, typer.Option(min=0, help="Most that a median error may be.")] = 0.5,
+    limit_p99_ms: Annotated[float, typer.Option(min=0, help="Most that a p99 of the errors may be.")] = 5.0,
+    json: Annotated[bool, typer.Option("--json", help="All that was found.")] = False,
+) -> None:
+    """Hold the harness against a pipeline that knows what it did, and keep the finding for later runs."""
+    from bench import calibration
+    from bench.calibrate.measure import measure
+    from bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
+    from bench.environment import cpu_name
+    from bench.report.calibration import calibration_json, calibration_table, instrument_cost
+    from bench.run.session import worker_environment
+
+    console = _console()
+    with _progress(console) as progress:
+        measured = measure(turns, worker_environment(1), progress)
+    limits = Limits(limit_median_ms, limit_p99_ms)
+    found = finding(measured, limits)
+    broken = limits.broken(found.deviations)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(calibration_json(found, apart(measured), broken), indent=1, allow_nan=False))
+    else:
+        answer = _console(stderr=False)
+        answer.print(calibration_table(found, apart(measured)))
+        answer.print(instrument_cost(found), markup=False, soft_wrap=True)
+    if turns < P99_TURNS:
+        console.print(
+            f"note: not kept: fewer than {P99_TURNS} turns say nothing of the rare large errors", soft_wrap=True
+        )
+    else:
+        console.print(f"kept:   {calibration.keep(found, cpu_name())}", markup=False, soft_wrap=True)
+    if broken:
+        raise BenchError(
+            f"The figures are off by more than the limits: {'; '.join(broken)}. Something else is using this machine, "
+            "or it is a virtual one that others share: see what `bench doctor` says of the load, stop other work, and "
+            "calibrate again. If it stays so, read differences smaller than these errors as nothing, and say so with "
+            "--limit-median-ms and --limit-p99-ms."
+        )
 
 
 def main() -> None:

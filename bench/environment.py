@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from bench import __version__
+from bench import __version__, calibration
 from bench.pipeline import OptionValue
 
 Facts = dict[str, OptionValue | None]
@@ -109,6 +109,7 @@ def facts(worker_environment: Mapping[str, str]) -> Facts:
         "load_1min": round(os.getloadavg()[0], 2),
         "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
     }
+    found.update(calibration.facts(cpu_name()))
     for name in THREAD_VARIABLES:
         found[name.lower()] = worker_environment.get(name)
     for gpu in gpus():

@@ -14,8 +14,11 @@ own; the last one gives the packets.
     raise hang die exit rubbish      go wrong; `raise@3` goes wrong in the third turn of the process only
 
 For example a streamed cascade: `hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take;
-tts 10; packet 200; take; tts 10; packet 300`. Beside the trace, the pipeline takes stamps of its own with the system's
-monotonic clock just before each packet leaves it, and gives them as the text `stamps`.
+tts 10; packet 200; take; tts 10; packet 300`.
+
+Beside the trace, the pipeline takes stamps of its own: when each step began and ended, a stage's inside of what the
+trace times, a packet's just before it leaves. After the last packet it gives them as the text `stamps`, a JSON list of
+`[lane, step, began_ns, ended_ns]` with both numbers counted from 0: `bench calibrate` holds the harness against them.
 """
 
 from __future__ import annotations
@@ -125,7 +128,7 @@ class _Performance:
         self._turn = turn
         self._speech = speech
         self._trace = trace
-        self._stamps: list[int] = []
+        self._stamps: list[tuple[int, int, int, int]] = []
         self._problems: list[BaseException] = []
 
     def packets(self) -> Iterator[Packet]:
@@ -134,9 +137,9 @@ class _Performance:
         boxes = [clock.inbox() for _ in self._lanes]
         threads = []
         for number, steps in enumerate(self._lanes[:-1]):
-            threads.append(clock.spawn(self._thread(steps, boxes[number], boxes[number + 1]), f"lane {number}"))
+            threads.append(clock.spawn(self._thread(number, steps, boxes[number], boxes[number + 1]), f"lane {number}"))
         try:
-            yield from self._play(self._lanes[-1], boxes[-1], None)
+            yield from self._play(len(threads), self._lanes[-1], boxes[-1], None)
         finally:
             for thread in threads:
                 clock.join(thread)
@@ -144,10 +147,10 @@ class _Performance:
             raise self._problems[0]
         self._trace.text("stamps", json.dumps(self._stamps))
 
-    def _thread(self, steps: tuple[Step, ...], takes: Inbox, sends: Inbox) -> Callable[[], None]:
+    def _thread(self, lane: int, steps: tuple[Step, ...], takes: Inbox, sends: Inbox) -> Callable[[], None]:
         def body() -> None:
             try:
-                for _ in self._play(steps, takes, sends):
+                for _ in self._play(lane, steps, takes, sends):
                     raise UsageError("Only the last lane of a script can give packets.")
             except BaseException as problem:
                 self._problems.append(problem)
@@ -155,15 +158,16 @@ class _Performance:
 
         return body
 
-    def _play(self, steps: tuple[Step, ...], takes: Inbox, sends: Inbox | None) -> Iterator[Packet]:
+    def _play(self, lane: int, steps: tuple[Step, ...], takes: Inbox, sends: Inbox | None) -> Iterator[Packet]:
         trace, clock = self._trace, self._trace.clock
         item: HandOff | None = None
         last = ""
-        for step in steps:
+        for number, step in enumerate(steps):
+            began_ns = clock.now_ns()
             if step.name == "hear":
                 self._speech.whole()
             elif step.name == "rest":
-                clock.sleep_until_ns(clock.now_ns() + step.ns)
+                clock.sleep_until_ns(began_ns + step.ns)
             elif step.name == "send" and sends is not None:
                 sends.put(trace.hand_off(last))
             elif step.name == "take":
@@ -171,22 +175,31 @@ class _Performance:
                 if item is None:
                     return
             elif step.name in ("packet", "silence"):
+                sound = _sound(step)
                 hand_off = trace.hand_off(last)
-                self._stamps.append(clock.now_ns())
-                yield Packet(_sound(step), RATE, after=hand_off)
+                left_ns = clock.now_ns()
+                self._stamps.append((lane, number, left_ns, left_ns))
+                yield Packet(sound, RATE, after=hand_off)
+                continue
             elif step.name in _FAULTS:
                 if step.turn in (0, self._turn):
                     _go_wrong(step.name)
             else:
-                self._work(step, item)
+                self._stamps.append((lane, number, *self._work(step, item)))
                 item, last = None, step.name
+                continue
+            self._stamps.append((lane, number, began_ns, clock.now_ns()))
 
-    def _work(self, step: Step, item: HandOff | None) -> None:
+    def _work(self, step: Step, item: HandOff | None) -> tuple[int, int]:
+        """Be busy; returns when that began and ended by this pipeline's own stamps."""
         clock = self._trace.clock
         with self._trace.stage(step.name, after=item) as span:
-            clock.sleep_until_ns(clock.now_ns() + step.ns)
+            began_ns = clock.now_ns()
+            clock.sleep_until_ns(began_ns + step.ns)
+            ended_ns = clock.now_ns()
             if step.token:
                 span.first_output()
+        return began_ns, ended_ns
 
 
 def _sound(step: Step) -> Samples:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.record.store import Run
+from bench.report.calibration import NEVER, ruler
 from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
 from bench.stats.paired import DIFFERENCE, RATIO
 from bench.stats.quantiles import INTERPOLATION, values_needed
@@ -59,6 +60,7 @@ def _run_facts(run: Run) -> Facts:
             if error_ns
             else "host clock only",
         ),
+        ("error of the figures", "; ".join(dict.fromkeys(ruler(each.environment) for each in run.segments)) or NEVER),
     )
 
 

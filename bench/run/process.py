@@ -95,7 +95,9 @@ class WorkerProcess:
             self.stop()
             raise WorkerError(f"The worker of '{request.label}' did not load within {LOAD_TIMEOUT_S:.0f} s.")
         assert self._process is not None
-        return LabelFacts(request.label, message.load_ns, self._process.pid, message.weights, message.facts)
+        return LabelFacts(
+            request.label, message.load_ns, self._process.pid, message.weights, message.facts, message.event_cost_ns
+        )
 
     def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
         """Put one utterance; whatever goes wrong with the worker becomes a reply, and costs this turn alone."""

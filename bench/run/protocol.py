@@ -87,6 +87,7 @@ class Loaded:
     load_ns: int
     weights: tuple[Weights, ...]
     facts: dict[str, OptionValue] = field(default_factory=dict)
+    event_cost_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from bench.run.speech import HeardSpeech
 from bench.run.turn import Answered, perform
 from bench.text import clean, reason
 from bench.timing.clock import MonotonicClock
+from bench.timing.cost import event_cost_ns
 from bench.timing.cuda import GpuRecorder, TorchCuda
 from bench.timing.spans import PacketStamp
 from bench.timing.trace import Trace
@@ -130,7 +131,7 @@ class _Worker:
         # Garbage collections over the loaded model would show up as rare slow turns.
         gc.collect()
         gc.freeze()
-        self._channel.send(Loaded(load_ns, weights, facts))
+        self._channel.send(Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu)))
         return pipeline, gpu
 
     def _turn(self, ask: AskTurn, pipeline: Pipeline, gpu: GpuRecorder | None) -> None:

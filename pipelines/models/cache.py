@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.errors import WeightsError
+from bench.folders import CACHE
+from bench.folders import cache as root
 
-CACHE = "FIRSTPACKET_CACHE"
-"""Environment variable that names the cache folder."""
+__all__ = ["CACHE", "cached", "root"]
 
 
 def cached(name: str, build: Callable[[Path], None]) -> Path:
@@ -39,21 +38,6 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
             f"Make room there, or name another folder with the environment variable {CACHE}."
         ) from error
     return folder
-
-
-def root() -> Path:
-    """Where generated files are kept: `FIRSTPACKET_CACHE`, else `firstpacket` in this user's cache folder."""
-    if chosen := os.environ.get(CACHE):
-        return Path(chosen).expanduser()
-    return _users() / "firstpacket"
-
-
-def _users() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _appear(growing: Path, folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Holds the harness against a pipeline that knows what it did: `bench calibrate`."""

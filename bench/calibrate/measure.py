@@ -1,0 +1,168 @@
+"""Puts the pieces through the real worker process on the real clock, and holds every figure against the truth."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from bench import registry
+from bench.calibrate.own_stamps import OwnStamps, own_stamps
+from bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piece
+from bench.corpus.utterance import Utterance
+from bench.errors import WorkerError
+from bench.pipeline import SAMPLE_RATE
+from bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn
+from bench.record.store import Run, RunWriter, read_run
+from bench.run.asking import LabelRequest
+from bench.run.manager import Manager, Progress
+from bench.run.process import WorkerProcess
+
+FIRST_PACKET = "first packet"
+NEGATIVE = "answers before t0"
+AUDIBLE = "first audible"
+STALLS = "stalls"
+STAGES = "stage times"
+PATH = "path parts"
+FIGURES = (FIRST_PACKET, NEGATIVE, AUDIBLE, STALLS, STAGES, PATH)
+"""What is looked at. Of stage times and path parts the worst of each turn counts, so that no figure hides another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came out, turn by turn: errors in ns by figure (reported minus true), and what is told apart from them."""
+
+    turns: int
+    errors_ns: dict[str, list[int]]
+    hand_over_ns: dict[InputMode, list[int]]
+    """From t0 to the moment at which the pipeline had heard everything."""
+    oversleep_ns: list[int]
+    """How much longer than scripted the pipeline's steps took; no error of the harness."""
+    events: list[int]
+    """Recordings of the instrument in each turn."""
+    event_cost_ns: int
+
+
+def measure(turns: int, environment: Mapping[str, str], progress: Progress) -> Measured:
+    """At least `turns` turns, the same number of each piece. Raises `WorkerError` if a turn is not answered."""
+    found = Measured(0, defaultdict(list), defaultdict(list), [], [], 0)
+    costs = []
+    with tempfile.TemporaryDirectory(prefix="bench-calibrate-") as folder:
+        for mode in get_args(InputMode):
+            pieces = {f"piece-{number}": piece for number, piece in enumerate(PIECES) if piece.input == mode}
+            run = _run(Path(folder) / mode, mode, pieces, math.ceil(turns / len(PIECES)), environment, progress)
+            costs += [facts.event_cost_ns for segment in run.segments for facts in segment.labels]
+            for turn in run.turns:
+                if turn.phase == "measured":
+                    _compare(run, turn, pieces[turn.label], found)
+    return Measured(
+        len(found.events), found.errors_ns, found.hand_over_ns, found.oversleep_ns, found.events, max(costs)
+    )
+
+
+def _compare(run: Run, turn: Turn, piece: Piece, found: Measured) -> None:
+    if turn.outcome != "answered" or turn.flags:
+        raise WorkerError(
+            f"A turn of the scripted pipeline came to be '{turn.outcome}' ({turn.reason or ', '.join(turn.flags)}); "
+            "it must answer. Try again; if it happens again, please report it."
+        )
+    evidence = run.evidence(turn)
+    own, t0_ns = own_stamps(piece.script, evidence.trace), evidence.delivery.t0_ns
+    for figure, error_ns in errors(piece, turn, own, t0_ns).items():
+        found.errors_ns[figure].append(error_ns)
+    found.hand_over_ns[piece.input].append(own.heard_ns() - t0_ns)
+    for steps in own.steps.values():
+        found.oversleep_ns.extend(step.oversleep_ns for step in steps if step.oversleep_ns is not None)
+    found.events.append(evidence.trace.events)
+
+
+def errors(piece: Piece, turn: Turn, own: OwnStamps, t0_ns: int) -> dict[str, int]:
+    """Reported minus true in ns, for every figure that the piece has.
+
+    With file input the truth begins when the pipeline had heard the user, by its own stamp: the hand-over to it is an
+    error. With realtime input t0 is a moment of the schedule, `t0_ns`, not something that happens to the pipeline.
+    """
+    start_ns = own.heard_ns() if piece.input == "file" else t0_ns
+    reported = turn.figures
+    result = {
+        FIRST_PACKET: int(reported["first_packet_latency"]) - (own.packets[0].ended_ns - start_ns),
+        AUDIBLE: int(reported["response_latency"]) - (piece.audible_ns(own) - start_ns),
+        STALLS: int(reported["stall_total"]) - own.stall_ns(),
+        STAGES: _worst({stage: int(reported[f"stage.{stage}.host"]) - ns for stage, ns in own.stages().items()}),
+    }
+    if piece.path is None:
+        result[NEGATIVE] = result[FIRST_PACKET]
+    else:
+        parts: PathTruth = {(part.stage, part.kind): part.ns for part in turn.path}
+        parts |= {(stage, "hidden"): ns for stage, ns in turn.hidden.items()}
+        truth = piece.path(own)
+        # Until the pipeline had heard the user nobody worked: the path is right to say so.
+        truth["", "unattributed"] = truth.get(("", "unattributed"), 0) + own.heard_ns() - t0_ns
+        result[PATH] = _worst({key: parts.get(key, 0) - truth.get(key, 0) for key in parts.keys() | truth.keys()})
+    return result
+
+
+def _worst(errors_ns: Mapping[object, int]) -> int:
+    return max(errors_ns.values(), key=abs)
+
+
+def _run(
+    path: Path,
+    mode: InputMode,
+    pieces: Mapping[str, Piece],
+    turns: int,
+    environment: Mapping[str, str],
+    progress: Progress,
+) -> Run:
+    manifest = _manifest(mode, pieces, turns)
+    speech = np.full(round(SPEECH_S * SAMPLE_RATE), 0.1, np.float32)
+    utterance = Utterance("speech", speech, "", SPEECH_S * 1000, "annotated")
+    workers = {
+        label: WorkerProcess(
+            LabelRequest(label, "scripted", "cpu", "float32", 0, {"script": piece.script}),
+            path / f"worker-{label}.log",
+            environment,
+        )
+        for label, piece in pieces.items()
+    }
+    with RunWriter.create(path, manifest) as writer:
+        Manager(manifest, writer, workers, (utterance,), progress).run((), _segment)
+    return read_run(path)
+
+
+def _manifest(mode: InputMode, pieces: Mapping[str, Piece], turns: int) -> Manifest:
+    stages = registry.pipeline("scripted").declaration.stages
+    return Manifest(
+        schema=SCHEMA,
+        run="calibration",
+        created="",
+        command=(),
+        input=mode,
+        t0="end of speech",
+        turns=turns,
+        warmup=2,
+        seed=0,
+        deadline_ms=30_000.0,
+        threads=1,
+        keep_audio=False,
+        labels=tuple(
+            LabelPlan(label, "scripted", "cpu", "float32", {"script": piece.script}, stages)
+            for label, piece in pieces.items()
+        ),
+        corpus="",
+        corpus_source="",
+        corpus_sha256="",
+        limit=None,
+        trim_to_s=None,
+        utterances=(),
+    )
+
+
+def _segment(number: int, labels: Sequence[LabelFacts]) -> Segment:
+    return Segment(number, "", 0, 0, {}, {}, tuple(labels))

@@ -1,0 +1,105 @@
+"""Scripts with known delays, overlaps, stalls, silences and negative onsets, and what is true of a turn of each.
+
+The truth is drawn from the pipeline's own stamps. None of the harness's enters it, but for t0 of realtime input, which
+is a moment of the schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.calibrate.own_stamps import MS, OwnStamps
+from bench.record.schema import InputMode
+
+PathTruth = dict[tuple[str, str], int]
+"""By stage and kind: ns on the path to the first packet; kind `hidden` for work beside it. What is absent is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One script: when its audio becomes audible, in ns of the clock, and the path that it takes if it has one."""
+
+    name: str
+    script: str
+    audible_ns: Callable[[OwnStamps], int]
+    path: Callable[[OwnStamps], PathTruth] | None = None
+    input: InputMode = "file"
+
+
+def _first_packet(own: OwnStamps) -> int:
+    return own.packets[0].ended_ns
+
+
+def _serial(own: OwnStamps) -> PathTruth:
+    return {
+        ("encoder", "host"): own.step("encoder").ns,
+        ("", "unattributed"): own.step("rest").ns,
+        ("llm.prefill", "host"): own.step("llm.prefill").ns,
+        ("vocoder", "host"): own.step("vocoder").ns,
+    }
+
+
+def _overlapped(own: OwnStamps) -> PathTruth:
+    thinking = own.step("llm.decode")
+    return {
+        ("asr", "host"): own.step("asr").ns,
+        ("tts", "queued"): own.step("tts").began_ns - own.step("send").ended_ns,
+        ("tts", "host"): own.step("tts").ns,
+        ("llm.decode", "hidden"): min(thinking.ended_ns, _first_packet(own)) - thinking.began_ns,
+    }
+
+
+def _queued(own: OwnStamps) -> PathTruth:
+    return {
+        ("asr", "host"): own.step("asr", 0).ns + own.step("asr", 1).ns,
+        ("tts", "queued"): own.step("tts", 1).began_ns - own.step("send", 1).ended_ns,
+        ("tts", "host"): own.step("tts", 1).ns,
+        ("tts", "hidden"): own.step("tts", 0).ns,
+    }
+
+
+def _silent_at_first(own: OwnStamps) -> PathTruth:
+    return {("encoder", "host"): own.step("encoder").ns, ("vocoder", "host"): own.step("vocoder", 0).ns}
+
+
+PIECES = (
+    Piece(
+        "serial",
+        "hear; encoder 4; rest 3; llm.prefill 6 token; vocoder 4; packet 20; vocoder 32; packet 20; tts 5; packet 60",
+        _first_packet,
+        _serial,
+    ),
+    Piece(
+        "overlapped",
+        "hear; asr 5; send; llm.decode 12; send | take; tts 6; packet 20; take; tts 24; packet 60",
+        _first_packet,
+        _overlapped,
+    ),
+    Piece(
+        "queued",
+        "hear; asr 4; send; asr 4; send | take; tts 12; take; tts 5; packet 20; tts 35; packet 60",
+        _first_packet,
+        _queued,
+    ),
+    Piece(
+        "silent at first",
+        "hear; encoder 5; vocoder 5; silence 40; vocoder 52; silence 10; packet 80",
+        lambda own: own.packets[1].ended_ns + 10 * MS,
+        _silent_at_first,
+    ),
+    Piece(
+        "before the user has finished",
+        "hear | rest 20; encoder 6; packet 20; vocoder 50; packet 60",
+        _first_packet,
+        input="realtime",
+    ),
+    Piece(
+        "silent until the user has finished",
+        "rest 20; encoder 6; silence 20; hear; vocoder 10; packet 80",
+        lambda own: own.packets[1].ended_ns,
+        input="realtime",
+    ),
+)
+SPEECH_S = 0.06
+"""Length of what the user says; the packets before it is over come 30 ms before that."""

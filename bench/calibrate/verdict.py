@@ -1,0 +1,66 @@
+"""What was measured → a finding with its numbers, and whether it keeps within the limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench import __version__
+from bench.calibrate.measure import FIGURES, Measured
+from bench.calibrate.own_stamps import MS
+from bench.calibration import SCHEMA, Calibration, Deviation
+from bench.record.schema import InputMode
+from bench.stats.quantiles import supported_quantile, values_needed
+
+HAND_OVER: dict[InputMode, str] = {
+    "file": "hand-over of the clip (in the errors)",
+    "realtime": "hand-over of the last frame",
+}
+OVERSLEEP = "oversleep of the script"
+P99_TURNS = values_needed(0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that any figure may be off, in ms."""
+
+    median_ms: float
+    p99_ms: float
+
+    def broken(self, deviations: Iterable[Deviation]) -> tuple[str, ...]:
+        """What lies over the limits, in words."""
+        return tuple(
+            f"{each.figure}: {name} {value:.3f} ms (limit {limit:g} ms)"
+            for each in deviations
+            for name, value, limit in (("median", each.median_ms, self.median_ms), ("p99", each.p99_ms, self.p99_ms))
+            if value is not None and value > limit
+        )
+
+
+def finding(measured: Measured, limits: Limits) -> Calibration:
+    """The finding that is printed, kept and stated by later runs."""
+    deviations = tuple(deviation(figure, measured.errors_ns[figure]) for figure in FIGURES)
+    return Calibration(
+        schema=SCHEMA,
+        bench=__version__,
+        wall_ns=time.time_ns(),
+        turns=measured.turns,
+        deviations=deviations,
+        event_cost_ns=measured.event_cost_ns,
+        events=sum(measured.events) / len(measured.events),
+        within_limits=not limits.broken(deviations),
+    )
+
+
+def apart(measured: Measured) -> tuple[Deviation, ...]:
+    """What is told apart: the ways from t0 to the pipeline's ears, and what the script overslept."""
+    heard = (deviation(name, measured.hand_over_ns.get(mode, ())) for mode, name in HAND_OVER.items())
+    return *heard, deviation(OVERSLEEP, measured.oversleep_ns)
+
+
+def deviation(figure: str, errors_ns: Sequence[int]) -> Deviation:
+    """Median and 99th percentile of the absolute errors, in ms, as far as their number supports them."""
+    sizes = [abs(error_ns) / MS for error_ns in errors_ns]
+    median, p99 = (supported_quantile(sizes, q).value for q in (0.5, 0.99))
+    return Deviation(figure, len(sizes), median, p99)

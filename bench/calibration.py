@@ -1,0 +1,99 @@
+"""How far this machine's figures may be off, as `bench calibrate` last found it: kept beside the user's other caches.
+
+A later run on the same machine puts it into its record. It is kept by processor, cores, kernel and host name, since a
+cache folder may be shared by several machines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.codec import DecodeError, decode, encode
+from bench.errors import BenchError
+from bench.folders import CACHE, cache
+
+SCHEMA = 1
+HEADLINE = "first packet"
+"""The figure whose error later runs state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """How far one figure was off the truth in `n` turns, in ms; a percentile is None where `n` cannot support it."""
+
+    figure: str
+    n: int
+    median_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One finding of `bench calibrate`."""
+
+    schema: int
+    bench: str
+    wall_ns: int
+    turns: int
+    deviations: tuple[Deviation, ...]
+    """Absolute errors, figure by figure."""
+    event_cost_ns: int
+    events: float
+    """Recordings of the instrument in a turn, on average."""
+    within_limits: bool
+
+    def deviation(self, figure: str) -> Deviation | None:
+        """The error of one figure, if it was looked at."""
+        return next((each for each in self.deviations if each.figure == figure), None)
+
+
+def keep(found: Calibration, processor: str) -> Path:
+    """Write a finding where later runs on this machine look for it. Raises `BenchError` if it cannot be written."""
+    file = _file(processor)
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(encode(found), indent=1) + "\n")
+        temporary.replace(file)
+    except OSError as error:
+        raise BenchError(
+            f"The calibration cannot be kept in {file.parent}: {error.strerror}. "
+            f"Make room there, or name another folder with the environment variable {CACHE}."
+        ) from error
+    return file
+
+
+def kept(processor: str) -> Calibration | None:
+    """The last finding for this machine; None if there is none that this version can read."""
+    try:
+        raw = json.loads(_file(processor).read_bytes())
+        found = decode(Calibration, raw)
+    except (OSError, ValueError, RecursionError, DecodeError):
+        return None
+    return found if found.schema == SCHEMA else None
+
+
+def facts(processor: str) -> dict[str, int | float | bool | None]:
+    """What a run's record says of the last calibration: its age in hours, its size, the error of the first packet."""
+    found = kept(processor)
+    headline = found.deviation(HEADLINE) if found else None
+    if found is None or headline is None:
+        return {}
+    return {
+        "calibration_age_h": round(max(0, time.time_ns() - found.wall_ns) / 3.6e12, 2),
+        "calibration_turns": found.turns,
+        "calibration_median_ms": headline.median_ms,
+        "calibration_p99_ms": headline.p99_ms,
+        "calibration_within_limits": found.within_limits,
+    }
+
+
+def _file(processor: str) -> Path:
+    machine = (processor, os.cpu_count(), platform.node(), platform.system(), platform.release(), platform.machine())
+    return cache() / f"calibration-{hashlib.sha256(repr(machine).encode()).hexdigest()[:16]}.json"

@@ -1,0 +1,131 @@
+"""The ruler's own test: right on a clock without errors, and not blind to wrong figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command import here
+from made import manifest, run, utterances
+
+from bench import calibration
+from bench.calibrate.measure import AUDIBLE, FIRST_PACKET, NEGATIVE, PATH, STAGES, STALLS, Measured, errors
+from bench.calibrate.own_stamps import OwnStamps, own_stamps
+from bench.calibrate.pieces import PIECES, SPEECH_S, Piece
+from bench.calibrate.verdict import Limits, deviation, finding
+from bench.environment import facts
+from bench.folders import CACHE
+from bench.record.schema import PathPart, Turn
+from bench.record.store import read_run
+from bench.report.calibration import NEVER, ruler
+
+MS = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def played(tmp_path: Path, piece: Piece) -> tuple[Turn, OwnStamps, int]:
+    """A turn of the piece on virtual time."""
+    clips = utterances(1, SPEECH_S)
+    run(tmp_path / "run", manifest({"a": piece.script}, clips, input=piece.input, warmup=0), clips)
+    found = read_run(tmp_path / "run")
+    turn = next(turn for turn in found.turns if turn.phase == "measured")
+    evidence = found.evidence(turn)
+    return turn, own_stamps(piece.script, evidence.trace), evidence.delivery.t0_ns
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.name)
+def test_on_a_clock_without_errors_there_are_none(tmp_path: Path, piece: Piece) -> None:
+    turn, own, t0_ns = played(tmp_path, piece)
+    found = errors(piece, turn, own, t0_ns)
+    assert set(found.values()) == {0}, found
+    assert own.heard_ns() == t0_ns
+    assert found.keys() == {FIRST_PACKET, AUDIBLE, STALLS, STAGES, NEGATIVE if piece.path is None else PATH}
+    assert turn.figures["stall_total"] >= 10 * MS, "every piece makes the player wait"
+    assert (turn.figures["first_packet_latency"] < 0) == (piece.path is None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "figure"),
+    [
+        ("first_packet_latency", FIRST_PACKET),
+        ("response_latency", AUDIBLE),
+        ("stall_total", STALLS),
+        ("stage.vocoder.host", STAGES),
+    ],
+)
+def test_a_wrong_figure_is_an_error_of_its_size(tmp_path: Path, metric: str, figure: str) -> None:
+    turn, own, t0_ns = played(tmp_path, PIECES[0])
+    wrong = replace(turn, figures={**turn.figures, metric: turn.figures[metric] - 3 * MS})
+    assert {name for name, error in errors(PIECES[0], wrong, own, t0_ns).items() if error == -3 * MS} == {figure}
+
+
+@pytest.mark.parametrize("piece", [piece for piece in PIECES if piece.path], ids=lambda piece: piece.name)
+def test_a_path_that_blames_another_stage_is_an_error(tmp_path: Path, piece: Piece) -> None:
+    turn, own, t0_ns = played(tmp_path, piece)
+    (first, *rest) = turn.path
+    other = PathPart("copy", "host", first.ns)
+    assert abs(errors(piece, replace(turn, path=(other, *rest)), own, t0_ns)[PATH]) == first.ns
+
+
+def test_a_late_ear_is_an_error_of_file_input(tmp_path: Path) -> None:
+    turn, own, t0_ns = played(tmp_path, PIECES[0])
+    late = replace(own.step("hear"), ended_ns=own.heard_ns() + 2 * MS)
+    heard_late = replace(own, steps={**own.steps, "hear": (late,)})
+    assert errors(PIECES[0], turn, heard_late, t0_ns)[FIRST_PACKET] == 2 * MS
+
+
+def made(turns: int, error_ns: int) -> Measured:
+    names = (FIRST_PACKET, NEGATIVE, AUDIBLE, STALLS, STAGES, PATH)
+    return Measured(turns, {name: [error_ns] * turns for name in names}, {}, [], [20] * turns, 2000)
+
+
+def test_percentiles_need_their_turns() -> None:
+    assert deviation("x", [MS] * 661).p99_ms is None
+    assert deviation("x", [-MS] * 662).p99_ms == 1
+    assert deviation("x", [MS] * 10).median_ms is None
+
+
+def test_errors_over_the_limits_are_named() -> None:
+    limits = Limits(0.5, 5)
+    assert finding(made(662, MS // 2), limits).within_limits
+    found = finding(made(662, 6 * MS), limits)
+    assert not found.within_limits
+    assert "stalls: p99 6.000 ms (limit 5 ms)" in limits.broken(found.deviations)
+
+
+def test_later_runs_state_the_last_finding(folder: Path) -> None:
+    assert ruler(facts({})) == NEVER
+    first, second = (finding(made(700, error), Limits(0.5, 5)) for error in (MS, MS // 4))
+    from bench.environment import cpu_name
+
+    for each in (first, second):
+        calibration.keep(each, cpu_name())
+    assert facts({})["calibration_median_ms"] == 0.25
+    assert ruler(facts({})).startswith("first packet off by 0.25 ms in the median, p99 0.25 ms (700 turns")
+    next(folder.iterdir()).write_text('{"schema": 1, "turns": "many"}')
+    assert ruler(facts({})) == NEVER
+
+
+def test_another_machine_has_its_own_finding() -> None:
+    calibration.keep(finding(made(700, MS), Limits(0.5, 5)), "one processor")
+    assert calibration.facts("another processor") == {}
+
+
+def test_the_command_measures_on_the_real_clock(folder: Path) -> None:
+    done = here("calibrate", "--turns", "24", "--json", "--limit-median-ms", "0")
+    found = json.loads(done.stdout)
+    figures = {each["figure"]: each for each in found["deviations"]}
+    assert done.returncode == 3, "no ruler is without errors"
+    assert "first packet: median" in done.stderr
+    assert figures[FIRST_PACKET]["n"] == found["turns"] == 24
+    assert figures[FIRST_PACKET]["p99_ms"] is None
+    assert 0 < figures[STAGES]["median_ms"] < figures[FIRST_PACKET]["median_ms"], "stamps cost less than a hand-over"
+    assert found["cost_per_turn_ms"] > 0
+    assert not folder.exists(), "so few turns are not kept"
