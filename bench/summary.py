@@ -18,6 +18,7 @@ from bench.record.schema import LabelPlan, Outcome, Phase, Turn
 from bench.record.store import Run
 from bench.stats.bootstrap import Estimate, estimate
 from bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
+from bench.tax import Tax, tax
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -97,6 +98,7 @@ class LabelSummary:
     hidden_ms: dict[str, float]
     cold: Cold
     flags: dict[str, int]
+    tax: Tax | None
     continuity: dict[str, float | None]
     """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
 
@@ -202,6 +204,7 @@ def _label(run: Run, plan: LabelPlan) -> LabelSummary:
         path=_path(on_path, plan),
         hidden_ms=_hidden(on_path),
         cold=_cold(run, plan.label, turns),
+        tax=tax(run, plan.label, [turn for turn in measured if turn.outcome == "answered"]),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
         continuity=_continuity(measured),
     )

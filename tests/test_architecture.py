@@ -19,7 +19,7 @@ LAYERS = [
     {"corpus"},
     {"record"},
     {"metrics"},
-    {"run", "summary", "catalogue", "recompute"},
+    {"run", "tax", "summary", "catalogue", "recompute"},
     {"compare", "doctor", "progress", "calibrate"},
     {"report", "export"},
     {"cli"},

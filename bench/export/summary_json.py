@@ -6,6 +6,7 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
     corpus           name, sha256
     method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
     labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
+      .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
       .weights[]     part origin source detail
       .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
       .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
@@ -68,6 +69,7 @@ def _label_json(label: LabelSummary) -> dict[str, Any]:
         "asked": label.asked,
         "audible_share": label.audible_share,
         "flags": label.flags,
+        "instrument": asdict(label.tax) if label.tax else None,
         "continuity": label.continuity,
         "weights": [asdict(weights) for weights in label.weights],
         "outcomes": label.outcomes,

@@ -73,6 +73,7 @@ TURN_METRICS = (
     ),
     Metric("stall_count", "stalls", "player after its pre-roll", "number of the player's waits", unit="count"),
     Metric("packets", "packets", "t0", "number of packets of the reply", unit="count"),
+    Metric("recordings", "recordings", "t0", "number that the instrument made up to the first packet", unit="count"),
 )
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise, takewhile
 
 from bench.metrics.audible import audible_onset_ns
 from bench.metrics.critical_path import Part, critical_path, hidden, summed
+from bench.metrics.instrument import recordings
 from bench.metrics.player import media_ns, play
 from bench.metrics.starts import ENDPOINT, all_starts, start_ns
 from bench.record.schema import Evidence, Outcome, PathPart
@@ -67,6 +68,8 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
         "reply_audio": playback.media_ns,
         "packets": len(packets),
     }
+    if first_ns > t0_ns:
+        figures["recordings"] = recordings(evidence.trace, t0_ns, first_ns)
     if playback.media_ns:
         figures["rtf_e2e"] = (last_ns - t0_ns) / playback.media_ns
     if len(packets) > 1:

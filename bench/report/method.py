@@ -12,7 +12,8 @@ from bench.report.calibration import NEVER, ruler
 from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
 from bench.stats.paired import DIFFERENCE, RATIO
 from bench.stats.quantiles import INTERPOLATION, values_needed
-from bench.summary import NS_PER_MS, PERCENTILES
+from bench.summary import NS_PER_MS, PERCENTILES, measured_turns
+from bench.tax import tax
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -92,7 +93,17 @@ def _label_facts(run: Run, label: str) -> Facts:
     told = [facts.facts for segment in run.segments for facts in segment.labels if facts.label == label]
     loaded = {name: value for facts in told for name, value in facts.items()}
     fixed = (("pipeline", plan.pipeline), ("device", plan.device), ("dtype", plan.dtype))
-    return (*fixed, *_facts(plan.options), *_facts(loaded))
+    return (*fixed, *_facts(plan.options), *_facts(loaded), ("the instrument's own cost", _tax(run, label)))
+
+
+def _tax(run: Run, label: str) -> str:
+    paid = tax(run, label, [turn for turn in measured_turns(run, label) if turn.outcome == "answered"])
+    if paid is None:
+        return "not measured"
+    return (
+        f"at most {paid.share:.2%} of the first packet, in the worst turn {paid.largest_share:.2%} "
+        f"({paid.recordings:.0f} recordings of at most {paid.event_cost_us:.1f} µs)"
+    )
 
 
 def _facts(values: Mapping[str, object]) -> Facts:

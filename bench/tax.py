@@ -1,0 +1,38 @@
+"""What the instrument may have added to a label's first packet, at most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.metrics.definitions import HEADLINE
+from bench.record.schema import Turn
+from bench.record.store import Run
+from bench.stats.quantiles import median
+
+RECORDINGS = "recordings"
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """An upper bound: cost of the dearest recording x all recordings between t0 and the first packet, over all threads.
+
+    `share` is that over the first-packet latency, in the median turn; `largest_share` in the worst one.
+    """
+
+    event_cost_us: float
+    recordings: float
+    """In the median turn."""
+    share: float
+    largest_share: float
+
+
+def tax(run: Run, label: str, answered: Sequence[Turn]) -> Tax | None:
+    """The bound for a label's answered turns; None where no cost was measured, or nothing was answered after t0."""
+    costs = [each.event_cost_ns for segment in run.segments for each in segment.labels if each.label == label]
+    waited = [turn for turn in answered if turn.figures.get(HEADLINE, 0) > 0 and RECORDINGS in turn.figures]
+    if not waited or not any(costs):
+        return None
+    counts = [turn.figures[RECORDINGS] for turn in waited]
+    shares = [max(costs) * n / turn.figures[HEADLINE] for n, turn in zip(counts, waited, strict=True)]
+    return Tax(max(costs) / 1000, median(counts), median(shares), max(shares))
