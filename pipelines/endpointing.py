@@ -82,14 +82,13 @@ class Endpointer:
 
     def load(self) -> None:
         """Check the options, and start the detector if there is one. Raises `UsageError` or `MissingDependency`."""
-        if self._settings.text("endpoint") != "vad":
-            return
         silence, threshold = self._settings.whole("endpoint-silence"), self._settings.number("endpoint-threshold")
         if not 32 <= silence <= 10_000:
             raise UsageError(f"endpoint-silence is {silence} ms, but it must lie between 32 and 10000.")
         if not HYSTERESIS < threshold < 1:
             raise UsageError(f"endpoint-threshold is {threshold:g}, but it must lie between {HYSTERESIS} and 1.")
-        self._session = _silero()
+        if self._settings.text("endpoint") == "vad":
+            self._session = _silero()
 
     def heard(self, speech: Speech, trace: Trace) -> EndedSpeech:
         """The user's speech as far as it counts."""

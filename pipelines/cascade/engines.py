@@ -92,6 +92,8 @@ def imported(module: str, extra: str, user: str) -> Any:
 
 
 def cause(error: BaseException) -> str:
-    """The first line of what a library said, as a sentence."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".") + "."
+    """The first line of what a library said, as a sentence; with the second if the first announces it."""
+    lines = [line.strip()[:200] for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    said = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+    # The text of a KeyError is the bare key.
+    return (f"KeyError {said}" if isinstance(error, KeyError) else said).rstrip(".:!") + "."

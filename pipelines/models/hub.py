@@ -23,6 +23,25 @@ class Folder:
     source: str
 
 
+def here(path: str) -> Path | None:
+    """What lies at a path as a user writes it, or None. Raises `WeightsError` where looking is forbidden."""
+    try:
+        place = Path(path).expanduser()
+        return place if place.exists() else None
+    except PermissionError as error:
+        raise WeightsError(f"{path} cannot be looked at: {error.strerror}. Allow it, or copy the model.") from error
+    except (OSError, RuntimeError):  # a name too long for a file, or the home of nobody
+        return None
+
+
+def names(folder: Path) -> list[str]:
+    """Names of what a folder holds, sorted. Raises `WeightsError` if it may not be read."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise WeightsError(f"{folder} cannot be read: {error.strerror}. Allow it, or copy the model.") from error
+
+
 def locate(weights: str) -> Folder:
     """The folder that `weights` names; a repository is fetched if it is not in the hub's cache yet.
 
@@ -30,8 +49,8 @@ def locate(weights: str) -> Folder:
     `HF_HUB_OFFLINE`, `HF_TOKEN`). Raises `WeightsError` if there is neither, or `MissingDependency` without that
     library.
     """
-    folder = Path(weights).expanduser()
-    if folder.is_dir():
+    folder = here(weights)
+    if folder is not None and folder.is_dir():
         return Folder(folder, weights)
     name = HUB_NAME.fullmatch(weights)
     if name is None:
@@ -44,8 +63,8 @@ def locate(weights: str) -> Folder:
 
 def cached(weights: str) -> Folder | None:
     """The folder that `weights` names, if it is here or in the hub's cache; nothing is fetched."""
-    folder = Path(weights).expanduser()
-    if folder.is_dir():
+    folder = here(weights)
+    if folder is not None and folder.is_dir():
         return Folder(folder, weights)
     name = HUB_NAME.fullmatch(weights)
     if name is None:

@@ -33,7 +33,7 @@ def parameters(config: LlamaConfig) -> int:
 
 def room_of(config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype, options: str) -> Room:
     """The memory for such a model with a cache of `positions`; none is allocated."""
-    position = KVCache(config, 1, torch.device("cpu"), dtype).nbytes
+    position = KVCache(config, 1, torch.device("meta"), dtype).nbytes
     return Room(parameters(config) * dtype.itemsize, positions * position, device, options)
 
 

@@ -135,7 +135,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WeightsError(f"{path} is not there. Is {path.parent} the folder of a checkpoint?") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read as JSON: {error}. Fetch it again.") from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path} does not hold a JSON object. Fetch it again.")

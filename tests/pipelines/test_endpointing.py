@@ -133,9 +133,10 @@ def test_the_declaration_says_what_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("endpoint-silence", 0), ("endpoint-silence", 20_000), ("endpoint-threshold", 1.5)]
 )
-def test_impossible_values_are_refused(option: str, value: float) -> None:
+@pytest.mark.parametrize("endpoint", ["oracle", "vad"])
+def test_impossible_values_are_refused(option: str, value: float, endpoint: str) -> None:
     with pytest.raises(UsageError, match=f"{option} is"):
-        Endpointer(Settings(options={**DEFAULTS, "endpoint": "vad", option: value})).load()
+        Endpointer(Settings(options={**DEFAULTS, "endpoint": endpoint, option: value})).load()
 
 
 @pytest.fixture(scope="module")

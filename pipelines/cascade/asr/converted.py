@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from bench.errors import WeightsError
+from pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
 from pipelines.cascade.asr.whisper_folders import Found
 from pipelines.cascade.engines import cause, imported
 from pipelines.models.cache import cached
@@ -21,6 +22,8 @@ def converted(found: Found) -> Found:
     """
     for module in ("torch", "transformers"):
         imported(module, "transformers", f"To convert {found.path} for faster-whisper, the converter")
+    for check in (check_sizes, check_generation, check_features):
+        check(found)
     library = imported("ctranslate2", "faster-whisper", "The recogniser faster-whisper")
     name = f"whisper-ctranslate2-{library.__version__}-{_digest(found.path)}"
     return Found(cached(name, lambda empty: _convert(found, empty)), "ctranslate2", found.source)

@@ -16,6 +16,7 @@ from pipelines.cascade.asr.whisper import (
     Whisper,
     options,
 )
+from pipelines.cascade.asr.whisper_config import check_features
 from pipelines.cascade.asr.whisper_folders import Found
 from pipelines.cascade.asr.whisper_vocabulary import check_converted, check_folder
 from pipelines.cascade.engines import cause, imported
@@ -61,6 +62,7 @@ class FasterWhisper(Whisper):
             check_folder(found)
             found = converted(found)
         check_converted(found)
+        check_features(found)
         device, _, index = self.settings.device.partition(":")
         try:
             self._model = library.WhisperModel(

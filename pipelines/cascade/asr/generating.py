@@ -37,11 +37,12 @@ class Writer:
         # Whether a text may be empty depends on what is before it, so this rule is given to each call.
         self._not_first = list(config.begin_suppress_tokens or ())
         config.begin_suppress_tokens = None
-        if getattr(config, "no_timestamps_token_id", None) is None:
-            raise WeightsError(
-                f"{model.name_or_path} has no no_timestamps_token_id in its generation_config.json. "
-                "Copy the generation_config.json that was published with these weights."
-            )
+        for needed in ("decoder_start_token_id", "no_timestamps_token_id"):
+            if getattr(config, needed, None) is None:
+                raise WeightsError(
+                    f"{model.name_or_path} has no {needed} in its generation_config.json. "
+                    "Copy the generation_config.json that was published with these weights."
+                )
         self._config = config
 
     # Within one call: inference mode belongs to the thread.

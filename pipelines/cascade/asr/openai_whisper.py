@@ -9,6 +9,7 @@ from bench.errors import UsageError, WeightsError
 from bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
 from bench.timing.trace import Trace
 from pipelines.cascade.asr.whisper import COMPRESSION, LOG_PROBABILITY, NO_SPEECH, TEMPERATURES, Whisper, options
+from pipelines.cascade.asr.whisper_config import check_sizes
 from pipelines.cascade.asr.whisper_folders import Found
 from pipelines.cascade.engines import cause, imported
 
@@ -124,6 +125,7 @@ def _of_folder(found: Found) -> tuple[dict[str, int], Any]:
     from pipelines.models.tensors import SafetensorsFolder
     from pipelines.models.whisper_names import Renamed, openai_name
 
+    check_sizes(found)
     config = Fields(found.json("config.json"), str(found.path / "config.json"))
     width = config.whole("d_model")
     config.only(activation_function="gelu", encoder_ffn_dim=4 * width, decoder_ffn_dim=4 * width)
@@ -154,15 +156,9 @@ def _built(library: Any, dims: dict[str, int], tensors: Any) -> Any:
     except (RuntimeError, AssertionError, ZeroDivisionError) as error:
         raise WeightsError(
             f"{tensors.where} does not hold the Whisper that its configuration describes: {cause(error)} "
-            f"{_second_line(error)}"
+            "Fetch it again."
         ) from error
     bad = sorted(name for name, tensor in model.state_dict().items() if not is_finite(tensor))
     if bad:
         raise WeightsError(f"{tensors.where}: tensor {bad[0]} has values that are NaN or infinite. Fetch it again.")
     return model
-
-
-def _second_line(error: BaseException) -> str:
-    """Where torch says which tensors are missing or misshapen."""
-    lines = [line.strip() for line in str(error).splitlines()[1:2]]
-    return f"{lines[0][:200].rstrip('.')}." if lines else ""

@@ -8,6 +8,7 @@ from bench.errors import UsageError, WeightsError
 from bench.pipeline import SAMPLE_RATE, Declaration, Requirement, Samples, Settings, Stage
 from bench.timing.trace import Trace
 from pipelines.cascade.asr.whisper import Whisper, options
+from pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
 from pipelines.cascade.asr.whisper_folders import Found
 from pipelines.cascade.asr.whisper_vocabulary import check_folder
 from pipelines.cascade.engines import cause, imported
@@ -53,6 +54,9 @@ class TransformersWhisper(Whisper):
         if self._precision() not in DTYPES:
             raise UsageError(f"dtype is '{self._precision()}', but the recogniser runs in {', '.join(DTYPES)}.")
         tokenizer = check_folder(found)
+        check_sizes(found)
+        check_generation(found)
+        check_features(found)
         self._extractor = _extractor(library, found)
         model = _read(library, found, self._precision()).to(self.settings.device).eval()
 
@@ -104,7 +108,7 @@ def _read(library: Any, found: Found, dtype: str) -> Any:
             local_files_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except Exception as error:  # a configuration may go wrong anywhere in the library
         raise WeightsError(
             f"The recogniser's model {found.source} ({found.path}) cannot be loaded: {cause(error)} Fetch it again."
         ) from error

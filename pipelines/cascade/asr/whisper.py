@@ -33,6 +33,9 @@ COMPRESSION, LOG_PROBABILITY, NO_SPEECH = 2.4, -1.0, 0.6
 LONGEST = 224
 """Words of the vocabulary in one window: half of Whisper's text context, openai-whisper's own limit."""
 
+MOST = {"asr-beam": 50, "asr-interval": 30_000}
+"""A wider beam takes more memory than there is; a longer interval is never over within Whisper's 30 s."""
+
 DUMMY_WORDS_PER_S = 2.5
 """How fast the words of a dummy appear while speech goes on (150 per minute, an ordinary pace)."""
 
@@ -77,20 +80,30 @@ class Whisper(ASR):
 
     def load(self) -> None:
         """Make or find the model and read it. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
-        for name in ("asr-beam", "asr-interval"):
-            if self.settings.whole(name) < 1:
-                raise UsageError(f"{name} is {self.settings.options[name]}, but it must be 1 or more.")
+        for name, most in MOST.items():
+            if not 1 <= self.settings.whole(name) <= most:
+                raise UsageError(f"{name} is {self.settings.options[name]}, but it must lie between 1 and {most}.")
         model = self.settings.text("asr-model")
+        if model and self.settings.text("asr-size") != "tiny":
+            raise UsageError(
+                f"asr-size is '{self.settings.text('asr-size')}', but only dummy weights have a choice of size. "
+                "Leave out asr-size or asr-model."
+            )
         if not model and self.settings.text("asr-weights") == "published":
             raise UsageError(
                 "asr-weights=published needs a model. Give asr-model=FOLDER, or the name of one that was fetched "
                 "before, for example asr-model=small.en."
             )
-        self._open(find(model, self.declaration.name, self.layouts) if model else self._dummy())
+        found = find(model, self.declaration.name, self.layouts) if model else self._dummy()
+        _known(self._language("en"))
+        self._open(found)
 
     def transcribe(self, speech: Speech, trace: Trace) -> str:
-        """What was said: heard while it comes in with `asr-streaming`, else when it is complete."""
-        language = (self.settings.text("asr-language") or speech.language).split("-")[0].lower()
+        """What was said: heard while it comes in with `asr-streaming`, else when it is complete.
+
+        Raises `UsageError` for a recording in a language that Whisper does not know.
+        """
+        language = _known(self._language(speech.language))
 
         def recognise(samples: Samples, prefix: str, after: HandOff | None) -> str:
             with trace.stage("asr", after=after, gpu=self.on_gpu):
@@ -131,6 +144,10 @@ class Whisper(ASR):
     def _precision(self) -> str:
         """The precision in use."""
 
+    def _language(self, spoken: str) -> str:
+        """The code of the language to assume; empty means it is detected."""
+        return (self.settings.text("asr-language").strip() or spoken).split("-")[0].lower()
+
     @property
     def _is_dummy(self) -> bool:
         return not self.settings.text("asr-model")
@@ -151,6 +168,18 @@ class Whisper(ASR):
             return tail
         spoken = int(len(samples) / SAMPLE_RATE * DUMMY_WORDS_PER_S)
         return "".join(units(tail)[: max(0, spoken - len(units(prefix)))])
+
+
+def _known(language: str) -> str:
+    """The code, if Whisper has it. Raises `UsageError`."""
+    from pipelines.models.whisper_tokens import LANGUAGES
+
+    if language and language not in LANGUAGES:
+        raise UsageError(
+            f"Whisper does not know the language '{language}'. Say which one it shall assume, for example "
+            "asr-language=en."
+        )
+    return language
 
 
 def whole_windows(samples: Samples) -> Samples:

@@ -57,8 +57,8 @@ def find(model: str, engine: str, layouts: tuple[Layout, ...]) -> Found:
 
     Raises `WeightsError`, which says what was found instead, or which command fetches a published model.
     """
-    path = Path(model).expanduser()
-    if path.exists():
+    path = hub.here(model)
+    if path is not None:
         return _readable(_inspected(path, model), engine, layouts)
     name = OTHER_NAMES.get(model, model)
     for place in _places(name, layouts):
@@ -91,7 +91,7 @@ def _inspected(path: Path, source: str) -> Found:
             raise WeightsError(f"{path} is a file, but no .pt file of openai-whisper. Give the model's folder.")
         return Found(path, "openai", source)
     if not (path / "config.json").is_file():
-        holds = ", ".join(sorted(entry.name for entry in path.iterdir())[:5]) or "nothing"
+        holds = ", ".join(hub.names(path)[:5]) or "nothing"
         raise WeightsError(
             f"The folder {path} has no config.json, so it is no model's; it holds {holds}. "
             "Give the folder of a Whisper, or the path of its .pt file."
@@ -160,7 +160,7 @@ def _not_here(model: str, name: str, engine: str, layouts: tuple[Layout, ...]) -
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read as JSON: {error}. Fetch it again.") from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path} does not hold a JSON object. Fetch it again.")

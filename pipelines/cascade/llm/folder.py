@@ -14,6 +14,9 @@ PICKLES = {".bin", ".pt", ".pth", ".ckpt"}
 ARCHITECTURES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """How transformers names models that continue a text."""
 
+LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
+"""What the number of layers is called in one configuration or another."""
+
 
 def find(model: str) -> hub.Folder:
     """The folder that llm-model names, also by its name on the hub. Raises `WeightsError`; nothing is fetched."""
@@ -30,21 +33,22 @@ def find(model: str) -> hub.Folder:
 
 def configuration(folder: Path) -> Fields:
     """Its config.json. Raises `WeightsError` if the folder is not that of a causal model in safetensors."""
-    names = sorted(path.name for path in folder.iterdir())
+    names = hub.names(folder)
     if "config.json" not in names:
-        raise WeightsError(f"{folder} {_holds(names)}, but no config.json. Give llm-model the folder with {WANTED}.")
+        raise WeightsError(f"{folder} {_holds(names)} and no config.json. Give llm-model the folder with {WANTED}.")
     fields = Fields(read_json(folder / "config.json"), str(folder / "config.json"))
     kind = unlike_causal(fields)
     if kind:
         raise WeightsError(f"{folder} holds no causal language model: {kind}. Give llm-model the folder of one.")
     if not any(name.endswith(".safetensors") for name in names):
-        raise WeightsError(f"{folder} {_holds(names)}, but no *.safetensors file. {_advice(names)}")
+        raise WeightsError(f"{folder} {_holds(names)} and no *.safetensors file. {_advice(names)}")
     return fields
 
 
 def unlike_causal(fields: Fields) -> str:
     """What makes this another kind of model; empty for one that transformers knows as causal."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as KNOWN
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES as LISTENERS
 
     json = fields.json
     kind, architectures = json.get("model_type"), json.get("architectures") or []
@@ -57,11 +61,24 @@ def unlike_causal(fields: Fields) -> str:
     if kind not in KNOWN and json.get("auto_map"):
         return f"{named} that brings its own code, and no code of a checkpoint is run"
     suits = not architectures or any(str(name).endswith(ARCHITECTURES) for name in architectures)
-    return "" if kind in KNOWN and suits and not json.get("is_encoder_decoder") else named
+    # The decoder of a recogniser counts as causal there, but alone it answers nobody.
+    continues = kind in KNOWN and kind not in LISTENERS and not json.get("is_encoder_decoder")
+    return "" if continues and suits else named
+
+
+def check_layers(fields: Fields, tensors: int) -> None:
+    """Refuse more layers than there are tensors: they would be built for hours. Raises `WeightsError`."""
+    for name in LAYERS:
+        layers = fields.whole(name, 1)
+        if layers > tensors:
+            raise WeightsError(
+                f"{fields.where}: {name} is {layers}, but the files beside it hold {tensors} tensors in all. "
+                "Fetch them again, or copy the config.json that was published with these weights."
+            )
 
 
 def _holds(names: list[str]) -> str:
-    return f"holds {listed(names, what='file')}" if names else "is empty"
+    return f"holds {listed(names, what='file')}" if names else "holds nothing"
 
 
 def _advice(names: list[str]) -> str:

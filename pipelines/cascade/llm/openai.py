@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "OPENAI_API_KEY"
 COUNTS = {"stream_options": {"include_usage": True}}
 PATH = "/chat/completions"
+LONGEST_WAIT_S = 3600
 
 
 class OpenAIServer(LLM):
@@ -64,8 +65,11 @@ class OpenAIServer(LLM):
         Raises `UsageError`, `MissingDependency`, or `ServerError` if the server is not there or refuses.
         """
         options.check(self.settings)
-        if self.settings.number("llm-timeout") <= 0:
-            raise UsageError(f"llm-timeout is {self.settings.options['llm-timeout']}, but it must be above 0 s.")
+        if not 0 < self.settings.number("llm-timeout") <= LONGEST_WAIT_S:
+            raise UsageError(
+                f"llm-timeout is {self.settings.options['llm-timeout']} s, but it must be above 0 s and at most "
+                f"{LONGEST_WAIT_S} s."
+            )
         key = _key(self.settings.text("llm-key-env"))
         imported("httpx2", "openai", "The language model engine openai")
         from pipelines.cascade.llm.server import Server

@@ -61,6 +61,7 @@ def load(settings: Settings) -> Loaded:
     ends = _ends(found.path, fields, tokenizer)
     text = fields if fields.json.get("text_config") is None else fields.inner("text_config")
     conversation.check(text.whole("vocab_size"), ends)
+    folder.check_layers(text, len(SafetensorsFolder(found.path).names()))
     length = building.positions(settings, text.whole("max_position_embeddings", LONGEST), conversation)
     source = Source(
         found.path, conversation, length, device_of(settings.device), getattr(torch, settings.dtype), settings

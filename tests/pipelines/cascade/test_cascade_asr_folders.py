@@ -68,6 +68,30 @@ def test_a_folder_that_is_no_models(tmp_path: Path) -> None:
         found(tmp_path)
 
 
+@pytest.mark.parametrize("model", ["~nobody-has-this-name/whisper", "x" * 300, "/" + "x/" * 3000])
+def test_what_can_be_no_path(model: str) -> None:
+    with pytest.raises(WeightsError, match="There is no folder"):
+        found(model)
+
+
+def test_a_configuration_nested_without_end(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[" * 100_000)
+    with pytest.raises(WeightsError, match="cannot be read as JSON"):
+        found(tmp_path)
+
+
+def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(WeightsError, match="cannot be read: Permission denied"):
+        found(tmp_path)
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(WeightsError, match="cannot be looked at: Permission denied"):
+        found(tmp_path)
+
+
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").touch()
     with pytest.raises(WeightsError, match=r"no \.pt file"):

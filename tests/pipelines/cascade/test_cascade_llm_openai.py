@@ -320,6 +320,9 @@ def test_the_key_is_in_no_record(server: Scripted, monkeypatch: pytest.MonkeyPat
         ({"llm_key_env": KEY}, "not the name of an environment variable"),
         ({"llm_key_env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE, which is not set"),
         ({"llm_timeout": 0.0}, "llm-timeout is 0.0"),
+        ({"llm_timeout": float("nan")}, "llm-timeout is nan"),
+        ({"llm_timeout": float("inf")}, "llm-timeout is inf"),
+        ({"llm_temperature": float("inf")}, "llm-temperature is inf"),
         ({"llm_temperature": -1.0}, "llm-temperature is -1.0"),
     ],
 )

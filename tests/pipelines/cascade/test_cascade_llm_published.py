@@ -219,11 +219,11 @@ def no_configuration(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda _: None, "is empty, but no config.json"),
-        (no_configuration, r"holds files README\.md, adapter\.safetensors, but no config\.json"),
+        (lambda _: None, "holds nothing and no config.json"),
+        (no_configuration, r"holds files README\.md, adapter\.safetensors and no config\.json"),
         (whisper, r"no causal language model: its config\.json is of a 'whisper' \(WhisperForConditionalGeneration\)"),
         (vits, r"no causal language model: its config\.json has no model_type \(its 'model' is 'vits'\)"),
-        (pickled, r"holds files config\.json, pytorch_model\.bin, but no \*\.safetensors.*a pickle may run code"),
+        (pickled, r"holds files config\.json, pytorch_model\.bin and no \*\.safetensors.*a pickle may run code"),
         (with_code, r"of a 'own' that brings its own code, and no code of a checkpoint is run"),
         (classifier, r"of a 'llama' \(LlamaForSequenceClassification\)"),
     ],
@@ -312,3 +312,33 @@ def test_a_prompt_that_does_not_begin_like_the_others_is_taken_in_whole(copied: 
     assert prompts["hello"][: len(head)] == head != prompts["an odd one"][: len(head)]
     for said in ("hello", "an odd one", "hello"):
         assert reply(model, said) == generated(copied, said, prompts[said])
+
+
+@pytest.mark.parametrize("decoder", ["auto", "own", "transformers"])
+def test_more_layers_than_there_are_tensors_are_not_built(copied: Path, decoder: str) -> None:
+    llm_folders.change(copied / "config.json", num_hidden_layers=10**9)
+    with pytest.raises(
+        WeightsError, match=r"num_hidden_layers is 1000000000, but the files beside it hold \d+ tensors"
+    ):
+        loaded(copied, llm_decoder=decoder)
+
+
+def test_a_recogniser_is_no_language_model(tmp_path: Path) -> None:
+    """Its decoder counts as a causal model in transformers, and would answer nothing at all."""
+    import whisper_made
+
+    with pytest.raises(WeightsError, match=r"holds no causal language model: its config\.json is of a 'whisper'"):
+        loaded(whisper_made.write(tmp_path))
+
+
+def test_what_a_library_says_is_one_sentence_with_its_point(copied: Path) -> None:
+    llm_folders.change(copied / "config.json", hidden_size="48")
+    with pytest.raises(WeightsError, match=r"field 'hidden_size': TypeError: .*expected int") as raised:
+        loaded(copied, llm_decoder="transformers")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("model", ["~nobody-has-this-name/llama", "/" + "x" * 300])
+def test_what_can_be_no_path(model: str) -> None:
+    with pytest.raises(WeightsError, match="There is no folder"):
+        loaded(model)
