@@ -1,0 +1,125 @@
+"""One turn of a run with everything that is known of it, checked: what the trace formats are written from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.errors import RunError, UsageError
+from bench.metrics.critical_path import Part, critical_path
+from bench.metrics.player import media_ns
+from bench.record.schema import Evidence, LabelPlan, Segment, Turn
+from bench.record.store import Run
+from bench.timing.spans import HandOff, StageSpan, Text, TurnTrace
+
+LONGEST_NS = 2**50
+"""13 days: times within it stay whole nanoseconds as a float of microseconds. No turn takes that long."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneTurn:
+    """A turn, its evidence and its critical path; all stretches run forwards and lie within `LONGEST_NS`."""
+
+    run: Run
+    plan: LabelPlan
+    segment: Segment
+    turn: Turn
+    evidence: Evidence
+    path: tuple[Part, ...]
+    start_ns: int
+    """The earliest moment of the turn; with file input and no earlier work, t0."""
+    end_ns: int
+    """The latest one, the end of playback included."""
+
+    @property
+    def trace(self) -> TurnTrace:
+        """What the instrumentor saw."""
+        return self.evidence.trace
+
+    @property
+    def t0_ns(self) -> int:
+        """Where the clock of this turn starts."""
+        return self.evidence.delivery.t0_ns
+
+    def wall_ns(self, at_ns: int) -> int:
+        """A moment as ns since 1970, by the anchor of the turn's segment."""
+        return self.segment.wall_ns + at_ns - self.segment.monotonic_ns
+
+    def let_go_in(self, hand_off: HandOff) -> StageSpan | None:
+        """The innermost span of the stage that let an item go, on its thread: one that was at work before, if any."""
+        at_work = [
+            span
+            for span in self.trace.spans
+            if (span.thread, span.stage) == (hand_off.thread, hand_off.stage)
+            and span.start_ns <= hand_off.at_ns <= span.end_ns
+        ]
+        return max(
+            at_work, key=lambda span: (span.start_ns < hand_off.at_ns, span.start_ns, -span.end_ns), default=None
+        )
+
+
+def one_turn(run: Run, number: int) -> OneTurn:
+    """The turn of that number. Raises `UsageError` if there is none, `RunError` if its trace makes no sense."""
+    turn = next((turn for turn in run.turns if turn.turn == number), None)
+    if turn is None:
+        numbers = [turn.turn for turn in run.turns]
+        there = f"it has turns {min(numbers)} to {max(numbers)}" if numbers else "it has none"
+        raise UsageError(f"{run.path} has no turn {number}: {there}. turns.jsonl and `bench export` list them.")
+    plan = next(plan for plan in run.manifest.labels if plan.label == turn.label)
+    segment = next((segment for segment in run.segments if segment.segment == turn.segment), None)
+    if segment is None:
+        raise RunError(f"{run.path}: segment {turn.segment}, in which turn {number} was, is missing. It is damaged.")
+    evidence = run.evidence(turn)
+    if (evidence.turn, evidence.label) != (turn.turn, turn.label):
+        raise RunError(
+            f"{run.path}: where the trace of turn {number} should be, that of another turn stands. It is damaged."
+        )
+    start_ns, end_ns = _extent(evidence, number)
+    path = critical_path(evidence.trace, evidence.delivery.t0_ns)
+    return OneTurn(run, plan, segment, turn, evidence, path, start_ns, end_ns)
+
+
+def playback(trace: TurnTrace) -> Iterator[tuple[str, int, int]]:
+    """What a player without pre-roll does, one stretch per packet: (`playing` or `stalled`, start, end) in ns."""
+    reached_ns = trace.packets[0].at_ns if trace.packets else 0
+    for packet in trace.packets:
+        if packet.at_ns > reached_ns:
+            yield "stalled", reached_ns, packet.at_ns
+            reached_ns = packet.at_ns
+        yield "playing", reached_ns, reached_ns + media_ns(packet)
+        reached_ns += media_ns(packet)
+
+
+def timed_texts(trace: TurnTrace) -> Iterator[Text]:
+    """The texts that have a time; in runs that were written before they had one it is 0."""
+    return (text for text in trace.texts if text.at_ns)
+
+
+def _extent(evidence: Evidence, number: int) -> tuple[int, int]:
+    """The earliest and the latest moment. Raises `RunError` for stretches that run backwards or never end."""
+    delivery, trace = evidence.delivery, evidence.trace
+    if any(packet.sample_rate <= 0 or packet.samples < 0 for packet in trace.packets):
+        raise RunError(f"The trace of turn {number} makes no sense: a packet has no sample rate or no length.")
+    stretches = [
+        *((span.start_ns, span.end_ns) for span in trace.spans),
+        *((span.gpu.start_ns, span.gpu.end_ns) for span in trace.spans if span.gpu is not None),
+        *((wait.start_ns, wait.end_ns) for wait in trace.waits),
+        *((start_ns, end_ns) for _, start_ns, end_ns in playback(trace)),
+        (delivery.start_ns, max(delivery.start_ns, delivery.last_frame_ns)),
+    ]
+    moments = [
+        delivery.t0_ns,
+        *(hand_off.at_ns for hand_off in trace.hand_offs),
+        *(mark.at_ns for mark in trace.marks),
+        *(text.at_ns for text in timed_texts(trace)),
+        *(packet.at_ns for packet in trace.packets),
+        *(span.first_output_ns for span in trace.spans if span.first_output_ns is not None),
+        *(ns for stretch in stretches for ns in stretch),
+    ]
+    start_ns, end_ns = min(moments), max(moments)
+    if any(start_ns > end_ns for start_ns, end_ns in stretches) or end_ns - start_ns > LONGEST_NS:
+        raise RunError(
+            f"The trace of turn {number} makes no sense: something in it ends before it begins, or takes days. "
+            "It cannot be drawn; `bench recompute` says whether the run's figures still follow from its traces."
+        )
+    return start_ns, end_ns

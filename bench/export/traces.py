@@ -1,0 +1,44 @@
+"""Turns of a run as traces for other tools: the formats by name, and the file they are written to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RunError, UnknownName, UsageError
+from bench.export.one_turn import OneTurn, one_turn
+from bench.export.otlp import otlp
+from bench.export.perfetto import perfetto
+from bench.record.store import Run
+
+FORMATS: dict[str, Callable[[OneTurn], dict[str, Any]]] = {"perfetto": perfetto, "otel": otlp}
+ALL = "all"
+
+
+def trace_lines(run: Run, turn: str, form: str) -> Iterator[str]:
+    """A turn by number, or `all` of them, as one line of JSON each.
+
+    Raises `UnknownName` for a format that there is not, `UsageError` for a turn that there is not or if `all` are asked
+    for in a format of one turn, `RunError` if a turn's trace is damaged.
+    """
+    if form not in FORMATS:
+        raise UnknownName("trace format", form, FORMATS)
+    if turn == ALL and form == "perfetto":
+        raise UsageError("A Perfetto trace holds one turn: give its number with --turn, or use --format otel.")
+    if turn != ALL and not turn.isdecimal():
+        raise UsageError(f"--turn takes a number or 'all', not '{turn}'. `bench export` lists a run's turns.")
+    numbers = [each.turn for each in run.turns] if turn == ALL else [int(turn[:18])]
+    for number in numbers:
+        yield json.dumps(FORMATS[form](one_turn(run, number)), separators=(",", ":"), allow_nan=False)
+
+
+def write_traces(run: Run, turn: str, form: str, out: Path) -> Path:
+    """Write `trace_lines` to a file. Raises what they do before it is touched, and `RunError` if that fails."""
+    lines = list(trace_lines(run, turn, form))
+    try:
+        out.write_text("".join(f"{line}\n" for line in lines), "ascii")
+    except OSError as error:
+        raise RunError(f"Cannot write {out}: {error.strerror}. Choose another file.") from error
+    return out
