@@ -1,0 +1,173 @@
+"""What the instrument adds to the first packet: turns with and without it in pairs, beside the bound that runs state.
+
+`OMP_WAIT_POLICY=PASSIVE make bench` prints a line per demo pipeline. The bound is cost per recording x recordings
+(`bench/tax.py`); the pairs would contradict it if their whole interval lay above it. With some tens of pairs the
+interval is far wider than the tax: it can catch a gross error of the bound, not measure the tax itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench import registry
+from bench.corpus.load import load_corpus
+from bench.metrics.instrument import recordings
+from bench.pipeline import Packet, Pipeline, Samples, Settings
+from bench.run.speech import HeardSpeech
+from bench.stats.bootstrap import Estimate
+from bench.stats.paired import paired_ratio
+from bench.timing.clock import MonotonicClock
+from bench.timing.cost import event_cost_ns
+from bench.timing.spans import HandOff
+from bench.timing.trace import Trace
+
+CLOCK = MonotonicClock()
+PAIRS, GOAL = 40, 0.005
+
+
+class Nothing:
+    """A stage, a hop or a wait of which no record is made."""
+
+    def first_output(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+    def keep(self) -> None: ...
+
+    def released(self, hand_off: HandOff | None) -> None: ...
+
+    def worked(self, start_ns: int, end_ns: int) -> None: ...
+
+    def __enter__(self) -> Nothing:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Off(Trace):
+    """A trace that records nothing and reads no clock."""
+
+    _nothing, _hand_off = Nothing(), HandOff(0, "", 0, 0)
+
+    def stage(self, stage: str, **_: Any) -> Any:
+        return self._nothing
+
+    def hop(self, stage: str) -> Any:
+        return self._nothing
+
+    def hand_off(self, stage: str) -> HandOff:
+        return self._hand_off
+
+    def device_wait(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def mark(self, name: str) -> None: ...
+
+    def text(self, kind: str, text: str) -> None: ...
+
+
+Turn = Callable[[Trace], Iterator[Packet]]
+
+
+def first_packet_s(turn: Turn, trace: Trace) -> float:
+    start = time.perf_counter()
+    packets = turn(trace)
+    packet = next(packets)
+    trace.packet(len(packet.samples), packet.sample_rate, packet.after)
+    seconds = time.perf_counter() - start
+    packets.close()  # type: ignore[attr-defined]
+    return seconds
+
+
+def on_over_off(turn: Turn, pairs: int, on: Callable[[Any], Trace] = Trace) -> Estimate:
+    """Ratio of the times to the first packet, in pairs of alternating order."""
+    taken: dict[Any, list[float]] = {on: [], Off: []}
+    for pair in range(pairs):
+        for way in (on, Off) if pair % 2 else (Off, on):
+            taken[way].append(first_packet_s(turn, way(CLOCK)))
+    found = paired_ratio(taken[Off], taken[on], range(pairs))
+    assert found is not None
+    return found
+
+
+def bound(turn: Turn) -> float:
+    """What `bench show` would state for such a turn: dearest cost x recordings, over the time to the first packet."""
+    trace = Trace(CLOCK)
+    begin_ns = CLOCK.now_ns()
+    seconds = first_packet_s(turn, trace)
+    until_ns = begin_ns + round(seconds * 1e9)
+    return event_cost_ns(CLOCK) * recordings(trace.finish(), begin_ns, until_ns) / (until_ns - begin_ns)
+
+
+def contradicts(pairs: Estimate, at_most: float) -> bool:
+    """Whether even the low end of the interval lies above the bound."""
+    assert pairs.interval is not None
+    return pairs.interval.low - 1 > at_most
+
+
+def loaded(name: str) -> Pipeline:
+    declaration, options = registry.check_options(name, {})
+    if registry.missing(declaration):
+        pytest.skip(f"{name} is not installed")
+    pipeline = registry.pipeline(name)(Settings(options=options))
+    pipeline.load()
+    return pipeline
+
+
+@pytest.mark.parametrize("name", ["direct", "cascade"])
+def test_the_demo_pipelines_pay_what_is_stated(
+    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    speech = load_corpus("demo", limit=1).utterances[0].speech()
+    pipeline = loaded(name)
+
+    def turn(trace: Trace) -> Iterator[Packet]:
+        return pipeline.respond(heard(speech), trace)
+
+    try:
+        for _ in range(3):
+            first_packet_s(turn, Off(CLOCK))
+        at_most = bound(turn)
+        pairs = benchmark.pedantic(on_over_off, (turn, PAIRS), rounds=1)
+    finally:
+        pipeline.close()
+    low, high = pairs.interval.low - 1, pairs.interval.high - 1
+    line = f"{name}: bound {at_most:.3%} (goal {GOAL:.1%}); pairs {pairs.value - 1:+.2%} ({low:+.2%} to {high:+.2%})"
+    benchmark.extra_info["tax"] = line
+    with capsys.disabled():
+        sys.stdout.write(f"\n{line}")
+    assert at_most < GOAL
+    assert not contradicts(pairs, at_most)
+
+
+def heard(samples: Samples) -> HeardSpeech:
+    speech = HeardSpeech(CLOCK, "en")
+    speech.hear(samples)
+    speech.end()
+    return speech
+
+
+class Dear(Trace):
+    """An instrument that costs more than its bound says."""
+
+    def hand_off(self, stage: str) -> HandOff:
+        time.sleep(0.001)
+        return super().hand_off(stage)
+
+
+def test_pairs_contradict_a_bound_that_is_too_low() -> None:
+    pipeline = registry.pipeline("scripted")(Settings(options={"script": "hear; tts 3; packet 50"}))
+    silence = np.zeros(160, np.float32)
+
+    def turn(trace: Trace) -> Iterator[Packet]:
+        return pipeline.respond(heard(silence), trace)
+
+    assert contradicts(on_over_off(turn, 12, Dear), bound(turn))
