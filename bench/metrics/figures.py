@@ -108,7 +108,9 @@ def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:
 def _start_figures(evidence: Evidence) -> dict[str, int | float]:
     """How far the other starts of the clock lie from the end of speech."""
     starts = all_starts(evidence)
-    figures: dict[str, int | float] = {"last_frame_delay": starts["last_frame"] - starts["speech_end"]}
+    figures: dict[str, int | float] = {}
+    if "last_frame" in starts:
+        figures["last_frame_delay"] = starts["last_frame"] - starts["speech_end"]
     if any(mark.name == ENDPOINT for mark in evidence.trace.marks):
         figures["endpointing_delay"] = starts["endpoint"] - starts["speech_end"]
     if "request" in starts:

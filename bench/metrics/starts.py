@@ -29,9 +29,7 @@ def all_starts(evidence: Evidence) -> dict[Start, int]:
     decided = min((mark.at_ns for mark in trace.marks if mark.name == ENDPOINT), default=delivery.t0_ns)
     complete_ns = max(decided, delivery.last_frame_ns)
     begun = [span.start_ns for span in trace.spans if span.stage != ENDPOINT and span.start_ns >= complete_ns]
-    found: dict[Start, int] = {
-        "speech_end": delivery.t0_ns,
-        "last_frame": delivery.last_frame_ns,
-        "endpoint": decided,
-    }
+    found: dict[Start, int] = {"speech_end": delivery.t0_ns, "endpoint": decided}
+    if delivery.last_frame_ns >= delivery.t0_ns:  # else the turn was over before all speech was delivered
+        found["last_frame"] = delivery.last_frame_ns
     return found | ({"request": min(begun)} if begun else {})

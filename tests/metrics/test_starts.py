@@ -54,3 +54,12 @@ def test_without_a_detector_the_endpoint_is_the_end_of_speech() -> None:
 def test_a_start_that_did_not_happen_gives_way_to_the_end_of_speech() -> None:
     seen = replace(SEEN, start="request", trace=replace(SEEN.trace, spans=()))
     assert turn_figures(seen).figures["first_packet_latency"] == 1000
+
+
+def test_speech_that_was_never_delivered_whole_has_no_last_frame() -> None:
+    for delivery in (Delivery(1000, 0, 600, (1,)), Delivery(1000, 0, 0, ())):
+        seen = replace(SEEN, start="last_frame", delivery=delivery)
+        assert "last_frame" not in all_starts(seen)
+        found = turn_figures(seen).figures
+        assert "last_frame_delay" not in found
+        assert found["first_packet_latency"] == 1000
