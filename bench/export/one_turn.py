@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bench.errors import RunError, UsageError
 from bench.metrics.critical_path import Part, critical_path
 from bench.metrics.player import media_ns
+from bench.metrics.starts import all_starts, start_ns
 from bench.record.schema import Evidence, LabelPlan, Segment, Turn
 from bench.record.store import Run
 from bench.timing.spans import HandOff, StageSpan, Text, TurnTrace
@@ -26,9 +27,9 @@ class OneTurn:
     turn: Turn
     evidence: Evidence
     path: tuple[Part, ...]
-    start_ns: int
-    """The earliest moment of the turn; with file input and no earlier work, t0."""
-    end_ns: int
+    begins_ns: int
+    """The earliest moment of the turn: with file input t0, unless something was at work before."""
+    ends_ns: int
     """The latest one, the end of playback included."""
 
     @property
@@ -38,8 +39,8 @@ class OneTurn:
 
     @property
     def t0_ns(self) -> int:
-        """Where the clock of this turn starts."""
-        return self.evidence.delivery.t0_ns
+        """Where the clock of this turn starts, as declared."""
+        return start_ns(self.evidence)
 
     def wall_ns(self, at_ns: int) -> int:
         """A moment as ns since 1970, by the anchor of the turn's segment."""
@@ -74,20 +75,29 @@ def one_turn(run: Run, number: int) -> OneTurn:
         raise RunError(
             f"{run.path}: where the trace of turn {number} should be, that of another turn stands. It is damaged."
         )
-    start_ns, end_ns = _extent(evidence, number)
-    path = critical_path(evidence.trace, evidence.delivery.t0_ns)
-    return OneTurn(run, plan, segment, turn, evidence, path, start_ns, end_ns)
+    begins_ns, ends_ns = _extent(evidence, number)
+    path = critical_path(evidence.trace, start_ns(evidence))
+    return OneTurn(run, plan, segment, turn, evidence, path, begins_ns, ends_ns)
 
 
-def playback(trace: TurnTrace) -> Iterator[tuple[str, int, int]]:
-    """What a player without pre-roll does, one stretch per packet: (`playing` or `stalled`, start, end) in ns."""
-    reached_ns = trace.packets[0].at_ns if trace.packets else 0
-    for packet in trace.packets:
+def playback(evidence: Evidence) -> Iterator[tuple[str, int, int]]:
+    """What the run's player does: (`pre-roll`, `playing` or `stalled`, start, end) in ns, one stretch per packet."""
+    packets = evidence.trace.packets
+    reached_ns = packets[0].at_ns + evidence.pre_roll_ns if packets else 0
+    if packets and evidence.pre_roll_ns:
+        yield "pre-roll", packets[0].at_ns, reached_ns
+    for packet in packets:
         if packet.at_ns > reached_ns:
             yield "stalled", reached_ns, packet.at_ns
             reached_ns = packet.at_ns
         yield "playing", reached_ns, reached_ns + media_ns(packet)
         reached_ns += media_ns(packet)
+
+
+def speech_delivered(evidence: Evidence) -> tuple[int, int] | None:
+    """When delivery of the speech began and ended; `None` if it came at one instant or not as a whole."""
+    start_ns, end_ns = evidence.delivery.start_ns, all_starts(evidence).get("last_frame")
+    return (start_ns, end_ns) if end_ns is not None and start_ns < end_ns else None
 
 
 def timed_texts(trace: TurnTrace) -> Iterator[Text]:
@@ -97,18 +107,18 @@ def timed_texts(trace: TurnTrace) -> Iterator[Text]:
 
 def _extent(evidence: Evidence, number: int) -> tuple[int, int]:
     """The earliest and the latest moment. Raises `RunError` for stretches that run backwards or never end."""
-    delivery, trace = evidence.delivery, evidence.trace
+    trace = evidence.trace
     if any(packet.sample_rate <= 0 or packet.samples < 0 for packet in trace.packets):
         raise RunError(f"The trace of turn {number} makes no sense: a packet has no sample rate or no length.")
     stretches = [
         *((span.start_ns, span.end_ns) for span in trace.spans),
         *((span.gpu.start_ns, span.gpu.end_ns) for span in trace.spans if span.gpu is not None),
         *((wait.start_ns, wait.end_ns) for wait in trace.waits),
-        *((start_ns, end_ns) for _, start_ns, end_ns in playback(trace)),
-        (delivery.start_ns, max(delivery.start_ns, delivery.last_frame_ns)),
+        *((start_ns, end_ns) for _, start_ns, end_ns in playback(evidence)),
+        *([delivered] if (delivered := speech_delivered(evidence)) else []),
     ]
     moments = [
-        delivery.t0_ns,
+        *all_starts(evidence).values(),
         *(hand_off.at_ns for hand_off in trace.hand_offs),
         *(mark.at_ns for mark in trace.marks),
         *(text.at_ns for text in timed_texts(trace)),
@@ -116,10 +126,10 @@ def _extent(evidence: Evidence, number: int) -> tuple[int, int]:
         *(span.first_output_ns for span in trace.spans if span.first_output_ns is not None),
         *(ns for stretch in stretches for ns in stretch),
     ]
-    start_ns, end_ns = min(moments), max(moments)
-    if any(start_ns > end_ns for start_ns, end_ns in stretches) or end_ns - start_ns > LONGEST_NS:
+    begins_ns, ends_ns = min(moments), max(moments)
+    if any(start_ns > end_ns for start_ns, end_ns in stretches) or ends_ns - begins_ns > LONGEST_NS:
         raise RunError(
             f"The trace of turn {number} makes no sense: something in it ends before it begins, or takes days. "
             "It cannot be drawn; `bench recompute` says whether the run's figures still follow from its traces."
         )
-    return start_ns, end_ns
+    return begins_ns, ends_ns

@@ -1,6 +1,6 @@
 """One turn as OpenTelemetry spans: a line of OTLP's JSON, as its file exporter writes and collectors read.
 
-    invoke_agent LABEL       the turn; events are t0, packets, marks and texts; attributes its figures and critical path
+    invoke_agent LABEL       the turn; attributes: its figures and critical path; events: t0, packets, marks, texts
     ├── chat MODEL           the language model's call, if one of its stages worked: first to last of them
     ├── STAGE                one span per stretch of a stage's work on the host
     └── STAGE (GPU)          its part on the device, linked to the stretch that launched it
@@ -23,6 +23,7 @@ from typing import Any
 from bench import __version__
 from bench.errors import RunError
 from bench.export.one_turn import OneTurn, timed_texts
+from bench.metrics.starts import all_starts
 from bench.pipeline import OptionValue
 from bench.record.schema import Turn
 from bench.text import clean
@@ -42,7 +43,7 @@ NS_PER_S = 1_000_000_000
 
 def otlp(one: OneTurn) -> Json:
     """The turn as one `TracesData` object. Raises `RunError` if its moments lie outside of what OTLP can say."""
-    if one.wall_ns(one.start_ns) < 0 or one.wall_ns(one.end_ns) >= LATEST_NS:
+    if one.wall_ns(one.begins_ns) < 0 or one.wall_ns(one.ends_ns) >= LATEST_NS:
         raise RunError(f"{one.run.path}: the clock anchor of segment {one.turn.segment} makes no sense. It is damaged.")
     return {
         "resourceSpans": [
@@ -76,7 +77,7 @@ class _Spans:
 
     def _turn(self) -> Json:
         one = self._one
-        root = self._span(self._root_id, f"invoke_agent {one.turn.label}", one.start_ns, one.end_ns, _turn_facts(one))
+        root = self._span(self._root_id, f"invoke_agent {one.turn.label}", one.begins_ns, one.ends_ns, _turn_facts(one))
         del root["parentSpanId"]
         root["events"] = self._events()
         if one.turn.outcome in ("failed", "timeout", "interrupted"):
@@ -86,6 +87,9 @@ class _Spans:
     def _events(self) -> list[Json]:
         trace = self._one.trace
         events = [self._event("firstpacket.t0", self._one.t0_ns)]
+        events += [
+            self._event(f"firstpacket.start.{start}", at_ns) for start, at_ns in all_starts(self._one.evidence).items()
+        ]
         events += [self._event(f"firstpacket.{clean(mark.name)}", mark.at_ns) for mark in trace.marks]
         events += [
             self._event(
@@ -224,6 +228,7 @@ def _turn_facts(one: OneTurn) -> Json:
         "firstpacket.pipeline": one.plan.pipeline,
         "firstpacket.device": one.plan.device,
         "firstpacket.dtype": one.plan.dtype,
+        "firstpacket.t0": one.evidence.start,
         "firstpacket.input": one.run.manifest.input,
         **{f"firstpacket.figure.{name}": value for name, value in turn.figures.items()},
         **{f"firstpacket.path.{part.stage or 'none'}.{part.kind}": part.ns for part in turn.path},

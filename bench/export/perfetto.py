@@ -1,6 +1,6 @@
 """One turn as trace-event JSON, which ui.perfetto.dev and chrome://tracing open.
 
-    turn N of LABEL   critical path · microphone · moments (marks, first outputs, texts)
+    turn N of LABEL   critical path · microphone · moments (starts, marks, first outputs, texts)
     host              per thread: a track per stage, waits for the GPU, hand-offs that lie outside of their stage
     GPU               a track per stream
     reply             packets · player
@@ -10,8 +10,8 @@ An arrow leads from every hand-off to the stage or packet that began with its it
 Perfetto ties an arrow's ends to the slice that was begun last on their track, so each end stands where that is the
 right one: in the stage's slice, or in one of no length on the thread's track of hand-offs.
 
-Times are microseconds from the turn's first moment: with file input that is t0, with realtime input the beginning of
-speech; t0 is an instant across all tracks, and `from_t0_us` stands with every slice.
+Times are microseconds from the turn's first moment: with file input that is t0 if nothing was at work before, with
+realtime input the beginning of speech; t0 is an instant across all tracks, and `from_t0_us` stands with every slice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.export.lanes import lanes
-from bench.export.one_turn import OneTurn, playback, timed_texts
+from bench.export.one_turn import OneTurn, playback, speech_delivered, timed_texts
+from bench.metrics.starts import all_starts
 from bench.text import clean
 from bench.timing.spans import HandOff, StageSpan
 
@@ -43,14 +44,15 @@ def perfetto(one: OneTurn) -> dict[str, Any]:
     drawing.reply()
     return {
         "displayTimeUnit": "ms",
-        "baseTimeNanoseconds": one.wall_ns(one.start_ns),
+        "baseTimeNanoseconds": one.wall_ns(one.begins_ns),
         "otherData": {
             "run": clean(one.run.manifest.run),
             "turn": one.turn.turn,
             "label": one.turn.label,
             "utterance": clean(one.turn.utterance),
             "outcome": one.turn.outcome,
-            "t0_us": microseconds(one.t0_ns - one.start_ns),
+            "t0": one.evidence.start,
+            "t0_us": microseconds(one.t0_ns - one.begins_ns),
         },
         "traceEvents": drawing.events(),
     }
@@ -94,12 +96,15 @@ class _Drawing:
             for part in one.path
         )
         self._slices("turn", "critical path", path)
-        delivery = one.evidence.delivery
-        if delivery.last_frame_ns > delivery.start_ns:
-            self._slices("turn", "microphone", [("speech", delivery.start_ns, delivery.last_frame_ns, {})])
+        delivered = speech_delivered(one.evidence)
+        if delivered is not None:
+            self._slices("turn", "microphone", [("speech", *delivered, {})])
         track = self._track("turn", "moments")
         self._at(one.t0_ns, {"name": "t0", "ph": "i", "s": "g", **track})
-        moments: list[tuple[str, int, dict[str, Any]]] = [(mark.name, mark.at_ns, {}) for mark in one.trace.marks]
+        moments: list[tuple[str, int, dict[str, Any]]] = [
+            (f"start: {start}", at_ns, {}) for start, at_ns in all_starts(one.evidence).items()
+        ]
+        moments += [(mark.name, mark.at_ns, {}) for mark in one.trace.marks]
         moments += [(text.kind, text.at_ns, {"text": clean(text.text)}) for text in timed_texts(one.trace)]
         moments += [
             (f"first output of {span.stage}", span.first_output_ns, {})
@@ -143,7 +148,7 @@ class _Drawing:
             self._slices("GPU", f"stream {stream}", ran)
 
     def reply(self) -> None:
-        """Packets as they arrived, and a player without pre-roll."""
+        """Packets as they arrived, and the run's player."""
         trace = self._one.trace
         if not trace.packets:
             return
@@ -154,7 +159,7 @@ class _Drawing:
             self._at(
                 packet.at_ns, self._slice((f"packet {number}", packet.at_ns, packet.at_ns, said), track), *arriving
             )
-        self._slices("reply", "player", ((name, start, end, {}) for name, start, end in playback(trace)))
+        self._slices("reply", "player", ((name, start, end, {}) for name, start, end in playback(self._one.evidence)))
 
     def _released(self, span: StageSpan) -> None:
         """The arrow to the end of a wait: a slice of no length marks it, the wait's own may have begun too early."""
@@ -232,7 +237,7 @@ class _Drawing:
         ]
 
     def _ts(self, at_ns: int) -> float:
-        return microseconds(at_ns - self._one.start_ns)
+        return microseconds(at_ns - self._one.begins_ns)
 
     def _at(self, at_ns: int, *events: Event, order: int = BEGINNING) -> None:
         """Put events that belong together at a moment."""

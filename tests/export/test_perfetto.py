@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bench.errors import RunError
 from bench.export.lanes import lanes
 from bench.export.one_turn import LONGEST_NS, OneTurn, one_turn
 from bench.export.perfetto import microseconds, perfetto
+from bench.record.schema import Delivery
 from bench.record.store import Run, read_run
 from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
 
@@ -111,7 +112,7 @@ def answered(run: Run) -> OneTurn:
 def test_any_trace_is_drawn_whole_and_by_the_rules(run: Run, trace: TurnTrace, t0_ns: int) -> None:
     one = turn_of(run, trace, t0_ns)
     seen = Reader().read(perfetto(one))
-    origin = one.start_ns
+    origin = one.begins_ns
 
     def at(*moments: int) -> tuple[int, ...]:
         return tuple(ns - origin for ns in moments)
@@ -213,6 +214,33 @@ def test_speech_before_t0_begins_the_drawing(tmp_path: Path) -> None:
     assert t0_ns == nanoseconds(drawn["otherData"]["t0_us"]) > 0
     (asr,) = [each for each in seen.slices if each.name == "asr"]
     assert asr.start_ns == t0_ns
+
+
+def test_the_player_waits_its_pre_roll(run: Run) -> None:
+    packets = (PacketStamp(10, 20, 1_000_000_000, 0), PacketStamp(45, 20, 1_000_000_000, 0))
+    seen = Reader().read(perfetto(turn_of(run, TurnTrace(packets=packets), pre_roll_ns=5)))
+    assert [(each.name, each.start_ns, each.end_ns) for each in seen.slices if each.track == "player"] == [
+        ("pre-roll", 10, 15), ("playing", 15, 35), ("stalled", 35, 45), ("playing", 45, 65),
+    ]  # fmt: skip
+
+
+def test_a_turn_whose_worker_died_is_drawn_from_its_own_time(run: Run) -> None:
+    """Such a turn has zeros where nothing was delivered."""
+    late = 10**17
+    one = turn_of(run, TurnTrace())
+    evidence = replace(one.evidence, delivery=Delivery(late, 0, 0, ()))
+    again = one_turn(replace(one.run, given=evidence), one.turn.turn)
+    assert again.begins_ns == late
+    assert Reader().read(perfetto(again)).slices == []
+
+
+def test_the_drawing_counts_from_the_declared_start(run: Run) -> None:
+    trace = TurnTrace((StageSpan("asr", 1, 30, 50),), packets=(PacketStamp(60, 1, 1, 1),))
+    one = turn_of(run, trace)
+    one = one_turn(replace(one.run, given=replace(one.evidence, start="request")), one.turn.turn)
+    seen = Reader().read(perfetto(one))
+    assert dict(seen.instants)["t0"] == 30
+    assert next(each.start_ns for each in seen.slices if each.track == "critical path") == 30
 
 
 def test_a_turn_without_an_answer_is_drawn_too(run: Run) -> None:
