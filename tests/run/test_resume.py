@@ -1,9 +1,8 @@
-"""kill -9 of the manager at any moment loses at most the turn in flight."""
+"""Ctrl-C leaves a run that can be gone on with; for kill -9 see test_kills.py."""
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -37,37 +36,6 @@ def bench(*arguments: str) -> subprocess.Popen[bytes]:
         # A test run in the background has SIGINT ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-
-
-def kill_at_random_moments(out: Path, clips: Path, times: int, seed: int) -> None:
-    chance = random.Random(seed)
-    arguments = [*SCRIPTS, "--corpus", str(clips), "--turns", "12", "--warmup", "0", "--out", str(out)]
-    for _ in range(times):
-        process = bench(*arguments)
-        while not out.exists() and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0.0, 1.2))
-        process.kill()
-        process.wait()
-        if (out / "manifest.json").exists():
-            arguments = ["--resume", str(out)]
-        elif out.exists():
-            pytest.skip("killed before the manifest was written")
-    assert bench(*arguments).wait(60) == 0
-
-
-def orders(out: Path) -> list[tuple[int, int, str, str, str]]:
-    turns = [turn for turn in read_run(out).turns if turn.phase == "measured"]
-    return sorted((turn.turn, turn.block, turn.label, turn.utterance, turn.outcome) for turn in turns)
-
-
-def test_a_resumed_run_equals_an_undisturbed_one(tmp_path: Path, clips: Path) -> None:
-    kill_at_random_moments(tmp_path / "disturbed", clips, times=4, seed=0)
-    undisturbed = bench(
-        *SCRIPTS, "--corpus", str(clips), "--turns", "12", "--warmup", "0", "--out", str(tmp_path / "plain")
-    )
-    assert undisturbed.wait(60) == 0
-    assert orders(tmp_path / "disturbed") == orders(tmp_path / "plain")
 
 
 def test_ctrl_c_leaves_a_valid_run(tmp_path: Path, clips: Path) -> None:
