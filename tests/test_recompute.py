@@ -167,9 +167,11 @@ def test_new_and_dropped_metrics_are_definitions_too(run: Path) -> None:
 
 
 def test_a_run_without_versions_is_compared_and_says_so(run: Path) -> None:
+    versioned = recompute(read_run(run))
     edit(run, "segments.jsonl", lambda found: [segment.pop("metrics") for segment in found])
     found = recompute(read_run(run))
-    assert found.equal and found.figures_equal == found.figures
+    assert found.equal and not found.redefined
+    assert found.figures_equal == versioned.figures
     assert "names no versions" in found.notices[0]
 
 
