@@ -35,7 +35,7 @@ def parse(data: str) -> Chunk:
     """Read one event's data. Raises `ServerError` for what is no chunk, or is the server's own report of an error."""
     try:
         said = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ServerError(f"an event of its stream is not JSON: {_short(data)}") from error
     if not isinstance(said, dict):
         raise ServerError(f"an event of its stream is no JSON object: {_short(data)}")
@@ -107,7 +107,8 @@ def _text(delta: Mapping[str, Any], name: str, data: str) -> str:
     value = delta.get(name) or ""
     if not isinstance(value, str):
         raise ServerError(f"an event's {name} is no text: {_short(data)}")
-    return value
+    # JSON can hold half a character (a lone surrogate), which no voice and no file takes.
+    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _usage(said: object) -> tuple[int, int] | None:

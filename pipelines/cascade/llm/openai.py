@@ -28,6 +28,8 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 COUNTS = {"stream_options": {"include_usage": True}}
 PATH = "/chat/completions"
 LONGEST_WAIT_S = 3600
+PIECES_PER_TOKEN = 16
+"""Some servers send the letters of a token one by one; more pieces than that are no reply of `llm-max-tokens`."""
 
 
 class OpenAIServer(LLM):
@@ -88,7 +90,8 @@ class OpenAIServer(LLM):
 
         Raises `ServerError` with the reason in one line.
         """
-        thoughts, ended = Thoughts(), False
+        thoughts, pieces = Thoughts(), 0
+        most = PIECES_PER_TOKEN * self.settings.whole("llm-max-tokens") + PIECES_PER_TOKEN
         marked: set[str] = set()
 
         def mark(name: str) -> None:
@@ -99,11 +102,13 @@ class OpenAIServer(LLM):
         with self._ready().chat(self._body(text), lambda: trace.mark("llm.connected")) as events:
             mark("llm.first_byte")
             for chunk in _chunks(events):
-                ended |= chunk.finished
                 if chunk.usage is not None:
                     trace.text("usage", f"{chunk.usage[0]} prompt tokens, {chunk.usage[1]} reply tokens")
                 if chunk.content or chunk.reasoning:
                     mark("llm.first_token")
+                    pieces += 1
+                    if pieces > most:
+                        raise ServerError("its reply does not end, though llm-max-tokens is past")
                     answer = thoughts.push(chunk.content)
                     if answer:
                         mark("llm.first_answer_token")

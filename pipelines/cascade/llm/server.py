@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from itertools import islice
 from typing import Any
 
 import httpx2
@@ -15,6 +16,12 @@ from pipelines.cascade.llm.chat_stream import ServerError, error_text
 
 MOST_OF_A_BODY = 4096
 """Bytes read of what comes with an error."""
+
+MOST_AFTER_THE_REPLY = 16
+"""Events."""
+
+MOST_OF_A_LISTING = 1 << 20
+"""Bytes."""
 
 Connected = Callable[[], None]
 """Called when a connection had to be made."""
@@ -45,10 +52,10 @@ class Server:
     def models(self) -> tuple[str, ...]:
         """Names of the models that it says it serves. Raises `ServerError`."""
         with self._asked("GET", "/models", None, lambda: None) as response:
-            body = b"".join(response.iter_bytes())
+            body = _read(response, MOST_OF_A_LISTING)
         try:
             return tuple(clean(self._hidden(str(model["id"]))) for model in json.loads(body)["data"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise self._problem("it does not list its models") from error
 
     @contextmanager
@@ -60,9 +67,10 @@ class Server:
         with self._asked("POST", "/chat/completions", body, connected) as response:
             events = (self._hidden(event.data) for event in httpx2.EventSource(response))
             yield events
-            # Read to the end, or the connection could not serve the next turn. The reply is complete already.
+            # Read to the end, or the connection could not serve the next turn. The reply is complete already, so a
+            # stream that has no end is given up, and the next turn connects anew.
             with suppress(httpx2.HTTPError):
-                for _ in events:
+                for _ in islice(events, MOST_AFTER_THE_REPLY):
                     pass
 
     @contextmanager
@@ -107,19 +115,24 @@ def _refusal(response: httpx2.Response, hidden: Callable[[str], str]) -> str:
             f"it answered {response.status_code}, a redirect to {response.headers['location']}, which is not followed "
             "as the key would go along. Give that address with llm-url."
         )
-    body = b""
-    for part in response.iter_bytes():
-        body += part
-        if len(body) >= MOST_OF_A_BODY:
-            break
-    text = hidden(body[:MOST_OF_A_BODY].decode("utf-8", "replace"))
+    text = hidden(_read(response, MOST_OF_A_BODY).decode("utf-8", "replace"))
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     first = next(iter(text.strip().splitlines()), "")[:200]
     reason = error_text(said) if isinstance(said, dict) else first
     return f"it answered {response.status_code}{f': {reason}' if reason else ''}"
+
+
+def _read(response: httpx2.Response, most: int) -> bytes:
+    """The body up to so many bytes."""
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) >= most:
+            break
+    return bytes(body[:most])
 
 
 def _first_line(error: Exception) -> str:

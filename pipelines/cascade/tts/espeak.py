@@ -75,7 +75,14 @@ class Espeak(TTS):
                 return _STOP
             return _STOP if stopped else _GO_ON
 
-        thread = trace.clock.spawn(lambda: chunks.put(_said(self._library, text, keep)), "espeak")
+        def say() -> None:
+            try:
+                problem = _said(self._library, text, keep)
+            except BaseException as error:  # whoever waits for the end must get one
+                problem = error
+            chunks.put(problem)
+
+        thread = trace.clock.spawn(say, "espeak")
         try:
             while (chunk := chunks.get()) is not None:
                 if isinstance(chunk, BaseException):
@@ -94,7 +101,8 @@ def _said(library: Any, text: str, keep: Callable[[Any, int, int | None], int]) 
     """Say the text to `keep`; returns what went wrong, or `None`."""
     callback = _CALLBACK(keep)
     library.espeak_SetSynthCallback(callback)
-    data = text.encode()
+    # It reads up to the first zero.
+    data = text.replace("\0", " ").encode("utf-8", "replace")
     status = library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _UTF8, None, None)
     return RuntimeError(f"espeak-ng could not say {text!r} (status {status})") if status else None
 

@@ -67,6 +67,25 @@ def test_an_error_in_the_callback_is_not_lost(voice: Espeak, monkeypatch: pytest
         list(voice.speak("Hello there.", Trace(MonotonicClock())))
 
 
+def test_an_error_before_the_callback_is_not_lost(voice: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would leave the turn waiting for an end that never comes."""
+
+    def broken(*_: Any) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(espeak, "_said", broken)
+    with pytest.raises(OSError, match="gone"):
+        list(voice.speak("Hello.", Trace(VirtualClock())))
+
+
+def test_what_no_voice_can_say_is_passed_over(voice: Espeak) -> None:
+    def seconds(text: str) -> float:
+        return sum(len(samples) for samples, rate in voice.speak(text, Trace(VirtualClock()))) / 22_050
+
+    assert seconds("Hello \ud800 there.") > 0.3, "half a character"
+    assert seconds("Hello \0 there, my friend.") > 1.5 * seconds("Hello"), "what follows a zero is said too"
+
+
 def test_an_unknown_voice_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"Unknown voice of espeak-ng \(tts-voice\) 'frr'\. Did you mean 'fr"):
         engine(**{"tts-voice": "frr"}).load()

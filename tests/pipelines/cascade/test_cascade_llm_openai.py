@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -205,6 +206,20 @@ def ended_early(answer: Answer) -> None:
     answer.stream([delta("One"), delta(" two")])
 
 
+def endless(again: str, *first: str) -> Callable[[Answer], None]:
+    """Some events, then one again and again."""
+
+    def script(answer: Answer) -> None:
+        answer.begin()
+        with suppress(OSError):
+            for data in first:
+                answer.send(f"data: {data}\n\n".encode())
+            while not answer.server.over.is_set():
+                answer.send(f"data: {again}\n\n".encode())
+
+    return script
+
+
 def endless_line(answer: Answer) -> None:
     answer.begin()
     while not answer.server.over.is_set():
@@ -236,7 +251,10 @@ BAD: list[tuple[Callable[[Answer], None], str]] = [
     ),
     (plain(200, {"choices": []}, Content_Type="application/json"), "text/event-stream"),
     (streamed('{"choices": [', "[DONE]"), "is not JSON"),
+    (streamed("[" * 100_000), "is not JSON"),
     (streamed("[1]"), "no JSON object"),
+    (endless(delta("la la. ")), "does not end, though llm-max-tokens is past"),
+    (endless(delta(reasoning="hm")), "does not end, though llm-max-tokens is past"),
     (streamed('{"choices": 3}'), "no list of objects"),
     (streamed('{"choices": [{"delta": 3}]}'), "delta is no object"),
     (streamed('{"choices": [{"delta": {"content": 3}}]}'), "content is no text"),
@@ -266,6 +284,32 @@ def test_each_failure_is_one_line_and_the_next_turn_is_answered(
     assert len(server.asked) == before + 1, "nothing is tried twice"
     server.script = good
     assert turn(model)[0] == SAID
+
+
+def test_a_reply_is_complete_when_it_says_so_whatever_follows(server: Scripted) -> None:
+    """A stream that is kept open would otherwise hold back the end of the reply, or the whole of a short one."""
+    model = loaded(server)
+    server.script = endless("[DONE]", delta("Fine."), delta(finish="stop"))
+    for _ in range(2):
+        assert turn(model)[0] == ["Fine."]
+
+
+def test_half_a_character_becomes_one_that_can_be_spoken(server: Scripted) -> None:
+    model = loaded(server)
+    server.script = streamed(delta("Well \ud800 done."), delta(finish="stop"))
+    assert turn(model)[0] == ["Well ? done."]
+
+
+def test_a_listing_without_end_is_given_up(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def listing(answer: Answer) -> None:
+        answer.begin("application/json")
+        with suppress(OSError):
+            while not answer.server.over.is_set():
+                answer.send(b"[" * 65_536)
+
+    monkeypatch.setattr(Answer, "do_GET", listing)
+    with pytest.raises(ServerError, match="it does not list its models"):
+        engine(server.url).load()
 
 
 def test_a_turn_that_is_called_off_leaves_nothing_behind(server: Scripted) -> None:

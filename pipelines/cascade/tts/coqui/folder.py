@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import MissingDependency, UnknownName, UsageError, WeightsError
+from pipelines.models import hub
 
 KINDS = ("vits", "xtts")
 NAME = re.compile(r"tts_models/[\w.-]+/[\w.-]+/[\w.-]+")
@@ -38,8 +39,8 @@ def find(model: str, licence_accepted: bool) -> Found:
     Nothing is fetched, and nobody is asked anything. Raises `WeightsError` where there is none or one of another
     kind, `UnknownName` for a name that Coqui never published, `UsageError` for a licence that was not accepted.
     """
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    folder = hub.here(model)
+    if folder is not None and folder.is_dir():
         return _in_folder(folder, model)
     if NAME.fullmatch(model):
         return _in_folder(_published(model, licence_accepted), model)
@@ -104,7 +105,7 @@ def _model_file(folder: Path) -> Path:
 
 
 def _held(folder: Path) -> str:
-    names = sorted(path.name for path in folder.iterdir())
+    names = hub.names(folder)
     if not names:
         return "it is empty"
     return "it holds " + ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
