@@ -69,19 +69,22 @@ class Phrases:
 
     def _end(self) -> int:
         """Where the first complete phrase ends; 0 if there is none yet."""
-        longest = self._end_of_most()
-        for border in self._border.finditer(self._pending, 0, longest or len(self._pending)):
+        longest, until = self._end_of_most()
+        for border in self._border.finditer(self._pending, 0, until):
             phrase = self._pending[: border.end()]
             if not _ABBREVIATION.search(phrase) and len(_WORD.findall(phrase)) >= self._fewest:
                 return border.end()
         return longest
 
-    def _end_of_most(self) -> int:
-        """Where the last word ends that the first phrase may have; 0 while more may follow, or without a limit."""
-        if self._most is None:
-            return 0
-        words = list(islice(_WORD.finditer(self._pending), self._most + 1))
-        return words[self._most - 1].end() if len(words) > self._most else 0
+    def _end_of_most(self) -> tuple[int, int]:
+        """Where the last word ends that the first phrase may have, and where the next one begins.
+
+        0 and the end of the text while more may follow, or without a limit.
+        """
+        words = list(islice(_WORD.finditer(self._pending), self._most + 1)) if self._most is not None else []
+        if self._most is None or len(words) <= self._most:
+            return 0, len(self._pending)
+        return words[self._most - 1].end(), words[self._most].start()
 
 
 def check_first_phrase(first: str) -> None:

@@ -61,6 +61,11 @@ def test_by_words_unless_a_clause_ends_before(words: str, first: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("pieces", [["3。3"], ["3", "。", "3"], ["3。", "3"]])
+def test_a_mark_behind_the_last_word_belongs_to_it(pieces: list[str]) -> None:
+    assert cut(Phrases("1"), pieces) == ["3。", "3"]
+
+
 def test_a_word_is_counted_when_it_is_whole() -> None:
     splitter = Phrases("2")
     assert [splitter.push(piece) for piece in ("a tele", "phone", " rang")] == [[], [], ["a telephone"]]

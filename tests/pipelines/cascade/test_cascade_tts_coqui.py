@@ -421,7 +421,7 @@ def test_in_its_own_process_beside_a_broken_torchaudio_it_sounds_the_same(
     try:
         said: Any = voice.speak(SENTENCE, Trace(MonotonicClock()))
         for samples, _ in streamed[:2]:
-            assert np.array_equal(next(said)[0], samples)
+            np.testing.assert_allclose(next(said)[0], samples, atol=1e-5)  # threads may add up in another order
         said.close()
         assert voice.facts() == {**ana.facts(), "tts_process": "own", "tts_python": sys.executable}
         assert voice.weights() == ana.weights()
