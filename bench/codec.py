@@ -74,14 +74,14 @@ def _decoder(kind: Any) -> Decoder:
 
 def _scalar(kind: type) -> Decoder:
     def check(value: Any, where: str) -> Any:
-        if type(value) is int and abs(value) > LARGEST:
+        if type(value) is float and not math.isfinite(value):
+            raise DecodeError(f"{where}: expected a finite number, found {value}")
+        if type(value) in (int, float) and abs(value) > LARGEST:
             raise DecodeError(f"{where}: the number is too large")
         if kind is float and type(value) is int:
             return float(value)
         if type(value) is not kind:
             raise DecodeError(f"{where}: expected {_name(kind)}, found {_describe(value)}")
-        if kind is float and not math.isfinite(typing.cast(float, value)):
-            raise DecodeError(f"{where}: expected a finite number, found {value}")
         return value
 
     return check

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 from bench.codec import DecodeError, decode, encode
 from bench.errors import RunError
 from bench.record.schema import SCHEMA, Evidence, Manifest, Segment, Turn
-from bench.text import LABEL
+from bench.text import LABEL, clean
 
 T = TypeVar("T")
 MANIFEST, SEGMENTS, TRACES, TURNS, LOCK = "manifest.json", "segments.jsonl", "traces.jsonl", "turns.jsonl", "lock"
@@ -269,9 +269,22 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 def _parse(content: bytes, where: str) -> Any:
     try:
-        return json.loads(content)
+        raw = json.loads(content)
+        # Texts were clean when they were written; what an enemy put there may be anything.
+        return raw if content.isascii() and b"\\u" not in content else _cleaned(raw)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{where}: this is not valid JSON ({error}). The run folder is damaged.") from error
+
+
+def _cleaned(raw: Any) -> Any:
+    """JSON values without characters that no terminal or file should get."""
+    if isinstance(raw, str):
+        return clean(raw)
+    if isinstance(raw, list):
+        return [_cleaned(item) for item in raw]
+    if isinstance(raw, dict):
+        return {clean(key): _cleaned(item) for key, item in raw.items()}
+    return raw
 
 
 def _decoded(kind: type[T], raw: Any, where: str) -> T:

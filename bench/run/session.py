@@ -16,7 +16,7 @@ from bench.corpus.load import load_corpus
 from bench.corpus.utterance import Corpus, Utterance
 from bench.errors import BenchError, RunError, Stopped, UsageError, WorkerError
 from bench.metrics.definitions import versions
-from bench.options import Options, PipelineChoice
+from bench.options import BOUNDS, Options, PipelineChoice
 from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import RunWriter, read_manifest, read_run
@@ -72,10 +72,21 @@ def resume(path: Path, progress: Progress) -> Path:
             f"The corpus {manifest.corpus_source} is not what it was when the run began (its hash differs). "
             "Bring the old one back, or begin a new run."
         )
+    _refuse_endless(path, manifest, len(corpus.utterances))
     with RunWriter.resume(path) as writer:
         before = read_run(path)
         _run(manifest, writer, corpus, before.turns, len(before.segments), progress)
     return path
+
+
+def _refuse_endless(path: Path, manifest: Manifest, utterances: int) -> None:
+    """Raises `RunError` for numbers of turns that nobody can have asked for: planning them alone would fill memory."""
+    for name, asked in (("turns", manifest.turns), ("warmup", manifest.warmup)):
+        least, most = BOUNDS[name]
+        if not 0 <= asked <= max(most, utterances):
+            raise RunError(
+                f"{path} asks for {name} {asked}; from {least} to {most} can be asked for. The run folder is damaged."
+            )
 
 
 def _run(
