@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric, metric
+from bench.metrics.figures import FALSE_ENDPOINT
 from bench.pipeline import Weights
 from bench.record.schema import LabelPlan, Outcome, Phase, Turn
 from bench.record.store import Run
@@ -112,6 +113,11 @@ class LabelSummary:
         """Share of the measured turns in which something was heard; None without measured turns."""
         heard = self.figures["response_latency"].n
         return heard / self.measured if self.measured else None
+
+    @property
+    def false_endpoints(self) -> int:
+        """Measured turns in which the user was taken to have finished too early."""
+        return self.flags.get(FALSE_ENDPOINT, 0)
 
     @property
     def dummy(self) -> bool:

@@ -173,6 +173,14 @@ def test_the_table_shows_no_number_that_the_turns_do_not_carry(summary: Summary)
     assert "p90" not in told
 
 
+def test_an_answer_before_the_user_had_finished_is_in_plain_sight(summary: Summary) -> None:
+    """Its latency is small, or below zero: as a figure alone it would be praised."""
+    early = turn(0, "a", "measured", "answered", -1200, 1, -1190, flags=("false_endpoint",))
+    told = printed(summarise(small_run((early, turn(1, "b", "measured", "answered", 100, 1, 110)))))
+    assert "answered before the user had finished: cascade 1 of 2" in told
+    assert "before the user" not in printed(summary)
+
+
 def test_labels_are_text_in_the_table(summary: Summary) -> None:
     hostile = replace(summary, labels=(replace(summary.labels[0], label="[bold]x[/nope]"),))
     assert "[bold]x[/nope]" in printed(hostile)

@@ -81,6 +81,11 @@ def _notices(run: Run, summary: Summary) -> list[str]:
             said.append(
                 f"{name} has {label.measured} of the {label.asked} measured turns asked for: the run is unfinished."
             )
+        if label.false_endpoints:
+            said.append(
+                f"{name} took the user to have finished too early in {label.false_endpoints} of {label.measured} "
+                "measured turns: it answered part of what was said, and its latencies count from the end of all of it."
+            )
         failed = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
         if failed:
             counts = ", ".join(f"{n} {outcome}" for outcome, n in failed.items())

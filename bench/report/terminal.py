@@ -27,8 +27,16 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
     for label in summary.labels:
         table.add_row(*(Text(cell) for cell in _cells(label, percentiles)))
     dummies = [label.label for label in summary.labels if label.dummy]
-    if dummies:
-        table.caption = Text(f"dummy weights: {', '.join(dummies)}")
+    early = [
+        f"{each.label} {each.false_endpoints} of {each.measured}" for each in summary.labels if each.false_endpoints
+    ]
+    said = [
+        f"{what}: {', '.join(labels)}"
+        for what, labels in (("dummy weights", dummies), ("answered before the user had finished", early))
+        if labels
+    ]
+    if said:
+        table.caption = Text("\n".join(said))
     return table
 
 

@@ -22,7 +22,10 @@ def matched(options: Options) -> tuple[Options, tuple[str, ...]]:
     asking = [choice for choice in options.pipelines if _asks(choice, options.matched)]
     if not asking:
         if options.matched:
-            raise UsageError("--matched makes cascades like the direct pipeline, but no cascade is in this run.")
+            raise UsageError(
+                "--matched makes cascades like the direct pipeline, but this run has none that may be matched "
+                "(matched=false keeps one as it is)."
+            )
         return options, ()
     model = _model(options.pipelines)
     chosen, notices = list(options.pipelines), []

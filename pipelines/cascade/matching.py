@@ -25,7 +25,8 @@ ARCHITECTURE = (
 def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionValue]) -> Match:
     """How a cascade with the options `chosen` is made like `direct` with all its options.
 
-    Raises `UsageError` for a recogniser that has no encoder of that kind, or a language model that is a server's.
+    Raises `UsageError` for a recogniser that has no encoder of that kind, a language model that is a server's, or a
+    model that was named where direct has a dummy.
     """
     asr, llm = str(chosen.get("asr", WHISPERS[0])), str(chosen.get("llm", "transformers"))
     if asr not in WHISPERS or llm != "transformers":
@@ -44,6 +45,12 @@ def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionV
     if direct["weights"] != "dummy":
         return Match(options, same, ("encoder and language model (published weights are those of each)", *ARCHITECTURE))
     size = str(direct["size"])
+    for part in ("asr-model", "llm-model"):
+        if chosen.get(part):
+            raise UsageError(
+                f"direct runs on dummy weights of the size {size}, and {part}={chosen[part]} is no such model. Leave "
+                f"out {part}, or give direct published weights."
+            )
     options |= {"asr-weights": "dummy", "asr-size": ENCODERS[size], "llm-weights": "dummy", "llm-size": size}
     encoder = f"the encoder's dimensions (Whisper {ENCODERS[size]})"
     return Match(

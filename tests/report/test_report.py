@@ -188,6 +188,14 @@ def test_hostile_texts_labels_and_ids_stay_text() -> None:
     assert "{{ 7*7 }}" in page.all_text()
 
 
+def test_an_answer_before_the_user_had_finished_is_in_plain_sight(html: str) -> None:
+    run = sample_run("early")
+    turns = tuple(replace(turn, flags=("false_endpoint",)) if turn.label == "direct" else turn for turn in run.turns)
+    told = Page(render_report([replace(run, turns=turns)])).all_text()
+    assert re.search(r"direct took the user to have finished too early in (\d+) of \1 measured turns", told)
+    assert "too early" not in Page(html).all_text()
+
+
 def test_dummy_weights_are_in_plain_sight() -> None:
     page = Page(render_report([sample_run("dummy", origin="dummy")]))
     assert "times only; unmatched; the answers mean nothing" in page.heading

@@ -64,7 +64,12 @@ def test_published_weights_are_what_they_are() -> None:
             ("cascade,matched=true,asr=pocketsphinx", "direct"),
             "asr=pocketsphinx and llm=transformers cannot be matched",
         ),
-        (("a=direct", "b=scripted"), "no cascade is in this run"),
+        (("cascade,matched=true,llm-model=x", "direct"), "dummy weights of the size tiny, and llm-model=x is no such"),
+        (
+            ("cascade,matched=true,asr=transformers,asr-model=x", "direct"),
+            "asr-model=x is no such model. Leave out asr-model",
+        ),
+        (("a=direct", "b=scripted"), "none that may be matched"),
     ],
 )
 def test_what_cannot_be_matched_is_refused(pipelines: tuple[str, ...], message: str) -> None:
