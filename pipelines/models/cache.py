@@ -22,7 +22,7 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
     `WeightsError` where the cache cannot be written.
     """
     folder = root() / name
-    if folder.is_dir():
+    if _is_filled(folder):
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,10 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
             _appear(growing, folder)
         finally:
             shutil.rmtree(growing, ignore_errors=True)
-    except OSError as error:
+    except Exception as error:
+        # Libraries written in Rust have kinds of their own for a full disk, which name the system's error.
+        if not (isinstance(error, OSError) or "os error" in str(error)):
+            raise
         raise WeightsError(
             f"The generated files {name} cannot be written to the cache folder {folder.parent}: {error}. "
             f"Make room there, or name another folder with the environment variable {CACHE}."
@@ -45,5 +48,10 @@ def _appear(growing: Path, folder: Path) -> None:
     try:
         growing.rename(folder)
     except OSError:
-        if not folder.is_dir():
+        if not _is_filled(folder):
             raise
+
+
+def _is_filled(folder: Path) -> bool:
+    """Whether it is there; what a cleaner of old files has emptied is not."""
+    return folder.is_dir() and any(folder.iterdir())

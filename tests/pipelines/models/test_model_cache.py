@@ -42,6 +42,20 @@ def test_the_first_of_two_builders_wins(folder):
     assert [entry.name for entry in folder.iterdir()] == ["voice"]
 
 
+def test_a_folder_that_was_emptied_is_built_anew(folder):
+    (cached("voice", _writer("first")) / "a.txt").unlink()
+    assert (cached("voice", _writer("second")) / "a.txt").read_text() == "second"
+
+
+def test_a_full_disk_is_explained_whatever_library_meets_it(folder):
+    def fill(at: Path) -> None:
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with pytest.raises(WeightsError, match=f"No space left on device.*Make room.*{CACHE}"):
+        cached("voice", fill)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_cache_that_cannot_be_written_is_explained(folder):
     folder.write_text("a file where the folder should be")
     with pytest.raises(WeightsError, match=CACHE):
