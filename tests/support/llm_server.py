@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 
@@ -70,7 +70,11 @@ class Answer(BaseHTTPRequestHandler):
 
 
 class Scripted(ThreadingHTTPServer):
-    """`script` answers turns, `script_of_warm_up` the one token that is asked for at loading."""
+    """`script` answers turns, `script_of_warm_up` the one token that is asked for at loading.
+
+    `closed` is released for every connection that the server has closed: what it sent last, the end included, has
+    arrived by then.
+    """
 
     daemon_threads = True
     models: tuple[str, ...] = ("tiny",)
@@ -81,11 +85,16 @@ class Scripted(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.connections = 0
+        self.closed = Semaphore(0)
         self.over = Event()
 
     def get_request(self) -> Any:
         self.connections += 1
         return super().get_request()
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.closed.release()
 
     def handle_error(self, *_: Any) -> None: ...
 
