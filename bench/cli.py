@@ -132,7 +132,7 @@ def show(
         from json import dumps
 
         from bench.export.summary_json import summary_json
-        from bench.summary import summarise
+        from bench.summary.summarise import summarise
 
         typer.echo(dumps(summary_json(summarise(found)), indent=1, ensure_ascii=False, allow_nan=False))
     else:
@@ -362,7 +362,7 @@ def _progress(console: Console) -> Any:
 def _show(console: Console, found: Run) -> None:
     from bench.compare import compare_all
     from bench.report.terminal import summary_table
-    from bench.summary import summarise
+    from bench.summary.summarise import summarise
 
     console.print(summary_table(summarise(found)))
     if len(found.manifest.labels) > 1:

@@ -20,7 +20,8 @@ from bench.record.store import Run
 from bench.stats.bootstrap import MIN_CLUSTERS, Estimate, Interval
 from bench.stats.paired import paired_difference, paired_ratio
 from bench.stats.quantiles import median
-from bench.summary import Unit, label_weights, measured_turns, shown_unit, shown_value
+from bench.summary.contents import Unit
+from bench.summary.values import label_weights, measured_turns, shown_unit, shown_value
 
 CAVEAT = "times only; unmatched; the answers mean nothing"
 """Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""

@@ -14,7 +14,8 @@ from bench.pipeline import Stage, Weights
 from bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn
 from bench.record.store import Run
 from bench.report.terminal import summary_table
-from bench.summary import Summary, summarise
+from bench.summary.contents import Summary
+from bench.summary.summarise import summarise
 
 MS = 1_000_000
 
@@ -90,13 +91,25 @@ def test_every_turn_is_counted_in_its_phase(summary: Summary) -> None:
 
 def test_the_path_adds_up_to_the_mean_first_packet(summary: Summary) -> None:
     path = summary.labels[0].path
-    assert [(part.stage, part.role, part.kind, part.ms) for part in path.parts] == [
+    assert [(part.stage, part.role, part.kind, part.mean.value) for part in path.parts] == [
         ("asr", "listen", "host", 45.0),
         ("tts", "speak", "gpu", 105.0),
     ]
     assert path.n == 2
-    assert sum(part.ms for part in path.parts) == path.total_ms == 150
-    assert summary.labels[0].hidden_ms == {"asr": 3.0}
+    assert sum(part.mean.value for part in path.parts) == path.total_ms == 150
+    assert {role: mean.value for role, mean in path.roles.items()} == {"listen": 45.0, "speak": 105.0}
+    assert {stage: mean.value for stage, mean in summary.labels[0].hidden.items()} == {"asr": 3.0}
+
+
+def test_means_of_the_path_have_intervals_over_clips() -> None:
+    turns = [
+        turn(number, f"clip {number}", "measured", "answered", 100 + number, 40, 60 + number) for number in range(8)
+    ]
+    path = summarise(small_run(tuple(turns))).labels[0].path
+    listen, speak = path.roles["listen"].interval, path.roles["speak"].interval
+    assert listen is not None and speak is not None
+    assert (listen.low, listen.high) == (40, 40)  # the same in every turn
+    assert 60 < speak.low < path.roles["speak"].value == 63.5 < speak.high < 67
 
 
 def test_the_cold_start_stands_apart(summary: Summary) -> None:
@@ -134,7 +147,10 @@ def test_json_keeps_its_contract(summary: Summary) -> None:
         "p50_high": None, "p90": None, "p95": None, "p99": None,
         "p50_all": None, "p90_all": None, "p95_all": None, "p99_all": None,
     }  # fmt: skip
-    assert cascade["path"]["parts"][0] == {"stage": "asr", "role": "listen", "kind": "host", "mean": 45.0}
+    assert cascade["path"]["parts"][0] == {
+        "stage": "asr", "role": "listen", "kind": "host", "mean": 45.0, "mean_low": None, "mean_high": None
+    }  # fmt: skip
+    assert cascade["path"]["roles"]["speak"] == {"mean": 105.0, "mean_low": None, "mean_high": None}
     assert cascade["cold"] == {"load": [1500.0, 1600.0], "first_turn": [900.0]}
     assert cascade["weights"] == [{"part": "llm", "origin": "dummy", "source": "seed 1", "detail": ""}]
     assert cascade["outcomes"]["measured"]["timeout"] == 1

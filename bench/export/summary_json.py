@@ -12,8 +12,10 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
       .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
       .metrics.NAME  title unit version n n_missing missing {OUTCOME: n} clips mean p50 p50_low p50_high p90 p95 p99;
                      of the moments of an answer also p50_all p90_all p95_all p99_all (number, null or "infinite")
-      .path          n total parts[] {stage role kind mean}: means over the n turns that have a path; parts add up
-      .hidden        {STAGE: mean}: work before the first packet that was not on the path, over the same turns
+      .path          n total total_low total_high parts[] {stage role kind mean mean_low mean_high}: means over the n
+                     turns that have a path; parts add up
+        .roles       {ROLE: {mean mean_low mean_high}}: the same by role; "" is what no stage accounts for
+      .hidden        {STAGE: {mean mean_low mean_high}}: work before the first packet that was not on the path
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED
+from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
 from bench.stats.quantiles import INTERPOLATION, values_needed
-from bench.summary import PERCENTILES, Figure, LabelSummary, Summary
+from bench.summary.contents import Figure, LabelSummary, Summary
+from bench.summary.figures import PERCENTILES
 
 SCHEMA = 1
 
@@ -77,13 +80,14 @@ def _label_json(label: LabelSummary) -> dict[str, Any]:
         "metrics": {name: _figure_json(figure) for name, figure in label.figures.items()},
         "path": {
             "n": label.path.n,
-            "total": label.path.total_ms,
+            **_mean_json(label.path.total, "total"),
             "parts": [
-                {"stage": part.stage, "role": part.role, "kind": part.kind, "mean": part.ms}
+                {"stage": part.stage, "role": part.role, "kind": part.kind, **_mean_json(part.mean)}
                 for part in label.path.parts
             ],
+            "roles": {role: _mean_json(mean) for role, mean in label.path.roles.items()},
         },
-        "hidden": label.hidden_ms,
+        "hidden": {stage: _mean_json(mean) for stage, mean in label.hidden.items()},
     }
 
 
@@ -103,6 +107,15 @@ def _figure_json(figure: Figure) -> dict[str, Any]:
         "p50_high": interval.high if interval else None,
         **{name: percentile.value for name, percentile in figure.percentiles.items()},
         **{f"{name}_all": _finite(percentile.value) for name, percentile in figure.counting_all.items()},
+    }
+
+
+def _mean_json(mean: Estimate | None, name: str = "mean") -> dict[str, float | None]:
+    interval = mean.interval if mean else None
+    return {
+        name: mean.value if mean else None,
+        f"{name}_low": interval.low if interval else None,
+        f"{name}_high": interval.high if interval else None,
     }
 
 

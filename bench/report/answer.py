@@ -9,7 +9,7 @@ from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
 from bench.report.words import interval, valued
-from bench.summary import LabelSummary, Summary
+from bench.summary.contents import LabelSummary, Summary
 
 MACHINE = ("cpu", "gpu0", "cores_usable", "memory_mib", "os")
 """What of a segment's environment stands on the first screen, as far as it is known."""

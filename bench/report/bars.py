@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 from bench.compare import amount
-from bench.pipeline import Role
-from bench.summary import LabelSummary
+from bench.stats.bootstrap import Estimate
+from bench.summary.contents import LabelSummary
+from bench.summary.path import ROLES
 
-ROLES = (*get_args(Role), "")
-"""Roles in the order of a turn; last, what is no stage and has none."""
 NO_STAGE = "no stage"
 """Shown for time on the path that no stage accounts for."""
 
@@ -43,12 +41,12 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class PathRow:
-    """A part of the path across the labels; None where a label has no such part."""
+    """A part of the path across the labels, ms; None where a label has no such part."""
 
     name: str
     role: str
     kind: str
-    ms: tuple[float | None, ...]
+    means: tuple[Estimate | None, ...]
 
 
 def stacks(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
@@ -65,18 +63,26 @@ def path_rows(labels: Sequence[LabelSummary]) -> tuple[PathRow, ...]:
     for stage, kind in owners:
         found = [parts.get((stage, kind)) for parts in by_label]
         role = next((part.role for part in found if part is not None), "")
-        rows.append(PathRow(stage or NO_STAGE, role, kind, tuple(part.ms if part else None for part in found)))
+        rows.append(PathRow(stage or NO_STAGE, role, kind, tuple(part.mean if part else None for part in found)))
     return tuple(sorted(rows, key=lambda row: ROLES.index(row.role)))
+
+
+def hidden_rows(labels: Sequence[LabelSummary]) -> tuple[PathRow, ...]:
+    """What the labels' stages did beside their paths, stage by stage."""
+    stages = dict.fromkeys(stage for label in labels for stage in label.hidden)
+    return tuple(PathRow(stage, "", "hidden", tuple(label.hidden.get(stage) for label in labels)) for stage in stages)
 
 
 def _stack(label: LabelSummary, longest: float) -> Stack:
     """The name of a stage stands on the widest of its parts."""
-    widest = {part.stage: part for part in sorted(label.path.parts, key=lambda part: part.ms)}
+    widest = {part.stage: part for part in sorted(label.path.parts, key=lambda part: part.mean.value)}
     bars, at = [], 0.0
     for part in label.path.parts:
-        width = 100 * part.ms / longest
+        width = 100 * part.mean.value / longest
         stage = part.stage or NO_STAGE
         name = stage if widest[part.stage] is part else ""
-        bars.append(Bar(at, width, part.role, part.kind, name, f"{stage}, {part.kind}: {amount(part.ms, 'ms')}"))
+        bars.append(
+            Bar(at, width, part.role, part.kind, name, f"{stage}, {part.kind}: {amount(part.mean.value, 'ms')}")
+        )
         at += width
     return Stack(label.label, label.path.n, label.path.total_ms, tuple(bars))

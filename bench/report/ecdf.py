@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
-from bench.summary import definition, measured_turns, shown_value
+from bench.summary.values import definition, measured_turns, shown_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,13 +17,15 @@ from bench.errors import RunError, UsageError
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
 from bench.report.answer import Answer, answer, between_runs
-from bench.report.bars import PathRow, Stack, path_rows, stacks
+from bench.report.bars import PathRow, Stack, hidden_rows, path_rows, stacks
 from bench.report.ecdf import Curve, curves, ecdf_svg
 from bench.report.method import Method, method
 from bench.report.timeline import Timelines, timelines
 from bench.report.turns import TurnRow, texts_are_sampled, turn_rows
 from bench.report.words import estimated, interval, percentile, valued
-from bench.summary import OUTCOMES, PHASES, Summary, definition, summarise
+from bench.summary.contents import OUTCOMES, PHASES, Summary
+from bench.summary.summarise import summarise
+from bench.summary.values import definition
 
 AUDIBLE = "response_latency"
 FIRST_METRICS = (
@@ -50,6 +52,7 @@ class RunPage:
     metrics: tuple[str, ...]
     stacks: tuple[Stack, ...]
     path_rows: tuple[PathRow, ...]
+    hidden_rows: tuple[PathRow, ...]
     timelines: Timelines
     curves: tuple[Curve, ...]
     ecdf: Markup
@@ -107,6 +110,7 @@ def _page(run: Run, anchor: str) -> RunPage:
         metrics=tuple(sorted(names, key=lambda name: FIRST_METRICS.index(name) if name in FIRST_METRICS else 99)),
         stacks=stacks(summary.labels),
         path_rows=path_rows(summary.labels),
+        hidden_rows=hidden_rows(summary.labels),
         timelines=timelines(run),
         curves=drawn,
         ecdf=Markup(ecdf_svg(drawn, anchor)),

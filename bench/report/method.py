@@ -12,7 +12,8 @@ from bench.report.calibration import NEVER, ruler
 from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
 from bench.stats.paired import DIFFERENCE, RATIO
 from bench.stats.quantiles import INTERPOLATION, values_needed
-from bench.summary import NS_PER_MS, PERCENTILES, measured_turns
+from bench.summary.figures import PERCENTILES
+from bench.summary.values import NS_PER_MS, measured_turns
 from bench.tax import tax
 
 Facts = tuple[tuple[str, str], ...]

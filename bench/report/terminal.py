@@ -11,7 +11,7 @@ from rich.text import Text
 from bench.compare import Comparison
 from bench.metrics.definitions import HEADLINE
 from bench.report.words import estimated, percentile, valued
-from bench.summary import LabelSummary, Summary
+from bench.summary.contents import LabelSummary, Summary
 
 COLUMNS = {HEADLINE: "first packet", "response_latency": "audible", "llm_ttft": "LLM token", "rtf_e2e": "RTF"}
 

@@ -14,7 +14,7 @@ from bench.record.store import Run
 from bench.report.bars import Bar
 from bench.report.scale import Scale
 from bench.stats.quantiles import median
-from bench.summary import NS_PER_MS, measured_turns
+from bench.summary.values import NS_PER_MS, measured_turns
 
 AFTER = 1.2
 """The picture ends at this multiple of the latest first packet: what follows it is not what is asked."""

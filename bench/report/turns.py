@@ -9,7 +9,7 @@ from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
 from bench.record.schema import Turn
 from bench.record.store import Run
-from bench.summary import NS_PER_MS
+from bench.summary.values import NS_PER_MS
 
 ALL_TEXTS_UNTIL = 600
 """In runs of more turns than this, texts are read for the first turn of every clip and label only."""

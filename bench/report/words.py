@@ -7,7 +7,7 @@ import math
 from bench.compare import amount, number
 from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 from bench.stats.quantiles import Quantile
-from bench.summary import Unit
+from bench.summary.contents import Unit
 
 NONE = "-"
 

@@ -1,0 +1,134 @@
+"""What a summary holds. Times are milliseconds here (the record keeps nanoseconds)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from bench.metrics.figures import FALSE_ENDPOINT
+from bench.pipeline import Weights
+from bench.record.schema import Outcome, Phase
+from bench.stats.bootstrap import Estimate
+from bench.stats.quantiles import Quantile
+from bench.tax import Tax
+
+PHASES: tuple[Phase, ...] = get_args(Phase)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+Unit = Literal["ms", "ratio", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric of one label over its measured turns, in `unit`; `missing` counts turns without it, by outcome."""
+
+    metric: str
+    title: str
+    unit: Unit
+    version: int
+    n: int
+    missing: dict[str, int]
+    p50: Estimate | None
+    mean: float | None
+    percentiles: dict[str, Quantile]
+    counting_all: dict[str, Quantile] = field(default_factory=dict)
+    """Of the moments of an answer: the same and p50, where a turn that was not answered is infinitely late."""
+
+    @property
+    def n_missing(self) -> int:
+        """Measured turns in which the metric is absent."""
+        return sum(self.missing.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PathMean:
+    """A part of the critical path: what `stage` contributed in the way `kind`, mean over the turns, ms."""
+
+    stage: str
+    role: str
+    kind: str
+    mean: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The mean critical path to the first packet over the `n` turns that have one, ms.
+
+    The parts' means add up to that of `total` (None without turns), and so do those of `roles`; the role of what no
+    stage accounts for is empty.
+    """
+
+    n: int
+    total: Estimate | None
+    parts: tuple[PathMean, ...]
+    roles: dict[str, Estimate]
+
+    @property
+    def total_ms(self) -> float:
+        """0 without turns."""
+        return self.total.value if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cold:
+    """What came before the measured turns: loading, once per segment, and the first packet of cold turns."""
+
+    load_ms: tuple[float, ...]
+    first_turn_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSummary:
+    """Everything a run says of one label."""
+
+    label: str
+    pipeline: str
+    device: str
+    dtype: str
+    asked: int
+    weights: tuple[Weights, ...]
+    outcomes: dict[Phase, dict[Outcome, int]]
+    figures: dict[str, Figure]
+    path: Path
+    hidden: dict[str, Estimate]
+    cold: Cold
+    flags: dict[str, int]
+    tax: Tax | None
+    continuity: dict[str, float | None]
+    """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
+
+    @property
+    def measured(self) -> int:
+        """Measured turns on record, whatever their outcome."""
+        return sum(self.outcomes["measured"].values())
+
+    @property
+    def audible_share(self) -> float | None:
+        """Share of the measured turns in which something was heard; None without measured turns."""
+        heard = self.figures["response_latency"].n
+        return heard / self.measured if self.measured else None
+
+    @property
+    def false_endpoints(self) -> int:
+        """Measured turns in which the user was taken to have finished too early."""
+        return self.flags.get(FALSE_ENDPOINT, 0)
+
+    @property
+    def dummy(self) -> bool:
+        """Whether any weights are random values: then only times mean something."""
+        return any(weights.origin == "dummy" for weights in self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything a run says, label by label."""
+
+    run: str
+    created: str
+    input: str
+    t0: str
+    seed: int
+    corpus: str
+    corpus_sha256: str
+    notices: tuple[str, ...]
+    labels: tuple[LabelSummary, ...]

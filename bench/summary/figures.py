@@ -1,0 +1,63 @@
+"""One metric over a label's measured turns. Figures come from answered turns; the others are counted as missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric
+from bench.record.schema import Turn
+from bench.stats.bootstrap import estimate
+from bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
+from bench.summary.contents import Figure
+from bench.summary.values import definition, shown_unit, shown_value
+
+PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
+ANSWERS = (HEADLINE, "response_latency", "gapless_first_audio")
+"""Metrics that are the moment of an answer: one that never comes is infinitely late."""
+DEFICIT_LIMITS_MS = (50, 100, 200)
+
+
+def metric_names(turns: Iterable[Turn]) -> list[str]:
+    """The headline, the audible latency and whatever else any turn has, in the order of the definitions."""
+    found = {name for turn in turns for name in turn.figures} | {HEADLINE, "response_latency"}
+    listed = [known.name for known in TURN_METRICS if known.name in found]
+    return listed + sorted(found.difference(listed))
+
+
+def figure(known: Metric, turns: Sequence[Turn]) -> Figure:
+    """What `turns`, all of one label and measured, say of one metric."""
+    values, clips, missing = [], [], Counter[str]()
+    for turn in turns:
+        value = shown_value(turn, known)
+        if value is None:
+            missing[turn.outcome] += 1
+        else:
+            values.append(value)
+            clips.append(turn.utterance)
+    return Figure(
+        metric=known.name,
+        title=known.title,
+        unit=shown_unit(known),
+        version=known.version,
+        n=len(values),
+        missing=dict(sorted(missing.items())),
+        p50=estimate(values, clips) if values else None,
+        mean=sum(values) / len(values) if values else None,
+        percentiles={name: supported_quantile(values, q) for name, q in PERCENTILES.items()},
+        counting_all=_counting_all(values, missing.total()) if known.name in ANSWERS else {},
+    )
+
+
+def _counting_all(values: Sequence[float], unanswered: int) -> dict[str, Quantile]:
+    return {name: censored_quantile(values, unanswered, q) for name, q in ({"p50": 0.5} | PERCENTILES).items()}
+
+
+def continuity(turns: Sequence[Turn]) -> dict[str, float | None]:
+    """A reply of one packet cannot stall, so it says nothing; None where no other was given."""
+    deficits = [shown_value(turn, definition("underrun_max")) for turn in turns]
+    known = [deficit for deficit in deficits if deficit is not None]
+    return {
+        f"C{limit}": sum(deficit <= limit for deficit in known) / len(known) if known else None
+        for limit in DEFICIT_LIMITS_MS
+    }

@@ -1,0 +1,64 @@
+"""From a run to what it says, label by label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from bench.metrics.definitions import HEADLINE
+from bench.record.schema import LabelPlan, Outcome, Phase, Turn
+from bench.record.store import Run
+from bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
+from bench.summary.figures import continuity, figure, metric_names
+from bench.summary.path import hidden_work, mean_path
+from bench.summary.values import NS_PER_MS, definition, label_weights
+from bench.tax import tax
+
+
+def summarise(run: Run) -> Summary:
+    """What a run says. Raises `RunError` if a turn holds a figure that has no definition."""
+    manifest = run.manifest
+    return Summary(
+        run=manifest.run,
+        created=manifest.created,
+        input=manifest.input,
+        t0=manifest.t0,
+        seed=manifest.seed,
+        corpus=manifest.corpus,
+        corpus_sha256=manifest.corpus_sha256,
+        notices=manifest.notices + run.notices,
+        labels=tuple(_label(run, plan) for plan in manifest.labels),
+    )
+
+
+def _label(run: Run, plan: LabelPlan) -> LabelSummary:
+    turns = [turn for turn in run.turns if turn.label == plan.label]
+    measured = [turn for turn in turns if turn.phase == "measured"]
+    on_path = [turn for turn in measured if turn.path and turn.outcome == "answered"]
+    return LabelSummary(
+        label=plan.label,
+        pipeline=plan.pipeline,
+        device=plan.device,
+        dtype=plan.dtype,
+        asked=run.manifest.turns,
+        weights=label_weights(run, plan.label),
+        outcomes=_outcomes(turns),
+        figures={name: figure(definition(name), measured) for name in metric_names(measured)},
+        path=mean_path(on_path, plan),
+        hidden=hidden_work(on_path),
+        cold=_cold(run, plan.label, turns),
+        tax=tax(run, plan.label, [turn for turn in measured if turn.outcome == "answered"]),
+        flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
+        continuity=continuity(measured),
+    )
+
+
+def _outcomes(turns: Iterable[Turn]) -> dict[Phase, dict[Outcome, int]]:
+    counted = Counter((turn.phase, turn.outcome) for turn in turns)
+    return {phase: {outcome: counted[phase, outcome] for outcome in OUTCOMES} for phase in PHASES}
+
+
+def _cold(run: Run, label: str, turns: Iterable[Turn]) -> Cold:
+    loads = [facts.load_ns for segment in run.segments for facts in segment.labels if facts.label == label]
+    firsts = [turn.figures[HEADLINE] for turn in turns if turn.phase == "cold" and HEADLINE in turn.figures]
+    return Cold(tuple(ns / NS_PER_MS for ns in loads), tuple(ns / NS_PER_MS for ns in firsts))

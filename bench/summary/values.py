@@ -1,0 +1,50 @@
+"""One label's turns of a run, and their figures in the units that people see."""
+
+from __future__ import annotations
+
+from bench.errors import RunError
+from bench.metrics.definitions import Metric, metric
+from bench.pipeline import Weights
+from bench.record.schema import Turn
+from bench.record.store import Run
+from bench.summary.contents import Unit
+
+NS_PER_MS = 1_000_000
+
+
+def label_weights(run: Run, label: str) -> tuple[Weights, ...]:
+    """All weights a label used in any segment, each once."""
+    facts = [facts for segment in run.segments for facts in segment.labels if facts.label == label]
+    return tuple(dict.fromkeys(weights for each in facts for weights in each.weights))
+
+
+def measured_turns(run: Run, label: str) -> list[Turn]:
+    """A label's turns of phase `measured`, in the order of the record."""
+    return [turn for turn in run.turns if turn.label == label and turn.phase == "measured"]
+
+
+def definition(name: str) -> Metric:
+    """A metric's definition. Raises `RunError` for a name this version does not know."""
+    try:
+        return metric(name)
+    except KeyError:
+        raise RunError(
+            f"The run holds the figure '{name}', which this version does not define. "
+            "Read the run with the version that wrote it, or a newer one."
+        ) from None
+
+
+def shown_value(turn: Turn, known: Metric) -> float | None:
+    """A turn's figure in the unit that summaries show (ns become ms); None where the turn has none.
+
+    Only an answered turn has figures to show: packets of silence, or packets before a failure, are no answer.
+    """
+    value = turn.figures.get(known.name) if turn.outcome == "answered" else None
+    if value is None:
+        return None
+    return value / NS_PER_MS if known.unit == "ns" else float(value)
+
+
+def shown_unit(known: Metric) -> Unit:
+    """The unit that summaries show a metric in."""
+    return "ms" if known.unit == "ns" else known.unit
