@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.pipeline import OptionValue, Stage, Weights
+from bench.record.beside import Beside
 from bench.timing.spans import TurnTrace
 
 SCHEMA = 1
@@ -144,6 +145,8 @@ class Evidence:
     """How long the player waits after the first packet, for the figures of its stalls."""
     audio: str = ""
     """Path of the kept reply, relative to the run folder."""
+    beside: Beside | None = None
+    """What went on beside the turn; `None` where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from typing import Protocol
 from bench.corpus.utterance import Utterance
 from bench.errors import BenchError
 from bench.metrics.figures import turn_figures
+from bench.record.beside import Beside
 from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Segment, Turn
 from bench.record.store import RunWriter
 from bench.run.asking import Reply, Respondent, Rules
 from bench.run.plan import Ask, measured, warm_up
+from bench.run.watch import NoWatch, Watch
 from bench.text import reason
 from bench.timing.spans import TurnTrace
 
@@ -45,12 +47,14 @@ class Manager:
         respondents: Mapping[str, Respondent],
         utterances: Sequence[Utterance],
         progress: Progress,
+        watch: Watch | None = None,
     ) -> None:
         self._manifest = manifest
         self._writer = writer
         self._respondents = respondents
         self._utterances = {utterance.id: utterance for utterance in utterances}
         self._progress = progress
+        self._watch = watch or NoWatch()
         self._rules = Rules(manifest.input, round(manifest.deadline_ms * 1e6))
         self._labels = [plan.label for plan in manifest.labels]
         self._plan = list(measured(self._labels, list(self._utterances), manifest.turns, manifest.seed))
@@ -99,7 +103,9 @@ class Manager:
 
     def _start(self, label: str) -> LabelFacts:
         self._progress.loading(label)
-        return self._respondents[label].start()
+        facts = self._respondents[label].start()
+        self._watch.started(facts)
+        return facts
 
     def _warm_up(self, labels: Sequence[str]) -> None:
         manifest = self._manifest
@@ -124,6 +130,7 @@ class Manager:
         self._progress.begins(ask, self._done, len(self._plan))
         number = ask.turn or self._extra_number()
         respondent = self._respondents[ask.label]
+        self._watch.before()
         try:
             reply = respondent.ask(number, self._utterances[ask.utterance], self._rules, self._audio_path(number))
         except KeyboardInterrupt:
@@ -134,7 +141,7 @@ class Manager:
             # Under a number of its own: the turn itself is asked again when the run is resumed.
             self._commit(ask, self._extra_number(), called_off, flags)
             raise
-        self._commit(ask, number, reply, flags)
+        self._commit(ask, number, reply, flags, self._watch.after())
 
     def _extra_number(self) -> int:
         self._next_extra += 1
@@ -150,7 +157,9 @@ class Manager:
             raise BenchError(f"Cannot make {folder}: {error.strerror}.") from error
         return str((folder / f"turn-{number:06d}.flac").resolve())
 
-    def _commit(self, ask: Ask, number: int, reply: Reply, flags: tuple[str, ...]) -> None:
+    def _commit(
+        self, ask: Ask, number: int, reply: Reply, flags: tuple[str, ...], beside: Beside | None = None
+    ) -> None:
         audio = str(Path("audio") / Path(reply.audio).name) if reply.audio else ""
         evidence = Evidence(
             number,
@@ -163,6 +172,7 @@ class Manager:
             self._manifest.start,
             round(self._manifest.pre_roll_ms * 1e6),
             audio,
+            beside,
         )
         try:
             figures = turn_figures(evidence)

@@ -1,0 +1,49 @@
+"""What went on beside a turn: on the machine around it, read just before and just after, never during it.
+
+Readings that this machine does not give are `None`, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HostBeside:
+    """What the host did between the two readings around a turn; counters are their differences."""
+
+    elapsed_ns: int
+    """Between the two readings: the turn, and what the manager does to ask it."""
+    cores: int
+    """Cores that the run may use: those that all CPU times here are summed over."""
+    others_cpu_ns: int | None = None
+    """CPU time on those cores that was taken by other processes than the run's own."""
+    others_error_ns: int = 0
+    """How far `others_cpu_ns` and `stolen_ns` may be off, for the steps that the system counts in."""
+    stolen_ns: int | None = None
+    """Time in which the hypervisor gave those cores to others."""
+    waited_for_cpu_ns: int | None = None
+    """Time in which threads of the run's processes were ready to go on and had no core, summed over threads."""
+    throttled_periods: int | None = None
+    """Scheduler periods in which the container's CPU quota was used up."""
+    throttled_ns: int | None = None
+    """For how long the quota held the run up, as the system counts it."""
+    major_faults: int | None = None
+    """Pages that the run's processes had to wait for, from disk or swap."""
+    swapped_in: int | None = None
+    """Pages, of all processes."""
+    swapped_out: int | None = None
+    """Pages, of all processes."""
+    cpu_pressure_ns: int | None = None
+    """Time in which any process of the machine waited for a core."""
+    memory_pressure_ns: int | None = None
+    """Time in which any process of the machine waited for memory."""
+    frequency_mhz: float | None = None
+    """Clock of the fastest of those cores, right after the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """All that was seen beside one turn, by kind of watcher."""
+
+    host: HostBeside | None = None

@@ -1,0 +1,38 @@
+"""Looks at the machine just before a turn is asked and just after its reply: outside the turn, in the manager."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bench.record.beside import Beside
+from bench.record.schema import LabelFacts
+
+
+class Watch(Protocol):
+    """Told of every turn by the manager. Nothing it meets may raise: a reading that fails is absent."""
+
+    def started(self, facts: LabelFacts) -> None:
+        """A label's process has loaded, for the first time or again."""
+        ...
+
+    def before(self) -> None:
+        """A turn is about to be asked."""
+        ...
+
+    def after(self) -> Beside | None:
+        """Its reply is there: what went on since `before`; `None` from a watch that looks at nothing."""
+        ...
+
+
+class NoWatch:
+    """Looks at nothing: turns on virtual time have no machine beside them."""
+
+    def started(self, facts: LabelFacts) -> None:
+        """Nothing."""
+
+    def before(self) -> None:
+        """Nothing."""
+
+    def after(self) -> Beside | None:
+        """Nothing."""
+        return None

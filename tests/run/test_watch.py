@@ -1,0 +1,57 @@
+"""The machine is looked at around every turn, outside it, and what was seen is kept with the turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from made import Silence, manifest, request, segment, utterances
+
+from bench.corpus.utterance import Utterance
+from bench.record.beside import Beside, HostBeside
+from bench.record.schema import LabelFacts
+from bench.record.store import RunWriter, read_run
+from bench.run.asking import Reply, Rules
+from bench.run.local import LocalRespondent
+from bench.run.manager import Manager
+from bench.timing.clock import VirtualClock
+
+
+class Diary:
+    """A watch that writes down when it was called."""
+
+    def __init__(self) -> None:
+        self.entries: list[str] = []
+
+    def started(self, facts: LabelFacts) -> None:
+        self.entries.append(f"started {facts.label}")
+
+    def before(self) -> None:
+        self.entries.append("before")
+
+    def after(self) -> Beside | None:
+        self.entries.append("after")
+        return Beside(HostBeside(elapsed_ns=len(self.entries), cores=2))
+
+
+class Told(LocalRespondent):
+    """Writes down when it is asked."""
+
+    diary: Diary
+
+    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
+        self.diary.entries.append("asked")
+        return super().ask(turn, utterance, rules, keep_audio)
+
+
+def test_the_machine_is_looked_at_before_and_after_each_turn(tmp_path: Path) -> None:
+    clips, diary = utterances(2), Diary()
+    script = "hear; tts 5; packet 100"
+    what = manifest({"a": script}, clips)
+    respondent = Told(request("a", script), VirtualClock())
+    respondent.diary = diary
+    with RunWriter.create(tmp_path / "run", what) as writer:
+        Manager(what, writer, {"a": respondent}, clips, Silence(), diary).run((), segment)
+    run = read_run(tmp_path / "run")
+    assert diary.entries == ["started a"] + ["before", "asked", "after"] * len(run.turns)
+    seen = [run.evidence(turn).beside for turn in run.turns]
+    assert [beside.host.elapsed_ns for beside in seen if beside and beside.host] == [4, 7, 10, 13]
