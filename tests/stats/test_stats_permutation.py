@@ -105,6 +105,24 @@ def test_drawn_orders_are_those_of_a_loop_over_all() -> None:
     assert found == pytest.approx(expected, abs=0.01)
 
 
+def test_only_values_of_one_stratum_change_places() -> None:
+    """Of 2 and 3 orders each, six in all: the loop goes through them."""
+    sums = [a + b for a in (1.0, 10.0) for b in (2.0, 300.0, 301.0)]
+    expected = sum(each >= 301.0 for each in sums) / 6
+    found = stratified_test([10.0, 2.0, 301.0], [1.0, 300.0], "abb", "ab", alternative="greater", permutations=20_000).p
+    assert found == pytest.approx(expected, abs=0.01)
+
+
+def test_sums_that_differ_by_rounding_are_equally_extreme() -> None:
+    values = [0.1, 0.2, 0.3, -0.1, -0.2]
+    tenfold = [round(10 * value) for value in values]
+    assert sign_flip_test(values, range(5)).p == sign_flip_test(tenfold, range(5)).p
+
+
+def test_what_no_drawn_permutation_reached_is_still_not_impossible() -> None:
+    assert sign_flip_test([1.0] * 60, range(60), permutations=FEW).p == 1 / (1 + FEW)
+
+
 @pytest.mark.parametrize("clips", [EXACT_CLUSTERS, 24])
 def test_of_two_equal_labels_one_in_twenty_is_called_different(clips) -> None:
     """Three pairs a clip that share their clip's difference; counted one by one they would cry wolf far more often."""
