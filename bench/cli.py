@@ -17,7 +17,7 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.compare import Comparison
+    from bench.compare.comparison import Comparison
     from bench.record.store import Run
 
 INTERRUPTED = 130
@@ -146,7 +146,8 @@ def compare(
     metric: Annotated[str, typer.Option(help="Which metric.")] = "first_packet_latency",
 ) -> None:
     """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs."""
-    from bench.compare import compare_all, compare_same_labels
+    from bench.compare.between import compare_same_labels
+    from bench.compare.within import compare_all
     from bench.record.store import read_run
 
     first = read_run(path)
@@ -360,7 +361,7 @@ def _progress(console: Console) -> Any:
 
 
 def _show(console: Console, found: Run) -> None:
-    from bench.compare import compare_all
+    from bench.compare.within import compare_all
     from bench.report.terminal import summary_table
     from bench.summary.summarise import summarise
 
@@ -370,7 +371,7 @@ def _show(console: Console, found: Run) -> None:
 
 
 def _print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> None:
-    from bench.compare import sentence
+    from bench.compare.words import sentence
     from bench.report.terminal import comparison_table
 
     console.print(comparison_table(comparisons))

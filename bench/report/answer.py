@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.compare import CAVEAT, Comparison, compare_same_labels, sentence
+from bench.compare.between import compare_same_labels
+from bench.compare.comparison import Comparison
+from bench.compare.words import CAVEAT, sentence
 from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run

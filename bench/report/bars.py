@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare import amount
+from bench.compare.words import amount
 from bench.stats.bootstrap import Estimate
 from bench.summary.contents import LabelSummary
 from bench.summary.path import ROLES

@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench import __version__
-from bench.compare import Comparison, amount, compare_all, number
+from bench.compare.comparison import Comparison
+from bench.compare.within import compare_all
+from bench.compare.words import amount, number
 from bench.errors import RunError, UsageError
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from bench.compare import Comparison
+from bench.compare.comparison import Comparison
 from bench.metrics.definitions import HEADLINE
 from bench.report.words import estimated, percentile, valued
 from bench.summary.contents import LabelSummary, Summary

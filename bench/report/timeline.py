@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.compare import amount
+from bench.compare.words import amount
 from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
 from bench.metrics.starts import start_ns

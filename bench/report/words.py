@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bench.compare import amount, number
+from bench.compare.words import amount, number
 from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 from bench.stats.quantiles import Quantile
 from bench.summary.contents import Unit

@@ -5,15 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.compare import (
-    CAVEAT,
-    MATCHED_CAVEAT,
-    compare_all,
-    compare_labels,
-    compare_runs,
-    compare_same_labels,
-    sentence,
-)
+from bench.compare.between import compare_runs, compare_same_labels
+from bench.compare.within import compare_all, compare_labels
+from bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
 from bench.errors import RunError, UnknownName
 from bench.pipeline import Weights
 from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn

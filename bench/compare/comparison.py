@@ -1,0 +1,105 @@
+"""What a comparison holds: `other` against `base` on one metric, from values that were laid side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.errors import UnknownName
+from bench.metrics.definitions import TURN_METRICS, Metric
+from bench.metrics.definitions import metric as metric_by_name
+from bench.record.store import Run
+from bench.stats.bootstrap import Estimate
+from bench.stats.paired import paired_difference, paired_ratio
+from bench.summary.contents import Unit
+from bench.summary.values import label_weights, shown_unit
+
+Pairing = Literal["turn", "clip"]
+Finding = Literal["less", "more", "undecided", "too few"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`other` against `base` on one metric: `other - base`, in `unit`; a negative difference means less."""
+
+    metric: str
+    title: str
+    unit: Unit
+    base: str
+    other: str
+    pairing: Pairing
+    difference: Estimate | None
+    """Median of the paired differences; None without any pair."""
+    ratio: Estimate | None
+    """Exponential of the median paired log ratio, `other / base`; None without pairs or if a value is not positive."""
+    lost: dict[str, int]
+    """Pairs that could not be made, by reason."""
+    dummy: bool
+    matched: bool = False
+    """Whether one label was made like the other in what can be (`--matched`)."""
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs compared."""
+        return self.difference.n if self.difference else 0
+
+    @property
+    def clips(self) -> int:
+        """Number of clips that the pairs come from."""
+        return self.difference.clusters if self.difference else 0
+
+    @property
+    def finding(self) -> Finding:
+        """What the interval of the difference says of `other` against `base`."""
+        if self.difference is None or self.difference.interval is None:
+            return "too few"
+        if self.difference.interval.contains(0.0):
+            return "undecided"
+        return "less" if self.difference.value < 0 else "more"
+
+
+def comparison(
+    known: Metric,
+    names: tuple[str, str],
+    pairing: Pairing,
+    before: Sequence[float],
+    after: Sequence[float],
+    clips: Sequence[str],
+    lost: Mapping[str, int],
+    dummy: bool,
+) -> Comparison:
+    """The second of `names` against the first, from values that belong together place by place, each of a clip."""
+    return Comparison(
+        metric=known.name,
+        title=known.title,
+        unit=shown_unit(known),
+        base=names[0],
+        other=names[1],
+        pairing=pairing,
+        difference=paired_difference(before, after, clips) if before else None,
+        ratio=paired_ratio(before, after, clips) if before else None,
+        lost=dict(sorted(lost.items())),
+        dummy=dummy,
+    )
+
+
+def asked_for(name: str) -> Metric:
+    """A metric's definition by the name that a user gave. Raises `UnknownName`."""
+    try:
+        return metric_by_name(name)
+    except KeyError:
+        known = [known.name for known in TURN_METRICS]
+        raise UnknownName("metric", name, known, "Of a stage: stage.STAGE.host, stage.STAGE.gpu.") from None
+
+
+def check_label(run: Run, label: str) -> None:
+    """Raises `UnknownName` if the run has no such label."""
+    labels = [plan.label for plan in run.manifest.labels]
+    if label not in labels:
+        raise UnknownName("label", label, labels, f"The run is '{run.manifest.run}'.")
+
+
+def any_dummy(sides: Sequence[tuple[Run, str]]) -> bool:
+    """Whether any of the labels ran on random weights: then only times mean something."""
+    return any(weights.origin == "dummy" for run, label in sides for weights in label_weights(run, label))

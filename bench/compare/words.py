@@ -1,0 +1,92 @@
+"""Comparisons in sentences, and numbers, for people."""
+
+from __future__ import annotations
+
+from bench.compare.comparison import Comparison
+from bench.metrics.definitions import HEADLINE
+from bench.stats.bootstrap import MIN_CLUSTERS, Interval
+from bench.summary.contents import Unit
+
+CAVEAT = "times only; unmatched; the answers mean nothing"
+"""Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""
+MATCHED_CAVEAT = CAVEAT.replace("unmatched", "matched")
+"""The same where a label was made like the other one (`bench.run.matching`)."""
+
+REACHED = {
+    HEADLINE: "to the first packet",
+    "response_latency": "to the first audible sample",
+    "gapless_first_audio": "to gapless audio",
+}
+"""Metrics that are the moment of an answer; of these a sentence says sooner or later."""
+
+
+def sentence(comparison: Comparison) -> str:
+    """A comparison in one sentence, for people; `CAVEAT` follows it while any weights are dummies."""
+    difference = comparison.difference
+    if difference is None or difference.interval is None:
+        said = _too_few(comparison)
+    elif comparison.finding == "undecided":
+        said = _undecided(comparison, difference.interval)
+    else:
+        said = _decided(comparison, difference.value, difference.interval)
+    caveat = MATCHED_CAVEAT if comparison.matched else CAVEAT
+    return f"{said} [{caveat}]" if comparison.dummy else said
+
+
+def amount(value: float, unit: Unit) -> str:
+    """A value for people: `412 ms`, `8.3 ms`, `0.412`; unit `count` has no unit to write."""
+    if unit == "ms":
+        return f"{number(value, unit)} ms"
+    return number(value, unit)
+
+
+def number(value: float, unit: Unit) -> str:
+    """As `amount`, without the unit: whole from 100 on, one decimal, below 1 two digits; ratios have three decimals."""
+    if unit == "count" and value == int(value):
+        return f"{value:.0f}"
+    if unit == "ratio":
+        return f"{value:.3f}"
+    if abs(value) < 1:
+        return f"{value:.2g}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
+
+
+def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
+    less = value < 0
+    size = amount(abs(value), comparison.unit)
+    low, high = sorted((abs(interval.low), abs(interval.high)))
+    if comparison.metric in REACHED:
+        word, to_what = "sooner" if less else "later", REACHED[comparison.metric]
+        claim = f"{comparison.other} answers {size} {word} than {comparison.base} {to_what}"
+    else:
+        word, title = "less" if less else "more", comparison.title
+        claim = f"{title} is {size} {word} with {comparison.other} than with {comparison.base}"
+    return f"{claim} (95 % CI {number(low, comparison.unit)} to {number(high, comparison.unit)}, {_basis(comparison)})"
+
+
+def _undecided(comparison: Comparison, interval: Interval) -> str:
+    span = f"95 % CI {number(interval.low, comparison.unit)} to {amount(interval.high, comparison.unit)}"
+    return f"These turns do not show a difference between {_subject(comparison)} ({span}, {_basis(comparison)})"
+
+
+def _too_few(comparison: Comparison) -> str:
+    return (
+        f"Too few turns to tell a difference between {_subject(comparison)}: "
+        f"{_basis(comparison)}, and an interval needs {MIN_CLUSTERS} clips"
+    )
+
+
+def _subject(comparison: Comparison) -> str:
+    where = REACHED.get(comparison.metric, f"in {comparison.title}")
+    return f"{comparison.base} and {comparison.other} {where}"
+
+
+def _basis(comparison: Comparison) -> str:
+    clips = _counted(comparison.clips, "clip")
+    basis = f"{clips} in common" if comparison.pairing == "clip" else f"{_counted(comparison.pairs, 'pair')} on {clips}"
+    lost = sum(comparison.lost.values())
+    return f"{basis}, {lost} lost" if lost else basis
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
