@@ -1,0 +1,97 @@
+"""From a change with its intervals to a verdict.
+
+    regressed       the change lies beyond what is allowed and the noise band, at the 95 % level (one-sided), and its
+                    size is at least the floor
+    same            a change of `resolution` beyond what is allowed is ruled out, at the 97.5 % level (one-sided), or
+                    any change is smaller than the floor
+    improved        it became faster beyond the noise band, at the 95 % level
+    inconclusive    none of these: the turns cannot tell
+
+The band keeps differences that the same code shows against itself (measured by an A/A run) from being called a
+regression; the resolution keeps a gate that saw too little from passing. A slowdown must therefore be shown to fail and
+its absence to pass (as in equivalence testing: Schuirmann 1987, J. Pharmacokinet. Biopharm. 15).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.stats.bootstrap import Interval
+
+Verdict = Literal["improved", "same", "regressed", "inconclusive", "no baseline", "not comparable"]
+
+LEAST_BAND = 0.01
+"""The noise band where no A/A run has shown a wider one: two processes of one program differ by so much at times, since
+their memory lies differently (Mytkowicz et al. 2009, ASPLOS)."""
+
+SHOWN = 0.90
+"""Level of the two-sided interval either end of which is a bound at 95 %: for what is claimed to have changed."""
+RULED_OUT = 0.95
+"""The same at 97.5 %: for what is claimed not to be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is allowed: shares (0.05 is 5 %), and a floor in ms."""
+
+    band: float = LEAST_BAND
+    max_regression: float = 0.0
+    resolution: float = 0.04
+    floor_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A change with what the turns say of it: two-sided intervals at the levels `SHOWN` and `RULED_OUT`."""
+
+    value: float
+    shown: Interval
+    ruled_out: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The candidate against the baseline, over all pairs."""
+
+    pairs: int
+    clips: int
+    ratio: Spread | None
+    """Candidate over baseline; None where a value is not positive."""
+    difference_ms: Spread | None
+    """Candidate minus baseline; None without pairs enough."""
+
+
+def judge(change: Change, rule: Rule) -> Verdict:
+    """What one set of pairs says; whether it must be measured again is not decided here."""
+    difference = change.difference_ms
+    if difference is None:
+        return "inconclusive"
+    if change.ratio is None:
+        return _by_difference(difference, rule)
+    verdict = _by_ratio(change.ratio, rule)
+    if verdict == "regressed" and difference.value < rule.floor_ms:
+        return "same"
+    if verdict == "inconclusive" and difference.ruled_out.high < rule.floor_ms:
+        return "same"
+    return verdict
+
+
+def _by_ratio(ratio: Spread, rule: Rule) -> Verdict:
+    allowed = 1 + rule.max_regression
+    if ratio.shown.low > allowed * (1 + rule.band):
+        return "regressed"
+    if ratio.shown.high < 1 / (1 + rule.band):
+        return "improved"
+    if ratio.ruled_out.high < allowed * (1 + rule.resolution):
+        return "same"
+    return "inconclusive"
+
+
+def _by_difference(difference: Spread, rule: Rule) -> Verdict:
+    """Of values that may be negative, shares mean nothing: only the floor tells what matters."""
+    if difference.shown.low > rule.floor_ms:
+        return "regressed"
+    if difference.ruled_out.high < rule.floor_ms:
+        return "improved" if difference.shown.high < -rule.floor_ms else "same"
+    return "inconclusive"

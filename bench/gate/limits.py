@@ -1,0 +1,152 @@
+"""The limits a gate holds, from `bench.toml`:
+
+    [gate]
+    resolution = "4%"              # a slowdown of so much must be ruled out, or the gate is undecided
+    pairs = 100                    # per round; what fails is measured in a second one
+    allow = ["no-baseline"]        # verdicts that pass with a notice
+
+    [[gate.limit]]
+    metric = "first_packet_latency"
+    max-regression = "0%"          # slower by more than this, beyond the noise, is a regression
+    floor-ms = 5                   # changes smaller than this never are
+
+    [[gate.limit]]
+    metric = "first_packet_latency"
+    statistic = "p95"
+    ceiling-ms = 800
+    label = "direct"               # every label, where none is named
+
+Without a file, or without limits in it, the first packet of every label may not become slower.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from bench.codec import DecodeError, decode
+from bench.errors import UnknownName, UsageError
+from bench.metrics.definitions import HEADLINE, TURN_METRICS, metric
+
+Statistic = Literal["typical", "p50", "p90", "p95", "p99"]
+"""`typical` is the shift of the whole distribution, from pairs; the others are quantiles of the candidate's turns."""
+Allowance = Literal["inconclusive", "no-baseline"]
+
+FILE = Path("bench.toml")
+Kind = TypeVar("Kind")
+
+QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit: on a change against the baseline, or a ceiling that needs none."""
+
+    metric: str = HEADLINE
+    statistic: Statistic = "typical"
+    label: str = ""
+    """Which label; every one, if empty."""
+    max_regression: float = 0.0
+    """Largest share by which it may grow."""
+    floor_ms: float = 0.0
+    """Smaller changes are none."""
+    ceiling_ms: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The limit in a few words."""
+        if self.ceiling_ms is not None:
+            return f"{self.statistic} of {self.metric} at most {self.ceiling_ms:g} ms"
+        allowed = f" by more than {100 * self.max_regression:g} %" if self.max_regression else ""
+        return f"{self.metric} not slower{allowed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything a gate is told."""
+
+    limits: tuple[Limit, ...] = (Limit(),)
+    resolution: float = 0.04
+    pairs: int = 100
+    allow: tuple[Allowance, ...] = ()
+
+
+def read_limits(path: Path | None) -> Limits:
+    """The limits in a file; those in `bench.toml` here, if None is named and it exists. Raises `UsageError`."""
+    if path is None and not FILE.exists():
+        return Limits()
+    path = path or FILE
+    try:
+        content = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"Cannot read the limits in {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    gate = content.get("gate", {})
+    if not isinstance(gate, dict):
+        raise UsageError(f"{path}: write [gate] as a table.")
+    return limits(gate, str(path))
+
+
+def limits(table: Mapping[str, Any], where: str) -> Limits:
+    """Limits from the table `[gate]`. Raises `UsageError`, naming `where`."""
+    values = _named(table, {field.name for field in fields(Limits)} - {"limits"} | {"limit"}, where)
+    wanted = values.pop("limit", [])
+    if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
+        raise UsageError(f"{where}: write each limit as a table [[gate.limit]].")
+    each = tuple(_limit(found, f"{where}, limit {position}") for position, found in enumerate(wanted, 1))
+    values |= {"resolution": share(values["resolution"], f"{where}: resolution")} if "resolution" in values else {}
+    found = replace(_decoded(Limits, values, where), limits=each or (Limit(),))
+    if not 10 <= found.pairs <= 100_000:
+        raise UsageError(f"{where}: pairs must lie between 10 and 100000, not {found.pairs}.")
+    return found
+
+
+def share(value: object, what: str) -> float:
+    """`"5%"` or `0.05`, from 0 to 10 (1000 %). Raises `UsageError`."""
+    try:
+        found = float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else float(str(value))
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 10:
+        raise UsageError(f'{what} must be a share such as "5%" or 0.05, not {value!r}.')
+    return found
+
+
+def _limit(table: Mapping[str, Any], where: str) -> Limit:
+    values = _named(table, {field.name for field in fields(Limit)}, where)
+    if "max_regression" in values:
+        values["max_regression"] = share(values["max_regression"], f"{where}: max-regression")
+    found = _decoded(Limit, values, where)
+    try:
+        metric(found.metric)
+    except KeyError:
+        known = [known.name for known in TURN_METRICS]
+        raise UnknownName("metric", found.metric, known, f"Of a stage: stage.STAGE.host. ({where})") from None
+    if found.floor_ms < 0 or (found.ceiling_ms is not None and found.ceiling_ms <= 0):
+        raise UsageError(f"{where}: floor-ms and ceiling-ms must be positive.")
+    if (found.ceiling_ms is None) != (found.statistic == "typical"):
+        raise UsageError(
+            f"{where}: a ceiling-ms needs a statistic ({', '.join(QUANTILES)}), and a limit on a change has none: "
+            "changes are judged pair by pair."
+        )
+    return found
+
+
+def _named(table: Mapping[str, Any], known: set[str], where: str) -> dict[str, Any]:
+    """The table with Python's names. Raises `UsageError` for a name that is not among them."""
+    values = {key.replace("-", "_"): value for key, value in table.items()}
+    for key in values:
+        if key not in known:
+            raise UnknownName("option", key.replace("_", "-"), (name.replace("_", "-") for name in known), f"({where})")
+    return values
+
+
+def _decoded(kind: type[Kind], values: Mapping[str, Any], where: str) -> Kind:
+    try:
+        return decode(kind, dict(values), where)
+    except DecodeError as error:
+        raise UsageError(f"{error}.") from error

@@ -1,0 +1,56 @@
+import pytest
+
+from bench.errors import UsageError
+from bench.gate.limits import Limit, Limits, limits, read_limits, share
+
+
+def test_without_a_file_the_first_packet_of_every_label_is_held(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_limits(None) == Limits(limits=(Limit("first_packet_latency", "typical"),))
+
+
+def test_what_the_file_says_is_held(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bench.toml").write_text(
+        '[gate]\nresolution = "3%"\npairs = 50\nallow = ["no-baseline"]\n'
+        '[[gate.limit]]\nmetric = "stage.asr.host"\nmax-regression = "10%"\nfloor-ms = 5\nlabel = "cascade"\n'
+        '[[gate.limit]]\nstatistic = "p95"\nceiling-ms = 800\n'
+        "[other]\nis = 'somebody else''s'\n".replace("''", "`")
+    )
+    found = read_limits(None)
+    assert found == Limits(
+        (
+            Limit("stage.asr.host", label="cascade", max_regression=0.1, floor_ms=5.0),
+            Limit("first_packet_latency", "p95", ceiling_ms=800.0),
+        ),
+        resolution=0.03,
+        pairs=50,
+        allow=("no-baseline",),
+    )
+    assert found.limits[1].name == "p95 of first_packet_latency at most 800 ms"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"resolutoin": "4%"}, "resolution"),
+        ({"resolution": "four"}, "share"),
+        ({"pairs": 3}, "10"),
+        ({"pairs": True}, "pairs"),
+        ({"allow": ["regressed"]}, "regressed"),
+        ({"limit": [{"metric": "first_paket_latency"}]}, "first_packet_latency"),
+        ({"limit": [{"statistic": "p95"}]}, "ceiling-ms"),
+        ({"limit": [{"ceiling-ms": 5}]}, "statistic"),
+        ({"limit": [{"statistic": "p95", "ceiling-ms": -1}]}, "positive"),
+        ({"limit": [{"max-regression": -0.1}]}, "share"),
+        ({"limit": [{"max-regression": "nan%"}]}, "share"),
+        ({"limit": {"metric": "x"}}, r"\[\[gate.limit\]\]"),
+    ],
+)
+def test_what_cannot_be_held_is_refused_by_name(table, said) -> None:
+    with pytest.raises(UsageError, match=said):
+        limits(table, "bench.toml")
+
+
+def test_shares_are_written_either_way() -> None:
+    assert share("5%", "x") == share(0.05, "x") == 0.05
