@@ -1,0 +1,39 @@
+import pytest
+
+from bench.gate.judge import Verdict
+from bench.gate.limits import Limit
+from bench.gate.result import EXIT_CODES, Check, GateResult
+
+
+def result(*verdicts: Verdict, allow: tuple[str, ...] = ()) -> GateResult:
+    return GateResult("main", tuple(Check("direct", Limit(), verdict, "why") for verdict in verdicts), allow)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (result("same", "improved"), 0),
+        (result("same", "regressed"), 10),
+        (result("inconclusive", "same"), 11),
+        (result("no baseline"), 12),
+        (result("not comparable", "inconclusive"), 13),
+        (result("not comparable", "regressed"), 10),
+        (result("inconclusive", allow=("inconclusive",)), 0),
+        (result("inconclusive", "no baseline", allow=("inconclusive",)), 12),
+        (result("regressed", allow=("inconclusive", "no-baseline")), 10),
+        (result(), 12),
+        (result(allow=("no-baseline",)), 0),
+    ],
+)
+def test_the_shell_sees_the_worst_that_is_not_allowed(found: GateResult, code: int) -> None:
+    assert found.exit_code == code
+
+
+def test_only_what_is_as_fast_or_faster_passes_by_itself() -> None:
+    assert {verdict for verdict, code in EXIT_CODES.items() if code == 0} == {"same", "improved"}
+    assert not set(EXIT_CODES.values()) & {1, 2, 3, 4, 5}
+
+
+def test_the_worst_is_the_verdict_on_all() -> None:
+    assert result("improved", "same").verdict == "same"
+    assert result("same", "inconclusive", "regressed").verdict == "regressed"
