@@ -88,7 +88,7 @@ class Endpointer:
         if not HYSTERESIS < threshold < 1:
             raise UsageError(f"endpoint-threshold is {threshold:g}, but it must lie between {HYSTERESIS} and 1.")
         if self._settings.text("endpoint") == "vad":
-            self._session = _silero()
+            self._session = silero_session()
 
     def heard(self, speech: Speech, trace: Trace) -> EndedSpeech:
         """The user's speech as far as it counts."""
@@ -247,7 +247,7 @@ class SileroDetector:
         return float(probabilities[0])
 
 
-def _silero() -> Any:
+def silero_session() -> Any:
     """The detector's network, on one thread. Raises `MissingDependency`."""
     package = importlib.util.find_spec("faster_whisper")
     places = package.submodule_search_locations if package is not None else None

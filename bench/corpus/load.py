@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from bench.corpus.audio import Clip, Mark, read_clip
 from bench.corpus.catalogue import list_corpora
+from bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
 from bench.corpus.manifest import Entry, ManifestLine
 from bench.corpus.sources import read_source
 from bench.corpus.speech_end import estimate_speech_end_ms
@@ -26,6 +27,9 @@ SHORTEST_SPEECH_MS = 1.0
 _NOTICES = {
     "estimated": "have an estimated end of speech, not an annotated one, and every latency counts from it; put"
     " speech_end_ms into a manifest to be exact",
+    "disputed": "are flagged: detectors, or one and the end that counts, differ on where their speech ends by more than"
+    f" {FAR_APART_MS:g} ms, and every latency of theirs is as uncertain; `bench corpus check` says which end lies"
+    " where: listen, and correct the manifest if it is wrong",
     "silent": "are silent (never above -60 dBFS), so the answer to them means little",
     "clipped": "are clipped (more than 0.1 % of samples at full scale), which recognisers may mishear",
     "trimmed": "were cut by --trim-to; their text may say more than is heard",
@@ -44,8 +48,9 @@ def load_corpus(source: str, *, trim_to_s: float | None = None, limit: int | Non
     options out of range, `MissingDependency` if a clip needs a library that is not installed.
     """
     _check_options(trim_to_s, limit)
-    name, path = _find(source)
-    loaded = [_load(entry, trim_to_s) for entry in read_source(path)[:limit]]
+    name, path = find_source(source)
+    entries, stored = read_source(path)[:limit], read_estimates(path)
+    loaded = [_load(entry, trim_to_s, stored) for entry in entries]
     utterances = tuple(utterance for utterance, _ in loaded)
     return Corpus(name, source, utterances, _hash(utterances), _notices(loaded))
 
@@ -57,7 +62,8 @@ def _check_options(trim_to_s: float | None, limit: int | None) -> None:
         raise UsageError(f"A corpus of {limit} recordings cannot be run. Give a limit of 1 or more, or none.")
 
 
-def _find(source: str) -> tuple[str, Path]:
+def find_source(source: str) -> tuple[str, Path]:
+    """A corpus's name, and where it lies. Raises `UnknownName`, or `CorpusError` for a path that no system takes."""
     known = {listing.name: listing.folder for listing in list_corpora()}
     if source in known:
         return source, known[source]
@@ -76,7 +82,9 @@ def _exists(path: Path) -> bool:
         ) from error
 
 
-def _load(entry: Entry, trim_to_s: float | None) -> tuple[Utterance, tuple[Mark, ...]]:
+def _load(
+    entry: Entry, trim_to_s: float | None, stored: Mapping[str, EndEstimates]
+) -> tuple[Utterance, tuple[Mark, ...]]:
     try:
         clip = read_clip(entry.audio, trim_to_s=trim_to_s)
         _check_against(entry, clip)
@@ -84,7 +92,8 @@ def _load(entry: Entry, trim_to_s: float | None) -> tuple[Utterance, tuple[Mark,
         if entry.where == str(entry.audio):
             raise
         raise type(error)(f"{entry.where}: {error}") from error
-    return _utterance(entry, clip), clip.marks
+    estimates = stored.get(clip.sha256)
+    return _utterance(entry, clip, estimates.ends_ms if estimates else {}), clip.marks
 
 
 def _check_against(entry: Entry, clip: Clip) -> None:
@@ -102,9 +111,11 @@ def _check_against(entry: Entry, clip: Clip) -> None:
         )
 
 
-def _utterance(entry: Entry, clip: Clip) -> Utterance:
+def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
     line = entry.line
-    end_ms, source = _speech_end(line, clip)
+    clip_ms = len(clip.samples) * 1000 / SAMPLE_RATE
+    within = {name: None if end is None else min(end, clip_ms) for name, end in estimates.items()}
+    end_ms, source = _speech_end(line, clip, within)
     if end_ms < SHORTEST_SPEECH_MS:
         raise CorpusError(
             f"{entry.audio}: speech ends after {end_ms:g} ms, which leaves nothing to hear. Correct speech_end_ms."
@@ -119,15 +130,19 @@ def _utterance(entry: Entry, clip: Clip) -> Utterance:
         language=line.language,
         voice=line.voice,
         licence=line.licence,
+        speech_end_estimates_ms=within,
     )
 
 
-def _speech_end(line: ManifestLine, clip: Clip) -> tuple[float, Literal["annotated", "estimated"]]:
-    """Where speech ends in the clip as it was taken: a clip cut before that ends there, a silent one at its end."""
+def _speech_end(line: ManifestLine, clip: Clip, estimates: Ends) -> tuple[float, Literal["annotated", "estimated"]]:
+    """Where speech ends in the clip as it was taken: a clip cut before that ends there, a silent one at its end.
+
+    An estimate that was stored stays, so that a later version of the detector moves no latency of a checked corpus.
+    """
     clip_ms = len(clip.samples) * 1000 / SAMPLE_RATE
     if line.speech_end_ms is not None:
         return min(line.speech_end_ms, clip_ms), line.speech_end_source
-    return estimate_speech_end_ms(clip.samples) or clip_ms, "estimated"
+    return estimates.get(LEVEL) or estimate_speech_end_ms(clip.samples) or clip_ms, "estimated"
 
 
 def _hash(utterances: Iterable[Utterance]) -> str:
@@ -141,8 +156,12 @@ def _hash(utterances: Iterable[Utterance]) -> str:
 def _notices(loaded: list[tuple[Utterance, tuple[Mark, ...]]]) -> tuple[str, ...]:
     said = []
     for mark, text in _NOTICES.items():
-        ids = [one.id for one, marks in loaded if mark in (*marks, one.speech_end_source)]
+        ids = [one.id for one, marks in loaded if mark in (*marks, one.speech_end_source, *_disputed(one))]
         if ids:
             shown = ", ".join(ids[:_SHOWN]) + (", …" if ids[_SHOWN:] else "")
             said.append(f"{len(ids)} of {len(loaded)} recordings {text} ({shown}).")
     return tuple(said)
+
+
+def _disputed(one: Utterance) -> tuple[str, ...]:
+    return ("disputed",) if spread_ms(one.speech_end_ms, one.speech_end_estimates_ms) > FAR_APART_MS else ()

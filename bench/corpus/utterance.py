@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.pipeline import SAMPLE_RATE, Samples
@@ -23,6 +23,8 @@ class Utterance:
     language: str = "en"
     voice: str = ""
     licence: str = ""
+    speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
+    """What detectors made of the end of speech when `bench corpus check` asked them: `bench.corpus.estimates`."""
 
     @property
     def duration_ms(self) -> float:

@@ -1,4 +1,4 @@
-"""`bench corpus`: makes corpora of synthetic speech from recipes. Plugs into the command line as `corpus`."""
+"""`bench corpus`: makes corpora from recipes, and checks where speech ends. Plugs into the command line as `corpus`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-command = typer.Typer(help="Make corpora of synthetic speech.", no_args_is_help=True)
+command = typer.Typer(help="Make corpora of synthetic speech, and check corpora.", no_args_is_help=True)
 
 
 @command.callback()
 def corpus() -> None:
-    """Make corpora of synthetic speech."""
+    """Make corpora of synthetic speech, and check corpora."""
 
 
 @command.command()
@@ -26,3 +26,31 @@ def build(
     from pipelines.corpora.build import build as run
 
     typer.echo(f"{run(recipe, out)} recordings in {out}")
+
+
+@command.command()
+def check(
+    corpus: Annotated[str, typer.Argument(help="Name, folder, JSONL manifest, question.json or sound file.")],
+    limit_ms: Annotated[float, typer.Option(min=0, help="Flag clips whose ends differ by more.")] = 40.0,
+    json: Annotated[bool, typer.Option("--json", help="All that was found.")] = False,
+    fail: Annotated[bool, typer.Option("--fail/--no-fail", help="Exit with 1 if clips are flagged.")] = True,
+) -> None:
+    """Let two detectors find the end of speech of every clip, store what they say, and flag clips where ends differ."""
+    from bench.errors import CheckFailed
+    from pipelines.corpora.speech_ends import as_json, lines
+    from pipelines.corpora.speech_ends import check as run
+
+    found = run(corpus, limit_ms)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(as_json(found), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        for line in lines(found):
+            typer.echo(line)
+    if found.flagged and fail:
+        raise CheckFailed(
+            f"{len(found.flagged)} of {len(found.clips)} clips of {found.corpus} are flagged: their ends of speech "
+            f"differ by more than {limit_ms:g} ms. Listen to them and correct speech_end_ms in the manifest, or accept "
+            "the difference with --limit-ms or --no-fail; runs will say it."
+        )

@@ -38,7 +38,9 @@ def test_lengths_voices_and_size(demo: Corpus) -> None:
 
 
 def test_every_end_of_speech_is_known_and_followed_by_silence(demo: Corpus) -> None:
-    assert demo.notices == ()
+    (flagged,) = demo.notices
+    assert flagged.startswith("2 of 43 recordings are flagged") and flagged.endswith("(interview, plant).")
+    assert {one.speech_end_source for one in demo.utterances} == {"annotated"}
     for one in demo.utterances:
         end = round(one.speech_end_ms * SAMPLE_RATE / 1000)
         assert np.abs(one.samples[end - 160 : end]).max() > 0.003, one.id

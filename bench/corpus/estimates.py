@@ -1,0 +1,100 @@
+"""What detectors make of where speech ends: kept in a file beside a corpus, by the hash of each recording.
+
+A file of its own, so that a corpus of any form can have one, and so that a manifest holds only what its author wrote.
+`bench corpus check` writes it; loading a corpus reads it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.codec import DecodeError, decode, encode
+from bench.corpus.manifest import parse_json, read_text
+from bench.errors import CorpusError
+
+ESTIMATES = "speech_ends.jsonl"
+LEVEL = "level"
+"""The detector of `bench.corpus.speech_end`: its estimate counts where a manifest names no end."""
+FAR_APART_MS = 40.0
+"""Ends that differ by more than this are worth listening to: they move every latency of the clip by as much."""
+
+_ANYBODY_WRITES = 0o222
+
+Ends = Mapping[str, float | None]
+"""End of speech by detector, ms from the clip's beginning; None where the detector heard no speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndEstimates:
+    """One recording's ends of speech; `id` is for people, the hash finds it again."""
+
+    id: str
+    sha256: str
+    ends_ms: dict[str, float | None]
+
+
+def spread_ms(end_ms: float, estimates: Ends) -> float:
+    """Largest distance between the end that counts and the detectors' ends, and among these.
+
+    0 without detectors, infinite where one of them heard no speech at all.
+    """
+    ends = [end_ms]
+    for estimate in estimates.values():
+        if estimate is None:
+            return math.inf
+        ends.append(estimate)
+    return max(ends) - min(ends)
+
+
+def read_estimates(source: Path) -> dict[str, EndEstimates]:
+    """The estimates that lie beside a corpus's source (see `sources`), by the recordings' hashes; empty without any.
+
+    Raises `CorpusError` for a file that cannot be read or is damaged.
+    """
+    path = place(source)
+    if not path.is_file():
+        return {}
+    lines = [_decode(text, f"{path}:{row}") for row, text in enumerate(read_text(path).split("\n"), 1) if text.strip()]
+    return {line.sha256: line for line in lines}
+
+
+def write_estimates(source: Path, found: Iterable[EndEstimates]) -> Path:
+    """Keep estimates beside a corpus's source, in the place of older ones of the same recordings or ids; the file.
+
+    Raises `OSError` where the folder cannot be written, `CorpusError` if the file that is there is damaged. A folder
+    that nobody may write to is left alone, also by root, whom no permission stops.
+    """
+    new = tuple(found)
+    known = {each.sha256 for each in new} | {each.id for each in new}
+    kept = [each for each in read_estimates(source).values() if not known & {each.sha256, each.id}]
+    path = place(source)
+    if not path.parent.stat().st_mode & _ANYBODY_WRITES:
+        raise PermissionError(errno.EACCES, "its folder is read-only", str(path))
+    path.write_text(
+        "".join(json.dumps(encode(each), ensure_ascii=False) + "\n" for each in (*kept, *new)), encoding="utf-8"
+    )
+    return path
+
+
+def place(source: Path) -> Path:
+    """Where the estimates of a corpus at `source` lie."""
+    return (source if source.is_dir() else source.parent) / ESTIMATES
+
+
+def _decode(text: str, where: str) -> EndEstimates:
+    try:
+        line = decode(EndEstimates, parse_json(text, where), where)
+    except (DecodeError, OverflowError) as error:
+        raise CorpusError(f"{error}. {_REMEDY}") from error
+    for name, end_ms in line.ends_ms.items():
+        if end_ms is not None and end_ms <= 0:
+            raise CorpusError(f"{where}: {name} has speech end at {end_ms:g} ms, where no speech can. {_REMEDY}")
+    return line
+
+
+_REMEDY = "Delete the file, and make it again with: bench corpus check CORPUS"
