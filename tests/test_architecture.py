@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"errors", "codec", "text", "folders"},
     {"plugins", "calibration"},
-    {"timing"},
+    {"timing", "host"},
     {"pipeline"},
     {"registry", "environment", "options", "stats"},
     {"corpus"},

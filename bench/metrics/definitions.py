@@ -83,7 +83,7 @@ STAGE_METRICS = {
 }
 """Templates of the metrics that exist once per stage."""
 
-ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 1}
+ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2}
 """Versions of what a turn's line holds beside its figures: the critical path and its error, hidden work, flags."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
@@ -11,12 +12,13 @@ from bench.metrics.critical_path import Part, critical_path, hidden, summed
 from bench.metrics.instrument import recordings
 from bench.metrics.player import media_ns, play
 from bench.metrics.starts import ENDPOINT, all_starts, start_ns
+from bench.metrics.surroundings import HOST_FLAGS, host_flags
 from bench.record.schema import Evidence, Outcome, PathPart
 from bench.timing.spans import TurnTrace
 
 FALSE_ENDPOINT = "false_endpoint"
-FLAGS = (FALSE_ENDPOINT,)
-"""All flags that rest on a turn's figures; a turn may carry others, of how it was run."""
+FLAGS = (FALSE_ENDPOINT, *HOST_FLAGS)
+"""All flags that are derived from a turn's evidence; a turn may carry others, of how it was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,8 @@ class TurnFigures:
     path: tuple[PathPart, ...]
     path_error_ns: int
     hidden: dict[str, int]
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """What a reader should know: the user was taken to have finished too early."""
-        return (FALSE_ENDPOINT,) if self.figures.get("endpointing_delay", 0) < 0 else ()
+    flags: tuple[str, ...]
+    """What a reader should know, of `FLAGS`."""
 
 
 def turn_figures(evidence: Evidence) -> TurnFigures:
@@ -46,7 +45,13 @@ def turn_figures(evidence: Evidence) -> TurnFigures:
         **_stage_figures(evidence.trace),
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
-    return TurnFigures(figures, parts, _path_error_ns(path), hidden(evidence.trace, t0_ns, path))
+    flags = (*_figure_flags(figures), *host_flags(evidence, t0_ns))
+    return TurnFigures(figures, parts, _path_error_ns(path), hidden(evidence.trace, t0_ns, path), flags)
+
+
+def _figure_flags(figures: Mapping[str, int | float]) -> tuple[str, ...]:
+    """The user was taken to have finished too early."""
+    return (FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
 
 
 def heard_outcome(trace: TurnTrace, levels: tuple[float, ...]) -> Outcome:

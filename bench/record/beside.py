@@ -43,7 +43,26 @@ class HostBeside:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """A stretch of time in which a process collected garbage and did nothing else."""
+
+    start_ns: int
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """Garbage collections of Python in the label's process during the turn."""
+
+    count: int
+    total_ns: int
+    pauses: tuple[Pause, ...] = ()
+    """Those of at least 0.1 ms, in order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Beside:
-    """All that was seen beside one turn, by kind of watcher."""
+    """All that was seen beside one turn, by who saw it."""
 
     host: HostBeside | None = None
+    collections: Collections | None = None

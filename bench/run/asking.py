@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bench.corpus.utterance import Utterance
 from bench.pipeline import OptionValue
+from bench.record.beside import Collections
 from bench.record.schema import Delivery, InputMode, LabelFacts, Outcome
 from bench.timing.spans import TurnTrace
 
@@ -44,6 +45,8 @@ class Reply:
     audio: str = ""
     reason: str = ""
     flags: tuple[str, ...] = ()
+    collections: Collections | None = None
+    """Garbage collections of the label's process, where it has one of its own."""
 
 
 class Respondent(Protocol):

@@ -11,7 +11,7 @@ from typing import Protocol
 from bench.corpus.utterance import Utterance
 from bench.errors import BenchError
 from bench.metrics.figures import turn_figures
-from bench.record.beside import Beside
+from bench.record.beside import Beside, Collections
 from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Segment, Turn
 from bench.record.store import RunWriter
 from bench.run.asking import Reply, Respondent, Rules
@@ -172,7 +172,7 @@ class Manager:
             self._manifest.start,
             round(self._manifest.pre_roll_ms * 1e6),
             audio,
-            beside,
+            _beside(beside, reply.collections),
         )
         try:
             figures = turn_figures(evidence)
@@ -201,3 +201,8 @@ class Manager:
         )
         self._writer.turn(turn)
         self._progress.ended(turn, self._done + (ask.phase == "measured"), len(self._plan))
+
+
+def _beside(seen: Beside | None, collections: Collections | None) -> Beside | None:
+    """What the watch saw from outside, with what the label's process said of itself."""
+    return seen if collections is None else replace(seen or Beside(), collections=collections)

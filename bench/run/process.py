@@ -213,6 +213,7 @@ class _Exchange:
             answer.audio,
             answer.reason or ("no packet by the deadline" if answer.outcome == "timeout" else ""),
             answer.flags,
+            answer.collections,
         )
 
     def end(self) -> None:

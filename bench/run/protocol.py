@@ -23,10 +23,11 @@ import numpy as np
 from bench.codec import DecodeError, decode, encode
 from bench.errors import WorkerError
 from bench.pipeline import OptionValue, Samples, Weights
+from bench.record.beside import Collections
 from bench.record.schema import Outcome
 from bench.timing.spans import TurnTrace
 
-VERSION = 1
+VERSION = 2
 MAX_LINE = 64 * 1024 * 1024
 """A longer line is rubbish, not an answer."""
 
@@ -125,6 +126,8 @@ class Answer:
     audio: str = ""
     reason: str = ""
     flags: tuple[str, ...] = ()
+    collections: Collections | None = None
+    """Garbage collections of the worker while it answered."""
 
 
 MESSAGES: dict[str, type] = {

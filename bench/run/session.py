@@ -21,9 +21,11 @@ from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import RunWriter, read_manifest, read_run
 from bench.run.asking import LabelRequest
+from bench.run.host_watch import HostWatch, host_counters
 from bench.run.manager import Manager, Progress
 from bench.run.matching import matched
 from bench.run.process import WorkerProcess
+from bench.run.watch import MachineWatch
 
 SPEECH_END = {
     "file": "end of speech: the clip is handed over, cut there",
@@ -115,7 +117,8 @@ def _run(
             versions(),
         )
 
-    manager = Manager(manifest, writer, respondents, corpus.utterances, progress)
+    watch = MachineWatch(HostWatch(host_counters()))
+    manager = Manager(manifest, writer, respondents, corpus.utterances, progress, watch)
     try:
         manager.run(already, segment, segments_before)
     except KeyboardInterrupt:

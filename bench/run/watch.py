@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bench.record.beside import Beside
 from bench.record.schema import LabelFacts
+from bench.run.host_watch import HostWatch
 
 
 class Watch(Protocol):
@@ -36,3 +37,21 @@ class NoWatch:
     def after(self) -> Beside | None:
         """Nothing."""
         return None
+
+
+class MachineWatch:
+    """Looks at the machine that a run is made on."""
+
+    def __init__(self, host: HostWatch) -> None:
+        self._host = host
+
+    def started(self, facts: LabelFacts) -> None:
+        """Nothing: what belongs to the run is found by its descent."""
+
+    def before(self) -> None:
+        """Look at the host last: the others' work is then not taken for the turn's."""
+        self._host.before()
+
+    def after(self) -> Beside:
+        """Look at the host first."""
+        return Beside(host=self._host.after())

@@ -21,6 +21,7 @@ from bench import registry
 from bench.codec import DecodeError, decode, encode
 from bench.errors import BenchError
 from bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
+from bench.run.garbage import GarbageWatch
 from bench.run.protocol import (
     VERSION,
     Answer,
@@ -71,6 +72,7 @@ class _Worker:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._speech: HeardSpeech | None = None
         self._held_back: Samples | None = None
+        self._garbage = GarbageWatch(self._clock)
 
     def listen(self) -> None:
         """Read messages until the manager is gone; then the process ends."""
@@ -146,7 +148,9 @@ class _Worker:
         def announce(stamp: PacketStamp) -> None:
             self._channel.send(FirstPacket(ask.turn, stamp.at_ns, stamp.samples, stamp.sample_rate))
 
+        self._garbage.begin_turn()
         answered = perform(pipeline, speech, trace, gpu, announce)
+        collections = self._garbage.end_turn()
         self._speech = None
         audio, problem = _keep(answered, ask.keep_audio)
         self._channel.send(
@@ -158,6 +162,7 @@ class _Worker:
                 audio,
                 answered.reason or problem,
                 answered.flags,
+                collections,
             )
         )
 

@@ -1,0 +1,1 @@
+"""What the operating system says: counters around turns, and the facts of a machine. Read only; knows no benchmark."""

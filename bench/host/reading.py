@@ -1,0 +1,41 @@
+"""One look at the system's counters. All of them only ever grow; what they mean lies in their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Counters at one moment; `None` where the system has no such counter, empty where it shows no processes."""
+
+    at_ns: int
+    cores: int
+    """Cores that this process may use; times below are summed over them."""
+    step_ns: int
+    """How far the difference of two values of `idle_ns` or `stolen_ns` may be off."""
+    idle_ns: int | None = None
+    stolen_ns: int | None = None
+    own_cpu_ns: Mapping[int, int] = field(default_factory=dict)
+    """CPU time of this process and all below it, by process."""
+    own_waits_ns: Mapping[int, int] = field(default_factory=dict)
+    """How long their threads waited for a core although they could have gone on, by thread."""
+    own_faults: Mapping[int, int] = field(default_factory=dict)
+    """Page faults that had to wait for a disk, by process."""
+    throttled_periods: int | None = None
+    throttled_ns: int | None = None
+    swapped_in: int | None = None
+    swapped_out: int | None = None
+    cpu_pressure_ns: int | None = None
+    memory_pressure_ns: int | None = None
+    frequency_mhz: float | None = None
+
+
+class Counters(Protocol):
+    """Where readings come from."""
+
+    def read(self) -> Reading:
+        """Look now. Raises nothing: what cannot be read is absent."""
+        ...

@@ -1,0 +1,60 @@
+"""What went on beside a turn → flags. A flagged turn is kept and counted; its figures are what they are.
+
+host_busy         other processes took over a tenth of the cores that the run may use
+stolen            the hypervisor gave over a fiftieth of their time to others
+cpu_throttled     the container's CPU quota was used up at least once
+paged             the run's processes waited for ten pages or more from disk or swap, or over 1 MiB was swapped
+gc_paused         garbage collections of the label's process took over a hundredth of the wait for the first packet
+
+Times are held against their shares only as far as they exceed what the system's steps of counting may have added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.record.beside import Collections, HostBeside
+from bench.record.schema import Evidence
+
+BUSY_SHARE = 0.10
+STOLEN_SHARE = 0.02
+PAUSED_SHARE = 0.01
+MAJOR_FAULTS = 10
+SWAPPED_PAGES = 256
+
+HOST_BUSY, STOLEN, CPU_THROTTLED, PAGED, GC_PAUSED = "host_busy", "stolen", "cpu_throttled", "paged", "gc_paused"
+HOST_FLAGS = (HOST_BUSY, STOLEN, CPU_THROTTLED, PAGED, GC_PAUSED)
+
+
+def host_flags(evidence: Evidence, t0_ns: int) -> tuple[str, ...]:
+    """The flags of what the host did during a turn, in the order of `HOST_FLAGS`."""
+    beside = evidence.beside
+    if beside is None:
+        return ()
+    found = set(_of_host(beside.host)) if beside.host is not None else set()
+    packets = evidence.trace.packets
+    if beside.collections is not None and packets and _paused(beside.collections, t0_ns, packets[0].at_ns):
+        found.add(GC_PAUSED)
+    return tuple(flag for flag in HOST_FLAGS if flag in found)
+
+
+def _of_host(host: HostBeside) -> Iterator[str]:
+    whole_ns = host.elapsed_ns * host.cores
+    if (host.others_cpu_ns or 0) - host.others_error_ns > BUSY_SHARE * whole_ns:
+        yield HOST_BUSY
+    if (host.stolen_ns or 0) - host.others_error_ns > STOLEN_SHARE * whole_ns:
+        yield STOLEN
+    if host.throttled_periods:
+        yield CPU_THROTTLED
+    swapped = (host.swapped_in or 0) + (host.swapped_out or 0)
+    if (host.major_faults or 0) >= MAJOR_FAULTS or swapped >= SWAPPED_PAGES:
+        yield PAGED
+
+
+def _paused(collections: Collections, t0_ns: int, first_packet_ns: int) -> bool:
+    """Whether garbage collections were a part of the wait that can be seen."""
+    paused_ns = sum(
+        max(0, min(pause.start_ns + pause.ns, first_packet_ns) - max(pause.start_ns, t0_ns))
+        for pause in collections.pauses
+    )
+    return paused_ns > PAUSED_SHARE * (first_packet_ns - t0_ns) > 0

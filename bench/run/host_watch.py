@@ -1,0 +1,73 @@
+"""Two readings of the host's counters, one on either side of a turn, and what lies between them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+
+from bench.host.reading import Counters, Reading
+from bench.record.beside import HostBeside
+
+
+def host_counters() -> Counters:
+    """This system's counters."""
+    if platform.system() == "Linux":
+        from bench.host.linux import LinuxCounters
+
+        return LinuxCounters()
+    from bench.host.elsewhere import OtherCounters
+
+    return OtherCounters()
+
+
+class HostWatch:
+    """Reads before and after a turn."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._before: Reading | None = None
+
+    def before(self) -> None:
+        """A turn is about to be asked."""
+        self._before = self._counters.read()
+
+    def after(self) -> HostBeside | None:
+        """What the host did since `before`."""
+        before, self._before = self._before, None
+        return between(before, self._counters.read()) if before is not None else None
+
+
+def between(before: Reading, after: Reading) -> HostBeside:
+    """What two readings say of the time between them."""
+    elapsed_ns = after.at_ns - before.at_ns
+    idle_ns, stolen_ns = _grown(before.idle_ns, after.idle_ns), _grown(before.stolen_ns, after.stolen_ns)
+    others_ns = None
+    if idle_ns is not None and after.own_cpu_ns:
+        own_ns = _summed(before.own_cpu_ns, after.own_cpu_ns)
+        others_ns = max(0, after.cores * elapsed_ns - idle_ns - (stolen_ns or 0) - own_ns)
+    return HostBeside(
+        elapsed_ns=elapsed_ns,
+        cores=after.cores,
+        others_cpu_ns=others_ns,
+        others_error_ns=after.step_ns,
+        stolen_ns=stolen_ns,
+        waited_for_cpu_ns=_summed(before.own_waits_ns, after.own_waits_ns) if after.own_waits_ns else None,
+        throttled_periods=_grown(before.throttled_periods, after.throttled_periods),
+        throttled_ns=_grown(before.throttled_ns, after.throttled_ns),
+        major_faults=_summed(before.own_faults, after.own_faults) if after.own_faults else None,
+        swapped_in=_grown(before.swapped_in, after.swapped_in),
+        swapped_out=_grown(before.swapped_out, after.swapped_out),
+        cpu_pressure_ns=_grown(before.cpu_pressure_ns, after.cpu_pressure_ns),
+        memory_pressure_ns=_grown(before.memory_pressure_ns, after.memory_pressure_ns),
+        frequency_mhz=after.frequency_mhz,
+    )
+
+
+def _grown(before: int | None, after: int | None) -> int | None:
+    """How far a counter went; never backwards, as idle time may by a step."""
+    return None if before is None or after is None else max(0, after - before)
+
+
+def _summed(before: Mapping[int, int], after: Mapping[int, int]) -> int:
+    """How far the counters of processes or threads went; those that are new began at nothing."""
+    return sum(max(0, value - before.get(key, 0)) for key, value in after.items())
