@@ -76,9 +76,10 @@ def recompute(run: Run) -> Recomputed:
     before = {segment.segment: segment.metrics for segment in run.segments}
     compared: list[_Compared] = []
     problems: list[str] = []
+    said = {utterance.id: utterance.text for utterance in run.manifest.utterances}
     for turn in run.turns:
         try:
-            derived = _derived(run.evidence(turn))
+            derived = _derived(run.evidence(turn), said.get(turn.utterance))
         except BenchError as error:
             problems.append(str(error))
         except Exception as error:  # what stands in a run folder may make no sense at all
@@ -135,8 +136,8 @@ def _compared(turn: Turn, derived: dict[str, Value], before: Mapping[str, int], 
     return _Compared(len(names), differences, frozenset(redefined.values()))
 
 
-def _derived(evidence: Evidence) -> dict[str, Value]:
-    figures = turn_figures(evidence)
+def _derived(evidence: Evidence, said: str | None) -> dict[str, Value]:
+    figures = turn_figures(evidence, said)
     return _named(figures.figures, figures.path, figures.path_error_ns, figures.hidden, figures.flags, _whose(evidence))
 
 

@@ -18,6 +18,7 @@ LAYERS = [
     {"registry", "environment", "options", "stats"},
     {"corpus"},
     {"record"},
+    {"quality"},
     {"metrics"},
     {"run", "tax", "summary", "catalogue", "recompute"},
     {"compare", "doctor", "progress", "calibrate"},

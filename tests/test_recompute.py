@@ -125,8 +125,8 @@ def test_a_changed_definition_is_told_apart_from_a_wrong_figure(run: Path, monke
     monkeypatch.setattr(definitions, "TURN_METRICS", today)
     real = figures.turn_figures
 
-    def redefined(evidence: Any) -> figures.TurnFigures:
-        derived = real(evidence)
+    def redefined(*seen: Any) -> figures.TurnFigures:
+        derived = real(*seen)
         return replace(derived, figures={**derived.figures, "rtf_e2e": 0.5})
 
     monkeypatch.setattr("bench.recompute.turn_figures", redefined)
@@ -138,8 +138,8 @@ def test_a_changed_definition_is_told_apart_from_a_wrong_figure(run: Path, monke
 def test_without_a_new_version_the_same_change_is_a_difference(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = figures.turn_figures
 
-    def redefined(evidence: Any) -> figures.TurnFigures:
-        derived = real(evidence)
+    def redefined(*seen: Any) -> figures.TurnFigures:
+        derived = real(*seen)
         return replace(derived, figures={name: value * 2 for name, value in derived.figures.items()})
 
     monkeypatch.setattr("bench.recompute.turn_figures", redefined)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Unit = Literal["ns", "ratio", "count"]
+Unit = Literal["ns", "ratio", "count", "dB", "per_s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,37 @@ TURN_METRICS = (
         side="pipeline",
     ),
     Metric("asr_final_latency", "final transcript", "t0", "end of the last asr span", side="pipeline"),
+    Metric(
+        "transcript_wer",
+        "transcript WER",
+        "word edits between the corpus' text and the transcript",
+        "divided by the words of the corpus' text",
+        unit="ratio",
+        side="pipeline",
+    ),
+    Metric(
+        "transcript_words",
+        "words said",
+        "first word of the corpus' text",
+        "last one, where there is a transcript",
+        unit="count",
+    ),
     Metric("rtf_e2e", "RTF end to end", "generation_duration", "divided by reply_audio", unit="ratio"),
     Metric(
         "rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"
     ),
+    Metric(
+        "reply_pace",
+        "characters per s",
+        "letters and digits of the reply's text",
+        "divided by the time from the first to the last audible window",
+        unit="per_s",
+    ),
+    Metric(
+        "reply_silence", "silent share", "10 ms windows of the reply at or below -40 dBFS", "divided by all", "ratio"
+    ),
+    Metric("reply_level", "level", "RMS of the whole reply", "over full scale", unit="dB"),
+    Metric("reply_end_level", "level at the end", "RMS of the reply's last 10 ms window", "over full scale", unit="dB"),
     Metric("underrun_max", "worst deficit", "player after its pre-roll", "largest wait of the player for audio"),
     Metric(
         "stall_total", "total stall", "player after its pre-roll", "sum of the player's waits after the first packet"

@@ -11,6 +11,7 @@ from bench.metrics.audible import audible_onset_ns
 from bench.metrics.critical_path import Part, critical_path, hidden, summed
 from bench.metrics.instrument import recordings
 from bench.metrics.player import media_ns, play
+from bench.metrics.quality import reply_figures, transcript_figures
 from bench.metrics.starts import ENDPOINT, all_starts, start_ns
 from bench.metrics.surroundings import HOST_FLAGS, host_flags
 from bench.record.schema import Evidence, Outcome, PathPart
@@ -33,8 +34,11 @@ class TurnFigures:
     """What a reader should know, of `FLAGS`."""
 
 
-def turn_figures(evidence: Evidence) -> TurnFigures:
-    """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same."""
+def turn_figures(evidence: Evidence, said: str | None = None) -> TurnFigures:
+    """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same.
+
+    `said` is the corpus' text of the utterance, against which a transcript is held.
+    """
     t0_ns = start_ns(evidence)
     path = critical_path(evidence.trace, t0_ns)
     figures = {
@@ -43,6 +47,8 @@ def turn_figures(evidence: Evidence) -> TurnFigures:
         **_listening_figures(evidence.trace, t0_ns),
         **_language_figures(evidence.trace, t0_ns),
         **_stage_figures(evidence.trace),
+        **transcript_figures(evidence.trace, said),
+        **reply_figures(evidence.trace, evidence.reply_levels),
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
     flags = (*_figure_flags(figures), *host_flags(evidence, t0_ns))

@@ -175,11 +175,11 @@ class Manager:
             _beside(beside, reply.collections),
         )
         try:
-            figures = turn_figures(evidence)
+            figures = turn_figures(evidence, said)
         except Exception as error:  # a trace that makes no sense must cost its turn, not the run
             evidence = replace(evidence, outcome="failed", trace=TurnTrace())
             reply = replace(reply, outcome="failed", reason=f"no figures could be derived: {reason(error)}")
-            figures = turn_figures(evidence)
+            figures = turn_figures(evidence, said)
         at, size, checksum = self._writer.evidence(evidence)
         turn = Turn(
             number,
@@ -206,3 +206,4 @@ class Manager:
 def _beside(seen: Beside | None, collections: Collections | None) -> Beside | None:
     """What the watch saw from outside, with what the label's process said of itself."""
     return seen if collections is None else replace(seen or Beside(), collections=collections)
+        said = self._utterances[ask.utterance].text

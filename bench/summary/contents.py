@@ -15,7 +15,7 @@ from bench.tax import Tax
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-Unit = Literal["ms", "ratio", "count"]
+Unit = Literal["ms", "ratio", "count", "dB", "per_s"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,53 @@
+"""What a turn's texts and the levels of its reply say of quality, without any audio."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bench.metrics.audible import THRESHOLD_DBFS, WINDOW_MS
+from bench.quality.words import LONGEST, edits, words
+from bench.timing.spans import TurnTrace
+
+FLOOR_DB = -140.0
+"""Levels are kept to 7 decimals; there is nothing below this."""
+
+Figures = dict[str, int | float]
+
+
+def transcript_figures(trace: TurnTrace, said: str | None) -> Figures:
+    """Word error rate of the last transcript against `said`, the corpus' text; nothing where either is missing."""
+    heard = [text.text for text in trace.texts if text.kind == "transcript"]
+    reference = words(said or "")
+    transcript = words(heard[-1]) if heard else ()
+    if not heard or not reference or max(len(reference), len(transcript)) > LONGEST:
+        return {}
+    return {"transcript_wer": edits(reference, transcript) / len(reference), "transcript_words": len(reference)}
+
+
+def reply_text(trace: TurnTrace) -> str:
+    """All that the reply says, as text; empty where the pipeline gave none."""
+    return "".join(text.text for text in trace.texts if text.kind == "reply")
+
+
+def reply_figures(trace: TurnTrace, levels: Sequence[float]) -> Figures:
+    """How fast, how loud and how silent the reply is, and how it ends; `levels` are its 10 ms windows, linear."""
+    if not levels:
+        return {}
+    threshold = 10 ** (THRESHOLD_DBFS / 20)
+    audible = [index for index, level in enumerate(levels) if level > threshold]
+    figures: Figures = {
+        "reply_silence": 1 - len(audible) / len(levels),
+        "reply_level": _decibels(math.sqrt(math.fsum(level * level for level in levels) / len(levels))),
+        "reply_end_level": _decibels(levels[-1]),
+    }
+    characters = sum(map(len, words(reply_text(trace))))
+    if audible and characters:
+        seconds = (audible[-1] - audible[0] + 1) * WINDOW_MS / 1000
+        figures["reply_pace"] = characters / seconds
+    return figures
+
+
+def _decibels(level: float) -> float:
+    """dB over full scale, to two decimals: logarithms may differ in their last bit between machines."""
+    return round(20 * math.log10(level), 2) if level > 10 ** (FLOOR_DB / 20) else FLOOR_DB

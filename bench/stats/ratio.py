@@ -1,0 +1,39 @@
+"""A ratio of sums, such as errors over words, with a seeded bootstrap interval over clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate, Interval
+
+
+def ratio_of_sums(
+    above: Sequence[float],
+    below: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Estimate:
+    """Sum of `above` over sum of `below`, value by value of the same clusters; all of `below` must be over 0.
+
+    Whole clusters are drawn, and their sums divided: as Bisani and Ney (2004) do for word error rates,
+    so long texts count for more than short ones. The interval is None with fewer than
+    `MIN_CLUSTERS` clusters. Raises `ValueError` without values, for lengths that differ, or a value below that is not
+    over 0.
+    """
+    if not len(above) == len(below) == len(clusters) or not len(below) or min(below) <= 0:
+        raise ValueError("A ratio of sums needs as many values above, values below (over 0) and clusters.")
+    names = [str(cluster) for cluster in clusters]
+    number = {name: index for index, name in enumerate(sorted(set(names)))}
+    owner = [number[name] for name in names]
+    tops, bottoms = (np.bincount(owner, weights=np.asarray(values, np.float64)) for values in (above, below))
+    value, count = float(tops.sum() / bottoms.sum()), len(number)
+    if count < MIN_CLUSTERS:
+        return Estimate(value, len(below), count, None)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile((draws @ tops) / (draws @ bottoms), (tail, 1 - tail))
+    return Estimate(value, len(below), count, Interval(float(low), float(high)))

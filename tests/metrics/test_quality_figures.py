@@ -1,0 +1,55 @@
+"""Figures of quality from a turn's texts and levels, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.metrics.quality import FLOOR_DB, reply_figures, transcript_figures
+from bench.timing.spans import Text, TurnTrace
+
+
+def trace(*texts: tuple[str, str]) -> TurnTrace:
+    return TurnTrace(texts=tuple(Text(kind, text) for kind, text in texts))
+
+
+HEARD = trace(("transcript", "play"))
+
+
+def test_a_transcript_is_held_against_what_was_said() -> None:
+    heard = trace(("partial", "what"), ("transcript", "What thyme is it now"))
+    assert transcript_figures(heard, "What time is it?") == {"transcript_wer": 0.5, "transcript_words": 4}
+
+
+def test_an_empty_transcript_is_all_errors() -> None:
+    assert transcript_figures(trace(("transcript", "")), "Play music.")["transcript_wer"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"), [((), "Play."), ((("transcript", "play"),), None), ((("transcript", "a"),), "…")]
+)
+def test_without_both_texts_there_is_no_figure(texts: tuple[tuple[str, str], ...], said: str | None) -> None:
+    assert transcript_figures(trace(*texts), said) == {}
+
+
+def test_rubbish_without_end_is_not_compared() -> None:
+    assert transcript_figures(trace(("transcript", "a " * 6000)), "Play.") == {}
+
+
+def test_pace_is_characters_over_the_audible_stretch() -> None:
+    """Silence around the speech does not slow it, a pause in it does."""
+    levels = [0.0] * 50 + [0.1] * 40 + [0.0] * 20 + [0.1] * 40 + [0.0] * 50
+    found = reply_figures(trace(("reply", "Yes, "), ("reply", "sure thing!")), levels)
+    assert found["reply_pace"] == len("yessurething") / 1.0
+    assert found["reply_silence"] == pytest.approx(0.6)
+    assert found["reply_level"] == pytest.approx(-20 - 3.98, abs=0.01)  # 80 of 200 windows
+    assert found["reply_end_level"] == FLOOR_DB
+
+
+def test_a_reply_without_text_or_sound_has_no_pace() -> None:
+    assert "reply_pace" not in reply_figures(trace(), [0.1] * 10)
+    assert "reply_pace" not in reply_figures(trace(("reply", "yes")), [0.0] * 10)
+    assert reply_figures(trace(("reply", "yes")), ()) == {}
+
+
+def test_a_reply_that_ends_loud_says_so() -> None:
+    assert reply_figures(trace(), [0.1, 1.0])["reply_end_level"] == 0.0

@@ -1,0 +1,43 @@
+"""Errors over words: all together, not text by text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.stats.ratio import ratio_of_sums
+
+
+def test_long_texts_count_for_more() -> None:
+    found = ratio_of_sums([1, 0], [2, 98], ["a", "b"])
+    assert found.value == 0.01
+    assert (found.n, found.clusters, found.interval) == (2, 2, None)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    """Clips of unlike length and difficulty, two turns each; the truth is known from how they are drawn."""
+    generator = np.random.default_rng(5)
+    hits, worlds = 0, 150
+    for _ in range(worlds):
+        lengths = generator.integers(3, 30, size=40)
+        chance = generator.beta(2, 8, size=40)
+        errors = [int(generator.binomial(n, p)) for n, p in zip(lengths, chance, strict=True) for _ in range(2)]
+        words = [int(n) for n in lengths for _ in range(2)]
+        interval = ratio_of_sums(errors, words, [clip // 2 for clip in range(80)], resamples=400).interval
+        assert interval is not None
+        hits += interval.contains(0.2)
+    assert 0.88 <= hits / worlds <= 0.99
+
+
+def test_turns_of_one_clip_are_no_new_evidence() -> None:
+    errors, words, clips = [0, 1, 2, 3, 4, 5], [10] * 6, list("abcdef")
+    once = ratio_of_sums(errors, words, clips)
+    thrice = ratio_of_sums(errors * 3, words * 3, clips * 3)
+    assert once.value == thrice.value
+    assert once.interval == thrice.interval
+
+
+@pytest.mark.parametrize("wrong", [([], [], []), ([1], [0], ["a"]), ([1, 2], [1], ["a"])])
+def test_what_is_no_ratio_is_refused(wrong: tuple[list[float], list[float], list[str]]) -> None:
+    with pytest.raises(ValueError, match="ratio of sums"):
+        ratio_of_sums(*wrong)
