@@ -19,6 +19,7 @@ LAYERS = [
     {"corpus"},
     {"record"},
     {"quality"},
+    {"gpu"},
     {"metrics"},
     {"run", "tax", "summary", "catalogue", "recompute"},
     {"compare", "doctor", "progress", "calibrate"},

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.record.gpu import GpuBeside
+
 
 @dataclass(frozen=True, slots=True)
 class HostBeside:
@@ -65,4 +67,5 @@ class Beside:
     """All that was seen beside one turn, by who saw it."""
 
     host: HostBeside | None = None
+    gpus: tuple[GpuBeside, ...] = ()
     collections: Collections | None = None

@@ -19,6 +19,7 @@ from typing import Literal
 
 from bench.pipeline import OptionValue, Stage, Weights
 from bench.record.beside import Beside
+from bench.record.gpu import GpuIdentity, GpuProfile
 from bench.timing.spans import TurnTrace
 
 SCHEMA = 1
@@ -98,6 +99,8 @@ class LabelFacts:
     facts: dict[str, OptionValue] = field(default_factory=dict)
     event_cost_ns: int = 0
     """What one recording of the instrument cost in that process, of the dearest kind; 0 where it was not measured."""
+    gpu: GpuIdentity | None = None
+    """Which GPU it works on; `None` on the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,8 @@ class Evidence:
     """Path of the kept reply, relative to the run folder."""
     beside: Beside | None = None
     """What went on beside the turn; `None` where nobody looked."""
+    profile: GpuProfile | None = None
+    """How the device really worked, in a turn under the profiler."""
 
 
 @dataclass(frozen=True, slots=True)

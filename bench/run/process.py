@@ -96,7 +96,13 @@ class WorkerProcess:
             raise WorkerError(f"The worker of '{request.label}' did not load within {LOAD_TIMEOUT_S:.0f} s.")
         assert self._process is not None
         return LabelFacts(
-            request.label, message.load_ns, self._process.pid, message.weights, message.facts, message.event_cost_ns
+            request.label,
+            message.load_ns,
+            self._process.pid,
+            message.weights,
+            message.facts,
+            message.event_cost_ns,
+            message.gpu,
         )
 
     def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:

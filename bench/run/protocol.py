@@ -24,6 +24,7 @@ from bench.codec import DecodeError, decode, encode
 from bench.errors import WorkerError
 from bench.pipeline import OptionValue, Samples, Weights
 from bench.record.beside import Collections
+from bench.record.gpu import GpuIdentity, GpuProfile
 from bench.record.schema import Outcome
 from bench.timing.spans import TurnTrace
 
@@ -43,6 +44,10 @@ class Hello:
     dtype: str
     seed: int
     options: dict[str, OptionValue] = field(default_factory=dict)
+    nvtx: bool = False
+    """Whether stages are to be NVTX ranges."""
+    profile: bool = False
+    """Whether every turn is to be put under the GPU's profiler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ class Loaded:
     weights: tuple[Weights, ...]
     facts: dict[str, OptionValue] = field(default_factory=dict)
     event_cost_ns: int = 0
+    gpu: GpuIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Any
 from bench import registry
 from bench.codec import DecodeError, decode, encode
 from bench.errors import BenchError
+from bench.gpu.identity import identity
 from bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
 from bench.run.garbage import GarbageWatch
 from bench.run.protocol import (
@@ -133,7 +134,8 @@ class _Worker:
         # Garbage collections over the loaded model would show up as rare slow turns.
         gc.collect()
         gc.freeze()
-        self._channel.send(Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu)))
+        told_gpu = identity(hello.device) if gpu is not None else None
+        self._channel.send(Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu), told_gpu))
         return pipeline, gpu
 
     def _turn(self, ask: AskTurn, pipeline: Pipeline, gpu: GpuRecorder | None) -> None:

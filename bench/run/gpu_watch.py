@@ -1,0 +1,99 @@
+"""Two readings of every GPU that the run's labels work on, one on either side of a turn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import psutil
+
+from bench.gpu.nvml import Device, Nvml
+from bench.record.gpu import GpuBeside, GpuIdentity, GpuReading
+from bench.record.schema import LabelFacts
+from bench.timing.clock import MonotonicClock
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One GPU, found or not, with the processes of the labels that work on it."""
+
+    device: Device | None
+    uuid: str
+    problem: str = ""
+    workers: dict[str, int] = field(default_factory=dict)
+    before: GpuReading | None = None
+
+
+class GpuWatch:
+    """Reads before and after a turn; where no label works on a GPU, NVML is not even loaded."""
+
+    def __init__(
+        self,
+        load: Callable[[], Nvml | str] = Nvml.load,
+        now_ns: Callable[[], int] = MonotonicClock.now_ns,
+        belongs: Callable[[int], bool] | None = None,
+    ) -> None:
+        self._load = load
+        self._now_ns = now_ns
+        self._belongs = belongs or _descends_from_here
+        self._nvml: Nvml | str | None = None
+        self._watched: dict[GpuIdentity, _Watched] = {}
+
+    def started(self, facts: LabelFacts) -> None:
+        """A label's process has loaded: from now on its GPU is read too."""
+        for watched in self._watched.values():
+            watched.workers.pop(facts.label, None)
+        if facts.gpu is None:
+            return
+        if facts.gpu not in self._watched:
+            self._watched[facts.gpu] = self._found(facts.gpu)
+        self._watched[facts.gpu].workers[facts.label] = facts.pid
+
+    def before(self) -> None:
+        """A turn is about to be asked."""
+        for watched in self._watched.values():
+            watched.before = self._read(watched)
+
+    def after(self) -> tuple[GpuBeside, ...]:
+        """Every GPU before and after the turn."""
+        return tuple(self._beside(watched) for watched in self._watched.values() if watched.workers)
+
+    def _found(self, identity: GpuIdentity) -> _Watched:
+        if self._nvml is None:
+            self._nvml = self._load()
+        device = self._nvml if isinstance(self._nvml, str) else self._nvml.find(identity)
+        if isinstance(device, str):
+            return _Watched(None, identity.uuid, problem=f"NVML cannot read this GPU: {device}")
+        return _Watched(device, device.uuid)
+
+    def _read(self, watched: _Watched) -> GpuReading | None:
+        if watched.device is None or not isinstance(self._nvml, Nvml):
+            return None
+        at_ns = self._now_ns()
+        found = self._nvml.read(watched.device, watched.workers.values(), self._belongs, at_ns)
+        if found == GpuReading(at_ns):
+            watched.problem = f"NVML gives no readings: {self._nvml.refusal}"
+            return None
+        return found
+
+    def _beside(self, watched: _Watched) -> GpuBeside:
+        before, watched.before = watched.before, None
+        after, device = self._read(watched), watched.device
+        return GpuBeside(
+            uuid=watched.uuid,
+            index=device.index if device else None,
+            labels=tuple(watched.workers),
+            before=before,
+            after=after,
+            mig=device is not None and device.mig,
+            problem=watched.problem if before is None or after is None else "",
+        )
+
+
+def _descends_from_here(pid: int) -> bool:
+    """Whether a process was started by this one, at any remove; what cannot be seen was not."""
+    try:
+        return pid == os.getpid() or os.getpid() in {parent.pid for parent in psutil.Process(pid).parents()}
+    except (psutil.Error, OSError):
+        return False
