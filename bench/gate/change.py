@@ -1,0 +1,53 @@
+"""From pairs of values to a change: how much slower or faster, with the intervals that verdicts rest on.
+
+The corpus is the same on both sides and stays the same, so the pairs are what is random, not the clips: an interval
+says how sure the change is on these clips.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bench.gate.judge import RULED_OUT, SHOWN, Change, Spread
+from bench.stats.bootstrap import Interval
+from bench.stats.hodges_lehmann import shift, shift_interval
+
+
+def change(before: Sequence[float], after: Sequence[float], clips: Sequence[str], widened: float = 0.0) -> Change:
+    """The shift of `after` (the candidate) against `before`, pair by pair, both in ms.
+
+    `widened` is a share by which two runs of the same code at different times may differ; the intervals are widened by
+    it on either side. Raises `ValueError` when lengths differ.
+    """
+    pairs = list(zip(before, after, strict=True))
+    differences = [b - a for a, b in pairs]
+    positive = bool(pairs) and min(*before, *after) > 0
+    logs = _spread([math.log(b / a) for a, b in pairs], math.log1p(widened)) if positive else None
+    typical = sorted(before)[len(before) // 2] if positive else 0.0
+    return Change(
+        pairs=len(pairs),
+        clips=len(set(clips)),
+        ratio=_exponential(logs) if logs else None,
+        difference_ms=_spread(differences, widened * typical),
+    )
+
+
+def _spread(values: Sequence[float], margin: float) -> Spread | None:
+    if not values:
+        return None
+    shown, ruled_out = (shift_interval(values, level) for level in (SHOWN, RULED_OUT))
+    if shown is None or ruled_out is None:
+        return None
+    return Spread(shift(values), _wider(shown, margin), _wider(ruled_out, margin))
+
+
+def _wider(interval: Interval, margin: float) -> Interval:
+    return Interval(interval.low - margin, interval.high + margin, interval.level)
+
+
+def _exponential(logs: Spread) -> Spread:
+    shown, ruled_out = (
+        Interval(math.exp(each.low), math.exp(each.high), each.level) for each in (logs.shown, logs.ruled_out)
+    )
+    return Spread(math.exp(logs.value), shown, ruled_out)
