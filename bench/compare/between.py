@@ -3,15 +3,12 @@ run, and drift of the machine between the runs is part of the difference."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-
 from bench.compare.comparable import differences
-from bench.compare.comparison import Comparison, any_dummy, asked_for, check_label, comparison
+from bench.compare.comparison import Comparison, any_dummy, asked_for, comparison
+from bench.compare.pairs import clip_by_clip
 from bench.errors import RunError
-from bench.metrics.definitions import HEADLINE, Metric
+from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
-from bench.stats.quantiles import median
-from bench.summary.values import measured_turns, shown_value
 
 
 def compare_runs(base: Run, other: Run, label: str, metric: str = HEADLINE) -> Comparison:
@@ -26,15 +23,10 @@ def compare_runs(base: Run, other: Run, label: str, metric: str = HEADLINE) -> C
             "Repeat one of them with the settings of the other."
         )
     known = asked_for(metric)
-    values = [_by_clip(run, label, known) for run in (base, other)]
-    common = sorted(values[0].keys() & values[1].keys())
+    pairs = clip_by_clip(base, other, label, known)
     names = (f"{label} in {base.manifest.run}", f"{label} in {other.manifest.run}")
-    asked = sorted(_clips(base, label) | _clips(other, label))
-    gaps = [", ".join(name for name, side in zip(names, values, strict=True) if clip not in side) for clip in asked]
-    lost = Counter(f"no {known.title} from {gap}" for gap in gaps if gap)
     dummy = any_dummy(((base, label), (other, label)))
-    before, after = ([side[clip] for clip in common] for side in values)
-    return comparison(known, names, "clip", before, after, common, lost, dummy)
+    return comparison(known, names, "clip", pairs.before, pairs.after, pairs.clips, pairs.lost, dummy)
 
 
 def compare_same_labels(base: Run, other: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
@@ -51,17 +43,3 @@ def compare_same_labels(base: Run, other: Run, metric: str = HEADLINE) -> tuple[
 
 def _labels(run: Run) -> str:
     return ", ".join(plan.label for plan in run.manifest.labels)
-
-
-def _by_clip(run: Run, label: str, known: Metric) -> dict[str, float]:
-    check_label(run, label)
-    values: dict[str, list[float]] = defaultdict(list)
-    for turn in measured_turns(run, label):
-        value = shown_value(turn, known)
-        if value is not None:
-            values[turn.utterance].append(value)
-    return {clip: median(found) for clip, found in values.items()}
-
-
-def _clips(run: Run, label: str) -> set[str]:
-    return {turn.utterance for turn in measured_turns(run, label)}
