@@ -21,9 +21,11 @@ LAYERS = [
     {"quality"},
     {"gpu"},
     {"metrics"},
-    {"run", "tax", "summary", "catalogue", "recompute"},
+    {"run", "tax", "notices", "summary", "catalogue", "recompute"},
     {"compare", "doctor", "progress", "calibrate"},
+    {"gate"},
     {"report", "export"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 ]
