@@ -35,7 +35,7 @@ def sentence(comparison: Comparison) -> str:
 
 def amount(value: float, unit: Unit) -> str:
     """A value for people: `412 ms`, `8.3 ms`, `-20.1 dBFS`, `14.2/s`, `0.412`; a `count` has no unit to write."""
-    return number(value, unit) + {"ms": " ms", "dB": " dBFS", "per_s": "/s"}.get(unit, "")
+    return number(value, unit) + {"ms": " ms", "dB": " dBFS", "per_s": "/s", "J": " J"}.get(unit, "")
 
 
 def number(value: float, unit: Unit) -> str:

@@ -1,7 +1,7 @@
 """Every metric by name: from which event to which, on which clock, in which unit.
 
 Names are those of the field where it has one (see docs/metrics.md). Raising `version` says that the definition changed.
-Stage metrics exist once per stage that worked: `stage.STAGE.host` and `stage.STAGE.gpu`.
+Stage metrics exist once per stage that worked: `stage.STAGE.host`, `.gpu` and `.busy`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Unit = Literal["ns", "ratio", "count", "dB", "per_s"]
+Unit = Literal["ns", "ratio", "count", "dB", "per_s", "J"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +101,32 @@ TURN_METRICS = (
     Metric("stall_count", "stalls", "player after its pre-roll", "number of the player's waits", unit="count"),
     Metric("packets", "packets", "t0", "number of packets of the reply", unit="count"),
     Metric("recordings", "recordings", "t0", "number that the instrument made up to the first packet", unit="count"),
+    Metric("gpu_energy", "GPU energy", "reading just before the turn", "reading just after it", unit="J", side="gpu"),
+    Metric("gpu_busy", "GPU busy", "union of all kernels, copies and fills", "in a turn under the profiler", side="gpu"),
+    Metric(
+        "gpu_busy_unassigned",
+        "GPU busy for no stage",
+        "union of the work that no stage launched",
+        "in a turn under the profiler",
+        side="gpu",
+    ),
 )
 
 
 STAGE_METRICS = {
     "host": Metric("", "", "stage entered", "stage left, summed over its spans", side="pipeline"),
     "gpu": Metric("", "", "events before the stage's launches", "after them, summed", side="gpu"),
+    "busy": Metric("", "", "union of the stage's kernels, copies and fills", "in a turn under the profiler", side="gpu"),
 }
 """Templates of the metrics that exist once per stage."""
+STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy"}
 
 ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2}
 """Versions of what a turn's line holds beside its figures: the critical path and its error, hidden work, flags."""
 
 
 def versions() -> dict[str, int]:
-    """The version of every definition by name; `stage.host` and `stage.gpu` stand for those of all stages."""
+    """The version of every definition by name; `stage.host` and its like stand for those of all stages."""
     stages = {f"stage.{side}": template.version for side, template in STAGE_METRICS.items()}
     return {known.name: known.version for known in TURN_METRICS} | stages | ATTRIBUTION
 
@@ -125,9 +136,9 @@ def metric(name: str) -> Metric:
     for known in TURN_METRICS:
         if known.name == name:
             return known
-    if name.startswith("stage.") and name.endswith((".host", ".gpu")):
+    if name.startswith("stage.") and name.rpartition(".")[2] in STAGE_METRICS:
         _, *stage, side = name.split(".")
         stage_id = ".".join(stage)
-        title = f"{stage_id} ({'GPU' if side == 'gpu' else side})"
+        title = f"{stage_id} ({STAGE_TITLES[side]})"
         return replace(STAGE_METRICS[side], name=name, title=title)
     raise KeyError(name)

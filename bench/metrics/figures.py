@@ -9,6 +9,7 @@ from itertools import pairwise, takewhile
 
 from bench.metrics.audible import audible_onset_ns
 from bench.metrics.critical_path import Part, critical_path, hidden, summed
+from bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
 from bench.metrics.instrument import recordings
 from bench.metrics.player import media_ns, play
 from bench.metrics.quality import reply_figures, transcript_figures
@@ -18,7 +19,7 @@ from bench.record.schema import Evidence, Outcome, PathPart
 from bench.timing.spans import TurnTrace
 
 FALSE_ENDPOINT = "false_endpoint"
-FLAGS = (FALSE_ENDPOINT, *HOST_FLAGS)
+FLAGS = (FALSE_ENDPOINT, *HOST_FLAGS, *GPU_FLAGS)
 """All flags that are derived from a turn's evidence; a turn may carry others, of how it was run."""
 
 
@@ -49,9 +50,10 @@ def turn_figures(evidence: Evidence, said: str | None = None) -> TurnFigures:
         **_stage_figures(evidence.trace),
         **transcript_figures(evidence.trace, said),
         **reply_figures(evidence.trace, evidence.reply_levels),
+        **gpu_figures(evidence),
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
-    flags = (*_figure_flags(figures), *host_flags(evidence, t0_ns))
+    flags = (*_figure_flags(figures), *host_flags(evidence, t0_ns), *gpu_flags(evidence))
     return TurnFigures(figures, parts, _path_error_ns(path), hidden(evidence.trace, t0_ns, path), flags)
 
 

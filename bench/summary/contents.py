@@ -15,7 +15,7 @@ from bench.tax import Tax
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-Unit = Literal["ms", "ratio", "count", "dB", "per_s"]
+Unit = Literal["ms", "ratio", "count", "dB", "per_s", "J"]
 
 
 @dataclass(frozen=True, slots=True)

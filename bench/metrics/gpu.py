@@ -1,0 +1,98 @@
+"""What a turn's evidence says of its GPU: flags and energy from the readings beside it, busy time from a profile.
+
+gpu_throttled     the clocks were held back: a reason stood at one of the two readings, or the driver's counters of such
+                  time grew by over a hundredth of the time between them
+gpu_shared        a process that is not the run's was at work on it
+
+That the device idles, or that somebody set its clocks, is no throttling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
+from bench.record.schema import Evidence
+
+THROTTLING = frozenset({"sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake"})
+HELD_BACK_SHARE = 0.01
+"""Of the time between the readings; less than that moves no figure that anyone reads."""
+
+GPU_THROTTLED, GPU_SHARED = "gpu_throttled", "gpu_shared"
+GPU_FLAGS = (GPU_THROTTLED, GPU_SHARED)
+
+
+def gpu_flags(evidence: Evidence) -> tuple[str, ...]:
+    """The flags of what happened to the label's GPU during a turn, in the order of `GPU_FLAGS`."""
+    gpu = own_gpu(evidence)
+    if gpu is None:
+        return ()
+    found = {GPU_THROTTLED} if throttled_by(gpu) else set()
+    if any(reading.foreign_processes for reading in _readings(gpu)):
+        found.add(GPU_SHARED)
+    return tuple(flag for flag in GPU_FLAGS if flag in found)
+
+
+def own_gpu(evidence: Evidence) -> GpuBeside | None:
+    """The GPU that the turn's label works on, as it was beside the turn."""
+    gpus = evidence.beside.gpus if evidence.beside is not None else ()
+    return next((gpu for gpu in gpus if evidence.label in gpu.labels), None)
+
+
+def throttled_by(gpu: GpuBeside) -> tuple[str, ...]:
+    """What held the clocks back, of `THROTTLING`, by name in order."""
+    standing = {name for reading in _readings(gpu) for name in reading.reasons or ()}
+    return tuple(sorted(THROTTLING & (standing | set(_counted(gpu)))))
+
+
+def gpu_figures(evidence: Evidence) -> dict[str, int | float]:
+    """The energy of the turn, and in a turn under the profiler the busy times of device and stages."""
+    figures: dict[str, int | float] = {}
+    gpu = own_gpu(evidence)
+    if gpu is not None and (energy_mj := _energy_mj(gpu)) is not None:
+        figures["gpu_energy"] = energy_mj / 1000
+    profile = evidence.profile
+    return figures | _busy_figures(profile) if profile is not None and profile.work else figures
+
+
+def _busy_figures(profile: GpuProfile) -> dict[str, int | float]:
+    """Each stage's own; stages may be at work at the same time, so the device's is not their sum."""
+    figures: dict[str, int | float] = {"gpu_busy": _covered_ns(*profile.work)}
+    for work in profile.work:
+        figures[f"stage.{work.stage}.busy" if work.stage else "gpu_busy_unassigned"] = _covered_ns(work)
+    return figures
+
+
+def _readings(gpu: GpuBeside) -> Iterator[GpuReading]:
+    yield from (reading for reading in (gpu.before, gpu.after) if reading is not None)
+
+
+def _counted(gpu: GpuBeside) -> Iterator[str]:
+    before, after = gpu.before, gpu.after
+    if before is None or after is None or before.held_back_ns is None or after.held_back_ns is None:
+        return
+    between_ns = after.at_ns - before.at_ns
+    for name, since_ns in before.held_back_ns.items():
+        if after.held_back_ns.get(name, since_ns) - since_ns > HELD_BACK_SHARE * between_ns:
+            yield name
+
+
+def _energy_mj(gpu: GpuBeside) -> int | None:
+    """`None` also where the counter began anew: a driver that was loaded again says nothing of the turn."""
+    before, after = gpu.before, gpu.after
+    if before is None or after is None or before.energy_mj is None or after.energy_mj is None:
+        return None
+    return after.energy_mj - before.energy_mj if after.energy_mj >= before.energy_mj else None
+
+
+def _covered_ns(*works: DeviceWork) -> int:
+    """Length of the union of all stretches."""
+    total_ns, reached_ns = 0, None
+    for start_ns, end_ns in sorted(stretch for work in works for stretch in work.stretches):
+        if reached_ns is None or start_ns > reached_ns:
+            total_ns += max(0, end_ns - start_ns)
+            reached_ns = max(start_ns, end_ns)
+        elif end_ns > reached_ns:
+            total_ns += end_ns - reached_ns
+            reached_ns = end_ns
+    return total_ns
