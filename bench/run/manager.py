@@ -172,8 +172,9 @@ class Manager:
             self._manifest.start,
             round(self._manifest.pre_roll_ms * 1e6),
             audio,
-            _beside(beside, reply.collections),
+            beside=_beside(beside, reply.collections),
         )
+        said = self._utterances[ask.utterance].text
         try:
             figures = turn_figures(evidence, said)
         except Exception as error:  # a trace that makes no sense must cost its turn, not the run
@@ -206,4 +207,3 @@ class Manager:
 def _beside(seen: Beside | None, collections: Collections | None) -> Beside | None:
     """What the watch saw from outside, with what the label's process said of itself."""
     return seen if collections is None else replace(seen or Beside(), collections=collections)
-        said = self._utterances[ask.utterance].text
