@@ -21,6 +21,7 @@ from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import RunWriter, read_manifest, read_run
 from bench.run.asking import LabelRequest
+from bench.run.gpu_watch import GpuWatch
 from bench.run.host_watch import HostWatch, host_counters
 from bench.run.manager import Manager, Progress
 from bench.run.matching import matched
@@ -117,7 +118,7 @@ def _run(
             versions(),
         )
 
-    watch = MachineWatch(HostWatch(host_counters()))
+    watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
     manager = Manager(manifest, writer, respondents, corpus.utterances, progress, watch)
     try:
         manager.run(already, segment, segments_before)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bench.record.beside import Beside
 from bench.record.schema import LabelFacts
+from bench.run.gpu_watch import GpuWatch
 from bench.run.host_watch import HostWatch
 
 
@@ -42,16 +43,20 @@ class NoWatch:
 class MachineWatch:
     """Looks at the machine that a run is made on."""
 
-    def __init__(self, host: HostWatch) -> None:
+    def __init__(self, host: HostWatch, gpus: GpuWatch) -> None:
         self._host = host
+        self._gpus = gpus
 
     def started(self, facts: LabelFacts) -> None:
-        """Nothing: what belongs to the run is found by its descent."""
+        """Learn which GPU the label works on; the host knows the run's processes by their descent."""
+        self._gpus.started(facts)
 
     def before(self) -> None:
         """Look at the host last: the others' work is then not taken for the turn's."""
+        self._gpus.before()
         self._host.before()
 
     def after(self) -> Beside:
         """Look at the host first."""
-        return Beside(host=self._host.after())
+        host = self._host.after()
+        return Beside(host=host, gpus=self._gpus.after())

@@ -1,0 +1,107 @@
+"""What readings beside a turn and a profile of it say, and what they do not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.codec import decode, encode
+from bench.metrics.figures import FLAGS, turn_figures
+from bench.metrics.gpu import GPU_FLAGS, throttled_by
+from bench.record.beside import Beside
+from bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
+from bench.record.schema import Delivery, Evidence
+from bench.timing.spans import PacketStamp, TurnTrace
+
+BEFORE = GpuReading(0, reasons=("idle",), held_back_ns={"sw_power_cap": 7, "sw_thermal": 0}, energy_mj=1000)
+AFTER = replace(BEFORE, at_ns=1000, energy_mj=3500)
+CARD = GpuBeside("GPU-a", 0, ("direct",), BEFORE, AFTER)
+
+
+def evidence(*gpus: GpuBeside, profile: GpuProfile | None = None) -> Evidence:
+    trace = TurnTrace(packets=(PacketStamp(500, 1, 1, 0),))
+    delivery = Delivery(0, 0, 0, (0,))
+    return Evidence(1, "direct", "clip", "answered", delivery, trace, beside=Beside(gpus=gpus), profile=profile)
+
+
+def flags(**after: object) -> tuple[str, ...]:
+    return turn_figures(evidence(replace(CARD, after=replace(AFTER, **after)))).flags  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reason", ["sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake"])
+def test_a_reason_that_stands_on_either_side_means_throttled(reason: str) -> None:
+    assert flags(reasons=(reason,)) == ("gpu_throttled",)
+    begun = replace(CARD, before=replace(BEFORE, reasons=("idle", reason)))
+    assert turn_figures(evidence(begun)).flags == ("gpu_throttled",)
+    assert throttled_by(begun) == (reason,)
+
+
+@pytest.mark.parametrize("reasons", [(), None, ("idle",), ("applications_clocks", "display_clock"), ("sync_boost",)])
+def test_idleness_and_clocks_that_were_set_are_no_throttling(reasons: tuple[str, ...] | None) -> None:
+    assert flags(reasons=reasons) == ()
+
+
+def test_throttling_between_the_readings_is_seen_in_the_drivers_counters() -> None:
+    """1000 ns lie between the readings; a hundredth of them does not count yet."""
+    assert flags(held_back_ns={"sw_power_cap": 17, "sw_thermal": 0}) == ()
+    assert flags(held_back_ns={"sw_power_cap": 7, "sw_thermal": 11}) == ("gpu_throttled",)
+    assert flags(held_back_ns={"sync_boost": 900}) == ()
+    assert flags(held_back_ns={"sw_power_cap": 0}) == (), "a driver loaded again begins to count anew"
+    assert flags(held_back_ns=None) == ()
+
+
+def test_strangers_on_the_gpu_are_flagged_only_where_they_were_seen() -> None:
+    assert flags(foreign_processes=1) == ("gpu_shared",)
+    assert flags(foreign_processes=0) == flags(foreign_processes=None) == ()
+    assert flags(foreign_processes=2, reasons=("hw_slowdown",)) == GPU_FLAGS
+    assert set(GPU_FLAGS) <= set(FLAGS), "recompute compares what FLAGS names"
+
+
+def test_the_gpu_of_another_label_is_none_of_this_turns_business() -> None:
+    hot = replace(CARD, labels=("cascade",), after=replace(AFTER, reasons=("hw_thermal",), foreign_processes=3))
+    found = turn_figures(evidence(hot))
+    assert found.flags == ()
+    assert "gpu_energy" not in found.figures
+    assert turn_figures(evidence(hot, CARD)).figures["gpu_energy"] == 2.5
+
+
+def test_energy_is_a_difference_or_nothing() -> None:
+    assert turn_figures(evidence(CARD)).figures["gpu_energy"] == 2.5
+    for after in (replace(AFTER, energy_mj=None), replace(AFTER, energy_mj=999), None):
+        assert "gpu_energy" not in turn_figures(evidence(replace(CARD, after=after))).figures
+    assert turn_figures(evidence(replace(CARD, before=None, after=None, problem="gone"))).flags == ()
+
+
+def test_busy_time_is_the_union_of_a_stages_work_and_the_devices_is_not_their_sum() -> None:
+    work = (
+        DeviceWork("encoder", 2, ((0, 100), (200, 300))),
+        DeviceWork("vocoder", 1, ((50, 250),)),
+        DeviceWork("", 1, ((400, 410),)),
+    )
+    figures = turn_figures(evidence(profile=GpuProfile(work))).figures
+    assert figures["stage.encoder.busy"] == 200
+    assert figures["stage.vocoder.busy"] == 200
+    assert figures["gpu_busy"] == 310
+    assert figures["gpu_busy_unassigned"] == 10
+
+
+def test_a_profile_that_failed_gives_no_figures() -> None:
+    figures = turn_figures(evidence(profile=GpuProfile(problem="no CUPTI"))).figures
+    assert not [name for name in figures if "busy" in name]
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=12))
+def test_the_union_counts_every_nanosecond_once(drawn: list[tuple[int, int]]) -> None:
+    stretches = tuple((start, start + length) for start, length in drawn)
+    figures = turn_figures(evidence(profile=GpuProfile((DeviceWork("tts", 1, stretches),)))).figures
+    covered = {ns for start, end in stretches for ns in range(start, end)}
+    assert figures["stage.tts.busy"] == len(covered)
+
+
+def test_evidence_of_the_gpu_survives_the_disk() -> None:
+    profile = GpuProfile((DeviceWork("tts", 3, ((0, 5), (6, 9))),), lost=2)
+    whole = evidence(CARD, replace(CARD, uuid="MIG-b", mig=True, problem="gone", after=None), profile=profile)
+    assert decode(Evidence, encode(whole)) == whole
