@@ -1,0 +1,111 @@
+"""Holds limits against what one or two rounds measured.
+
+What fails in the first round is measured again, and called a regression only if the second round points the same way
+and both together show it. A gate of many limits would otherwise find one that "regresses" every other night.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from bench.compare.pairs import Pairs
+from bench.gate.change import change
+from bench.gate.counts import answers_lost, over_ceiling, turns_needed
+from bench.gate.judge import LEAST_BAND, Change, Rule, Verdict, judge
+from bench.gate.limits import LOST_ANSWERS, QUANTILES, Limit
+from bench.gate.result import Check
+
+ANSWERS = Limit(LOST_ANSWERS)
+"""Held for every label, asked for or not: whoever no longer answers is not slower, but worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What the same code shows against itself on this machine: a share, and where it was learnt."""
+
+    band: float
+    source: str
+    between_runs: bool = False
+    """Whether both sides were measured at different times: then every interval is widened by the band."""
+
+
+def hold_change(label: str, limit: Limit, rounds: Sequence[Pairs], noise: Noise, resolution: float) -> Check:
+    """A limit on a change, over all rounds."""
+    band = LEAST_BAND if noise.between_runs else noise.band  # there the intervals hold the noise already
+    rule = Rule(band, limit.max_regression, resolution, limit.floor_ms)
+    every = _change(rounds, noise)
+    verdict = judge(every, rule)
+    said = _sentence(every)
+    if verdict == "regressed" and len(rounds) > 1 and not _confirms(_change(rounds[-1:], noise), rule):
+        verdict, said = "inconclusive", f"{said}; the last round does not confirm it"
+    lost = Counter[str]()
+    for each in rounds:
+        lost.update(each.lost)
+    return Check(label, limit, verdict, said, len(rounds), every, noise.band, dict(sorted(lost.items())))
+
+
+def hold_ceiling(label: str, limit: Limit, values_ms: Sequence[float], unanswered: int, rounds: int) -> Check:
+    """A ceiling, over the candidate's turns; an unanswered one is over any ceiling."""
+    assert limit.ceiling_ms is not None
+    q = QUANTILES[limit.statistic]
+    late, turns = sum(value > limit.ceiling_ms for value in values_ms) + unanswered, len(values_ms) + unanswered
+    verdict = over_ceiling(late, turns, q)
+    said = f"{late} of {turns} turns are over {limit.ceiling_ms:g} ms, {100 * (1 - q):g} % may be"
+    if unanswered:
+        said += f"; {unanswered} of them were not answered"
+    if verdict == "inconclusive" and late <= turns * (1 - q):
+        said += f"; at least {turns_needed(late, q)} turns would have to show it"
+    return Check(label, limit, verdict, said, rounds)
+
+
+def hold_answers(label: str, rounds: Sequence[Pairs]) -> Check:
+    """Whether the candidate still answers where the baseline does."""
+    before, after = sum(each.only_before for each in rounds), sum(each.only_after for each in rounds)
+    said = f"{before} pairs only the baseline answered, {after} only the candidate"
+    return Check(label, ANSWERS, answers_lost(before, after), said, len(rounds))
+
+
+def refused(label: str, verdict: Verdict, reason: str) -> Check:
+    """What cannot be held at all: no baseline, or one that must not be compared."""
+    return Check(label, Limit(), verdict, reason)
+
+
+def to_measure_again(checks: Sequence[Check]) -> tuple[str, ...]:
+    """Labels with a check that fails after one round."""
+    failing = [check.label for check in checks if check.rounds == 1 and check.verdict in ("regressed", "inconclusive")]
+    return tuple(dict.fromkeys(failing))
+
+
+def _change(rounds: Sequence[Pairs], noise: Noise) -> Change:
+    return change(
+        list(chain.from_iterable(each.before for each in rounds)),
+        list(chain.from_iterable(each.after for each in rounds)),
+        list(chain.from_iterable(each.clips for each in rounds)),
+        noise.band if noise.between_runs else 0.0,
+    )
+
+
+def _confirms(last: Change, rule: Rule) -> bool:
+    """Whether a round by itself points to a change that is not allowed."""
+    if last.difference_ms is None:
+        return False
+    beyond_floor = last.difference_ms.value > rule.floor_ms
+    if last.ratio is None:
+        return beyond_floor
+    return beyond_floor and last.ratio.value > (1 + rule.max_regression) * (1 + rule.band)
+
+
+def _sentence(found: Change) -> str:
+    basis = f"{found.pairs} pairs on {found.clips} clips"
+    if found.difference_ms is None:
+        return f"too few pairs: {basis}"
+    low, high = found.difference_ms.ruled_out.low, found.difference_ms.ruled_out.high
+    said = f"{found.difference_ms.value:+.3g} ms ({low:+.3g} to {high:+.3g})"
+    if found.ratio is not None:
+        ratio = found.ratio
+        low, high = (100 * (each - 1) for each in (ratio.ruled_out.low, ratio.ruled_out.high))
+        said = f"{100 * (ratio.value - 1):+.2g} % (95 % CI {low:+.2g} to {high:+.2g}), {said}"
+    return f"{said}, {basis}"

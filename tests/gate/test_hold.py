@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from bench.compare.pairs import Pairs
+from bench.gate.hold import Noise, hold_answers, hold_ceiling, hold_change, refused, to_measure_again
+from bench.gate.limits import Limit
+
+NOISE = Noise(0.01, "least")
+
+
+def measured(slower: float, seed: int, n: int = 100, lost: dict[str, int] | None = None) -> Pairs:
+    random = np.random.default_rng(seed)
+    before, after = 100 * np.exp(0.05 * random.standard_normal((2, n)))
+    clips = tuple(f"clip {number % 20}" for number in range(n))
+    return Pairs(tuple(before), tuple(after * (1 + slower)), clips, lost or {})
+
+
+def held(*rounds: Pairs, limit: Limit | None = None, noise: Noise = NOISE):
+    return hold_change("direct", limit or Limit(), rounds, noise, 0.04)
+
+
+def test_what_fails_once_is_measured_again_and_then_called_a_regression() -> None:
+    once = held(measured(0.1, 1))
+    assert once.verdict == "regressed"
+    assert to_measure_again([once, hold_answers("direct", [measured(0, 1)])]) == ("direct",)
+    twice = held(measured(0.1, 1), measured(0.1, 2))
+    assert (twice.verdict, twice.rounds) == ("regressed", 2)
+    assert twice.change is not None and twice.change.pairs == 200
+    assert to_measure_again([twice]) == ()
+
+
+def test_a_second_round_that_points_elsewhere_does_not_confirm() -> None:
+    check = held(measured(0.2, 1), measured(-0.02, 2))
+    assert check.verdict == "inconclusive"
+    assert "does not confirm" in check.reason
+
+
+def test_the_same_code_passes_at_once() -> None:
+    check = held(measured(0, 3))
+    assert (check.verdict, check.rounds) == ("same", 1)
+    assert "100 pairs on 20 clips" in check.reason
+    assert to_measure_again([check]) == ()
+
+
+def test_what_was_allowed_passes_and_pairs_lost_are_counted() -> None:
+    check = held(measured(0.1, 1, lost={"b: timeout": 2}), limit=Limit(max_regression=0.2))
+    assert check.verdict == "same"
+    assert check.lost == {"b: timeout": 2}
+
+
+def test_between_runs_the_noise_of_the_machine_counts_against_every_claim() -> None:
+    between = Noise(0.05, "A/A runs", between_runs=True)
+    assert held(measured(0.06, 1)).verdict == "regressed"
+    assert held(measured(0.06, 1), noise=between).verdict == "inconclusive"
+    assert held(measured(0.2, 1), noise=between).verdict == "regressed"
+    assert held(measured(0, 1), noise=between).verdict == "inconclusive"  # 5 % either way are more than 4 %
+
+
+@pytest.mark.parametrize(
+    ("values", "unanswered", "verdict"),
+    [
+        ([700.0] * 100, 0, "same"),
+        ([700.0] * 100, 20, "regressed"),
+        ([700.0] * 50, 0, "inconclusive"),
+        ([900.0] * 10, 0, "regressed"),
+    ],
+)
+def test_a_ceiling_counts_unanswered_turns_as_over_it(values: list[float], unanswered: int, verdict: str) -> None:
+    check = hold_ceiling("direct", Limit(statistic="p95", ceiling_ms=800), values, unanswered, 1)
+    assert check.verdict == verdict
+    assert ("72 turns" in check.reason) == (verdict == "inconclusive")
+
+
+def test_lost_answers_fail_though_nothing_became_slower() -> None:
+    gone = Pairs((), (), (), only_before=9)
+    assert hold_answers("direct", [gone]).verdict == "regressed"
+    assert hold_answers("direct", [Pairs((), (), (), only_after=9)]).verdict == "same"
+    assert hold_answers("direct", [gone]).limit.name == "no answers lost"
+
+
+def test_what_cannot_be_held_is_not_measured_again() -> None:
+    assert to_measure_again([refused("direct", "no baseline", "none is stored")]) == ()
+
+
+def test_of_no_pairs_nothing_is_said() -> None:
+    check = held(Pairs((), (), ()))
+    assert (check.verdict, check.reason) == ("inconclusive", "too few pairs: 0 pairs on 0 clips")
