@@ -66,8 +66,8 @@ def read_run(path: Path) -> Run:
     for name in (TRACES, TURNS):
         if not (path / name).is_file():
             raise RunError(f"{path / name} is missing: the run folder is damaged. Bring it back from a copy.")
-    segments, _ = _read_lines(path / SEGMENTS, Segment)
-    turns, torn = _read_lines(path / TURNS, Turn)
+    segments, _ = read_lines(path / SEGMENTS, Segment)
+    turns, torn = read_lines(path / TURNS, Turn)
     known = {plan.label for plan in manifest.labels}
     seen: set[int] = set()
     for turn in turns:
@@ -157,17 +157,17 @@ class RunWriter:
 
     def segment(self, segment: Segment) -> None:
         """Append a segment."""
-        self._append(self._segments, _line(segment))
+        self._append(self._segments, to_line(segment))
 
     def evidence(self, evidence: Evidence) -> tuple[int, int, int]:
         """Append a turn's evidence; returns where it lies: (offset, bytes, CRC-32 of its line)."""
-        line = _line(evidence)
+        line = to_line(evidence)
         at = self._append(self._traces, line)
         return at, len(line), zlib.crc32(line)
 
     def turn(self, turn: Turn) -> None:
         """Append the narrow line that commits a turn."""
-        self._append(self._turns, _line(turn))
+        self._append(self._turns, to_line(turn))
 
     def _open(self) -> None:
         try:
@@ -241,12 +241,12 @@ class RunWriter:
             ) from error
 
 
-def _line(value: Any) -> bytes:
+def to_line(value: Any) -> bytes:
     """One line of JSON, ASCII only, so that no character in a text can break a line."""
     return json.dumps(encode(value), separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def _read_lines(file: Path, kind: type[T]) -> tuple[tuple[T, ...], bool]:
+def read_lines(file: Path, kind: type[T]) -> tuple[tuple[T, ...], bool]:
     """All whole lines of a file, and whether a torn one follows them."""
     if not file.exists():
         return (), False

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from bench.metrics.figures import FALSE_ENDPOINT
 from bench.pipeline import Weights
+from bench.quality.findings import LabelQuality
 from bench.record.schema import Outcome, Phase
 from bench.stats.bootstrap import Estimate
 from bench.stats.quantiles import Quantile
@@ -96,6 +97,7 @@ class LabelSummary:
     tax: Tax | None
     continuity: dict[str, float | None]
     """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
+    quality: LabelQuality
 
     @property
     def measured(self) -> int:

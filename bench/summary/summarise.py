@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bench.metrics.definitions import HEADLINE
+from bench.quality.record import Line, read_quality
 from bench.record.schema import LabelPlan, Outcome, Phase, Turn
 from bench.record.store import Run
 from bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from bench.summary.figures import continuity, figure, metric_names
 from bench.summary.path import hidden_work, mean_path
+from bench.summary.quality import label_quality
 from bench.summary.values import NS_PER_MS, definition, label_weights
 from bench.tax import tax
 
@@ -18,6 +20,7 @@ from bench.tax import tax
 def summarise(run: Run) -> Summary:
     """What a run says. Raises `RunError` if a turn holds a figure that has no definition."""
     manifest = run.manifest
+    judged = read_quality(run)
     return Summary(
         run=manifest.run,
         created=manifest.created,
@@ -26,12 +29,12 @@ def summarise(run: Run) -> Summary:
         seed=manifest.seed,
         corpus=manifest.corpus,
         corpus_sha256=manifest.corpus_sha256,
-        notices=manifest.notices + run.notices,
-        labels=tuple(_label(run, plan) for plan in manifest.labels),
+        notices=manifest.notices + run.notices + judged.notices,
+        labels=tuple(_label(run, plan, judged.lines) for plan in manifest.labels),
     )
 
 
-def _label(run: Run, plan: LabelPlan) -> LabelSummary:
+def _label(run: Run, plan: LabelPlan, judged: Sequence[Line]) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.phase == "measured"]
     on_path = [turn for turn in measured if turn.path and turn.outcome == "answered"]
@@ -50,6 +53,7 @@ def _label(run: Run, plan: LabelPlan) -> LabelSummary:
         tax=tax(run, plan.label, [turn for turn in measured if turn.outcome == "answered"]),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
         continuity=continuity(measured),
+        quality=label_quality(run, plan.label, judged),
     )
 
 

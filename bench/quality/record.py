@@ -1,0 +1,179 @@
+"""`RUN/quality.jsonl`: what recognisers and scorers made of a run's kept replies. Written after the run, beside it.
+
+Every line stands alone: it names its judge, and is tied to its turn by the checksum of the turn's evidence and to the
+audio by its SHA-256. A line is never changed; of several of one judge on one reply, the last one counts. The turns do
+not rest on this file: it can be removed, and made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+from bench.errors import RunError
+from bench.pipeline import OptionValue, Weights
+from bench.quality import sound, words
+from bench.quality.sound import Sound
+from bench.record.store import Run, read_lines
+
+QUALITY = "quality.jsonl"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A recogniser or scorer: with which options, packages and weights it judged."""
+
+    name: str
+    options: dict[str, OptionValue] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    weights: tuple[Weights, ...] = ()
+
+    def __str__(self) -> str:
+        versions = " ".join(self.packages.values())
+        weights = ", ".join(dict.fromkeys(each.source for each in self.weights))
+        return " ".join(filter(None, (self.name, versions, f"({weights})" if weights else "")))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Which kept reply a line is of."""
+
+    turn: int
+    label: str
+    evidence_crc32: int
+    audio_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeardReply:
+    """A reply as a recogniser heard it; `edits` of its `words` by the rules of version `normalisation`."""
+
+    schema: int
+    kind: Literal["reply"]
+    reply: Reply
+    judge: Judge
+    transcript: str
+    edits: int
+    words: int
+    normalisation: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeardClip:
+    """A clip of the corpus as a recogniser heard it: the recogniser's own errors."""
+
+    schema: int
+    kind: Literal["clip"]
+    clip: str
+    audio_sha256: str
+    judge: Judge
+    transcript: str
+    edits: int
+    words: int
+    normalisation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySound:
+    """Figures of a reply's samples, by the definitions of `version`."""
+
+    schema: int
+    kind: Literal["sound"]
+    reply: Reply
+    sound: Sound
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredReply:
+    """A scorer's value for a reply, and the scale it lies on."""
+
+    schema: int
+    kind: Literal["score"]
+    reply: Reply
+    judge: Judge
+    score: float
+    least: float
+    most: float
+
+
+Line = HeardReply | HeardClip | ReplySound | ScoredReply
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The lines that count, in the order of the file, and what a reader should know of the others."""
+
+    lines: tuple[Line, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def read_quality(run: Run) -> Judged:
+    """What stands beside a run. Raises `RunError` for what is damaged or was written by a newer version."""
+    file = run.path / QUALITY
+    try:
+        lines, torn = read_lines(file, cast(type[Line], Line))
+    except RunError as error:
+        raise RunError(f"{error} Remove {file}, and run `bench quality` again.") from error
+    _check(lines, file)
+    crc32 = {(turn.turn, turn.label): turn.evidence_crc32 for turn in run.turns}
+    clips = {clip.id: clip.sha256 for clip in run.manifest.utterances}
+
+    def belongs(line: Line) -> bool:
+        if isinstance(line, HeardClip):
+            return clips.get(line.clip) == line.audio_sha256 and is_current(line)
+        return crc32.get((line.reply.turn, line.reply.label)) == line.reply.evidence_crc32 and is_current(line)
+
+    latest: dict[tuple[object, ...], Line] = {}
+    for line in filter(belongs, lines):
+        latest.pop(place(line), None)
+        latest[place(line)] = line
+    strangers = sum(not belongs(line) for line in lines)
+    notices = (
+        [f"{strangers} lines of {QUALITY} are not of this run, or of other definitions, and not used."]
+        if strangers
+        else []
+    )
+    if torn:
+        notices.append(f"The last line of {QUALITY} is torn: `bench quality` goes on where it was stopped.")
+    return Judged(tuple(latest.values()), tuple(notices))
+
+
+def place(line: Line) -> tuple[object, ...]:
+    """What a line is about: a later line with the same place stands for an earlier one."""
+    if isinstance(line, HeardClip):
+        return line.kind, str(line.judge), _options(line.judge), line.clip
+    judge = () if isinstance(line, ReplySound) else (str(line.judge), _options(line.judge))
+    return line.kind, *judge, line.reply.turn
+
+
+def is_current(line: Line) -> bool:
+    """Whether the line follows today's definitions."""
+    if isinstance(line, ReplySound):
+        return line.version == sound.VERSION
+    return isinstance(line, ScoredReply) or line.normalisation == words.VERSION
+
+
+def _options(judge: Judge) -> tuple[tuple[str, OptionValue], ...]:
+    return tuple(sorted(judge.options.items()))
+
+
+def _check(lines: Iterable[Line], file: Path) -> None:
+    """Raises `RunError` for what nobody can have measured."""
+    for number, line in enumerate(lines, start=1):
+        if line.schema > SCHEMA:
+            raise RunError(f"{file} was written by a newer version (schema {line.schema}). Upgrade firstpacket.")
+        if not _plausible(line):
+            raise RunError(f"{file}, line {number}: nobody can have measured this. Remove the file, and run it again.")
+
+
+def _plausible(line: Line) -> bool:
+    if isinstance(line, ReplySound):
+        seen = line.sound
+        return seen.rate > 0 and seen.samples > 0 and 0 <= seen.clipped_share <= 1 and abs(seen.offset) <= seen.peak
+    if isinstance(line, ScoredReply):
+        return line.least <= line.score <= line.most
+    return line.words >= 0 and line.edits >= 0 and (line.edits == 0 or len(line.transcript) + line.words > 0)

@@ -1,0 +1,144 @@
+"""A label's quality: from its turns' own figures, and from what recognisers and scorers made of its replies.
+
+All measured turns count, whatever their outcome: a turn in which nothing was heard has a transcript, an empty one, and
+a reply without a sound is heard as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import mean
+
+from bench.metrics.audible import THRESHOLD_DBFS
+from bench.quality.findings import AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
+from bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
+from bench.quality.words import is_character, words
+from bench.record.schema import Turn
+from bench.record.store import Run
+from bench.stats.bootstrap import Estimate, Statistic, estimate
+from bench.stats.ratio import ratio_of_sums
+
+PACE_OF_WORDS = 6.0, 25.0
+"""Letters and digits per second: 150 to 200 words a minute, an ordinary pace, are 11 to 15; half of that drags, and
+nobody follows 350 words a minute for long."""
+PACE_OF_CHARACTERS = 2.5, 12.0
+"""The same where a character is about a syllable: languages have 5 to 8 a second (Pellegrino et al. 2011)."""
+
+
+def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
+    """Quality of the label's measured turns; `lines` are those of the whole run that count."""
+    turns = {turn.turn: turn for turn in run.turns if turn.label == label and turn.phase == "measured"}
+    measured = list(turns.values())
+    said = {clip.id: clip.text or "" for clip in run.manifest.utterances}
+    heard = [line for line in lines if not isinstance(line, HeardClip) and line.reply.turn in turns]
+    ends = [turn.figures["reply_end_level"] > THRESHOLD_DBFS for turn in measured if "reply_end_level" in turn.figures]
+    return LabelQuality(
+        transcript=_transcript(run, measured, any(said.values())),
+        heard=tuple(_heard_by(heard, lines, turns)),
+        scores=tuple(_scored_by(heard, turns)),
+        pace=_pace(measured, said),
+        silence=_of_turns(measured, "reply_silence", "mean"),
+        level_db=_of_turns(measured, "reply_level", "median"),
+        ends_loud=mean(ends) if ends else None,
+        audio=_audio(heard, turns),
+    )
+
+
+def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
+    compared = [turn for turn in turns if "transcript_wer" in turn.figures]
+    if compared:
+        sizes = [turn.figures["transcript_words"] for turn in compared]
+        edits = [round(turn.figures["transcript_wer"] * size) for turn, size in zip(compared, sizes, strict=True)]
+        return _rate(edits, [round(size) for size in sizes], [turn.utterance for turn in compared])
+    if not has_texts:
+        return ErrorRate(None, why_none="the corpus has no texts")
+    versions = [segment.metrics for segment in run.segments]
+    if any(known and "transcript_wer" not in known for known in versions):
+        return ErrorRate(None, why_none="the run was made before transcripts were compared")
+    return ErrorRate(None, why_none="the pipeline gives no transcript" if turns else "no measured turns")
+
+
+def _heard_by(of_label: Sequence[Line], lines: Sequence[Line], turns: dict[int, Turn]) -> list[HeardBy]:
+    replies = [line for line in of_label if isinstance(line, HeardReply)]
+    clips = [line for line in lines if isinstance(line, HeardClip)]
+    found = []
+    for judge in _in_order([line.judge for line in replies]):
+        of_replies = [line for line in replies if line.judge == judge]
+        of_clips = [line for line in clips if line.judge == judge]
+        reply = _rate(
+            [line.edits for line in of_replies],
+            [line.words for line in of_replies],
+            [turns[line.reply.turn].utterance for line in of_replies],
+            "the pipeline gives no reply text",
+        )
+        own = _rate(
+            [line.edits for line in of_clips],
+            [line.words for line in of_clips],
+            [line.clip for line in of_clips],
+            "the corpus' clips were not put to it",
+        )
+        found.append(HeardBy(str(judge), reply, own))
+    return found
+
+
+def _scored_by(of_label: Sequence[Line], turns: dict[int, Turn]) -> list[ScoredBy]:
+    scores = [line for line in of_label if isinstance(line, ScoredReply)]
+    found = []
+    for judge in _in_order([line.judge for line in scores]):
+        own = [line for line in scores if line.judge == judge]
+        clips = [turns[line.reply.turn].utterance for line in own]
+        value = estimate([line.score for line in own], clips, "mean")
+        found.append(ScoredBy(str(judge), value, min(line.least for line in own), max(line.most for line in own)))
+    return found
+
+
+def _pace(turns: Sequence[Turn], said: dict[str, str]) -> Pace | None:
+    paced = [turn for turn in turns if "reply_pace" in turn.figures]
+    median = _of_turns(paced, "reply_pace", "median")
+    if median is None:
+        return None
+    spans = (_plausible(said.get(turn.utterance, "")) for turn in paced)
+    odd = sum(not low <= turn.figures["reply_pace"] <= high for turn, (low, high) in zip(paced, spans, strict=True))
+    return Pace(median, odd)
+
+
+def _plausible(question: str) -> tuple[float, float]:
+    """The paces that a reply may have, taken to be in the script of its question."""
+    asked = words(question)
+    return PACE_OF_CHARACTERS if sum(map(is_character, asked)) > len(asked) / 2 else PACE_OF_WORDS
+
+
+def _audio(of_label: Sequence[Line], turns: dict[int, Turn]) -> AudioFindings | None:
+    seen = [line for line in of_label if isinstance(line, ReplySound)]
+    if not seen:
+        return None
+    clips = [turns[line.reply.turn].utterance for line in seen]
+    return AudioFindings(
+        estimate([line.sound.clipped_share for line in seen], clips, "mean"),
+        estimate([abs(line.sound.offset) for line in seen], clips, "mean"),
+    )
+
+
+def _of_turns(turns: Sequence[Turn], name: str, statistic: Statistic) -> Estimate | None:
+    having = [turn for turn in turns if name in turn.figures]
+    values = [turn.figures[name] for turn in having]
+    return estimate(values, [turn.utterance for turn in having], statistic) if values else None
+
+
+def _rate(edits: Sequence[int], sizes: Sequence[int], clips: Sequence[str], without: str = "") -> ErrorRate:
+    """References without a word cannot be divided by, and are left out."""
+    rows = [row for row in zip(edits, sizes, clips, strict=True) if row[1] > 0]
+    if not rows:
+        return ErrorRate(None, why_none=without)
+    above, below, of = zip(*rows, strict=True)
+    return ErrorRate(ratio_of_sums(above, below, of), sum(below))
+
+
+def _in_order(judges: Sequence[Judge]) -> list[Judge]:
+    """Each once, in the order of their last place."""
+    found: list[Judge] = []
+    for judge in judges:
+        if judge in found:
+            found.remove(judge)
+        found.append(judge)
+    return found
