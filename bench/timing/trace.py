@@ -12,6 +12,7 @@ waits, locks or synchronises a GPU.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
 from types import TracebackType
@@ -24,22 +25,29 @@ from bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan
 if TYPE_CHECKING:
     from bench.timing.cuda import GpuRecorder, PendingSpan
 
-__all__ = ["HandOff", "OpenHop", "OpenStage", "Trace"]
+__all__ = ["HandOff", "OpenHop", "OpenStage", "Range", "Ranges", "Trace"]
+
+Range = AbstractContextManager[object]
+Ranges = Callable[[str], Range]
+"""Tells a profiler which stage is at work on the calling thread, from entering to leaving."""
 
 
 class OpenStage:
     """A stage at work; a context manager made by `Trace.stage`."""
 
     __slots__ = (
-        "_after", "_discarded", "_end_ns", "_first_output_ns", "_gpu", "_released_by", "_stage", "_start_ns",
+        "_after", "_discarded", "_end_ns", "_first_output_ns", "_gpu", "_range", "_released_by", "_stage", "_start_ns",
         "_thread", "_trace",
     )  # fmt: skip
 
-    def __init__(self, trace: Trace, stage: str, after: HandOff | None, gpu: PendingSpan | None) -> None:
+    def __init__(
+        self, trace: Trace, stage: str, after: HandOff | None, gpu: PendingSpan | None, shown: Range | None = None
+    ) -> None:
         self._trace = trace
         self._stage = stage
         self._after = after
         self._gpu = gpu
+        self._range = shown
         self._first_output_ns: int | None = None
         self._discarded = False
         self._released_by: HandOff | None = None
@@ -65,6 +73,8 @@ class OpenStage:
 
     def __enter__(self) -> OpenStage:
         self._thread = get_ident()
+        if self._range is not None:
+            self._range.__enter__()
         self._start_ns = self._trace._now_ns()
         if self._gpu is not None:
             self._gpu.start()
@@ -76,6 +86,8 @@ class OpenStage:
         if self._gpu is not None:
             self._gpu.end()
         self._end_ns = self._trace._now_ns()
+        if self._range is not None:
+            self._range.__exit__(None, None, None)
         if not self._discarded:
             self._trace._stages.append(self)
 
@@ -146,10 +158,11 @@ _NO_WAIT = nullcontext()
 class Trace:
     """Records one turn. Pipelines get one per turn and pass it along explicitly."""
 
-    def __init__(self, clock: Clock, gpu: GpuRecorder | None = None) -> None:
+    def __init__(self, clock: Clock, gpu: GpuRecorder | None = None, ranges: Ranges | None = None) -> None:
         self.clock = clock
         self._now_ns = clock.now_ns
         self._gpu = gpu
+        self._ranges = ranges
         self._ids = itertools.count()
         self._stages: list[OpenStage] = []
         self._hops: list[StageSpan] = []
@@ -167,7 +180,7 @@ class Trace:
         when the pipeline runs on the CPU).
         """
         pending = self._gpu.pending_span() if gpu and self._gpu is not None else None
-        return OpenStage(self, stage, after, pending)
+        return OpenStage(self, stage, after, pending, self._ranges(stage) if self._ranges is not None else None)
 
     def hop(self, stage: str) -> OpenHop:
         """Time the body of a `with`, in which another process of this machine is asked for something, as `stage`.
