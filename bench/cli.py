@@ -60,7 +60,11 @@ def run(
         str | None, typer.Option(help="Name, folder, JSONL manifest, question.json or file. [demo]")
     ] = None,
     turns: Annotated[int | None, typer.Option(help="Measured turns per label. [one per utterance]")] = None,
-    warmup: Annotated[int | None, typer.Option(help="Warm-up turns per label, after the cold one. [2]")] = None,
+    warmup: Annotated[
+        str | None, typer.Option(help="Warm-up turns per label; auto: until its latency has settled. [auto]")
+    ] = None,
+    idle: Annotated[float | None, typer.Option(help="Measure the first turn after so many idle seconds, too.")] = None,
+    idle_turns: Annotated[int | None, typer.Option(help="Such turns per label. [3]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [auto]")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
@@ -96,7 +100,9 @@ def run(
             "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
             "corpus": corpus,
             "turns": turns,
-            "warmup": warmup,
+            "warmup": int(warmup) if warmup and warmup.isdecimal() else warmup,
+            "idle": idle,
+            "idle_turns": idle_turns,
             "device": device,
             "dtype": dtype,
             "seed": seed,

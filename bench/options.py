@@ -22,6 +22,8 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 BOUNDS = {
     "turns": (1, 100_000),
     "warmup": (0, 10_000),
+    "idle": (0.1, 86_400),
+    "idle_turns": (1, 1_000),
     "threads": (1, 4096),
     "limit": (1, 1_000_000),
     "seed": (0, 2**31 - 1),
@@ -29,7 +31,7 @@ BOUNDS = {
     "pre_roll": (0, 60_000),
     "trim_to": (0.1, 600),
 }
-"""Least and most; deadline and trim-to in seconds, pre-roll in ms."""
+"""Least and most; deadline, idle and trim-to in seconds, pre-roll in ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,12 @@ class Options:
     corpus: str = "demo"
     turns: int | None = None
     """Measured turns per label; by default one per utterance of the corpus."""
-    warmup: int = 2
+    warmup: int | Literal["auto"] = "auto"
+    """Warm-up turns per label; `auto`: until its first packets come no faster any more."""
+    idle: float | None = None
+    """Seconds without a turn, after the measured ones, before each turn of phase `idle`; by default none is asked."""
+    idle_turns: int | None = None
+    """Turns after idleness per label; 3 if `idle` asks for any."""
     device: str = "auto"
     dtype: str = "auto"
     seed: int = 0
@@ -157,8 +164,10 @@ def _checked(options: Options) -> Options:
         raise UsageError(f"--device {options.device}: expected auto, cpu, cuda or cuda:N.")
     for name, (least, most) in BOUNDS.items():
         value = getattr(options, name)
-        if value is not None and not least <= value <= most:
+        if value not in (None, "auto") and not least <= value <= most:
             raise UsageError(f"--{name.replace('_', '-')} {value:g}: must lie between {least:g} and {most:g}.")
+    if options.idle_turns is not None and options.idle is None:
+        raise UsageError("--idle-turns needs --idle, the seconds in which there is to be nothing to do before each.")
     if options.out is not None and "\0" in options.out:
         raise UsageError("--out: a path cannot hold a zero byte.")
     return options

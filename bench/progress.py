@@ -63,6 +63,10 @@ class BarProgress:
         what = f"{ask.label} {ask.utterance}" if ask.phase == "measured" else f"{ask.phase} turn of {ask.label}"
         self._bar.update(self._task, description=what, completed=done, total=total)
 
+    def idling(self, seconds: float) -> None:
+        """Say why nothing happens."""
+        self._bar.update(self._task, description=_idling(seconds))
+
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """Move on; say at once when a turn was not answered."""
         self._medians.add(turn)
@@ -91,6 +95,10 @@ class PlainProgress:
     def begins(self, ask: Ask, done: int, total: int) -> None:
         """Nothing: the line comes when the turn is over."""
 
+    def idling(self, seconds: float) -> None:
+        """Say why nothing happens."""
+        self._say(_idling(seconds))
+
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """Say how the turn went."""
         self._medians.add(turn)
@@ -105,6 +113,10 @@ class PlainProgress:
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # measuring goes on when nobody can read along
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _idling(seconds: float) -> str:
+    return f"nothing to do for {seconds:g} s, then a turn of each label"
 
 
 def _trouble(turn: Turn) -> str:

@@ -20,12 +20,14 @@ from typing import Literal
 from bench.pipeline import OptionValue, Stage, Weights
 from bench.record.beside import Beside
 from bench.record.gpu import GpuIdentity, GpuProfile
+from bench.record.settling import Settling
 from bench.timing.spans import TurnTrace
 
 SCHEMA = 1
 
 Outcome = Literal["answered", "silent", "failed", "timeout", "interrupted"]
-Phase = Literal["cold", "warmup", "measured"]
+Phase = Literal["cold", "warmup", "measured", "idle"]
+"""`cold`: first after loading; `measured`: warm; `idle`: first after a stated time with nothing to do."""
 InputMode = Literal["file", "realtime"]
 Start = Literal["speech_end", "last_frame", "endpoint", "request"]
 """Where the clock of a turn starts: `bench.metrics.starts`."""
@@ -70,6 +72,7 @@ class Manifest:
     turns: int
     """Measured turns asked of every label."""
     warmup: int
+    """Warm-up turns of every label after its cold one; where `settling` says when to stop, the most of them."""
     seed: int
     deadline_ms: float
     threads: int
@@ -86,6 +89,12 @@ class Manifest:
     """The declared t0 by name."""
     pre_roll_ms: float = 0.0
     """How long the player waits after the first packet."""
+    settling: Settling | None = None
+    """By which rule warm-up turns were asked until a label was warm; None where their number was set."""
+    idle_s: float = 0.0
+    """How long every label had nothing to do before its turns of phase `idle`; 0 where none were asked."""
+    idle_turns: int = 0
+    """Turns of phase `idle` asked of every label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,11 @@ from bench.record.beside import Beside, Collections
 from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Segment, Turn
 from bench.record.store import RunWriter
 from bench.run.asking import Reply, Respondent, Rules
-from bench.run.plan import Ask, measured, warm_up
+from bench.run.plan import Ask, after_idle, measured
+from bench.run.warmup import warm_labels
 from bench.run.watch import NoWatch, Watch
 from bench.text import reason
+from bench.timing.clock import Clock, MonotonicClock
 from bench.timing.spans import TurnTrace
 
 
@@ -36,6 +37,10 @@ class Progress(Protocol):
         """A turn is on disk."""
         ...
 
+    def idling(self, seconds: float) -> None:
+        """Nothing will be asked of anyone for so long."""
+        ...
+
 
 class Manager:
     """Runs one segment: from a start of the labels to the end of the plan."""
@@ -48,6 +53,7 @@ class Manager:
         utterances: Sequence[Utterance],
         progress: Progress,
         watch: Watch | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._manifest = manifest
         self._writer = writer
@@ -55,6 +61,7 @@ class Manager:
         self._utterances = {utterance.id: utterance for utterance in utterances}
         self._progress = progress
         self._watch = watch or NoWatch()
+        self._clock = clock or MonotonicClock()
         self._rules = Rules(manifest.input, round(manifest.deadline_ms * 1e6))
         self._labels = [plan.label for plan in manifest.labels]
         self._plan = list(measured(self._labels, list(self._utterances), manifest.turns, manifest.seed))
@@ -76,17 +83,20 @@ class Manager:
         """
         earlier = list(already)
         committed = {turn.turn for turn in earlier}
+        rounds = self._rounds_left(earlier)
         self._next_extra = max([*committed, len(self._plan)]) + 1
         self._done = sum(ask.turn in committed for ask in self._plan)
         self._segment = segments_before
         try:
             facts = tuple(self._start(label) for label in self._labels)
             self._writer.segment(segment(self._segment, facts))
-            if self._done < len(self._plan):
+            if rounds or self._done < len(self._plan):
                 self._warm_up(self._labels)
             for ask in self._plan:
                 if ask.turn not in committed:
                     self._measure(ask)
+            for asks in rounds:
+                self._ask_after_idle(asks)
         finally:
             self._stop_all()
 
@@ -109,24 +119,50 @@ class Manager:
 
     def _warm_up(self, labels: Sequence[str]) -> None:
         manifest = self._manifest
-        seed = manifest.seed + self._segment
-        for ask in warm_up(labels, list(self._utterances), manifest.warmup, seed):
-            if self._respondents[ask.label].ready:
-                self._put(ask)
+        clips = list(self._utterances.values())
+        warm_labels(labels, manifest, clips, manifest.seed + self._segment, self._clock, self._put_if_ready)
+
+    def _put_if_ready(self, ask: Ask) -> Turn | None:
+        return self._put(ask) if self._respondents[ask.label].ready else None
 
     def _measure(self, ask: Ask) -> None:
-        flags: tuple[str, ...] = ()
-        if not self._respondents[ask.label].ready:
-            self._start(ask.label)
-            self._warm_up([ask.label])
-            if not self._respondents[ask.label].ready:
-                # It died again while it was warming up: ask cold rather than for ever.
-                self._start(ask.label)
-                flags = ("not_warmed_up",)
-        self._put(ask, flags)
+        self._put(ask, self._warm_again(ask.label))
         self._done += 1
 
-    def _put(self, ask: Ask, flags: tuple[str, ...] = ()) -> None:
+    def _warm_again(self, label: str) -> tuple[str, ...]:
+        """Start and warm up a label whose process is gone; the flags of its next turn."""
+        if self._respondents[label].ready:
+            return ()
+        self._start(label)
+        self._warm_up([label])
+        if self._respondents[label].ready:
+            return ()
+        # It died again while it was warming up: ask cold rather than for ever.
+        self._start(label)
+        return ("not_warmed_up",)
+
+    def _rounds_left(self, already: Iterable[Turn]) -> list[list[Ask]]:
+        """The turns after idleness, round by round, but for those that are on record."""
+        manifest = self._manifest
+        if not manifest.idle_s:
+            return []
+        there = {(turn.block, turn.label) for turn in already if turn.phase == "idle" and turn.outcome != "interrupted"}
+        rounds = after_idle(self._labels, list(self._utterances), manifest.idle_turns, manifest.seed)
+        left = [[ask for ask in asks if (ask.block, ask.label) not in there] for asks in rounds]
+        return [asks for asks in left if asks]
+
+    def _ask_after_idle(self, asks: Sequence[Ask]) -> None:
+        """Let all labels have nothing to do for a while, then ask one after the other.
+
+        Those that come after the first are flagged: their own process was idle, the machine was not.
+        """
+        flags = {ask.label: self._warm_again(ask.label) for ask in asks}
+        self._progress.idling(self._manifest.idle_s)
+        self._clock.sleep_until_ns(self._clock.now_ns() + round(self._manifest.idle_s * 1e9))
+        for place, ask in enumerate(asks):
+            self._put(ask, (*flags[ask.label], *(("machine_awake",) if place else ())))
+
+    def _put(self, ask: Ask, flags: tuple[str, ...] = ()) -> Turn:
         self._progress.begins(ask, self._done, len(self._plan))
         number = ask.turn or self._extra_number()
         respondent = self._respondents[ask.label]
@@ -134,14 +170,14 @@ class Manager:
         try:
             reply = respondent.ask(number, self._utterances[ask.utterance], self._rules, self._audio_path(number))
         except KeyboardInterrupt:
-            now_ns = time.monotonic_ns()
+            now_ns = self._clock.now_ns()
             called_off = Reply(
                 "interrupted", Delivery(now_ns, now_ns, now_ns, ()), TurnTrace(), reason="the run was stopped"
             )
             # Under a number of its own: the turn itself is asked again when the run is resumed.
             self._commit(ask, self._extra_number(), called_off, flags)
             raise
-        self._commit(ask, number, reply, flags, self._watch.after())
+        return self._commit(ask, number, reply, flags, self._watch.after())
 
     def _extra_number(self) -> int:
         self._next_extra += 1
@@ -159,7 +195,7 @@ class Manager:
 
     def _commit(
         self, ask: Ask, number: int, reply: Reply, flags: tuple[str, ...], beside: Beside | None = None
-    ) -> None:
+    ) -> Turn:
         audio = str(Path("audio") / Path(reply.audio).name) if reply.audio else ""
         evidence = Evidence(
             number,
@@ -202,6 +238,7 @@ class Manager:
         )
         self._writer.turn(turn)
         self._progress.ended(turn, self._done + (ask.phase == "measured"), len(self._plan))
+        return turn
 
 
 def _beside(seen: Beside | None, collections: Collections | None) -> Beside | None:

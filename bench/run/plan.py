@@ -41,9 +41,35 @@ def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed:
 
 
 def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[Ask]:
-    """The turns before: a cold one per label, then `turns` warm-up turns, interleaved."""
+    """The turns before, if their number is set: a cold one per label, then `turns` warm-up turns, interleaved."""
     choose = random.Random(f"{seed}/warm-up")
     for position in range(turns + 1):
         utterance = choose.choice(list(utterances))
         for label in labels:
             yield Ask(0, -1, "warmup" if position else "cold", label, utterance)
+
+
+def opening(labels: Sequence[str], clip: str, longest: str) -> Iterator[Ask]:
+    """The turns before it is looked for warmth on `clip`: a cold one per label there, then the corpus's longest clip.
+
+    After that one, buffers have grown to their largest and kernels of its shapes are loaded.
+    """
+    for label in labels:
+        yield Ask(0, -1, "cold", label, clip)
+    if longest != clip:
+        for label in labels:
+            yield Ask(0, -1, "warmup", label, longest)
+
+
+def after_idle(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[tuple[Ask, ...]]:
+    """The turns after idleness: `turns` rounds, each one clip put to all labels after one common wait; block = round.
+
+    Only the first label of a round meets an idle machine, so the labels take turns at being first; clips are shuffled
+    passes over the utterances, as for the measured turns.
+    """
+    first = random.Random(f"{seed}/idle").sample(list(labels), len(labels))
+    for number in range(turns):
+        lap, place = divmod(number, len(utterances))
+        order = random.Random(f"{seed}/idle {lap}").sample(list(utterances), len(utterances))
+        turned = number % len(first)
+        yield tuple(Ask(0, number, "idle", label, order[place]) for label in first[turned:] + first[:turned])

@@ -26,6 +26,7 @@ from bench.run.host_watch import HostWatch, host_counters
 from bench.run.manager import Manager, Progress
 from bench.run.matching import matched
 from bench.run.process import WorkerProcess
+from bench.run.warmup import settling
 from bench.run.watch import MachineWatch
 
 SPEECH_END = {
@@ -75,21 +76,26 @@ def resume(path: Path, progress: Progress) -> Path:
             f"The corpus {manifest.corpus_source} is not what it was when the run began (its hash differs). "
             "Bring the old one back, or begin a new run."
         )
-    _refuse_endless(path, manifest, len(corpus.utterances))
+    _refuse_endless(path, manifest, [utterance.id for utterance in corpus.utterances])
     with RunWriter.resume(path) as writer:
         before = read_run(path)
         _run(manifest, writer, corpus, before.turns, len(before.segments), progress)
     return path
 
 
-def _refuse_endless(path: Path, manifest: Manifest, utterances: int) -> None:
-    """Raises `RunError` for numbers of turns that nobody can have asked for: planning them alone would fill memory."""
-    for name, asked in (("turns", manifest.turns), ("warmup", manifest.warmup)):
+def _refuse_endless(path: Path, manifest: Manifest, clips: Sequence[str]) -> None:
+    """Raises `RunError` for numbers that nobody can have asked for: planning so many turns alone would fill memory."""
+    rule = manifest.settling
+    asked = {"turns": manifest.turns, "warmup": manifest.warmup, "idle": manifest.idle_s}
+    for name, number in (asked | {"idle_turns": manifest.idle_turns}).items():
         least, most = BOUNDS[name]
-        if not 0 <= asked <= max(most, utterances):
+        if not 0 <= number <= max(most, len(clips)):
             raise RunError(
-                f"{path} asks for {name} {asked}; from {least} to {most} can be asked for. The run folder is damaged."
+                f"{path} asks for {name} {number:g}; from {least:g} to {most:g} can be asked for. "
+                "The run folder is damaged."
             )
+    if rule is not None and (rule.clip not in clips or rule.most > BOUNDS["warmup"][1]):
+        raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
 
 
 def _run(
@@ -194,6 +200,7 @@ def _manifest(
     options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, command: Sequence[str], notices: tuple[str, ...]
 ) -> Manifest:
     now = _now()
+    rule = settling(corpus.utterances) if options.warmup == "auto" else None
     return Manifest(
         schema=SCHEMA,
         run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.label for plan in plans)}"[:100],
@@ -204,7 +211,10 @@ def _manifest(
         start=options.t0,
         pre_roll_ms=options.pre_roll,
         turns=options.turns or len(corpus.utterances),
-        warmup=options.warmup,
+        warmup=rule.most if rule else int(options.warmup),
+        settling=rule,
+        idle_s=options.idle or 0.0,
+        idle_turns=(options.idle_turns or 3) if options.idle else 0,
         seed=options.seed,
         deadline_ms=options.deadline * 1000,
         threads=options.threads or _usable_cores(),

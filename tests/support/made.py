@@ -72,6 +72,8 @@ class Silence:
 
     def ended(self, turn: Turn, done: int, total: int) -> None: ...
 
+    def idling(self, seconds: float) -> None: ...
+
 
 def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
     return Segment(number, "2026-01-01T00:00:00+00:00", 0, 0, {}, {}, labels, versions())
@@ -86,7 +88,7 @@ def run(
         plan.label: LocalRespondent(request(plan.label, str(plan.options["script"])), clock) for plan in what.labels
     }
     with RunWriter.create(path, what) as writer:
-        Manager(what, writer, answering, clips, Silence()).run((), segment)
+        Manager(what, writer, answering, clips, Silence(), clock=clock).run((), segment)
     return clock
 
 
