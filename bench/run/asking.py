@@ -8,7 +8,9 @@ from typing import Protocol
 from bench.corpus.utterance import Utterance
 from bench.pipeline import OptionValue
 from bench.record.beside import Collections
+from bench.record.gpu import GpuProfile
 from bench.record.schema import Delivery, InputMode, LabelFacts, Outcome
+from bench.run.protocol import Instrument
 from bench.timing.spans import TurnTrace
 
 
@@ -24,6 +26,7 @@ class LabelRequest:
     options: dict[str, OptionValue]
     finds_speech_end: bool = False
     """Whether silence is to follow the end of speech."""
+    instruments: tuple[Instrument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Reply:
     flags: tuple[str, ...] = ()
     collections: Collections | None = None
     """Garbage collections of the label's process, where it has one of its own."""
+    profile: GpuProfile | None = None
 
 
 class Respondent(Protocol):

@@ -6,6 +6,7 @@ import os
 
 from bench import registry
 from bench.corpus.utterance import Utterance
+from bench.gpu.profiler import GpuProfiler
 from bench.pipeline import Pipeline, Samples, Settings
 from bench.record.schema import LabelFacts
 from bench.run.asking import LabelRequest, Reply, Rules
@@ -27,11 +28,13 @@ class LocalRespondent:
         clock: Clock,
         pipeline: type[Pipeline] | None = None,
         gpu: GpuRecorder | None = None,
+        profiler: GpuProfiler | None = None,
     ) -> None:
         self._request = request
         self._clock = clock
         self._plugin = pipeline
         self._gpu = gpu
+        self._profiler = profiler
         self._pipeline: Pipeline | None = None
 
     @property
@@ -54,7 +57,10 @@ class LocalRespondent:
         """Put one utterance."""
         assert self._pipeline is not None
         speech = HeardSpeech(self._clock, utterance.language)
-        trace = Trace(self._clock, self._gpu)
+        profiler = self._profiler
+        if profiler is not None:
+            profiler.start()
+        trace = Trace(self._clock, self._gpu, profiler.mark if profiler is not None else None)
         if self._gpu is not None:
             self._gpu.begin_turn()
         until_ns: int | None = None
@@ -75,13 +81,14 @@ class LocalRespondent:
         microphone.stop()
         if playing is not None:
             self._clock.join(playing)
+        profile = profiler.stop() if profiler is not None else None
         delivery = microphone.delivery()
         outcome, reason = answered.outcome, answered.reason
         packets = answered.trace.packets
         if not packets or packets[0].at_ns > delivery.t0_ns + rules.deadline_ns:
             late = self._clock.now_ns() > delivery.t0_ns + rules.deadline_ns
             outcome, reason = ("timeout", "no packet by the deadline") if late else (outcome, reason)
-        return Reply(outcome, delivery, answered.trace, answered.reply_levels, "", reason, answered.flags)
+        return Reply(outcome, delivery, answered.trace, answered.reply_levels, "", reason, answered.flags, None, profile)
 
     def stop(self) -> None:
         """Close the pipeline."""

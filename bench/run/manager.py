@@ -209,6 +209,7 @@ class Manager:
             round(self._manifest.pre_roll_ms * 1e6),
             audio,
             beside=_beside(beside, reply.collections),
+            profile=reply.profile,
         )
         said = self._utterances[ask.utterance].text
         try:

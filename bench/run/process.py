@@ -80,6 +80,7 @@ class WorkerProcess:
                     request.dtype,
                     request.seed,
                     request.options,
+                    request.instruments,
                 )
             )
             message = channel.receive(LOAD_TIMEOUT_S)
@@ -220,6 +221,7 @@ class _Exchange:
             answer.reason or ("no packet by the deadline" if answer.outcome == "timeout" else ""),
             answer.flags,
             answer.collections,
+            answer.profile,
         )
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ import selectors
 import socket
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from bench.record.schema import Outcome
 from bench.timing.spans import TurnTrace
 
 VERSION = 2
+Instrument = Literal["nvtx", "profiler"]
+"""What is at work beside the trace: stages as NVTX ranges, or every turn under the GPU's profiler."""
 MAX_LINE = 64 * 1024 * 1024
 """A longer line is rubbish, not an answer."""
 
@@ -44,10 +46,7 @@ class Hello:
     dtype: str
     seed: int
     options: dict[str, OptionValue] = field(default_factory=dict)
-    nvtx: bool = False
-    """Whether stages are to be NVTX ranges."""
-    profile: bool = False
-    """Whether every turn is to be put under the GPU's profiler."""
+    instruments: tuple[Instrument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +133,7 @@ class Answer:
     flags: tuple[str, ...] = ()
     collections: Collections | None = None
     """Garbage collections of the worker while it answered."""
+    profile: GpuProfile | None = None
 
 
 MESSAGES: dict[str, type] = {

@@ -21,6 +21,8 @@ from bench import registry
 from bench.codec import DecodeError, decode, encode
 from bench.errors import BenchError
 from bench.gpu.identity import identity
+from bench.gpu.nvtx import nvtx_ranges
+from bench.gpu.profiler import GpuProfiler, TorchProfiler
 from bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
 from bench.run.garbage import GarbageWatch
 from bench.run.protocol import (
@@ -47,7 +49,7 @@ from bench.timing.clock import MonotonicClock
 from bench.timing.cost import event_cost_ns
 from bench.timing.cuda import GpuRecorder, TorchCuda
 from bench.timing.spans import PacketStamp
-from bench.timing.trace import Trace
+from bench.timing.trace import Ranges, Trace
 
 
 def main() -> None:
@@ -74,6 +76,8 @@ class _Worker:
         self._speech: HeardSpeech | None = None
         self._held_back: Samples | None = None
         self._garbage = GarbageWatch(self._clock)
+        self._profiler: GpuProfiler | None = None
+        self._ranges: Ranges | None = None
 
     def listen(self) -> None:
         """Read messages until the manager is gone; then the process ends."""
@@ -124,6 +128,7 @@ class _Worker:
             settings = Settings(hello.device, hello.dtype, hello.seed, hello.options)
             pipeline = registry.pipeline(hello.pipeline)(settings)
             gpu = GpuRecorder(TorchCuda(hello.device), self._clock) if hello.device.startswith("cuda") else None
+            self._set_up(hello)
             pipeline.load()
             weights, facts = _said_of_itself(pipeline)
         except Exception as error:
@@ -135,13 +140,23 @@ class _Worker:
         gc.collect()
         gc.freeze()
         told_gpu = identity(hello.device) if gpu is not None else None
-        self._channel.send(Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu), told_gpu))
+        self._channel.send(Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu, self._ranges), told_gpu))
         return pipeline, gpu
+
+    def _set_up(self, hello: Hello) -> None:
+        """Instruments must be there before a pipeline captures graphs. Raises `MissingDependency`."""
+        if "profiler" in hello.instruments:
+            self._profiler = TorchProfiler(hello.device)
+            self._ranges = self._profiler.mark
+        elif "nvtx" in hello.instruments:
+            self._ranges = nvtx_ranges()
 
     def _turn(self, ask: AskTurn, pipeline: Pipeline, gpu: GpuRecorder | None) -> None:
         self._held_back = unpack_samples(ask.speech) if ask.speech else None
         speech = HeardSpeech(self._clock, ask.language)
-        trace = Trace(self._clock, gpu)
+        if self._profiler is not None:
+            self._profiler.start()
+        trace = Trace(self._clock, gpu, self._ranges)
         if gpu is not None:
             gpu.begin_turn()
         self._speech = speech
@@ -154,6 +169,7 @@ class _Worker:
         answered = perform(pipeline, speech, trace, gpu, announce)
         collections = self._garbage.end_turn()
         self._speech = None
+        profile = self._profiler.stop() if self._profiler is not None else None
         audio, problem = _keep(answered, ask.keep_audio)
         self._channel.send(
             Answer(
@@ -165,6 +181,7 @@ class _Worker:
                 answered.reason or problem,
                 answered.flags,
                 collections,
+                profile,
             )
         )
 

@@ -14,22 +14,25 @@ import numpy as np
 
 from bench.timing.clock import Clock
 from bench.timing.cuda import GpuRecorder
-from bench.timing.trace import Trace
+from bench.timing.trace import Ranges, Trace
 
 ROUNDS = 15
 SWEPT_BYTES = 4 << 20
 """More than the caches that belong to one core."""
 
 
-def event_cost_ns(clock: Clock, gpu: GpuRecorder | None = None) -> int:
-    """Nanoseconds of the dearest kind of recording, median of several rounds; with `gpu`, its events among them."""
+def event_cost_ns(clock: Clock, gpu: GpuRecorder | None = None, ranges: Ranges | None = None) -> int:
+    """Nanoseconds of the dearest kind of recording, median of several rounds.
+
+    With `gpu` its events are in it, with `ranges` what it costs to tell a profiler.
+    """
     swept = np.zeros(SWEPT_BYTES // 8)
     if gpu is not None:
         gpu.begin_turn()
     rounds: list[list[float]] = []
     for _ in range(ROUNDS):
         costs = []
-        for events, recording in _kinds(Trace(clock, gpu), gpu is not None):
+        for events, recording in _kinds(Trace(clock, gpu, ranges), gpu is not None):
             swept += 1
             begin_ns = time.perf_counter_ns()
             recording()
