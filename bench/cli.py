@@ -76,6 +76,8 @@ def run(
         str | None, typer.Option(help="Clock starts at speech_end, last_frame, endpoint or request. [speech_end]")
     ] = None,
     pre_roll: Annotated[float | None, typer.Option(help="Wait of the player after the first packet, ms. [0]")] = None,
+    audible_dbfs: Annotated[float | None, typer.Option(help="Level above which a reply is heard, dBFS. [-40]")] = None,
+    audible_ms: Annotated[int | None, typer.Option(help="How long it must last to be heard, ms. [50]")] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
     matched: Annotated[
         bool | None, typer.Option("--matched", help="Give cascades the LLM, reply length and encoder of direct.")
@@ -110,6 +112,8 @@ def run(
             "input": input,
             "t0": t0,
             "pre_roll": pre_roll,
+            "audible_dbfs": audible_dbfs,
+            "audible_ms": audible_ms,
             "deadline": deadline,
             "matched": matched,
             "threads": threads,

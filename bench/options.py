@@ -29,6 +29,8 @@ BOUNDS = {
     "seed": (0, 2**31 - 1),
     "deadline": (0.001, 86_400),
     "pre_roll": (0, 60_000),
+    "audible_dbfs": (-100, 0),
+    "audible_ms": (10, 1000),
     "trim_to": (0.1, 600),
 }
 """Least and most; deadline, idle and trim-to in seconds, pre-roll in ms."""
@@ -66,6 +68,10 @@ class Options:
     """Where the clock starts."""
     pre_roll: float = 0.0
     """Milliseconds that the player waits after the first packet."""
+    audible_dbfs: float = -40.0
+    """Level (RMS) above which a reply is audible,"""
+    audible_ms: int = 50
+    """once it has lasted for so many milliseconds: a multiple of the 10 ms in which levels are kept."""
     deadline: float = 30.0
     """Seconds from t0 within which the first packet must come."""
     matched: bool = False
@@ -168,6 +174,8 @@ def _checked(options: Options) -> Options:
             raise UsageError(f"--{name.replace('_', '-')} {value:g}: must lie between {least:g} and {most:g}.")
     if options.idle_turns is not None and options.idle is None:
         raise UsageError("--idle-turns needs --idle, the seconds in which there is to be nothing to do before each.")
+    if options.audible_ms % 10:
+        raise UsageError(f"--audible-ms {options.audible_ms}: must be a multiple of 10, in which levels are kept.")
     if options.out is not None and "\0" in options.out:
         raise UsageError("--out: a path cannot hold a zero byte.")
     return options

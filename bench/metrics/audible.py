@@ -1,7 +1,7 @@
 """When the reply becomes audible: levels in short windows, and a stated detector on them.
 
-The detector is that of Pipecat's benchmark: RMS over -40 dBFS, sustained for 50 ms; windows here are 10 ms without
-overlap, so the onset is known to 10 ms.
+The detector is that of Pipecat's benchmark, RMS over -40 dBFS sustained for 50 ms, unless a run asks for another level
+or length; windows here are 10 ms without overlap, so the onset is known to 10 ms.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.pipeline import Samples
+from bench.record.schema import AUDIBLE, Audible
 
 WINDOW_MS = 10
-THRESHOLD_DBFS = -40.0
-SUSTAINED_MS = 50
+THRESHOLD_DBFS = AUDIBLE.dbfs
+"""The usual threshold, at which figures of a reply's quality stay whatever a run asks for."""
 
 
 def reply_levels(packets: Sequence[tuple[Samples, int]]) -> tuple[float, ...]:
@@ -35,13 +36,13 @@ def reply_levels(packets: Sequence[tuple[Samples, int]]) -> tuple[float, ...]:
     return tuple(round(float(level), 7) for level in np.sqrt(sums / counts))
 
 
-def audible_onset_ns(levels: Sequence[float]) -> int | None:
+def audible_onset_ns(levels: Sequence[float], audible: Audible) -> int | None:
     """Media time of the first audible sample (the beginning of its window); `None` for a reply without any.
 
     A reply that ends while loud counts as sustained from where it became loud.
     """
-    threshold = 10 ** (THRESHOLD_DBFS / 20)
-    needed = SUSTAINED_MS // WINDOW_MS
+    threshold = 10 ** (audible.dbfs / 20)
+    needed = max(1, audible.sustained_ms // WINDOW_MS)
     run = 0
     for index, level in enumerate(levels):
         run = run + 1 if level > threshold else 0

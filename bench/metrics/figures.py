@@ -15,7 +15,7 @@ from bench.metrics.player import media_ns, play
 from bench.metrics.quality import reply_figures, transcript_figures
 from bench.metrics.starts import ENDPOINT, all_starts, start_ns
 from bench.metrics.surroundings import HOST_FLAGS, host_flags
-from bench.record.schema import Evidence, Outcome, PathPart
+from bench.record.schema import Audible, Evidence, Outcome, PathPart
 from bench.timing.spans import TurnTrace
 
 FALSE_ENDPOINT = "false_endpoint"
@@ -62,9 +62,9 @@ def _figure_flags(figures: Mapping[str, int | float]) -> tuple[str, ...]:
     return (FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
 
 
-def heard_outcome(trace: TurnTrace, levels: tuple[float, ...]) -> Outcome:
+def heard_outcome(trace: TurnTrace, levels: tuple[float, ...], audible: Audible) -> Outcome:
     """`answered`, or `silent` when there is no audible sample in the whole reply."""
-    return "answered" if trace.packets and audible_onset_ns(levels) is not None else "silent"
+    return "answered" if trace.packets and audible_onset_ns(levels, audible) is not None else "silent"
 
 
 def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
@@ -93,7 +93,7 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
         rest_ns = playback.media_ns - media_ns(packets[0])
         if rest_ns > 0:
             figures["rtf_steady"] = (last_ns - first_ns) / rest_ns
-    onset_ns = audible_onset_ns(evidence.reply_levels)
+    onset_ns = audible_onset_ns(evidence.reply_levels, evidence.audible)
     if onset_ns is not None:
         figures["leading_silence"] = onset_ns
         figures["response_latency"] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns

@@ -34,6 +34,19 @@ Start = Literal["speech_end", "last_frame", "endpoint", "request"]
 
 
 @dataclass(frozen=True, slots=True)
+class Audible:
+    """What counts as heard: RMS over `dbfs`, sustained for `sustained_ms`, in windows of 10 ms."""
+
+    dbfs: float = -40.0
+    sustained_ms: int = 50
+
+    def __str__(self) -> str:
+        return f"RMS over {self.dbfs:g} dBFS sustained for {self.sustained_ms} ms, in windows of 10 ms"
+
+
+AUDIBLE = Audible()
+
+@dataclass(frozen=True, slots=True)
 class LabelPlan:
     """One label: a pipeline with one set of options (all of them, defaults filled in)."""
 
@@ -56,6 +69,8 @@ class UtteranceFacts:
     speech_end_source: Literal["annotated", "estimated"]
     text: str | None = None
     licence: str = ""
+    speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
+    """What detectors made of the end of speech, where the corpus was checked (None: they heard no speech)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,7 @@ class Manifest:
     """The declared t0 by name."""
     pre_roll_ms: float = 0.0
     """How long the player waits after the first packet."""
+    audible: Audible = AUDIBLE
     settling: Settling | None = None
     """By which rule warm-up turns were asked until a label was warm; None where their number was set."""
     idle_s: float = 0.0
@@ -161,6 +177,7 @@ class Evidence:
     """What went on beside the turn; `None` where nobody looked."""
     profile: GpuProfile | None = None
     """How the device really worked, in a turn under the profiler."""
+    audible: Audible = AUDIBLE
 
 
 @dataclass(frozen=True, slots=True)

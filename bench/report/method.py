@@ -52,6 +52,7 @@ def _run_facts(run: Run) -> Facts:
         ("command", shlex.join(manifest.command)),
         ("made", manifest.created),
         ("clock starts at (t0)", manifest.t0),
+        ("audible", str(manifest.audible)),
         ("input", manifest.input),
         ("order", f"seeded random blocks, seed {manifest.seed}; labels interleaved in each block"),
         ("turns per label", f"{manifest.turns} measured after {manifest.warmup} to warm up"),

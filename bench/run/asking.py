@@ -9,7 +9,7 @@ from bench.corpus.utterance import Utterance
 from bench.pipeline import OptionValue
 from bench.record.beside import Collections
 from bench.record.gpu import GpuProfile
-from bench.record.schema import Delivery, InputMode, LabelFacts, Outcome
+from bench.record.schema import AUDIBLE, Audible, Delivery, InputMode, LabelFacts, Outcome
 from bench.run.protocol import Instrument
 from bench.timing.spans import TurnTrace
 
@@ -31,10 +31,11 @@ class LabelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How turns are put: input mode and deadline for the first packet (ns after t0)."""
+    """How turns are put: input mode, deadline for the first packet (ns after t0), and what counts as an answer."""
 
     input: InputMode
     deadline_ns: int
+    audible: Audible = AUDIBLE
 
 
 @dataclass(frozen=True, slots=True)

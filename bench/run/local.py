@@ -77,7 +77,7 @@ class LocalRespondent:
         else:
             until_ns = microphone.begin() + rules.deadline_ns
             playing = self._clock.spawn(microphone.play, "microphone")
-        answered = perform(self._pipeline, speech, trace, self._gpu, _ignore)
+        answered = perform(self._pipeline, speech, trace, self._gpu, rules.audible, _ignore)
         microphone.stop()
         if playing is not None:
             self._clock.join(playing)

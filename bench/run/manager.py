@@ -62,7 +62,7 @@ class Manager:
         self._progress = progress
         self._watch = watch or NoWatch()
         self._clock = clock or MonotonicClock()
-        self._rules = Rules(manifest.input, round(manifest.deadline_ms * 1e6))
+        self._rules = Rules(manifest.input, round(manifest.deadline_ms * 1e6), manifest.audible)
         self._labels = [plan.label for plan in manifest.labels]
         self._plan = list(measured(self._labels, list(self._utterances), manifest.turns, manifest.seed))
         self._next_extra = len(self._plan) + 1
@@ -209,6 +209,7 @@ class Manager:
             round(self._manifest.pre_roll_ms * 1e6),
             audio,
             beside=_beside(beside, reply.collections),
+            audible=self._manifest.audible,
             profile=reply.profile,
         )
         said = self._utterances[ask.utterance].text

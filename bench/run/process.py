@@ -116,7 +116,7 @@ class WorkerProcess:
                 raise Closed
             whole = pack_samples(speech) if rules.input == "file" else ""
             self._in_flight = True
-            channel.send(AskTurn(turn, utterance.language, whole, keep_audio))
+            channel.send(AskTurn(turn, utterance.language, whole, keep_audio, rules.audible))
             exchange.microphone = _microphone(self._clock, speech, channel, rules, self._request.finds_speech_end)
             reply = exchange.run(channel, turn)
             self._in_flight = False

@@ -25,7 +25,7 @@ from bench.errors import WorkerError
 from bench.pipeline import OptionValue, Samples, Weights
 from bench.record.beside import Collections
 from bench.record.gpu import GpuIdentity, GpuProfile
-from bench.record.schema import Outcome
+from bench.record.schema import AUDIBLE, Audible, Outcome
 from bench.timing.spans import TurnTrace
 
 VERSION = 2
@@ -58,6 +58,7 @@ class AskTurn:
     speech: str = ""
     keep_audio: str = ""
     """File to write the reply to; empty for none."""
+    audible: Audible = AUDIBLE
 
 
 @dataclass(frozen=True, slots=True)

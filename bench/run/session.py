@@ -18,7 +18,7 @@ from bench.errors import BenchError, RunError, Stopped, UsageError, WorkerError
 from bench.metrics.definitions import versions
 from bench.options import BOUNDS, Options, PipelineChoice
 from bench.pipeline import Settings
-from bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
+from bench.record.schema import SCHEMA, Audible, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import RunWriter, read_manifest, read_run
 from bench.run.asking import LabelRequest
 from bench.run.gpu_watch import GpuWatch
@@ -210,6 +210,7 @@ def _manifest(
         t0=T0.get(options.t0, SPEECH_END[options.input]),
         start=options.t0,
         pre_roll_ms=options.pre_roll,
+        audible=Audible(options.audible_dbfs, options.audible_ms),
         turns=options.turns or len(corpus.utterances),
         warmup=rule.most if rule else int(options.warmup),
         settling=rule,
@@ -245,6 +246,7 @@ def _facts(utterance: Utterance) -> UtteranceFacts:
         utterance.speech_end_source,
         utterance.text,
         utterance.licence,
+        utterance.speech_end_estimates_ms,
     )
 
 

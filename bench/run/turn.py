@@ -10,7 +10,7 @@ import numpy as np
 from bench.metrics.audible import reply_levels
 from bench.metrics.figures import heard_outcome
 from bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
-from bench.record.schema import Outcome
+from bench.record.schema import Audible, Outcome
 from bench.run.speech import HeardSpeech
 from bench.text import reason
 from bench.timing.cuda import GpuRecorder
@@ -39,6 +39,7 @@ def perform(
     speech: HeardSpeech,
     trace: Trace,
     gpu: GpuRecorder | None,
+    audible: Audible,
     on_first_packet: Callable[[PacketStamp], None],
 ) -> Answered:
     """Let the pipeline answer. Every exception of the pipeline becomes an outcome; none is raised."""
@@ -61,7 +62,7 @@ def perform(
     flags: tuple[str, ...] = ()
     if outcome == "timeout" and seen.packets:
         outcome, flags = "answered", ("cut",)
-    return Answered(outcome or heard_outcome(seen, levels), said, flags, seen, levels, tuple(reply))
+    return Answered(outcome or heard_outcome(seen, levels, audible), said, flags, seen, levels, tuple(reply))
 
 
 def _listen_to(

@@ -166,7 +166,7 @@ class _Worker:
             self._channel.send(FirstPacket(ask.turn, stamp.at_ns, stamp.samples, stamp.sample_rate))
 
         self._garbage.begin_turn()
-        answered = perform(pipeline, speech, trace, gpu, announce)
+        answered = perform(pipeline, speech, trace, gpu, ask.audible, announce)
         collections = self._garbage.end_turn()
         self._speech = None
         profile = self._profiler.stop() if self._profiler is not None else None
