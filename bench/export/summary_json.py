@@ -7,6 +7,7 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
     method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
     labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
       .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
+      .quality       as bench.export.quality_json lays down
       .weights[]     part origin source detail
       .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
       .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
@@ -24,6 +25,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from bench.export.quality_json import quality_json
 from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
 from bench.stats.quantiles import INTERPOLATION, values_needed
 from bench.summary.contents import Figure, LabelSummary, Summary
@@ -74,6 +76,7 @@ def _label_json(label: LabelSummary) -> dict[str, Any]:
         "flags": label.flags,
         "instrument": asdict(label.tax) if label.tax else None,
         "continuity": label.continuity,
+        "quality": quality_json(label.quality),
         "weights": [asdict(weights) for weights in label.weights],
         "outcomes": label.outcomes,
         "cold": {"load": list(label.cold.load_ms), "first_turn": list(label.cold.first_turn_ms)},

@@ -10,6 +10,7 @@ from bench.compare.words import CAVEAT, sentence
 from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
+from bench.report.quality import quality_notices
 from bench.report.words import interval, valued
 from bench.summary.contents import LabelSummary, Summary
 
@@ -88,6 +89,7 @@ def _notices(run: Run, summary: Summary) -> list[str]:
                 f"{name} took the user to have finished too early in {label.false_endpoints} of {label.measured} "
                 "measured turns: it answered part of what was said, and its latencies count from the end of all of it."
             )
+        said += quality_notices(label)
         failed = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
         if failed:
             counts = ", ".join(f"{n} {outcome}" for outcome, n in failed.items())

@@ -22,6 +22,7 @@ from bench.report.answer import Answer, answer, between_runs
 from bench.report.bars import PathRow, Stack, hidden_rows, path_rows, stacks
 from bench.report.ecdf import Curve, curves, ecdf_svg
 from bench.report.method import Method, method
+from bench.report.quality import QualityTable, quality
 from bench.report.timeline import Timelines, timelines
 from bench.report.turns import TurnRow, texts_are_sampled, turn_rows
 from bench.report.words import estimated, interval, percentile, valued
@@ -51,6 +52,7 @@ class RunPage:
     summary: Summary
     answer: Answer
     comparisons: tuple[Comparison, ...]
+    quality: QualityTable
     metrics: tuple[str, ...]
     stacks: tuple[Stack, ...]
     path_rows: tuple[PathRow, ...]
@@ -109,6 +111,7 @@ def _page(run: Run, anchor: str) -> RunPage:
         summary=summary,
         answer=answer(run, summary, comparisons[HEADLINE], comparisons[AUDIBLE]),
         comparisons=tuple(each for name in comparisons for each in comparisons[name] if each.pairs or name == HEADLINE),
+        quality=quality(summary),
         metrics=tuple(sorted(names, key=lambda name: FIRST_METRICS.index(name) if name in FIRST_METRICS else 99)),
         stacks=stacks(summary.labels),
         path_rows=path_rows(summary.labels),
