@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bench.compare.comparison import Comparison
     from bench.record.store import Run
+    from bench.summary.contents import Summary
 
 INTERRUPTED = 130
 
@@ -136,17 +137,18 @@ def show(
 ) -> None:
     """Print the table of a run, or all its figures as JSON."""
     from bench.record.store import read_run
+    from bench.summary.summarise import summarise
 
     found = read_run(path)
+    summary = summarise(found)
     if json:
         from json import dumps
 
         from bench.export.summary_json import summary_json
-        from bench.summary.summarise import summarise
 
-        typer.echo(dumps(summary_json(summarise(found)), indent=1, ensure_ascii=False, allow_nan=False))
+        typer.echo(dumps(summary_json(summary), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        _show(_console(stderr=False), found)
+        _show(_console(stderr=False), found, summary)
 
 
 @app.command(short_help="Compare labels, or two runs.")
@@ -370,12 +372,11 @@ def _progress(console: Console) -> Any:
     return BarProgress(console) if console.is_terminal else PlainProgress(console)
 
 
-def _show(console: Console, found: Run) -> None:
+def _show(console: Console, found: Run, summary: Summary) -> None:
     from bench.compare.within import compare_all
     from bench.report.terminal import summary_table
-    from bench.summary.summarise import summarise
 
-    console.print(summary_table(summarise(found)))
+    console.print(summary_table(summary))
     if len(found.manifest.labels) > 1:
         _print_comparisons(console, compare_all(found))
 
@@ -391,10 +392,12 @@ def _print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> N
 
 def _show_end(console: Console, path: Path, report: bool) -> None:
     from bench.record.store import read_run
+    from bench.summary.summarise import summarise
 
     found = read_run(path)
-    _show(_console(stderr=False), found)
-    for notice in found.manifest.notices:
+    summary = summarise(found)
+    _show(_console(stderr=False), found, summary)
+    for notice in summary.notices:
         console.print(f"note: {notice}", markup=False, soft_wrap=True)
     console.print(f"run:    {path}", markup=False, soft_wrap=True)
     if report:

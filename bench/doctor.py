@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import catalogue, environment
+from bench import catalogue, environment, notices
+from bench.host.neighbours import Neighbours
 
 Verdict = Literal["ok", "missing", "note"]
+LOOK_S = 0.5
+"""For how long other processes are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +29,22 @@ def diagnose() -> tuple[Finding, ...]:
 
 
 def _machine() -> list[Finding]:
+    neighbours = Neighbours()
     facts = environment.facts({})
     findings = [
         Finding("ok", "machine", f"{facts['cpu']}, {facts['cores_usable']} usable cores, {facts['memory_mib']} MiB"),
-        Finding("ok", "system", f"{facts['os']}, Python {facts['python']}"),
+        Finding("ok", "system", f"{facts['os']}, Python {facts['python']}{_surroundings(facts)}"),
     ]
-    load, cores = float(facts["load_1min"] or 0), int(facts["cores_usable"] or 1)
-    if load > 0.5 * cores:
-        text = (
-            f"load is {load} on {cores} cores: other work will show in the figures. Stop it, or expect wide intervals."
-        )
-        findings.append(Finding("note", "load", text))
-    if facts["governor"] not in (None, "performance"):
-        text = (
-            f"CPU governor is {facts['governor']}: clocks will wander. As root: cpupower frequency-set -g performance"
-        )
-        findings.append(Finding("note", "governor", text))
-    return findings
+    time.sleep(LOOK_S)
+    facts |= neighbours.facts()
+    warnings = (*notices.of_machine(facts), *notices.of_load(facts))
+    return findings + [Finding("note", notice.subject, notice.text) for notice in warnings]
+
+
+def _surroundings(facts: environment.Facts) -> str:
+    """What stands between this process and the machine."""
+    container = f", in a container ({facts['container']})" if facts["container"] else ""
+    return container + (", on a virtual machine" if facts["virtual_machine"] else "")
 
 
 def _gpu() -> list[Finding]:

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bench import __version__, calibration
+from bench.host.machine import machine_facts
 from bench.pipeline import OptionValue
 
 Facts = dict[str, OptionValue | None]
@@ -107,7 +108,7 @@ def facts(worker_environment: Mapping[str, str]) -> Facts:
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_mib": _memory_mib(),
         "load_1min": round(os.getloadavg()[0], 2),
-        "governor": _text(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        **machine_facts(),
     }
     found.update(calibration.facts(cpu_name()))
     for name in THREAD_VARIABLES:

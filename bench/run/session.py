@@ -15,6 +15,8 @@ from bench.corpus.catalogue import list_corpora
 from bench.corpus.load import load_corpus
 from bench.corpus.utterance import Corpus, Utterance
 from bench.errors import BenchError, RunError, Stopped, UsageError, WorkerError
+from bench.host.machine import usable_cores
+from bench.host.neighbours import Neighbours
 from bench.metrics.definitions import versions
 from bench.options import BOUNDS, Options, PipelineChoice
 from bench.pipeline import Settings
@@ -106,6 +108,7 @@ def _run(
     segments_before: int,
     progress: Progress,
 ) -> None:
+    neighbours = Neighbours()
     surroundings = worker_environment(manifest.threads)
     respondents = {
         plan.label: WorkerProcess(_request(plan, manifest.seed), writer.path / f"worker-{plan.label}.log", surroundings)
@@ -118,7 +121,7 @@ def _run(
             _now().isoformat(timespec="seconds"),
             time.time_ns(),
             time.monotonic_ns(),
-            environment.facts(surroundings),
+            {**environment.facts(surroundings), **neighbours.facts()},
             environment.package_versions(),
             labels,
             versions(),
@@ -218,7 +221,7 @@ def _manifest(
         idle_turns=(options.idle_turns or 3) if options.idle else 0,
         seed=options.seed,
         deadline_ms=options.deadline * 1000,
-        threads=options.threads or _usable_cores(),
+        threads=options.threads or usable_cores(),
         keep_audio=options.keep_audio,
         labels=plans,
         corpus=corpus.name,
@@ -252,10 +255,6 @@ def _facts(utterance: Utterance) -> UtteranceFacts:
 
 def _without_secrets(word: str) -> str:
     return _USERINFO.sub(r"\1…@", _SECRET.sub(r"\1…", word))
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _now() -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from bench import notices
 from bench.metrics.definitions import HEADLINE
 from bench.quality.record import Line, read_quality
 from bench.record.schema import LabelPlan, Outcome, Phase, Turn
@@ -29,7 +30,7 @@ def summarise(run: Run) -> Summary:
         seed=manifest.seed,
         corpus=manifest.corpus,
         corpus_sha256=manifest.corpus_sha256,
-        notices=manifest.notices + run.notices + judged.notices,
+        notices=(*manifest.notices, *run.notices, *judged.notices, *(notice.text for notice in notices.of_run(run))),
         labels=tuple(_label(run, plan, judged.lines) for plan in manifest.labels),
     )
 

@@ -1,0 +1,60 @@
+"""Which other processes keep the machine busy. Names alone: arguments may hold secrets."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+
+from bench.text import clean
+
+HEAVY_SHARE = 0.1
+"""Of one core: below it, a process is not worth naming."""
+NAMED = 5
+KTHREADD = 2
+"""Process that all threads of the Linux kernel descend from; what they do, they do for others."""
+
+
+class Neighbours:
+    """Remembers what every process had used when it was made; `heavy` says who used much since."""
+
+    def __init__(self) -> None:
+        self._began_ns = time.monotonic_ns()
+        self._before_s = _used_s()
+
+    def facts(self) -> dict[str, str | float]:
+        """What a run's record says of them: names with shares of one core, and their sum in cores."""
+        heavy = self.heavy()
+        said = ", ".join(f"{clean(name)} {100 * share:.0f} %" for name, share in heavy)
+        return {"heavy_processes": said, "heavy_cores": round(sum(share for _, share in heavy), 2)}
+
+    def heavy(self) -> tuple[tuple[str, float], ...]:
+        """Names and shares of one core since then, heaviest first, without this process and those below it."""
+        elapsed_s = (time.monotonic_ns() - self._began_ns) / 1e9
+        own = _own()
+        shares: dict[str, float] = {}
+        for (pid, name), used_s in _used_s().items():
+            share = (used_s - self._before_s.get((pid, name), 0.0)) / elapsed_s
+            if pid not in own and share >= HEAVY_SHARE:
+                shares[name] = shares.get(name, 0.0) + share
+        return tuple(sorted(shares.items(), key=lambda each: (-each[1], each[0]))[:NAMED])
+
+
+def _used_s() -> dict[tuple[int, str], float]:
+    """CPU time of all processes that can be seen, s, by id and name; without threads of the kernel."""
+    found = {}
+    for process in psutil.process_iter(["name", "cpu_times", "ppid"]):
+        times, name = process.info["cpu_times"], process.info["name"]
+        of_kernel = psutil.LINUX and KTHREADD in (process.pid, process.info["ppid"])
+        if times is not None and name and not of_kernel:
+            found[process.pid, name] = times.user + times.system
+    return found
+
+
+def _own() -> set[int]:
+    try:
+        below = psutil.Process().children(recursive=True)
+    except psutil.Error:
+        below = []
+    return {os.getpid(), *(process.pid for process in below)}

@@ -1,0 +1,105 @@
+"""Every warning about how a run was made: what was found, why it matters, what to do. Errors are elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.metrics import surroundings
+from bench.pipeline import OptionValue
+from bench.record.schema import Turn
+from bench.record.store import Run
+
+WORTH_SAYING = 0.05
+"""Share of a label's measured turns from which on a flag is said at once; all are counted in tables and JSON."""
+HEAVY_CORES = 0.25
+"""Cores that other processes may take at the start before it is said."""
+PRESSURE_PERCENT = 1.0
+
+Facts = Mapping[str, OptionValue | None]
+
+FLAGS = {
+    surroundings.HOST_BUSY: (
+        "other processes took over 10 % of the cores",
+        "Stop them (`bench doctor` names the heavy ones) and measure again, or read small differences as noise",
+    ),
+    surroundings.STOLEN: (
+        "the hypervisor gave over 2 % of the cores' time to others",
+        "Measure on a machine of your own, or one with dedicated cores",
+    ),
+    surroundings.CPU_THROTTLED: (
+        "the container's CPU quota was used up, and everything in it was held",
+        "Raise the quota, or give whole cores instead (docker --cpuset-cpus)",
+    ),
+    surroundings.PAGED: (
+        "memory had to be fetched from disk or swap",
+        "Free memory, or run fewer labels at once; with weights read on first use, warm up longer",
+    ),
+    surroundings.GC_PAUSED: (
+        "Python's garbage collection took over 1 % of the wait for the first packet",
+        "Look for what the pipeline allocates in every turn and keeps",
+    ),
+}
+"""For every flag that is said: what it means, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One warning: what it is about, in a word or two, and the whole of it in a sentence or two."""
+
+    subject: str
+    text: str
+
+
+def of_run(run: Run) -> tuple[Notice, ...]:
+    """All of a stored run: of its machine at every start, and of its turns."""
+    facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
+    return (*facts, *of_turns(run.turns))
+
+
+def of_machine(facts: Facts, threads: int | None = None) -> Iterator[Notice]:
+    """Of a machine's facts (`bench.environment`), and of `threads` per worker on it."""
+    governor, quota, cores = facts.get("governor"), _number(facts, "cpu_quota_cores"), _number(facts, "cores_usable")
+    if governor not in (None, "performance"):
+        text = f"the CPU governor is {governor}: clocks follow the load, and short work runs slower than it could. "
+        yield Notice("governor", text + "As root: cpupower frequency-set -g performance.")
+    if facts.get("on_battery"):
+        yield Notice("battery", "the machine runs on battery, which lowers its clocks. Plug it in.")
+    if quota is not None and cores is not None and quota < cores:
+        text = f"a CPU quota allows {quota:g} of {cores:g} cores: whoever uses it up is held for tens of ms. "
+        yield Notice("quota", text + "Give the container whole cores instead (docker --cpuset-cpus).")
+    allowed = min((n for n in (cores, quota) if n is not None), default=None)
+    if threads is not None and allowed is not None and threads > allowed:
+        text = f"{threads} threads per worker on {allowed:g} usable cores wait for one another. "
+        yield Notice("threads", text + f"Run with --threads {max(1, int(allowed))}.")
+    if (_number(facts, "heavy_cores") or 0) > HEAVY_CORES:
+        text = f"other processes took part of the cores: {facts.get('heavy_processes')} of one core. "
+        yield Notice("neighbours", text + "Stop them, and measure again.")
+    if (pressure := _number(facts, "memory_pressure_percent") or 0) > PRESSURE_PERCENT:
+        text = f"processes waited for memory in {pressure:g} % of the time. "
+        yield Notice("memory", text + "Close what is not needed, or use smaller models.")
+
+
+def of_load(facts: Facts) -> Iterator[Notice]:
+    """Of the load, where nothing of a run is part of it yet; a container may see no other sign of its neighbours."""
+    load, cores = _number(facts, "load_1min") or 0, _number(facts, "cores_usable") or 1
+    if load > 0.5 * cores:
+        text = f"load is {load:g} on {cores:g} cores: other work will show in the figures. "
+        yield Notice("load", text + "Stop it, or expect wide intervals.")
+
+
+def of_turns(turns: Sequence[Turn]) -> Iterator[Notice]:
+    """Of flags that a fair part of some label's measured turns carry."""
+    measured = [turn for turn in turns if turn.phase == "measured"]
+    asked = Counter(turn.label for turn in measured)
+    for flag, (what, advice) in FLAGS.items():
+        flagged = Counter(turn.label for turn in measured if flag in turn.flags)
+        if any(n >= WORTH_SAYING * asked[label] for label, n in flagged.items()):
+            counts = ", ".join(f"{n} of {asked[label]} measured turns of {label}" for label, n in flagged.items())
+            yield Notice(flag, f"{what} in {counts} (flag {flag}). {advice}.")
+
+
+def _number(facts: Facts, name: str) -> float | None:
+    value = facts.get(name)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
