@@ -1,0 +1,154 @@
+"""What counts as heard: a stated level for a stated time, the same wherever a figure or an outcome rests on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import here
+from made import virtual_run
+
+from bench.compare.comparable import differences
+from bench.errors import UsageError
+from bench.metrics.audible import audible_onset_ns, reply_levels
+from bench.options import BOUNDS, Options, gather, parse_pipeline
+from bench.recompute import recompute
+from bench.record.schema import AUDIBLE, Audible, Evidence, Manifest
+from bench.record.store import Run, read_run
+
+MS = 1_000_000
+LOUD, FAINT, QUIET = 0.1, 10 ** (-50 / 20), 10 ** (-70 / 20)
+SCRIPT = "hear; asr 40; silence 60; packet 200"
+"""60 ms of silence, then a reply; in windows of 10 ms."""
+
+
+@pytest.mark.parametrize(
+    ("levels", "audible", "onset_ms"),
+    [
+        ([QUIET] * 3 + [LOUD] * 5, AUDIBLE, 30),
+        ([LOUD] * 4 + [QUIET] + [LOUD] * 5, AUDIBLE, 50),
+        ([LOUD] * 4 + [QUIET] + [LOUD] * 5, Audible(sustained_ms=40), 0),
+        ([LOUD] * 4 + [QUIET] + [LOUD] * 5, Audible(sustained_ms=10), 0),
+        ([QUIET, FAINT, FAINT, FAINT, FAINT, FAINT, LOUD], AUDIBLE, 60),
+        ([QUIET, FAINT, FAINT, FAINT, FAINT, FAINT, LOUD], Audible(dbfs=-60), 10),
+        ([FAINT] * 50, AUDIBLE, None),
+        ([LOUD] * 50, Audible(dbfs=-10), None),
+        ([], AUDIBLE, None),
+    ],
+)
+def test_the_onset_by_level_and_length(levels: list[float], audible: Audible, onset_ms: int | None) -> None:
+    assert audible_onset_ns(levels, audible) == (None if onset_ms is None else onset_ms * MS)
+
+
+def test_a_level_of_just_the_threshold_is_not_over_it() -> None:
+    assert audible_onset_ns([10 ** (-40 / 20)] * 9, AUDIBLE) is None
+    assert audible_onset_ns([10 ** (-39.99 / 20)] * 9, AUDIBLE) == 0
+
+
+def test_levels_are_the_rms_of_ten_milliseconds_across_packets() -> None:
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(24_000 // 10) / 24_000)).astype(np.float32)
+    levels = reply_levels([(tone[:100], 24_000), (tone[100:], 24_000)])
+    assert len(levels) == 10
+    assert levels == pytest.approx([0.5 / np.sqrt(2)] * 10, rel=1e-4)
+
+
+def test_a_detector_says_what_it_is() -> None:
+    assert str(AUDIBLE) == "RMS over -40 dBFS sustained for 50 ms, in windows of 10 ms"
+    assert str(Audible(-52.5, 100)).startswith("RMS over -52.5 dBFS sustained for 100 ms")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Audible, Path]:
+    """The same scripted turns, heard in three ways."""
+    folder = tmp_path_factory.mktemp("heard")
+    heard = (AUDIBLE, Audible(sustained_ms=250), Audible(dbfs=0.0))
+    return {each: virtual_run(folder / str(number), {"a": SCRIPT}, audible=each) for number, each in enumerate(heard)}
+
+
+def test_the_choice_stands_in_the_manifest_and_in_every_turns_evidence(runs: dict[Audible, Path]) -> None:
+    for audible, path in runs.items():
+        run = read_run(path)
+        assert run.manifest.audible == audible
+        assert {run.evidence(turn).audible for turn in run.turns} == {audible}
+
+
+def test_figures_and_outcomes_follow_it(runs: dict[Audible, Path]) -> None:
+    outcomes = [{turn.outcome for turn in read_run(path).turns} for path in runs.values()]
+    assert outcomes == [{"answered"}, {"answered"}, {"silent"}], "200 ms that last to the end count as sustained"
+    usual, _, nothing = (read_run(path).turns[0].figures for path in runs.values())
+    assert usual["leading_silence"] == 60 * MS
+    assert usual["response_latency"] == usual["first_packet_latency"] + 60 * MS
+    assert "response_latency" not in nothing
+
+
+def test_figures_are_derived_again_to_the_bit(runs: dict[Audible, Path]) -> None:
+    for path in runs.values():
+        assert recompute(read_run(path)).equal
+
+
+def test_evidence_heard_otherwise_gives_other_figures(runs: dict[Audible, Path]) -> None:
+    run = read_run(runs[AUDIBLE])
+
+    class Otherwise(Run):
+        def evidence(self, turn: Any) -> Evidence:
+            return replace(run.evidence(turn), audible=Audible(dbfs=0.0))
+
+    found = recompute(Otherwise(**{item.name: getattr(run, item.name) for item in fields(Run) if item.init}))
+    assert {each.figure for each in found.differences} == {"response_latency", "leading_silence"}
+
+
+def test_a_run_from_before_the_choice_was_heard_as_usual(runs: dict[Audible, Path], tmp_path: Path) -> None:
+    for name in ("manifest.json", "segments.jsonl", "turns.jsonl", "traces.jsonl"):
+        (tmp_path / name).write_bytes((runs[AUDIBLE] / name).read_bytes())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["audible"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert read_run(tmp_path).manifest.audible == AUDIBLE
+
+
+def test_runs_that_heard_differently_are_not_compared(runs: dict[Audible, Path]) -> None:
+    usual, longer, _ = (read_run(path) for path in runs.values())
+    assert differences(usual, usual) == ()
+    (said,) = differences(usual, longer)
+    assert "for 50 ms" in said and "for 250 ms" in said
+
+
+def test_options_and_schema_have_the_same_defaults() -> None:
+    assert Audible(Options().audible_dbfs, Options().audible_ms) == AUDIBLE
+    assert {item.name: item.default for item in fields(Manifest)}["audible"] == AUDIBLE
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"audible_dbfs": 0.5}, r"--audible-dbfs 0\.5: must lie between -100 and 0"),
+        ({"audible_dbfs": -101.0}, r"--audible-dbfs -101: must lie"),
+        ({"audible_dbfs": float("nan")}, "finite|must lie"),
+        ({"audible_ms": 0}, r"--audible-ms 0: must lie between 10 and 1000"),
+        ({"audible_ms": 1010}, r"--audible-ms 1010: must lie"),
+        ({"audible_ms": 55}, r"--audible-ms 55: must be a multiple of 10"),
+    ],
+)
+def test_what_nobody_can_mean_is_refused(flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        gather({"pipelines": (parse_pipeline("scripted"),), **flags}, None)
+
+
+def test_the_bounds_are_windows() -> None:
+    assert all(bound % 10 == 0 for bound in BOUNDS["audible_ms"])
+
+
+def test_a_run_is_asked_for_it_on_the_command_line(tmp_path: Path) -> None:
+    refused = here("run", "-p", "scripted", "--audible-ms", "7")
+    assert refused.returncode == 2 and "--audible-ms 7" in refused.stderr
+    script = "scripted,script=hear; silence 30; packet 100"
+    run = ("run", "-p", script, "--limit", "1", "--warmup", "0", "--no-report", "--no-keep-audio")
+    done = here(*run, "--out", tmp_path / "run", "--audible-dbfs", "-30", "--audible-ms", "20")
+    assert done.returncode == 0, done.stderr
+    found = read_run(tmp_path / "run")
+    assert found.manifest.audible == Audible(-30.0, 20)
+    assert all(turn.figures["leading_silence"] == 30 * MS for turn in found.turns)
