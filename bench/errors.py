@@ -6,6 +6,7 @@
     ├── MissingDependency          an extra, a system library or a device is not there
     ├── CorpusError                a manifest or a recording cannot be used
     ├── RunError                   a run folder cannot be written, read, resumed or compared
+    │   └── NotComparable          what was to be compared must not be
     ├── WeightsError               model weights are missing, misshapen or of the wrong kind
     ├── CheckFailed                what was to be checked was checked, and it is not so
     ├── Stopped                    the user stopped a run
@@ -69,6 +70,12 @@ class RunError(BenchError):
 
 class WeightsError(BenchError):
     """Raised when model weights are missing, misshapen, or not of the kind asked for."""
+
+
+class NotComparable(RunError):
+    """Raised when two versions or runs must not be compared; names every reason."""
+
+    exit_code = 13
 
 
 class CheckFailed(BenchError):

@@ -56,6 +56,9 @@ class LabelPlan:
     dtype: str
     options: dict[str, OptionValue]
     stages: tuple[Stage, ...]
+    source: str = ""
+    """Which version of the code answers, if not this one, such as `git 1a2b3c4d5e6f (main)`. Its options are those that
+    were given: it fills in its own defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ class LabelFacts:
     """What one recording of the instrument cost in that process, of the dearest kind; 0 where it was not measured."""
     gpu: GpuIdentity | None = None
     """Which GPU it works on; `None` on the CPU."""
+    code: tuple[str, ...] = ()
+    """Folders that its modules came from, without Python's own library."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,10 +51,13 @@ TURN_LIMIT_DEADLINES = 4
 class WorkerProcess:
     """One label in a process of its own, which is started, asked, cancelled, killed and started again."""
 
-    def __init__(self, request: LabelRequest, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, request: LabelRequest, log: Path, environment: Mapping[str, str], python: Sequence[str] = (sys.executable,)
+    ) -> None:
         self._request = request
         self._log = log
         self._environment = dict(environment)
+        self._python = tuple(python)
         self._clock = MonotonicClock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -104,6 +107,7 @@ class WorkerProcess:
             message.facts,
             message.event_cost_ns,
             message.gpu,
+            message.code,
         )
 
     def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
@@ -151,7 +155,7 @@ class WorkerProcess:
         ours.settimeout(SEND_TIMEOUT_S)
         with theirs, self._open_log() as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.run.worker", str(theirs.fileno())],
+                [*self._python, "-m", "bench.run.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -95,6 +95,7 @@ class Loaded:
     facts: dict[str, OptionValue] = field(default_factory=dict)
     event_cost_ns: int = 0
     gpu: GpuIdentity | None = None
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bench import environment, registry
 from bench.corpus.catalogue import list_corpora
 from bench.corpus.load import load_corpus
 from bench.corpus.utterance import Corpus, Utterance
-from bench.errors import BenchError, RunError, Stopped, UsageError, WorkerError
+from bench.errors import BenchError, NotComparable, RunError, Stopped, UsageError, WorkerError
 from bench.host.machine import usable_cores
 from bench.host.neighbours import Neighbours
 from bench.metrics.definitions import versions
@@ -28,6 +28,7 @@ from bench.run.host_watch import HostWatch, host_counters
 from bench.run.manager import Manager, Progress
 from bench.run.matching import matched
 from bench.run.process import WorkerProcess
+from bench.run.source import OtherVersion, Source, with_base
 from bench.run.warmup import settling
 from bench.run.watch import MachineWatch
 
@@ -44,19 +45,25 @@ _SECRET = re.compile(r"(?i)((?:key|token|secret|password)=)[^,\s]+")
 _USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 
-def start(options: Options, command: Sequence[str], progress: Progress) -> Path:
-    """Run what was asked; returns the run's folder. Raises `BenchError` before anything is loaded if it cannot be."""
+def start(options: Options, command: Sequence[str], progress: Progress, base: Source | None = None) -> Path:
+    """Run what was asked, every label also as `base` has it, if given; returns the run's folder.
+
+    Raises `BenchError` before anything is loaded if it cannot be, and `NotComparable` if `base` cannot be measured
+    beside this version.
+    """
     options, notices = matched(options)
     device = _device(options.device)
     plans = tuple(_plan(choice, device, options.dtype) for choice in options.pipelines)
     _require_realtime(options)
+    if base is not None:
+        plans = with_base(plans, {choice.label: choice.options for choice in options.pipelines}, base)
     corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit)
     manifest = _manifest(options, plans, corpus, command, notices)
     path = Path(options.out) if options.out else Path("reports") / manifest.run
     with RunWriter.create(path, manifest) as writer:
         try:
-            _run(manifest, writer, corpus, (), 0, progress)
-        except WorkerError:
+            _run(manifest, writer, corpus, (), 0, progress, base)
+        except (WorkerError, NotComparable):
             raise
         except BenchError:
             if not read_run(path).turns:
@@ -70,6 +77,8 @@ def resume(path: Path, progress: Progress) -> Path:
     manifest = read_manifest(path)
     if manifest.schema != SCHEMA:
         raise RunError(f"{path} has schema {manifest.schema}; only runs of schema {SCHEMA} can be resumed.")
+    if any(plan.source for plan in manifest.labels):
+        raise RunError(f"{path} holds two versions, which must be measured at one time. Begin anew.")
     for plan in manifest.labels:
         registry.require(registry.check_options(plan.pipeline, plan.options)[0])
     corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.trim_to_s, limit=manifest.limit)
@@ -107,15 +116,20 @@ def _run(
     already: Sequence[Turn],
     segments_before: int,
     progress: Progress,
+    base: Source | None = None,
 ) -> None:
     neighbours = Neighbours()
     surroundings = worker_environment(manifest.threads)
-    respondents = {
-        plan.label: WorkerProcess(_request(plan, manifest.seed), writer.path / f"worker-{plan.label}.log", surroundings)
-        for plan in manifest.labels
-    }
+
+    def respondent(plan: LabelPlan) -> WorkerProcess:
+        request, log = _request(plan, manifest.seed), writer.path / f"worker-{plan.label}.log"
+        if base is not None and plan.source:
+            return OtherVersion(request, log, surroundings, base)
+        return WorkerProcess(request, log, surroundings)
 
     def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
+        if base is not None:
+            base.check(labels)
         return Segment(
             number,
             _now().isoformat(timespec="seconds"),
@@ -128,10 +142,16 @@ def _run(
         )
 
     watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
+    respondents = {plan.label: respondent(plan) for plan in manifest.labels}
     manager = Manager(manifest, writer, respondents, corpus.utterances, progress, watch)
     try:
         manager.run(already, segment, segments_before)
     except KeyboardInterrupt:
+        if base is not None:
+            raise Stopped(
+                f"Stopped. What was measured is in {writer.path}; it cannot be gone on with, since two versions are "
+                "compared at one time."
+            ) from None
         raise Stopped(f"Stopped. Every finished turn is kept; go on with: bench run --resume {writer.path}") from None
 
 

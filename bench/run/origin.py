@@ -1,0 +1,24 @@
+"""Which code a worker has loaded: a version that is measured beside another one must not be the other one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def loaded_from() -> tuple[str, ...]:
+    """The folders that this process's modules came from, sorted; Python's own library is left out."""
+    found = set()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        spec = getattr(module, "__spec__", None)
+        name = getattr(spec, "name", None) or name  # the module that was started is called __main__
+        if isinstance(file, str) and Path(file).is_absolute() and name.split(".")[0] not in sys.stdlib_module_names:
+            found.add(str(_root(name, Path(file).resolve())))
+    return tuple(sorted(found))
+
+
+def _root(name: str, file: Path) -> Path:
+    """The folder on the search path under which a module was found."""
+    depth = name.count(".") + (file.stem == "__init__")
+    return file.parents[min(depth, len(file.parents) - 1)]
