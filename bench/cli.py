@@ -89,6 +89,10 @@ def run(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
     trim_to: Annotated[float | None, typer.Option(help="Cut longer clips to so many seconds.")] = None,
+    nvtx: Annotated[bool | None, typer.Option("--nvtx", help="Show stages to Nsight as NVTX ranges.")] = None,
+    profile_gpu: Annotated[
+        bool | None, typer.Option("--profile-gpu", help="After the measured turns: how busy stages keep the GPU.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with these options; flags win.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.")] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
@@ -121,6 +125,8 @@ def run(
             "keep_audio": keep_audio,
             "limit": limit,
             "trim_to": trim_to,
+            "nvtx": nvtx,
+            "profile_gpu": profile_gpu,
         }
         if resume is not None:
             _refuse_with_resume(flags, config)

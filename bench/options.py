@@ -80,6 +80,10 @@ class Options:
     keep_audio: bool = True
     limit: int | None = None
     """Use only the first so many utterances."""
+    nvtx: bool = False
+    """Show stages to Nsight as NVTX ranges."""
+    profile_gpu: bool = False
+    """After everything that is measured, ask labels on a GPU some turns under the profiler."""
     trim_to: float | None = None
     """Cut longer clips to so many seconds instead of refusing them."""
 

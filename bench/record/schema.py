@@ -26,7 +26,7 @@ from bench.timing.spans import TurnTrace
 SCHEMA = 1
 
 Outcome = Literal["answered", "silent", "failed", "timeout", "interrupted"]
-Phase = Literal["cold", "warmup", "measured", "idle"]
+Phase = Literal["cold", "warmup", "measured", "idle", "profiled"]
 """`cold`: first after loading; `measured`: warm; `idle`: first after a stated time with nothing to do."""
 InputMode = Literal["file", "realtime"]
 Start = Literal["speech_end", "last_frame", "endpoint", "request"]
@@ -114,6 +114,10 @@ class Manifest:
     """How long every label had nothing to do before its turns of phase `idle`; 0 where none were asked."""
     idle_turns: int = 0
     """Turns of phase `idle` asked of every label."""
+    nvtx: bool = False
+    """Whether stages were NVTX ranges, which has its cost."""
+    profile_gpu: bool = False
+    """Whether labels on a GPU were asked turns of phase `profiled`."""
 
 
 @dataclass(frozen=True, slots=True)

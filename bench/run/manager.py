@@ -11,10 +11,11 @@ from bench.corpus.utterance import Utterance
 from bench.errors import BenchError
 from bench.metrics.figures import turn_figures
 from bench.record.beside import Beside, Collections
-from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Segment, Turn
+from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Outcome, Segment, Turn
 from bench.record.store import RunWriter
 from bench.run.asking import Reply, Respondent, Rules
 from bench.run.plan import Ask, after_idle, measured
+from bench.run.profiling import patient, profiled_turns
 from bench.run.warmup import warm_labels
 from bench.run.watch import NoWatch, Watch
 from bench.text import reason
@@ -54,10 +55,12 @@ class Manager:
         progress: Progress,
         watch: Watch | None = None,
         clock: Clock | None = None,
+        profiling: Mapping[str, Respondent] | None = None,
     ) -> None:
         self._manifest = manifest
         self._writer = writer
-        self._respondents = respondents
+        self._respondents = dict(respondents)
+        self._profiling = profiling or {}
         self._utterances = {utterance.id: utterance for utterance in utterances}
         self._progress = progress
         self._watch = watch or NoWatch()
@@ -97,6 +100,9 @@ class Manager:
                     self._measure(ask)
             for asks in rounds:
                 self._ask_after_idle(asks)
+            for label in self._profiling:
+                if asks := profiled_turns(label, list(self._utterances), self._manifest.seed, earlier):
+                    self._profile(asks)
         finally:
             self._stop_all()
 
@@ -162,22 +168,38 @@ class Manager:
         for place, ask in enumerate(asks):
             self._put(ask, (*flags[ask.label], *(("machine_awake",) if place else ())))
 
+    def _profile(self, asks: Sequence[Ask]) -> None:
+        """Ask a label's turns under the profiler, in its process for that; the one that measured makes room for it."""
+        label = asks[0].label
+        self._respondents[label].stop()
+        respondent = self._respondents[label] = self._profiling[label]
+        try:
+            self._start(label)
+        except BenchError as error:  # what was measured stands; that there is no profile is on record
+            self._commit(asks[-1], self._extra_number(), self._not_asked("failed", str(error)), ())
+        for ask in asks:
+            if respondent.ready:
+                self._put(ask, ("not_warmed_up",) if ask.block < 0 else ())
+        respondent.stop()
+
     def _put(self, ask: Ask, flags: tuple[str, ...] = ()) -> Turn:
         self._progress.begins(ask, self._done, len(self._plan))
         number = ask.turn or self._extra_number()
         respondent = self._respondents[ask.label]
+        rules = patient(self._rules) if ask.phase == "profiled" else self._rules
         self._watch.before()
         try:
-            reply = respondent.ask(number, self._utterances[ask.utterance], self._rules, self._audio_path(number))
+            reply = respondent.ask(number, self._utterances[ask.utterance], rules, self._audio_path(number))
         except KeyboardInterrupt:
-            now_ns = self._clock.now_ns()
-            called_off = Reply(
-                "interrupted", Delivery(now_ns, now_ns, now_ns, ()), TurnTrace(), reason="the run was stopped"
-            )
             # Under a number of its own: the turn itself is asked again when the run is resumed.
+            called_off = self._not_asked("interrupted", "the run was stopped")
             self._commit(ask, self._extra_number(), called_off, flags)
             raise
         return self._commit(ask, number, reply, flags, self._watch.after())
+
+    def _not_asked(self, outcome: Outcome, said: str) -> Reply:
+        now_ns = self._clock.now_ns()
+        return Reply(outcome, Delivery(now_ns, now_ns, now_ns, ()), TurnTrace(), reason=said)
 
     def _extra_number(self) -> int:
         self._next_extra += 1

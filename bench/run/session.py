@@ -28,6 +28,8 @@ from bench.run.host_watch import HostWatch, host_counters
 from bench.run.manager import Manager, Progress
 from bench.run.matching import matched
 from bench.run.process import WorkerProcess
+from bench.run.profiling import profiled_labels, profiling_notices
+from bench.run.protocol import Instrument
 from bench.run.source import OtherVersion, Source, with_base
 from bench.run.warmup import settling
 from bench.run.watch import MachineWatch
@@ -122,7 +124,7 @@ def _run(
     surroundings = worker_environment(manifest.threads)
 
     def respondent(plan: LabelPlan) -> WorkerProcess:
-        request, log = _request(plan, manifest.seed), writer.path / f"worker-{plan.label}.log"
+        request, log = _request(plan, manifest), writer.path / f"worker-{plan.label}.log"
         if base is not None and plan.source:
             return OtherVersion(request, log, surroundings, base)
         return WorkerProcess(request, log, surroundings)
@@ -143,7 +145,13 @@ def _run(
 
     watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
     respondents = {plan.label: respondent(plan) for plan in manifest.labels}
-    manager = Manager(manifest, writer, respondents, corpus.utterances, progress, watch)
+    profiling = {
+        plan.label: WorkerProcess(
+            _request(plan, manifest, ("profiler",)), writer.path / f"worker-{plan.label}.log", surroundings
+        )
+        for plan in profiled_labels(manifest)
+    }
+    manager = Manager(manifest, writer, respondents, corpus.utterances, progress, watch, profiling=profiling)
     try:
         manager.run(already, segment, segments_before)
     except KeyboardInterrupt:
@@ -214,9 +222,18 @@ def _input_notices(options: Options) -> tuple[str, ...]:
     )
 
 
-def _request(plan: LabelPlan, seed: int) -> LabelRequest:
+def _request(plan: LabelPlan, manifest: Manifest, instruments: tuple[Instrument, ...] = ()) -> LabelRequest:
     finds_speech_end = registry.check_options(plan.pipeline, plan.options)[0].finds_speech_end
-    return LabelRequest(plan.label, plan.pipeline, plan.device, plan.dtype, seed, plan.options, finds_speech_end)
+    return LabelRequest(
+        plan.label,
+        plan.pipeline,
+        plan.device,
+        plan.dtype,
+        manifest.seed,
+        plan.options,
+        finds_speech_end,
+        instruments or (("nvtx",) if manifest.nvtx else ()),
+    )
 
 
 def _manifest(
@@ -250,7 +267,9 @@ def _manifest(
         limit=options.limit,
         trim_to_s=options.trim_to,
         utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
-        notices=(*notices, *_input_notices(options), *corpus.notices),
+        nvtx=options.nvtx,
+        profile_gpu=options.profile_gpu,
+        notices=(*notices, *_input_notices(options), *profiling_notices(options.profile_gpu, plans), *corpus.notices),
     )
 
 

@@ -1,0 +1,55 @@
+"""Turns under the GPU's profiler: after all others, and each label's in a process that measures nothing.
+
+A profiler slows what it watches, and CUPTI stays in a process once it has been there. So the measured figures come from
+processes that never met it, and these turns say only how long the device really worked.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from bench.record.schema import LabelPlan, Manifest, Turn
+from bench.run.asking import Rules
+from bench.run.plan import Ask
+
+TURNS = 3
+"""Per label, each on a clip of its own, after one that warms the process up."""
+PATIENCE = 10
+"""Deadlines are longer by this factor: every launch is recorded, and the trace is written before the reply."""
+
+
+def profiled_labels(manifest: Manifest) -> tuple[LabelPlan, ...]:
+    """The labels that are to be profiled: those on a GPU."""
+    return tuple(plan for plan in manifest.labels if manifest.profile_gpu and _on_gpu(plan))
+
+
+def profiled_turns(label: str, clips: Sequence[str], seed: int, already: Iterable[Turn] = ()) -> tuple[Ask, ...]:
+    """One to warm up (block -1), then those that count and are not on record yet; empty if all are."""
+    there = {turn.block for turn in already if turn.label == label and counts(turn)}
+    chosen = random.Random(f"{seed}/profiled").sample(list(clips), min(TURNS, len(clips)))
+    asks = [Ask(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
+    return (Ask(0, -1, "profiled", label, chosen[0]), *asks) if asks else ()
+
+
+def counts(turn: Turn) -> bool:
+    """Whether a profiled turn says something: it was asked for that, and was not called off."""
+    return turn.phase == "profiled" and turn.block >= 0 and turn.outcome != "interrupted"
+
+
+def patient(rules: Rules) -> Rules:
+    """The rules for such a turn."""
+    return replace(rules, deadline_ns=rules.deadline_ns * PATIENCE)
+
+
+def profiling_notices(asked: bool, plans: Sequence[LabelPlan]) -> tuple[str, ...]:
+    """Said where the profiler was asked for and there is nothing to profile."""
+    on_cpu = [plan.label for plan in plans if not _on_gpu(plan)]
+    if not asked or not on_cpu:
+        return ()
+    return (f"--profile-gpu: {', '.join(on_cpu)} on the CPU: there is no GPU whose busy time could be seen.",)
+
+
+def _on_gpu(plan: LabelPlan) -> bool:
+    return plan.device.startswith("cuda")
