@@ -187,16 +187,30 @@ def report(
     _console().print(f"report: {write_report([read_run(path) for path in runs], out)}", markup=False, soft_wrap=True)
 
 
-@app.command(short_help="Write a run as CSV.")
+@app.command(short_help="Write a run for spreadsheets, pandas and CI services.")
 def export(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("turns.csv"),
+    format: Annotated[
+        str,
+        typer.Option(
+            help="csv, parquet (one row per turn); json, markdown, junit, pytest-benchmark, github-action-benchmark, "
+            "bencher, openmetrics."
+        ),
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
 ) -> None:
-    """Write a run as CSV, one row per turn with all its figures."""
-    from bench.export.frame import write_csv
+    """Write a run in a form that other tools read; docs/exports.md has an example of each."""
+    from bench.errors import UsageError
+    from bench.export.formats import exported, write_export
     from bench.record.store import read_run
 
-    _console().print(f"turns: {write_csv(read_run(path), out)}", markup=False, soft_wrap=True)
+    if out is not None:
+        _console().print(f"{format}: {write_export(read_run(path), format, out)}", markup=False, soft_wrap=True)
+        return
+    content = exported(read_run(path), format)
+    if isinstance(content, bytes):
+        raise UsageError(f"{format} is no text: name a file to write with --out.")
+    typer.echo(content, nl=False)
 
 
 @app.command(short_help="Derive a run's figures again from its traces.")

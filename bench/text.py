@@ -27,3 +27,8 @@ def reason(error: BaseException) -> str:
         said = "it cannot say what happened"
     text = clean(f"{type(error).__name__}: {said}" if said else type(error).__name__)
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+
+
+def clean_xml(text: str) -> str:
+    """`clean`, and without the two code points more that XML 1.0 (section 2.2) does not allow."""
+    return clean(text).replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")

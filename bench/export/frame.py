@@ -1,24 +1,30 @@
-"""A run as a table for pandas: one row per turn, whatever came of it."""
+"""A run as a table for pandas, CSV and Parquet: one row per turn, whatever came of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import MissingDependency, RunError
-from bench.metrics.definitions import metric
+from bench.errors import MissingDependency, install_command
 from bench.record.schema import Turn
 from bench.record.store import Run
+from bench.summary.values import definition
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+TEXTS = ("utterance", "reason")
+"""Columns whose texts come from outside."""
 
 
 def turns_frame(run: Run) -> pd.DataFrame:
     """One row per turn in the order of the record: what was asked, the outcome, and every figure.
 
     Times are milliseconds in columns that end in `_ms`; `path.STAGE.KIND_ms` are the parts of the critical path. A
-    figure that a turn does not have is NaN. Raises `MissingDependency` without pandas.
+    figure that a turn does not have is NaN. Raises `MissingDependency` without pandas, `RunError` for a figure that has
+    no definition.
     """
     try:
         import pandas as pd
@@ -29,13 +35,24 @@ def turns_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame([_row(turn) for turn in run.turns])
 
 
-def write_csv(run: Run, out: Path) -> Path:
-    """Write `turns_frame` as CSV. Raises `RunError` if it cannot be written."""
+def turns_csv(run: Run) -> str:
+    """`turns_frame` as CSV. A text that a spreadsheet would take for a formula has an apostrophe before it."""
+    frame = turns_frame(run)
+    for column in (name for name in TEXTS if name in frame):
+        frame[column] = [f"'{text}" if text.startswith(FORMULA) else text for text in frame[column]]
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def turns_parquet(run: Run) -> bytes:
+    """`turns_frame` as Parquet. Raises `MissingDependency` without pandas or pyarrow."""
+    frame, written = turns_frame(run), io.BytesIO()
     try:
-        turns_frame(run).to_csv(out, index=False)
-    except OSError as error:
-        raise RunError(f"Cannot write {out}: {error.strerror}. Choose another file.") from error
-    return out
+        frame.to_parquet(written, engine="pyarrow", index=False)
+    except ImportError as error:
+        raise MissingDependency(
+            f"Parquet needs pyarrow, which is not installed. Install it with: {install_command('parquet')}"
+        ) from error
+    return written.getvalue()
 
 
 def _row(turn: Turn) -> dict[str, Any]:
@@ -51,7 +68,7 @@ def _row(turn: Turn) -> dict[str, Any]:
         "reason": turn.reason,
     }
     for name, value in turn.figures.items():
-        in_time = metric(name).unit == "ns"
+        in_time = definition(name).unit == "ns"
         row[f"{name}_ms" if in_time else name] = value / 1e6 if in_time else value
     for part in turn.path:
         row[f"path.{part.stage or 'none'}.{part.kind}_ms"] = part.ns / 1e6

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
-import csv
-from pathlib import Path
+import io
 
+import pandas as pd
+import pytest
 from made import virtual_run
 
-from bench.export.frame import turns_frame, write_csv
-from bench.record.store import read_run
+from bench.export.frame import turns_csv, turns_frame, turns_parquet
+from bench.record.store import Run, read_run
 
 
-def test_one_row_per_turn_with_figures_in_milliseconds(tmp_path: Path) -> None:
-    run = read_run(virtual_run(tmp_path / "run", {"a": "hear; asr 40; tts 10; packet 200", "b": "hear; raise"}))
-    frame = turns_frame(run)
-    assert len(frame) == len(run.turns)
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    scripts = {"a": "hear; asr 40; tts 10; packet 200", "b": "hear; raise"}
+    return read_run(virtual_run(tmp_path_factory.mktemp("runs") / "run", scripts))
+
+
+def test_one_row_per_turn_with_figures_in_milliseconds(answered: Run) -> None:
+    frame = turns_frame(answered)
+    assert len(frame) == len(answered.turns)
     assert set(frame[frame.label == "a"].first_packet_latency_ms) == {50.0}
     assert set(frame[frame.label == "a"]["path.asr.host_ms"]) == {40.0}
     failed = frame[frame.label == "b"]
@@ -20,9 +26,18 @@ def test_one_row_per_turn_with_figures_in_milliseconds(tmp_path: Path) -> None:
     assert failed.first_packet_latency_ms.isna().all()
 
 
-def test_csv_holds_the_same(tmp_path: Path) -> None:
-    run = read_run(virtual_run(tmp_path / "run", {"a": "hear; tts 10; packet 200"}))
-    with write_csv(run, tmp_path / "turns.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["utterance"] for row in rows] == [turn.utterance for turn in run.turns]
-    assert float(rows[0]["first_packet_latency_ms"]) == 10.0
+def test_csv_and_parquet_hold_the_same(answered: Run) -> None:
+    pytest.importorskip("pyarrow")
+    read = pd.read_csv(io.StringIO(turns_csv(answered)), keep_default_na=True)
+    stored = pd.read_parquet(io.BytesIO(turns_parquet(answered)))
+    assert list(read.columns) == list(stored.columns)
+    assert list(read.utterance) == list(stored.utterance) == [turn.utterance for turn in answered.turns]
+    assert list(stored.first_packet_latency_ms.dropna()) == list(read.first_packet_latency_ms.dropna())
+    assert stored.first_packet_latency_ms.isna().sum() == (stored.label == "b").sum()
+
+
+def test_no_text_is_a_formula_in_a_spreadsheet_and_parquet_keeps_it_as_it_is(hostile: Run) -> None:
+    pytest.importorskip("pyarrow")
+    read = pd.read_csv(io.StringIO(turns_csv(hostile)))
+    assert all(name.startswith("'=1+<script>") for name in read.utterance)
+    assert list(pd.read_parquet(io.BytesIO(turns_parquet(hostile))).utterance) == [t.utterance for t in hostile.turns]

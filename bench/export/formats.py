@@ -1,0 +1,55 @@
+"""The formats of `bench export` by name. Each is a pure function from a run to text or bytes, in a file of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.errors import RunError, UnknownName
+from bench.export.bencher import bencher
+from bench.export.frame import turns_csv, turns_parquet
+from bench.export.github_action_benchmark import github_action_benchmark
+from bench.export.junit import junit
+from bench.export.markdown import markdown
+from bench.export.openmetrics import openmetrics
+from bench.export.pytest_benchmark import pytest_benchmark
+from bench.export.summary_json import summary_json
+from bench.record.store import Run
+from bench.summary.summarise import summarise
+
+
+def all_figures(run: Run) -> str:
+    """What `bench show --json` prints."""
+    return json.dumps(summary_json(summarise(run)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMATS: dict[str, Callable[[Run], str | bytes]] = {
+    "csv": turns_csv,
+    "parquet": turns_parquet,
+    "json": all_figures,
+    "markdown": markdown,
+    "junit": junit,
+    "pytest-benchmark": pytest_benchmark,
+    "github-action-benchmark": github_action_benchmark,
+    "bencher": bencher,
+    "openmetrics": openmetrics,
+}
+
+
+def exported(run: Run, form: str) -> str | bytes:
+    """A run in a format. Raises `UnknownName` for one that there is not, else what the format's own function does."""
+    if form not in FORMATS:
+        raise UnknownName("export format", form, FORMATS)
+    return FORMATS[form](run)
+
+
+def write_export(run: Run, form: str, out: Path) -> Path:
+    """Write `exported` to a file, its folders made as needed. Raises what that does, and `RunError` if it fails."""
+    content = exported(run, form)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
+    except OSError as error:
+        raise RunError(f"Cannot write {out}: {error.strerror}. Choose another file.") from error
+    return out
