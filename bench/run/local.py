@@ -88,7 +88,9 @@ class LocalRespondent:
         if not packets or packets[0].at_ns > delivery.t0_ns + rules.deadline_ns:
             late = self._clock.now_ns() > delivery.t0_ns + rules.deadline_ns
             outcome, reason = ("timeout", "no packet by the deadline") if late else (outcome, reason)
-        return Reply(outcome, delivery, answered.trace, answered.reply_levels, "", reason, answered.flags, None, profile)
+        return Reply(
+            outcome, delivery, answered.trace, answered.reply_levels, "", reason, answered.flags, None, profile
+        )
 
     def stop(self) -> None:
         """Close the pipeline."""

@@ -101,8 +101,8 @@ class Manager:
             for asks in rounds:
                 self._ask_after_idle(asks)
             for label in self._profiling:
-                if asks := profiled_turns(label, list(self._utterances), self._manifest.seed, earlier):
-                    self._profile(asks)
+                if left := profiled_turns(label, list(self._utterances), self._manifest.seed, earlier):
+                    self._profile(left)
         finally:
             self._stop_all()
 
