@@ -25,6 +25,7 @@ from bench.gpu.nvtx import nvtx_ranges
 from bench.gpu.profiler import GpuProfiler, TorchProfiler
 from bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
 from bench.run.garbage import GarbageWatch
+from bench.run.origin import loaded_from
 from bench.run.protocol import (
     VERSION,
     Answer,
@@ -125,7 +126,8 @@ class _Worker:
         try:
             if hello.version != VERSION:
                 raise BenchError(f"The worker speaks protocol {VERSION}, the manager {hello.version}; restart the run.")
-            settings = Settings(hello.device, hello.dtype, hello.seed, hello.options)
+            _, options = registry.check_options(hello.pipeline, hello.options)
+            settings = Settings(hello.device, hello.dtype, hello.seed, options)
             pipeline = registry.pipeline(hello.pipeline)(settings)
             gpu = GpuRecorder(TorchCuda(hello.device), self._clock) if hello.device.startswith("cuda") else None
             self._set_up(hello)
@@ -140,7 +142,9 @@ class _Worker:
         gc.collect()
         gc.freeze()
         told_gpu = identity(hello.device) if gpu is not None else None
-        self._channel.send(Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu, self._ranges), told_gpu))
+        self._channel.send(
+            Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu, self._ranges), told_gpu, loaded_from())
+        )
         return pipeline, gpu
 
     def _set_up(self, hello: Hello) -> None:
