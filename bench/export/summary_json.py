@@ -57,7 +57,7 @@ def _method() -> dict[str, Any]:
         "interpolation": INTERPOLATION,
         "interval": {
             "level": LEVEL,
-            "method": "percentile bootstrap over clips",
+            "method": "expanded percentile bootstrap over clips",
             "resamples": RESAMPLES,
             "seed": SEED,
             "needs_clips": MIN_CLUSTERS,

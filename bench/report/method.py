@@ -82,7 +82,10 @@ def _corpus_facts(run: Run) -> Facts:
 def _statistics() -> Facts:
     needed = ", ".join(f"{name} {values_needed(q)}" for name, q in PERCENTILES.items())
     return (
-        ("intervals", f"95 %, percentile bootstrap over clips, {RESAMPLES} resamples; none below {MIN_CLUSTERS} clips"),
+        (
+            "intervals",
+            f"95 %, expanded percentile bootstrap over clips, {RESAMPLES} resamples; none below {MIN_CLUSTERS} clips",
+        ),
         ("difference", DIFFERENCE),
         ("ratio", RATIO),
         ("quantiles", INTERPOLATION),

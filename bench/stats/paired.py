@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from bench.stats.bootstrap import RESAMPLES, SEED, Estimate, Interval, estimate
+from bench.stats.bootstrap import LEVEL, RESAMPLES, SEED, Estimate, Interval, Statistic, estimate
 
 DIFFERENCE = "median of the paired differences"
 RATIO = "exponential of the median of the paired log ratios"
@@ -17,15 +17,19 @@ def paired_difference(
     after: Sequence[float],
     clusters: Sequence[Hashable],
     *,
+    statistic: Statistic = "median",
+    blocks: Sequence[Hashable] | None = None,
+    level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Estimate:
-    """The median of `after - before` over the pairs (not the difference of two medians), in the unit of the values.
+    """The median (or mean) of `after - before` over the pairs, in the unit of the values.
 
+    The median of the differences is not the difference of the medians. `blocks`: as in `estimate`.
     Raises `ValueError` without pairs, or when lengths differ.
     """
     differences = [b - a for a, b in zip(before, after, strict=True)]
-    return estimate(differences, clusters, resamples=resamples, seed=seed)
+    return estimate(differences, clusters, statistic, blocks=blocks, level=level, resamples=resamples, seed=seed)
 
 
 def paired_ratio(
@@ -33,6 +37,8 @@ def paired_ratio(
     after: Sequence[float],
     clusters: Sequence[Hashable],
     *,
+    blocks: Sequence[Hashable] | None = None,
+    level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Estimate | None:
@@ -44,7 +50,8 @@ def paired_ratio(
     pairs = list(zip(before, after, strict=True))
     if any(a <= 0 or b <= 0 for a, b in pairs):
         return None
-    logs = estimate([math.log(b / a) for a, b in pairs], clusters, resamples=resamples, seed=seed)
+    ratios = [math.log(b / a) for a, b in pairs]
+    logs = estimate(ratios, clusters, blocks=blocks, level=level, resamples=resamples, seed=seed)
     interval = logs.interval
     if interval is not None:
         interval = Interval(math.exp(interval.low), math.exp(interval.high), interval.level)

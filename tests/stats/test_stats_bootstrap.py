@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from bench.stats import bootstrap
 from bench.stats.bootstrap import MIN_CLUSTERS, estimate
@@ -57,15 +58,58 @@ def test_the_interval_holds_the_estimate(seed, clips, turns) -> None:
         assert found.interval.contains(found.value)
 
 
-def test_resamples_match_a_loop_that_draws_whole_clusters() -> None:
-    values = [float(v) for v in (5, 9, 1, 4, 4, 8, 2, 7, 3, 6, 11)]
-    clusters = list("aabbccddeef")
-    data, owner, count = bootstrap._canonical(values, clusters)
-    draws = np.random.default_rng(3).multinomial(count, np.full(count, 1 / count), size=200)
-    by_name = [[v for v, c in zip(values, clusters, strict=True) if c == name] for name in "abcdef"]
-    pooled = [[v for k, times in enumerate(draw) for v in by_name[k] * times] for draw in draws]
-    assert bootstrap._medians(data, owner, draws) == pytest.approx([np.median(p) for p in pooled])
-    assert bootstrap._means(data, owner, draws) == pytest.approx([np.mean(p) for p in pooled])
+@pytest.mark.parametrize("middle", [2, 4, 2048])
+def test_resamples_match_a_loop_that_draws_whole_clusters(monkeypatch, middle) -> None:
+    monkeypatch.setattr(bootstrap, "_MIDDLE", middle)  # the search goes on outwards, however little it began with
+    values = np.array([1.0, 2, 3, 4, 4, 5, 6, 7, 8, 9, 11])
+    owner = np.array([0, 3, 4, 1, 2, 0, 4, 3, 2, 1, 5])
+    draws = np.random.default_rng(3).multinomial(6, np.full(6, 1 / 6), size=200)
+    pooled = [np.concatenate([np.tile(values[owner == k], times) for k, times in enumerate(draw)]) for draw in draws]
+    assert bootstrap._medians(values, owner, draws) == pytest.approx([np.median(p) for p in pooled])
+    assert bootstrap._means(values, owner, draws) == pytest.approx([np.mean(p) for p in pooled])
+
+
+def test_few_clusters_are_paid_for_as_by_students_t() -> None:
+    """Of the mean of equal clusters, the interval has nearly the width that Student's t gives."""
+    values = np.random.default_rng(2).normal(size=12)
+    low, high = bounds(values, range(12), "mean", level=0.9)
+    t_low, t_high = stats.t.interval(0.9, 11, values.mean(), values.std(ddof=1) / 12**0.5)
+    assert high - low == pytest.approx(t_high - t_low, rel=0.1)
+    plain = np.quantile(bootstrap._means(values, np.arange(12), bootstrap._draws(12, FEW, 0)), (0.05, 0.95))
+    assert high - low > 1.05 * (plain[1] - plain[0])
+
+
+def test_a_higher_level_gives_a_wider_interval() -> None:
+    values = np.random.default_rng(2).normal(size=40)
+    widths = [np.diff(bounds(values, range(40), level=level))[0] for level in (0.8, 0.9, 0.95, 0.99)]
+    assert widths == sorted(set(widths))
+
+
+def test_what_hits_whole_blocks_widens_the_interval() -> None:
+    """Twelve clips in ten blocks, and in every block something else that all clips felt."""
+    rng = np.random.default_rng(6)
+    clips, blocks = np.repeat(np.arange(12), 10), np.tile(np.arange(10), 12)
+    steady = rng.normal(0, 1, 120)
+    moved = steady + 3 * rng.normal(0, 1, 10)[blocks]
+    alone, both = bounds(moved, clips), bounds(moved, clips, blocks=blocks)
+    assert np.diff(both) > 1.5 * np.diff(alone)
+    assert (both == bounds(moved, blocks)).all()
+    few = blocks.clip(max=MIN_CLUSTERS - 2)
+    assert (bounds(moved, clips, blocks=few) == alone).all(), "five blocks cannot be drawn from"
+    with pytest.raises(ValueError, match="as many"):
+        estimate(steady, clips, blocks=blocks[:3])
+
+
+def test_many_clusters_are_joined_into_as_many_as_can_be_drawn() -> None:
+    count = 3 * bootstrap.MAX_CLUSTERS
+    values = np.random.default_rng(1).normal(size=count)
+    joined = bootstrap._joined(np.arange(count))
+    assert np.bincount(joined).tolist() == [3] * bootstrap.MAX_CLUSTERS
+    assert (np.diff(joined) >= 0).all()
+    found = estimate(values, range(count), "mean")
+    assert found.clusters == count
+    assert found.interval is not None
+    assert found.interval.high - found.interval.low == pytest.approx(2 * 1.96 * values.std() / count**0.5, rel=0.1)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_does_not() -> None:
@@ -93,20 +137,21 @@ def test_lengths_must_agree() -> None:
         estimate([1.0], [])
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
-    """24 clips of 3 turns that share their clip's level: drawing turns one by one would cover far less than 95 %."""
+@pytest.mark.parametrize(("clips", "turns"), [(50, 1), (12, 6)])
+def test_intervals_cover_the_truth_about_as_often_as_they_say(clips, turns) -> None:
+    """Turns of a clip share its level: drawn one by one they would cover far less than 95 %."""
     rng = np.random.default_rng(11)
-    clusters = np.repeat(np.arange(24), 3)
-    trials, clustered, naive = 200, 0, 0
+    clusters = np.repeat(np.arange(clips), turns)
+    trials, clustered, naive = 300, 0, 0
     for _ in range(trials):
-        values = np.repeat(rng.normal(0, 20, 24), 3) + rng.normal(0, 5, 72)
+        values = np.repeat(rng.normal(0, 20, clips), turns) + rng.normal(0, 5, clips * turns)
         clustered += _covers_zero(values, clusters)
-        naive += _covers_zero(values, np.arange(72))
-    assert 0.90 <= clustered / trials <= 0.995
-    assert naive / trials < 0.85
+        naive += _covers_zero(values, range(clips * turns))
+    assert 0.92 <= clustered / trials <= 0.98
+    assert turns == 1 or naive / trials < 0.85
 
 
 def _covers_zero(values, clusters) -> bool:
-    interval = estimate(values, clusters, resamples=FEW).interval
+    interval = estimate(values, clusters, resamples=1000).interval
     assert interval is not None
     return interval.contains(0.0)
