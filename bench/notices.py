@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.metrics import surroundings
+from bench.metrics import starts, surroundings
 from bench.pipeline import OptionValue
 from bench.record.schema import Turn
 from bench.record.store import Run
@@ -20,6 +20,10 @@ PRESSURE_PERCENT = 1.0
 Facts = Mapping[str, OptionValue | None]
 
 FLAGS = {
+    starts.NO_SUCH_START: (
+        "the declared t0 did not happen, and figures that count from it are missing,",
+        "Measure from the end of speech (--t0 speech_end), which every turn has",
+    ),
     surroundings.HOST_BUSY: (
         "other processes took over 10 % of the cores",
         "Stop them (`bench doctor` names the heavy ones) and measure again, or read small differences as noise",

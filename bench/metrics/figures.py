@@ -13,13 +13,13 @@ from bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
 from bench.metrics.instrument import recordings
 from bench.metrics.player import media_ns, play
 from bench.metrics.quality import reply_figures, transcript_figures
-from bench.metrics.starts import ENDPOINT, all_starts, start_ns
+from bench.metrics.starts import ENDPOINT, NO_SUCH_START, all_starts, start_flags, start_ns
 from bench.metrics.surroundings import HOST_FLAGS, host_flags
 from bench.record.schema import Audible, Evidence, Outcome, PathPart
 from bench.timing.spans import TurnTrace
 
 FALSE_ENDPOINT = "false_endpoint"
-FLAGS = (FALSE_ENDPOINT, *HOST_FLAGS, *GPU_FLAGS)
+FLAGS = (FALSE_ENDPOINT, NO_SUCH_START, *HOST_FLAGS, *GPU_FLAGS)
 """All flags that are derived from a turn's evidence; a turn may carry others, of how it was run."""
 
 
@@ -53,7 +53,7 @@ def turn_figures(evidence: Evidence, said: str | None = None) -> TurnFigures:
         **gpu_figures(evidence),
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
-    flags = (*_figure_flags(figures), *host_flags(evidence, t0_ns), *gpu_flags(evidence))
+    flags = (*_figure_flags(figures), *start_flags(evidence), *host_flags(evidence, t0_ns), *gpu_flags(evidence))
     return TurnFigures(figures, parts, _path_error_ns(path), hidden(evidence.trace, t0_ns, path), flags)
 
 

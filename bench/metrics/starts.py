@@ -16,6 +16,14 @@ ENDPOINT = "endpoint"
 """Mark at the moment at which a pipeline takes the user's turn to be over, and the stage that waits for it."""
 
 STARTS: tuple[Start, ...] = get_args(Start)
+DELAYS: dict[Start, str] = {
+    "last_frame": "last_frame_delay",
+    "endpoint": "endpointing_delay",
+    "request": "request_delay",
+}
+"""The figures that say how far each start lies from the end of speech."""
+NO_SUCH_START = "no_such_start"
+"""Flag of a turn in which the declared start did not happen; it is compared with none that counts from there."""
 
 
 def start_ns(evidence: Evidence) -> int:
@@ -33,3 +41,8 @@ def all_starts(evidence: Evidence) -> dict[Start, int]:
     if delivery.last_frame_ns >= delivery.t0_ns:  # else the turn was over before all speech was delivered
         found["last_frame"] = delivery.last_frame_ns
     return found | ({"request": min(begun)} if begun else {})
+
+
+def start_flags(evidence: Evidence) -> tuple[str, ...]:
+    """`NO_SUCH_START` where the turn's figures count from the end of speech because the declared t0 did not happen."""
+    return () if evidence.start in all_starts(evidence) else (NO_SUCH_START,)

@@ -23,6 +23,7 @@ from bench.report.bars import PathRow, Stack, hidden_rows, path_rows, stacks
 from bench.report.ecdf import Curve, curves, ecdf_svg
 from bench.report.method import Method, method
 from bench.report.quality import QualityTable, quality
+from bench.report.starts import StartTable, starts
 from bench.report.timeline import Timelines, timelines
 from bench.report.turns import TurnRow, texts_are_sampled, turn_rows
 from bench.report.words import estimated, interval, percentile, valued
@@ -62,6 +63,7 @@ class RunPage:
     ecdf: Markup
     turns: tuple[TurnRow, ...]
     texts_are_sampled: bool
+    starts: StartTable
     method: Method
 
 
@@ -121,6 +123,7 @@ def _page(run: Run, anchor: str) -> RunPage:
         ecdf=Markup(ecdf_svg(drawn, anchor)),
         turns=turn_rows(run),
         texts_are_sampled=texts_are_sampled(run),
+        starts=starts(run),
         method=method(run),
     )
 

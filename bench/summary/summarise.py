@@ -14,7 +14,7 @@ from bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from bench.summary.figures import continuity, figure, metric_names
 from bench.summary.path import hidden_work, mean_path
 from bench.summary.quality import label_quality
-from bench.summary.values import NS_PER_MS, definition, label_weights
+from bench.summary.values import NS_PER_MS, definition, label_weights, started
 from bench.tax import tax
 
 
@@ -38,7 +38,7 @@ def summarise(run: Run) -> Summary:
 def _label(run: Run, plan: LabelPlan, judged: Sequence[Line]) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.phase == "measured"]
-    on_path = [turn for turn in measured if turn.path and turn.outcome == "answered"]
+    on_path = [turn for turn in measured if turn.path and turn.outcome == "answered" and started(turn)]
     return LabelSummary(
         label=plan.label,
         pipeline=plan.pipeline,
@@ -65,5 +65,6 @@ def _outcomes(turns: Iterable[Turn]) -> dict[Phase, dict[Outcome, int]]:
 
 def _cold(run: Run, label: str, turns: Iterable[Turn]) -> Cold:
     loads = [facts.load_ns for segment in run.segments for facts in segment.labels if facts.label == label]
-    firsts = [turn.figures[HEADLINE] for turn in turns if turn.phase == "cold" and HEADLINE in turn.figures]
+    cold = [turn for turn in turns if turn.phase == "cold" and started(turn)]
+    firsts = [turn.figures[HEADLINE] for turn in cold if HEADLINE in turn.figures]
     return Cold(tuple(ns / NS_PER_MS for ns in loads), tuple(ns / NS_PER_MS for ns in firsts))

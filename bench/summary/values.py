@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.errors import RunError
 from bench.metrics.definitions import Metric, metric
+from bench.metrics.starts import NO_SUCH_START
 from bench.pipeline import Weights
 from bench.record.schema import Turn
 from bench.record.store import Run
@@ -37,12 +38,18 @@ def definition(name: str) -> Metric:
 def shown_value(turn: Turn, known: Metric) -> float | None:
     """A turn's figure in the unit that summaries show (ns become ms); None where the turn has none.
 
-    Only an answered turn has figures to show: packets of silence, or packets before a failure, are no answer.
+    Only an answered turn has figures to show: packets of silence, or packets before a failure, are no answer. And what
+    counts from t0 is shown only where the declared one happened, so that nothing is laid beside another clock's.
     """
     value = turn.figures.get(known.name) if turn.outcome == "answered" else None
-    if value is None:
+    if value is None or (known.start == "t0" and not started(turn)):
         return None
     return value / NS_PER_MS if known.unit == "ns" else float(value)
+
+
+def started(turn: Turn) -> bool:
+    """Whether the declared t0 happened in a turn."""
+    return NO_SUCH_START not in turn.flags
 
 
 def shown_unit(known: Metric) -> Unit:

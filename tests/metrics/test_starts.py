@@ -53,7 +53,10 @@ def test_without_a_detector_the_endpoint_is_the_end_of_speech() -> None:
 
 def test_a_start_that_did_not_happen_gives_way_to_the_end_of_speech() -> None:
     seen = replace(SEEN, start="request", trace=replace(SEEN.trace, spans=()))
-    assert turn_figures(seen).figures["first_packet_latency"] == 1000
+    found = turn_figures(seen)
+    assert found.figures["first_packet_latency"] == 1000
+    assert found.flags == ("no_such_start",), "and no figure of it is compared with those that count from there"
+    assert turn_figures(replace(SEEN, start="request")).flags == ()
 
 
 def test_speech_that_was_never_delivered_whole_has_no_last_frame() -> None:

@@ -1,0 +1,103 @@
+"""How far the moments lie apart from which a clock could start, and how sure the end of speech is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.corpus.estimates import FAR_APART_MS, spread_ms
+from bench.metrics.starts import DELAYS, STARTS
+from bench.record.schema import Manifest, Start, Turn, UtteranceFacts
+from bench.record.store import Run
+from bench.stats.bootstrap import Estimate, estimate
+from bench.summary.values import NS_PER_MS, measured_turns
+
+TITLES: dict[Start, str] = {
+    "speech_end": "end of speech",
+    "last_frame": "last frame delivered",
+    "endpoint": "endpoint decided",
+    "request": "request sent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StartRow:
+    """From one start to each later one: median with interval, ms; None for earlier ones, and where there is none."""
+
+    label: str
+    start: str
+    to: tuple[Estimate | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartTable:
+    """Every difference between two starts, label by label, and what is known of the end of speech."""
+
+    t0: str
+    columns: tuple[str, ...]
+    rows: tuple[StartRow, ...]
+    end_of_speech: tuple[str, ...]
+
+
+def starts(run: Run) -> StartTable:
+    """The differences in a run's answered, measured turns."""
+    labels = [plan.label for plan in run.manifest.labels]
+    return StartTable(
+        t0=run.manifest.t0,
+        columns=tuple(TITLES[start] for start in STARTS[1:]),
+        rows=tuple(row for label in labels for row in _rows(label, measured_turns(run, label))),
+        end_of_speech=tuple(_end_of_speech(run.manifest)),
+    )
+
+
+def _rows(label: str, turns: Sequence[Turn]) -> list[StartRow]:
+    answered = [turn for turn in turns if turn.outcome == "answered"]
+    rows = []
+    for place, start in enumerate(STARTS[:-1]):
+        later = STARTS[place + 1 :]
+        to = tuple(_difference(answered, start, end) if end in later else None for end in STARTS[1:])
+        if any(to):
+            rows.append(StartRow(label, TITLES[start], to))
+    return rows
+
+
+def _difference(turns: Sequence[Turn], start: Start, end: Start) -> Estimate | None:
+    """From `start` to `end` in the turns that have both; from the end of speech both are counted."""
+    both = [turn for turn in turns if _delay(turn, start) is not None and _delay(turn, end) is not None]
+    values = [((_delay(turn, end) or 0) - (_delay(turn, start) or 0)) / NS_PER_MS for turn in both]
+    return estimate(values, [turn.utterance for turn in both]) if both else None
+
+
+def _delay(turn: Turn, start: Start) -> int | float | None:
+    return 0 if start == "speech_end" else turn.figures.get(DELAYS[start])
+
+
+def _end_of_speech(manifest: Manifest) -> list[str]:
+    clips = manifest.utterances
+    if not clips:
+        return []
+    estimated = sum(clip.speech_end_source == "estimated" for clip in clips)
+    share = f"estimated in {estimated} of {_clips(len(clips))} ({estimated / len(clips):.0%}), annotated in the others"
+    checked = [clip for clip in clips if clip.speech_end_estimates_ms]
+    if not checked:
+        return [share, "not checked by detectors (see bench corpus check)"]
+    return [share, *_differences_of_detectors(checked)]
+
+
+def _differences_of_detectors(checked: Sequence[UtteranceFacts]) -> list[str]:
+    spreads = {clip.id: spread_ms(clip.speech_end_ms, clip.speech_end_estimates_ms) for clip in checked}
+    detectors = ", ".join(dict.fromkeys(name for clip in checked for name in clip.speech_end_estimates_ms))
+    heard = {clip: spread for clip, spread in spreads.items() if math.isfinite(spread)}
+    said = [f"checked in {_clips(len(checked))} by {detectors}"]
+    if heard:
+        worst = max(heard, key=lambda clip: heard[clip])
+        far = sum(spread > FAR_APART_MS for spread in heard.values())
+        said.append(f"largest difference {heard[worst]:.1f} ms ({worst}); over {FAR_APART_MS:g} ms in {_clips(far)}")
+    if len(heard) < len(spreads):
+        said.append(f"no speech heard by a detector in {_clips(len(spreads) - len(heard))}")
+    return said
+
+
+def _clips(n: int) -> str:
+    return "1 clip" if n == 1 else f"{n} clips"
