@@ -121,6 +121,7 @@ def _from_file(config: Path) -> dict[str, Any]:
         raise UsageError(f"Cannot read the config file {config}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # TOML and Unicode errors are values; so are numbers without end
         raise UsageError(f"{config} is not valid TOML: {error}.") from error
+    content.pop("gate", None)  # limits may stand in the same file: bench.gate.limits
     tables = content.pop("pipeline", [])
     if "pipelines" in content:
         raise UnknownName("option", "pipelines", ["pipeline"], f"Write tables [[pipeline]]. ({config})")

@@ -7,6 +7,8 @@ import re
 LONGEST_REASON = 2000
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 """What may be a label: it names files, and stands in tables and pages."""
+_SECRET = re.compile(r"(?i)((?:key|token|secret|password)=)[^,\s]+")
+_USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 
 def clean(text: str) -> str:
@@ -17,6 +19,11 @@ def clean(text: str) -> str:
     return "".join(
         mark if mark in "\n\t" or (ord(mark) >= 32 and not 127 <= ord(mark) < 160) else "\ufffd" for mark in whole
     )
+
+
+def without_secrets(word: str) -> str:
+    """A word of a command line without what keys, tokens and passwords in it say."""
+    return _USERINFO.sub(r"\1…@", _SECRET.sub(r"\1…", word))
 
 
 def reason(error: BaseException) -> str:

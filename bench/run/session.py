@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from bench.run.protocol import Instrument
 from bench.run.source import OtherVersion, Source, with_base
 from bench.run.warmup import settling
 from bench.run.watch import MachineWatch
+from bench.text import without_secrets
 
 SPEECH_END = {
     "file": "end of speech: the clip is handed over, cut there",
@@ -43,8 +43,6 @@ T0 = {
     "endpoint": "end of the user's turn decided by the pipeline (end of speech, where nothing decides)",
     "request": "first work once all speech was there",
 }
-_SECRET = re.compile(r"(?i)((?:key|token|secret|password)=)[^,\s]+")
-_USERINFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 
 def start(options: Options, command: Sequence[str], progress: Progress, base: Source | None = None) -> Path:
@@ -245,7 +243,7 @@ def _manifest(
         schema=SCHEMA,
         run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.label for plan in plans)}"[:100],
         created=now.isoformat(timespec="seconds"),
-        command=tuple(_without_secrets(word) for word in command),
+        command=tuple(without_secrets(word) for word in command),
         input=options.input,
         t0=T0.get(options.t0, SPEECH_END[options.input]),
         start=options.t0,
@@ -290,10 +288,6 @@ def _facts(utterance: Utterance) -> UtteranceFacts:
         utterance.licence,
         utterance.speech_end_estimates_ms,
     )
-
-
-def _without_secrets(word: str) -> str:
-    return _USERINFO.sub(r"\1…@", _SECRET.sub(r"\1…", word))
 
 
 def _now() -> datetime:

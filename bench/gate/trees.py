@@ -1,0 +1,150 @@
+"""Revisions of a git repository laid out in folders of their own, with what Python must be told to load them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bench.errors import NotComparable
+from bench.folders import cache
+
+TREE, METADATA, LOCK = "tree", "metadata", "lock"
+_HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+"""Git sets them for its hooks; there they would lead every call to the wrong tree."""
+
+
+def repository(folder: Path) -> Path | None:
+    """The top folder of the repository that a folder lies in."""
+    answer = _git(folder, "rev-parse", "--show-toplevel")
+    return Path(answer.stdout.strip()).resolve() if answer.returncode == 0 and answer.stdout.strip() else None
+
+
+def commit(repository: Path, revision: str) -> str:
+    """The commit that a revision names; empty if there is none."""
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
+    answer = _git(repository, *asked)
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+@contextmanager
+def laid_out(repository: Path, commit: str) -> Iterator[Path]:
+    """A folder with the files of a commit, which is removed again whatever happens. Raises `NotComparable`.
+
+    What killed processes left behind is removed first.
+    """
+    folders = cache() / "versions" / hashlib.sha256(str(repository).encode()).hexdigest()[:12]
+    folder = folders / f"{commit[:12]}-{os.getpid()}"
+    try:
+        folders.mkdir(parents=True, exist_ok=True)
+        with _locked(folders / LOCK):
+            _remove_stale(repository, folders)
+            folder.mkdir()
+            held = _locked(folder / LOCK)
+    except OSError as error:
+        raise NotComparable(f"Cannot lay {commit[:12]} out in {folder}: {error.strerror}. Make room there.") from error
+    with held:
+        try:
+            _add(repository, commit, folder / TREE)
+            yield (folder / TREE).resolve()
+        finally:
+            _remove(repository, folder)
+
+
+def search_path(repository: Path, tree: Path, folders: tuple[str, ...]) -> list[Path]:
+    """The folders of `tree` that Python is to look in first: those named, or the root and `src`; and whatever this
+    process looks into inside the repository."""
+    named = [tree / folder for folder in folders] or [tree / "src", tree]
+    mirrored = [tree / inside for inside in _inside(repository)]
+    return [path for path in dict.fromkeys([*named, *mirrored]) if path.is_dir()]
+
+
+def registered(repository: Path, tree: Path) -> Path:
+    """A folder that says which plugins the tree registers: as it is found first, it hides what is installed now."""
+    folder = tree.parent / METADATA
+    project = _project(repository, tree)
+    name = project.get("name")
+    if isinstance(name, str) and "entry-points" not in project.get("dynamic", ()):
+        said = folder / f"{name.replace('-', '_')}-0.dist-info"
+        said.mkdir(parents=True, exist_ok=True)
+        (said / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {project.get('version', '0')}\n")
+        (said / "entry_points.txt").write_text(_entry_points(project))
+    return folder
+
+
+def _inside(repository: Path) -> list[Path]:
+    """What of this process's search path, and the current folder, lies inside the repository, relative to it."""
+    paths = [Path.cwd().resolve(), *(Path(entry or ".").resolve() for entry in sys.path)]
+    return [
+        path.relative_to(repository)
+        for path in paths
+        if path.is_relative_to(repository) and not {"site-packages", "dist-packages"} & set(path.parts)
+    ]
+
+
+def _project(repository: Path, tree: Path) -> dict[str, Any]:
+    """The table `[project]` of the nearest pyproject.toml, from where the current folder would be in the tree."""
+    here = Path.cwd().resolve()
+    inside = here.relative_to(repository) if here.is_relative_to(repository) else Path()
+    for folder in (inside, *inside.parents):
+        with contextlib.suppress(OSError, ValueError):
+            table = tomllib.loads((tree / folder / "pyproject.toml").read_text("utf-8")).get("project")
+            if isinstance(table, dict):
+                return table
+    return {}
+
+
+def _entry_points(project: dict[str, Any]) -> str:
+    lines = []
+    for group, entries in project.get("entry-points", {}).items():
+        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _add(repository: Path, commit: str, tree: Path) -> None:
+    no_hooks = f"core.hooksPath={os.devnull}"  # those of the repository are for its own checkouts
+    added = _git(repository, "-c", no_hooks, "worktree", "add", "--detach", str(tree), commit)
+    if added.returncode:
+        raise NotComparable(f"git cannot lay {commit[:12]} out: {added.stderr.strip()}")
+
+
+def _remove(repository: Path, folder: Path) -> None:
+    _git(repository, "worktree", "remove", "--force", str(folder / TREE))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_stale(repository: Path, folders: Path) -> None:
+    """Remove what killed processes left behind: nobody holds its lock."""
+    for folder in folders.iterdir():
+        if folder.is_dir():
+            with contextlib.suppress(BlockingIOError), _locked(folder / LOCK, wait=False):
+                _remove(repository, folder)
+
+
+def _locked(file: Path, wait: bool = True) -> BinaryIO:
+    """An open file that this process alone holds until it is closed. Raises `BlockingIOError`."""
+    handle = file.open("ab")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise
+    return handle
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    except OSError as error:
+        return subprocess.CompletedProcess(command, 127, "", f"git cannot be run: {error.strerror}")
