@@ -79,6 +79,9 @@ def run(
     pre_roll: Annotated[float | None, typer.Option(help="Wait of the player after the first packet, ms. [0]")] = None,
     audible_dbfs: Annotated[float | None, typer.Option(help="Level above which a reply is heard, dBFS. [-40]")] = None,
     audible_ms: Annotated[int | None, typer.Option(help="How long it must last to be heard, ms. [50]")] = None,
+    microphone_limit_ms: Annotated[
+        float | None, typer.Option(help="How late frames of realtime speech may come. [5]")
+    ] = None,
     deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
     matched: Annotated[
         bool | None, typer.Option("--matched", help="Give cascades the LLM, reply length and encoder of direct.")
@@ -119,6 +122,7 @@ def run(
             "pre_roll": pre_roll,
             "audible_dbfs": audible_dbfs,
             "audible_ms": audible_ms,
+            "microphone_limit_ms": microphone_limit_ms,
             "deadline": deadline,
             "matched": matched,
             "threads": threads,

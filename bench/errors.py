@@ -6,7 +6,8 @@
     ├── MissingDependency          an extra, a system library or a device is not there
     ├── CorpusError                a manifest or a recording cannot be used
     ├── RunError                   a run folder cannot be written, read, resumed or compared
-    │   └── NotComparable          what was to be compared must not be
+    │   ├── NotComparable          what was to be compared must not be
+    │   └── InvalidRun             a run was made under conditions that spoil its figures; it is kept
     ├── WeightsError               model weights are missing, misshapen or of the wrong kind
     ├── CheckFailed                what was to be checked was checked, and it is not so
     ├── Stopped                    the user stopped a run
@@ -74,6 +75,12 @@ class WeightsError(BenchError):
 
 class NotComparable(RunError):
     """Raised when two versions or runs must not be compared; names every reason."""
+
+    exit_code = 13
+
+
+class InvalidRun(RunError):
+    """Raised when a run was made under conditions that spoil its figures; its folder is kept."""
 
     exit_code = 13
 

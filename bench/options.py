@@ -31,6 +31,7 @@ BOUNDS = {
     "pre_roll": (0, 60_000),
     "audible_dbfs": (-100, 0),
     "audible_ms": (10, 1000),
+    "microphone_limit_ms": (0.01, 1000),
     "trim_to": (0.1, 600),
 }
 """Least and most; deadline, idle and trim-to in seconds, pre-roll in ms."""
@@ -72,6 +73,8 @@ class Options:
     """Level (RMS) above which a reply is audible,"""
     audible_ms: int = 50
     """once it has lasted for so many milliseconds: a multiple of the 10 ms in which levels are kept."""
+    microphone_limit_ms: float = 5.0
+    """How late a frame of the user's speech may come with realtime input."""
     deadline: float = 30.0
     """Seconds from t0 within which the first packet must come."""
     matched: bool = False

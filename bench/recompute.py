@@ -138,12 +138,20 @@ def _compared(turn: Turn, derived: dict[str, Value], before: Mapping[str, int], 
 
 def _derived(evidence: Evidence, said: str | None) -> dict[str, Value]:
     figures = turn_figures(evidence, said)
-    return _named(figures.figures, figures.path, figures.path_error_ns, figures.hidden, figures.flags, _whose(evidence))
+    return _named(
+        figures.figures,
+        figures.path,
+        figures.path_error_ns,
+        figures.hidden,
+        figures.flags,
+        figures.lateness,
+        _whose(evidence),
+    )
 
 
 def _stored(turn: Turn) -> dict[str, Value]:
     flags = (flag for flag in turn.flags if flag in FLAGS)
-    return _named(turn.figures, turn.path, turn.path_error_ns, turn.hidden, flags, _whose(turn))
+    return _named(turn.figures, turn.path, turn.path_error_ns, turn.hidden, flags, turn.lateness, _whose(turn))
 
 
 def _whose(line: Turn | Evidence) -> str:
@@ -157,6 +165,7 @@ def _named(
     path_error_ns: int,
     hidden: Mapping[str, int],
     flags: Iterable[str],
+    lateness: Iterable[int],
     whose: str,
 ) -> dict[str, Value]:
     """Everything that is compared, by name."""
@@ -167,6 +176,7 @@ def _named(
         "path": clean(parts),
         "path.error": path_error_ns,
         "flags": " ".join(flags),
+        "lateness": " ".join(map(str, lateness)),
         "turn": whose,
     }
 

@@ -69,9 +69,9 @@ def test_everything_is_derived_again_and_equal(original: Path) -> None:
     run = read_run(original)
     assert found.equal
     assert found.turns_equal == found.turns == len(run.turns)
-    # Each turn's path, its error, its flags and whose it is are compared beside its figures.
+    # Each turn's path, its error, its flags, how late it was heard and whose it is are compared beside its figures.
     assert found.figures_equal == found.figures
-    assert found.figures == sum(len(turn.figures) + len(turn.hidden) + 4 for turn in run.turns)
+    assert found.figures == sum(len(turn.figures) + len(turn.hidden) + 5 for turn in run.turns)
     assert not found.redefined and not found.notices
 
 
@@ -85,6 +85,7 @@ def test_everything_is_derived_again_and_equal(original: Path) -> None:
         (lambda turn: turn["figures"].update(invented=5), "invented: stored 5, derived None"),
         (lambda turn: turn["path"].reverse(), "path: stored 'tts host 10000000, "),
         (lambda turn: turn["hidden"].update(tts=1), "hidden.tts: stored 1, derived None"),
+        (lambda turn: turn.update(lateness=[0, 1]), "lateness: stored '0 1', derived ''"),
         (lambda turn: turn.update(path_error_ns=9), "path.error: stored 9, derived 0"),
         (lambda turn: turn.update(flags=["false_endpoint"]), "flags: stored 'false_endpoint', derived ''"),
         (lambda turn: turn.update(outcome="failed"), "failed', derived 'turn 1 of "),

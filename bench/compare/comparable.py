@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bench.errors import InvalidRun
 from bench.record.store import Run
+from bench.summary.microphone import invalid
 
 
 def differences(base: Run, other: Run) -> tuple[str, ...]:
@@ -17,4 +19,15 @@ def differences(base: Run, other: Run) -> tuple[str, ...]:
         found.append(f"the speech was put in differently (input: {a.input} and {b.input})")
     if a.audible != b.audible:
         found.append(f"what counts as an answer differs (audible: {a.audible}; {b.audible})")
+    runs = {base.manifest.run: base, other.manifest.run: other}
+    found += [f"'{name}' is invalid: {reason}" for name, run in runs.items() for reason in invalid(run)]
     return tuple(found)
+
+
+def require_valid(run: Run) -> None:
+    """Raises `InvalidRun` with the reasons, and what to do, if nothing can be learned from comparing its labels."""
+    if reasons := invalid(run):
+        raise InvalidRun(
+            f"'{run.manifest.run}' is invalid: {'; '.join(reasons)}. The run is kept. Stop other work on this machine "
+            "and repeat it, or say with --microphone-limit-ms how late speech may come."
+        )

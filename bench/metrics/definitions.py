@@ -49,6 +49,7 @@ TURN_METRICS = (
     ),
     Metric("llm_first_token_latency", "t0 to LLM token", "t0", "first output of the LLM", side="pipeline"),
     Metric("last_frame_delay", "last frame", "end of speech", "last frame of speech delivered"),
+    Metric("late_frames", "late frames", "due", "delivered later than the microphone may be", unit="count"),
     Metric("request_delay", "request", "end of speech", "first work once all speech was there", side="pipeline"),
     Metric(
         "endpointing_delay", "endpoint decided", "end of speech", "decision that the user has finished", side="pipeline"
@@ -121,7 +122,7 @@ STAGE_METRICS = {
 """Templates of the metrics that exist once per stage."""
 STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy"}
 
-ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2}
+ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2, "lateness": 1}
 """Versions of what a turn's line holds beside its figures: the critical path and its error, hidden work, flags."""
 
 

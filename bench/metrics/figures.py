@@ -11,6 +11,7 @@ from bench.metrics.audible import audible_onset_ns
 from bench.metrics.critical_path import Part, critical_path, hidden, summed
 from bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
 from bench.metrics.instrument import recordings
+from bench.metrics.microphone import histogram, late_frames
 from bench.metrics.player import media_ns, play
 from bench.metrics.quality import reply_figures, transcript_figures
 from bench.metrics.starts import ENDPOINT, NO_SUCH_START, all_starts, start_flags, start_ns
@@ -33,6 +34,8 @@ class TurnFigures:
     hidden: dict[str, int]
     flags: tuple[str, ...]
     """What a reader should know, of `FLAGS`."""
+    lateness: tuple[int, ...] = ()
+    """Frames of the user's speech by how late they came."""
 
 
 def turn_figures(evidence: Evidence, said: str | None = None) -> TurnFigures:
@@ -51,10 +54,12 @@ def turn_figures(evidence: Evidence, said: str | None = None) -> TurnFigures:
         **transcript_figures(evidence.trace, said),
         **reply_figures(evidence.trace, evidence.reply_levels),
         **gpu_figures(evidence),
+        **late_frames(evidence.delivery, evidence.microphone_limit_ns),
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
     flags = (*_figure_flags(figures), *start_flags(evidence), *host_flags(evidence, t0_ns), *gpu_flags(evidence))
-    return TurnFigures(figures, parts, _path_error_ns(path), hidden(evidence.trace, t0_ns, path), flags)
+    beside_path = hidden(evidence.trace, t0_ns, path)
+    return TurnFigures(figures, parts, _path_error_ns(path), beside_path, flags, histogram(evidence.delivery))
 
 
 def _figure_flags(figures: Mapping[str, int | float]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What went on beside a turn → flags. A flagged turn is kept and counted; its figures are what they are.
 
+late_microphone   the user's speech came late (`bench.metrics.microphone`)
 host_busy         other processes took over a tenth of the cores that the run may use
 stolen            the hypervisor gave over a fiftieth of their time to others
 cpu_throttled     the container's CPU quota was used up at least once
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.metrics.microphone import LATE_MICROPHONE, is_late
 from bench.record.beside import Collections, HostBeside
 from bench.record.schema import Evidence
 
@@ -23,19 +25,23 @@ MAJOR_FAULTS = 10
 SWAPPED_PAGES = 256
 
 HOST_BUSY, STOLEN, CPU_THROTTLED, PAGED, GC_PAUSED = "host_busy", "stolen", "cpu_throttled", "paged", "gc_paused"
-HOST_FLAGS = (HOST_BUSY, STOLEN, CPU_THROTTLED, PAGED, GC_PAUSED)
+HOST_FLAGS = (LATE_MICROPHONE, HOST_BUSY, STOLEN, CPU_THROTTLED, PAGED, GC_PAUSED)
 
 
 def host_flags(evidence: Evidence, t0_ns: int) -> tuple[str, ...]:
     """The flags of what the host did during a turn, in the order of `HOST_FLAGS`."""
-    beside = evidence.beside
-    if beside is None:
-        return ()
-    found = set(_of_host(beside.host)) if beside.host is not None else set()
-    packets = evidence.trace.packets
-    if beside.collections is not None and packets and _paused(beside.collections, t0_ns, packets[0].at_ns):
-        found.add(GC_PAUSED)
-    return tuple(flag for flag in HOST_FLAGS if flag in found)
+    return tuple(_flags(evidence, t0_ns))
+
+
+def _flags(evidence: Evidence, t0_ns: int) -> Iterator[str]:
+    if is_late(evidence.delivery, evidence.microphone_limit_ns):
+        yield LATE_MICROPHONE
+    beside, packets = evidence.beside, evidence.trace.packets
+    if beside is not None and beside.host is not None:
+        yield from _of_host(beside.host)
+    collected = beside.collections if beside is not None else None
+    if collected is not None and packets and _paused(collected, t0_ns, packets[0].at_ns):
+        yield GC_PAUSED
 
 
 def _of_host(host: HostBeside) -> Iterator[str]:

@@ -107,6 +107,8 @@ class Manifest:
     """The declared t0 by name."""
     pre_roll_ms: float = 0.0
     """How long the player waits after the first packet."""
+    microphone_limit_ms: float = 5.0
+    """How late a frame of the user's speech may come with realtime input."""
     audible: Audible = AUDIBLE
     settling: Settling | None = None
     """By which rule warm-up turns were asked until a label was warm; None where their number was set."""
@@ -186,6 +188,8 @@ class Evidence:
     """What went on beside the turn; `None` where nobody looked."""
     profile: GpuProfile | None = None
     """How the device really worked, in a turn under the profiler."""
+    microphone_limit_ns: int = 5_000_000
+    """How late a frame of the user's speech may come, for the flag of those that did."""
     audible: Audible = AUDIBLE
 
 
@@ -222,3 +226,6 @@ class Turn:
     evidence_crc32: int
     flags: tuple[str, ...] = ()
     reason: str = ""
+    lateness: tuple[int, ...] = ()
+    """Frames of the user's speech by how late they came, in the buckets of `bench.metrics.microphone`; none with file
+    input."""

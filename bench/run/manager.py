@@ -231,6 +231,7 @@ class Manager:
             round(self._manifest.pre_roll_ms * 1e6),
             audio,
             beside=_beside(beside, reply.collections),
+            microphone_limit_ns=round(self._manifest.microphone_limit_ms * 1e6),
             audible=self._manifest.audible,
             profile=reply.profile,
         )
@@ -259,6 +260,7 @@ class Manager:
             checksum,
             (*reply.flags, *figures.flags, *flags),
             reply.reason,
+            figures.lateness,
         )
         self._writer.turn(turn)
         self._progress.ended(turn, self._done + (ask.phase == "measured"), len(self._plan))

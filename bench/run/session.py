@@ -248,6 +248,7 @@ def _manifest(
         t0=T0.get(options.t0, SPEECH_END[options.input]),
         start=options.t0,
         pre_roll_ms=options.pre_roll,
+        microphone_limit_ms=options.microphone_limit_ms,
         audible=Audible(options.audible_dbfs, options.audible_ms),
         turns=options.turns or len(corpus.utterances),
         warmup=rule.most if rule else int(options.warmup),

@@ -11,6 +11,7 @@ from bench.quality.findings import LabelQuality
 from bench.record.schema import Outcome, Phase
 from bench.stats.bootstrap import Estimate
 from bench.stats.quantiles import Quantile
+from bench.summary.microphone import Microphone
 from bench.tax import Tax
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -134,3 +135,10 @@ class Summary:
     corpus_sha256: str
     notices: tuple[str, ...]
     labels: tuple[LabelSummary, ...]
+    microphone: Microphone | None = None
+    """How late the user's speech came; `None` with file input."""
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """Why the run's figures must not be believed; empty if they may be."""
+        return self.microphone.invalid if self.microphone is not None else ()

@@ -12,6 +12,7 @@ from bench.record.schema import LabelPlan, Outcome, Phase, Turn
 from bench.record.store import Run
 from bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from bench.summary.figures import continuity, figure, metric_names
+from bench.summary.microphone import microphone
 from bench.summary.path import hidden_work, mean_path
 from bench.summary.quality import label_quality
 from bench.summary.values import NS_PER_MS, definition, label_weights, started
@@ -32,6 +33,7 @@ def summarise(run: Run) -> Summary:
         corpus_sha256=manifest.corpus_sha256,
         notices=(*manifest.notices, *run.notices, *judged.notices, *(notice.text for notice in notices.of_run(run))),
         labels=tuple(_label(run, plan, judged.lines) for plan in manifest.labels),
+        microphone=microphone(run),
     )
 
 

@@ -1,0 +1,47 @@
+"""How late the microphone delivered the user's speech (realtime input; with file input there is no schedule to keep).
+
+A turn is flagged `late_microphone` if its last frame of speech came later than the limit, since that delay lies in
+every latency from t0, or if any frame came later than the limit and the length of a frame: frames then come in bunches.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from bench.record.schema import Delivery
+
+LATE_MICROPHONE = "late_microphone"
+EDGES_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+"""Borders of the histogram's buckets: below the first, from each to the next, from the last on."""
+FRAME_NS = 20_000_000
+_EDGES_NS = tuple(round(edge * 1e6) for edge in EDGES_MS)
+
+
+def histogram(delivery: Delivery) -> tuple[int, ...]:
+    """Frames by lateness, one number per bucket; empty where no schedule was kept."""
+    if not _scheduled(delivery):
+        return ()
+    counts = [0] * (len(EDGES_MS) + 1)
+    for lateness_ns in delivery.lateness_ns:
+        counts[bisect_right(_EDGES_NS, lateness_ns)] += 1
+    return tuple(counts)
+
+
+def late_frames(delivery: Delivery, limit_ns: int) -> dict[str, int]:
+    """The figure `late_frames`: frames that came later than the limit; absent where no schedule was kept."""
+    if not _scheduled(delivery):
+        return {}
+    return {"late_frames": sum(lateness_ns > limit_ns for lateness_ns in delivery.lateness_ns)}
+
+
+def is_late(delivery: Delivery, limit_ns: int) -> bool:
+    """Whether a turn is flagged `late_microphone`."""
+    if not _scheduled(delivery):
+        return False
+    late_at_the_end = delivery.last_frame_ns - delivery.t0_ns > limit_ns
+    return late_at_the_end or max(delivery.lateness_ns) > limit_ns + FRAME_NS
+
+
+def _scheduled(delivery: Delivery) -> bool:
+    """Whether frames were due one after another: a clip that is handed over starts at its t0."""
+    return delivery.start_ns < delivery.t0_ns and bool(delivery.lateness_ns)

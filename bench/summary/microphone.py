@@ -1,0 +1,72 @@
+"""How late the user's speech came over a whole run, and whether that makes the run invalid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
+from bench.record.store import Run
+
+LATE_FRAMES_SHARE = 0.01
+"""Most of a run's frames that may be later than the limit: with more, the p99 of their lateness is."""
+LATE_TURNS_SHARE = 0.05
+"""Most of a run's measured turns that may be flagged: with more, the ranks of a label's percentiles move too far."""
+LATE_TURNS = 2
+"""Fewer flagged turns than this make no run invalid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Microphone:
+    """Every frame of the measured turns. `counts` are frames per bucket of `bench.metrics.microphone.EDGES_MS`."""
+
+    limit_ms: float
+    counts: tuple[int, ...]
+    late_frames: int
+    turns: int
+    late_turns: int
+
+    @property
+    def frames(self) -> int:
+        """All of them."""
+        return sum(self.counts)
+
+    @property
+    def buckets(self) -> tuple[tuple[float, float | None, int], ...]:
+        """From (ms), to (ms; None: without end), frames."""
+        return tuple(zip((0.0, *EDGES_MS), (*EDGES_MS, None), self.counts, strict=True))
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """Why the run must not be believed; empty if it may be."""
+        found = []
+        if self.late_frames > LATE_FRAMES_SHARE * self.frames:
+            found.append(
+                f"the microphone was late: {self.late_frames} of {self.frames} frames came more than "
+                f"{self.limit_ms:g} ms after they were due, where 1 % may"
+            )
+        if self.late_turns >= LATE_TURNS and self.late_turns > LATE_TURNS_SHARE * self.turns:
+            found.append(
+                f"the microphone was late in {self.late_turns} of {self.turns} measured turns, where 1 in 20 may: "
+                f"speech ended more than {self.limit_ms:g} ms late, or came in bunches, and that is in their latencies"
+            )
+        return tuple(found)
+
+
+def microphone(run: Run) -> Microphone | None:
+    """What the microphone did in the measured turns of a run; `None` where none of them kept a schedule."""
+    played = [turn for turn in run.turns if turn.phase == "measured" and turn.lateness]
+    if not played:
+        return None
+    return Microphone(
+        limit_ms=run.manifest.microphone_limit_ms,
+        counts=tuple(map(sum, zip(*(turn.lateness for turn in played), strict=True))),
+        late_frames=sum(int(turn.figures.get("late_frames", 0)) for turn in played),
+        turns=len(played),
+        late_turns=sum(LATE_MICROPHONE in turn.flags for turn in played),
+    )
+
+
+def invalid(run: Run) -> tuple[str, ...]:
+    """Why a run must not be believed; empty if it may be."""
+    heard = microphone(run)
+    return heard.invalid if heard is not None else ()
