@@ -1,0 +1,221 @@
+"""Whether a label is slower or faster for what was asked just before it: caches, clocks, heat that another left behind.
+
+The plan shuffles the labels at every position, so which label goes before is drawn by chance, and chance can be drawn
+again: under the null hypothesis a turn's latency is what it is, whoever goes before, and only the order differs. The
+test redraws the order as the plan does and asks how often the groups by predecessor lie so far apart. Drift, clips and
+stalls stay where they are, so none of them can be taken for carry-over (a randomisation test: Fisher, 1935; Edgington
+and Onghena, 2007, chapter 1).
+
+Statistic: Kruskal and Wallis' between-group sum of squares of ranks (1952), of what a turn lies above the median of its
+label's turns on its clip (of all its turns, where clips are asked once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from bench.metrics.settling import latency_ms
+from bench.record.schema import Turn
+from bench.stats.bootstrap import Estimate
+from bench.stats.contrast import median_contrast
+from bench.stats.holm import holm
+
+ALPHA = 0.01
+"""The chance that any label of a run without carry-over is said to have one."""
+REDRAWS = 1_999
+MIN_TURNS = 12
+"""Turns of a label below which nothing is tested."""
+MAX_POSITIONS = 2_000
+"""The first so many positions are looked at: enough for effects of a few per cent, and quick."""
+_CELLS = 250_000
+_TIES = 1e-9
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """First packet latency after one predecessor minus that after all others, ms."""
+
+    predecessor: str
+    difference: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOver:
+    """What was found for one label. `adjusted_p` counts all labels of the run as one family (Holm)."""
+
+    label: str
+    n: int
+    p: float
+    adjusted_p: float
+    after: tuple[After, ...]
+
+    @property
+    def significant(self) -> bool:
+        """Whether chance alone would hardly bring it."""
+        return self.adjusted_p <= ALPHA
+
+    @property
+    def largest(self) -> After:
+        """The predecessor that makes the largest difference."""
+        return max(self.after, key=lambda each: abs(each.difference.value))
+
+
+def carry_over(turns: Sequence[Turn], labels: Sequence[str]) -> tuple[CarryOver, ...]:
+    """The labels of which enough can be said. `turns` in the order of the record, all phases.
+
+    Positions count where all labels were asked one after another right after those of the position before.
+    """
+    positions = _positions(turns, len(labels))[:MAX_POSITIONS]
+    if len(labels) < 2 or len(positions) < MIN_TURNS:
+        return ()
+    place = {label: index for index, label in enumerate(labels)}
+    before = _predecessors(positions, place)
+    clips = [asked[0].utterance for _, asked in positions]
+    latencies = _latencies(positions, place)
+    tested = [index for index in place.values() if np.isfinite(latencies[:, index]).sum() >= MIN_TURNS]
+    ps = _chances(_excess(latencies[:, tested], clips), before[:, tested], _follows(positions), len(labels))
+    return tuple(
+        CarryOver(labels[index], int(np.isfinite(latencies[:, index]).sum()), p, adjusted, after)
+        for index, p, adjusted in zip(tested, ps, holm(ps), strict=True)
+        if (after := _differences(latencies[:, index], before[:, index], clips, labels))
+    )
+
+
+Position = tuple[Turn, tuple[Turn, ...]]
+"""The turn before, and the turns of all labels in the order in which they were asked."""
+
+
+def _positions(turns: Sequence[Turn], count: int) -> list[Position]:
+    found = []
+    for at in range(1, len(turns) - count + 1):
+        last, asked = turns[at - 1], tuple(turns[at : at + count])
+        in_a_row = [turn.turn for turn in asked] == list(range(asked[0].turn, asked[0].turn + count))
+        if (
+            in_a_row
+            and (asked[0].turn - 1) % count == 0
+            and last.turn == asked[0].turn - 1
+            and {(turn.phase, turn.segment) for turn in (last, *asked)} == {("measured", last.segment)}
+            and len({turn.label for turn in asked}) == count
+        ):
+            found.append((last, asked))
+    return found
+
+
+def _predecessors(positions: Sequence[Position], place: dict[str, int]) -> Places:
+    """Per position and label: the number of the label before."""
+    before = np.empty((len(positions), len(place)), np.intp)
+    for row, (last, asked) in enumerate(positions):
+        for previous, turn in pairwise((last, *asked)):
+            before[row, place[turn.label]] = place[previous.label]
+    return before
+
+
+def _follows(positions: Sequence[Position]) -> npt.NDArray[np.bool_]:
+    """Whether a position comes right after the one before it in the list: its first predecessor was drawn there."""
+    firsts = [asked[0].turn for _, asked in positions]
+    count = len(positions[0][1])
+    return np.array([False, *(b - a == count for a, b in pairwise(firsts))])
+
+
+def _latencies(positions: Sequence[Position], place: dict[str, int]) -> Floats:
+    """Per position and label: ms to the first packet; NaN without an answer."""
+    found = np.full((len(positions), len(place)), np.nan)
+    for row, (_, asked) in enumerate(positions):
+        for turn in asked:
+            value = latency_ms(turn)
+            if value is not None:
+                found[row, place[turn.label]] = value
+    return found
+
+
+def _excess(latencies: Floats, clips: Sequence[str]) -> Floats:
+    """The same above what the label usually takes: on that clip, or in all, where it answered the clip once."""
+    found = latencies - np.nanmedian(latencies, axis=0)
+    names = np.array(clips)
+    for clip in dict.fromkeys(clips):
+        rows = np.flatnonzero(names == clip)
+        often = np.isfinite(latencies[rows]).sum(axis=0) > 1
+        for index in np.flatnonzero(often):
+            found[rows, index] = latencies[rows, index] - np.nanmedian(latencies[rows, index])
+    return found
+
+
+def _chances(excess: Floats, before: Places, follows: npt.NDArray[np.bool_], labels: int) -> tuple[float, ...]:
+    """Per tested label, a column of `excess` and `before`: the share of orders with groups as far apart.
+
+    Of the orders drawn anew and the one that was asked, so it is never 0.
+    """
+    columns = range(excess.shape[1])
+    there = [np.isfinite(excess[:, column]) for column in columns]
+    ranks = [rankdata(excess[there[column], column]) for column in columns]
+    seen = [float(_apart(before[None, there[column], column], ranks[column])[0]) for column in columns]
+    rng = np.random.default_rng(0)
+    extreme = [1] * len(columns)
+    left = REDRAWS
+    while left and columns:
+        count = min(left, max(1, _CELLS // (len(follows) * labels)))
+        drawn = _redrawn(count, follows, labels, rng)
+        for column in columns:
+            apart = _apart(drawn[:, there[column], column], ranks[column])
+            extreme[column] += int(np.count_nonzero(apart >= seen[column] * (1 - _TIES)))
+        left -= count
+    return tuple(found / (1 + REDRAWS) for found in extreme)
+
+
+def _redrawn(count: int, follows: npt.NDArray[np.bool_], labels: int, rng: np.random.Generator) -> Places:
+    """Predecessors (count, positions, labels) under orders drawn anew, as `bench.run.plan.measured` draws them."""
+    order = np.argsort(rng.random((count, len(follows), labels)), axis=2)
+    last = np.roll(order[:, :, -1], 1, axis=1)
+    last[:, ~follows] = rng.integers(0, labels, (count, int((~follows).sum())))
+    before = np.empty_like(order)
+    np.put_along_axis(before, order, np.concatenate([last[:, :, None], order[:, :, :-1]], axis=2), axis=2)
+    return before
+
+
+def _apart(groups: Places, ranks: Floats) -> Floats:
+    """Between-group sum of squares (draws,) of ranks (turns,) for the groups (draws, turns) they fall into."""
+    draws, width = len(groups), int(groups.max()) + 1
+    cells = (groups + width * np.arange(draws)[:, None]).ravel()
+    sizes = np.bincount(cells, minlength=draws * width).reshape(draws, width)
+    centred = np.broadcast_to(ranks - ranks.mean(), groups.shape).ravel()
+    sums = np.bincount(cells, weights=centred, minlength=draws * width).reshape(draws, width)
+    return np.asarray((sums**2 / np.maximum(sizes, 1)).sum(axis=1))
+
+
+def _differences(latencies: Floats, before: Places, clips: Sequence[str], labels: Sequence[str]) -> tuple[After, ...]:
+    found = []
+    for index, label in enumerate(labels):
+        values, inside, names = _levelled(latencies, before == index, clips)
+        if len(set(inside)) == 2:
+            found.append(After(label, median_contrast(values, inside, names)))
+    return tuple(found)
+
+
+def _levelled(
+    latencies: Floats, inside: npt.NDArray[np.bool_], clips: Sequence[str]
+) -> tuple[list[float], list[bool], list[str]]:
+    """Latencies that are there, whether they are in the group, and their clips, with the clips' levels taken out.
+
+    A clip's level is the mean of the medians within and without the group, so that how many of its turns fell into the
+    group does not move it; clips without turns of both take no part. Where there is no other, levels stay as they are.
+    """
+    there = np.isfinite(latencies)
+    names = np.array(clips)
+    values = latencies.copy()
+    levelled = np.zeros(len(values), bool)
+    for clip in dict.fromkeys(clips):
+        rows = there & (names == clip)
+        if (inside & rows).any() and (~inside & rows).any():
+            values[rows] -= (np.median(latencies[rows & inside]) + np.median(latencies[rows & ~inside])) / 2
+            levelled |= rows
+    kept = levelled if levelled.any() else there
+    return values[kept].tolist(), inside[kept].tolist(), names[kept].tolist()

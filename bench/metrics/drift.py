@@ -1,0 +1,75 @@
+"""Whether the first measured turns still differ from the rest: what warm-up left, or a machine that drifts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.metrics.settling import latency_ms
+from bench.record.schema import Turn
+from bench.stats.bootstrap import Estimate, estimate
+from bench.stats.permutation import stratified_test
+
+ALPHA = 0.01
+SHARE = 5
+"""The first of so many parts of the turns is the beginning."""
+MIN_TURNS = 20
+MAX_TURNS = 1_000
+"""Later turns are not the beginning's business."""
+PERMUTATIONS = 1_999
+NOTABLE = 0.05
+"""Share of the later median under which a difference is nothing to speak of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The first `early` answered turns of a label against its `later` ones; `excess` of the early ones, ms."""
+
+    early: int
+    later: int
+    excess: Estimate
+    later_ms: float
+    """Median of the later turns."""
+    p: float
+    by_clip: bool
+    """Whether turns of the same clip were compared; else the order of the clips, drawn by chance, has to do."""
+
+    @property
+    def notable(self) -> bool:
+        """Whether it is neither chance nor trifling."""
+        return self.p <= ALPHA and abs(self.excess.value) > NOTABLE * abs(self.later_ms)
+
+
+def early_drift(turns: Sequence[Turn]) -> Drift | None:
+    """The beginning of a label's measured turns (in the order of the record) against the rest.
+
+    `None` with fewer than `MIN_TURNS` answered; of more than `MAX_TURNS`, the first are looked at.
+
+    Two-sided permutation test on ranks (van Elteren, 1960), within clips where most early turns have later ones of
+    their clip, else over all turns: each clip's place in the order is drawn by chance.
+    """
+    answered = [(turn.utterance, value) for turn in turns if (value := latency_ms(turn)) is not None][:MAX_TURNS]
+    if len(answered) < MIN_TURNS:
+        return None
+    cut = len(answered) // SHARE
+    early, later = answered[:cut], answered[cut:]
+    usual: dict[str, list[float]] = defaultdict(list)
+    for clip, value in later:
+        usual[clip].append(value)
+    by_clip = 2 * sum(clip in usual for clip, _ in early) > len(early)
+    if by_clip:
+        early = [(clip, value) for clip, value in early if clip in usual]
+    later_ms = median(value for _, value in later)
+    expected = {clip: median(values) for clip, values in usual.items()} if by_clip else {}
+    permuted = stratified_test(
+        [value for _, value in later],
+        [value for _, value in early],
+        [clip if by_clip else "" for clip, _ in later],
+        [clip if by_clip else "" for clip, _ in early],
+        score="rank",
+        permutations=PERMUTATIONS,
+    )
+    excess = estimate([value - expected.get(clip, later_ms) for clip, value in early], [clip for clip, _ in early])
+    return Drift(len(early), len(later), excess, later_ms, permuted.p, by_clip)

@@ -1,0 +1,61 @@
+"""Measured turns that are slower at the beginning are seen, whatever the clips."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bench.metrics.drift import ALPHA, early_drift
+from bench.record.schema import Turn
+from bench.run.plan import measured
+
+MS = 1_000_000
+
+
+def turns(clips: int, count: int, cold: float, decay: float, seed: int = 0) -> list[Turn]:
+    """100 ms and more by clip, `cold` times as much on top at first."""
+    chance = random.Random(seed)
+    return [
+        Turn(
+            ask.turn, 0, ask.block, "measured", "a", ask.utterance, "answered",
+            {"first_packet_latency": round(
+                (100 + 5 * int(ask.utterance)) * chance.lognormvariate(0, 0.05)
+                * (1 + cold * 2.0 ** (-ask.turn / decay)) * MS
+            )}, (), 0, {}, 0, 0, 0,
+        )
+        for ask in measured(["a"], [str(number) for number in range(clips)], count, seed)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("clips", "by_clip"), [(10, True), (50, False)])
+def test_a_label_that_was_not_warm_is_seen(clips: int, by_clip: bool) -> None:
+    found = early_drift(turns(clips, 50, cold=2.0, decay=5))
+    assert found is not None
+    assert (found.early, found.later, found.by_clip) == (10, 40, by_clip)
+    assert found.notable
+    assert found.excess.value > 20
+
+
+def test_clips_and_noise_are_no_drift() -> None:
+    found = [early_drift(turns(clips, 50, 0.0, 1.0, seed)) for clips in (10, 50) for seed in range(100)]
+    assert sum(each is not None and each.p <= ALPHA for each in found) <= 7
+    assert sum(each is not None and each.notable for each in found) <= 7
+
+
+def test_a_trifle_is_not_notable() -> None:
+    found = early_drift(turns(10, 1000, cold=0.05, decay=1000))
+    assert found is not None
+    assert found.p <= ALPHA
+    assert not found.notable
+
+
+def test_few_turns_say_nothing() -> None:
+    assert early_drift(turns(5, 19, 2.0, 3)) is None
+    assert early_drift([]) is None
+
+
+def test_what_is_looked_at_is_bounded() -> None:
+    found = early_drift(turns(10, 3000, 0.0, 1.0))
+    assert found is not None
+    assert found.early + found.later <= 1000
