@@ -85,7 +85,7 @@ def test_everything_is_derived_again_and_equal(original: Path) -> None:
         (lambda turn: turn["figures"].update(invented=5), "invented: stored 5, derived None"),
         (lambda turn: turn["path"].reverse(), "path: stored 'tts host 10000000, "),
         (lambda turn: turn["hidden"].update(tts=1), "hidden.tts: stored 1, derived None"),
-        (lambda turn: turn.update(lateness=[0, 1]), "lateness: stored '0 1', derived ''"),
+        (lambda turn: turn.update(lateness=[0, 1]), "lateness: stored '0 1', derived '10 0 0"),
         (lambda turn: turn.update(path_error_ns=9), "path.error: stored 9, derived 0"),
         (lambda turn: turn.update(flags=["false_endpoint"]), "flags: stored 'false_endpoint', derived ''"),
         (lambda turn: turn.update(outcome="failed"), "failed', derived 'turn 1 of "),
