@@ -32,6 +32,7 @@ def catalogue() -> tuple[Entry, ...]:
     found = [_plugin("pipeline", "pipelines", name) for name in registry.names("pipelines")]
     for group in registry.ENGINE_GROUPS:
         found += [_plugin(group, group, name) for name in registry.names(group)]
+    found += [_plugin("score", "scores", name) for name in registry.names("scores")]
     found += [Entry("corpus", listing.name, listing.description, True, "", "") for listing in list_corpora()]
     found += [
         Entry("command", f"bench {name}", "brought by a plugin", True, "", "") for name in plugins.names("commands")

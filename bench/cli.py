@@ -432,3 +432,5 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
     silent = [plan.label for plan in found.manifest.labels if plan.label not in answered]
     if silent:
         raise BenchError(f"No turn of {', '.join(silent)} was answered; the reasons stand above and in {path}.")
+    from bench.report.quality import quality_table
+    console.print(quality_table(summary))

@@ -1,7 +1,7 @@
 """Finds plugins by entry point, and imports one only when it is asked for.
 
 Groups: `firstpacket.pipelines` (classes derived from `bench.pipeline.Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
-(engines of the cascade), `firstpacket.commands` (Typer applications mounted under their name).
+(engines of the cascade), `firstpacket.scores` (scorers of replies), `firstpacket.commands` (Typer applications mounted under their name).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def engine(group: str, name: str) -> Any:
     """The object registered as `name` in a group. Raises `UnknownName`, or `MissingDependency` if it cannot import."""
     entries = _entries(group)
     if name not in entries:
-        kind = {"pipelines": "pipeline", "commands": "command"}.get(group, f"{group} engine")
+        kind = {"pipelines": "pipeline", "commands": "command", "scores": "scorer"}.get(group, f"{group} engine")
         raise UnknownName(kind, name, entries, "`bench list` describes them.")
     try:
         return entries[name].load()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.errors import BenchError, MissingDependency, UnknownName, UsageError, install_command
@@ -15,6 +15,7 @@ __all__ = [
     "Missing",
     "check_options",
     "check_settings",
+    "checked_options",
     "engine",
     "missing",
     "names",
@@ -54,12 +55,18 @@ def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[De
             f"The plugin '{name}' cannot say what it is ({type(error).__name__}: {error}). It needs a declaration; "
             "see CONTRIBUTING.md."
         ) from error
-    options = {option.name: option for option in declaration.options}
+    return declaration, checked_options(f"pipeline '{name}'", declaration.options, given)
+
+
+def checked_options(
+    owner: str, declared: Iterable[Option], given: Mapping[str, str | OptionValue]
+) -> dict[str, OptionValue]:
+    """All options that `owner` has declared, converted, with defaults filled in. Raises as `check_options` does."""
+    options = {option.name: option for option in declared}
     for key in given:
         if key not in options:
-            raise UnknownName(f"option of pipeline '{name}'", key, options, "`bench list` describes them.")
-    values = {key: _convert(option, given[key]) if key in given else option.default for key, option in options.items()}
-    return declaration, values
+            raise UnknownName(f"option of {owner}", key, options, "`bench list` describes them.")
+    return {key: _convert(option, given[key]) if key in given else option.default for key, option in options.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ not rest on this file: it can be removed, and made anew.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+from bench.codec import encode
 from bench.errors import RunError
 from bench.pipeline import OptionValue, Weights
 from bench.quality import sound, words
@@ -144,10 +146,18 @@ def read_quality(run: Run) -> Judged:
 
 def place(line: Line) -> tuple[object, ...]:
     """What a line is about: a later line with the same place stands for an earlier one."""
-    if isinstance(line, HeardClip):
-        return line.kind, str(line.judge), _options(line.judge), line.clip
-    judge = () if isinstance(line, ReplySound) else (str(line.judge), _options(line.judge))
-    return line.kind, *judge, line.reply.turn
+    subject = line.clip if isinstance(line, HeardClip) else line.reply.turn
+    return place_of(line.kind, None if isinstance(line, ReplySound) else line.judge, subject)
+
+
+def place_of(kind: str, judge: Judge | None, subject: int | str) -> tuple[object, ...]:
+    """The place of a line that is yet to be written; `subject` is a turn or a clip."""
+    return kind, json.dumps(encode(judge), sort_keys=True), subject
+
+
+def audio_sha256(line: Line) -> str:
+    """Hash of the recording that a line is of."""
+    return line.audio_sha256 if isinstance(line, HeardClip) else line.reply.audio_sha256
 
 
 def is_current(line: Line) -> bool:
@@ -155,10 +165,6 @@ def is_current(line: Line) -> bool:
     if isinstance(line, ReplySound):
         return line.version == sound.VERSION
     return isinstance(line, ScoredReply) or line.normalisation == words.VERSION
-
-
-def _options(judge: Judge) -> tuple[tuple[str, OptionValue], ...]:
-    return tuple(sorted(judge.options.items()))
 
 
 def _check(lines: Iterable[Line], file: Path) -> None:

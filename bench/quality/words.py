@@ -67,6 +67,12 @@ def edits(reference: Sequence[str], heard: Sequence[str]) -> int:
     return int(row[-1])
 
 
+def errors(reference: str, heard: str) -> tuple[int, int]:
+    """Edits between two texts, and words of the first; (0, 0), which is no comparison, for texts without end."""
+    wanted, got = words(reference), words(heard)
+    return (0, 0) if max(len(wanted), len(got)) > LONGEST else (edits(wanted, got), len(wanted))
+
+
 def _read_out(digits: str) -> str:
     """An English number of up to six digits, a year as two pairs; longer ones and codes digit by digit."""
     if len(digits) > 6 or (digits[0] == "0" and len(digits) > 1):

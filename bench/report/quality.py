@@ -19,7 +19,7 @@ BAD_WER = 0.5
 """From here on more is wrong than right."""
 CLIPPED = 0.001
 """Share of samples at full scale from which on clipping is heard as such."""
-COLUMNS = ("first packet", "audible", "transcript WER", "reply WER", "characters/s", "silent", "ends loud", "clipped")
+COLUMNS = ("first packet", "audible", "transcript WER", "reply WER", "chars/s", "silent", "ends loud", "clipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,16 @@ def quality(summary: Summary) -> QualityTable:
 
 
 def quality_table(summary: Summary) -> Table:
-    """The same for the terminal."""
+    """The same for the terminal, where intervals have no room."""
     found = quality(summary)
     table = Table(title=TITLE, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding = True
-    table.add_column("label")
+    table.add_column("label", overflow="fold")
     for heading in found.columns:
-        table.add_column(Text(heading), justify="right")
+        table.add_column(Text(heading.replace(" ", "\n")), justify="right", no_wrap=True)
     for row in found.rows:
-        cells = (Text(cell, style="bold red" if place in row.bad else "") for place, cell in enumerate(row.cells))
+        short = (cell.partition(" [")[0] for cell in row.cells)
+        cells = (Text(cell, style="bold red" if place in row.bad else "") for place, cell in enumerate(short))
         table.add_row(Text(row.label), *cells)
     if found.notes:
         table.caption = Text("\n".join(found.notes))

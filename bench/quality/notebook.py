@@ -1,0 +1,80 @@
+"""The writer of `RUN/quality.jsonl`: appends lines, each on disk before the next one is made."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import BinaryIO
+
+from bench.errors import RunError
+from bench.quality.record import QUALITY, Line, audio_sha256, place, read_quality
+from bench.record.store import Run, to_line
+
+
+class Notebook:
+    """Holds the file locked, and knows what stands in it. Use as a context manager."""
+
+    def __init__(self, run: Run) -> None:
+        """Read what is there; a torn last line is cut off. Raises `RunError`."""
+        self._path = run.path / QUALITY
+        self.written = 0
+        self._file = self._open()
+        try:
+            self._cut_torn_line()
+            self._known = {place(line): audio_sha256(line) for line in read_quality(run).lines}
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Notebook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def is_due(self, about: tuple[object, ...], sha256: str) -> bool:
+        """Whether nothing is known yet of what a line would be about, or only of another recording."""
+        return self._known.get(about) != sha256
+
+    def write(self, line: Line) -> None:
+        """Append a line. Raises `RunError` if there is no room; the file then ends in the last whole line."""
+        at = self._file.seek(0, os.SEEK_END)
+        try:
+            self._file.write(to_line(line))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._take_back(at)
+            raise self._refused(error) from error
+        self._known[place(line)] = audio_sha256(line)
+        self.written += 1
+
+    def _open(self) -> BinaryIO:
+        try:
+            if self._path.is_symlink():
+                raise RunError(f"{self._path} is a link, and not followed. Remove it, and try again.")
+            file = self._path.open("a+b", buffering=0)
+        except OSError as error:
+            raise self._refused(error) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.close()
+            raise RunError(f"{self._path} is being written by another bench process. Wait for it.") from error
+        return file
+
+    def _cut_torn_line(self) -> None:
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.ftruncate(self._file.fileno(), whole)
+
+    def _take_back(self, at: int) -> None:
+        try:
+            os.ftruncate(self._file.fileno(), at)
+        except OSError:
+            return
+
+    def _refused(self, error: OSError) -> RunError:
+        return RunError(f"Cannot write {self._path}: {error.strerror}. Make room or allow it, and try again.")

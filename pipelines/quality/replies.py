@@ -1,0 +1,67 @@
+"""The kept replies of a run: found, checked, decoded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.corpus import decoders
+from bench.errors import BenchError, CorpusError, RunError
+from bench.metrics.quality import reply_text
+from bench.pipeline import Samples
+from bench.quality.record import Reply
+from bench.record.schema import Turn
+from bench.record.store import Run
+
+AUDIO = "audio"
+LONGEST_S = 600
+"""Seconds of a reply that are listened to; a file that promises more is not of a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReply:
+    """One reply whose audio is there."""
+
+    reply: Reply
+    clip: str
+    text: str
+    """What the reply was to say; empty where the pipeline gave no text."""
+    audio: Path
+
+    def samples(self) -> tuple[Samples, int]:
+        """Mono float32 `(n,)` and its rate in Hz. Raises `CorpusError` for what is no sound."""
+        header = decoders.probe(self.audio)
+        if header.sample_rate < 1 or header.frames < 1:
+            raise CorpusError(f"{self.audio}: holds no samples.")
+        block = decoders.read(self.audio, min(header.frames, LONGEST_S * header.sample_rate))
+        return block.mean(axis=1), header.sample_rate
+
+
+def kept_replies(run: Run, problems: list[str]) -> Iterator[KeptReply]:
+    """Replies of measured turns that gave packets; what is wrong with others is added to `problems`."""
+    for turn in run.turns:
+        if turn.phase != "measured" or turn.outcome not in ("answered", "silent"):
+            continue
+        try:
+            yield _kept(run, turn)
+        except BenchError as error:
+            problems.append(str(error))
+
+
+def _kept(run: Run, turn: Turn) -> KeptReply:
+    evidence = run.evidence(turn)
+    if not evidence.audio:
+        raise RunError(f"turn {turn.turn} ({turn.label}): its reply was not kept")
+    # The name alone: a run folder from elsewhere may point anywhere.
+    audio = run.path / AUDIO / Path(evidence.audio).name
+    try:
+        if audio.is_symlink():
+            raise RunError(f"turn {turn.turn} ({turn.label}): {audio} is a link, and not followed")
+        with audio.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"turn {turn.turn} ({turn.label}): {audio} cannot be read ({error.strerror})") from error
+    reply = Reply(turn.turn, turn.label, turn.evidence_crc32, sha256)
+    return KeptReply(reply, turn.utterance, reply_text(evidence.trace), audio)
