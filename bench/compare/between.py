@@ -1,12 +1,17 @@
-"""One label of two runs. There are no pairs, only clips in common: a clip's value is the median of its turns in either
+"""Labels of two runs. There are no pairs, only clips in common: a clip's value is the median of its turns in either
 run, and drift of the machine between the runs is part of the difference."""
 
 from __future__ import annotations
 
-from bench.compare.comparable import differences
-from bench.compare.comparison import Comparison, any_dummy, asked_for, comparison
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from bench.compare.band import widened
+from bench.compare.comparable import Mismatch, over_time, refuse, side_by_side
+from bench.compare.comparison import Comparison, asked_for, comparison
+from bench.compare.labels import any_dummy
 from bench.compare.pairs import clip_by_clip
-from bench.errors import RunError
+from bench.errors import NotComparable
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
 
@@ -14,31 +19,61 @@ from bench.record.store import Run
 def compare_runs(base: Run, other: Run, label: str, metric: str = HEADLINE) -> Comparison:
     """One label of two runs on one metric, by the clips they have in common.
 
-    Raises `RunError` with every reason if the runs must not be compared (`differences`), `UnknownName` for a label
+    Raises `NotComparable` with every reason if the runs must not be compared (`over_time`), `UnknownName` for a label
     that one of them does not have, or an unknown metric.
     """
-    if reasons := differences(base, other):
-        raise RunError(
-            f"Runs '{base.manifest.run}' and '{other.manifest.run}' cannot be compared: {'; '.join(reasons)}. "
-            "Repeat one of them with the settings of the other."
-        )
-    known = asked_for(metric)
-    pairs = clip_by_clip(base, other, label, known)
-    names = (f"{label} in {base.manifest.run}", f"{label} in {other.manifest.run}")
-    dummy = any_dummy(((base, label), (other, label)))
-    return comparison(known, names, "clip", pairs.before, pairs.after, pairs.clips, pairs.lost, dummy)
+    return compare_metrics(base, other, (label, label), [metric])[0]
+
+
+def compare_metrics(
+    base: Run,
+    other: Run,
+    labels: tuple[str, str],
+    metrics: Sequence[str],
+    *,
+    allowed: Collection[str] = (),
+    band: float | None = None,
+) -> tuple[Comparison, ...]:
+    """A label of the first run and one of the second on each of the metrics; raises as `compare_runs`.
+
+    What does not match but is named in `allowed` is overlooked. Intervals are widened by `band`, the share by which the
+    same code differs from itself between two runs on this machine, where it is known.
+    """
+    known = [asked_for(metric) for metric in metrics]
+    what = f"Runs '{base.manifest.run}' and '{other.manifest.run}'"
+    overlooked = refuse(mismatches(base, other, labels), allowed, what)
+    names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")
+    dummy = any_dummy(((base, labels[0]), (other, labels[1])))
+    made = []
+    for each in known:
+        pairs = clip_by_clip(base, other, labels[0], each, labels[1])
+        found = comparison(each, names, pairs, "clip", dummy=dummy)
+        made.append(replace(widened(found, pairs.before, band), overlooked=overlooked))
+    return tuple(made)
+
+
+def mismatches(base: Run, other: Run, labels: tuple[str, str]) -> tuple[Mismatch, ...]:
+    """By the rules for the same label over time, or those for unlike ones. Raises `UnknownName` for a label."""
+    if labels[0] == labels[1]:
+        return over_time(base, other, labels[0])
+    return side_by_side((base, labels[0]), (other, labels[1]))
 
 
 def compare_same_labels(base: Run, other: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
-    """Every label that both runs have, `other` against `base`. Raises `RunError` as `compare_runs`, or if none is."""
+    """Every label that both runs have, `other` against `base`; raises as `compare_runs`, or if there is none."""
+    return tuple(compare_runs(base, other, label, metric) for label in common_labels(base, other))
+
+
+def common_labels(base: Run, other: Run) -> tuple[str, ...]:
+    """Labels that both runs have. Raises `NotComparable` if there is none."""
     labels = [plan.label for plan in other.manifest.labels]
-    common = [plan.label for plan in base.manifest.labels if plan.label in labels]
+    common = tuple(plan.label for plan in base.manifest.labels if plan.label in labels)
     if not common:
-        raise RunError(
+        raise NotComparable(
             f"Runs '{base.manifest.run}' and '{other.manifest.run}' have no label in common "
             f"({_labels(base)}; {_labels(other)}). Give a pipeline the same label in both: LABEL=NAME."
         )
-    return tuple(compare_runs(base, other, label, metric) for label in common)
+    return common
 
 
 def _labels(run: Run) -> str:

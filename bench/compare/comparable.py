@@ -1,27 +1,105 @@
-"""Which runs may be compared."""
+"""Which runs may be compared, and what must match for it.
+
+Two sets of rules: the same label over time, where everything but the code should be what it was; and unlike labels side
+by side, which share the machine, the recordings and the clock. Whoever overlooks a mismatch names it, and its name and
+reason stand in what comes out.
+"""
 
 from __future__ import annotations
 
-from bench.errors import InvalidRun
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bench.compare.labels import plan_of
+from bench.compare.pairs import clip_by_clip
+from bench.errors import InvalidRun, NotComparable, UnknownName
+from bench.metrics.definitions import metric
+from bench.record.schema import LabelPlan
 from bench.record.store import Run
+from bench.stats.quantiles import median
 from bench.summary.microphone import invalid
+from bench.summary.values import label_weights
+
+RULES = {
+    "corpus": "the same recordings and texts",
+    "t0": "the clock starts at the same moment",
+    "input": "speech is put in the same way",
+    "audible": "the same counts as an answer",
+    "invalid": "neither run is invalid",
+    "cpu": "the same processor and usable cores",
+    "gpu": "the same GPUs",
+    "driver": "the same GPU driver",
+    "threads": "as many threads per worker",
+    "pipeline": "the same pipeline",
+    "device": "the same device",
+    "dtype": "the same number format",
+    "options": "the same options",
+    "weights": "the same weights",
+    "definitions": "figures have the same definitions",
+    "work": "replies are about as long",
+    "run": "turns come from the same run",
+}
+"""Every rule by the name that `--allow` takes."""
+
+WORK = 1.10
+"""A clip's reply may be so many times longer or shorter, by the median over the clips: with more, one side spoke more,
+and was not slower."""
+
+Side = tuple[Run, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """What does not match, by the rule's name, and how."""
+
+    rule: str
+    said: str
+
+
+def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
+    """Why one label of two runs must not be compared. Raises `UnknownName` for a label that one does not have."""
+    plans = (plan_of(base, label), plan_of(other, label))
+    found = [*_measured_alike(base, other), *_machines(base, other)]
+    found += _differ("threads", "threads per worker", base.manifest.threads, other.manifest.threads)
+    for rule in ("pipeline", "device", "dtype"):
+        found += _differ(rule, rule, getattr(plans[0], rule), getattr(plans[1], rule))
+    found += [*_options(*plans), *_weights((base, label), (other, label)), *_definitions(base, other)]
+    return (*found, *_work(base, other, label))
+
+
+def side_by_side(base: Side, other: Side) -> tuple[Mismatch, ...]:
+    """Why two unlike labels must not be laid side by side. Raises `UnknownName` for a label that its run has not."""
+    for run, label in (base, other):
+        plan_of(run, label)
+    (a, _), (b, _) = base, other
+    if a is b:
+        return tuple(_invalid(a))
+    elsewhere = f"the turns come from different runs ('{a.manifest.run}' and '{b.manifest.run}'), so none are pairs"
+    return (*_measured_alike(a, b), *_machines(a, b), Mismatch("run", elsewhere))
+
+
+def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) -> tuple[str, ...]:
+    """What was overlooked, since `allowed` names its rule. Raises `NotComparable` with everything else.
+
+    `what` says what cannot be compared then. Raises `UnknownName` for a name in `allowed` that is no rule.
+    """
+    for name in allowed:
+        if name not in RULES:
+            raise UnknownName("rule", name, RULES, "See docs/compare.md.")
+    found = list(mismatches)
+    if refused := [each for each in found if each.rule not in allowed]:
+        rules = ",".join(dict.fromkeys(each.rule for each in refused))
+        raise NotComparable(
+            f"{what} cannot be compared: {'; '.join(each.said for each in refused)}. "
+            f"Repeat one of them with the settings of the other, or overlook it: --allow {rules}."
+        )
+    return tuple(f"{each.rule}: {each.said}" for each in found)
 
 
 def differences(base: Run, other: Run) -> tuple[str, ...]:
-    """Why two runs must not be compared: another corpus, start of the clock, way of input, or notion of an answer."""
-    a, b = base.manifest, other.manifest
-    found = []
-    if a.corpus_sha256 != b.corpus_sha256:
-        found.append(f"the corpora differ (sha256 {a.corpus_sha256[:12]} and {b.corpus_sha256[:12]})")
-    if (a.start, a.t0) != (b.start, b.t0):
-        found.append(f"their clocks start at different moments (t0: {a.t0} and {b.t0})")
-    if a.input != b.input:
-        found.append(f"the speech was put in differently (input: {a.input} and {b.input})")
-    if a.audible != b.audible:
-        found.append(f"what counts as an answer differs (audible: {a.audible}; {b.audible})")
-    runs = {base.manifest.run: base, other.manifest.run: other}
-    found += [f"'{name}' is invalid: {reason}" for name, run in runs.items() for reason in invalid(run)]
-    return tuple(found)
+    """What was not measured in the same way in two runs, whichever labels they have."""
+    return tuple(each.said for each in _measured_alike(base, other))
 
 
 def require_valid(run: Run) -> None:
@@ -31,3 +109,77 @@ def require_valid(run: Run) -> None:
             f"'{run.manifest.run}' is invalid: {'; '.join(reasons)}. The run is kept. Stop other work on this machine "
             "and repeat it, or say with --microphone-limit-ms how late speech may come."
         )
+
+
+def _measured_alike(base: Run, other: Run) -> Iterator[Mismatch]:
+    a, b = base.manifest, other.manifest
+    if a.corpus_sha256 != b.corpus_sha256:
+        yield Mismatch("corpus", f"the corpora differ (sha256 {a.corpus_sha256[:12]} and {b.corpus_sha256[:12]})")
+    if (a.start, a.t0) != (b.start, b.t0):
+        yield Mismatch("t0", f"their clocks start at different moments (t0: {a.t0} and {b.t0})")
+    if a.input != b.input:
+        yield Mismatch("input", f"the speech was put in differently (input: {a.input} and {b.input})")
+    if a.audible != b.audible:
+        yield Mismatch("audible", f"what counts as an answer differs (audible: {a.audible}; {b.audible})")
+    for run in (base, other):
+        yield from _invalid(run)
+
+
+def _invalid(run: Run) -> Iterator[Mismatch]:
+    for reason in invalid(run):
+        yield Mismatch("invalid", f"'{run.manifest.run}' is invalid: {reason}")
+
+
+def _machines(base: Run, other: Run) -> Iterator[Mismatch]:
+    for rule, what, names in (
+        ("cpu", "processors", ("cpu", "cores_usable")),
+        ("gpu", "GPUs", tuple(f"gpu{number}" for number in range(16))),
+        ("driver", "GPU drivers", ("gpu_driver",)),
+    ):
+        yield from _differ(rule, what, _facts(base, names), _facts(other, names))
+
+
+def _facts(run: Run, names: tuple[str, ...]) -> str:
+    """What the run's segments say of the machine under these names, each once."""
+    said = [
+        ", ".join(f"{segment.environment[name]}" for name in names if segment.environment.get(name) is not None)
+        for segment in run.segments
+    ]
+    return "; then ".join(dict.fromkeys(said))
+
+
+def _differ(rule: str, what: str, a: Any, b: Any) -> Iterator[Mismatch]:
+    if a != b:
+        yield Mismatch(rule, f"{what} differ ({a or 'none known'} and {b or 'none known'})")
+
+
+def _options(a: LabelPlan, b: LabelPlan) -> Iterator[Mismatch]:
+    names = sorted(a.options.keys() | b.options.keys())
+    changed = [name for name in names if a.options.get(name) != b.options.get(name)]
+    if changed:
+        said = ", ".join(f"{name} {a.options.get(name)!s} and {b.options.get(name)!s}" for name in changed)
+        yield Mismatch("options", f"options of {a.label} differ ({said})")
+
+
+def _weights(base: Side, other: Side) -> Iterator[Mismatch]:
+    a, b = label_weights(*base), label_weights(*other)
+    if set(a) != set(b):
+        only = [each for each in (*a, *b) if each not in a or each not in b]
+        said = ", ".join(f"{each.part} {each.origin} {each.source} {each.detail}".rstrip() for each in only)
+        yield Mismatch("weights", f"weights of {base[1]} differ ({said})")
+
+
+def _definitions(base: Run, other: Run) -> Iterator[Mismatch]:
+    """Of what both runs say versions of; runs from before these were kept say none."""
+    a, b = ({name: n for each in run.segments for name, n in each.metrics.items()} for run in (base, other))
+    changed = [f"{name} {a[name]} and {b[name]}" for name in sorted(a.keys() & b.keys()) if a[name] != b[name]]
+    if changed:
+        yield Mismatch("definitions", f"definitions changed (versions of {', '.join(changed)}; see `bench recompute`)")
+
+
+def _work(base: Run, other: Run, label: str) -> Iterator[Mismatch]:
+    pairs = clip_by_clip(base, other, label, metric("reply_audio"))
+    ratios = [b / a for a, b in zip(pairs.before, pairs.after, strict=True) if a > 0]
+    typical = median(ratios) if ratios else 1.0
+    if not 1 / WORK <= typical <= WORK:
+        yield Mismatch("work", f"replies of {label} are {typical:.2f} times as long in '{other.manifest.run}'")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.compare.pairs import Pairs
 from bench.errors import UnknownName
 from bench.metrics.definitions import TURN_METRICS, Metric
 from bench.metrics.definitions import metric as metric_by_name
-from bench.record.store import Run
 from bench.stats.bootstrap import Estimate
 from bench.stats.paired import paired_difference, paired_ratio
 from bench.summary.contents import Unit
-from bench.summary.values import label_weights, shown_unit
+from bench.summary.values import shown_unit
 
 Pairing = Literal["turn", "clip"]
 Finding = Literal["less", "more", "undecided", "too few"]
@@ -38,6 +37,10 @@ class Comparison:
     dummy: bool
     matched: bool = False
     """Whether one label was made like the other in what can be (`--matched`)."""
+    band: float | None = None
+    """Between runs: the share by which the same code differs from itself, by which the intervals were widened."""
+    overlooked: tuple[str, ...] = ()
+    """What does not match and was allowed by name."""
 
     @property
     def pairs(self) -> int:
@@ -60,16 +63,14 @@ class Comparison:
 
 
 def comparison(
-    known: Metric,
-    names: tuple[str, str],
-    pairing: Pairing,
-    before: Sequence[float],
-    after: Sequence[float],
-    clips: Sequence[str],
-    lost: Mapping[str, int],
-    dummy: bool,
+    known: Metric, names: tuple[str, str], pairs: Pairs, pairing: Pairing, *, dummy: bool, matched: bool = False
 ) -> Comparison:
-    """The second of `names` against the first, from values that belong together place by place, each of a clip."""
+    """The second of `names` against the first, from their pairs."""
+    difference = ratio = None
+    if pairs.before:
+        blocks = pairs.blocks or None
+        difference = paired_difference(pairs.before, pairs.after, pairs.clips, blocks=blocks)
+        ratio = paired_ratio(pairs.before, pairs.after, pairs.clips, blocks=blocks)
     return Comparison(
         metric=known.name,
         title=known.title,
@@ -77,10 +78,11 @@ def comparison(
         base=names[0],
         other=names[1],
         pairing=pairing,
-        difference=paired_difference(before, after, clips) if before else None,
-        ratio=paired_ratio(before, after, clips) if before else None,
-        lost=dict(sorted(lost.items())),
+        difference=difference,
+        ratio=ratio,
+        lost=pairs.lost,
         dummy=dummy,
+        matched=matched,
     )
 
 
@@ -91,15 +93,3 @@ def asked_for(name: str) -> Metric:
     except KeyError:
         known = [known.name for known in TURN_METRICS]
         raise UnknownName("metric", name, known, "Of a stage: stage.STAGE.host, stage.STAGE.gpu.") from None
-
-
-def check_label(run: Run, label: str) -> None:
-    """Raises `UnknownName` if the run has no such label."""
-    labels = [plan.label for plan in run.manifest.labels]
-    if label not in labels:
-        raise UnknownName("label", label, labels, f"The run is '{run.manifest.run}'.")
-
-
-def any_dummy(sides: Sequence[tuple[Run, str]]) -> bool:
-    """Whether any of the labels ran on random weights: then only times mean something."""
-    return any(weights.origin == "dummy" for run, label in sides for weights in label_weights(run, label))

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.compare.comparison import check_label
+from bench.compare.labels import check_label
 from bench.metrics.definitions import Metric
 from bench.record.schema import Turn
 from bench.record.store import Run
@@ -14,6 +14,8 @@ from bench.stats.quantiles import median
 from bench.summary.values import measured_turns, shown_value
 
 Key = tuple[str, int, int]
+"""Clip, segment, block."""
+Together = dict[Key, tuple[Sequence[Turn], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,46 +30,71 @@ class Pairs:
     only_before: int = 0
     """Pairs of which only the first side answered."""
     only_after: int = 0
+    blocks: tuple[str, ...] = ()
+    """Within a run: when the pair was asked, by segment and block."""
+
+
+def asked_together(run: Run, labels: Sequence[str]) -> Together:
+    """By clip, segment and block: the measured turns of each of the labels, in their order. All of one key met the same
+    machine within seconds. Raises `UnknownName` for a label that the run does not have."""
+    sides = [_by_key(run, label) for label in labels]
+    keys = sorted({key for side in sides for key in side})
+    return {key: tuple(side.get(key, ()) for side in sides) for key in keys}
 
 
 def turn_by_turn(run: Run, base: str, other: str, known: Metric) -> Pairs:
-    """Two labels of one run. A pair is the same clip in the same block of the same segment: both turns met the same
-    machine within seconds. Raises `UnknownName` for a label that the run does not have."""
-    turns = {label: _by_key(run, label) for label in (base, other)}
-    before, after, clips = [], [], []
+    """Two labels of one run. A pair is the same clip in the same block of the same segment.
+
+    Raises `UnknownName` for a label that the run does not have.
+    """
+    return pairs_of(asked_together(run, (base, other)), (base, other), known)
+
+
+def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs:
+    """The pairs on one metric of two labels whose turns were asked together."""
+    kept: list[tuple[Key, float, float]] = []
     lost: Counter[str] = Counter()
     answered: Counter[tuple[bool, bool]] = Counter()
-    for key in sorted(turns[base].keys() | turns[other].keys()):
-        sides = [turns[label].get(key, []) for label in (base, other)]
+    for key, sides in together.items():
         answered[_answered(sides[0]), _answered(sides[1])] += 1
-        a, b = (_value(side, known) for side in sides)
+        values = [value_of(side, known) for side in sides]
+        a, b = values
         if isinstance(a, str) or isinstance(b, str):
-            said = ((base, a), (other, b))
-            lost[", ".join(f"{label}: {value}" for label, value in said if isinstance(value, str))] += 1
-            continue
-        before.append(a)
-        after.append(b)
-        clips.append(key[0])
+            lost[why_lost(names, values)] += 1
+        else:
+            kept.append((key, a, b))
     return Pairs(
-        tuple(before),
-        tuple(after),
-        tuple(clips),
-        dict(sorted(lost.items())),
-        answered[True, False],
-        answered[False, True],
+        before=tuple(a for _, a, _ in kept),
+        after=tuple(b for _, _, b in kept),
+        clips=tuple(key[0] for key, _, _ in kept),
+        lost=dict(sorted(lost.items())),
+        only_before=answered[True, False],
+        only_after=answered[False, True],
+        blocks=tuple(block_of(key) for key, _, _ in kept),
     )
 
 
-def clip_by_clip(base: Run, other: Run, label: str, known: Metric) -> Pairs:
-    """One label of two runs: a clip's value is the median of its turns in either run.
+def block_of(key: Key) -> str:
+    """The stretch of the run that a key belongs to."""
+    return f"{key[1]}/{key[2]}"
+
+
+def why_lost(names: Sequence[str], values: Sequence[float | str]) -> str:
+    """Which labels have no value, and why."""
+    return ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True) if isinstance(value, str))
+
+
+def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: str = "") -> Pairs:
+    """One label of two runs (or two labels): a clip's value is the median of its turns in either run.
 
     Drift of the machine between the runs is part of every difference. Raises `UnknownName` for a label that one of
     them does not have.
     """
-    sides = [_by_clip(run, label, known) for run in (base, other)]
-    names = (f"{label} in {base.manifest.run}", f"{label} in {other.manifest.run}")
+    asked_of = ((base, label), (other, other_label or label))
+    sides = [_by_clip(run, name, known) for run, name in asked_of]
+    names = tuple(f"{name} in {run.manifest.run}" for run, name in asked_of)
     common = tuple(clip for clip in sorted(sides[0]) if clip in sides[1])
-    asked = sorted({turn.utterance for run in (base, other) for turn in measured_turns(run, label)})
+    asked = sorted({turn.utterance for run, name in asked_of for turn in measured_turns(run, name)})
     gaps = [", ".join(name for name, side in zip(names, sides, strict=True) if clip not in side) for clip in asked]
     return Pairs(
         tuple(sides[0][clip] for clip in common),
@@ -101,7 +128,7 @@ def _answered(turns: Sequence[Turn]) -> bool:
     return any(turn.outcome == "answered" for turn in turns)
 
 
-def _value(turns: Sequence[Turn], known: Metric) -> float | str:
+def value_of(turns: Sequence[Turn], known: Metric) -> float | str:
     """The value of the one turn there should be, or why there is none."""
     if len(turns) != 1:
         return f"{len(turns)} turns in one block" if turns else "no such turn"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
-from bench.compare.comparison import Comparison, any_dummy, asked_for, comparison
-from bench.compare.pairs import turn_by_turn
+from bench.compare.comparison import Comparison, asked_for, comparison
+from bench.compare.labels import any_dummy, matched
+from bench.compare.pairs import Together, asked_together, pairs_of
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
 
@@ -15,20 +16,20 @@ def compare_labels(run: Run, base: str, other: str, metric: str = HEADLINE) -> C
 
     Raises `UnknownName` for a label the run does not have, or an unknown metric.
     """
-    known = asked_for(metric)
-    pairs = turn_by_turn(run, base, other, known)
-    dummy = any_dummy(((run, base), (run, other)))
-    found = comparison(known, (base, other), "turn", pairs.before, pairs.after, pairs.clips, pairs.lost, dummy)
-    return replace(found, matched=_matched(run, (base, other)))
+    return compare_metrics(run, asked_together(run, (base, other)), (base, other), [metric])[0]
+
+
+def compare_metrics(
+    run: Run, together: Together, labels: tuple[str, str], metrics: Sequence[str]
+) -> tuple[Comparison, ...]:
+    """Two labels whose turns were asked together, on each of the metrics. Raises `UnknownName` for an unknown one."""
+    made = [(known, pairs_of(together, labels, known)) for known in map(asked_for, metrics)]
+    dummy = any_dummy([(run, label) for label in labels])
+    same = matched(run, labels)
+    return tuple(comparison(known, labels, pairs, "turn", dummy=dummy, matched=same) for known, pairs in made)
 
 
 def compare_all(run: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
     """Every label of a run against its first one; empty for a run of one label."""
     first, *rest = [plan.label for plan in run.manifest.labels]
     return tuple(compare_labels(run, first, label, metric) for label in rest)
-
-
-def _matched(run: Run, labels: tuple[str, str]) -> bool:
-    """Whether each of the labels was made like the model of the run, or is it: that one has no such choice."""
-    asked = [plan.options.get("matched") for plan in run.manifest.labels if plan.label in labels]
-    return True in asked and False not in asked

@@ -21,7 +21,7 @@ REACHED = {
 
 
 def sentence(comparison: Comparison) -> str:
-    """A comparison in one sentence, for people; `CAVEAT` follows it while any weights are dummies."""
+    """A comparison in one sentence, for people; behind it what was overlooked, and `CAVEAT` with any dummy weights."""
     difference = comparison.difference
     if difference is None or difference.interval is None:
         said = _too_few(comparison)
@@ -30,6 +30,8 @@ def sentence(comparison: Comparison) -> str:
     else:
         said = _decided(comparison, difference.value, difference.interval)
     caveat = MATCHED_CAVEAT if comparison.matched else CAVEAT
+    if comparison.overlooked:
+        said = f"{said} [overlooked: {'; '.join(comparison.overlooked)}]"
     return f"{said} [{caveat}]" if comparison.dummy else said
 
 
@@ -81,9 +83,17 @@ def _subject(comparison: Comparison) -> str:
 
 def _basis(comparison: Comparison) -> str:
     clips = _counted(comparison.clips, "clip")
-    basis = f"{clips} in common" if comparison.pairing == "clip" else f"{_counted(comparison.pairs, 'pair')} on {clips}"
     lost = sum(comparison.lost.values())
-    return f"{basis}, {lost} lost" if lost else basis
+    missing = f", {lost} lost" if lost else ""
+    if comparison.pairing == "turn":
+        return f"{_counted(comparison.pairs, 'pair')} on {clips}{missing}"
+    return f"{clips} in common{missing}, {_band(comparison.band)}"
+
+
+def _band(band: float | None) -> str:
+    if band is None:
+        return "no A/A band known: drift between the runs is not in the interval"
+    return f"widened by an A/A band of {100 * band:.2g} %"
 
 
 def _counted(n: int, what: str) -> str:

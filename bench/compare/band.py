@@ -1,0 +1,44 @@
+"""The A/A band: by how much the same code differs from itself between two runs on one machine.
+
+Two processes of one program differ, since their memory lies differently (Mytkowicz et al., 2009, ASPLOS), and a machine
+is not the same on two days. Turns within one run know nothing of this, so their intervals are too narrow for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench.compare.comparison import Comparison
+from bench.stats.bootstrap import Estimate, Interval
+from bench.stats.quantiles import median
+
+
+def widened(found: Comparison, before: Sequence[float], band: float | None) -> Comparison:
+    """The same with intervals widened by `band`, a share (0.02 is 2 %); as it was, where none is known.
+
+    The ratio's ends are divided and multiplied by 1 + band; the difference's ends are moved by that share of the
+    median of `before`, the values of the first side. Raises `ValueError` for a negative band.
+    """
+    if band is None:
+        return found
+    if band < 0:
+        raise ValueError(f"A band is a share from 0 on, not {band}.")
+    margin = band * abs(median(before)) if len(before) else 0.0
+    return replace(
+        found, difference=_moved(found.difference, margin), ratio=_multiplied(found.ratio, 1 + band), band=band
+    )
+
+
+def _moved(estimate: Estimate | None, margin: float) -> Estimate | None:
+    if estimate is None or estimate.interval is None:
+        return estimate
+    low, high = estimate.interval.low - margin, estimate.interval.high + margin
+    return replace(estimate, interval=Interval(low, high, estimate.interval.level))
+
+
+def _multiplied(estimate: Estimate | None, factor: float) -> Estimate | None:
+    if estimate is None or estimate.interval is None:
+        return estimate
+    low, high = estimate.interval.low / factor, estimate.interval.high * factor
+    return replace(estimate, interval=Interval(low, high, estimate.interval.level))
