@@ -398,9 +398,11 @@ def _progress(console: Console) -> Any:
 
 def _show(console: Console, found: Run, summary: Summary) -> None:
     from bench.compare.within import compare_all
+    from bench.report.quality import quality_table
     from bench.report.terminal import summary_table
 
     console.print(summary_table(summary))
+    console.print(quality_table(summary))
     if len(found.manifest.labels) > 1:
         _print_comparisons(console, compare_all(found))
 
@@ -432,5 +434,3 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
     silent = [plan.label for plan in found.manifest.labels if plan.label not in answered]
     if silent:
         raise BenchError(f"No turn of {', '.join(silent)} was answered; the reasons stand above and in {path}.")
-    from bench.report.quality import quality_table
-    console.print(quality_table(summary))
