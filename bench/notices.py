@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.metrics import starts, surroundings
+from bench.metrics import gpu, starts, surroundings
 from bench.pipeline import OptionValue
 from bench.record.schema import Turn
 from bench.record.store import Run
@@ -44,6 +44,18 @@ FLAGS = {
         "Python's garbage collection took over 1 % of the wait for the first packet",
         "Look for what the pipeline allocates in every turn and keeps",
     ),
+    gpu.GPU_THROTTLED: (
+        "the GPU held its clocks back for power or heat",
+        "Look at its cooling and power limit (nvidia-smi -q -d PERFORMANCE), or lock its clocks (nvidia-smi -lgc)",
+    ),
+    gpu.GPU_SHARED: (
+        "another process was at work on the GPU",
+        "End it (nvidia-smi names it), or choose another GPU with --device cuda:N",
+    ),
+    gpu.GPU_UNREAD: (
+        "the GPU's state could not be read, so that throttling would not have been seen,",
+        "See what nvidia-smi says as the same user in the same container",
+    ),
 }
 """For every flag that is said: what it means, and what to do."""
 
@@ -59,7 +71,7 @@ class Notice:
 def of_run(run: Run) -> tuple[Notice, ...]:
     """All of a stored run: of its machine at every start, and of its turns."""
     facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
-    return (*facts, *of_turns(run.turns))
+    return (*facts, *of_turns(run.turns), *of_profiles(run.turns))
 
 
 def of_machine(facts: Facts, threads: int | None = None) -> Iterator[Notice]:
@@ -102,6 +114,19 @@ def of_turns(turns: Sequence[Turn]) -> Iterator[Notice]:
         if any(n >= WORTH_SAYING * asked[label] for label, n in flagged.items()):
             counts = ", ".join(f"{n} of {asked[label]} measured turns of {label}" for label, n in flagged.items())
             yield Notice(flag, f"{what} in {counts} (flag {flag}). {advice}.")
+
+
+def of_profiles(turns: Sequence[Turn]) -> Iterator[Notice]:
+    """Of turns that were put under the GPU's profiler and have no profile, or not all of it."""
+    asked = [turn for turn in turns if gpu.put_under_the_profiler(turn)]
+    blind = Counter((turn.label, turn.reason or turn.outcome) for turn in asked if "gpu_busy" not in turn.figures)
+    for (label, why), n in blind.items():
+        yield Notice("profiler", f"{n} profiled turns of {label} say nothing of the GPU: {why}.")
+    lost = Counter({turn.label: 0 for turn in asked})
+    for turn in asked:
+        lost[turn.label] += int(turn.figures.get("gpu_lost_launches", 0))
+    for label, n in (+lost).items():
+        yield Notice("profiler", f"the profiler lost {n} launches of {label}: its busy times are too short by these.")
 
 
 def _number(facts: Facts, name: str) -> float | None:

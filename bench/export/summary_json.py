@@ -30,6 +30,7 @@ from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
 from bench.stats.quantiles import INTERPOLATION, values_needed
 from bench.summary.contents import Figure, LabelSummary, Summary
 from bench.summary.figures import PERCENTILES
+from bench.summary.gpu import LabelGpu
 
 SCHEMA = 1
 
@@ -77,6 +78,7 @@ def _label_json(label: LabelSummary) -> dict[str, Any]:
         "instrument": asdict(label.tax) if label.tax else None,
         "continuity": label.continuity,
         "quality": quality_json(label.quality),
+        "gpu": _gpu_json(label.gpu) if label.gpu else None,
         "weights": [asdict(weights) for weights in label.weights],
         "outcomes": label.outcomes,
         "cold": {"load": list(label.cold.load_ms), "first_turn": list(label.cold.first_turn_ms)},
@@ -91,6 +93,20 @@ def _label_json(label: LabelSummary) -> dict[str, Any]:
             "roles": {role: _mean_json(mean) for role, mean in label.path.roles.items()},
         },
         "hidden": {stage: _mean_json(mean) for stage, mean in label.hidden.items()},
+    }
+
+
+def _gpu_json(gpu: LabelGpu) -> dict[str, Any]:
+    return {
+        "turns": gpu.turns,
+        "problems": gpu.problems,
+        "lost_launches": gpu.lost_launches,
+        "busy": gpu.busy_ms,
+        "unassigned": gpu.unassigned_ms,
+        "stages": {
+            stage.stage: {"window": stage.window_ms, "busy": stage.busy_ms, "share": stage.share}
+            for stage in gpu.stages
+        },
     }
 
 

@@ -103,12 +103,28 @@ TURN_METRICS = (
     Metric("packets", "packets", "t0", "number of packets of the reply", unit="count"),
     Metric("recordings", "recordings", "t0", "number that the instrument made up to the first packet", unit="count"),
     Metric("gpu_energy", "GPU energy", "reading just before the turn", "reading just after it", unit="J", side="gpu"),
+    Metric(
+        "gpu_other_processes",
+        "others on the GPU",
+        "reading just before the turn",
+        "reading just after it, the larger number of processes that are not the run's",
+        unit="count",
+        side="gpu",
+    ),
     Metric("gpu_busy", "GPU busy", "union of all kernels, copies and fills", "in a turn under the profiler", side="gpu"),
     Metric(
         "gpu_busy_unassigned",
         "GPU busy for no stage",
         "union of the work that no stage launched",
         "in a turn under the profiler",
+        side="gpu",
+    ),
+    Metric(
+        "gpu_lost_launches",
+        "lost launches",
+        "launches by stages of whose work the profiler has no record",
+        "in a turn under the profiler",
+        unit="count",
         side="gpu",
     ),
 )

@@ -3,6 +3,7 @@
 gpu_throttled     the clocks were held back: a reason stood at one of the two readings, or the driver's counters of such
                   time grew by over a hundredth of the time between them
 gpu_shared        a process that is not the run's was at work on it
+gpu_unread        nothing could be read on one side of the turn: whether it was throttled or shared is not known
 
 That the device idles, or that somebody set its clocks, is no throttling.
 """
@@ -12,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
-from bench.record.schema import Evidence
+from bench.record.schema import Evidence, Turn
 
 THROTTLING = frozenset({"sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake"})
 HELD_BACK_SHARE = 0.01
 """Of the time between the readings; less than that moves no figure that anyone reads."""
 
-GPU_THROTTLED, GPU_SHARED = "gpu_throttled", "gpu_shared"
-GPU_FLAGS = (GPU_THROTTLED, GPU_SHARED)
+GPU_THROTTLED, GPU_SHARED, GPU_UNREAD = "gpu_throttled", "gpu_shared", "gpu_unread"
+GPU_FLAGS = (GPU_THROTTLED, GPU_SHARED, GPU_UNREAD)
 
 
 def gpu_flags(evidence: Evidence) -> tuple[str, ...]:
@@ -30,6 +31,8 @@ def gpu_flags(evidence: Evidence) -> tuple[str, ...]:
     found = {GPU_THROTTLED} if throttled_by(gpu) else set()
     if any(reading.foreign_processes for reading in _readings(gpu)):
         found.add(GPU_SHARED)
+    if gpu.before is None or gpu.after is None:
+        found.add(GPU_UNREAD)
     return tuple(flag for flag in GPU_FLAGS if flag in found)
 
 
@@ -45,19 +48,25 @@ def throttled_by(gpu: GpuBeside) -> tuple[str, ...]:
     return tuple(sorted(THROTTLING & (standing | set(_counted(gpu)))))
 
 
+def put_under_the_profiler(turn: Turn) -> bool:
+    """Whether a turn was to be profiled; the one before, which warms the process up, was not, nor one called off."""
+    return turn.phase == "profiled" and turn.block >= 0 and turn.outcome != "interrupted"
+
+
 def gpu_figures(evidence: Evidence) -> dict[str, int | float]:
-    """The energy of the turn, and in a turn under the profiler the busy times of device and stages."""
+    """The energy of the turn and who else was there; in a turn under the profiler, busy times of device and stages."""
     figures: dict[str, int | float] = {}
-    gpu = own_gpu(evidence)
+    gpu, profile = own_gpu(evidence), evidence.profile
     if gpu is not None and (energy_mj := _energy_mj(gpu)) is not None:
         figures["gpu_energy"] = energy_mj / 1000
-    profile = evidence.profile
+    if gpu is not None and (others := _others(gpu)) is not None:
+        figures["gpu_other_processes"] = others
     return figures | _busy_figures(profile) if profile is not None and profile.work else figures
 
 
 def _busy_figures(profile: GpuProfile) -> dict[str, int | float]:
     """Each stage's own; stages may be at work at the same time, so the device's is not their sum."""
-    figures: dict[str, int | float] = {"gpu_busy": _covered_ns(*profile.work)}
+    figures: dict[str, int | float] = {"gpu_busy": _covered_ns(*profile.work), "gpu_lost_launches": profile.lost}
     for work in profile.work:
         figures[f"stage.{work.stage}.busy" if work.stage else "gpu_busy_unassigned"] = _covered_ns(work)
     return figures
@@ -75,6 +84,12 @@ def _counted(gpu: GpuBeside) -> Iterator[str]:
     for name, since_ns in before.held_back_ns.items():
         if after.held_back_ns.get(name, since_ns) - since_ns > HELD_BACK_SHARE * between_ns:
             yield name
+
+
+def _others(gpu: GpuBeside) -> int | None:
+    """The larger number of the two readings; that there was nobody must be known of both."""
+    seen = [reading.foreign_processes if reading is not None else None for reading in (gpu.before, gpu.after)]
+    return max((n or 0 for n in seen), default=0) if None not in seen or any(seen) else None
 
 
 def _energy_mj(gpu: GpuBeside) -> int | None:

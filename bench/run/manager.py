@@ -259,7 +259,7 @@ class Manager:
             size,
             checksum,
             (*reply.flags, *figures.flags, *flags),
-            reply.reason,
+            reply.reason or (reply.profile.problem if reply.profile is not None else ""),
             figures.lateness,
         )
         self._writer.turn(turn)

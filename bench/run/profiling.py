@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from bench.metrics.gpu import put_under_the_profiler
 from bench.record.schema import LabelPlan, Manifest, Turn
 from bench.run.asking import Rules
 from bench.run.plan import Ask
@@ -27,15 +28,10 @@ def profiled_labels(manifest: Manifest) -> tuple[LabelPlan, ...]:
 
 def profiled_turns(label: str, clips: Sequence[str], seed: int, already: Iterable[Turn] = ()) -> tuple[Ask, ...]:
     """One to warm up (block -1), then those that count and are not on record yet; empty if all are."""
-    there = {turn.block for turn in already if turn.label == label and counts(turn)}
+    there = {turn.block for turn in already if turn.label == label and put_under_the_profiler(turn)}
     chosen = random.Random(f"{seed}/profiled").sample(list(clips), min(TURNS, len(clips)))
     asks = [Ask(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
     return (Ask(0, -1, "profiled", label, chosen[0]), *asks) if asks else ()
-
-
-def counts(turn: Turn) -> bool:
-    """Whether a profiled turn says something: it was asked for that, and was not called off."""
-    return turn.phase == "profiled" and turn.block >= 0 and turn.outcome != "interrupted"
 
 
 def patient(rules: Rules) -> Rules:

@@ -11,6 +11,7 @@ from bench.quality.findings import LabelQuality
 from bench.record.schema import Outcome, Phase
 from bench.stats.bootstrap import Estimate
 from bench.stats.quantiles import Quantile
+from bench.summary.gpu import LabelGpu
 from bench.summary.microphone import Microphone
 from bench.tax import Tax
 
@@ -99,6 +100,7 @@ class LabelSummary:
     continuity: dict[str, float | None]
     """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
     quality: LabelQuality
+    gpu: LabelGpu | None
 
     @property
     def measured(self) -> int:

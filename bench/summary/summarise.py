@@ -13,6 +13,7 @@ from bench.record.store import Run
 from bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from bench.summary.figures import continuity, figure, metric_names
 from bench.summary.microphone import microphone
+from bench.summary.gpu import label_gpu
 from bench.summary.path import hidden_work, mean_path
 from bench.summary.quality import label_quality
 from bench.summary.values import NS_PER_MS, definition, label_weights, started
@@ -57,6 +58,7 @@ def _label(run: Run, plan: LabelPlan, judged: Sequence[Line]) -> LabelSummary:
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
         continuity=continuity(measured),
         quality=label_quality(run, plan.label, judged),
+        gpu=label_gpu(turns, plan),
     )
 
 

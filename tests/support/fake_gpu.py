@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.record.gpu import DeviceWork, GpuProfile
 from bench.timing.clock import VirtualClock
 
 
@@ -27,12 +31,13 @@ class FakeGpu:
     capturing: bool = False
     drained_ns: dict[int, int] = field(default_factory=dict)
     truth: list[tuple[str, int, int]] = field(default_factory=list)
+    launching_for: str = ""
 
     def launch(self, duration_ns: int, stage: str = "") -> None:
         """Queue work on the current stream."""
         start_ns = max(self.clock.now_ns(), self.drained_ns.get(self.stream, 0))
         self.drained_ns[self.stream] = start_ns + duration_ns
-        self.truth.append((stage, start_ns, start_ns + duration_ns))
+        self.truth.append((stage or self.launching_for, start_ns, start_ns + duration_ns))
 
     def stream_waits(self, event: FakeEvent) -> None:
         """Make the current stream wait for an event of another one."""
@@ -64,3 +69,31 @@ class FakeGpu:
         return (
             self.offset_ns + host_ns * (1 + self.drift_ppm * 1e-6) + self.wander_ppm_per_s * 1e-6 * seconds**2 / 2 * 1e9
         )
+
+
+@dataclass
+class FakeProfiler:
+    """Sees every launch on a fake GPU, and by the marks for which stage it was; `problem` makes it see nothing."""
+
+    gpu: FakeGpu
+    problem: str = ""
+    begun: int = 0
+
+    @contextmanager
+    def mark(self, stage: str) -> Iterator[None]:
+        outside = self.gpu.launching_for
+        self.gpu.launching_for = stage
+        yield
+        self.gpu.launching_for = outside
+
+    def start(self) -> None:
+        self.begun = len(self.gpu.truth)
+
+    def stop(self) -> GpuProfile:
+        if self.problem:
+            return GpuProfile(problem=self.problem)
+        self.gpu.synchronize()
+        stretches: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for stage, start_ns, end_ns in self.gpu.truth[self.begun :]:
+            stretches[stage].append((start_ns, end_ns))
+        return GpuProfile(tuple(DeviceWork(stage, len(own), tuple(own)) for stage, own in stretches.items()))

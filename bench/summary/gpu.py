@@ -1,0 +1,84 @@
+"""How busy stages kept the GPU: their work in turns under the profiler beside their windows in measured turns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from bench.metrics.gpu import put_under_the_profiler
+from bench.record.schema import LabelPlan, Turn
+
+NS_PER_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class GpuStage:
+    """One stage's time on the GPU, ms: means over the profiled turns."""
+
+    stage: str
+    busy_ms: float
+    window_ms: float | None
+    """Between its events in the measured turns of the same clips (each clip's median); None for a stage without any."""
+
+    @property
+    def share(self) -> float | None:
+        """How much of its window the device was at work."""
+        return self.busy_ms / self.window_ms if self.window_ms else None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelGpu:
+    """What the profiled turns of a label say, ms: means over those that have a profile."""
+
+    turns: int
+    problems: dict[str, int]
+    """Why the others have none, and how many."""
+    lost_launches: int
+    """Over all turns: launches of which the profiler kept no record; busy times are too short by these."""
+    busy_ms: float | None
+    unassigned_ms: float | None
+    """Work that no stage launched, within `busy_ms`."""
+    stages: tuple[GpuStage, ...]
+
+
+def label_gpu(turns: Sequence[Turn], plan: LabelPlan) -> LabelGpu | None:
+    """Of all turns of one label; None if none was put under the profiler."""
+    asked = [turn for turn in turns if put_under_the_profiler(turn)]
+    if not asked:
+        return None
+    profiled = [turn for turn in asked if "gpu_busy" in turn.figures]
+    windows = [turn for turn in turns if turn.phase == "measured" and turn.outcome == "answered"]
+    worked = {name.split(".", 1)[1].rpartition(".")[0] for turn in profiled for name in turn.figures if _is_busy(name)}
+    declared = [stage.id for stage in plan.stages if stage.id in worked]
+    return LabelGpu(
+        turns=len(profiled),
+        problems=dict(Counter(turn.reason or turn.outcome for turn in asked if turn not in profiled)),
+        lost_launches=sum(int(turn.figures.get("gpu_lost_launches", 0)) for turn in profiled),
+        busy_ms=_mean_ms(profiled, "gpu_busy"),
+        unassigned_ms=_mean_ms(profiled, "gpu_busy_unassigned"),
+        stages=tuple(_stage(stage, profiled, windows) for stage in (*declared, *sorted(worked.difference(declared)))),
+    )
+
+
+def _stage(stage: str, profiled: Sequence[Turn], measured: Sequence[Turn]) -> GpuStage:
+    windows = [_window_ms(stage, turn.utterance, measured) for turn in profiled]
+    known = [window for window in windows if window is not None]
+    busy_ms = _mean_ms(profiled, f"stage.{stage}.busy") or 0.0
+    return GpuStage(stage, busy_ms, fmean(known) if known and len(known) == len(windows) else None)
+
+
+def _window_ms(stage: str, clip: str, measured: Sequence[Turn]) -> float | None:
+    name = f"stage.{stage}.gpu"
+    found = [turn.figures[name] for turn in measured if turn.utterance == clip and name in turn.figures]
+    return median(found) / NS_PER_MS if found else None
+
+
+def _mean_ms(turns: Sequence[Turn], name: str) -> float | None:
+    """A turn without the figure had no such work."""
+    return fmean(turn.figures.get(name, 0) for turn in turns) / NS_PER_MS if turns else None
+
+
+def _is_busy(name: str) -> bool:
+    return name.startswith("stage.") and name.endswith(".busy")
