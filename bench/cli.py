@@ -169,10 +169,13 @@ def compare(
 ) -> None:
     """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs."""
     from bench.compare.between import compare_same_labels
+    from bench.compare.comparable import require_valid
     from bench.compare.within import compare_all
     from bench.record.store import read_run
 
     first = read_run(path)
+    if other is None:
+        require_valid(first)
     found = compare_all(first, metric) if other is None else compare_same_labels(first, read_run(other), metric)
     if not found:
         raise BenchError(f"{path} has one label only: there is nothing to compare. Give a second run.")
@@ -403,7 +406,7 @@ def _show(console: Console, found: Run, summary: Summary) -> None:
 
     console.print(summary_table(summary))
     console.print(quality_table(summary))
-    if len(found.manifest.labels) > 1:
+    if len(found.manifest.labels) > 1 and not summary.invalid:
         _print_comparisons(console, compare_all(found))
 
 
@@ -417,6 +420,7 @@ def _print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> N
 
 
 def _show_end(console: Console, path: Path, report: bool) -> None:
+    from bench.compare.comparable import require_valid
     from bench.record.store import read_run
     from bench.summary.summarise import summarise
 
@@ -434,3 +438,4 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
     silent = [plan.label for plan in found.manifest.labels if plan.label not in answered]
     if silent:
         raise BenchError(f"No turn of {', '.join(silent)} was answered; the reasons stand above and in {path}.")
+    require_valid(found)

@@ -27,7 +27,8 @@ MOST_ROWS, MOST_ITEMS, LONGEST_ITEM, LONGEST_NAME = 200, 100, 1000, 200
 def markdown(run: Run) -> str:
     """The page: what the run says in a sentence, its tables, and what to know. Raises `RunError` as `summarise`."""
     summary = summarise(run)
-    said = answer(run, summary, compare_all(run), compare_all(run, AUDIBLE))
+    first, heard = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, AUDIBLE))
+    said = answer(run, summary, first, heard)
     lines = [
         f"## Latency: {escaped(summary.run, LONGEST_NAME)}",
         "",

@@ -4,6 +4,8 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
 
     schema kind run created input t0 seed time_unit notices
     corpus           name, sha256
+    valid invalid_reasons   whether the figures may be believed, and why not
+    microphone       limit_ms frames late_frames turns late_turns buckets[] {from to frames}; null with file input
     method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
     labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
       .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
@@ -30,6 +32,7 @@ from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
 from bench.stats.quantiles import INTERPOLATION, values_needed
 from bench.summary.contents import Figure, LabelSummary, Summary
 from bench.summary.figures import PERCENTILES
+from bench.summary.microphone import Microphone
 from bench.summary.gpu import LabelGpu
 
 SCHEMA = 1
@@ -49,6 +52,9 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "corpus": {"name": summary.corpus, "sha256": summary.corpus_sha256},
         "method": _method(),
         "notices": list(summary.notices),
+        "valid": not summary.invalid,
+        "invalid_reasons": list(summary.invalid),
+        "microphone": _microphone_json(summary.microphone),
         "labels": {label.label: _label_json(label) for label in summary.labels},
     }
 
@@ -64,6 +70,19 @@ def _method() -> dict[str, Any]:
             "needs_clips": MIN_CLUSTERS,
         },
         "turns_needed": {name: values_needed(q) for name, q in PERCENTILES.items()},
+    }
+
+
+def _microphone_json(heard: Microphone | None) -> dict[str, Any] | None:
+    if heard is None:
+        return None
+    return {
+        "limit_ms": heard.limit_ms,
+        "frames": heard.frames,
+        "late_frames": heard.late_frames,
+        "turns": heard.turns,
+        "late_turns": heard.late_turns,
+        "buckets": [{"from": low, "to": high, "frames": frames} for low, high, frames in heard.buckets],
     }
 
 

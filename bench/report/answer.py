@@ -31,10 +31,20 @@ class Answer:
 def answer(run: Run, summary: Summary, headline: tuple[Comparison, ...], audible: tuple[Comparison, ...]) -> Answer:
     """The first screen of one run, from its comparisons on the first packet and on the first audible sample."""
     return Answer(
-        headlines=tuple(map(sentence, headline)) or tuple(map(alone, summary.labels)),
+        headlines=_invalid(summary) or tuple(map(sentence, headline)) or tuple(map(alone, summary.labels)),
         audible=tuple(map(sentence, audible)),
         measured_on=_measured_on(run, summary),
         notices=(*summary.notices, *_notices(run, summary), *_disagreements(headline, audible)),
+    )
+
+
+def _invalid(summary: Summary) -> tuple[str, ...]:
+    """What stands in place of any claim, where none can be made."""
+    if not summary.invalid:
+        return ()
+    return (
+        "This run is invalid: its figures must not be believed",
+        *(each[:1].upper() + each[1:] for each in summary.invalid),
     )
 
 

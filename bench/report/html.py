@@ -22,6 +22,7 @@ from bench.report.answer import Answer, answer, between_runs
 from bench.report.bars import PathRow, Stack, hidden_rows, path_rows, stacks
 from bench.report.ecdf import Curve, curves, ecdf_svg
 from bench.report.method import Method, method
+from bench.report.microphone import LatenessRow, lateness_rows
 from bench.report.quality import QualityTable, quality
 from bench.report.starts import StartTable, starts
 from bench.report.timeline import Timelines, timelines
@@ -64,6 +65,7 @@ class RunPage:
     turns: tuple[TurnRow, ...]
     texts_are_sampled: bool
     starts: StartTable
+    lateness: tuple[LatenessRow, ...]
     method: Method
 
 
@@ -105,7 +107,7 @@ def render_report(runs: Sequence[Run]) -> str:
 def _page(run: Run, anchor: str) -> RunPage:
     summary = summarise(run)
     names = list(dict.fromkeys(name for label in summary.labels for name in label.figures))
-    comparisons = {name: compare_all(run, name) for name in FIRST_METRICS if name in names}
+    comparisons = {name: () if summary.invalid else compare_all(run, name) for name in FIRST_METRICS if name in names}
     drawn = curves(run)
     return RunPage(
         anchor=anchor,
@@ -124,6 +126,7 @@ def _page(run: Run, anchor: str) -> RunPage:
         turns=turn_rows(run),
         texts_are_sampled=texts_are_sampled(run),
         starts=starts(run),
+        lateness=lateness_rows(summary.microphone),
         method=method(run),
     )
 

@@ -35,6 +35,7 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
         for what, labels in (("dummy weights", dummies), ("answered before the user had finished", early))
         if labels
     ]
+    said += [f"INVALID: {reason}" for reason in summary.invalid]
     if said:
         table.caption = Text("\n".join(said))
     return table
