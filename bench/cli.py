@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from bench.commands import baseline
+from bench.commands.gate import gate
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -180,6 +182,10 @@ def compare(
     if not found:
         raise BenchError(f"{path} has one label only: there is nothing to compare. Give a second run.")
     _print_comparisons(_console(stderr=False), found)
+
+
+app.command("gate", short_help="Fail when answers come later than before.")(gate)
+app.add_typer(baseline.app, name="baseline", short_help="Keep runs to hold later ones against.")
 
 
 @app.command(short_help="Write an HTML report.")
@@ -364,6 +370,7 @@ def main() -> None:
 def _mount_plugin_command(words: list[str]) -> None:
     """Mount a command that a plugin brings (`bench corpus`); plugins are looked for only when one is called."""
     built_in = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    built_in |= {group.name for group in app.registered_groups if group.name}
     if not words or words[0].startswith("-") or words[0] in built_in:
         return
     from bench import plugins

@@ -42,7 +42,7 @@ def laid_out(repository: Path, commit: str) -> Iterator[Path]:
 
     What killed processes left behind is removed first.
     """
-    folders = cache() / "versions" / hashlib.sha256(str(repository).encode()).hexdigest()[:12]
+    folders = cache().absolute() / "versions" / hashlib.sha256(str(repository).encode()).hexdigest()[:12]
     folder = folders / f"{commit[:12]}-{os.getpid()}"
     try:
         folders.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,141 @@
+"""`bench gate`: measure, hold against a baseline, exit with the verdict."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.console import console, progress
+
+if TYPE_CHECKING:
+    from bench.gate.limits import Limits
+    from bench.gate.noise import Finding
+    from bench.gate.result import GateResult
+    from bench.options import Options
+
+
+def gate(
+    pipeline: Annotated[
+        list[str] | None,
+        typer.Option("--pipeline", "-p", metavar="[LABEL=]NAME[,KEY=VALUE...]", help="What to hold; repeat for more."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="GITREV|COMMAND", help="The other version: a revision, or what starts its Python."),
+    ] = None,
+    against_path: Annotated[
+        list[str] | None, typer.Option(help="Folder of its packages in the repository; repeat. [its root and src]")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="RUN|NAME|auto", help="A run measured earlier, without --against. [auto]")
+    ] = None,
+    aa: Annotated[
+        bool, typer.Option("--aa", help="Hold this version against itself, and keep the noise seen.")
+    ] = False,
+    limits: Annotated[Path | None, typer.Option(help="TOML file with the limits. [bench.toml]")] = None,
+    allow: Annotated[
+        str | None, typer.Option(help="Verdicts that pass with a notice: inconclusive,no-baseline.")
+    ] = None,
+    pairs: Annotated[int | None, typer.Option(help="Pairs of turns per label and round. [100]")] = None,
+    corpus: Annotated[str | None, typer.Option(help="As for `bench run`, like all that follows. [demo]")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with options of a run. [bench.toml]")] = None,
+    input: Annotated[str | None, typer.Option(help="file or realtime. [file]")] = None,
+    t0: Annotated[str | None, typer.Option(help="speech_end, last_frame, endpoint or request. [speech_end]")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
+    warmup: Annotated[str | None, typer.Option(help="Warm-up turns per label and round, or auto. [auto]")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [auto]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
+    matched: Annotated[bool | None, typer.Option("--matched", help="Make cascades like direct.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
+    limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to make. [reports/gate-DATE]")] = None,
+) -> None:
+    """Fail when an answer comes later than before. Exit codes: 0 passed, 10 regressed, 11 inconclusive, 12 no
+    baseline, 13 not comparable."""
+    from bench.errors import UsageError
+    from bench.gate.limits import FILE
+    from bench.gate.run import Reference, look_at_noise, run_gate
+    from bench.options import gather, parse_pipeline
+
+    if sum((against is not None, baseline is not None, aa)) > 1:
+        raise UsageError("--against, --baseline and --aa exclude each other: a gate holds one thing against another.")
+    if against_path and against is None:
+        raise UsageError("--against-path says where the packages of a revision lie: it needs --against.")
+    flags: dict[str, Any] = {
+        "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
+        "corpus": corpus,
+        "input": input,
+        "t0": t0,
+        "deadline": deadline,
+        "warmup": int(warmup) if warmup and warmup.isdecimal() else warmup,
+        "device": device,
+        "dtype": dtype,
+        "matched": matched,
+        "threads": threads,
+        "seed": seed,
+        "limit": limit,
+    }
+    options = _options(gather(flags, config or (FILE if FILE.exists() else None)))
+    wanted = _limits(limits, {"pairs": pairs, "allow": allow.split(",") if allow else None})
+    command = ["bench", *sys.argv[1:]]
+    shown = console()
+    with progress(shown) as seen:
+        if aa:
+            _show_noise(*look_at_noise(options, wanted, seen, out, command))
+            return
+        reference = Reference(against or "", tuple(against_path or ()), baseline or "auto")
+        result, folder = run_gate(options, wanted, reference, seen, out, command)
+    _show(result, folder)
+    raise typer.Exit(result.exit_code)
+
+
+def _options(options: Options) -> Options:
+    """Replies are not kept: a gate is about figures."""
+    return replace(options, keep_audio=False, out=None)
+
+
+def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:
+    """The limits in force: flags win over the file."""
+    from bench.gate.limits import limits, read_limits
+
+    found = read_limits(path)
+    checked = limits({name: value for name, value in flags.items() if value is not None}, "command line")
+    return replace(found, **{name: getattr(checked, name) for name, value in flags.items() if value is not None})
+
+
+def _show(result: GateResult, folder: Path) -> None:
+    from bench.export.gate import write_gate
+    from bench.record.store import MANIFEST, read_run
+    from bench.report.gate import gate_table
+    from bench.report.html import write_report
+
+    shown = console()
+    console(stderr=False).print(gate_table(result))
+    for notice in result.notices:
+        shown.print(f"note:    {notice}", markup=False, soft_wrap=True)
+    allowed = [
+        check for check in result.checks if check not in result.failing and check.verdict not in ("same", "improved")
+    ]
+    for check in allowed:
+        shown.print(f"allowed: {check.label}: {check.verdict}: {check.reason}", markup=False, soft_wrap=True)
+    shown.print(f"files:   {', '.join(map(str, write_gate(result, folder)))}", markup=False, soft_wrap=True)
+    first = folder / "round-1"
+    if (first / MANIFEST).exists() and (run := read_run(first)).turns:
+        shown.print(f"report:  {write_report([run], folder / 'report.html')}", markup=False, soft_wrap=True)
+    said = "passed" if result.exit_code == 0 else f"failed, exit code {result.exit_code}"
+    shown.print(f"gate:    {result.verdict} ({said})", markup=False, soft_wrap=True)
+
+
+def _show_noise(found: Mapping[str, Finding], folder: Path) -> None:
+    shown = console()
+    for finding in found.values():
+        for kind, band in (("in one run", finding.same_job), ("between runs", finding.between_runs)):
+            said = "too few pairs to say" if band is None else f"{100 * band:.2g} %"
+            console(stderr=False).print(f"the same code {kind}: {said}", markup=False, soft_wrap=True)
+    shown.print(f"runs:    {folder}", markup=False, soft_wrap=True)

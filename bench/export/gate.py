@@ -1,0 +1,94 @@
+"""What a gate found, for machines and people: `gate.json`, `junit.xml` and `gate.md` in its folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.codec import encode
+from bench.errors import RunError
+from bench.export.junit import Case, Ending, junit_xml
+from bench.export.markdown_text import escaped, table
+from bench.gate.result import EXIT_CODES, Check, GateResult, passes
+
+SCHEMA = 1
+LONGEST = 600
+"""Characters of a reason in Markdown."""
+MOST_ROWS = 200
+
+
+def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
+    """Write all three. Raises `RunError` if they cannot be."""
+    name = folder.name
+    texts = {
+        "gate.json": gate_json(result),
+        "junit.xml": gate_junit(result, name),
+        "gate.md": gate_markdown(result, name),
+    }
+    try:
+        for file, text in texts.items():
+            (folder / file).write_text(text, "utf-8")
+    except OSError as error:
+        raise RunError(f"Cannot write to {folder}: {error.strerror}.") from error
+    return tuple(folder / file for file in texts)
+
+
+def gate_json(result: GateResult) -> str:
+    """The verdict with everything it rests on, as documented in docs/gate.md."""
+    found = {
+        "schema": SCHEMA,
+        "verdict": result.verdict,
+        "exit_code": result.exit_code,
+        "baseline": result.baseline,
+        "allow": list(result.allow),
+        "notices": list(result.notices),
+        "checks": [_check(check, result) for check in result.checks],
+    }
+    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def gate_junit(result: GateResult, name: str) -> str:
+    """One case per check; what fails but is allowed to is skipped, never passed."""
+    return junit_xml(name, [_case(check, result) for check in result.checks])
+
+
+def gate_markdown(result: GateResult, name: str) -> str:
+    """A table of the checks under the verdict."""
+    rows = [
+        [escaped(text, LONGEST) for text in (check.label, check.limit.name, _shown(check, result), check.reason)]
+        for check in result.checks
+    ]
+    passed = "passes" if result.exit_code == 0 else f"fails with exit code {result.exit_code}"
+    return "\n".join(
+        [
+            f"## {escaped(name, LONGEST)}: {result.verdict}",
+            "",
+            f"Held against {escaped(result.baseline, LONGEST)}; the gate {passed}.",
+            "",
+            *table(("label", "limit", "verdict", "what was found"), rows, MOST_ROWS),
+            "",
+            *(f"- {escaped(notice, LONGEST)}" for notice in result.notices),
+            "",
+        ]
+    )
+
+
+def _check(check: Check, result: GateResult) -> dict[str, Any]:
+    found: dict[str, Any] = encode(check)
+    return found | {"name": check.limit.name, "passes": passes(check.verdict, result.allow)}
+
+
+def _case(check: Check, result: GateResult) -> Case:
+    message = f"{check.verdict}: {check.reason}"
+    return Case(f"gate.{check.label}", check.limit.name, _ending(check, result), message)
+
+
+def _ending(check: Check, result: GateResult) -> Ending:
+    if EXIT_CODES[check.verdict] == 0:
+        return "passed"
+    return "skipped" if passes(check.verdict, result.allow) else "failure"
+
+
+def _shown(check: Check, result: GateResult) -> str:
+    return f"{check.verdict} (allowed)" if _ending(check, result) == "skipped" else check.verdict

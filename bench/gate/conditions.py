@@ -1,0 +1,62 @@
+"""Under which conditions a label was measured: what must be alike for two of its runs to be held against each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from bench import registry
+from bench.errors import BenchError
+from bench.pipeline import OptionValue
+from bench.record.schema import LabelPlan
+from bench.record.store import Run
+
+Conditions = dict[str, OptionValue | None]
+MACHINE = ("cpu", "cores_usable")
+
+
+def conditions(run: Run, label: str) -> Conditions:
+    """By name: the machine, what was put how, and the pipeline with the options that are not its defaults.
+
+    A changed default is part of what a gate measures, and no other condition. Neither is the operating system, which
+    is updated behind everyone's back.
+    """
+    plan = next(each for each in run.manifest.labels if each.label == label)
+    environment = run.segments[0].environment if run.segments else {}
+    gpu = plan.device.startswith("cuda")
+    machine = [*MACHINE, *(name for name in sorted(environment) if gpu and name.startswith("gpu"))]
+    manifest = run.manifest
+    return {
+        **{name: environment.get(name) for name in machine},
+        "threads": manifest.threads,
+        "corpus sha256": manifest.corpus_sha256,
+        "utterances": len(manifest.utterances),
+        "trim to s": manifest.trim_to_s,
+        "t0": manifest.start,
+        "input": manifest.input,
+        "audible": str(manifest.audible),
+        "pipeline": plan.pipeline,
+        "device": plan.device,
+        "dtype": plan.dtype,
+        **{f"option {name}": value for name, value in sorted(_chosen(plan).items())},
+    }
+
+
+def key(found: Conditions) -> str:
+    """A short name for conditions, the same for the same ones on any day."""
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def unlike(before: Conditions, after: Conditions) -> tuple[str, ...]:
+    """What differs, name by name."""
+    names = [name for name in dict.fromkeys([*before, *after]) if before.get(name) != after.get(name)]
+    return tuple(f"{name} ({before.get(name, 'not set')} and {after.get(name, 'not set')})" for name in names)
+
+
+def _chosen(plan: LabelPlan) -> dict[str, OptionValue]:
+    """The options that differ from the defaults of the pipeline as it is installed now; all, where it is not."""
+    try:
+        _, defaults = registry.check_options(plan.pipeline, {})
+    except BenchError:
+        return dict(plan.options)
+    return {name: value for name, value in plan.options.items() if defaults.get(name) != value}

@@ -1,0 +1,130 @@
+"""What the same code shows against itself on this machine, as A/A runs found it: kept beside the baselines.
+
+    .bench/baselines/noise/KEY.json      the findings for one set of conditions (`bench.gate.conditions`)
+
+Of several findings the widest counts: a gate must not call noise a regression because yesterday was quiet.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from bench.codec import DecodeError, decode, encode
+from bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
+from bench.errors import RunError
+from bench.gate.against import ITSELF
+from bench.gate.baselines import folder
+from bench.gate.change import change
+from bench.gate.conditions import conditions, key
+from bench.gate.hold import Noise
+from bench.gate.judge import LEAST_BAND
+from bench.metrics.definitions import HEADLINE, metric
+from bench.record.store import Run
+from bench.run.source import BASE
+
+KEPT = 50
+"""Findings kept for one set of conditions; older ones are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How far the same code was apart, as a share of the first-packet latency."""
+
+    runs: tuple[str, ...]
+    same_job: float | None = None
+    """Two labels asked in turn in one run; None where no run had two."""
+    between_runs: float | None = None
+    """The same label in runs at different times, clip by clip: the widest; None for one run."""
+
+
+def look(runs: Sequence[Run]) -> dict[str, Finding]:
+    """What runs of one version say, by key of the conditions."""
+    found: dict[str, Finding] = {}
+    for wanted in dict.fromkeys(name for run in runs for name in _keys(run)):
+        labels = [(run, label) for run in runs for label, name in _keys(run).items() if name == wanted]
+        known = metric(HEADLINE)
+        same_job, between = [], []
+        for (a, first), (b, second) in combinations(labels, 2):
+            if a is b:
+                same_job.append(_apart(turn_by_turn(a, first, second, known)))
+            elif first == second:
+                between.append(_apart(clip_by_clip(a, b, first, known)))
+        runs_of_it = tuple(dict.fromkeys(run.manifest.run for run, _ in labels))
+        finding = Finding(runs_of_it, _widest(same_job), _widest(between))
+        if finding.same_job is not None or finding.between_runs is not None:
+            found[wanted] = finding
+    return found
+
+
+def learn(runs: Sequence[Run]) -> dict[str, Finding]:
+    """`look`, and keep what was found where gates look for it. Raises `RunError` if it cannot be written."""
+    found = look(runs)
+    for name, finding in found.items():
+        known = [each for each in findings(name) if each.runs != finding.runs]
+        file = _file(name)
+        temporary = file.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps([encode(each) for each in [*known, finding][-KEPT:]], indent=1) + "\n")
+            temporary.replace(file)
+        except OSError as error:
+            raise RunError(f"The noise cannot be kept in {file.parent}: {error.strerror}. Make room there.") from error
+    return found
+
+
+def findings(name: str) -> tuple[Finding, ...]:
+    """What is known for a key. Raises `RunError` for a damaged file."""
+    file = _file(name)
+    if not file.exists():
+        return ()
+    try:
+        return decode(tuple[Finding, ...], json.loads(file.read_bytes()), file.name)
+    except (OSError, ValueError, RecursionError, DecodeError) as error:
+        raise RunError(f"{file} cannot be read ({error}). Remove it, and look again: bench gate --aa.") from error
+
+
+def noise(name: str, between_runs: bool) -> Noise:
+    """The band for a key, and where it comes from."""
+    kind = "different times" if between_runs else "one run"
+    known = [each for each in findings(name) if _band(each, between_runs) is not None]
+    if not known:
+        return Noise(LEAST_BAND, f"least band {100 * LEAST_BAND:g} %: no A/A run of {kind} known", between_runs)
+    widest = max(known, key=lambda each: _band(each, between_runs) or 0.0)
+    band = _band(widest, between_runs) or 0.0
+    said = f"A/A at {kind}: {100 * band:.2g} % ({', '.join(widest.runs[:2])})"
+    if band < LEAST_BAND:
+        said += f", so the least band {100 * LEAST_BAND:g} %"
+    return Noise(max(LEAST_BAND, band), said, between_runs)
+
+
+def _band(finding: Finding, between_runs: bool) -> float | None:
+    return finding.between_runs if between_runs else finding.same_job
+
+
+def _keys(run: Run) -> dict[str, str]:
+    """The key of every label; one that was asked as another version counts as the label it stands beside."""
+    own = {plan.label: key(conditions(run, plan.label)) for plan in run.manifest.labels if not plan.source}
+    twins = {
+        plan.label: own[plan.label.removesuffix(BASE)] for plan in run.manifest.labels if plan.source == ITSELF.name
+    }
+    return own | twins
+
+
+def _apart(pairs: Pairs) -> float | None:
+    """The size of the shift, as a share; None without pairs enough."""
+    ratio = change(pairs.before, pairs.after, pairs.clips).ratio
+    return math.exp(abs(math.log(ratio.value))) - 1 if ratio else None
+
+
+def _widest(shares: Sequence[float | None]) -> float | None:
+    return max((share for share in shares if share is not None), default=None)
+
+
+def _file(name: str) -> Path:
+    return folder() / "noise" / f"{name}.json"

@@ -1,0 +1,129 @@
+"""What a candidate is held against: another version in the same run, or a run that was kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from bench.compare.comparable import differences
+from bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
+from bench.gate import baselines
+from bench.gate.conditions import conditions, key, unlike
+from bench.gate.hold import Noise, refused
+from bench.gate.noise import noise
+from bench.gate.result import Check
+from bench.metrics.definitions import Metric
+from bench.record.store import MANIFEST, Run, read_run
+from bench.run.source import BASE, Source
+
+AUTO = "auto"
+
+
+class Opponent(Protocol):
+    """The baseline, wherever it comes from."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def source(self) -> Source | None:
+        """The version whose labels are asked beside the candidate's, if it is measured now."""
+        ...
+
+    def refusal(self, run: Run, label: str) -> Check | None:
+        """Why the candidate's label cannot be held against it; None if it can."""
+        ...
+
+    def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
+        """The label's values of one round beside the baseline's."""
+        ...
+
+    def noise(self, run: Run, label: str) -> Noise:
+        """What the same code would show."""
+        ...
+
+
+class Beside:
+    """Another version, asked in turn with the candidate."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def name(self) -> str:
+        """Its source."""
+        return self._source.name
+
+    @property
+    def source(self) -> Source | None:
+        """How its workers are started."""
+        return self._source
+
+    def refusal(self, run: Run, label: str) -> Check | None:
+        """Nothing: both met the same machine, corpus and clock."""
+        return None
+
+    def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
+        """Turn by turn."""
+        return turn_by_turn(run, label + BASE, label, known)
+
+    def noise(self, run: Run, label: str) -> Noise:
+        """What an A/A run showed within one run."""
+        return noise(key(conditions(run, label)), between_runs=False)
+
+
+class Kept:
+    """A run measured earlier: by its folder, by the name under which it was kept, or `auto` for the newest one under
+    the same conditions, label by label."""
+
+    def __init__(self, asked: str) -> None:
+        self._asked = asked
+        self._is_run = (Path(asked) / MANIFEST).is_file()
+        self._used: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """What was used, where something was found."""
+        used = tuple(dict.fromkeys(self._used.values()))
+        return f"baseline {', '.join(used) or self._asked}"
+
+    @property
+    def source(self) -> Source | None:
+        """Nothing is measured beside the candidate."""
+        return None
+
+    def refusal(self, run: Run, label: str) -> Check | None:
+        """No baseline, or one under other conditions."""
+        base = self._base(run, label)
+        if base is None:
+            where = "for these conditions" if self._asked == AUTO else f"named {self._asked} with this label"
+            said = f"none {where} in {baselines.folder()}; to keep this run as one: bench baseline save {run.path}"
+            return refused(label, "no baseline", said)
+        reasons = dict.fromkeys((*differences(base, run), *unlike(conditions(base, label), conditions(run, label))))
+        if reasons:
+            return refused(label, "not comparable", f"{base.manifest.run} and this run differ: {'; '.join(reasons)}")
+        return None
+
+    def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
+        """Clip by clip."""
+        base = self._base(run, label)
+        assert base is not None
+        return clip_by_clip(base, run, label, known)
+
+    def noise(self, run: Run, label: str) -> Noise:
+        """What A/A runs at different times showed."""
+        return noise(key(conditions(run, label)), between_runs=True)
+
+    def _base(self, run: Run, label: str) -> Run | None:
+        if self._is_run:
+            base: Run | None = read_run(Path(self._asked))
+        else:
+            chosen = self._asked != AUTO
+            found = baselines.named(self._asked) if chosen else baselines.newest(label, conditions(run, label))
+            base = found.run() if found else None
+        if base is None or label not in [plan.label for plan in base.manifest.labels]:
+            return None
+        self._used[label] = base.path.name
+        return base

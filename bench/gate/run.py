@@ -1,0 +1,183 @@
+"""Measures a candidate, holds it against its baseline, and measures again what fails.
+
+reports/gate-DATE/
+  round-1/     an ordinary run folder
+  round-2/     the labels of which something failed in round 1, in fresh processes: how memory happens to lie in
+               one process cannot fool both
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.compare.pairs import Pairs
+from bench.errors import NotComparable, RunError, UnknownName
+from bench.gate.against import ITSELF, other_version
+from bench.gate.hold import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
+from bench.gate.limits import Limit, Limits
+from bench.gate.noise import Finding, learn
+from bench.gate.opponents import AUTO, Beside, Kept, Opponent
+from bench.gate.result import Check, GateResult
+from bench.metrics.definitions import metric
+from bench.options import Options
+from bench.record.store import Run, read_run
+from bench.run import session
+from bench.run.manager import Progress
+from bench.run.matching import SWITCH
+from bench.run.source import Source
+from bench.summary.values import measured_turns, shown_value
+
+COMMAND = ("bench", "gate")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the candidate is held against: `against`, if given, else `baseline`."""
+
+    against: str = ""
+    """A git revision, or the command that starts Python where another version is installed."""
+    folders: tuple[str, ...] = ()
+    """Where the packages of that revision lie in the repository, if not in its root or `src`."""
+    baseline: str = AUTO
+    """A run folder, the name of a kept baseline, or `auto`."""
+
+
+def run_gate(
+    options: Options,
+    limits: Limits,
+    reference: Reference,
+    progress: Progress,
+    folder: Path | None = None,
+    command: Sequence[str] = COMMAND,
+) -> tuple[GateResult, Path]:
+    """Measure, judge, and measure again what fails; returns what was found, and the folder of the rounds.
+
+    Raises `BenchError` if the candidate cannot be measured. A baseline that cannot be is a verdict.
+    """
+    asked = _settled(options, limits)
+    place = _made(folder)
+    with _opponent(reference) as opponent:
+        return _Gate(asked, limits, opponent, progress, place, tuple(command)).result(), place
+
+
+def look_at_noise(
+    options: Options, limits: Limits, progress: Progress, folder: Path | None = None, command: Sequence[str] = COMMAND
+) -> tuple[dict[str, Finding], Path]:
+    """An A/A run: this version against itself in two rounds of fresh processes; what it shows is kept for gates.
+
+    Returns findings by key of the conditions, and the folder of the rounds.
+    """
+    asked = _settled(options, limits)
+    place = _made(folder)
+    rounds = [_measure(asked, place, number, ITSELF, progress, command) for number in (1, 2)]
+    return learn(rounds), place
+
+
+class _Gate:
+    def __init__(
+        self,
+        options: Options,
+        limits: Limits,
+        opponent: Opponent,
+        progress: Progress,
+        folder: Path,
+        command: tuple[str, ...],
+    ) -> None:
+        self._options = options
+        self._limits = limits
+        self._opponent = opponent
+        self._progress = progress
+        self._folder = folder
+        self._command = command
+        self._notices: list[str] = []
+
+    def result(self) -> GateResult:
+        labels = [choice.label for choice in self._options.pipelines]
+        try:
+            first = self._round(1, labels)
+            checks = {label: self._checks(label, [first]) for label in labels}
+            again = to_measure_again([check for each in checks.values() for check in each])
+            if again:
+                second = self._round(2, again)
+                checks |= {label: self._checks(label, [first, second]) for label in again}
+        except NotComparable as error:
+            checks = {label: (refused(label, "not comparable", str(error)),) for label in labels}
+        every = tuple(check for each in checks.values() for check in each)
+        return GateResult(self._opponent.name, every, self._limits.allow, tuple(dict.fromkeys(self._notices)))
+
+    def _round(self, number: int, labels: Sequence[str]) -> Run:
+        every = self._options.pipelines
+        matched = self._options.matched or any(choice.options.get(SWITCH) for choice in every)
+        # A matched label needs the one it is made like beside it.
+        chosen = every if matched else tuple(choice for choice in every if choice.label in labels)
+        options = replace(self._options, pipelines=chosen)
+        return _measure(options, self._folder, number, self._opponent.source, self._progress, self._command)
+
+    def _checks(self, label: str, rounds: Sequence[Run]) -> tuple[Check, ...]:
+        asked = [limit for limit in self._limits.limits if limit.label in ("", label)]
+        ceilings = tuple(_ceiling(label, limit, rounds) for limit in asked if limit.ceiling_ms is not None)
+        changes = [limit for limit in asked if limit.ceiling_ms is None]
+        if not changes and self._opponent.source is None:
+            return ceilings
+        if (refusal := self._opponent.refusal(rounds[-1], label)) is not None:
+            return (*ceilings, refusal)
+        noise = self._opponent.noise(rounds[0], label)
+        self._notices.append(f"{label}: {noise.source}")
+        held = tuple(
+            hold_change(label, limit, self._pairs(label, limit.metric, rounds), noise, self._limits.resolution)
+            for limit in changes
+        )
+        return (*ceilings, *held, hold_answers(label, self._pairs(label, Limit().metric, rounds)))
+
+    def _pairs(self, label: str, name: str, rounds: Sequence[Run]) -> list[Pairs]:
+        return [self._opponent.pairs(run, label, metric(name)) for run in rounds]
+
+
+@contextmanager
+def _opponent(reference: Reference) -> Iterator[Opponent]:
+    if not reference.against:
+        yield Kept(reference.baseline)
+        return
+    with other_version(reference.against, reference.folders) as source:
+        yield Beside(source)
+
+
+def _settled(options: Options, limits: Limits) -> Options:
+    """The options with as many turns as pairs are wanted.
+
+    Raises `UnknownName` if a limit names a label that is not measured.
+    """
+    labels = [choice.label for choice in options.pipelines]
+    for limit in limits.limits:
+        if limit.label and limit.label not in labels:
+            raise UnknownName("label", limit.label, labels, f"(in the limit '{limit.name}')")
+    return replace(options, turns=options.turns or limits.pairs)
+
+
+def _measure(
+    options: Options, folder: Path, number: int, source: Source | None, progress: Progress, command: Sequence[str]
+) -> Run:
+    return read_run(session.start(replace(options, out=str(folder / f"round-{number}")), command, progress, source))
+
+
+def _ceiling(label: str, limit: Limit, rounds: Sequence[Run]) -> Check:
+    turns = [turn for run in rounds for turn in measured_turns(run, label)]
+    values = [shown_value(turn, metric(limit.metric)) for turn in turns]
+    unanswered = sum(turn.outcome != "answered" for turn in turns)
+    return hold_ceiling(label, limit, [value for value in values if value is not None], unanswered, len(rounds))
+
+
+def _made(folder: Path | None) -> Path:
+    """A new folder for the rounds. Raises `RunError`."""
+    made = folder or Path("reports") / f"gate-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    try:
+        made.mkdir(parents=True)
+    except FileExistsError as error:
+        raise RunError(f"{made} exists already. Choose another --out.") from error
+    except OSError as error:
+        raise RunError(f"Cannot make {made}: {error.strerror}. Choose another place with --out.") from error
+    return made
