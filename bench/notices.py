@@ -7,9 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.metrics import gpu, starts, surroundings
+from bench.metrics.carry_over import CarryOver
+from bench.metrics.drift import Drift
+from bench.metrics.settling import WarmUp
 from bench.pipeline import OptionValue
 from bench.record.schema import Turn
 from bench.record.store import Run
+from bench.stats.bootstrap import Estimate
 
 WORTH_SAYING = 0.05
 """Share of a label's measured turns from which on a flag is said at once; all are counted in tables and JSON."""
@@ -127,6 +131,48 @@ def of_profiles(turns: Sequence[Turn]) -> Iterator[Notice]:
         lost[turn.label] += int(turn.figures.get("gpu_lost_launches", 0))
     for label, n in (+lost).items():
         yield Notice("profiler", f"the profiler lost {n} launches of {label}: its busy times are too short by these.")
+
+
+def of_warmth(
+    label: str, warm_ups: Sequence[WarmUp], drift: Drift | None, carried: CarryOver | None
+) -> Iterator[Notice]:
+    """Of what kept a label's measured turns from being as warm as each other."""
+    cold = [each for each in warm_ups if each.used and each.state != "settled"]
+    if cold:
+        yield Notice("warm-up", f"{label} was measured though {_not_settled(cold[0])}.")
+    if drift is not None and drift.notable:
+        text = (
+            f"{label}: its first {drift.early} measured turns took {_shift(drift.excess)} than later ones "
+            f"(p {drift.p:.2g}): it was not warm yet, or the machine changed. "
+        )
+        yield Notice("drift", text + "Warm it up longer (--warmup N), and see what else was said of the machine.")
+    if carried is not None and carried.significant:
+        largest = carried.largest
+        text = (
+            f"{label}: its first packet took {_shift(largest.difference)} right after a turn of {largest.predecessor} "
+            f"than otherwise (p {carried.adjusted_p:.2g}, {largest.difference.n} of {carried.n} turns): something is "
+            "left behind, such as caches, clocks or heat. "
+        )
+        yield Notice("carry-over", text + "Measure the labels in runs of their own to see each without the others.")
+
+
+def _not_settled(found: WarmUp) -> str:
+    if found.state == "silent":
+        return "it gave no answer twice running while it was warmed up, and was not asked further"
+    seen = f"the last first packets: {min(found.last_ms):.0f} to {max(found.last_ms):.0f} ms" if found.last_ms else ""
+    if found.state == "open":
+        return f"the time for its warm-up was over after {found.turns} turns, before it had settled ({seen})"
+    return (
+        f"it had not settled after {found.turns} warm-up turns ({seen}): either it is not warm, or its latency is "
+        "unsteady. Compare its turns at the beginning with later ones, or ask for more with --warmup N"
+    )
+
+
+def _shift(found: Estimate) -> str:
+    said = f"{abs(found.value):.2g} ms {'more' if found.value > 0 else 'less'}"
+    if found.interval is None:
+        return said
+    return f"{said} (95 % CI {found.interval.low:.2g} to {found.interval.high:.2g})"
 
 
 def _number(facts: Facts, name: str) -> float | None:

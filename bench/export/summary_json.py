@@ -10,6 +10,7 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
     labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
       .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
       .quality       as bench.export.quality_json lays down
+      .warmth        as bench.export.warmth_json lays down: cold, warm and idle turns, warm-up, drift, carry-over
       .weights[]     part origin source detail
       .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
       .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
@@ -28,6 +29,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.export.quality_json import quality_json
+from bench.export.warmth_json import warmth_json
 from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
 from bench.stats.quantiles import INTERPOLATION, values_needed
 from bench.summary.contents import Figure, LabelSummary, Summary
@@ -97,6 +99,7 @@ def _label_json(label: LabelSummary) -> dict[str, Any]:
         "instrument": asdict(label.tax) if label.tax else None,
         "continuity": label.continuity,
         "quality": quality_json(label.quality),
+        "warmth": warmth_json(label.warmth),
         "gpu": _gpu_json(label.gpu) if label.gpu else None,
         "weights": [asdict(weights) for weights in label.weights],
         "outcomes": label.outcomes,

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from bench.metrics.settling import latency_ms
+from bench.metrics.latency import comparable_ms
 from bench.record.schema import Turn
 from bench.stats.bootstrap import Estimate
 from bench.stats.contrast import median_contrast
@@ -74,7 +74,7 @@ def carry_over(turns: Sequence[Turn], labels: Sequence[str]) -> tuple[CarryOver,
 
     Positions count where all labels were asked one after another right after those of the position before.
     """
-    positions = _positions(turns, len(labels))[:MAX_POSITIONS]
+    positions = _positions(turns, len(labels))
     if len(labels) < 2 or len(positions) < MIN_TURNS:
         return ()
     place = {label: index for index, label in enumerate(labels)}
@@ -95,8 +95,10 @@ Position = tuple[Turn, tuple[Turn, ...]]
 
 
 def _positions(turns: Sequence[Turn], count: int) -> list[Position]:
-    found = []
+    found: list[Position] = []
     for at in range(1, len(turns) - count + 1):
+        if len(found) == MAX_POSITIONS:
+            break
         last, asked = turns[at - 1], tuple(turns[at : at + count])
         in_a_row = [turn.turn for turn in asked] == list(range(asked[0].turn, asked[0].turn + count))
         if (
@@ -131,7 +133,7 @@ def _latencies(positions: Sequence[Position], place: dict[str, int]) -> Floats:
     found = np.full((len(positions), len(place)), np.nan)
     for row, (_, asked) in enumerate(positions):
         for turn in asked:
-            value = latency_ms(turn)
+            value = comparable_ms(turn)
             if value is not None:
                 found[row, place[turn.label]] = value
     return found

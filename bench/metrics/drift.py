@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.metrics.settling import latency_ms
+from bench.metrics.latency import comparable_ms
 from bench.record.schema import Turn
 from bench.stats.bootstrap import Estimate, estimate
 from bench.stats.permutation import stratified_test
@@ -50,7 +50,7 @@ def early_drift(turns: Sequence[Turn]) -> Drift | None:
     Two-sided permutation test on ranks (van Elteren, 1960), within clips where most early turns have later ones of
     their clip, else over all turns: each clip's place in the order is drawn by chance.
     """
-    answered = [(turn.utterance, value) for turn in turns if (value := latency_ms(turn)) is not None][:MAX_TURNS]
+    answered = [(turn.utterance, value) for turn in turns if (value := comparable_ms(turn)) is not None][:MAX_TURNS]
     if len(answered) < MIN_TURNS:
         return None
     cut = len(answered) // SHARE

@@ -13,10 +13,11 @@ stall from deciding. Where nothing ever settles the search ends politely, as in 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from bench.metrics.definitions import HEADLINE
+from bench.metrics.latency import first_packet_ms
 from bench.record.schema import Turn
 from bench.record.settling import Settling
 
@@ -49,6 +50,34 @@ def is_steady(latencies_ms: Sequence[float], rule: Settling) -> bool:
     return older - newer <= step and inner[-1] - inner[0] <= band
 
 
-def latency_ms(turn: Turn) -> float | None:
-    """First packet latency; None unless the turn was answered."""
-    return turn.figures[HEADLINE] / 1e6 if turn.outcome == "answered" and HEADLINE in turn.figures else None
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """One warm-up of a label, after one cold turn: how many turns of the rule's clip it took, and how it ended."""
+
+    label: str
+    segment: int
+    turns: int
+    state: State
+    last_ms: tuple[float, ...]
+    """The first packets that the rule looked at last."""
+    used: bool
+    """Whether anything was measured after it."""
+
+
+def warm_ups(turns: Sequence[Turn], rule: Settling) -> tuple[WarmUp, ...]:
+    """Every warm-up of one label, from its turns in the order of the record."""
+    found: list[list[Turn]] = []
+    for turn in turns:
+        if turn.phase == "cold":
+            found.append([])
+        if found:
+            found[-1].append(turn)
+    return tuple(_warm_up(each, rule) for each in found)
+
+
+def _warm_up(turns: Sequence[Turn], rule: Settling) -> WarmUp:
+    looked_at = [turn for turn in turns if turn.phase == "warmup" and turn.utterance == rule.clip]
+    seen = [first_packet_ms(turn) for turn in looked_at]
+    last = [value for value in seen if value is not None][-rule.window :]
+    first, used = turns[0], any(turn.phase in ("measured", "idle") for turn in turns)
+    return WarmUp(first.label, first.segment, len(seen), state(seen, rule), tuple(last), used)

@@ -27,6 +27,7 @@ from bench.report.quality import QualityTable, quality
 from bench.report.starts import StartTable, starts
 from bench.report.timeline import Timelines, timelines
 from bench.report.turns import TurnRow, texts_are_sampled, turn_rows
+from bench.report.warmth import WarmthTable, warmth_table
 from bench.report.words import estimated, interval, percentile, valued
 from bench.summary.contents import OUTCOMES, PHASES, Summary
 from bench.summary.summarise import summarise
@@ -55,6 +56,7 @@ class RunPage:
     answer: Answer
     comparisons: tuple[Comparison, ...]
     quality: QualityTable
+    warmth: WarmthTable
     metrics: tuple[str, ...]
     stacks: tuple[Stack, ...]
     path_rows: tuple[PathRow, ...]
@@ -116,6 +118,7 @@ def _page(run: Run, anchor: str) -> RunPage:
         answer=answer(run, summary, comparisons[HEADLINE], comparisons[AUDIBLE]),
         comparisons=tuple(each for name in comparisons for each in comparisons[name] if each.pairs or name == HEADLINE),
         quality=quality(summary),
+        warmth=warmth_table(summary),
         metrics=tuple(sorted(names, key=lambda name: FIRST_METRICS.index(name) if name in FIRST_METRICS else 99)),
         stacks=stacks(summary.labels),
         path_rows=path_rows(summary.labels),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bench.metrics import carry_over, drift
 from bench.record.store import Run
 from bench.report.calibration import NEVER, ruler
 from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
@@ -55,7 +56,7 @@ def _run_facts(run: Run) -> Facts:
         ("audible", str(manifest.audible)),
         ("input", manifest.input),
         ("order", f"seeded random blocks, seed {manifest.seed}; labels interleaved in each block"),
-        ("turns per label", f"{manifest.turns} measured after {manifest.warmup} to warm up"),
+        ("turns per label", _turns(run)),
         ("deadline", f"{manifest.deadline_ms:g} ms to the first packet"),
         (
             "clock error",
@@ -64,6 +65,18 @@ def _run_facts(run: Run) -> Facts:
             else "host clock only",
         ),
         ("error of the figures", "; ".join(dict.fromkeys(ruler(each.environment) for each in run.segments)) or NEVER),
+    )
+
+
+def _turns(run: Run) -> str:
+    manifest, rule = run.manifest, run.manifest.settling
+    idle = f", and {manifest.idle_turns} after {manifest.idle_s:g} s with nothing to do" if manifest.idle_s else ""
+    if rule is None:
+        return f"{manifest.turns} measured after {manifest.warmup} to warm up{idle}"
+    return (
+        f"{manifest.turns} measured{idle}, after warming up on {rule.clip} until, of the last {rule.window} first "
+        f"packets, the newer half was at most {rule.step:.0%} faster, and all but two lay within {rule.band:.0%} (or "
+        f"{rule.floor_ms:g} ms); at most {rule.most} turns, none begun after {rule.budget_s:g} s"
     )
 
 
@@ -90,6 +103,12 @@ def _statistics() -> Facts:
         ("ratio", RATIO),
         ("quantiles", INTERPOLATION),
         ("turns needed", needed),
+        ("drift at first", f"first fifth of a label's turns against the rest by ranks, said at p ≤ {drift.ALPHA:g}"),
+        (
+            "carry-over",
+            f"groups of turns by the label before, against {carry_over.REDRAWS} orders drawn anew; Holm over the "
+            f"labels, said at p ≤ {carry_over.ALPHA:g}",
+        ),
     )
 
 

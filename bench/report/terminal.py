@@ -10,6 +10,7 @@ from rich.text import Text
 
 from bench.compare.comparison import Comparison
 from bench.metrics.definitions import HEADLINE
+from bench.report.warmth import warmth_line
 from bench.report.words import estimated, percentile, valued
 from bench.summary.contents import LabelSummary, Summary
 
@@ -36,6 +37,7 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
         if labels
     ]
     said += [f"INVALID: {reason}" for reason in summary.invalid]
+    said += [line for line in (warmth_line(summary),) if line]
     if said:
         table.caption = Text("\n".join(said))
     return table

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.corpus.utterance import Utterance
-from bench.metrics.settling import latency_ms, state
+from bench.metrics.latency import first_packet_ms
+from bench.metrics.settling import state
 from bench.record.schema import Manifest, Turn
 from bench.record.settling import Settling
 from bench.run.plan import Ask, opening, warm_up
@@ -42,7 +43,7 @@ def warm_labels(
     while unsettled:
         for label in tuple(unsettled):
             turn = put(Ask(0, -1, "warmup", label, rule.clip))
-            seen[label].append(latency_ms(turn) if turn else None)
+            seen[label].append(first_packet_ms(turn) if turn else None)
             late = len(seen[label]) >= rule.window and clock.now_ns() > until_ns
             if turn is None or late or state(seen[label], rule) != "open":
                 unsettled.remove(label)

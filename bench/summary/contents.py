@@ -13,6 +13,7 @@ from bench.stats.bootstrap import Estimate
 from bench.stats.quantiles import Quantile
 from bench.summary.gpu import LabelGpu
 from bench.summary.microphone import Microphone
+from bench.summary.warmth import LabelWarmth
 from bench.tax import Tax
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -100,6 +101,7 @@ class LabelSummary:
     continuity: dict[str, float | None]
     """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
     quality: LabelQuality
+    warmth: LabelWarmth
     gpu: LabelGpu | None
 
     @property

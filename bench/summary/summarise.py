@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench import notices
 from bench.metrics.definitions import HEADLINE
@@ -17,6 +17,7 @@ from bench.summary.gpu import label_gpu
 from bench.summary.path import hidden_work, mean_path
 from bench.summary.quality import label_quality
 from bench.summary.values import NS_PER_MS, definition, label_weights, started
+from bench.summary.warmth import LabelWarmth, warmth
 from bench.tax import tax
 
 
@@ -24,6 +25,7 @@ def summarise(run: Run) -> Summary:
     """What a run says. Raises `RunError` if a turn holds a figure that has no definition."""
     manifest = run.manifest
     judged = read_quality(run)
+    warm = warmth(run)
     return Summary(
         run=manifest.run,
         created=manifest.created,
@@ -32,13 +34,20 @@ def summarise(run: Run) -> Summary:
         seed=manifest.seed,
         corpus=manifest.corpus,
         corpus_sha256=manifest.corpus_sha256,
-        notices=(*manifest.notices, *run.notices, *judged.notices, *(notice.text for notice in notices.of_run(run))),
-        labels=tuple(_label(run, plan, judged.lines) for plan in manifest.labels),
+        notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm)),
+        labels=tuple(_label(run, plan, judged.lines, warm[plan.label]) for plan in manifest.labels),
         microphone=microphone(run),
     )
 
 
-def _label(run: Run, plan: LabelPlan, judged: Sequence[Line]) -> LabelSummary:
+def _said(run: Run, warm: Mapping[str, LabelWarmth]) -> Iterator[str]:
+    """All notices of how the run was made."""
+    yield from (notice.text for notice in notices.of_run(run))
+    for label, each in warm.items():
+        yield from (notice.text for notice in notices.of_warmth(label, each.warm_ups, each.drift, each.carry_over))
+
+
+def _label(run: Run, plan: LabelPlan, judged: Sequence[Line], warm: LabelWarmth) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.phase == "measured"]
     on_path = [turn for turn in measured if turn.path and turn.outcome == "answered" and started(turn)]
@@ -58,6 +67,7 @@ def _label(run: Run, plan: LabelPlan, judged: Sequence[Line]) -> LabelSummary:
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
         continuity=continuity(measured),
         quality=label_quality(run, plan.label, judged),
+        warmth=warm,
         gpu=label_gpu(turns, plan),
     )
 

@@ -1,0 +1,17 @@
+"""A stored turn's headline, for what looks at many turns."""
+
+from __future__ import annotations
+
+from bench.metrics.definitions import HEADLINE
+from bench.metrics.starts import NO_SUCH_START
+from bench.record.schema import Turn
+
+
+def first_packet_ms(turn: Turn) -> float | None:
+    """First packet latency; None unless the turn was answered."""
+    return turn.figures[HEADLINE] / 1e6 if turn.outcome == "answered" and HEADLINE in turn.figures else None
+
+
+def comparable_ms(turn: Turn) -> float | None:
+    """The same, and None too where the declared t0 did not happen, so that it counts from another start."""
+    return None if NO_SUCH_START in turn.flags else first_packet_ms(turn)

@@ -1,0 +1,87 @@
+"""How warm a label was: cold, warm and after idleness apart, how its warm-up ended, and what may have disturbed it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from bench.metrics.carry_over import CarryOver, carry_over
+from bench.metrics.drift import Drift, early_drift
+from bench.metrics.latency import comparable_ms
+from bench.metrics.settling import WarmUp, warm_ups
+from bench.record.schema import Turn
+from bench.record.store import Run
+from bench.stats.bootstrap import Estimate, estimate
+
+Warmth = Literal["cold", "warmup", "measured", "idle", "idle_first"]
+"""Classes of turns: `measured` is warm; `idle_first` are those of `idle` in which the machine had been idle too."""
+CLASSES: tuple[Warmth, ...] = ("cold", "warmup", "measured", "idle", "idle_first")
+NOT_FIRST = "machine_awake"
+"""Flag of a turn after idleness that was asked right after another label's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOfTurns:
+    """The first packets of one class of turns, ms; `asked` counts all its turns, whatever their outcome."""
+
+    asked: int
+    first_packet: Estimate | None
+    over_warm: Estimate | None
+    """Median of what they take more than the label's measured turns of the same clip; None for those themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWarmth:
+    """All of one label. `drift` and `carry_over` are None where there are too few turns to tell."""
+
+    classes: dict[Warmth, ClassOfTurns]
+    warm_ups: tuple[WarmUp, ...]
+    """Empty where the number of warm-up turns was set."""
+    drift: Drift | None
+    carry_over: CarryOver | None
+
+
+def warmth(run: Run) -> dict[str, LabelWarmth]:
+    """Of every label of a run."""
+    labels = [plan.label for plan in run.manifest.labels]
+    carried = {each.label: each for each in carry_over(run.turns, labels)}
+    rule = run.manifest.settling
+    found = {}
+    for label in labels:
+        turns = [turn for turn in run.turns if turn.label == label]
+        found[label] = LabelWarmth(
+            classes=_classes(turns),
+            warm_ups=warm_ups(turns, rule) if rule else (),
+            drift=early_drift([turn for turn in turns if turn.phase == "measured"]),
+            carry_over=carried.get(label),
+        )
+    return found
+
+
+def _classes(turns: Sequence[Turn]) -> dict[Warmth, ClassOfTurns]:
+    warm: dict[str, list[float]] = defaultdict(list)
+    for turn in turns:
+        if turn.phase == "measured" and (value := comparable_ms(turn)) is not None:
+            warm[turn.utterance].append(value)
+    usual = {clip: median(values) for clip, values in warm.items()}
+    return {name: _class(name, [turn for turn in turns if _belongs(turn, name)], usual) for name in CLASSES}
+
+
+def _belongs(turn: Turn, name: Warmth) -> bool:
+    if name == "idle_first":
+        return turn.phase == "idle" and NOT_FIRST not in turn.flags
+    return turn.phase == name
+
+
+def _class(name: Warmth, turns: Sequence[Turn], usual: Mapping[str, float]) -> ClassOfTurns:
+    timed = [(turn.utterance, value) for turn in turns if (value := comparable_ms(turn)) is not None]
+    over = [(clip, value - usual[clip]) for clip, value in timed if clip in usual]
+    over = [] if name == "measured" else over
+    return ClassOfTurns(len(turns), _median(timed), _median(over))
+
+
+def _median(values: Sequence[tuple[str, float]]) -> Estimate | None:
+    return estimate([value for _, value in values], [clip for clip, _ in values]) if values else None
