@@ -24,7 +24,7 @@ LAYERS = [
     {"run", "tax", "notices", "summary", "catalogue", "recompute"},
     {"compare", "doctor", "progress", "calibrate"},
     {"gate"},
-    {"report", "export"},
+    {"report", "export", "history"},
     {"commands"},
     {"cli"},
     {"__main__"},

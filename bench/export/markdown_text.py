@@ -32,8 +32,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], most: int) -> 
 
 
 def _not_first(mark: re.Match[str]) -> str:
-    *before, last = mark[0]
-    return f"{''.join(before)}\\{last}"
+    return f"{mark[0][:-1]}\\{mark[0][-1]}"
 
 
 def _row(cells: Sequence[str]) -> str:

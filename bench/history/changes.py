@@ -1,0 +1,76 @@
+"""Change points: runs from which on the level of a series is another one.
+
+PELT (Killick, Fearnhead and Eckley, 2012) with the cost of absolute deviations from a segment's median, as the library
+ruptures has it, on the logarithms of the runs' medians in units of their noise. Medians, because one stalled run is no
+change of level; logarithms, because noise grows with the time measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.errors import MissingDependency, install_command
+from bench.history.series import Point, Series
+from bench.stats.quantiles import median
+
+MIN_RUNS = 8
+"""Fewer do not tell noise from change."""
+SHORTEST = 2
+"""Runs on either side of a change: one slow run is none, two may be."""
+PENALTY = 9.0
+"""What a change must explain, in units of noise: `docs/history.md` has the false alarms that this gives."""
+FINEST = 0.002
+"""Noise taken for granted, relative to the level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`point` is the first run at the new level; levels are medians of the runs between changes."""
+
+    point: Point
+    before: float
+    after: float
+
+    @property
+    def ratio(self) -> float | None:
+        """`after / before`; None unless both are above zero."""
+        return self.after / self.before if self.before > 0 and self.after > 0 else None
+
+
+def changes(series: Series) -> tuple[Change, ...]:
+    """Changes in the order of time; none with fewer than `MIN_RUNS` runs. Raises `MissingDependency`."""
+    pelt = _pelt()
+    values = [point.median.value for point in series.points]
+    if len(values) < MIN_RUNS:
+        return ()
+    ends = pelt.fit(_in_units_of_noise(values)).predict(PENALTY)
+    borders = [0, *(int(end) for end in ends)]
+    levels = [median(values[start:end]) for start, end in pairwise(borders)]
+    return tuple(
+        Change(series.points[at], before, after)
+        for at, (before, after) in zip(borders[1:-1], pairwise(levels), strict=True)
+    )
+
+
+def _pelt() -> Any:
+    try:
+        from ruptures import Pelt
+    except ImportError as error:
+        raise MissingDependency(
+            f"Change points need ruptures, which is not installed. Install it with: {install_command('history')}"
+        ) from error
+    return Pelt(model="l1", min_size=SHORTEST, jump=1)
+
+
+def _in_units_of_noise(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    """The noise is that of the differences from run to run (median, as if normal), which few changes do not move."""
+    data = np.asarray(values, dtype=np.float64)
+    data = np.log(data) if (data > 0).all() else data / max(float(np.abs(data).max()), 1e-300)
+    noise = 1.4826 * float(np.median(np.abs(np.diff(data)))) / np.sqrt(2)
+    return np.asarray(data / max(noise, FINEST))

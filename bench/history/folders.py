@@ -1,0 +1,70 @@
+"""Run folders anywhere below a folder, in the order of their dates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.errors import RunError
+from bench.record.schema import Manifest
+from bench.record.store import MANIFEST, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run by its manifest; `name` is its path below the folder that was asked for."""
+
+    path: Path
+    name: str
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A folder, or a label of a run, that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+def run_folders(folder: Path) -> tuple[list[RunFolder], list[Skipped]]:
+    """What is there, and what cannot be used. Raises `RunError` if there is no such folder."""
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder. Name the one that your run folders lie in, such as reports.")
+    found: list[RunFolder] = []
+    skipped: list[Skipped] = []
+    seen: dict[tuple[str, str], str] = {}
+    for path in _with_manifest(folder):
+        name = str(path.relative_to(folder))
+        try:
+            manifest = read_manifest(path)
+            when = _date(manifest)
+        except RunError as error:
+            skipped.append(Skipped(name, str(error)))
+            continue
+        first = seen.setdefault((manifest.run, manifest.created), name)
+        if first == name:
+            found.append(RunFolder(path, name, when))
+        else:
+            skipped.append(Skipped(name, f"It is a copy of {first}."))
+    return sorted(found, key=lambda each: (each.when, each.name)), skipped
+
+
+def _with_manifest(folder: Path) -> Iterator[Path]:
+    """In the order of their names; links are not followed, and no run is looked for inside of one."""
+    for at, below, files in os.walk(folder):
+        if MANIFEST in files:
+            below.clear()
+            yield Path(at)
+        below.sort()
+
+
+def _date(manifest: Manifest) -> datetime:
+    try:
+        when = datetime.fromisoformat(manifest.created)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RunError(f"Its date '{manifest.created[:80]}' cannot be read.") from None

@@ -1,0 +1,47 @@
+"""What a folder of runs says over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.compare.comparison import asked_for
+from bench.errors import MissingDependency, RunError, UnknownName
+from bench.history.changes import Change, changes
+from bench.history.folders import Skipped, run_folders
+from bench.history.series import Series, read_series
+from bench.metrics.definitions import HEADLINE, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The series of one metric, and the changes in each (as many as there are series)."""
+
+    metric: Metric
+    series: tuple[Series, ...]
+    changes: tuple[tuple[Change, ...], ...]
+    skipped: tuple[Skipped, ...]
+    not_looked: str = ""
+    """Why no change points were looked for."""
+
+
+def history(folder: Path, metric: str = HEADLINE, label: str | None = None) -> History:
+    """The history of one metric of all labels below `folder`, or of one.
+
+    Raises `UnknownName` for an unknown metric or label, `RunError` if the folder holds no run with the metric.
+    """
+    known = asked_for(metric)
+    folders, unusable = run_folders(folder)
+    found, without = read_series(folders, known)
+    skipped = (*unusable, *without)
+    if not found:
+        why = "".join(f"\n  {each.name}: {each.reason}" for each in skipped)
+        raise RunError(f"No run below {folder} has a figure '{metric}'. `bench run` makes runs.{why}")
+    labels = {each.label for each in found}
+    if label is not None and label not in labels:
+        raise UnknownName("label", label, labels)
+    found = tuple(each for each in found if label in (None, each.label))
+    try:
+        return History(known, found, tuple(map(changes, found)), skipped)
+    except MissingDependency as error:
+        return History(known, found, ((),) * len(found), skipped, str(error))

@@ -1,0 +1,41 @@
+"""Whether a run goes on where another left off: the rules of `bench.compare` for one label over time, for a history."""
+
+from __future__ import annotations
+
+from bench.compare.comparable import over_time
+from bench.compare.labels import plan_of
+from bench.metrics.definitions import Metric
+from bench.record.store import Run
+
+
+def mismatches(base: Run, other: Run, label: str, known: Metric) -> tuple[str, ...]:
+    """Why one label of two runs must not be joined. Two rules are laid out for following the code:
+
+    an option that only one run knows came or went with the code; and of the definitions, the metric's own counts.
+    Since a history shows medians, not pairs, the clips must be the same too.
+    """
+    excused = set()
+    if _shared_options_match(base, other, label):
+        excused.add("options")
+    if _version(base, known) == _version(other, known):
+        excused.add("definitions")
+    found = [each.said for each in over_time(base, other, label) if each.rule not in excused]
+    return (*found, *_clips(base, other))
+
+
+def _shared_options_match(base: Run, other: Run, label: str) -> bool:
+    a, b = plan_of(base, label).options, plan_of(other, label).options
+    return all(a[name] == b[name] for name in a.keys() & b.keys())
+
+
+def _version(run: Run, known: Metric) -> int | None:
+    """Of the definition that the run's figures follow; stage metrics share that of all stages."""
+    name = f"stage.{known.name.rpartition('.')[2]}" if known.name.startswith("stage.") else known.name
+    return next((segment.metrics[name] for segment in run.segments if name in segment.metrics), None)
+
+
+def _clips(base: Run, other: Run) -> tuple[str, ...]:
+    a, b = ({(each.id, each.sha256, each.speech_end_ms) for each in run.manifest.utterances} for run in (base, other))
+    if a == b:
+        return ()
+    return (f"the clips differ ({len(a)} and {len(b)}, of which {len(a & b)} are the same)",)

@@ -1,0 +1,119 @@
+"""The medians of a history over time as SVG, drawn by matplotlib: a panel per machine, a colour per label."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from bench.history.changes import Change
+from bench.history.history import History
+from bench.history.series import Series
+from bench.summary.values import shown_unit
+from bench.text import clean_xml
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, GRID = "#5a6472", "#e1e4e9"
+SERIES = ("#a2491c", "#2b4fa8", "#1b7f6b", "#8a3f8f", "#7a6a00", "#4b5563")
+VARIABLES = {INK: "var(--ink-2)", GRID: "var(--line)"} | {
+    colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)
+}
+"""Each colour as the variable of a page that follows light and dark."""
+MARKS = ("o", "s", "^", "D", "v", "P")
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "history",
+    "font.size": 9,
+    "text.parse_math": False,
+    "figure.constrained_layout.use": True,
+}
+WIDTH_INCHES, PANEL_INCHES = 8.4, 2.9
+LONGEST_NAME = 80
+
+
+def history_svg(found: History) -> str:
+    """A document: medians with 95 % intervals, lines between runs that may be compared, changes with their ratio.
+
+    A dotted line stands where a label's runs are not joined to those before. The same bytes for the same history.
+    """
+    # matplotlib takes half a second to import, and only a plot needs it.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    machines = sorted({each.machine for each in found.series})
+    labels = sorted({each.label for each in found.series})
+    with rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of glyphs that a font lacks; the text is kept as text
+        figure = Figure(figsize=(WIDTH_INCHES, PANEL_INCHES * len(machines)))
+        figure.patch.set_visible(False)
+        panels = figure.subplots(len(machines), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, machine in zip(panels, machines, strict=True):
+            for each, moved in zip(found.series, found.changes, strict=True):
+                if each.machine == machine:
+                    _draw(axes, each, moved, labels.index(each.label))
+            _dress(axes, machine, f"{found.metric.title}, {shown_unit(found.metric)}")
+        target = io.StringIO()
+        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return target.getvalue()
+
+
+def inline(svg: str) -> str:
+    """The SVG element alone, in the colours of the page around it."""
+    element = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    element = re.sub(
+        r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', r'<svg role="img" aria-label="Medians over time" \1>', element
+    )
+    for colour, variable in VARIABLES.items():
+        element = element.replace(colour, variable)
+    return element
+
+
+def _day(when: datetime) -> float:
+    from matplotlib.dates import date2num
+
+    return float(date2num(when))  # type: ignore[no-untyped-call]
+
+
+def _draw(axes: Axes, each: Series, moved: tuple[Change, ...], number: int) -> None:
+    colour, mark = SERIES[number % len(SERIES)], MARKS[number % len(MARKS)]
+    days = [_day(point.when) for point in each.points]
+    values = [point.median.value for point in each.points]
+    named = each.label not in axes.get_legend_handles_labels()[1]
+    axes.plot(days, values, color=colour, marker=mark, markersize=4, linewidth=1.5, label=each.label if named else None)
+    for day, point in zip(days, each.points, strict=True):
+        if point.median.interval is not None:
+            span = [point.median.interval.low, point.median.interval.high]
+            axes.plot([day, day], span, color=colour, linewidth=1, alpha=0.5)
+    if each.apart:
+        axes.axvline(days[0], color=colour, linewidth=0.8, linestyle=":")
+    for change in moved:
+        day = _day(change.point.when)
+        axes.axvline(day, color=colour, linewidth=1, linestyle=(0, (6, 3)))
+        said = f"× {change.ratio:.2f}" if change.ratio is not None else "changed"
+        place = (day, 1.0)
+        axes.annotate(
+            said, place, (3, -9), xycoords=("data", "axes fraction"), textcoords="offset points", color=colour
+        )
+
+
+def _dress(axes: Axes, machine: str, title: str) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    named = clean_xml(machine).replace("\n", " ")[:LONGEST_NAME]
+    axes.set_title(named, loc="left", color=INK, fontsize=9)
+    axes.set_facecolor("none")
+    axes.set_ylim(min(0.0, axes.get_ylim()[0]), axes.get_ylim()[1])
+    axes.set_ylabel(title, color=INK)
+    places: Any = AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(places)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(places))  # type: ignore[no-untyped-call]
+    axes.grid(color=GRID, linewidth=0.7)
+    axes.tick_params(color=GRID, labelcolor=INK, length=0)
+    axes.xaxis.get_offset_text().set_color(INK)
+    axes.legend(frameon=False, labelcolor=INK, loc="lower right", bbox_to_anchor=(1, 1), ncols=6, borderpad=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,110 @@
+"""Runs in the order of time → series of points that may be compared, and why one series is not joined to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bench.errors import RunError
+from bench.history.folders import RunFolder, Skipped
+from bench.history.mismatches import mismatches
+from bench.metrics.definitions import Metric
+from bench.record.schema import LabelPlan
+from bench.record.store import Run, read_run
+from bench.stats.bootstrap import Estimate
+from bench.summary.figures import figure
+from bench.summary.microphone import invalid
+from bench.summary.values import measured_turns
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The median of one label in one run, in the metric's shown unit; `unanswered` measured turns have no value."""
+
+    run: str
+    folder: str
+    when: datetime
+    label: str
+    median: Estimate
+    unanswered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of one label that may be compared, in the order of time.
+
+    `apart` says what differs from the label's run before the first of them; empty for the first series of a label.
+    """
+
+    label: str
+    machine: str
+    points: tuple[Point, ...]
+    apart: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A series that further runs may join; only its last run is kept."""
+
+    machine: str
+    apart: tuple[str, ...]
+    last: Run
+    points: list[Point] = field(default_factory=list)
+
+
+def read_series(folders: Iterable[RunFolder], known: Metric) -> tuple[tuple[Series, ...], list[Skipped]]:
+    """All series of a metric by label and first date, from runs in the order of time, and what has no point."""
+    labels: dict[str, list[_Growing]] = {}
+    skipped: list[Skipped] = []
+    for folder in folders:
+        try:
+            run = read_run(folder.path)
+        except (RunError, OSError) as error:
+            skipped.append(Skipped(folder.name, str(error)))
+            continue
+        if reasons := invalid(run):
+            skipped.append(Skipped(folder.name, f"The run is invalid: {'; '.join(reasons)}."))
+            continue
+        for plan in run.manifest.labels:
+            point = _point(run, folder, plan.label, known)
+            if isinstance(point, Skipped):
+                skipped.append(point)
+            else:
+                _join(labels.setdefault(plan.label, []), run, plan, point, known)
+    found = [
+        Series(label, each.machine, tuple(each.points), each.apart)
+        for label in sorted(labels)
+        for each in labels[label]
+    ]
+    return tuple(found), skipped
+
+
+def _point(run: Run, folder: RunFolder, label: str, known: Metric) -> Point | Skipped:
+    found = figure(known, measured_turns(run, label))
+    if found.p50 is None:
+        return Skipped(folder.name, f"{label} has no {known.title} in {found.n_missing} measured turns.")
+    return Point(run.manifest.run, folder.name, folder.when, label, found.p50, found.n_missing)
+
+
+def _join(growing: list[_Growing], run: Run, plan: LabelPlan, point: Point, known: Metric) -> None:
+    """Put a point behind the latest series that it may be compared with, or begin another."""
+    latest = sorted(growing, key=lambda each: each.points[-1].when, reverse=True)
+    apart: list[tuple[str, ...]] = []
+    for each in latest:
+        reasons = mismatches(each.last, run, plan.label, known)
+        if not reasons:
+            each.last = run
+            each.points.append(point)
+            return
+        apart.append(reasons)
+    growing.append(_Growing(_machine(run, plan), apart[0] if apart else (), run, [point]))
+
+
+def _machine(run: Run, plan: LabelPlan) -> str:
+    """The GPU that a label ran on, or the processor and how many of its cores were usable."""
+    known = run.segments[0].environment if run.segments else {}
+    if plan.device.startswith("cuda"):
+        number = plan.device.partition(":")[2] or "0"
+        return str(known.get(f"gpu{number}") or "unknown GPU")
+    return f"{known.get('cpu') or 'unknown processor'}, {known.get('cores_usable') or '?'} cores"

@@ -1,0 +1,58 @@
+"""A history in sentences and cells, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bench.compare.words import amount
+from bench.history.changes import MIN_RUNS, Change
+from bench.history.history import History
+from bench.history.series import Point, Series
+from bench.report.words import estimated
+from bench.summary.contents import Unit
+from bench.summary.values import shown_unit
+
+HEADINGS = ("date", "run", "median [95 % CI]", "turns", "unanswered")
+
+
+def date(when: datetime) -> str:
+    """To the minute, UTC."""
+    return f"{when:%Y-%m-%d %H:%M}"
+
+
+def title(each: Series) -> str:
+    """What a series is of."""
+    return f"{each.label} on {each.machine}"
+
+
+def row(point: Point, unit: Unit) -> tuple[str, ...]:
+    """Cells under `HEADINGS`."""
+    return date(point.when), point.run, estimated(point.median, unit), str(point.median.n), str(point.unanswered)
+
+
+def said_of(found: History) -> list[str]:
+    """What there is to say: changes, then why series stand apart, then where no change was found or looked for."""
+    unit, both = shown_unit(found.metric), list(zip(found.series, found.changes, strict=True))
+    changed = [_changed(change, unit) for _, moved in both for change in moved]
+    apart = [_apart(each) for each in found.series if each.apart]
+    rest = [found.not_looked] if found.not_looked else [_unchanged(each) for each, moved in both if not moved]
+    return changed + apart + rest
+
+
+def _changed(change: Change, unit: Unit) -> str:
+    point, ratio = change.point, "" if change.ratio is None else f", ratio {change.ratio:.3f}"
+    levels = f"{amount(change.before, unit)} before, {amount(change.after, unit)} after"
+    return f"{point.label} changed with {point.run} ({date(point.when)}): {levels}{ratio}"
+
+
+def _unchanged(each: Series) -> str:
+    runs = len(each.points)
+    if runs < MIN_RUNS:
+        few = f"{runs} run{'' if runs == 1 else 's'} from {date(each.points[0].when)} on"
+        return f"{each.label}: {few}; change points need {MIN_RUNS}"
+    return f"{each.label}: no change in {runs} runs from {date(each.points[0].when)} on"
+
+
+def _apart(each: Series) -> str:
+    first = each.points[0]
+    return f"{each.label}: not joined to the runs before {first.run} ({date(first.when)}), for {'; '.join(each.apart)}"
