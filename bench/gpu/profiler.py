@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,20 +53,13 @@ class TorchProfiler:
 
     def start(self) -> None:
         """Begin a session that sees all threads; a pipeline's stages may run in any."""
-        torch = self._torch
         self._problem = ""
         try:
-            from torch._C._profiler import _ExperimentalConfig
-
-            activity = torch.profiler.ProfilerActivity
-            self._session = torch.profiler.profile(
-                activities=[activity.CPU, activity.CUDA],
-                experimental_config=_ExperimentalConfig(profile_all_threads=True),
-            )
+            self._session = self._new_session()
             self._session.start()
             self._settle()
         except Exception as error:  # without CUPTI, without permission, or with a profiler at work already
-            self._session, self._problem = None, reason(error)
+            self._give_up(error)
 
     def stop(self) -> GpuProfile:
         """End the session and read what it saw."""
@@ -82,6 +76,19 @@ class TorchProfiler:
         except Exception as error:
             return GpuProfile(problem=reason(error))
         return found if found.work else GpuProfile(problem="the profiler saw no work of the device (is CUPTI there?)")
+
+    def _new_session(self) -> Any:
+        from torch._C._profiler import _ExperimentalConfig
+
+        activity = self._torch.profiler.ProfilerActivity
+        every_thread = _ExperimentalConfig(profile_all_threads=True)
+        return self._torch.profiler.profile(activities=[activity.CPU, activity.CUDA], experimental_config=every_thread)
+
+    def _give_up(self, error: Exception) -> None:
+        session, self._session, self._problem = self._session, None, reason(error)
+        if session is not None:
+            with suppress(Exception):
+                session.stop()
 
     def _settle(self) -> None:
         """A session may drop its first records (pytorch#192021): let them be of work that nobody asks about."""

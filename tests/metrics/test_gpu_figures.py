@@ -56,7 +56,7 @@ def test_throttling_between_the_readings_is_seen_in_the_drivers_counters() -> No
 def test_strangers_on_the_gpu_are_flagged_only_where_they_were_seen() -> None:
     assert flags(foreign_processes=1) == ("gpu_shared",)
     assert flags(foreign_processes=0) == flags(foreign_processes=None) == ()
-    assert flags(foreign_processes=2, reasons=("hw_slowdown",)) == GPU_FLAGS
+    assert flags(foreign_processes=2, reasons=("hw_slowdown",)) == ("gpu_throttled", "gpu_shared")
     assert set(GPU_FLAGS) <= set(FLAGS), "recompute compares what FLAGS names"
 
 
@@ -72,7 +72,24 @@ def test_energy_is_a_difference_or_nothing() -> None:
     assert turn_figures(evidence(CARD)).figures["gpu_energy"] == 2.5
     for after in (replace(AFTER, energy_mj=None), replace(AFTER, energy_mj=999), None):
         assert "gpu_energy" not in turn_figures(evidence(replace(CARD, after=after))).figures
-    assert turn_figures(evidence(replace(CARD, before=None, after=None, problem="gone"))).flags == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "others"), [(0, 0, 0), (0, 2, 2), (2, None, 2), (0, None, None), (None, None, None)]
+)
+def test_that_nobody_else_was_there_must_be_known_of_both_readings(
+    before: int | None, after: int | None, others: int | None
+) -> None:
+    card = replace(
+        CARD, before=replace(BEFORE, foreign_processes=before), after=replace(AFTER, foreign_processes=after)
+    )
+    assert turn_figures(evidence(card)).figures.get("gpu_other_processes") == others
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_gpu_that_could_not_be_read_is_not_taken_for_one_that_ran_free(side: str) -> None:
+    lost = replace(CARD, problem="gone", **{side: None})
+    assert turn_figures(evidence(lost)).flags == ("gpu_unread",)
 
 
 def test_busy_time_is_the_union_of_a_stages_work_and_the_devices_is_not_their_sum() -> None:
@@ -86,6 +103,7 @@ def test_busy_time_is_the_union_of_a_stages_work_and_the_devices_is_not_their_su
     assert figures["stage.vocoder.busy"] == 200
     assert figures["gpu_busy"] == 310
     assert figures["gpu_busy_unassigned"] == 10
+    assert figures["gpu_lost_launches"] == 0
 
 
 def test_a_profile_that_failed_gives_no_figures() -> None:
