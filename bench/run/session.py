@@ -88,6 +88,7 @@ def resume(path: Path, progress: Progress) -> Path:
             "Bring the old one back, or begin a new run."
         )
     _refuse_endless(path, manifest, [utterance.id for utterance in corpus.utterances])
+    _refuse_deaf(path, manifest.audible)
     with RunWriter.resume(path) as writer:
         before = read_run(path)
         _run(manifest, writer, corpus, before.turns, len(before.segments), progress)
@@ -107,6 +108,17 @@ def _refuse_endless(path: Path, manifest: Manifest, clips: Sequence[str]) -> Non
             )
     if rule is not None and (rule.clip not in clips or rule.most > BOUNDS["warmup"][1]):
         raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
+
+
+def _refuse_deaf(path: Path, audible: Audible) -> None:
+    """Raises `RunError` for a detector that nobody can have asked for: no level may be computed from it."""
+    for name, number in (("audible_dbfs", audible.dbfs), ("audible_ms", audible.sustained_ms)):
+        least, most = BOUNDS[name]
+        if not least <= number <= most:
+            raise RunError(
+                f"{path} hears a reply by {name} {number:g}; from {least:g} to {most:g} can be asked for. "
+                "The run folder is damaged."
+            )
 
 
 def _run(

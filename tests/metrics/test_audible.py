@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 from command import here
-from made import virtual_run
+from made import utterances, virtual_run
 
 from bench.compare.comparable import differences
+from bench.corpus.utterance import Corpus
 from bench.errors import UsageError
 from bench.metrics.audible import audible_onset_ns, reply_levels
 from bench.options import BOUNDS, Options, gather, parse_pipeline
 from bench.recompute import recompute
 from bench.record.schema import AUDIBLE, Audible, Evidence, Manifest
 from bench.record.store import Run, read_run
+from bench.run import session
 
 MS = 1_000_000
 LOUD, FAINT, QUIET = 0.1, 10 ** (-50 / 20), 10 ** (-70 / 20)
@@ -108,6 +110,21 @@ def test_a_run_from_before_the_choice_was_heard_as_usual(runs: dict[Audible, Pat
     del manifest["audible"]
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert read_run(tmp_path).manifest.audible == AUDIBLE
+
+
+@pytest.mark.parametrize("damage", [{"dbfs": 1e18}, {"sustained_ms": 0}])
+def test_a_damaged_choice_is_refused_when_a_run_is_to_go_on(
+    runs: dict[Audible, Path], tmp_path: Path, damage: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("manifest.json", "segments.jsonl", "turns.jsonl", "traces.jsonl"):
+        (tmp_path / name).write_bytes((runs[AUDIBLE] / name).read_bytes())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["audible"].update(damage)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    corpus = Corpus("made", "made", utterances(3), manifest["corpus_sha256"])
+    monkeypatch.setattr(session, "load_corpus", lambda *_, **__: corpus)
+    done = here("run", "--resume", tmp_path)
+    assert done.returncode == 3 and "The run folder is damaged" in done.stderr and "audible_" in done.stderr
 
 
 def test_runs_that_heard_differently_are_not_compared(runs: dict[Audible, Path]) -> None:
