@@ -71,7 +71,7 @@ def _run_facts(run: Run) -> Facts:
 def _turns(run: Run) -> str:
     manifest, rule = run.manifest, run.manifest.settling
     idle = f", and {manifest.idle_turns} after {manifest.idle_s:g} s with nothing to do" if manifest.idle_s else ""
-    if rule is None:
+    if not rule:
         return f"{manifest.turns} measured after {manifest.warmup} to warm up{idle}"
     return (
         f"{manifest.turns} measured{idle}, after warming up on {rule.clip} until, of the last {rule.window} first "
