@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bench.commands import baseline
+from bench.commands.compare import compare
 from bench.commands.gate import gate
 from bench.errors import BenchError
 
@@ -163,27 +164,7 @@ def show(
         _show(_console(stderr=False), found, summary)
 
 
-@app.command(short_help="Compare labels, or two runs.")
-def compare(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    other: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A second run, for the same labels.")] = None,
-    metric: Annotated[str, typer.Option(help="Which metric.")] = "first_packet_latency",
-) -> None:
-    """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs."""
-    from bench.compare.between import compare_same_labels
-    from bench.compare.comparable import require_valid
-    from bench.compare.within import compare_all
-    from bench.record.store import read_run
-
-    first = read_run(path)
-    if other is None:
-        require_valid(first)
-    found = compare_all(first, metric) if other is None else compare_same_labels(first, read_run(other), metric)
-    if not found:
-        raise BenchError(f"{path} has one label only: there is nothing to compare. Give a second run.")
-    _print_comparisons(_console(stderr=False), found)
-
-
+app.command(short_help="Compare labels, or two runs.")(compare)
 app.command("gate", short_help="Fail when answers come later than before.")(gate)
 app.add_typer(baseline.app, name="baseline", short_help="Keep runs to hold later ones against.")
 

@@ -79,8 +79,8 @@ def block_of(key: Key) -> str:
     return f"{key[1]}/{key[2]}"
 
 
-def why_lost(names: Sequence[str], values: Sequence[float | str]) -> str:
-    """Which labels have no value, and why."""
+def why_lost(names: Sequence[str], values: Sequence[object]) -> str:
+    """Which labels have no value, and why: of those, `values` holds the reason in place of the value."""
     return ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True) if isinstance(value, str))
 
 

@@ -22,9 +22,9 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
 
     `percentiles` (of `p90 p95 p99`) of the first packet are shown where the turns carry them.
     """
-    table = _table(f"{summary.run}: medians [95 % CI], {summary.corpus}, input {summary.input}")
+    table = plain_table(f"{summary.run}: medians [95 % CI], {summary.corpus}, input {summary.input}")
     for heading in ("label", "n", *COLUMNS.values(), *percentiles, "not answered"):
-        _add_column(table, heading, is_number=heading not in ("label", "not answered"))
+        add_column(table, heading, is_number=heading not in ("label", "not answered"))
     for label in summary.labels:
         table.add_row(*(Text(cell) for cell in _cells(label, percentiles)))
     dummies = [label.label for label in summary.labels if label.dummy]
@@ -45,9 +45,9 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """One row per comparison: difference and ratio with their intervals, and the pairs they rest on."""
-    table = _table("differences, medians of pairs [95 % CI]")
+    table = plain_table("differences, medians of pairs [95 % CI]")
     for heading in ("metric", "of", "difference", "ratio", "pairs", "lost"):
-        _add_column(table, heading, is_number=heading in ("difference", "ratio", "pairs"))
+        add_column(table, heading, is_number=heading in ("difference", "ratio", "pairs"))
     for each in comparisons:
         lost = ", ".join(f"{n} ({reason})" for reason, n in each.lost.items()) or "none"
         difference, ratio = estimated(each.difference, each.unit), estimated(each.ratio, "ratio")
@@ -56,13 +56,14 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """A table without columns yet, in the style of all."""
     table = Table(title=Text(title), title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding = True
     return table
 
 
-def _add_column(table: Table, heading: str, *, is_number: bool) -> None:
+def add_column(table: Table, heading: str, *, is_number: bool) -> None:
     """Words may be broken in a narrow terminal, numbers not."""
     table.add_column(Text(heading), justify="right" if is_number else "left", no_wrap=is_number)
 

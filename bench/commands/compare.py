@@ -1,0 +1,76 @@
+"""`bench compare`: labels of one run, or of two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.compare.findings import Report
+
+
+def compare(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    other: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A second run, for the same labels.")] = None,
+    metric: Annotated[str, typer.Option(help="Which metric comes first.")] = "first_packet_latency",
+    labels: Annotated[str, typer.Option(metavar="BASE,OTHER", help="These two only; of two runs, one of either.")] = "",
+    ladder: Annotated[str, typer.Option(metavar="A,B,...", help="Steps in this order. [all labels]")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every metric, not only the main ones.")] = False,
+    allow: Annotated[str, typer.Option(metavar="RULE,...", help="Overlook that these do not match.")] = "",
+    band: Annotated[str, typer.Option(help="What two runs of the same code differ by here, such as 2%.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="All of it, as documented in docs/compare.md.")] = False,
+) -> None:
+    """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs, clip by clip."""
+    from bench.compare.findings import Question, of_labels, of_runs
+    from bench.record.store import read_run
+
+    question = Question(metric, _names(labels), _names(ladder), every, _names(allow), _share(band))
+    first = read_run(path)
+    report = of_labels(first, question) if other is None else of_runs(first, read_run(other), question)
+    if json:
+        from json import dumps
+
+        from bench.export.comparison_json import comparison_json
+
+        typer.echo(dumps(comparison_json(report), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _print(report)
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+
+    from bench.compare.words import sentence
+    from bench.report.differences import contributions_table, ladder_table
+    from bench.report.terminal import comparison_table
+
+    console = Console(highlight=False)
+    for found in report.findings:
+        console.print(sentence(found.headline), markup=False, soft_wrap=True)
+    console.print()
+    console.print(comparison_table([each for found in report.findings for each in found.metrics]))
+    for found in report.findings:
+        console.print(contributions_table(found.contributions))
+    if report.ladder is not None:
+        console.print(ladder_table(report.ladder))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _share(text: str) -> float | None:
+    """`2%` is 0.02. Raises `UsageError` for anything that is no share from 0 on."""
+    from bench.errors import UsageError
+
+    if not text:
+        return None
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UsageError(f"--band {text}: expected a share from 0 to 100 %, such as 2% or 0.02.")
+    return share

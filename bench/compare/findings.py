@@ -1,0 +1,132 @@
+"""Everything a comparison says: every metric, what each role contributes, and the ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from bench.compare import between, within
+from bench.compare.comparable import refuse, side_by_side
+from bench.compare.comparison import Comparison
+from bench.compare.ladder import Ladder, ladder
+from bench.compare.pairs import asked_together
+from bench.compare.roles import Contributions, contributions_between, contributions_within
+from bench.errors import UsageError
+from bench.metrics.definitions import HEADLINE
+from bench.record.store import Run
+from bench.summary.figures import metric_names
+from bench.summary.values import measured_turns
+
+MAIN = (
+    HEADLINE,
+    "response_latency",
+    "gapless_first_audio",
+    "endpointing_delay",
+    "asr_final_latency",
+    "llm_first_token_latency",
+    "llm_ttft",
+    "generation_duration",
+    "reply_audio",
+    "rtf_e2e",
+    "transcript_wer",
+)
+"""Metrics that are shown if not all are asked for, as far as both sides have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """One label against another: on the headline (or the metric asked for), then on every metric that both have."""
+
+    headline: Comparison
+    metrics: tuple[Comparison, ...]
+    contributions: Contributions
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `bench compare` says."""
+
+    findings: tuple[Findings, ...]
+    ladder: Ladder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one run, or of two."""
+
+    metric: str = HEADLINE
+    labels: tuple[str, ...] = ()
+    """Two labels, if not all against the first; of two runs, one of either."""
+    ladder: tuple[str, ...] = ()
+    """Labels in the order of the ladder; those of the run, if none are named."""
+    every_metric: bool = False
+    allowed: Collection[str] = ()
+    band: float | None = None
+
+
+def of_labels(run: Run, question: Question) -> Report:
+    """Labels of one run: all against the first, or the two that were asked for.
+
+    Raises `UsageError` if there is nothing to compare, `NotComparable` if the run is invalid and that is not allowed,
+    `UnknownName` for a label, metric or rule.
+    """
+    labels = [plan.label for plan in run.manifest.labels]
+    chosen = _pairs_of_labels(run, question, labels)
+    steps = question.ladder or (tuple(labels) if not question.labels and len(labels) > 2 else ())
+    return Report(
+        tuple(_of_pair(run, pair, question) for pair in chosen),
+        ladder(run, steps, question.metric) if steps else None,
+    )
+
+
+def of_runs(base: Run, other: Run, question: Question) -> Report:
+    """Every label that two runs share, or one of either.
+
+    Raises `UsageError` for a ladder, otherwise as `between.compare_metrics`.
+    """
+    if question.ladder:
+        raise UsageError("A ladder needs pairs, which only labels of one run have. Leave out --ladder, or one run.")
+    chosen = [(label, label) for label in between.common_labels(base, other)] if not question.labels else []
+    chosen += [_two(question.labels)] if question.labels else []
+    return Report(tuple(_of_runs(base, other, pair, question) for pair in chosen))
+
+
+def _pairs_of_labels(run: Run, question: Question, labels: Sequence[str]) -> list[tuple[str, str]]:
+    if question.labels:
+        return [_two(question.labels)]
+    if len(labels) < 2:
+        raise UsageError(f"{run.path} has one label only: there is nothing to compare. Give a second run.")
+    return [(labels[0], label) for label in labels[1:]]
+
+
+def _two(labels: Sequence[str]) -> tuple[str, str]:
+    if len(labels) != 2:
+        raise UsageError(f"--labels takes two labels, BASE,OTHER, not '{','.join(labels)}'.")
+    return labels[0], labels[1]
+
+
+def _of_pair(run: Run, labels: tuple[str, str], question: Question) -> Findings:
+    mismatches = side_by_side((run, labels[0]), (run, labels[1]))
+    overlooked = refuse(mismatches, question.allowed, f"Labels of '{run.manifest.run}'")
+    together = asked_together(run, labels)
+    names = _metrics([(run, label) for label in labels], question)
+    found = [replace(each, overlooked=overlooked) for each in within.compare_metrics(run, together, labels, names)]
+    return Findings(found[0], _with_pairs(found), contributions_within(run, labels, together))
+
+
+def _of_runs(base: Run, other: Run, labels: tuple[str, str], question: Question) -> Findings:
+    names = _metrics([(base, labels[0]), (other, labels[1])], question)
+    found = between.compare_metrics(base, other, labels, names, allowed=question.allowed, band=question.band)
+    return Findings(found[0], _with_pairs(found), contributions_between(base, other, labels))
+
+
+def _metrics(sides: Sequence[tuple[Run, str]], question: Question) -> list[str]:
+    """The metric asked for, then those that both sides have."""
+    there = [metric_names(measured_turns(run, label)) for run, label in sides]
+    both = [name for name in there[0] if name in there[1] and (question.every_metric or name in MAIN)]
+    return [question.metric, *(name for name in both if name != question.metric)]
+
+
+def _with_pairs(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The first in any case; others only if there was a pair."""
+    return tuple(each for place, each in enumerate(found) if place == 0 or each.pairs)

@@ -1,0 +1,115 @@
+"""Several labels in an order, each with one thing changed: what every step brings, and what they bring together.
+
+Steps are means of the differences between neighbours, over those pairs in which every label answered. Means, because
+they add up to the whole; medians do not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bench.compare.comparison import asked_for
+from bench.compare.labels import any_dummy, plan_of
+from bench.compare.pairs import asked_together, block_of, value_of, why_lost
+from bench.errors import UsageError
+from bench.metrics.definitions import HEADLINE
+from bench.record.schema import LabelPlan
+from bench.record.store import Run
+from bench.stats.bootstrap import Estimate
+from bench.stats.paired import paired_difference
+from bench.summary.contents import Unit
+from bench.summary.values import shown_unit
+
+SETTINGS = ("pipeline", "device", "dtype")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one label to the next: the mean of the paired differences `other - base`."""
+
+    base: str
+    other: str
+    changed: str
+    """What the two labels have different: `mode sequential → overlapped`."""
+    difference: Estimate
+    share: float | None
+    """Of the whole; None where the whole may be nothing, since the interval of its difference holds zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The steps in their order; their differences add up to that of `whole`, the last label against the first."""
+
+    metric: str
+    title: str
+    unit: Unit
+    labels: tuple[str, ...]
+    steps: tuple[Step, ...]
+    """Empty where no pair has all labels."""
+    whole: Estimate | None
+    lost: dict[str, int]
+    """Turns asked together of which not every label has the figure, by reason."""
+    dummy: bool
+
+
+def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
+    """The ladder through these labels of a run, on one metric.
+
+    Raises `UsageError` for fewer than two labels or one that stands twice, `UnknownName` for an unknown label or
+    metric.
+    """
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise UsageError(f"A ladder needs two labels or more, each once, not '{','.join(labels)}': --ladder A,B,C.")
+    known = asked_for(metric)
+    plans = [plan_of(run, label) for label in labels]
+    rows, clips, blocks, lost = [], [], [], Counter[str]()
+    for key, turns in asked_together(run, labels).items():
+        values = [value_of(each, known) for each in turns]
+        row = [value for value in values if not isinstance(value, str)]
+        if len(row) < len(labels):
+            lost[why_lost(labels, values)] += 1
+            continue
+        rows.append(row)
+        clips.append(key[0])
+        blocks.append(block_of(key))
+    columns = list(zip(*rows, strict=True))
+
+    def difference(first: int, last: int) -> Estimate:
+        return paired_difference(columns[first], columns[last], clips, statistic="mean", blocks=blocks)
+
+    whole = difference(0, -1) if rows else None
+    found = [difference(place, place + 1) for place in range(len(labels) - 1)] if rows else []
+    steps = [
+        Step(a.label, b.label, _changed(a, b), each, _share(each, whole))
+        for (a, b), each in zip(pairwise(plans), found, strict=bool(rows))
+    ]
+    return Ladder(
+        metric=known.name,
+        title=known.title,
+        unit=shown_unit(known),
+        labels=tuple(labels),
+        steps=tuple(steps),
+        whole=whole,
+        lost=dict(sorted(lost.items())),
+        dummy=any_dummy([(run, label) for label in labels]),
+    )
+
+
+def _share(step: Estimate, whole: Estimate | None) -> float | None:
+    if whole is None or whole.interval is None or whole.interval.contains(0.0):
+        return None
+    return step.value / whole.value
+
+
+def _changed(a: LabelPlan, b: LabelPlan) -> str:
+    said = [
+        f"{name} {getattr(a, name)} → {getattr(b, name)}" for name in SETTINGS if getattr(a, name) != getattr(b, name)
+    ]
+    if a.pipeline == b.pipeline:
+        names = sorted(a.options.keys() | b.options.keys())
+        changed = [name for name in names if a.options.get(name) != b.options.get(name)]
+        said += [f"{name} {a.options.get(name)} → {b.options.get(name)}" for name in changed]
+    return ", ".join(said) or "nothing"

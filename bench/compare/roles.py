@@ -1,0 +1,120 @@
+"""What each role contributes to the mean difference of the first packet, from critical paths laid side by side.
+
+Means, because they add up: of every pair the roles' differences are exactly the difference of its latencies.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.compare.labels import plan_of
+from bench.compare.pairs import Together, block_of, value_of, why_lost
+from bench.metrics.definitions import HEADLINE, metric
+from bench.record.schema import LabelPlan, Turn
+from bench.record.store import Run
+from bench.stats.bootstrap import Estimate, estimate
+from bench.summary.path import ROLES
+from bench.summary.values import NS_PER_MS, measured_turns
+
+ByRole = Mapping[str, float]
+"""Time on the critical path by role, ns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """Mean difference `other - base` of the first packet over all pairs that have a critical path on both sides, ms.
+
+    The values of `roles` add up to that of `total`; the role of what no stage accounts for is empty.
+    """
+
+    base: str
+    other: str
+    pairs: int
+    total: Estimate | None
+    """None without pairs."""
+    roles: dict[str, Estimate]
+    lost: dict[str, int]
+    """Pairs that could not be made, by reason."""
+
+
+def contributions_within(run: Run, labels: tuple[str, str], together: Together) -> Contributions:
+    """Of two labels of one run whose turns were asked together, turn by turn."""
+    plans = [plan_of(run, label) for label in labels]
+    sides: tuple[list[ByRole], list[ByRole]] = ([], [])
+    clips, blocks, lost = [], [], Counter[str]()
+    for key, turns in together.items():
+        values = [_path_of(each) for each in turns]
+        before, after = values
+        if isinstance(before, str) or isinstance(after, str):
+            lost[why_lost(labels, values)] += 1
+            continue
+        for side, turn, plan in zip(sides, (before, after), plans, strict=True):
+            side.append(_by_role(turn, plan))
+        clips.append(key[0])
+        blocks.append(block_of(key))
+    return _contributions(labels, sides, clips, blocks, lost)
+
+
+def contributions_between(base: Run, other: Run, labels: tuple[str, str]) -> Contributions:
+    """Of a label of one run and one of another, clip by clip: a clip's path is the mean of its turns' paths."""
+    found = [_by_clip(run, label) for run, label in ((base, labels[0]), (other, labels[1]))]
+    common = sorted(found[0].keys() & found[1].keys())
+    names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")
+    sides = ([found[0][clip] for clip in common], [found[1][clip] for clip in common])
+    lost = Counter({f"no path of {name}": len(found[1 - side].keys() - found[side]) for side, name in enumerate(names)})
+    return _contributions(names, sides, common, None, +lost)
+
+
+def _contributions(
+    names: tuple[str, str],
+    sides: tuple[Sequence[ByRole], Sequence[ByRole]],
+    clips: Sequence[str],
+    blocks: Sequence[str] | None,
+    lost: Mapping[str, int],
+) -> Contributions:
+    if not clips:
+        return Contributions(*names, 0, None, {}, dict(sorted(lost.items())))
+    present = {role for side in sides for each in side for role in each}
+
+    def difference(roles: Sequence[str]) -> Estimate:
+        changes = [sum(b.get(role, 0) - a.get(role, 0) for role in roles) for a, b in zip(*sides, strict=True)]
+        found = estimate([ns / NS_PER_MS for ns in changes], clips, "mean", blocks=blocks)
+        return replace(found, value=sum(changes) / (len(changes) * NS_PER_MS))
+
+    return Contributions(
+        *names,
+        pairs=len(clips),
+        total=difference(ROLES),
+        roles={role: difference([role]) for role in ROLES if role in present},
+        lost=dict(sorted(lost.items())),
+    )
+
+
+def _path_of(turns: Sequence[Turn]) -> Turn | str:
+    """The one turn there should be, with its path, or why there is none."""
+    value = value_of(turns, metric(HEADLINE))
+    if isinstance(value, str):
+        return value
+    return turns[0] if turns[0].path else "no critical path"
+
+
+def _by_role(turn: Turn, plan: LabelPlan) -> dict[str, int]:
+    roles = {stage.id: stage.role for stage in plan.stages}
+    found: Counter[str] = Counter()
+    for part in turn.path:
+        found[roles.get(part.stage, "")] += part.ns
+    return dict(found)
+
+
+def _by_clip(run: Run, label: str) -> dict[str, ByRole]:
+    plan = plan_of(run, label)
+    turns: dict[str, list[dict[str, int]]] = defaultdict(list)
+    for turn in measured_turns(run, label):
+        if not isinstance(_path_of([turn]), str):
+            turns[turn.utterance].append(_by_role(turn, plan))
+    return {
+        clip: {role: sum(each.get(role, 0) for each in found) / len(found) for role in ROLES}
+        for clip, found in turns.items()
+    }
