@@ -12,7 +12,7 @@ from bench.corpus.load import find_source, load_corpus
 from bench.corpus.speech_end import estimate_speech_end_ms
 from bench.corpus.utterance import Utterance
 from bench.errors import UsageError
-from pipelines.corpora.second_detectors import second_detector
+from pipelines.corpora.second_detectors import Finder, second_detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,7 @@ def check(source: str, limit_ms: float) -> Checked:
         raise UsageError(f"--limit-ms {limit_ms}: give milliseconds.")
     name, path = find_source(source)
     second, find = second_detector()
-    clips = tuple(
-        _checked(one, {LEVEL: estimate_speech_end_ms(one.samples), second: find(one.samples)})
-        for one in load_corpus(source).utterances
-    )
+    clips = tuple(_checked(one, second, find) for one in load_corpus(source).utterances)
     stored, problem = "", ""
     try:
         stored = str(write_estimates(path, (EndEstimates(clip.id, clip.sha256, clip.ends_ms) for clip in clips)))
@@ -71,9 +68,9 @@ def check(source: str, limit_ms: float) -> Checked:
     return Checked(name, limit_ms, (LEVEL, second), clips, stored, problem)
 
 
-def _checked(one: Utterance, ends_ms: dict[str, float | None]) -> CheckedEnd:
-    rounded = {name: None if end is None else round(end, 3) for name, end in ends_ms.items()}
-    return CheckedEnd(one.id, one.sha256, one.speech_end_ms, one.speech_end_source, rounded)
+def _checked(one: Utterance, second: str, find: Finder) -> CheckedEnd:
+    ends_ms = {LEVEL: estimate_speech_end_ms(one.samples), second: find(one.samples)}
+    return CheckedEnd(one.id, one.sha256, one.speech_end_ms, one.speech_end_source, ends_ms)
 
 
 def lines(checked: Checked) -> Iterator[str]:
