@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 
+from bench.compare.comparable import require_valid
 from bench.export.scores import scores
 from bench.record.store import Run
 from bench.summary.summarise import summarise
 
 
 def bencher(run: Run) -> str:
-    """Measures are `METRIC_STATISTIC_ms`; bounds are the median's 95 % interval. Raises `RunError` as `summarise`."""
+    """Measures are `METRIC_STATISTIC_ms`; bounds are the median's 95 % interval.
+
+    Raises `InvalidRun` for a run that must not be compared, `RunError` as `summarise` does.
+    """
+    require_valid(run)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for score in scores(summarise(run)):
         metric = {"value": score.value}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from bench.compare.comparable import require_valid
 from bench.export.scores import Score, scores
 from bench.record.store import Run
 from bench.summary.contents import Summary
@@ -11,7 +12,11 @@ from bench.summary.summarise import summarise
 
 
 def github_action_benchmark(run: Run) -> str:
-    """One entry per label, metric and statistic. Raises `RunError` as `summarise` does."""
+    """One entry per label, metric and statistic.
+
+    Raises `InvalidRun` for a run that must not be compared, `RunError` as `summarise` does.
+    """
+    require_valid(run)
     summary = summarise(run)
     return json.dumps([_entry(score, summary) for score in scores(summary)], indent=1, allow_nan=False) + "\n"
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from bench.metrics.definitions import HEADLINE
 from bench.record.schema import Outcome, Turn
 from bench.record.store import Run
-from bench.summary.contents import OUTCOMES, LabelSummary
+from bench.summary.contents import OUTCOMES, LabelSummary, Summary
 from bench.summary.summarise import summarise
 from bench.summary.values import measured_turns
 from bench.text import clean_xml
@@ -64,8 +64,9 @@ def junit_xml(suite: str, cases: Sequence[Case]) -> str:
 
 
 def junit(run: Run) -> str:
-    """Per label one case for every outcome, and one for whether all turns were asked. Raises as `summarise` does."""
-    cases = [case for label in summarise(run).labels for case in _cases(run, label)]
+    """Whether the run is valid; per label every outcome, and whether all turns were asked. Raises as `summarise`."""
+    summary = summarise(run)
+    cases = [_valid(summary), *(case for label in summary.labels for case in _cases(run, label))]
     return junit_xml(run.manifest.run, cases)
 
 
@@ -77,6 +78,12 @@ def _add(suite: ElementTree.Element, case: Case) -> None:
     if case.ending != "passed":
         why = ElementTree.SubElement(element, case.ending, {"message": clean_xml(case.message)})
         why.text = clean_xml(case.details or case.message)
+
+
+def _valid(summary: Summary) -> Case:
+    if not summary.invalid:
+        return Case(summary.run, "valid")
+    return Case(summary.run, "valid", "error", f"the run is invalid: {'; '.join(summary.invalid)}")
 
 
 def _cases(run: Run, label: LabelSummary) -> list[Case]:

@@ -66,6 +66,7 @@ def openmetrics(run: Run) -> str:
 def _run(summary: Summary) -> Sample:
     said = {"run": summary.run, "created": summary.created, "corpus": summary.corpus}
     said |= {"corpus_sha256": summary.corpus_sha256, "input": summary.input, "t0": summary.t0}
+    said |= {"valid": "false" if summary.invalid else "true"}
     return Sample(RUN, said, 1)
 
 

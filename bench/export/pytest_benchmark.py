@@ -16,6 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from bench.compare.comparable import require_valid
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
 from bench.summary.contents import Figure, LabelSummary
@@ -29,7 +30,11 @@ WRITTEN_AS = "5.3.1"
 
 
 def pytest_benchmark(run: Run, test: str = TEST) -> str:
-    """The JSON; `test` is the node id of the test that it stands for. Raises `RunError` as `summarise` does."""
+    """The JSON; `test` is the node id of the test that it stands for.
+
+    Raises `InvalidRun` for a run that must not be compared, `RunError` as `summarise` does.
+    """
+    require_valid(run)
     times = first_packets_s(run)
     labels = [label for label in summarise(run).labels if label.label in times]
     said = {

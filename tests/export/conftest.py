@@ -18,6 +18,12 @@ def run() -> Run:
 
 
 @pytest.fixture(scope="session")
+def invalid() -> Run:
+    """Its microphone was late in every turn."""
+    return made_run({"a": [100.0] * 8, "b": [200.0] * 8}, late=True)
+
+
+@pytest.fixture(scope="session")
 def hostile() -> Run:
     """Every text that is free to be anything is."""
     return made_run(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.metrics.definitions import versions
+from bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
 from bench.pipeline import Stage, Weights
 from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, PathPart, Segment, Turn, UtteranceFacts
 from bench.record.store import Run, RunWriter
@@ -31,10 +32,14 @@ def made_run(
     device: str = "cpu",
     reason: str = "",
     clip: str = "clip",
+    late: bool = False,
     path: Path = Path("somewhere"),
     **manifest: object,
 ) -> Run:
-    """A run of the given figures; a third of every first packet is `asr`, the rest `tts`."""
+    """A run of the given figures; a third of every first packet is `asr`, the rest `tts`.
+
+    `late`: the microphone was, in every turn, so that the run is invalid.
+    """
     plans = tuple(LabelPlan(label, "scripted", device, "float32", dict(options or {}), STAGES) for label in values)
     weights = Weights("llm", origin, f"{origin} weights")  # type: ignore[arg-type]
     facts = tuple(LabelFacts(label, 5 * MS, 1, (weights,) if origin else ()) for label in values)
@@ -54,7 +59,7 @@ def made_run(
         path,
         _manifest(name, created, plans, max(map(len, values.values())), clip, manifest),
         (Segment(0, created, 0, 0, {**known, **(environment or {})}, {}, facts, versions()),),
-        tuple(_numbered(turns)),
+        tuple(_late(turn) if late else turn for turn in _numbered(turns)),
     )
 
 
@@ -76,6 +81,12 @@ def _turn(label: str, clip: str, block: int, value: float | Outcome, reason: str
     figures = {"first_packet_latency": first, "response_latency": first + 10 * MS, "stage.asr.host": asr, "packets": 3}
     path = (PathPart("asr", "host", asr), PathPart("tts", "host", first - asr))
     return Turn(0, 0, block, "measured", label, clip, "answered", figures, path, 0, {}, 0, 0, 0, (), reason)
+
+
+def _late(turn: Turn) -> Turn:
+    lateness = (*(0,) * len(EDGES_MS), 1)
+    figures = {**turn.figures, "late_frames": 1}
+    return replace(turn, flags=(LATE_MICROPHONE,), lateness=lateness, figures=figures)
 
 
 def _numbered(turns: Sequence[Turn]) -> list[Turn]:

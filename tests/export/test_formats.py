@@ -1,0 +1,77 @@
+"""What holds for every form of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command import here
+from made_runs import made_run, written_run
+
+from bench.errors import InvalidRun, RunError, UnknownName
+from bench.export.formats import FORMATS, exported, write_export
+from bench.record.store import Run
+
+COMPARED = {"pytest-benchmark", "github-action-benchmark", "bencher"}
+"""Forms whose readers compare figures, and ask nothing else."""
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_run_gives_the_same_bytes(form: str, run: Run) -> None:
+    pytest.importorskip("pyarrow")
+    assert exported(run, form) == exported(run, form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_run_without_any_turn_is_written_too(form: str) -> None:
+    pytest.importorskip("pyarrow")
+    assert exported(made_run({"a": []}), form) is not None
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_invalid_run_is_not_passed_on_as_if_it_were_valid(form: str, invalid: Run) -> None:
+    pytest.importorskip("pyarrow")
+    if form in COMPARED:
+        with pytest.raises(InvalidRun, match="the microphone was late"):
+            exported(invalid, form)
+        return
+    said = exported(invalid, form)
+    marks = {
+        "csv": "late_microphone",
+        "json": '"valid": false',
+        "markdown": "This run is invalid: its figures must not be believed",
+        "junit": 'name="valid">\n      <error message="the run is invalid: the microphone was late',
+        "openmetrics": 'valid="false"',
+    }
+    assert isinstance(said, bytes) or marks[form] in said
+
+
+def test_an_unknown_form_is_named(run: Run) -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'junit'"):
+        exported(run, "junt")
+
+
+def test_a_file_that_cannot_be_written_is_explained(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="Cannot write"):
+        write_export(run, "json", tmp_path / "file" / "turns.json")
+
+
+def test_the_command_prints_text_and_writes_files(tmp_path: Path) -> None:
+    folder = written_run(tmp_path / "run", {"a": [100.0, 200.0]})
+    printed = here("export", folder)
+    assert printed.stdout.startswith("turn,segment,block,phase,label,")
+    written = here("export", folder, "--format", "json", "--out", tmp_path / "made" / "run.json")
+    assert written.returncode == 0, written.stderr
+    told = json.loads((tmp_path / "made" / "run.json").read_text("utf-8"))
+    assert told == json.loads(here("show", folder, "--json").stdout)
+
+
+def test_what_is_no_text_needs_a_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    folder = written_run(tmp_path / "run", {"a": [100.0]})
+    refused = here("export", folder, "--format", "parquet")
+    assert refused.returncode == 2
+    assert "name a file to write with --out" in refused.stderr
+    assert refused.stdout == ""
