@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from bench.metrics.stretches import covered_ns
 from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
 
 Kind = Literal["host", "gpu", "queued", "launch", "unattributed"]
@@ -88,24 +89,11 @@ def hidden(trace: TurnTrace, t0_ns: int, path: Iterable[Part]) -> dict[str, int]
     result = {}
     for stage, stretches in worked.items():
         stretches = [(max(start, t0_ns), min(end, until_ns)) for start, end in stretches]
-        total = _covered(stretches)
-        off_path = _covered(stretches + owned[stage]) - _covered(owned[stage])
+        total = covered_ns(stretches)
+        off_path = covered_ns(stretches + owned[stage]) - covered_ns(owned[stage])
         if total and off_path:
             result[stage] = off_path
     return result
-
-
-def _covered(stretches: list[tuple[int, int]]) -> int:
-    """Length of the union of stretches."""
-    total, reached = 0, None
-    for start, end in sorted(stretches):
-        if reached is None or start > reached:
-            total += max(0, end - start)
-            reached = max(start, end)
-        elif end > reached:
-            total += end - reached
-            reached = end
-    return total
 
 
 class _Walk:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
+from bench.metrics.stretches import covered_ns
+from bench.record.gpu import GpuBeside, GpuProfile, GpuReading
 from bench.record.schema import Evidence, Turn
 
 THROTTLING = frozenset({"sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake"})
@@ -66,9 +67,10 @@ def gpu_figures(evidence: Evidence) -> dict[str, int | float]:
 
 def _busy_figures(profile: GpuProfile) -> dict[str, int | float]:
     """Each stage's own; stages may be at work at the same time, so the device's is not their sum."""
-    figures: dict[str, int | float] = {"gpu_busy": _covered_ns(*profile.work), "gpu_lost_launches": profile.lost}
+    all_work = [stretch for work in profile.work for stretch in work.stretches]
+    figures: dict[str, int | float] = {"gpu_busy": covered_ns(all_work), "gpu_lost_launches": profile.lost}
     for work in profile.work:
-        figures[f"stage.{work.stage}.busy" if work.stage else "gpu_busy_unassigned"] = _covered_ns(work)
+        figures[f"stage.{work.stage}.busy" if work.stage else "gpu_busy_unassigned"] = covered_ns(work.stretches)
     return figures
 
 
@@ -98,16 +100,3 @@ def _energy_mj(gpu: GpuBeside) -> int | None:
     if before is None or after is None or before.energy_mj is None or after.energy_mj is None:
         return None
     return after.energy_mj - before.energy_mj if after.energy_mj >= before.energy_mj else None
-
-
-def _covered_ns(*works: DeviceWork) -> int:
-    """Length of the union of all stretches."""
-    total_ns, reached_ns = 0, None
-    for start_ns, end_ns in sorted(stretch for work in works for stretch in work.stretches):
-        if reached_ns is None or start_ns > reached_ns:
-            total_ns += max(0, end_ns - start_ns)
-            reached_ns = max(start_ns, end_ns)
-        elif end_ns > reached_ns:
-            total_ns += end_ns - reached_ns
-            reached_ns = end_ns
-    return total_ns
