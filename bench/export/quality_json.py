@@ -13,7 +13,7 @@ def quality_json(found: LabelQuality) -> dict[str, Any]:
 
     transcript_wer   value low high n words why_none: of the transcripts, against the corpus' texts
     reply_wer        the same of the replies' audio, against their texts, by the recogniser asked last
-    heard_by[]       recogniser reply_wer own_wer: all recognisers; own_wer is theirs on the corpus' clips
+    heard_by[]       recogniser reply_wer own_wer words_heard: every recogniser; own_wer is on the corpus' clips
     scores[]         scorer value low high n least most
     pace             value low high n implausible: letters and digits per second, median
     silence level    value low high n: mean share of silent windows; median level in dBFS
@@ -25,7 +25,12 @@ def quality_json(found: LabelQuality) -> dict[str, Any]:
         "transcript_wer": _rate(found.transcript),
         "reply_wer": _rate(found.reply),
         "heard_by": [
-            {"recogniser": heard.recogniser, "reply_wer": _rate(heard.reply), "own_wer": _rate(heard.own)}
+            {
+                "recogniser": heard.recogniser,
+                "reply_wer": _rate(heard.reply),
+                "own_wer": _rate(heard.own),
+                "words_heard": heard.words_heard,
+            }
             for heard in found.heard
         ],
         "scores": [

@@ -25,6 +25,8 @@ class HeardBy:
     """Against the reply's text."""
     own: ErrorRate
     """Of the corpus' clips, against their texts."""
+    words_heard: int
+    """In all replies: few where there is noise, many where the recogniser does not know the voice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from bench.summary.contents import LabelSummary, Summary
 TITLE = "latency and quality of the same turns"
 BAD_WER = 0.5
 """From here on more is wrong than right."""
+MOST = 0.5
+"""Share of the turns."""
 CLIPPED = 0.001
 """Share of samples at full scale from which on clipping is heard as such."""
 COLUMNS = ("first packet", "audible", "transcript WER", "reply WER", "chars/s", "silent", "ends loud", "clipped")
@@ -71,17 +73,17 @@ def quality_notices(label: LabelSummary) -> Iterator[str]:
     """What nobody should miss who reads the label's latency."""
     name, found = label.label, label.quality
     heard = found.heard[-1] if found.heard else None
-    if heard and _value(heard.reply) > BAD_WER:
+    if label.audible_share is not None and label.audible_share < MOST:
+        yield f"{name} is silent: something can be heard in {label.audible_share:.0%} of its measured turns."
+    elif heard and _value(heard.reply) > BAD_WER:
         yield (
-            f"{name} cannot be understood by {heard.recogniser}: reply WER {_rate(heard.reply)}, {_own(heard)}. Either "
-            "what it says is no speech, or the recogniser does not know the voice: listen to the run's audio before "
-            "believing the latency."
+            f"{name} cannot be understood by {heard.recogniser}, {_own(heard)}: reply WER {_rate(heard.reply)}, "
+            f"{heard.words_heard} words heard of {heard.reply.words}. Either what it says is no speech, or the "
+            "recogniser does not know the voice: listen to the run's audio before believing the latency."
         )
     if _value(found.transcript) > BAD_WER:
         yield f"{name} mishears: transcript WER {_rate(found.transcript)}. It answered something else than was asked."
-    if label.audible_share is not None and label.audible_share < BAD_WER:
-        yield f"{name} is silent: something can be heard in {label.audible_share:.0%} of its measured turns."
-    if found.pace and found.pace.implausible > found.pace.median.n / 2:
+    if found.pace and found.pace.implausible > MOST * found.pace.median.n:
         pace = valued(found.pace.median.value, "per_s")
         yield (
             f"{name} speaks at an implausible pace in {found.pace.implausible} of {found.pace.median.n} replies "
@@ -107,8 +109,8 @@ def _row(label: LabelSummary, scorers: Sequence[str]) -> QualityRow:
     trouble = {
         2: _value(found.transcript) > BAD_WER,
         3: _value(found.reply) > BAD_WER,
-        4: pace is not None and pace.implausible > pace.median.n / 2,
-        5: found.silence is not None and found.silence.value > BAD_WER,
+        4: pace is not None and pace.implausible > MOST * pace.median.n,
+        5: found.silence is not None and found.silence.value > MOST,
         7: audio is not None and audio.clipped_share.value > CLIPPED,
     }
     return QualityRow(label.label, cells, frozenset(place for place, is_bad in trouble.items() if is_bad))

@@ -77,7 +77,8 @@ def _heard_by(of_label: Sequence[Line], lines: Sequence[Line], turns: dict[int, 
             [line.clip for line in of_clips],
             "the corpus' clips were not put to it",
         )
-        found.append(HeardBy(str(judge), reply, own))
+        heard = sum(len(words(line.transcript)) for line in of_replies)
+        found.append(HeardBy(str(judge), reply, own, heard))
     return found
 
 

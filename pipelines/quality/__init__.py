@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-command = typer.Typer(help="Listen to a run's replies.", invoke_without_command=True)
+command = typer.Typer(
+    help="Listen to a run's replies.",
+    invoke_without_command=True,
+    subcommand_metavar="",
+    context_settings={"allow_interspersed_args": True},  # options may follow RUN
+)
 
 NOBODY = "none"
 
@@ -29,10 +34,10 @@ def quality(
 ) -> None:
     """Let a recogniser and scorers listen to a run's replies, and show latency and quality in one table."""
     from pipelines.quality.assess import assess
-    from pipelines.quality.choosing import recogniser_judge, scorer_judge
+    from pipelines.quality.choosing import checked_device, recogniser_judge, scorer_judge
     from pipelines.quality.showing import progress, show
 
-    place = "cuda:0" if device == "cuda" else device
+    place = checked_device(device)
     listener = None if recogniser == NOBODY else recogniser_judge(recogniser, place)
     scorers = [scorer_judge(text, place) for text in score or ()]
     with progress() as bar:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from importlib import metadata
 
 from bench import registry
@@ -45,6 +44,13 @@ def scorer_judge(text: str, device: str) -> ScorerJudge:
     return ScorerJudge(found(settings), packages(found.declaration), shown(settings))
 
 
+def checked_device(device: str) -> str:
+    """`cpu`, or `cuda:N`. Raises `UsageError` for anything else."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UsageError(f"--device {device}: expected cpu, cuda or cuda:N.")
+    return "cuda:0" if device == "cuda" else device
+
+
 def packages(declaration: Declaration) -> dict[str, str]:
     """Versions of the distributions that hold the modules it needs."""
     modules = {need.module.partition(".")[0] for need in declaration.requires}
@@ -65,17 +71,11 @@ def _settings(declaration: Declaration, given: dict[str, OptionValue], device: s
 
 def _parsed(flag: str, text: str) -> tuple[str, dict[str, OptionValue]]:
     name, *pairs = text.split(",")
-    split = [pair.partition("=") for pair in pairs]
-    for key, equals, _ in split:
-        if not key or not equals:
+    given: dict[str, OptionValue] = {}
+    for key, equals, value in (pair.partition("=") for pair in pairs):
+        if not key.strip() or not equals:
             raise UsageError(f"{flag} {text}: '{key}' is not key=value.")
-    _refuse_twice(flag, text, [key.strip() for key, _, _ in split])
-    return name.strip(), {key.strip(): value for key, _, value in split}
-
-
-def _refuse_twice(flag: str, text: str, keys: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for key in keys:
-        if key in seen:
-            raise UsageError(f"{flag} {text}: option {key} stands twice.")
-        seen.add(key)
+        if key.strip() in given:
+            raise UsageError(f"{flag} {text}: option {key.strip()} stands twice.")
+        given[key.strip()] = value
+    return name.strip(), given

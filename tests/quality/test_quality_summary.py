@@ -1,0 +1,172 @@
+"""A run's quality by label: pooled, with what is missing named; and how it is shown."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, known_run, reply_of, write_lines
+from rich.console import Console
+
+from bench.export.summary_json import summary_json
+from bench.quality.record import SCHEMA, HeardClip, HeardReply, ReplySound, ScoredReply
+from bench.quality.sound import Sound
+from bench.quality.words import VERSION, errors
+from bench.recompute import recompute
+from bench.record.store import Run, read_run
+from bench.report.html import render_report
+from bench.report.quality import quality_notices, quality_table
+from bench.summary.contents import LabelSummary
+from bench.summary.summarise import summarise
+
+CLIPS = demo_clips(8)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return known_run(tmp_path_factory.mktemp("quality") / "run", CLIPS, {"good": SPEECH, "noise": NOISE})
+
+
+@pytest.fixture(scope="module")
+def listened(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Somebody understood every reply of `good` but for one word, and nothing of `noise`."""
+    path = Path(shutil.copytree(original, tmp_path_factory.mktemp("listened") / "run"))
+    run = read_run(path)
+    texts = {clip.id: clip.text or "" for clip in CLIPS}
+    for turn in run.turns:
+        said = texts[turn.utterance]
+        got = said.replace("alarm", "farm") if turn.label == "good" else ""
+        clipped = 0.0 if turn.label == "good" else 0.02
+        write_lines(
+            path,
+            HeardReply(SCHEMA, "reply", reply_of(turn), JUDGE, got, *errors(said, got), VERSION),
+            ReplySound(SCHEMA, "sound", reply_of(turn), Sound(16_000, 9, clipped, -0.01, 0.5), 1),
+            ScoredReply(SCHEMA, "score", reply_of(turn), replace(JUDGE, name="opinion"), 4.0, 1.0, 5.0),
+        )
+    write_lines(path, *(
+        HeardClip(SCHEMA, "clip", clip.id, clip.sha256, JUDGE, "", 1, 10, VERSION) for clip in CLIPS
+    ))  # fmt: skip
+    return run
+
+
+def labels(run: Run) -> dict[str, LabelSummary]:
+    return {label.label: label for label in summarise(run).labels}
+
+
+def shown(run: Run) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(quality_table(summarise(run)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_transcripts_are_compared_without_any_command(tmp_path: Path) -> None:
+    """One word too many in every turn: all edits over all words, not a mean of shares."""
+    run = read_run(known_run(tmp_path / "run", CLIPS, transcript="{} indeed"))
+    words = sum(len((clip.text or "").split()) for clip in CLIPS)
+    found = labels(run)["good"].quality.transcript
+    assert found.rate is not None and found.rate.interval is not None
+    assert (found.words, found.rate.value) == (words, len(CLIPS) / words)
+    assert found.rate.interval.contains(len(CLIPS) / words)
+    shares = [turn.figures["transcript_wer"] for turn in run.turns if turn.label == "good"]
+    assert found.rate.value != pytest.approx(sum(shares) / len(shares))
+    assert recompute(run).equal
+
+
+def test_a_turn_without_an_answer_counts_too(tmp_path: Path) -> None:
+    """Where nothing was heard nothing is said: that turn is all errors, and must not vanish."""
+    run = read_run(known_run(tmp_path / "run", CLIPS[:2], {"mute": SILENCE}, transcript=""))
+    mute = labels(run)["mute"]
+    assert mute.measured == mute.outcomes["measured"]["silent"] == 2
+    assert mute.quality.transcript.rate is not None and mute.quality.transcript.rate.value == 1.0
+
+
+def test_why_there_is_no_transcript_is_said(tmp_path: Path) -> None:
+    deaf = read_run(known_run(tmp_path / "deaf", CLIPS[:2], transcript=None))
+    assert labels(deaf)["good"].quality.transcript.why_none == "the pipeline gives no transcript"
+    mute = read_run(known_run(tmp_path / "mute", tuple(replace(clip, text=None) for clip in CLIPS[:2])))
+    assert labels(mute)["good"].quality.transcript.why_none == "the corpus has no texts"
+    segment = mute.segments[0]
+    known = {name: version for name, version in segment.metrics.items() if name != "transcript_wer"}
+    old = replace(deaf, segments=(replace(segment, metrics=known),))
+    assert "before transcripts were compared" in labels(old)["good"].quality.transcript.why_none
+
+
+def test_edited_texts_of_the_corpus_are_found_by_recompute(original: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(original, tmp_path / "run"))
+    manifest = (path / "manifest.json").read_text()
+    (path / "manifest.json").write_text(manifest.replace("What time is it?", "What thyme is it?"))
+    found = recompute(read_run(path))
+    assert {each.figure for each in found.differences} == {"transcript_wer"}
+
+
+def test_noise_is_seen_beside_its_latency(listened: Run) -> None:
+    good, noise = labels(listened).values()
+    assert good.quality.reply.rate is not None and noise.quality.reply.rate is not None
+    assert noise.quality.reply.rate.value == 1.0
+    assert good.quality.reply.rate.value == 1 / good.quality.reply.words
+    assert not list(quality_notices(good))
+    unheard, clipped = quality_notices(noise)
+    assert "noise cannot be understood by ears 1 (ears en), whose own WER on the corpus' clips is 0.100" in unheard
+    assert f"0 words heard of {noise.quality.reply.words}" in unheard
+    assert "clipped: 2.0%" in clipped
+    table = shown(listened)
+    assert re.search(r"good +100 ms.* 0\.000 .*0\.0\d\d", table)
+    assert re.search(r"noise +100 ms.* 1\.000 .*2\.00%", table)
+    assert "reply WER as heard by ears 1 (ears en)" in table
+
+
+def test_the_report_says_it_on_its_first_screen(listened: Run) -> None:
+    first, _, rest = render_report([listened]).partition("</header>")
+    assert "noise cannot be understood by ears" in first
+    assert "Latency and quality" in rest
+    row = re.search(r"<tr><td>noise</td>.*?</tr>", rest)
+    assert row is not None and 'bad">1.000' in row[0]
+    assert "good cannot" not in first
+
+
+def test_a_run_that_nobody_listened_to_says_so(original: Path) -> None:
+    run = read_run(original)
+    assert "reply WER of good: n/a, not looked at: bench quality RUN" in shown(run)
+    assert labels(run)["good"].quality.audio is None
+    assert not list(quality_notices(labels(run)["noise"]))
+
+
+def test_json_has_the_same_figures(listened: Run) -> None:
+    told = json.loads(json.dumps(summary_json(summarise(listened)), allow_nan=False))["labels"]["noise"]["quality"]
+    assert told["reply_wer"]["value"] == 1.0 and told["reply_wer"]["n"] == len(CLIPS)
+    assert told["heard_by"][0]["own_wer"]["value"] == 0.1
+    assert told["heard_by"][0]["words_heard"] == 0
+    assert told["clipped"]["value"] == 0.02 and told["offset"]["value"] == 0.01
+    assert told["scores"][0] | {"low": 0, "high": 0} == {
+        "scorer": "opinion 1 (ears en)", "value": 4.0, "low": 0, "high": 0, "n": 8, "least": 1.0, "most": 5.0
+    }  # fmt: skip
+    assert told["transcript_wer"]["why_none"] is None
+
+
+def test_an_implausible_pace_is_said(tmp_path: Path) -> None:
+    run = read_run(known_run(tmp_path / "run", CLIPS, {"hasty": SPEECH}, says="{0} {0} {0}"))
+    hasty = labels(run)["hasty"]
+    assert hasty.quality.pace is not None and hasty.quality.pace.implausible == len(CLIPS)
+    assert any("implausible pace in 8 of 8 replies" in notice for notice in quality_notices(hasty))
+
+
+def test_pace_is_judged_by_the_script_of_the_question(tmp_path: Path) -> None:
+    """Four characters a second are an ordinary pace in Chinese, and a crawl in letters."""
+    slow = tuple(replace(clip, text="今天的天气怎么样") for clip in CLIPS)
+    chinese = labels(read_run(known_run(tmp_path / "zh", slow, {"a": SPEECH})))["a"].quality.pace
+    drawling = tuple(replace(clip, text="yes maybe") for clip in CLIPS)
+    english = labels(read_run(known_run(tmp_path / "en", drawling, {"a": SPEECH})))["a"].quality.pace
+    assert chinese is not None and chinese.implausible == 0
+    assert english is not None and english.implausible > 0
+
+
+def test_silence_is_not_called_unintelligible(tmp_path: Path) -> None:
+    mute = labels(read_run(known_run(tmp_path / "run", CLIPS[:2], {"mute": SILENCE})))["mute"]
+    assert [*quality_notices(mute)] == ["mute is silent: something can be heard in 0% of its measured turns."]
+    assert mute.quality.silence is not None and mute.quality.silence.value == 1.0
