@@ -21,20 +21,20 @@ CHEAP_NS = 300_000
 
 
 class LinuxCounters:
-    """Reads /proc below `root` for process `pid` and all its descendants."""
+    """Reads /proc below `root` for process `pid` and all its descendants, which may run on `cores`."""
 
-    def __init__(self, root: Path = Path("/"), pid: int | None = None) -> None:
+    def __init__(self, root: Path = Path("/"), pid: int | None = None, cores: frozenset[int] | None = None) -> None:
         self._proc = str(root / "proc")
         self._pid = pid or os.getpid()
         self._groups = cpu_groups(root)
-        self._usable = os.sched_getaffinity(0)
+        self._usable = cores or frozenset(os.sched_getaffinity(0))
         self._clocks = [root / f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_cur_freq" for core in self._usable]
         began_ns = time.monotonic_ns()
         if self._frequency_mhz() is None or time.monotonic_ns() - began_ns > CHEAP_NS:
             self._clocks = []
 
     def read(self) -> Reading:
-        """Look now; about 0.3 ms with a worker or two."""
+        """Look now; takes 0.3 to 0.6 ms with a worker or two."""
         idle, stolen, lines = self._cores()
         cpu_ns, waits_ns, faults = self._own()
         periods, throttled_ns = throttled(self._groups)
@@ -64,7 +64,7 @@ class LinuxCounters:
             name, *ticks = line.split()
             if not name.startswith("cpu"):
                 break
-            cores[name] = [int(each) for each in ticks]
+            cores[name] = [int(each) for each in ticks if each.isdecimal()]
         whole_machine = cores.pop("cpu", None)
         if whole_machine is not None and len(cores) == len(self._usable):
             used = [whole_machine]

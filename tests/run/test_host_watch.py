@@ -1,0 +1,116 @@
+"""Two readings and what lies between them; garbage collections of a worker."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made import Silence, manifest, request, segment, utterances
+
+from bench.host.reading import Reading
+from bench.record.store import RunWriter, read_run
+from bench.run.asking import Respondent
+from bench.run.garbage import GarbageWatch
+from bench.run.gpu_watch import GpuWatch
+from bench.run.host_watch import HostWatch, between, host_counters
+from bench.run.manager import Manager
+from bench.run.process import WorkerProcess
+from bench.run.session import worker_environment
+from bench.run.watch import MachineWatch
+from bench.timing.clock import MonotonicClock, VirtualClock
+
+MS = 1_000_000
+
+
+def reading(at_ms: int, **counters: object) -> Reading:
+    return Reading(at_ms * MS, 2, 20 * MS, **counters)  # type: ignore[arg-type]
+
+
+def test_what_nobody_else_accounts_for_is_the_others() -> None:
+    before = reading(0, idle_ns=500 * MS, stolen_ns=5 * MS, own_cpu_ns={1: 10 * MS, 2: 70 * MS})
+    after = reading(100, idle_ns=560 * MS, stolen_ns=15 * MS, own_cpu_ns={1: 40 * MS, 3: 20 * MS})
+    found = between(before, after)
+    # Two cores over 100 ms, without 60 idle, 10 stolen, 30 of process 1, and all 20 of process 3, which is new.
+    assert found.others_cpu_ns == (200 - 60 - 10 - 30 - 20) * MS
+    assert (found.elapsed_ns, found.cores, found.others_error_ns, found.stolen_ns) == (100 * MS, 2, 20 * MS, 10 * MS)
+
+
+def test_nothing_is_taken_from_a_counter_that_is_not_there() -> None:
+    found = between(reading(0), reading(10, idle_ns=5, throttled_periods=7, own_waits_ns={}))
+    assert found.others_cpu_ns is None and found.stolen_ns is None and found.throttled_periods is None
+    assert found.waited_for_cpu_ns is None and found.major_faults is None
+
+
+def test_steps_never_make_time_run_backwards() -> None:
+    found = between(
+        reading(0, idle_ns=100 * MS, own_cpu_ns={1: 0}), reading(10, idle_ns=90 * MS, own_cpu_ns={1: 99 * MS})
+    )
+    assert found.others_cpu_ns == 0
+
+
+def test_waits_and_faults_are_summed_over_threads_and_processes() -> None:
+    before = reading(0, own_waits_ns={1: 5, 2: 7}, own_faults={1: 3})
+    after = reading(1, own_waits_ns={1: 9, 2: 7, 3: 1}, own_faults={1: 4, 2: 2})
+    found = between(before, after)
+    assert (found.waited_for_cpu_ns, found.major_faults) == (5, 3)
+
+
+def test_a_watch_that_was_not_told_of_a_beginning_says_nothing() -> None:
+    watch = HostWatch(host_counters())
+    assert watch.after() is None
+    watch.before()
+    assert watch.after() is not None and watch.after() is None
+
+
+def test_real_workers_are_ours_and_their_collections_are_told(tmp_path: Path) -> None:
+    """The whole way: a worker in its own process, the real counters, and the record."""
+    script, clips = "hear; tts 30; packet 100", utterances(1)
+    what = manifest({"a": script}, clips, warmup=0, turns=1)
+    worker: Respondent = WorkerProcess(request("a", script), tmp_path / "log", worker_environment(1))
+    watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
+    with RunWriter.create(tmp_path / "run", what) as writer:
+        Manager(what, writer, {"a": worker}, clips, Silence(), watch).run((), segment)
+    run = read_run(tmp_path / "run")
+    for turn in run.turns:
+        seen = run.evidence(turn).beside
+        assert seen is not None and seen.host is not None and seen.collections is not None
+        # The readings stand around the turn: what lies between them is at least as long.
+        assert seen.host.elapsed_ns > turn.figures["first_packet_latency"]
+        assert seen.host.cores >= 1
+
+
+@pytest.fixture
+def watched() -> Iterator[GarbageWatch]:
+    watch = GarbageWatch(MonotonicClock())
+    yield watch
+    watch.close()
+
+
+def test_collections_are_counted_from_the_beginning_of_a_turn(watched: GarbageWatch) -> None:
+    gc.collect()
+    watched.begin_turn()
+    litter: list[list[object]] = [[] for _ in range(200_000)]
+    for each in litter:
+        each.append(each)
+    gc.collect()
+    seen = watched.end_turn()
+    assert seen.count >= 1 and seen.total_ns >= max(pause.ns for pause in seen.pauses)
+    assert all(pause.ns >= 100_000 for pause in seen.pauses)
+    watched.begin_turn()
+    assert watched.end_turn().count == 0
+
+
+def test_a_pause_lies_where_it_was() -> None:
+    clock = VirtualClock()
+    watch = GarbageWatch(clock)
+    try:
+        clock.sleep_until_ns(5 * MS)
+        watch._heard("start", {})
+        clock.sleep_until_ns(7 * MS)
+        watch._heard("stop", {})
+        (pause,) = watch.end_turn().pauses
+        assert (pause.start_ns, pause.ns) == (5 * MS, 2 * MS)
+    finally:
+        watch.close()

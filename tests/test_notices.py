@@ -1,0 +1,93 @@
+"""Warnings: said when they matter, with figures, a cause and what to do; not otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made import virtual_run
+
+from bench import environment, notices
+from bench.doctor import diagnose
+from bench.metrics.figures import FLAGS
+from bench.metrics.microphone import LATE_MICROPHONE
+from bench.record.schema import Turn
+
+FINE = {
+    "cores_usable": 4,
+    "governor": "performance",
+    "on_battery": False,
+    "cpu_quota_cores": None,
+    "heavy_cores": 0.2,
+    "heavy_processes": "top 20 %",
+    "memory_pressure_percent": 0.5,
+}
+
+
+def said(threads: int | None = 4, **facts: object) -> list[str]:
+    return [f"{notice.subject}: {notice.text}" for notice in notices.of_machine(FINE | facts, threads)]  # type: ignore[operator]
+
+
+def test_a_good_machine_is_not_talked_about() -> None:
+    assert said() == [] == list(notices.of_machine({}))
+
+
+@pytest.mark.parametrize(
+    ("facts", "about", "advice"),
+    [
+        ({"governor": "powersave"}, "governor: the CPU governor is powersave", "cpupower frequency-set -g performance"),
+        ({"on_battery": True}, "battery: ", "Plug it in"),
+        ({"cpu_quota_cores": 3.5}, "quota: a CPU quota allows 3.5 of 4 cores", "--cpuset-cpus"),
+        ({"heavy_cores": 1.9, "heavy_processes": "cargo 190 %"}, "neighbours: ", "cargo 190 % of one core. Stop them"),
+        ({"memory_pressure_percent": 3.25}, "memory: processes waited for memory in 3.25 %", "smaller models"),
+    ],
+)
+def test_each_has_a_cause_and_an_advice(facts: dict[str, object], about: str, advice: str) -> None:
+    (text,) = said(3, **facts)
+    assert text.startswith(about) and advice in text
+
+
+def test_more_threads_than_cores_wait_for_one_another() -> None:
+    (text,) = said(threads=8)
+    assert "8 threads per worker on 4 usable cores" in text and "--threads 4" in text
+    assert "--threads 1" in said(threads=2, cpu_quota_cores=1.5)[-1]
+
+
+def turn(number: int, label: str, *flags: str) -> Turn:
+    return Turn(number, 0, 0, "measured", label, "c", "answered", {}, (), 0, {}, 0, 0, 0, flags)
+
+
+def test_flags_are_said_from_one_turn_in_twenty_on() -> None:
+    quiet = [turn(number, "a") for number in range(2, 41)]
+    assert list(notices.of_turns([turn(1, "a", "host_busy"), *quiet])) == []
+    (notice,) = notices.of_turns([turn(1, "a", "host_busy"), *quiet[:19], turn(99, "b")])
+    assert "1 of 20 measured turns of a (flag host_busy)" in notice.text and " of b" not in notice.text
+
+
+def test_every_flag_that_is_derived_can_be_said() -> None:
+    # The others make a run invalid, or stand with the label.
+    assert set(FLAGS) - set(notices.FLAGS) == {LATE_MICROPHONE, "false_endpoint"}
+
+
+def test_a_run_says_what_its_segments_and_turns_say(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from bench.record.store import read_run
+    from bench.summary.summarise import summarise
+
+    run = read_run(virtual_run(tmp_path / "run", {"a": "hear; tts 5; packet 100"}))
+    twice = tuple(replace(each, environment=FINE | {"on_battery": True}) for each in run.segments) * 2
+    flagged = tuple(replace(each, flags=("paged",)) for each in run.turns)
+    told = summarise(replace(run, segments=twice, turns=flagged)).notices
+    assert [notice.split(".")[0] for notice in told] == [
+        "the machine runs on battery, which lowers its clocks",
+        "memory had to be fetched from disk or swap in 3 of 3 measured turns of a (flag paged)",
+    ]
+
+
+def test_the_doctor_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = environment.facts({})
+    monkeypatch.setattr(environment, "facts", lambda _: real | {"governor": "powersave", "load_1min": 1e3})
+    findings = {finding.subject: finding for finding in diagnose()}
+    assert findings["governor"].verdict == "note" and "cpupower" in findings["governor"].text
+    assert "load is 1000" in findings["load"].text
