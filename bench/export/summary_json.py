@@ -11,6 +11,8 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
       .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
       .quality       as bench.export.quality_json lays down
       .warmth        as bench.export.warmth_json lays down: cold, warm and idle turns, warm-up, drift, carry-over
+      .gpu           turns problems {why: n} lost_launches busy unassigned stages {STAGE: {window busy share}}: of the
+                     turns under the profiler, or null
       .weights[]     part origin source detail
       .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
       .cold          load (one per segment), first_turn (first packet of the turns of phase cold)

@@ -111,7 +111,9 @@ TURN_METRICS = (
         unit="count",
         side="gpu",
     ),
-    Metric("gpu_busy", "GPU busy", "union of all kernels, copies and fills", "in a turn under the profiler", side="gpu"),
+    Metric(
+        "gpu_busy", "GPU busy", "union of all kernels, copies and fills", "in a turn under the profiler", side="gpu"
+    ),
     Metric(
         "gpu_busy_unassigned",
         "GPU busy for no stage",
@@ -133,7 +135,7 @@ TURN_METRICS = (
 STAGE_METRICS = {
     "host": Metric("", "", "stage entered", "stage left, summed over its spans", side="pipeline"),
     "gpu": Metric("", "", "events before the stage's launches", "after them, summed", side="gpu"),
-    "busy": Metric("", "", "union of the stage's kernels, copies and fills", "in a turn under the profiler", side="gpu"),
+    "busy": Metric("", "", "union of its kernels, copies and fills", "in a turn under the profiler", side="gpu"),
 }
 """Templates of the metrics that exist once per stage."""
 STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy"}
