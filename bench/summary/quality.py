@@ -45,7 +45,7 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
 
 
 def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
-    compared = [turn for turn in turns if "transcript_wer" in turn.figures]
+    compared = [turn for turn in turns if {"transcript_wer", "transcript_words"} <= turn.figures.keys()]
     if compared:
         sizes = [turn.figures["transcript_words"] for turn in compared]
         edits = [round(turn.figures["transcript_wer"] * size) for turn, size in zip(compared, sizes, strict=True)]
@@ -98,15 +98,18 @@ def _pace(turns: Sequence[Turn], said: dict[str, str]) -> Pace | None:
     median = _of_turns(paced, "reply_pace", "median")
     if median is None:
         return None
-    spans = (_plausible(said.get(turn.utterance, "")) for turn in paced)
-    odd = sum(not low <= turn.figures["reply_pace"] <= high for turn, (low, high) in zip(paced, spans, strict=True))
-    return Pace(median, odd)
+    spans = {clip: _plausible(said.get(clip, "")) for clip in {turn.utterance for turn in paced}}
+    return Pace(median, sum(not _within(turn.figures["reply_pace"], spans[turn.utterance]) for turn in paced))
 
 
 def _plausible(question: str) -> tuple[float, float]:
     """The paces that a reply may have, taken to be in the script of its question."""
     asked = words(question)
     return PACE_OF_CHARACTERS if sum(map(is_character, asked)) > len(asked) / 2 else PACE_OF_WORDS
+
+
+def _within(value: float, span: tuple[float, float]) -> bool:
+    return span[0] <= value <= span[1]
 
 
 def _audio(of_label: Sequence[Line], turns: dict[int, Turn]) -> AudioFindings | None:
