@@ -55,6 +55,7 @@ def gate(
     seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make. [reports/gate-DATE]")] = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html of round 1 into it.")] = True,
 ) -> None:
     """Fail when an answer comes later than before. Exit codes: 0 passed, 10 regressed, 11 inconclusive, 12 no
     baseline, 13 not comparable."""
@@ -91,7 +92,7 @@ def gate(
             return
         reference = Reference(against or "", tuple(against_path or ()), baseline or "auto")
         result, folder = run_gate(options, wanted, reference, seen, out, command)
-    _show(result, folder)
+    _show(result, folder, report)
     raise typer.Exit(result.exit_code)
 
 
@@ -109,7 +110,7 @@ def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:
     return replace(found, **{name: getattr(checked, name) for name, value in flags.items() if value is not None})
 
 
-def _show(result: GateResult, folder: Path) -> None:
+def _show(result: GateResult, folder: Path, report: bool) -> None:
     from bench.export.gate import write_gate
     from bench.record.store import MANIFEST, read_run
     from bench.report.gate import gate_table
@@ -126,7 +127,7 @@ def _show(result: GateResult, folder: Path) -> None:
         shown.print(f"allowed: {check.label}: {check.verdict}: {check.reason}", markup=False, soft_wrap=True)
     shown.print(f"files:   {', '.join(map(str, write_gate(result, folder)))}", markup=False, soft_wrap=True)
     first = folder / "round-1"
-    if (first / MANIFEST).exists() and (run := read_run(first)).turns:
+    if report and (first / MANIFEST).exists() and (run := read_run(first)).turns:
         shown.print(f"report:  {write_report([run], folder / 'report.html')}", markup=False, soft_wrap=True)
     said = "passed" if result.exit_code == 0 else f"failed, exit code {result.exit_code}"
     shown.print(f"gate:    {result.verdict} ({said})", markup=False, soft_wrap=True)

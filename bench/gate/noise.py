@@ -46,7 +46,7 @@ class Finding:
 def look(runs: Sequence[Run]) -> dict[str, Finding]:
     """What runs of one version say, by key of the conditions."""
     found: dict[str, Finding] = {}
-    for wanted in dict.fromkeys(name for run in runs for name in _keys(run)):
+    for wanted in dict.fromkeys(name for run in runs for name in _keys(run).values()):
         labels = [(run, label) for run in runs for label, name in _keys(run).items() if name == wanted]
         known = metric(HEADLINE)
         same_job, between = [], []

@@ -59,8 +59,8 @@ def run_gate(
     Raises `BenchError` if the candidate cannot be measured. A baseline that cannot be is a verdict.
     """
     asked = _settled(options, limits)
-    place = _made(folder)
     with _opponent(reference) as opponent:
+        place = _made(folder)
         return _Gate(asked, limits, opponent, progress, place, tuple(command)).result(), place
 
 
