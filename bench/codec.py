@@ -15,8 +15,12 @@ from functools import cache
 from typing import Any, Literal, TypeVar, Union
 
 T = TypeVar("T")
-Decoder = Callable[[Any, str], Any]
 LARGEST = 2**63 - 1
+SCALARS = (int, float, str, bool, type(None))
+
+Place = str | tuple["Place", str | int]
+"""Where a value stands: a text, or the place of its container and its key there. Written out for errors only."""
+Decoder = Callable[[Any, Place], Any]
 
 
 class DecodeError(ValueError):
@@ -67,39 +71,62 @@ def _decoder(kind: Any) -> Decoder:
         return _mapping(arguments[1])
     if kind is Any:
         return lambda value, where: value
-    if kind in (int, float, str, bool, type(None)):
+    if kind in SCALARS:
         return _scalar(kind)
     raise TypeError(f"No decoder for {kind!r}")
 
 
 def _scalar(kind: type) -> Decoder:
-    def check(value: Any, where: str) -> Any:
-        if type(value) is float and not math.isfinite(value):
-            raise DecodeError(f"{where}: expected a finite number, found {value}")
-        if type(value) in (int, float) and abs(value) > LARGEST:
-            raise DecodeError(f"{where}: the number is too large")
-        if kind is float and type(value) is int:
-            return float(value)
-        if type(value) is not kind:
-            raise DecodeError(f"{where}: expected {_name(kind)}, found {_describe(value)}")
-        return value
+    if kind in (int, float):
+        return _number(kind)
+
+    def check(value: Any, where: Place) -> Any:
+        if type(value) is kind:
+            return value
+        raise _unexpected(value, kind, where)
 
     return check
 
 
+def _number(kind: type) -> Decoder:
+    def check(value: Any, where: Place) -> Any:
+        given = type(value)
+        if given is not kind and given not in (int, float):
+            raise _unexpected(value, kind, where)
+        if not -LARGEST <= value <= LARGEST:
+            if given is float and not math.isfinite(value):
+                raise DecodeError(f"{_text(where)}: expected a finite number, found {value}")
+            raise DecodeError(f"{_text(where)}: the number is too large")
+        if given is kind:
+            return value
+        if kind is float:
+            return float(value)
+        raise _unexpected(value, kind, where)
+
+    return check
+
+
+def _unexpected(value: Any, kind: type, where: Place) -> DecodeError:
+    return DecodeError(f"{_text(where)}: expected {_name(kind)}, found {_describe(value)}")
+
+
 def _literal(choices: tuple[Any, ...]) -> Decoder:
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any, where: Place) -> Any:
         if value not in choices:
-            raise DecodeError(f"{where}: expected one of {', '.join(map(str, choices))}, found {_describe(value)}")
+            raise DecodeError(
+                f"{_text(where)}: expected one of {', '.join(map(str, choices))}, found {_describe(value)}"
+            )
         return value
 
     return check
 
 
 def _union(kinds: tuple[Any, ...]) -> Decoder:
-    def check(value: Any, where: str) -> Any:
-        if value is None and type(None) in kinds:
-            return None
+    by_type = {kind: _decoder(kind) for kind in kinds if kind in SCALARS}
+
+    def check(value: Any, where: Place) -> Any:
+        if (known := by_type.get(type(value))) is not None:
+            return known(value, where)
         errors = []
         for kind in kinds:
             if kind is type(None):
@@ -116,10 +143,10 @@ def _union(kinds: tuple[Any, ...]) -> Decoder:
 def _sequence(kind: Any) -> Decoder:
     inner = _decoder(kind)
 
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any, where: Place) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise DecodeError(f"{where}: expected a list, found {_describe(value)}")
-        return tuple(inner(item, f"{where}[{index}]") for index, item in enumerate(value))
+            raise DecodeError(f"{_text(where)}: expected a list, found {_describe(value)}")
+        return tuple([inner(item, (where, index)) for index, item in enumerate(value)])
 
     return check
 
@@ -127,12 +154,10 @@ def _sequence(kind: Any) -> Decoder:
 def _fixed_tuple(kinds: tuple[Any, ...]) -> Decoder:
     inner = [_decoder(kind) for kind in kinds]
 
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any, where: Place) -> Any:
         if not isinstance(value, (list, tuple)) or len(value) != len(inner):
-            raise DecodeError(f"{where}: expected a list of {len(inner)}, found {_describe(value)}")
-        return tuple(
-            step(item, f"{where}[{index}]") for index, (step, item) in enumerate(zip(inner, value, strict=True))
-        )
+            raise DecodeError(f"{_text(where)}: expected a list of {len(inner)}, found {_describe(value)}")
+        return tuple(step(item, (where, index)) for index, (step, item) in enumerate(zip(inner, value, strict=True)))
 
     return check
 
@@ -140,56 +165,50 @@ def _fixed_tuple(kinds: tuple[Any, ...]) -> Decoder:
 def _mapping(kind: Any) -> Decoder:
     inner = _decoder(kind)
 
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any, where: Place) -> Any:
         if not isinstance(value, dict):
-            raise DecodeError(f"{where}: expected an object, found {_describe(value)}")
-        return {_key(key, where): inner(item, f"{where}.{key}") for key, item in value.items()}
+            raise DecodeError(f"{_text(where)}: expected an object, found {_describe(value)}")
+        for key in value:
+            if type(key) is not str:
+                raise DecodeError(f"{_text(where)}: expected text as key, found {_describe(key)}")
+        return {key: inner(item, (where, key)) for key, item in value.items()}
 
     return check
 
 
 def _dataclass(kind: type) -> Decoder:
     hints = typing.get_type_hints(kind)
-    fields = {item.name: (item, _Lazy(hints[item.name])) for item in dataclasses.fields(kind) if item.init}
+    fields = [item for item in dataclasses.fields(kind) if item.init]
     required = {
-        name
-        for name, (item, _) in fields.items()
+        item.name
+        for item in fields
         if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
     }
+    names = {item.name for item in fields}
+    steps: dict[str, Decoder] = {}
 
-    def check(value: Any, where: str) -> Any:
+    def check(value: Any, where: Place) -> Any:
         if not isinstance(value, dict):
-            raise DecodeError(f"{where}: expected an object, found {_describe(value)}")
-        unknown = value.keys() - fields.keys()
-        if unknown:
-            raise DecodeError(f"{where}: unknown field '{min(unknown, key=str)}' (known: {', '.join(sorted(fields))})")
-        missing = required - value.keys()
-        if missing:
-            raise DecodeError(f"{where}: field '{min(missing)}' is missing")
-        return kind(**{name: fields[name][1](item, f"{where}.{name}") for name, item in value.items()})
+            raise DecodeError(f"{_text(where)}: expected an object, found {_describe(value)}")
+        given = value.keys()
+        if unknown := given - names:
+            raise DecodeError(
+                f"{_text(where)}: unknown field '{min(unknown, key=str)}' (known: {', '.join(sorted(names))})"
+            )
+        if missing := required - given:
+            raise DecodeError(f"{_text(where)}: field '{min(missing)}' is missing")
+        if not steps:  # not before the first value, so that classes may refer to one another
+            steps.update({name: _decoder(hints[name]) for name in names})
+        return kind(**{name: steps[name](item, (where, name)) for name, item in value.items()})
 
     return check
 
 
-class _Lazy:
-    """A decoder that is looked up at first use, so that classes may refer to one another."""
-
-    __slots__ = ("_decode", "_kind")
-
-    def __init__(self, kind: Any) -> None:
-        self._kind = kind
-        self._decode: Decoder | None = None
-
-    def __call__(self, value: Any, where: str) -> Any:
-        if self._decode is None:
-            self._decode = _decoder(self._kind)
-        return self._decode(value, where)
-
-
-def _key(key: Any, where: str) -> str:
-    if not isinstance(key, str):
-        raise DecodeError(f"{where}: expected text as key, found {_describe(key)}")
-    return key
+def _text(where: Place) -> str:
+    if isinstance(where, str):
+        return where
+    container, key = where
+    return f"{_text(container)}[{key}]" if isinstance(key, int) else f"{_text(container)}.{key}"
 
 
 def _name(kind: type) -> str:
