@@ -35,8 +35,9 @@ and drawing them takes a time and a memory that do not grow."""
 
 _CELLS = 250_000
 """Resamples times values worked on at once: about what a second-level cache holds."""
-_MIDDLE = 2048
-"""In so many values about the median those of the resamples are looked for first."""
+_MIDDLE = 2.0
+"""The medians of resamples are looked for first among so many times the square root of n values on either side of the
+median: four standard deviations of their places, if values are independent."""
 
 Statistic = Literal["median", "mean"]
 Floats = npt.NDArray[np.float64]
@@ -95,7 +96,7 @@ def estimate(
     if len(values) == 0 or any(len(values) != len(grouping) for grouping in groupings):
         raise ValueError(f"Values ({len(values)}) and clusters ({len(clusters)}) must be as many, and at least one.")
     data = np.asarray(values, dtype=np.float64)
-    owners = [_owners(grouping) for grouping in groupings]
+    owners = [_owners(tuple(grouping)) for grouping in groupings]
     count = int(owners[0].max()) + 1
     value = float(np.quantile(data, 0.5)) if statistic == "median" else float(np.mean(np.sort(data)))
     if count < MIN_CLUSTERS:
@@ -115,11 +116,14 @@ def expanded(replicas: Floats, clusters: int, level: float = LEVEL) -> Interval:
     return Interval(float(low), float(high), level)
 
 
-def _owners(names: Sequence[Hashable]) -> Numbers:
-    """The number of every value's cluster; clusters are numbered by their text."""
+@lru_cache(maxsize=8)
+def _owners(names: tuple[Hashable, ...]) -> Numbers:
+    """The number of every value's cluster; clusters are numbered by their text. Kept, as `_draws` is."""
     texts = [str(name) for name in names]
     number = {text: index for index, text in enumerate(sorted(set(texts)))}
-    return np.array([number[text] for text in texts], dtype=np.int64)
+    owner = np.array([number[text] for text in texts], dtype=np.int64)
+    owner.setflags(write=False)
+    return owner
 
 
 def _joined(owner: Numbers) -> Numbers:
@@ -150,7 +154,7 @@ def _medians(data: Floats, owner: Numbers, draws: Numbers) -> Floats:
     medians = np.empty(len(draws))
     total = draws @ _sizes(owner, draws)
     rows = np.arange(len(draws))
-    half = _MIDDLE // 2
+    half = int(_MIDDLE * len(data) ** 0.5) + 1
     while len(rows):
         start, stop = max(0, len(data) // 2 - half), len(data) // 2 + half
         below = draws[rows] @ _sizes(owner[:start], draws)
