@@ -7,13 +7,11 @@ not rest on this file: it can be removed, and made anew.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
-from bench.codec import encode
 from bench.errors import RunError
 from bench.pipeline import OptionValue, Weights
 from bench.quality import sound, words
@@ -130,10 +128,14 @@ def read_quality(run: Run) -> Judged:
         return crc32.get((line.reply.turn, line.reply.label)) == line.reply.evidence_crc32 and is_current(line)
 
     latest: dict[tuple[object, ...], Line] = {}
-    for line in filter(belongs, lines):
-        latest.pop(place(line), None)
-        latest[place(line)] = line
-    strangers = sum(not belongs(line) for line in lines)
+    strangers = 0
+    for line in lines:
+        if belongs(line):
+            about = place(line)
+            latest.pop(about, None)
+            latest[about] = line
+        else:
+            strangers += 1
     notices = (
         [f"{strangers} lines of {QUALITY} are not of this run, or of other definitions, and not used."]
         if strangers
@@ -152,7 +154,7 @@ def place(line: Line) -> tuple[object, ...]:
 
 def place_of(kind: str, judge: Judge | None, subject: int | str) -> tuple[object, ...]:
     """The place of a line that is yet to be written; `subject` is a turn or a clip."""
-    return kind, json.dumps(encode(judge), sort_keys=True), subject
+    return kind, repr(judge), subject
 
 
 def audio_sha256(line: Line) -> str:

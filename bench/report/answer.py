@@ -34,7 +34,7 @@ def answer(run: Run, summary: Summary, headline: tuple[Comparison, ...], audible
         headlines=_invalid(summary) or tuple(map(sentence, headline)) or tuple(map(alone, summary.labels)),
         audible=tuple(map(sentence, audible)),
         measured_on=_measured_on(run, summary),
-        notices=(*summary.notices, *_notices(run, summary), *_disagreements(headline, audible)),
+        notices=(*_quality(summary), *summary.notices, *_notices(run, summary), *_disagreements(headline, audible)),
     )
 
 
@@ -73,6 +73,11 @@ def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _quality(summary: Summary) -> tuple[str, ...]:
+    """First of all: a fast answer that nobody can understand is no answer."""
+    return tuple(notice for label in summary.labels for notice in quality_notices(label))
+
+
 def _measured_on(run: Run, summary: Summary) -> str:
     clips = len({turn.utterance for turn in run.turns if turn.phase == "measured"})
     turns = sum(label.measured for label in summary.labels)
@@ -99,7 +104,6 @@ def _notices(run: Run, summary: Summary) -> list[str]:
                 f"{name} took the user to have finished too early in {label.false_endpoints} of {label.measured} "
                 "measured turns: it answered part of what was said, and its latencies count from the end of all of it."
             )
-        said += quality_notices(label)
         failed = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
         if failed:
             counts = ", ".join(f"{n} {outcome}" for outcome, n in failed.items())
