@@ -104,7 +104,7 @@ def run(
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
 ) -> None:
     """Put one corpus to one or more pipelines, turn by turn, and measure."""
-    from bench.options import gather, parse_pipeline
+    from bench.options import gather, parse_pipeline, parse_warmup
     from bench.run import session
 
     console = _console()
@@ -113,7 +113,7 @@ def run(
             "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
             "corpus": corpus,
             "turns": turns,
-            "warmup": int(warmup) if warmup and warmup.isdecimal() else warmup,
+            "warmup": parse_warmup(warmup),
             "idle": idle,
             "idle_turns": idle_turns,
             "device": device,

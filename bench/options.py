@@ -108,6 +108,16 @@ def parse_pipeline(text: str) -> PipelineChoice:
     return PipelineChoice(label.strip(), name.strip(), options)
 
 
+def parse_warmup(text: str | None) -> int | str | None:
+    """A number of turns, or `auto`. Raises `UsageError`."""
+    if text in (None, "auto"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--warmup {text}: expected a number of turns, or auto.") from None
+
+
 def gather(flags: Mapping[str, Any], config: Path | None) -> Options:
     """Options from flags (`None` means not given), the config file, and defaults. Raises `UsageError`."""
     options = Options()

@@ -62,7 +62,7 @@ def gate(
     from bench.errors import UsageError
     from bench.gate.limits import FILE
     from bench.gate.run import Reference, look_at_noise, run_gate
-    from bench.options import gather, parse_pipeline
+    from bench.options import gather, parse_pipeline, parse_warmup
 
     if sum((against is not None, baseline is not None, aa)) > 1:
         raise UsageError("--against, --baseline and --aa exclude each other: a gate holds one thing against another.")
@@ -74,7 +74,7 @@ def gate(
         "input": input,
         "t0": t0,
         "deadline": deadline,
-        "warmup": int(warmup) if warmup and warmup.isdecimal() else warmup,
+        "warmup": parse_warmup(warmup),
         "device": device,
         "dtype": dtype,
         "matched": matched,
