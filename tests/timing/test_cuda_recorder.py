@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from fake_gpu import FakeGpu
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import MissingDependency
@@ -46,10 +46,15 @@ def test_a_launch_returns_at_once_and_the_span_is_the_devices() -> None:
         st.tuples(st.integers(0, 1), st.integers(0, 20 * MS), st.integers(1, 8_000 * MS)), min_size=1, max_size=6
     ),
 )
+@example(0, 0.0, 0.1, [(0, 0, 8_000 * MS)] * 6)
+@example(10**15, 200.0, -0.1, [(0, 0, 8_000 * MS)] * 6)
 def test_both_borders_of_spans_land_within_the_stated_error(
     offset_ns: int, drift_ppm: float, wander: float, work: list[tuple[int, int, int]]
 ) -> None:
-    """Stages `(stream, host ns before the launch, device ns)`, none waited for; a turn may take most of a minute."""
+    """Stages `(stream, host ns before the launch, device ns)`, none waited for; a turn may take most of a minute.
+
+    The examples bend the device's clock as far as is assumed: without the bound on that they would be missed.
+    """
     gpu = FakeGpu(VirtualClock(), offset_ns, drift_ppm, wander)
     recorder = GpuRecorder(gpu, gpu.clock)
     trace = Trace(gpu.clock, recorder)
