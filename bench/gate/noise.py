@@ -91,13 +91,13 @@ def findings(name: str) -> tuple[Finding, ...]:
 
 def noise(name: str, between_runs: bool) -> Noise:
     """The band for a key, and where it comes from."""
-    kind = "different times" if between_runs else "one run"
+    kind = "A/A runs at different times" if between_runs else "A/A in one run"
     known = [each for each in findings(name) if _band(each, between_runs) is not None]
     if not known:
-        return Noise(LEAST_BAND, f"least band {100 * LEAST_BAND:g} %: no A/A run of {kind} known", between_runs)
+        return Noise(LEAST_BAND, f"least band {100 * LEAST_BAND:g} %: no {kind} known", between_runs)
     widest = max(known, key=lambda each: _band(each, between_runs) or 0.0)
     band = _band(widest, between_runs) or 0.0
-    said = f"A/A at {kind}: {100 * band:.2g} % ({', '.join(widest.runs[:2])})"
+    said = f"{kind}: {100 * band:.2g} % ({', '.join(widest.runs[:2])})"
     if band < LEAST_BAND:
         said += f", so the least band {100 * LEAST_BAND:g} %"
     return Noise(max(LEAST_BAND, band), said, between_runs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from bench.compare.comparable import differences
+from bench.compare.comparable import over_time, side_by_side
 from bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
 from bench.gate import baselines
 from bench.gate.conditions import conditions, key, unlike
@@ -62,8 +62,9 @@ class Beside:
         return self._source
 
     def refusal(self, run: Run, label: str) -> Check | None:
-        """Nothing: both met the same machine, corpus and clock."""
-        return None
+        """The run itself may be invalid; else both met the same machine, corpus and clock."""
+        reasons = side_by_side((run, label + BASE), (run, label))
+        return refused(label, "not comparable", "; ".join(each.said for each in reasons)) if reasons else None
 
     def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
         """Turn by turn."""
@@ -101,8 +102,7 @@ class Kept:
             where = "for these conditions" if self._asked == AUTO else f"named {self._asked} with this label"
             said = f"none {where} in {baselines.folder()}; to keep this run as one: bench baseline save {run.path}"
             return refused(label, "no baseline", said)
-        reasons = dict.fromkeys((*differences(base, run), *unlike(conditions(base, label), conditions(run, label))))
-        if reasons:
+        if reasons := _unlike(base, run, label):
             return refused(label, "not comparable", f"{base.manifest.run} and this run differ: {'; '.join(reasons)}")
         return None
 
@@ -127,3 +127,11 @@ class Kept:
             return None
         self._used[label] = base.path.name
         return base
+
+
+def _unlike(base: Run, run: Run, label: str) -> tuple[str, ...]:
+    """Why two runs must not be compared. A default that changed is no reason: it is a part of what changed."""
+    found = [each.said for each in over_time(base, run, label) if each.rule != "options"]
+    before, after = conditions(base, label), conditions(run, label)
+    options = [name for name in dict.fromkeys([*before, *after]) if name.startswith("option ")]
+    return (*found, *unlike({name: before.get(name) for name in options}, {name: after.get(name) for name in options}))

@@ -1,0 +1,164 @@
+"""What is measured how often, and what comes of it; the measuring itself is played."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made import Silence
+from made_runs import written_run
+
+from bench.errors import NotComparable, RunError, UnknownName
+from bench.gate import baselines
+from bench.gate.limits import Limit, Limits
+from bench.gate.run import Reference, look_at_noise, run_gate
+from bench.options import Options, PipelineChoice
+from bench.record.store import read_run
+from bench.run import session
+
+OTHER_PYTHON = Reference(against=sys.executable)
+
+
+def answers(typical_ms: float, seed: int, n: int = 60) -> list[float]:
+    """First packets that scatter by 5 %."""
+    return list(typical_ms * np.exp(0.05 * np.random.default_rng(seed).standard_normal(n)))
+
+
+class Played:
+    """In the place of measuring: labels answer after so many ms, in the other version after `base_ms`."""
+
+    def __init__(self, **ms: float) -> None:
+        self.ms = ms
+        self.base_ms = 100.0
+        self.asked: list[tuple[str, ...]] = []
+        self.turns: list[int | None] = []
+        self.said: dict[str, object] = {}
+
+    def start(self, options: Options, command: object, progress: object, base: object = None) -> Path:
+        labels = tuple(choice.label for choice in options.pipelines)
+        self.asked.append(labels)
+        self.turns.append(options.turns)
+        seed = 100 * len(self.asked)
+        values = {label: answers(self.ms[label], seed + place) for place, label in enumerate(labels)}
+        if base is not None:
+            values |= {f"{label}.base": answers(self.base_ms, seed + 50 + n) for n, label in enumerate(labels)}
+        assert options.out is not None
+        return written_run(Path(options.out), values, name=f"run {len(self.asked)}", **self.said)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def play(monkeypatch: pytest.MonkeyPatch, **ms: float) -> Played:
+    played = Played(**ms)
+    monkeypatch.setattr(session, "start", played.start)
+    return played
+
+
+def options(*labels: str, **more: object) -> Options:
+    return Options(tuple(PipelineChoice(label, "scripted", {}) for label in labels), **more)  # type: ignore[arg-type]
+
+
+def verdicts(result) -> dict[tuple[str, str], tuple[str, int]]:
+    return {(check.label, check.limit.metric): (check.verdict, check.rounds) for check in result.checks}
+
+
+def test_only_what_fails_is_measured_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, slow=120, fine=100)
+    result, folder = run_gate(options("slow", "fine"), Limits(pairs=60), OTHER_PYTHON, Silence())
+    assert played.asked == [("slow", "fine"), ("slow",)]
+    assert played.turns == [60, 60]
+    found = verdicts(result)
+    assert found["slow", "first_packet_latency"] == ("regressed", 2)
+    assert found["fine", "first_packet_latency"] == ("same", 1)
+    assert found["slow", "answers"] == ("same", 2)
+    assert (result.verdict, result.exit_code) == ("regressed", 10)
+    assert folder.parent.name == "reports" and {path.name for path in folder.iterdir()} == {"round-1", "round-2"}
+    assert "least band 1 %: no A/A in one run known" in " ".join(result.notices)
+
+
+def test_a_matched_label_is_measured_again_with_what_it_is_matched_with(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = play(monkeypatch, slow=120, fine=100)
+    run_gate(options("slow", "fine", matched=True), Limits(), OTHER_PYTHON, Silence())
+    assert played.asked == [("slow", "fine"), ("slow", "fine")]
+
+
+def test_a_version_that_cannot_be_measured_is_not_comparable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Path:
+        raise NotComparable("it would be compared with itself")
+
+    monkeypatch.setattr(session, "start", refuse)
+    result, _ = run_gate(options("a", "b"), Limits(), OTHER_PYTHON, Silence())
+    assert {check.reason for check in result.checks} == {"it would be compared with itself"}
+    assert (result.verdict, result.exit_code) == ("not comparable", 13)
+
+
+def test_an_invalid_run_lets_nothing_pass(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, a=100)
+    played.said["late"] = True
+    result, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, Silence())
+    assert result.verdict == "not comparable"
+    assert "invalid" in result.checks[0].reason
+
+
+def test_ceilings_need_no_baseline(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, a=100)
+    ceiling = Limits((Limit(statistic="p50", ceiling_ms=150),))
+    result, _ = run_gate(options("a"), ceiling, Reference(), Silence())
+    assert (result.verdict, result.exit_code) == ("same", 0)
+    both = Limits((Limit(statistic="p50", ceiling_ms=50), Limit()))
+    result, _ = run_gate(options("a"), both, Reference(), Silence(), place / "both")
+    assert sorted(check.verdict for check in result.checks) == ["no baseline", "regressed"]
+
+
+def test_a_limit_on_a_label_that_is_not_measured_is_a_mistake(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, direct=100)
+    with pytest.raises(UnknownName, match="Did you mean 'direct'"):
+        run_gate(options("direct"), Limits((Limit(label="driect"),)), Reference(), Silence())
+    assert played.asked == [] and not (place / "reports").exists()
+
+
+def test_a_folder_that_is_there_is_not_written_over(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, a=100)
+    with pytest.raises(RunError, match="exists already"):
+        run_gate(options("a"), Limits(), Reference(), Silence(), place)
+
+
+def test_a_kept_run_is_found_by_its_conditions_by_name_and_by_folder(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = written_run(place / "before", {"a": answers(100, 1)}, name="before")
+    baselines.save(read_run(before), "main")
+    for asked in ("auto", "main", str(before)):
+        play(monkeypatch, a=130)
+        result, _ = run_gate(
+            options("a"), Limits(), Reference(baseline=asked), Silence(), place / f"on {Path(asked).name}"
+        )
+        assert verdicts(result)["a", "first_packet_latency"] == ("regressed", 2), asked
+        assert result.baseline == ("baseline before" if asked == str(before) else "baseline main")
+    played = play(monkeypatch, a=100)
+    played.said["environment"] = {"cpu": "Another CPU"}
+    elsewhere, _ = run_gate(options("a"), Limits(), Reference(), Silence(), place / "elsewhere")
+    assert elsewhere.verdict == "no baseline"
+    refused, _ = run_gate(options("a"), Limits(), Reference(baseline="main"), Silence(), place / "refused")
+    assert (refused.verdict, refused.exit_code) == ("not comparable", 13)
+    assert "Another CPU" in refused.checks[0].reason
+
+
+def test_noise_that_was_seen_is_no_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, a=103)
+    assert run_gate(options("a"), Limits(), OTHER_PYTHON, Silence(), place / "1")[0].verdict == "regressed"
+    played.base_ms = 96.0  # here the same code shows 7 % against itself
+    found, _ = look_at_noise(options("a"), Limits(), Silence(), place / "aa")
+    assert [round(finding.same_job or 0, 1) for finding in found.values()] == [0.1]
+    played.base_ms = 100.0
+    quiet, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, Silence(), place / "2")
+    assert quiet.verdict != "regressed"
+    assert "A/A in one run: " in quiet.notices[0]
