@@ -17,6 +17,7 @@ from bench.stats.quantiles import median
 def widened(found: Comparison, before: Sequence[float], band: float | None) -> Comparison:
     """The same with intervals widened by `band`, a share (0.02 is 2 %); as it was, where none is known.
 
+    Only what counts time is widened.
     The ratio's ends are divided and multiplied by 1 + band; the difference's ends are moved by that share of the
     median of `before`, the values of the first side. Raises `ValueError` for a negative band.
     """
@@ -24,6 +25,8 @@ def widened(found: Comparison, before: Sequence[float], band: float | None) -> C
         return found
     if band < 0:
         raise ValueError(f"A band is a share from 0 on, not {band}.")
+    if found.unit != "ms" and not found.metric.startswith("rtf"):
+        return found
     margin = band * abs(median(before)) if len(before) else 0.0
     return replace(
         found, difference=_moved(found.difference, margin), ratio=_multiplied(found.ratio, 1 + band), band=band

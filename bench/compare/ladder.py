@@ -24,6 +24,8 @@ from bench.summary.contents import Unit
 from bench.summary.values import shown_unit
 
 SETTINGS = ("pipeline", "device", "dtype")
+LONGEST = 40
+"""Characters of an option's value that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,14 @@ def _share(step: Estimate, whole: Estimate | None) -> float | None:
 
 
 def _changed(a: LabelPlan, b: LabelPlan) -> str:
-    said = [
-        f"{name} {getattr(a, name)} → {getattr(b, name)}" for name in SETTINGS if getattr(a, name) != getattr(b, name)
-    ]
+    before, after = ({name: getattr(plan, name) for name in SETTINGS} for plan in (a, b))
     if a.pipeline == b.pipeline:
-        names = sorted(a.options.keys() | b.options.keys())
-        changed = [name for name in names if a.options.get(name) != b.options.get(name)]
-        said += [f"{name} {a.options.get(name)} → {b.options.get(name)}" for name in changed]
-    return ", ".join(said) or "nothing"
+        before, after = before | a.options, after | b.options
+    names = dict.fromkeys([*before, *after])
+    changed = [name for name in names if before.get(name) != after.get(name)]
+    return ", ".join(f"{name} {_short(before.get(name))} → {_short(after.get(name))}" for name in changed) or "nothing"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -56,11 +56,10 @@ def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs
     lost: Counter[str] = Counter()
     answered: Counter[tuple[bool, bool]] = Counter()
     for key, sides in together.items():
-        answered[_answered(sides[0]), _answered(sides[1])] += 1
-        values = [value_of(side, known) for side in sides]
-        a, b = values
+        a, b = value_of(sides[0], known), value_of(sides[1], known)
         if isinstance(a, str) or isinstance(b, str):
-            lost[why_lost(names, values)] += 1
+            lost[why_lost(names, (a, b))] += 1
+            answered[_answered(sides[0]), _answered(sides[1])] += 1
         else:
             kept.append((key, a, b))
     return Pairs(

@@ -41,7 +41,7 @@ class Contributions:
 
 def contributions_within(run: Run, labels: tuple[str, str], together: Together) -> Contributions:
     """Of two labels of one run whose turns were asked together, turn by turn."""
-    plans = [plan_of(run, label) for label in labels]
+    roles = [_roles(plan_of(run, label)) for label in labels]
     sides: tuple[list[ByRole], list[ByRole]] = ([], [])
     clips, blocks, lost = [], [], Counter[str]()
     for key, turns in together.items():
@@ -50,8 +50,8 @@ def contributions_within(run: Run, labels: tuple[str, str], together: Together) 
         if isinstance(before, str) or isinstance(after, str):
             lost[why_lost(labels, values)] += 1
             continue
-        for side, turn, plan in zip(sides, (before, after), plans, strict=True):
-            side.append(_by_role(turn, plan))
+        sides[0].append(_by_role(before, roles[0]))
+        sides[1].append(_by_role(after, roles[1]))
         clips.append(key[0])
         blocks.append(block_of(key))
     return _contributions(labels, sides, clips, blocks, lost)
@@ -100,21 +100,25 @@ def _path_of(turns: Sequence[Turn]) -> Turn | str:
     return turns[0] if turns[0].path else "no critical path"
 
 
-def _by_role(turn: Turn, plan: LabelPlan) -> dict[str, int]:
-    roles = {stage.id: stage.role for stage in plan.stages}
-    found: Counter[str] = Counter()
+def _roles(plan: LabelPlan) -> dict[str, str]:
+    return {stage.id: stage.role for stage in plan.stages}
+
+
+def _by_role(turn: Turn, roles: Mapping[str, str]) -> dict[str, int]:
+    found: dict[str, int] = {}
     for part in turn.path:
-        found[roles.get(part.stage, "")] += part.ns
-    return dict(found)
+        role = roles.get(part.stage, "")
+        found[role] = found.get(role, 0) + part.ns
+    return found
 
 
 def _by_clip(run: Run, label: str) -> dict[str, ByRole]:
-    plan = plan_of(run, label)
+    roles = _roles(plan_of(run, label))
     turns: dict[str, list[dict[str, int]]] = defaultdict(list)
     for turn in measured_turns(run, label):
         if not isinstance(_path_of([turn]), str):
-            turns[turn.utterance].append(_by_role(turn, plan))
+            turns[turn.utterance].append(_by_role(turn, roles))
     return {
-        clip: {role: sum(each.get(role, 0) for each in found) / len(found) for role in ROLES}
+        clip: {role: sum(each.get(role, 0) for each in found) / len(found) for role in set().union(*found)}
         for clip, found in turns.items()
     }
