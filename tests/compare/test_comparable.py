@@ -1,0 +1,124 @@
+from typing import Any
+
+import pytest
+from compared import MS, run_of_paths
+
+from bench.compare.band import widened
+from bench.compare.between import compare_metrics, compare_runs
+from bench.compare.comparable import RULES, over_time, side_by_side
+from bench.compare.words import sentence
+from bench.errors import NotComparable, UnknownName
+from bench.pipeline import Weights
+from bench.record.schema import Audible
+
+HOST: dict[str, Any] = {"cpu": "Xeon", "cores_usable": 2, "gpu0": "L40", "gpu_driver": "570"}
+USUAL: dict[str, Any] = {
+    "environment": HOST,
+    "definitions": {"first_packet_latency": 1, "path": 1},
+    "weights": (Weights("llm", "dummy", "seed 0"),),
+    "figures": {"reply_audio": 1000 * MS},
+    "corpus_sha256": "c" * 64,
+    "t0": "end of speech",
+    "start": "speech_end",
+    "input": "file",
+    "audible": Audible(),
+}
+CHANGES: dict[str, dict[str, Any]] = {
+    "corpus": {"corpus_sha256": "d" * 64},
+    "t0": {"t0": "last frame", "start": "last_frame"},
+    "input": {"input": "realtime"},
+    "audible": {"audible": Audible(-30.0, 50)},
+    "cpu": {"environment": HOST | {"cores_usable": 1}},
+    "gpu": {"environment": HOST | {"gpu0": "H100"}},
+    "driver": {"environment": HOST | {"gpu_driver": "580"}},
+    "threads": {"threads": 4},
+    "pipeline": {"plans": {"a": {"pipeline": "other"}}},
+    "device": {"plans": {"a": {"device": "cuda:0"}}},
+    "dtype": {"plans": {"a": {"dtype": "bfloat16"}}},
+    "options": {"plans": {"a": {"options": {"beam": 5}}}},
+    "weights": {"weights": (Weights("llm", "published", "org/model"),)},
+    "definitions": {"definitions": {"first_packet_latency": 2, "path": 1}},
+    "work": {"figures": {"reply_audio": 1200 * MS}},
+}
+TURNS = [{"asr": (100 + number) * MS} for number in range(8)]
+
+
+def made(name: str = "monday", **changes: Any):
+    return run_of_paths({"a": TURNS, "b": TURNS}, name=name, **{**USUAL, **changes})
+
+
+def test_a_run_matches_itself() -> None:
+    assert over_time(made(), made("tuesday"), "a") == ()
+
+
+@pytest.mark.parametrize("rule", CHANGES)
+def test_what_changed_over_time_is_refused_by_its_name_and_only_that(rule) -> None:
+    other = made("tuesday", **CHANGES[rule])
+    (mismatch,) = over_time(made(), other, "a")
+    assert mismatch.rule == rule
+    with pytest.raises(NotComparable, match=f"--allow {rule}"):
+        compare_runs(made(), other, "a")
+    (found,) = compare_metrics(made(), other, ("a", "a"), ["first_packet_latency"], allowed=[rule])
+    assert found.overlooked == (f"{rule}: {mismatch.said}",)
+    assert f"[overlooked: {rule}: " in sentence(found)
+
+
+def test_all_reasons_are_named_at_once_and_all_must_be_allowed() -> None:
+    other = made("tuesday", threads=4, input="realtime")
+    with pytest.raises(
+        NotComparable, match=r"put in differently.*threads per worker.*--allow input,threads"
+    ) as refused:
+        compare_runs(made(), other, "a")
+    assert refused.value.exit_code == 13
+    with pytest.raises(NotComparable, match="--allow threads"):
+        compare_metrics(made(), other, ("a", "a"), ["packets"], allowed=["input"])
+
+
+def test_every_rule_but_those_of_other_tests_is_tried_here() -> None:
+    assert set(RULES) - set(CHANGES) == {"invalid", "run"}
+    with pytest.raises(UnknownName, match="Did you mean 'driver'"):
+        compare_metrics(made(), made("tuesday"), ("a", "a"), ["packets"], allowed=["drivr"])
+
+
+def test_replies_of_nearly_the_same_length_are_the_same_work() -> None:
+    assert over_time(made(), made("tuesday", figures={"reply_audio": 1090 * MS}), "a") == ()
+    assert over_time(made(figures={}), made("tuesday", figures={}), "a") == ()
+
+
+def test_unlike_labels_share_machine_clock_and_run_but_not_options_or_weights() -> None:
+    run = made(plans={"b": {"pipeline": "direct", "device": "cuda:0", "options": {"x": 1}}})
+    assert side_by_side((run, "a"), (run, "b")) == ()
+    other = made("tuesday", threads=4, **CHANGES["weights"])
+    assert [each.rule for each in side_by_side((run, "a"), (other, "b"))] == ["run"]
+    moved = made("tuesday", **CHANGES["gpu"], **CHANGES["corpus"])
+    assert [each.rule for each in side_by_side((run, "a"), (moved, "b"))] == ["corpus", "gpu", "run"]
+    with pytest.raises(UnknownName):
+        side_by_side((run, "a"), (run, "z"))
+
+
+def test_runs_from_before_versions_were_kept_are_not_held_against_later_ones() -> None:
+    assert over_time(made(definitions={}), made("tuesday"), "a") == ()
+
+
+def test_the_band_widens_both_intervals_and_is_said() -> None:
+    (plain,) = compare_metrics(made(), made("tuesday"), ("a", "a"), ["first_packet_latency"])
+    (wide,) = compare_metrics(made(), made("tuesday"), ("a", "a"), ["first_packet_latency"], band=0.02)
+    assert plain.difference is not None and plain.difference.interval is not None
+    assert wide.difference is not None and wide.difference.interval is not None
+    assert wide.ratio is not None and wide.ratio.interval is not None
+    assert (plain.difference.interval.low, plain.difference.interval.high) == (0, 0)
+    assert wide.difference.interval.high == pytest.approx(0.02 * 103.5)
+    assert wide.difference.interval.low == -wide.difference.interval.high
+    assert (wide.ratio.interval.low, wide.ratio.interval.high) == pytest.approx((1 / 1.02, 1.02))
+    assert wide.difference.value == plain.difference.value
+    assert "no A/A band known" in sentence(plain)
+    assert "widened by an A/A band of 2 %" in sentence(wide)
+    with pytest.raises(ValueError, match="from 0 on"):
+        widened(plain, [1.0], -0.1)
+
+
+def test_what_counts_no_time_is_not_widened() -> None:
+    runs = [run_of_paths({"a": TURNS}, name=name, **{**USUAL, "figures": {"packets": 3}}) for name in ("one", "two")]
+    (found,) = compare_metrics(*runs, ("a", "a"), ["packets"], band=0.02)
+    assert found.difference is not None and found.difference.interval is not None
+    assert found.difference.interval.high == 0

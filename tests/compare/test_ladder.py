@@ -1,0 +1,80 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from compared import MS, run_of_paths
+
+from bench.compare.ladder import ladder
+from bench.errors import UnknownName, UsageError
+
+LABELS = ("plain", "streamed", "small", "direct")
+
+
+def turns(mean_ms, seed, count=48):
+    rng = np.random.default_rng(seed)
+    return [{"asr": int(MS * (mean_ms + rng.normal(0, 3)))} for _ in range(count)]
+
+
+def steps_run(**changes):
+    labels = {name: turns(ms, seed) for seed, (name, ms) in enumerate(zip(LABELS, (900, 500, 400, 300), strict=True))}
+    return run_of_paths(labels | changes)
+
+
+def test_steps_add_up_to_the_whole() -> None:
+    found = ladder(steps_run(), LABELS)
+    assert [(step.base, step.other) for step in found.steps] == list(pairwise(LABELS))
+    assert found.whole is not None
+    assert sum(step.difference.value for step in found.steps) == pytest.approx(found.whole.value, abs=1e-9)
+    assert [step.difference.value for step in found.steps] == pytest.approx([-400, -100, -100], abs=3)
+    assert [step.share for step in found.steps] == pytest.approx([4 / 6, 1 / 6, 1 / 6], abs=0.01)
+    assert sum(step.share or 0 for step in found.steps) == pytest.approx(1)
+    for step in found.steps:
+        assert step.difference.interval is not None
+        assert step.difference.interval.contains(step.difference.value)
+
+
+def test_the_order_is_the_one_asked_for() -> None:
+    found = ladder(steps_run(), ("direct", "plain"))
+    (step,) = found.steps
+    assert step.difference.value == pytest.approx(600, abs=3)
+
+
+def test_only_turns_that_all_labels_answered_take_part() -> None:
+    run = steps_run(small=[None, *turns(400, 2)[1:]], direct=[None, None, *turns(300, 3)[2:]])
+    found = ladder(run, LABELS)
+    assert found.whole is not None
+    assert found.whole.n == 46
+    assert found.lost == {"direct: timeout": 1, "small: timeout, direct: timeout": 1}
+    assert all(step.difference.n == 46 for step in found.steps)
+    assert sum(step.difference.value for step in found.steps) == pytest.approx(found.whole.value, abs=1e-9)
+
+
+def test_where_the_whole_may_be_nothing_no_step_has_a_share_of_it() -> None:
+    run = run_of_paths({"a": turns(500, 1), "b": turns(400, 2), "c": turns(500, 3)})
+    found = ladder(run, ("a", "b", "c"))
+    assert [step.share for step in found.steps] == [None, None]
+    assert found.steps[0].difference.value == pytest.approx(-100, abs=3)
+
+
+def test_a_step_says_what_changed() -> None:
+    plans = {
+        "a": {"options": {"mode": "sequential", "asr": "whisper"}},
+        "b": {"options": {"mode": "overlapped", "asr": "whisper"}},
+        "c": {"pipeline": "direct", "options": {"speed": "x" * 90}},
+    }
+    run = run_of_paths({name: turns(500, 1) for name in "abc"}, plans=plans)
+    said = [step.changed for step in ladder(run, "abc").steps]
+    assert said == ["mode sequential → overlapped", "pipeline made → direct"]
+
+
+def test_nobody_answered() -> None:
+    found = ladder(run_of_paths({"a": [None] * 8, "b": [None] * 8}), "ab")
+    assert (found.steps, found.whole, found.lost) == ((), None, {"a: timeout, b: timeout": 8})
+
+
+def test_a_ladder_needs_labels_that_there_are_each_once() -> None:
+    for labels in (("plain",), ("plain", "plain")):
+        with pytest.raises(UsageError, match="two labels or more"):
+            ladder(steps_run(), labels)
+    with pytest.raises(UnknownName, match="Did you mean 'direct'"):
+        ladder(steps_run(), ("plain", "dirct"))
