@@ -42,7 +42,7 @@ class LinuxCounters:
         return Reading(
             at_ns=time.monotonic_ns(),
             cores=len(self._usable),
-            step_ns=2 * TICK_NS * lines,
+            step_ns=3 * TICK_NS * lines,
             idle_ns=idle,
             stolen_ns=stolen,
             own_cpu_ns=cpu_ns,

@@ -23,11 +23,11 @@ class Neighbours:
         self._began_ns = time.monotonic_ns()
         self._before_s = _used_s()
 
-    def facts(self) -> dict[str, str | float]:
+    def facts(self) -> dict[str, str | float | None]:
         """What a run's record says of them: names with shares of one core, and their sum in cores."""
         heavy = self.heavy()
         said = ", ".join(f"{clean(name)} {100 * share:.0f} %" for name, share in heavy)
-        return {"heavy_processes": said, "heavy_cores": round(sum(share for _, share in heavy), 2)}
+        return {"heavy_processes": said or None, "heavy_cores": round(sum(share for _, share in heavy), 2)}
 
     def heavy(self) -> tuple[tuple[str, float], ...]:
         """Names and shares of one core since then, heaviest first, without this process and those below it."""

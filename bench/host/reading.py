@@ -15,7 +15,7 @@ class Reading:
     cores: int
     """Cores that this process may use; times below are summed over them."""
     step_ns: int
-    """How far the difference of two values of `idle_ns` or `stolen_ns` may be off."""
+    """How far a sum of differences of `idle_ns` and `stolen_ns` may be off: systems count in steps."""
     idle_ns: int | None = None
     stolen_ns: int | None = None
     own_cpu_ns: Mapping[int, int] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.metrics import carry_over, drift
+from bench.record.schema import Manifest
 from bench.record.store import Run
 from bench.report.calibration import NEVER, ruler
 from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
@@ -54,7 +55,7 @@ def _run_facts(run: Run) -> Facts:
         ("made", manifest.created),
         ("clock starts at (t0)", manifest.t0),
         ("audible", str(manifest.audible)),
-        ("input", manifest.input),
+        ("input", _input(manifest)),
         ("order", f"seeded random blocks, seed {manifest.seed}; labels interleaved in each block"),
         ("turns per label", _turns(run)),
         ("deadline", f"{manifest.deadline_ms:g} ms to the first packet"),
@@ -78,6 +79,11 @@ def _turns(run: Run) -> str:
         f"packets, the newer half was at most {rule.step:.0%} faster, and all but two lay within {rule.band:.0%} (or "
         f"{rule.floor_ms:g} ms); at most {rule.most} turns, none begun after {rule.budget_s:g} s"
     )
+
+
+def _input(manifest: Manifest) -> str:
+    late = f"; frames may come {manifest.microphone_limit_ms:g} ms late" if manifest.input == "realtime" else ""
+    return manifest.input + late
 
 
 def _corpus_facts(run: Run) -> Facts:

@@ -82,11 +82,17 @@ class Lagging(Microphone):
 
 @pytest.fixture
 def lagging(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    def make(path: Path, late: Callable[[int], bool], turns: int = 40, **changes: object) -> Path:
+    def make(
+        path: Path,
+        late: Callable[[int], bool],
+        turns: int = 40,
+        scripts: dict[str, str] = {"a": SCRIPT},  # noqa: B006 (only read)
+        **changes: object,
+    ) -> Path:
         monkeypatch.setattr(local, "Microphone", Lagging)
         monkeypatch.setattr(Lagging, "late", staticmethod(late), raising=False)
         monkeypatch.setattr(Lagging, "delivered", 0)
-        return virtual_run(path, {"a": SCRIPT}, "realtime", 4, turns=turns, warmup=0, **changes)
+        return virtual_run(path, scripts, "realtime", 4, turns=turns, warmup=0, **changes)
 
     return make
 
@@ -148,9 +154,14 @@ def test_an_invalid_run_says_so_everywhere(tmp_path: Path, lagging: Callable[...
     assert "This run is invalid" in page and "5 to 10" in page
     with pytest.raises(RunError, match="'test' is invalid: the microphone was late: 40 of 400 frames"):
         compare_same_labels(read_run(good), read_run(bad))
+
+
+def test_labels_of_an_invalid_run_are_not_compared(tmp_path: Path, lagging: Callable[..., Path]) -> None:
+    bad = lagging(tmp_path / "bad", last, scripts={"a": SCRIPT, "b": SCRIPT})
     refused = CliRunner().invoke(app, ["compare", str(bad)])
-    assert isinstance(refused.exception, InvalidRun) and refused.exception.exit_code == 13
-    assert "--microphone-limit-ms" in str(refused.exception)
+    assert isinstance(refused.exception, RunError) and refused.exception.exit_code == 13
+    assert "the microphone was late" in str(refused.exception)
+    assert CliRunner().invoke(app, ["compare", str(bad), "--allow", "invalid"]).exit_code == 0
 
 
 def test_file_input_has_no_microphone_to_judge(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""Readings where there is no /proc; psutil gives them on every system, so that they can be tried on any."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+import pytest
+
+from bench.host.elsewhere import OtherCounters
+from bench.run.host_watch import between
+
+
+def test_the_others_time_is_known_wherever_psutil_is() -> None:
+    counters = OtherCounters()
+    before = counters.read()
+    end_ns = time.process_time_ns() + 30_000_000
+    while time.process_time_ns() < end_ns:
+        pass
+    after = counters.read()
+    assert after.own_cpu_ns[os.getpid()] > before.own_cpu_ns[os.getpid()]
+    found = between(before, after)
+    assert found.others_cpu_ns is not None and found.cores == os.cpu_count()
+    assert found.others_cpu_ns <= found.cores * found.elapsed_ns
+
+
+def test_what_psutil_cannot_read_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    counters = OtherCounters()
+
+    def refuse() -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil, "cpu_times", refuse)
+    found = counters.read()
+    assert found.idle_ns is None and not found.own_cpu_ns
