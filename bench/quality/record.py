@@ -24,7 +24,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A recogniser or scorer: with which options, packages and weights it judged."""
+    """A recogniser or scorer: with which options, packages and weights it judged. As text, it is for people."""
 
     name: str
     options: dict[str, OptionValue] = field(default_factory=dict)
@@ -32,9 +32,8 @@ class Judge:
     weights: tuple[Weights, ...] = ()
 
     def __str__(self) -> str:
-        versions = " ".join(self.packages.values())
         weights = ", ".join(dict.fromkeys(each.source for each in self.weights))
-        return " ".join(filter(None, (self.name, versions, f"({weights})" if weights else "")))
+        return " ".join(filter(None, (self.name, self.packages.get(self.name), f"({weights})" if weights else "")))
 
 
 @dataclass(frozen=True, slots=True)

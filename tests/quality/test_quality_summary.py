@@ -144,7 +144,7 @@ def test_json_has_the_same_figures(listened: Run) -> None:
     assert told["heard_by"][0]["words_heard"] == 0
     assert told["clipped"]["value"] == 0.02 and told["offset"]["value"] == 0.01
     assert told["scores"][0] | {"low": 0, "high": 0} == {
-        "scorer": "opinion 1 (ears en)", "value": 4.0, "low": 0, "high": 0, "n": 8, "least": 1.0, "most": 5.0
+        "scorer": "opinion (ears en)", "value": 4.0, "low": 0, "high": 0, "n": 8, "least": 1.0, "most": 5.0
     }  # fmt: skip
     assert told["transcript_wer"]["why_none"] is None
 
