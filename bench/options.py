@@ -118,13 +118,16 @@ def parse_warmup(text: str | None) -> int | str | None:
         raise UsageError(f"--warmup {text}: expected a number of turns, or auto.") from None
 
 
-def gather(flags: Mapping[str, Any], config: Path | None) -> Options:
-    """Options from flags (`None` means not given), the config file, and defaults. Raises `UsageError`."""
+def gather(flags: Mapping[str, Any], config: Path | None, where: str = "command line") -> Options:
+    """Options from flags (`None` means not given), the config file, and defaults.
+
+    Raises `UsageError`, which says that what is wrong with a flag stands in `where`.
+    """
     options = Options()
     if config is not None:
         options = _with(options, _from_file(config), str(config))
     given = {key: value for key, value in flags.items() if value not in (None, ())}
-    return _checked(_with(options, given, "command line"))
+    return _checked(_with(options, given, where))
 
 
 def _from_file(config: Path) -> dict[str, Any]:

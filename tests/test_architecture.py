@@ -25,8 +25,8 @@ LAYERS = [
     {"compare", "doctor", "progress", "calibrate"},
     {"gate"},
     {"report", "export", "history"},
-    {"commands"},
-    {"cli"},
+    {"commands", "testing"},
+    {"cli", "pytest_plugin"},
     {"__main__"},
 ]
 # The schema names figures' owners and the store needs the schema; metrics reads both and is read by neither.

@@ -64,7 +64,7 @@ def _benchmark(label: LabelSummary, times: Sequence[float], test: str) -> dict[s
         "fullname": f"{test}[{label.label}]",
         "params": {"label": label.label},
         "param": label.label,
-        "extra_info": _extra(label),
+        "extra_info": extra_info(label),
         "options": {
             "disable_gc": False,
             "timer": "firstpacket",
@@ -114,7 +114,8 @@ def _quartiles(data: Sequence[float]) -> tuple[float, float]:
     return lower, statistics.mean(statistics.median(data[-half:]) for half in halves)
 
 
-def _extra(label: LabelSummary) -> dict[str, Any]:
+def extra_info(label: LabelSummary) -> dict[str, Any]:
+    """What the plugin keeps beside a label's rounds: percentiles, the critical path, outcomes."""
     return {
         "pipeline": label.pipeline,
         "device": label.device,
@@ -146,10 +147,16 @@ def _machine(run: Run) -> dict[str, Any]:
         "release": known.get("os"),
         "cpu": {"brand_raw": known.get("cpu"), "count": known.get("cores_usable")},
     }
-    if known.get("gpu0"):
-        names = {"name": "gpu0", "memory_mib": "gpu0_memory_mib", "driver": "gpu_driver"}
-        said["gpu"] = {name: known.get(fact) for name, fact in names.items()}
+    if found := gpu(run):
+        said["gpu"] = found
     return said
+
+
+def gpu(run: Run) -> dict[str, Any]:
+    """The first GPU of the machine that measured; empty without one."""
+    known = run.segments[0].environment if run.segments else {}
+    names = {"name": "gpu0", "memory_mib": "gpu0_memory_mib", "driver": "gpu_driver"}
+    return {name: known.get(fact) for name, fact in names.items()} if known.get("gpu0") else {}
 
 
 def _commit(run: Run) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""pytest's door to the gate (`voice_benchmark`) and to pytest-benchmark (`voice_rounds`): docs/pytest.md.
+
+Every start of pytest imports this file, so it imports nothing else before a test asks for one of the fixtures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from bench.testing.replay import ReplayClock
+    from bench.testing.rounds import VoiceRounds
+    from bench.testing.session import VoiceSession
+    from bench.testing.voice import VoiceBenchmark
+
+_session = pytest.StashKey["VoiceSession"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What tests are held against in this run; the arguments of a call win."""
+    group = parser.getgroup("voice benchmarks")
+    group.addoption("--voice-against", metavar="GITREV|COMMAND", help="The version to measure beside this one.")
+    group.addoption("--voice-against-path", metavar="FOLDER", action="append", help="Where its packages lie; repeat.")
+    group.addoption("--voice-baseline", metavar="RUN|NAME|auto", help="A run measured earlier. [auto]")
+    group.addoption("--voice-allow", metavar="VERDICTS", help="Verdicts that pass: inconclusive,no-baseline.")
+    group.addoption("--voice-pairs", metavar="N", type=int, help="Pairs of turns per label and round.")
+    group.addoption("--voice-out", metavar="FOLDER", type=Path, help="Where runs are kept. [reports/pytest-DATE]")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuses what excludes each other; the fixture for pytest-benchmark needs that plugin to be there."""
+    if config.getoption("voice_against") and config.getoption("voice_baseline"):
+        raise pytest.UsageError("--voice-against and --voice-baseline exclude each other.")
+    there = hasattr(config.hook, "pytest_benchmark_update_machine_info")
+    config.pluginmanager.register(_WithBenchmark() if there else _WithoutBenchmark(), "voice-rounds")
+
+
+@pytest.fixture
+def voice_benchmark(request: pytest.FixtureRequest) -> VoiceBenchmark:
+    """A gate as a call: `voice_benchmark("direct", max_regression="5%")` fails the test if it became slower."""
+    from bench.testing.voice import VoiceBenchmark
+
+    return VoiceBenchmark(voice_session(request.config), request.node)
+
+
+def voice_session(config: pytest.Config) -> VoiceSession:
+    """What this start of pytest says and remembers."""
+    from bench.testing.session import VoiceSession
+
+    if _session not in config.stash:
+        allow, folders = config.getoption("voice_allow"), config.getoption("voice_against_path")
+        config.stash[_session] = VoiceSession(
+            root=config.invocation_params.dir,
+            against=config.getoption("voice_against"),
+            against_path=tuple(folders) if folders else None,
+            baseline=config.getoption("voice_baseline"),
+            allow=tuple(word.strip() for word in allow.split(",") if word.strip()) if allow is not None else None,
+            pairs=config.getoption("voice_pairs"),
+            out=config.getoption("voice_out"),
+            aloud=config.getoption("capture") == "no",
+            parallel=getattr(config, "workerinput", {}).get("workercount", 1),
+        )
+    return config.stash[_session]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What was found, also where it passed, and where it lies."""
+    if _session in config.stash and (said := config.stash[_session].said):
+        terminalreporter.section("voice benchmarks")
+        for line in said:
+            terminalreporter.line(line)
+
+
+class _WithBenchmark:
+    """Beside pytest-benchmark."""
+
+    @pytest.fixture
+    def _replay_clock(self, request: pytest.FixtureRequest) -> ReplayClock:
+        """Set in the test's marker before the fixture `benchmark`, which reads it, is made."""
+        from bench.testing.replay import ReplayClock
+
+        clock, own = ReplayClock(), request.node.get_closest_marker("benchmark")
+        said = {**(own.kwargs if own else {}), "timer": clock}
+        request.node.add_marker(pytest.mark.benchmark(**said), append=False)
+        return clock
+
+    @pytest.fixture
+    def voice_rounds(self, request: pytest.FixtureRequest, _replay_clock: ReplayClock, benchmark: Any) -> VoiceRounds:
+        """First packets as rounds of pytest-benchmark: `voice_rounds("direct", turns=30)`."""
+        from bench.testing.rounds import VoiceRounds
+
+        return VoiceRounds(voice_session(request.config), request.node, benchmark, _replay_clock)
+
+    def pytest_benchmark_update_machine_info(self, config: pytest.Config, machine_info: dict[str, Any]) -> None:
+        """The GPU of the machine on which the rounds were measured."""
+        if _session in config.stash and (measured := config.stash[_session].measured):
+            from bench.export.pytest_benchmark import gpu
+
+            found = [facts for run in measured.values() if (facts := gpu(run))]
+            if found:
+                machine_info["gpu"] = found[-1]
+
+
+class _WithoutBenchmark:
+    """Says what is missing."""
+
+    @pytest.fixture
+    def voice_rounds(self) -> None:
+        """Fails: there is nothing that rounds could be given to."""
+        pytest.fail(
+            "The fixture voice_rounds gives first packets to pytest-benchmark, which is not there: "
+            "pip install 'pytest-benchmark>=5.3', or take it off -p no:benchmark.",
+            pytrace=False,
+        )

@@ -1,0 +1,77 @@
+"""What a test asks for: the arguments of its call win over pytest's command line, and both over `bench.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UnknownName, UsageError
+from bench.gate.limits import FILE, Limits, limits, read_limits
+from bench.gate.opponents import AUTO
+from bench.gate.run import Reference
+from bench.metrics.definitions import HEADLINE
+from bench.options import Options, gather, parse_pipeline
+from bench.testing.session import VoiceSession
+
+WHERE = "voice test"
+
+
+def asked_options(
+    pipelines: Sequence[str], config: str | Path | None, given: Mapping[str, Any], others: Sequence[str]
+) -> Options:
+    """The options of a run; `others` are what else the call could be given. Raises `UsageError`."""
+    if "out" in given:
+        raise UsageError("A voice test takes no out: pytest --voice-out FOLDER says where runs are kept.")
+    known = {field.name for field in fields(Options)} - {"out", "pipelines", "keep_audio"}
+    for name in given:
+        if name not in known:
+            raise UnknownName("argument", name, known.union(others))
+    flags = {**given, "pipelines": tuple(parse_pipeline(text) for text in pipelines)}
+    file = Path(config) if config is not None else FILE if FILE.exists() else None
+    return replace(gather(flags, file, WHERE), keep_audio=False, out=None)
+
+
+def asked_limits(session: VoiceSession, file: str | Path | None, given: Mapping[str, Any]) -> Limits:
+    """The limits in force; `given` holds the arguments of the call that are not None. Raises `UsageError`."""
+    found = read_limits(None if file is None else Path(file))
+    table = {name: given[name] for name in ("resolution", "pairs") if name in given}
+    if session.pairs is not None:
+        table.setdefault("pairs", session.pairs)
+    allow = given.get("allow", session.allow)
+    if allow is not None:
+        table["allow"] = [allow] if isinstance(allow, str) else list(allow)
+    if wanted := _limit_tables(given):
+        table["limit"] = wanted
+    checked = limits(table, WHERE)
+    names = ("limits" if name == "limit" else name for name in table)
+    return replace(found, **{name: getattr(checked, name) for name in names})
+
+
+def asked_reference(
+    session: VoiceSession, against: str | None, against_path: Sequence[str] | None, baseline: str | None, wanted: Limits
+) -> Reference:
+    """What the candidate is held against; nothing where only ceilings are held. Raises `UsageError`."""
+    if against is not None and baseline is not None:
+        raise UsageError("against and baseline exclude each other: a test holds one thing against another.")
+    if against is None and baseline is None:
+        if all(limit.ceiling_ms is not None for limit in wanted.limits):
+            return Reference()
+        against, baseline = session.against, session.baseline
+    folders = against_path if against_path is not None else session.against_path or ()
+    return Reference(against or "", tuple(folders), baseline or AUTO)
+
+
+def _limit_tables(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One for the change and one for the ceiling, as far as the call asks for them."""
+    metric = {"metric": given.get("metric", HEADLINE)}
+    change = {name: given[name] for name in ("max_regression", "floor_ms") if name in given}
+    tables = []
+    if change or ("metric" in given and "ceiling_ms" not in given):
+        tables.append(metric | change)
+    if "ceiling_ms" in given:
+        tables.append(metric | {"statistic": given.get("statistic", "p95"), "ceiling_ms": given["ceiling_ms"]})
+    elif "statistic" in given:
+        raise UsageError("A statistic is for a ceiling: give ceiling_ms too. Changes are judged pair by pair.")
+    return tables

@@ -1,0 +1,98 @@
+"""What a voice test gets back, for asserts of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import RunError, UnknownName
+from bench.gate.judge import Verdict
+from bench.gate.result import Check, GateResult
+from bench.metrics.definitions import HEADLINE
+from bench.record.schema import Turn
+from bench.record.store import Run
+from bench.stats.quantiles import censored_quantile, supported_quantile
+from bench.summary.figures import ANSWERS
+from bench.summary.values import definition, measured_turns, shown_value
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFigures:
+    """A label's measured turns over all rounds."""
+
+    label: str
+    turns: tuple[Turn, ...]
+    checks: tuple[Check, ...]
+    """What the gate held against this label."""
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many turns came to each outcome."""
+        return dict(Counter(turn.outcome for turn in self.turns))
+
+    @property
+    def p50_ms(self) -> float:
+        """Median first packet."""
+        return self.quantile(0.50)
+
+    @property
+    def p90_ms(self) -> float:
+        """90 % quantile of the first packet."""
+        return self.quantile(0.90)
+
+    @property
+    def p95_ms(self) -> float:
+        """95 % quantile of the first packet."""
+        return self.quantile(0.95)
+
+    @property
+    def p99_ms(self) -> float:
+        """99 % quantile of the first packet."""
+        return self.quantile(0.99)
+
+    def values(self, metric: str = HEADLINE) -> tuple[float, ...]:
+        """A metric's values in the order of the turns, in ms, or in the metric's own unit if it is no time.
+
+        Raises `RunError` for an unknown metric.
+        """
+        known = definition(metric)
+        return tuple(value for turn in self.turns if (value := shown_value(turn, known)) is not None)
+
+    def quantile(self, q: float, metric: str = HEADLINE) -> float:
+        """A quantile in the unit of `values`. Of the moments of an answer, turns without one are infinitely late.
+
+        Raises `RunError` where the turns are too few for it.
+        """
+        values = self.values(metric)
+        late = len(self.turns) - len(values) if metric in ANSWERS else 0
+        found = censored_quantile(values, late, q) if late else supported_quantile(values, q)
+        if found.value is None:
+            raise RunError(
+                f"{found.n} turns of {self.label} with {metric} are too few for the {100 * q:g} % quantile, which "
+                f"needs {found.needs}. Measure more: pairs={found.needs}."
+            )
+        return found.value
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceResult:
+    """What a gate found, and the figures it rests on."""
+
+    gate: GateResult
+    folder: Path
+    """The rounds, `gate.json`, `junit.xml`, `gate.md` and `report.html`."""
+    rounds: tuple[Run, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all checks."""
+        return self.gate.verdict
+
+    def label(self, name: str) -> LabelFigures:
+        """A label's figures. Raises `UnknownName`."""
+        known = dict.fromkeys(plan.label for run in self.rounds for plan in run.manifest.labels)
+        if name not in known:
+            raise UnknownName("label", name, known)
+        turns = tuple(turn for run in self.rounds for turn in measured_turns(run, name))
+        return LabelFigures(name, turns, tuple(check for check in self.gate.checks if check.label == name))

@@ -1,0 +1,150 @@
+"""The fixture `voice_benchmark`: a gate as a call, which turns its test red."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.errors import BenchError, Stopped, UsageError
+from bench.export.gate import write_gate
+from bench.gate.result import EXIT_CODES, Check, GateResult
+from bench.gate.run import run_gate
+from bench.progress import PlainProgress
+from bench.record.store import MANIFEST, Run, read_run
+from bench.testing.asked import asked_limits, asked_options, asked_reference
+from bench.testing.result import VoiceResult
+from bench.testing.session import VoiceSession
+
+COMMAND = ("pytest",)
+"""What a run's manifest names as its command; the arguments of the call are not one."""
+OTHER_ARGUMENTS = ("against", "against_path", "baseline", "limits", "config")
+
+
+class VoiceBenchmarkWarning(pytest.PytestWarning):
+    """A verdict that passed because it was allowed to, or turns that were not answered."""
+
+
+class VoiceBenchmark:
+    """Measures and judges when called."""
+
+    def __init__(self, session: VoiceSession, node: pytest.Item) -> None:
+        self._session = session
+        self._node = node
+
+    def __call__(
+        self,
+        *pipelines: str,
+        max_regression: str | float | None = None,
+        floor_ms: float | None = None,
+        ceiling_ms: float | None = None,
+        statistic: str | None = None,
+        metric: str | None = None,
+        against: str | None = None,
+        against_path: Sequence[str] | None = None,
+        baseline: str | None = None,
+        allow: Collection[str] | None = None,
+        pairs: int | None = None,
+        resolution: str | float | None = None,
+        limits: str | Path | None = None,
+        config: str | Path | None = None,
+        **options: Any,
+    ) -> VoiceResult:
+        """Put the corpus to the pipelines and hold them to the limits, as `bench gate` does; docs/pytest.md.
+
+        `pipelines` are written as for `--pipeline`, `options` are those of a run (`corpus`, `input`, `device`, ...).
+        Without a limit among the arguments those of `bench.toml` hold. The test fails, in one message, for every
+        verdict but `same` and `improved` that is not allowed, and for what cannot be measured.
+        """
+        given = {
+            "max_regression": max_regression,
+            "floor_ms": floor_ms,
+            "ceiling_ms": ceiling_ms,
+            "statistic": statistic,
+            "metric": metric,
+            "allow": allow,
+            "pairs": pairs,
+            "resolution": resolution,
+        }
+        with plainly():
+            refuse_parallel(self._session)
+            asked = asked_options(pipelines, config, options, (*given, *OTHER_ARGUMENTS))
+            wanted = asked_limits(self._session, limits, {name: it for name, it in given.items() if it is not None})
+            reference = asked_reference(self._session, against, against_path, baseline, wanted)
+            folder = self._session.folder(self._node.nodeid)
+            found, folder = run_gate(asked, wanted, reference, progress(self._session), folder, COMMAND)
+            result = VoiceResult(found, folder, _rounds(folder))
+            _write(result)
+        self._say(result)
+        return result
+
+    def _say(self, result: VoiceResult) -> None:
+        """Everywhere that somebody may look; then fails if the gate does."""
+        found, session = result.gate, self._session
+        self._node.user_properties += [("voice.verdict", found.verdict), ("voice.folder", str(result.folder))]
+        session.said.append(f"{self._node.nodeid}: {found.verdict}{_against(found)}: {result.folder}")
+        session.said += [f"  {_line(check)}" for check in found.checks]
+        if found.exit_code:
+            pytest.fail(failure(found, result.folder), pytrace=False)
+        for check in found.checks:
+            if EXIT_CODES[check.verdict]:
+                warnings.warn(VoiceBenchmarkWarning(f"allowed: {_line(check)}"), stacklevel=3)
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Whatever cannot be done fails the test in one message, without a traceback; Ctrl-C ends pytest."""
+    try:
+        yield
+    except Stopped as stopped:
+        pytest.exit(str(stopped), returncode=int(pytest.ExitCode.INTERRUPTED))
+    except BenchError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def failure(found: GateResult, folder: Path) -> str:
+    """All that fails, and where to look."""
+    failing = [_line(check) for check in found.failing] or ["nothing was measured that a limit could hold"]
+    return "\n".join((*failing, f"figures{_against(found)}: {folder}"))
+
+
+def refuse_parallel(session: VoiceSession) -> None:
+    """Raises `UsageError` where other tests run at the same time."""
+    if session.parallel > 1:
+        raise UsageError(
+            f"Latency cannot be measured while {session.parallel} processes of pytest-xdist run tests beside each "
+            "other: each would be in the others' way. Run voice tests by themselves, with -n 0 (or -p no:xdist)."
+        )
+
+
+def progress(session: VoiceSession) -> PlainProgress:
+    """A line per turn where pytest captures nothing (`-s`), else silence."""
+    return PlainProgress(Console(stderr=True, quiet=not session.aloud))
+
+
+def _line(check: Check) -> str:
+    return f"{check.label}: {check.verdict}: {check.limit.name}: {check.reason}"
+
+
+def _against(found: GateResult) -> str:
+    """Nothing where only ceilings were held."""
+    changes = any(check.limit.ceiling_ms is None for check in found.checks)
+    return f", held against {found.baseline}" if changes else ""
+
+
+def _rounds(folder: Path) -> tuple[Run, ...]:
+    """What was measured; a round that never began left nothing."""
+    return tuple(read_run(path.parent) for path in sorted(folder.glob(f"round-*/{MANIFEST}")))
+
+
+def _write(result: VoiceResult) -> None:
+    from bench.report.html import write_report
+
+    write_gate(result.gate, result.folder)
+    if result.rounds and result.rounds[0].turns:
+        write_report([result.rounds[0]], result.folder / "report.html")
