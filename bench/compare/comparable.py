@@ -31,6 +31,7 @@ RULES = {
     "gpu": "the same GPUs",
     "driver": "the same GPU driver",
     "threads": "as many threads per worker",
+    "nvtx": "stages are shown to Nsight in both runs or in neither",
     "pipeline": "the same pipeline",
     "device": "the same device",
     "dtype": "the same number format",
@@ -62,6 +63,7 @@ def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
     plans = (plan_of(base, label), plan_of(other, label))
     found = [*_measured_alike(base, other), *_machines(base, other)]
     found += _differ("threads", "threads per worker", base.manifest.threads, other.manifest.threads)
+    found += _differ("nvtx", "NVTX ranges", base.manifest.nvtx, other.manifest.nvtx)
     for rule in ("pipeline", "device", "dtype"):
         found += _differ(rule, rule, getattr(plans[0], rule), getattr(plans[1], rule))
     found += [*_options(*plans), *_weights((base, label), (other, label)), *_definitions(base, other)]

@@ -56,6 +56,7 @@ def _run_facts(run: Run) -> Facts:
         ("clock starts at (t0)", manifest.t0),
         ("audible", str(manifest.audible)),
         ("input", _input(manifest)),
+        *([("NVTX ranges", "around every stage; their cost is in the instrument's")] if manifest.nvtx else []),
         ("order", f"seeded random blocks, seed {manifest.seed}; labels interleaved in each block"),
         ("turns per label", _turns(run)),
         ("deadline", f"{manifest.deadline_ms:g} ms to the first packet"),

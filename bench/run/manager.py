@@ -232,8 +232,8 @@ class Manager:
             audio,
             beside=_beside(beside, reply.collections),
             microphone_limit_ns=round(self._manifest.microphone_limit_ms * 1e6),
-            audible=self._manifest.audible,
             profile=reply.profile,
+            audible=self._manifest.audible,
         )
         said = self._utterances[ask.utterance].text
         try:

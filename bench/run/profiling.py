@@ -22,8 +22,8 @@ PATIENCE = 10
 
 
 def profiled_labels(manifest: Manifest) -> tuple[LabelPlan, ...]:
-    """The labels that are to be profiled: those on a GPU."""
-    return tuple(plan for plan in manifest.labels if manifest.profile_gpu and _on_gpu(plan))
+    """The labels that are to be profiled: those on a GPU, as this version of the code has them."""
+    return tuple(plan for plan in manifest.labels if manifest.profile_gpu and _on_gpu(plan) and not plan.source)
 
 
 def profiled_turns(label: str, clips: Sequence[str], seed: int, already: Iterable[Turn] = ()) -> tuple[Ask, ...]:

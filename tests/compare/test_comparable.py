@@ -32,6 +32,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "gpu": {"environment": HOST | {"gpu0": "H100"}},
     "driver": {"environment": HOST | {"gpu_driver": "580"}},
     "threads": {"threads": 4},
+    "nvtx": {"nvtx": True},
     "pipeline": {"plans": {"a": {"pipeline": "other"}}},
     "device": {"plans": {"a": {"device": "cuda:0"}}},
     "dtype": {"plans": {"a": {"dtype": "bfloat16"}}},
