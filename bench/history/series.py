@@ -34,7 +34,7 @@ class Point:
 class Series:
     """Points of one label that may be compared, in the order of time.
 
-    `apart` says what differs from the label's run before the first of them; empty for the first series of a label.
+    `apart` says what differs from the label's latest run before them; empty for the first series of a label.
     """
 
     label: str

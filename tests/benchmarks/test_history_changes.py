@@ -13,11 +13,11 @@ from bench.history.changes import changes
 
 pytest.importorskip("ruptures")
 
-LENGTHS = {8: 1000, 16: 1000, 40: 300}
+LENGTHS = {8: 500, 16: 500, 40: 200}
 """Runs of a series, and how many series."""
 STEPS = (2, 3, 5, 10)
 """In units of the noise from run to run."""
-BEFORE, AFTER, SERIES = 20, 20, 200
+BEFORE, AFTER, SERIES = 20, 20, 100
 
 
 def found(values: Floats) -> list[int]:

@@ -121,6 +121,15 @@ def test_an_option_that_came_with_the_code_parts_nothing(tmp_path: Path) -> None
     assert len(history(tmp_path).series) == 1
 
 
+def test_an_invalid_run_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    night(tmp_path, 0, {"direct": 100.0})
+    night(tmp_path, 1, {"direct": 900.0}, late=True)
+    found = history(tmp_path)
+    assert [point.run for point in found.series[0].points] == ["night-00"]
+    assert found.skipped[0].name == "night-01"
+    assert found.skipped[0].reason.startswith("The run is invalid: the microphone was late")
+
+
 def test_a_copy_of_a_run_counts_once(tmp_path: Path) -> None:
     night(tmp_path / "a", 0, {"direct": 100.0})
     night(tmp_path / "b", 0, {"direct": 100.0})
@@ -159,6 +168,11 @@ def test_the_plot_is_the_same_bytes_and_valid_xml(found: History) -> None:
     assert svg == history_svg(found)
     ElementTree.fromstring(svg)
     assert "× 1.10" in svg
+
+
+def test_a_name_on_the_plot_is_no_formula(tmp_path: Path) -> None:
+    night(tmp_path, 0, {"direct": 100.0}, environment={"cpu": "A $x^2$ CPU"})
+    assert "A $x^2$ CPU, 2 cores" in history_svg(history(tmp_path))
 
 
 def test_another_ending_is_refused_before_anything_is_written(found: History, tmp_path: Path) -> None:
