@@ -22,7 +22,7 @@ def identity(device: str) -> GpuIdentity | None:
 
 def identity_of(properties: Any) -> GpuIdentity | None:
     """The identity in torch's device properties; the PCI address is left out where they do not hold it."""
-    uuid = str(getattr(properties, "uuid", "")).lower()
+    uuid = str(getattr(properties, "uuid", "")).lower().removeprefix("gpu-").removeprefix("mig-")
     place: Any = [getattr(properties, name, None) for name in ("pci_domain_id", "pci_bus_id", "pci_device_id")]
     address = "" if None in place else "{:08x}:{:02x}:{:02x}.0".format(*place)
     if not uuid and not address:

@@ -64,7 +64,7 @@ def test_the_card_is_found_by_what_it_is_and_not_by_cudas_number() -> None:
 def test_torch_properties_say_which_card_it_is() -> None:
     properties = SimpleNamespace(uuid="AAAA", pci_domain_id=0, pci_bus_id=0x65, pci_device_id=0, name="H200")
     assert identity_of(properties) == GpuIdentity("aaaa", "00000000:65:00.0", "H200")
-    assert identity_of(SimpleNamespace(uuid="aaaa", name="H200")) == GpuIdentity("aaaa", "", "H200")
+    assert identity_of(SimpleNamespace(uuid="GPU-aaaa", name="H200")) == GpuIdentity("aaaa", "", "H200")
     assert identity_of(SimpleNamespace(name="H200")) is None
 
 
