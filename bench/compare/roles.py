@@ -76,18 +76,20 @@ def _contributions(
 ) -> Contributions:
     if not clips:
         return Contributions(*names, 0, None, {}, dict(sorted(lost.items())))
-    present = {role for side in sides for each in side for role in each}
+    changes = [
+        {role: b.get(role, 0) - a.get(role, 0) for role in a.keys() | b.keys()} for a, b in zip(*sides, strict=True)
+    ]
+    present = {role for change in changes for role in change}
 
-    def difference(roles: Sequence[str]) -> Estimate:
-        changes = [sum(b.get(role, 0) - a.get(role, 0) for role in roles) for a, b in zip(*sides, strict=True)]
-        found = estimate([ns / NS_PER_MS for ns in changes], clips, "mean", blocks=blocks)
-        return replace(found, value=sum(changes) / (len(changes) * NS_PER_MS))
+    def mean(values: Sequence[float]) -> Estimate:
+        found = estimate([ns / NS_PER_MS for ns in values], clips, "mean", blocks=blocks)
+        return replace(found, value=sum(values) / (len(values) * NS_PER_MS))
 
     return Contributions(
         *names,
         pairs=len(clips),
-        total=difference(ROLES),
-        roles={role: difference([role]) for role in ROLES if role in present},
+        total=mean([sum(change.values()) for change in changes]),
+        roles={role: mean([change.get(role, 0) for change in changes]) for role in ROLES if role in present},
         lost=dict(sorted(lost.items())),
     )
 

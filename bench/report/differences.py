@@ -1,10 +1,13 @@
-"""What `bench compare` prints beside its sentences: tables of contributions and of the ladder."""
+"""What `bench compare` prints beside its sentences: tables of metrics, of contributions, and of the ladder."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
+from bench.compare.comparison import Comparison
 from bench.compare.ladder import Ladder
 from bench.compare.roles import Contributions
 from bench.report.terminal import add_column, plain_table
@@ -13,10 +16,21 @@ from bench.report.words import estimated
 NOBODY = "no stage"
 
 
+def metrics_table(found: Sequence[Comparison]) -> Table:
+    """One row per metric of the same two labels: difference and ratio with their intervals, and the pairs."""
+    table = plain_table(f"{found[0].other} - {found[0].base}, medians of pairs [95 % CI each]")
+    for heading in ("metric", "difference", "ratio", "pairs", "lost"):
+        add_column(table, heading, is_number=heading in ("difference", "ratio", "pairs"))
+    for each in found:
+        cells = (each.title, estimated(each.difference, each.unit), estimated(each.ratio, "ratio"), str(each.pairs))
+        table.add_row(*map(Text, (*cells, _reasons(each.lost) or "none")))
+    return table
+
+
 def contributions_table(found: Contributions) -> Table:
     """One row per role: what it adds to the mean difference of the first packet, and the sum."""
-    table = plain_table(f"first packet, mean of {found.other} - {found.base}, by role [95 % CI]")
-    for heading in ("role", "difference"):
+    table = plain_table("first packet by role [95 % CI]")
+    for heading in ("role", f"mean of {found.other} - {found.base}"):
         add_column(table, heading, is_number=heading != "role")
     for role, each in found.roles.items():
         table.add_row(Text(role or NOBODY), Text(estimated(each, "ms")))
@@ -40,8 +54,9 @@ def ladder_table(found: Ladder) -> Table:
     return table
 
 
-def _pairs(pairs: int, lost: dict[str, int]) -> str:
-    said = f"{pairs} pairs"
-    if lost:
-        said += f", {sum(lost.values())} lost ({', '.join(f'{n} {reason}' for reason, n in lost.items())})"
-    return said
+def _pairs(pairs: int, lost: Mapping[str, int]) -> str:
+    return f"{pairs} pairs, {sum(lost.values())} lost: {_reasons(lost)}" if lost else f"{pairs} pairs"
+
+
+def _reasons(lost: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} ({reason})" for reason, n in lost.items())

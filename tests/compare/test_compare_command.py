@@ -1,0 +1,104 @@
+"""`bench compare` as a user calls it, on runs made on virtual time."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command import here
+from made import virtual_run
+
+SCRIPTS = {
+    "cascade": "hear; asr 200; llm.prefill 50; tts 40; packet 100",
+    "streamed": "hear; asr 60; llm.prefill 50; tts 20; packet 100",
+    "direct": "hear; encoder 30; llm.prefill 50; packet 100",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return virtual_run(tmp_path_factory.mktemp("compared") / "monday", SCRIPTS, count=8, run="monday")
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    scripts = {"cascade": SCRIPTS["cascade"], "direct": SCRIPTS["direct"].replace("30", "90")}
+    return virtual_run(tmp_path_factory.mktemp("compared") / "tuesday", scripts, count=8, run="tuesday")
+
+
+def test_the_answer_comes_first_then_metrics_roles_and_the_ladder(run: Path) -> None:
+    done = here("compare", run)
+    assert done.returncode == 0, done.stderr
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("streamed answers 160 ms sooner than cascade to the first packet")
+    said = "\n".join(rest)
+    for expected in ("final transcript", "by role", "listen", "together", "step by step", "76 %", "8 pairs"):
+        assert expected in said
+    assert "recordings" not in said
+    assert "recordings" in here("compare", run, "--all").stdout
+
+
+def test_json_holds_all_of_it_and_adds_up(run: Path) -> None:
+    said = json.loads(here("compare", run, "--json").stdout)
+    assert (said["schema"], said["kind"]) == (1, "firstpacket.comparison")
+    streamed, direct = said["comparisons"]
+    assert (streamed["base"], streamed["other"], direct["other"]) == ("cascade", "streamed", "direct")
+    headline = direct["metrics"][0]
+    assert headline["metric"] == "first_packet_latency"
+    assert headline["difference"] == {"value": -210.0, "low": -210.0, "high": -210.0, "level": 0.95, "n": 8, "clips": 8}
+    assert headline["ratio"]["value"] == pytest.approx(80 / 290)
+    roles = direct["contributions"]["roles"]
+    assert roles["listen"]["value"] == -170
+    assert roles["speak"]["value"] == -40
+    assert sum(each["value"] for each in roles.values()) == direct["contributions"]["total"]["value"] == -210
+    assert [step["difference"]["value"] for step in said["ladder"]["steps"]] == [-160, -50]
+    assert said["ladder"]["whole"]["value"] == -210
+    assert [step["share"] for step in said["ladder"]["steps"]] == pytest.approx([160 / 210, 50 / 210])
+
+
+def test_labels_and_the_ladder_are_chosen(run: Path) -> None:
+    said = json.loads(here("compare", run, "--labels", "direct,streamed", "--json").stdout)
+    (only,) = said["comparisons"]
+    assert (only["base"], only["other"], said["ladder"]) == ("direct", "streamed", None)
+    said = json.loads(here("compare", run, "--ladder", "direct,cascade", "--json").stdout)
+    assert said["ladder"]["whole"]["value"] == 210
+
+
+def test_two_runs_are_compared_label_by_label_and_widened(run: Path, later: Path) -> None:
+    refused = here("compare", run, later)
+    assert refused.returncode == 13
+    assert "--allow options" in refused.stderr
+    assert not refused.stdout
+    done = here("compare", run, later, "--allow", "options", "--band", "2%", "--json")
+    cascade, direct = json.loads(done.stdout)["comparisons"]
+    assert (cascade["pairing"], cascade["band"], cascade["overlooked"]) == ("clip", 0.02, [])
+    assert direct["overlooked"][0].startswith("options: ")
+    found = direct["metrics"][0]["difference"]
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((60, 58.4, 61.6))
+
+
+def test_unlike_labels_of_two_runs_are_no_pairs(run: Path, later: Path) -> None:
+    refused = here("compare", run, later, "--labels", "cascade,direct")
+    assert refused.returncode == 13
+    assert "none are pairs" in refused.stderr
+    done = here("compare", run, later, "--labels", "cascade,direct", "--allow", "run")
+    assert done.stdout.startswith("direct in tuesday answers 150 ms sooner than cascade in monday")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--labels", "cascade"), "two labels, BASE,OTHER"),
+        (("--ladder", "cascade,cascade"), "each once"),
+        (("--metric", "first_paket_latency"), "Did you mean 'first_packet_latency'"),
+        (("--band", "much"), "expected a share"),
+        (("--allow", "gpus"), "Did you mean 'gpu'"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(run: Path, words, said) -> None:
+    refused = here("compare", run, *words)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+
+
+def test_a_ladder_has_no_pairs_across_runs(run: Path, later: Path) -> None:
+    assert "one run" in here("compare", run, later, "--ladder", "cascade,direct").stderr
