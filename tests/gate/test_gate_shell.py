@@ -147,3 +147,24 @@ def test_a_kept_run_is_the_baseline_of_the_next_and_of_no_other_conditions(shell
     reason = shell.json("other")["checks"][0]["reason"]
     assert "t0" in reason
     assert shell.junit("other").failures == 1
+
+
+def test_an_install_that_hooks_into_imports_is_found_out(shell: Shell) -> None:
+    """It would load this version's code into the other's process, and the gate would always pass."""
+    hook = (
+        "import importlib.util, sys\n"
+        "class Hook:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'nap_assistant':\n"
+        f"            file = {str(shell.repository.path / 'nap_assistant/__init__.py')!r}\n"
+        "            return importlib.util.spec_from_file_location(name, file)\n"
+        "sys.meta_path.insert(0, Hook)\n"
+    )
+    (shell.repository.installed / "sitecustomize.py").write_text(hook)
+    try:
+        answer = shell.here(shell.gate("hooked", "--against", "fast", "--allow", "inconclusive,no-baseline"))
+    finally:
+        (shell.repository.installed / "sitecustomize.py").unlink()
+    assert answer.returncode == 13, answer.stderr
+    assert "with itself" in shell.json("hooked")["checks"][0]["reason"]

@@ -1,0 +1,170 @@
+"""Runs that are kept, by which conditions they are found again, and the noise that is kept with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command import here
+from made_runs import written_run
+
+from bench.errors import RunError, UsageError
+from bench.gate import baselines
+from bench.gate.conditions import conditions, key, unlike
+from bench.gate.noise import findings, learn, look, noise
+from bench.record.store import Run, read_run
+
+MS = [100.0, 104, 98, 101, 97, 103, 99, 102]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def measured(folder: Path, name: str, slower: float = 1.0, labels: tuple[str, ...] = ("a",), **said: object) -> Run:
+    values = {label: [ms * slower**place for ms in MS] for place, label in enumerate(labels, 1)}
+    return read_run(written_run(folder / name, values, name=name, **said))
+
+
+def test_a_kept_run_is_a_run_that_can_be_read_without_its_evidence(folder: Path) -> None:
+    run = measured(folder, "monday")
+    (run.path / "audio").mkdir()
+    kept = baselines.save(run, "main")
+    assert kept.path == Path(".bench/baselines/main")
+    assert sorted(path.name for path in kept.path.iterdir()) == [
+        "baseline.json",
+        "manifest.json",
+        "segments.jsonl",
+        "traces.jsonl",
+        "turns.jsonl",
+    ]
+    again = kept.run()
+    assert (again.manifest, again.segments, again.turns) == (run.manifest, run.segments, run.turns)
+    with pytest.raises(RunError, match="trace"):
+        again.evidence(again.turns[0])
+
+
+def test_the_newest_under_the_same_conditions_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(baselines.FOLDER, str(folder / "elsewhere"))
+    run = measured(folder, "monday")
+    for name, said in (("b", "2026-01-02"), ("a", "2026-01-03"), ("c", "2026-01-01")):
+        kept = baselines.save(run, name)
+        content = json.loads((kept.path / "baseline.json").read_text())
+        (kept.path / "baseline.json").write_text(json.dumps(content | {"saved": said}))
+    assert [each.name for each in baselines.kept()] == ["a", "b", "c"]
+    found = baselines.newest("a", conditions(run, "a"))
+    assert found is not None and found.name == "a"
+    assert baselines.newest("other", conditions(run, "a")) is None
+    assert (folder / "elsewhere/a").is_dir()
+
+
+def test_a_name_is_taken_over_and_cannot_lead_elsewhere(folder: Path) -> None:
+    baselines.save(measured(folder, "monday"), "main")
+    baselines.save(measured(folder, "tuesday"), "main")
+    (only,) = baselines.kept()
+    assert only.run().manifest.run == "tuesday"
+    for name in ("../main", "", ".hidden", "a/b"):
+        with pytest.raises(UsageError, match="name"):
+            baselines.save(only.run(), name)
+
+
+def test_a_run_that_nobody_answered_is_no_baseline(folder: Path) -> None:
+    silent = read_run(written_run(folder / "silent", {"a": MS, "b": ["timeout"] * 8}))
+    with pytest.raises(RunError, match="no answered turn of b"):
+        baselines.save(silent, "main")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 9, "saved": "", "labels": {}}', '{"schema": 1}'])
+def test_a_damaged_baseline_is_named(folder: Path, content: str) -> None:
+    kept = baselines.save(measured(folder, "monday"), "main")
+    (kept.path / "baseline.json").write_text(content)
+    with pytest.raises(RunError, match="main"):
+        baselines.kept()
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ({"environment": {"cpu": "Another"}}, "cpu"),
+        ({"environment": {"cores_usable": 64}}, "cores_usable"),
+        ({"threads": 7}, "threads"),
+        ({"corpus_sha256": "f" * 64}, "corpus"),
+        ({"start": "request"}, "t0"),
+        ({"input": "realtime"}, "input"),
+        ({"options": {"script": "hear; tts 1; packet 1"}}, "option script"),
+        ({"device": "cuda:0"}, "device"),
+    ],
+)
+def test_other_conditions_are_another_key(folder: Path, said: dict[str, object], what: str) -> None:
+    before, after = (conditions(run, "a") for run in (measured(folder, "1"), measured(folder, "2", **said)))
+    assert key(before) != key(after)
+    assert what in " ".join(unlike(before, after))
+
+
+def test_what_is_updated_behind_ones_back_and_options_left_at_their_default_are_no_other_conditions(
+    folder: Path,
+) -> None:
+    from pipelines.scripted import DEFAULT
+
+    plain = conditions(measured(folder, "1"), "a")
+    assert key(plain) == key(conditions(measured(folder, "2", environment={"os": "newer"}), "a"))
+    assert key(plain) == key(conditions(measured(folder, "3", options={"script": DEFAULT}), "a"))
+
+
+def test_gpus_count_where_one_is_used(folder: Path) -> None:
+    cards = [{"gpu0": "L40", "gpu_driver": "1"}, {"gpu0": "L40", "gpu_driver": "2"}]
+    for device, same in (("cpu", True), ("cuda:0", False)):
+        runs = [measured(folder, f"{device} {n}", environment=card, device=device) for n, card in enumerate(cards)]
+        keys = {key(conditions(run, "a")) for run in runs}
+        assert (len(keys) == 1) is same
+
+
+def test_the_noise_is_what_the_same_code_shows_against_itself(folder: Path) -> None:
+    twins = measured(folder, "twins", slower=1.04, labels=("a", "b"))
+    (found,) = look([twins]).values()
+    assert found.same_job == pytest.approx(0.04)
+    assert found.between_runs is None
+    apart = [measured(folder, name, slower=slower) for name, slower in (("1", 1.0), ("2", 0.95), ("3", 1.03))]
+    (found,) = look(apart).values()
+    assert found.between_runs == pytest.approx(1.03 / 0.95 - 1), "the widest of all pairs of runs"
+    assert found.same_job is None
+    assert look([measured(folder, "alone")]) == {}
+    elsewhere = measured(folder, "elsewhere", environment={"cpu": "Another"})
+    assert look([apart[0], elsewhere]) == {}, "two machines say nothing of the noise of either"
+
+
+def test_the_widest_finding_counts_and_the_least_band_holds(folder: Path) -> None:
+    run = measured(folder, "base")
+    name = key(conditions(run, "a"))
+    unknown = noise(name, between_runs=True)
+    assert unknown.band == 0.01 and "no A/A" in unknown.source
+    learn([run, measured(folder, "quiet", slower=1.001)])
+    quiet = noise(name, between_runs=True)
+    assert quiet.band == 0.01 and "least band" in quiet.source and "quiet" in quiet.source
+    learn([run, measured(folder, "loud", slower=1.08)])
+    learn([run, measured(folder, "middling", slower=1.02)])
+    loud = noise(name, between_runs=True)
+    assert loud.band == pytest.approx(0.08) and "loud" in loud.source
+    assert loud.between_runs
+    assert noise(name, between_runs=False).band == 0.01
+    assert len(findings(name)) == 3
+    learn([run, measured(folder, "again", slower=1.08)])
+    learn([run, read_run(folder / "again")])
+    assert len(findings(name)) == 4, "the same runs are not counted twice"
+
+
+def test_the_command_line_keeps_lists_and_shows(folder: Path) -> None:
+    run, other = measured(folder, "monday"), measured(folder, "tuesday", slower=1.03)
+    assert "no baselines" in here("baseline", "list").stderr
+    kept = here("baseline", "save", run.path, "--name", "main", "--noise", other.path)
+    assert kept.returncode == 0, kept.stderr
+    assert "3 %" in kept.stderr
+    name = key(conditions(run, "a"))
+    assert f"a ({name})" in here("baseline", "list").stdout
+    shown = here("baseline", "show", "main").stdout
+    assert "cpu: Some CPU" in shown and "A/A runs at different times: 3 %" in shown
+    wrong = here("baseline", "show", "mian")
+    assert wrong.returncode == 2 and "Did you mean 'main'" in wrong.stderr
