@@ -103,8 +103,7 @@ def _refuse_endless(path: Path, manifest: Manifest, clips: Sequence[str]) -> Non
         least, most = BOUNDS[name]
         if not 0 <= number <= max(most, len(clips)):
             raise RunError(
-                f"{path} asks for {name} {number:g}; from {least:g} to {most:g} can be asked for. "
-                "The run folder is damaged."
+                f"{path} asks for {name} {number}; from {least} to {most} can be asked for. The run folder is damaged."
             )
     if rule is not None and (rule.clip not in clips or rule.most > BOUNDS["warmup"][1]):
         raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
