@@ -41,8 +41,9 @@ class Run:
         """The raw evidence of a turn. Raises `RunError` if it is damaged."""
         line = self._evidence_line(turn)
         if len(line) != turn.evidence_bytes or zlib.crc32(line) != turn.evidence_crc32:
+            problem = "damaged (its checksum differs)" if line else "damaged, or was left out: baselines have none"
             raise RunError(
-                f"The trace of turn {turn.turn} in {self.path / TRACES} is damaged (its checksum differs). "
+                f"The trace of turn {turn.turn} in {self.path / TRACES} is {problem}. "
                 "The turn's figures in turns.jsonl still stand; the trace cannot be used."
             )
         where = f"{self.path / TRACES}, turn {turn.turn}"
