@@ -1,0 +1,71 @@
+"""pytest as CI starts it, on a repository whose plugin really became slower; and what the plugin costs all others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import ROOT, write_clips
+from junitparser import JUnitXml
+from plugin_repository import plugin_repository
+
+TESTS = """
+QUICK = dict(corpus="CLIPS", pairs=12, warmup=0, threads=1)
+
+def test_no_slower(voice_benchmark):
+    voice_benchmark("nap", max_regression="5%", **QUICK)
+
+def test_quick_enough(voice_benchmark):
+    result = voice_benchmark("nap", ceiling_ms=20_000, statistic="p50", **QUICK)
+    assert 24 <= result.label("nap").p50_ms < 20_000
+    assert result.label("nap").outcomes == {"answered": 12}
+
+def test_too_slow(voice_benchmark):
+    voice_benchmark("nap", ceiling_ms=24, statistic="p50", **QUICK)
+
+def test_first_of_its_kind(voice_benchmark):
+    voice_benchmark("nap", baseline="auto", allow=["no-baseline"], **QUICK)
+"""
+
+
+def test_a_slower_version_turns_its_test_red_and_no_other(tmp_path: Path) -> None:
+    repository = plugin_repository(tmp_path)
+    repository.commit(8, "fast")
+    repository.write(24)
+    clips = write_clips(tmp_path / "clips")
+    (repository.path / "test_voice.py").write_text(TESTS.replace("CLIPS", str(clips)))
+    words = ("-p", "bench.pytest_plugin", "--voice-against=fast", "--junit-xml=found.xml", "--voice-out=kept")
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=repository.path,
+        env=repository.environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", FIRSTPACKET_CACHE=str(tmp_path / "cache")),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    said = answer.stdout + answer.stderr
+    assert answer.returncode == pytest.ExitCode.TESTS_FAILED, said
+    assert "2 failed, 2 passed, 1 warning" in said
+    cases = {case.name: case for suite in JUnitXml.fromfile(str(repository.path / "found.xml")) for case in suite}
+    assert [name for name, case in cases.items() if not case.is_passed] == ["test_no_slower", "test_too_slow"]
+    assert "nap: regressed" in cases["test_no_slower"].result[0].message
+    assert "12 of 12 turns are over 24 ms" in said or "24 of 24 turns are over 24 ms" in said
+    kept = repository.path / "kept"
+    found = json.loads((kept / "test_voice.py-test_no_slower/gate.json").read_text())
+    assert (found["verdict"], found["checks"][0]["rounds"]) == ("regressed", 2)
+    assert not (kept / "test_voice.py-test_quick_enough/round-2").exists()
+    assert (kept / "test_voice.py-test_too_slow/report.html").exists()
+    assert "Traceback" not in said
+
+
+def test_starting_pytest_loads_nothing_of_the_harness() -> None:
+    code = (
+        "import sys, pytest; before = set(sys.modules); import bench.pytest_plugin; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["bench", "bench.pytest_plugin"]
