@@ -45,7 +45,7 @@ def warm_labels(
             turn = put(Ask(0, -1, "warmup", label, rule.clip))
             seen[label].append(first_packet_ms(turn) if turn else None)
             late = len(seen[label]) >= rule.window and clock.now_ns() > until_ns
-            if turn is None or late or state(seen[label], rule) != "open":
+            if late or state(seen[label], rule) != "open":
                 unsettled.remove(label)
 
 

@@ -112,6 +112,10 @@ def test_turns_that_were_not_asked_as_planned_take_no_part() -> None:
     at = next(index for index in range(20, 40) if asked[index].turn % 2 == 1)
     # Something else came between two positions: the position after it does not count.
     assert carry_over([*asked[:at], warm_up, *asked[at:]], "ab")[0].n == whole - 1
+    # A position that is not there takes the one after it along; so does a new start, in the middle of one or before.
+    assert carry_over([*asked[:20], *asked[22:]], "ab")[0].n == whole - 2
+    later = [replace(turn, segment=1) if index >= 20 else turn for index, turn in enumerate(asked)]
+    assert carry_over(later, "ab")[0].n == whole - 1
     # A turn without an answer is no latency, but still went before another.
     silent = [replace(turn, outcome="silent") if index == at else turn for index, turn in enumerate(asked)]
     counts = {each.label: each.n for each in carry_over(silent, "ab")}
