@@ -14,7 +14,10 @@ import typer
 
 from bench.commands import baseline
 from bench.commands.compare import compare
+from bench.commands.export import export, trace
 from bench.commands.gate import gate
+from bench.commands.history import history
+from bench.commands.machine import calibrate, doctor, list_
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -181,65 +184,8 @@ def report(
     _console().print(f"report: {write_report([read_run(path) for path in runs], out)}", markup=False, soft_wrap=True)
 
 
-@app.command(short_help="Write a run for spreadsheets, pandas and CI services.")
-def export(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    format: Annotated[
-        str,
-        typer.Option(
-            help="csv, parquet (one row per turn); json, markdown, junit, pytest-benchmark, github-action-benchmark, "
-            "bencher, openmetrics."
-        ),
-    ] = "csv",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
-) -> None:
-    """Write a run in a form that other tools read; docs/exports.md has an example of each."""
-    from bench.errors import UsageError
-    from bench.export.formats import exported, write_export
-    from bench.record.store import read_run
-
-    if out is not None:
-        _console().print(f"{format}: {write_export(read_run(path), format, out)}", markup=False, soft_wrap=True)
-        return
-    content = exported(read_run(path), format)
-    if isinstance(content, bytes):
-        raise UsageError(f"{format} is no text: name a file to write with --out.")
-    typer.echo(content, nl=False)
-
-
-@app.command(short_help="Show many runs over time, and what changed.")
-def history(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with run folders anywhere below it.")],
-    metric: Annotated[str, typer.Option(help="Which metric.")] = "first_packet_latency",
-    label: Annotated[str | None, typer.Option(help="Only this label. [all]")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML or SVG file to write, too.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="All of it, as documented in docs/history.md.")] = False,
-) -> None:
-    """Show the medians of many runs over time, joined where they may be compared, and the runs that changed them."""
-    from bench.history.history import history as read_history
-    from bench.history.terminal import history_tables
-    from bench.history.words import said_of
-
-    found = read_history(folder, metric, label)
-    console = _console()
-    if json:
-        from json import dumps
-
-        from bench.history.as_json import history_json
-
-        typer.echo(dumps(history_json(found), indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        answer = _console(stderr=False)
-        for table in history_tables(found):
-            answer.print(table)
-        for line in said_of(found):
-            answer.print(line, markup=False, soft_wrap=True)
-    for each in found.skipped:
-        console.print(f"left out: {each.name}: {each.reason}", markup=False, soft_wrap=True)
-    if out is not None:
-        from bench.history.page import write_history
-
-        console.print(f"history: {write_history(found, out)}", markup=False, soft_wrap=True)
+app.command(short_help="Write a run for spreadsheets, pandas and CI services.")(export)
+app.command(short_help="Show many runs over time, and what changed.")(history)
 
 
 @app.command(short_help="Derive a run's figures again from its traces.")
@@ -257,98 +203,10 @@ def recompute(path: Annotated[Path, typer.Argument(metavar="RUN", help="Run fold
         raise CheckFailed(f"{path} is not what its traces say; the differences stand above.")
 
 
-@app.command(short_help="Write a turn as a trace for Perfetto or OpenTelemetry.")
-def trace(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    turn: Annotated[str, typer.Option(help="Number of the turn; `all` with --format otel.")],
-    format: Annotated[
-        str, typer.Option(help="perfetto: for ui.perfetto.dev; otel: OTLP JSON lines for collectors.")
-    ] = "perfetto",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
-) -> None:
-    """Write one turn as a trace: stages, GPU, packets, the critical path, and what was handed to whom."""
-    from bench.export.traces import trace_lines, write_traces
-    from bench.record.store import read_run
-
-    if out is not None:
-        _console().print(f"trace: {write_traces(read_run(path), turn, format, out)}", markup=False, soft_wrap=True)
-        return
-    for line in trace_lines(read_run(path), turn, format):
-        typer.echo(line)
-
-
-@app.command("list", short_help="List pipelines, engines and corpora.")
-def list_() -> None:
-    """List pipelines, engines and corpora: what each is, what it needs, whether it is installed."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    from bench.catalogue import catalogue
-
-    console = _console(stderr=False)
-    for entry in catalogue():
-        console.print(Text.assemble((f"{entry.group} {entry.name}", "bold"), f"  {entry.summary}"))
-        lines = [f"needs {entry.needs}"] if entry.needs else []
-        lines += [] if entry.installed else [f"not installed: {entry.install or 'it cannot be imported'}"]
-        lines += [f"option {option}" for option in entry.options]
-        for line in lines:
-            console.print(Padding(Text(line), (0, 0, 0, 4)))
-
-
-@app.command(short_help="Say what will run on this machine.")
-def doctor() -> None:
-    """Say what this machine is, what will run here and what will not, and why."""
-    from rich.text import Text
-
-    from bench.doctor import diagnose
-
-    console = _console(stderr=False)
-    for finding in diagnose():
-        console.print(Text(f"{finding.verdict:<8}{finding.subject}: {finding.text}"), soft_wrap=True)
-
-
-@app.command(short_help="Say how far the figures may be off on this machine.")
-def calibrate(
-    turns: Annotated[int, typer.Option(min=12, max=100_000, help="Turns in all; a p99 needs 662.")] = 1002,
-    limit_median_ms: Annotated[float, typer.Option(min=0, help="Most that a median error may be.")] = 0.5,
-    limit_p99_ms: Annotated[float, typer.Option(min=0, help="Most that a p99 of the errors may be.")] = 5.0,
-    json: Annotated[bool, typer.Option("--json", help="All that was found.")] = False,
-) -> None:
-    """Hold the harness against a pipeline that knows what it did, and keep the finding for later runs."""
-    from bench import calibration
-    from bench.calibrate.measure import measure
-    from bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
-    from bench.environment import cpu_name
-    from bench.report.calibration import calibration_json, calibration_table, instrument_cost
-    from bench.run.session import worker_environment
-
-    console = _console()
-    with _progress(console) as progress:
-        measured = measure(turns, worker_environment(1), progress)
-    limits = Limits(limit_median_ms, limit_p99_ms)
-    found = finding(measured, limits)
-    broken = limits.broken(found.deviations)
-    if json:
-        from json import dumps
-
-        typer.echo(dumps(calibration_json(found, apart(measured), broken), indent=1, allow_nan=False))
-    else:
-        answer = _console(stderr=False)
-        answer.print(calibration_table(found, apart(measured)))
-        answer.print(instrument_cost(found), markup=False, soft_wrap=True)
-    if turns < P99_TURNS:
-        console.print(
-            f"note: not kept: fewer than {P99_TURNS} turns say nothing of the rare large errors", soft_wrap=True
-        )
-    else:
-        console.print(f"kept:   {calibration.keep(found, cpu_name())}", markup=False, soft_wrap=True)
-    if broken:
-        raise BenchError(
-            f"The figures are off by more than the limits: {'; '.join(broken)}. Something else is using this machine, "
-            "or it is a virtual one that others share: see what `bench doctor` says of the load, stop other work, and "
-            "calibrate again. If it stays so, read differences smaller than these errors as nothing, and say so with "
-            "--limit-median-ms and --limit-p99-ms."
-        )
+app.command(short_help="Write a turn as a trace for Perfetto or OpenTelemetry.")(trace)
+app.command("list", short_help="List pipelines, engines and corpora.")(list_)
+app.command(short_help="Say what will run on this machine.")(doctor)
+app.command(short_help="Say how far the figures may be off on this machine.")(calibrate)
 
 
 def main() -> None:

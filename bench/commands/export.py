@@ -1,0 +1,54 @@
+"""`bench export` and `bench trace`: a run for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.console import console
+
+
+def export(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            help="csv, parquet (one row per turn); json, markdown, junit, pytest-benchmark, github-action-benchmark, "
+            "bencher, openmetrics."
+        ),
+    ] = "csv",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
+) -> None:
+    """Write a run in a form that other tools read; docs/exports.md has an example of each."""
+    from bench.errors import UsageError
+    from bench.export.formats import exported, write_export
+    from bench.record.store import read_run
+
+    if out is not None:
+        console().print(f"{format}: {write_export(read_run(path), format, out)}", markup=False, soft_wrap=True)
+        return
+    content = exported(read_run(path), format)
+    if isinstance(content, bytes):
+        raise UsageError(f"{format} is no text: name a file to write with --out.")
+    typer.echo(content, nl=False)
+
+
+def trace(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    turn: Annotated[str, typer.Option(help="Number of the turn; `all` with --format otel.")],
+    format: Annotated[
+        str, typer.Option(help="perfetto: for ui.perfetto.dev; otel: OTLP JSON lines for collectors.")
+    ] = "perfetto",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
+) -> None:
+    """Write one turn as a trace: stages, GPU, packets, the critical path, and what was handed to whom."""
+    from bench.export.traces import trace_lines, write_traces
+    from bench.record.store import read_run
+
+    if out is not None:
+        console().print(f"trace: {write_traces(read_run(path), turn, format, out)}", markup=False, soft_wrap=True)
+        return
+    for line in trace_lines(read_run(path), turn, format):
+        typer.echo(line)

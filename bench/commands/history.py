@@ -1,0 +1,44 @@
+"""`bench history`: many runs over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.console import console
+
+
+def history(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with run folders anywhere below it.")],
+    metric: Annotated[str, typer.Option(help="Which metric.")] = "first_packet_latency",
+    label: Annotated[str | None, typer.Option(help="Only this label. [all]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML or SVG file to write, too.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="All of it, as documented in docs/history.md.")] = False,
+) -> None:
+    """Show the medians of many runs over time, joined where they may be compared, and the runs that changed them."""
+    from bench.history.history import history as read_history
+    from bench.history.terminal import history_tables
+    from bench.history.words import said_of
+
+    found = read_history(folder, metric, label)
+    shown = console()
+    if json:
+        from json import dumps
+
+        from bench.history.as_json import history_json
+
+        typer.echo(dumps(history_json(found), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        answer = console(stderr=False)
+        for table in history_tables(found):
+            answer.print(table)
+        for line in said_of(found):
+            answer.print(line, markup=False, soft_wrap=True)
+    for each in found.skipped:
+        shown.print(f"left out: {each.name}: {each.reason}", markup=False, soft_wrap=True)
+    if out is not None:
+        from bench.history.page import write_history
+
+        shown.print(f"history: {write_history(found, out)}", markup=False, soft_wrap=True)

@@ -1,0 +1,81 @@
+"""`bench list`, `bench doctor` and `bench calibrate`: what there is, what will run, and how far to believe it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.commands.console import console, progress
+from bench.errors import BenchError
+
+
+def list_() -> None:
+    """List pipelines, engines and corpora: what each is, what it needs, whether it is installed."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from bench.catalogue import catalogue
+
+    shown = console(stderr=False)
+    for entry in catalogue():
+        shown.print(Text.assemble((f"{entry.group} {entry.name}", "bold"), f"  {entry.summary}"))
+        lines = [f"needs {entry.needs}"] if entry.needs else []
+        lines += [] if entry.installed else [f"not installed: {entry.install or 'it cannot be imported'}"]
+        lines += [f"option {option}" for option in entry.options]
+        for line in lines:
+            shown.print(Padding(Text(line), (0, 0, 0, 4)))
+
+
+def doctor() -> None:
+    """Say what this machine is, what will run here and what will not, and why."""
+    from rich.text import Text
+
+    from bench.doctor import diagnose
+
+    shown = console(stderr=False)
+    for finding in diagnose():
+        shown.print(Text(f"{finding.verdict:<8}{finding.subject}: {finding.text}"), soft_wrap=True)
+
+
+def calibrate(
+    turns: Annotated[int, typer.Option(min=12, max=100_000, help="Turns in all; a p99 needs 662.")] = 1002,
+    limit_median_ms: Annotated[float, typer.Option(min=0, help="Most that a median error may be.")] = 0.5,
+    limit_p99_ms: Annotated[float, typer.Option(min=0, help="Most that a p99 of the errors may be.")] = 5.0,
+    json: Annotated[bool, typer.Option("--json", help="All that was found.")] = False,
+) -> None:
+    """Hold the harness against a pipeline that knows what it did, and keep the finding for later runs."""
+    from bench import calibration
+    from bench.calibrate.measure import measure
+    from bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
+    from bench.environment import cpu_name
+    from bench.report.calibration import calibration_json, calibration_table, instrument_cost
+    from bench.run.session import worker_environment
+
+    shown = console()
+    with progress(shown) as shows:
+        measured = measure(turns, worker_environment(1), shows)
+    limits = Limits(limit_median_ms, limit_p99_ms)
+    found = finding(measured, limits)
+    broken = limits.broken(found.deviations)
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(calibration_json(found, apart(measured), broken), indent=1, allow_nan=False))
+    else:
+        answer = console(stderr=False)
+        answer.print(calibration_table(found, apart(measured)))
+        answer.print(instrument_cost(found), markup=False, soft_wrap=True)
+    if turns < P99_TURNS:
+        shown.print(
+            f"note: not kept: fewer than {P99_TURNS} turns say nothing of the rare large errors", soft_wrap=True
+        )
+    else:
+        shown.print(f"kept:   {calibration.keep(found, cpu_name())}", markup=False, soft_wrap=True)
+    if broken:
+        raise BenchError(
+            f"The figures are off by more than the limits: {'; '.join(broken)}. Something else is using this machine, "
+            "or it is a virtual one that others share: see what `bench doctor` says of the load, stop other work, and "
+            "calibrate again. If it stays so, read differences smaller than these errors as nothing, and say so with "
+            "--limit-median-ms and --limit-p99-ms."
+        )
