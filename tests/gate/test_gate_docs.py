@@ -1,0 +1,52 @@
+"""What docs/gate.md says is so."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from command import here
+
+from bench.export.gate import gate_json
+from bench.gate.judge import Change, Spread
+from bench.gate.limits import Limit, read_limits
+from bench.gate.result import EXIT_CODES, Check, GateResult
+from bench.options import gather
+from bench.stats.bootstrap import Interval
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/gate.md").read_text("utf-8")
+
+
+def test_the_limits_of_the_page_are_limits_beside_options_of_a_run(tmp_path: Path) -> None:
+    block = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    assert block is not None
+    file = tmp_path / "bench.toml"
+    file.write_text("corpus = 'demo'\n[[pipeline]]\nname = 'scripted'\n" + block[1])
+    assert [limit.ceiling_ms for limit in read_limits(file).limits] == [None, 800]
+    options = gather({}, file)
+    assert (options.corpus, options.pipelines[0].name) == ("demo", "scripted")
+
+
+@pytest.mark.parametrize(("verdict", "code"), EXIT_CODES.items())
+def test_every_verdict_stands_there_with_its_code(verdict: str, code: int) -> None:
+    assert f"| `{verdict}` | {code} |" in PAGE
+
+
+def test_every_field_of_the_json_stands_there() -> None:
+    interval = Interval(1.0, 2.0)
+    spread = Spread(1.5, interval, interval)
+    check = Check("a", Limit(), "same", "so it was", 1, Change(10, 5, spread, spread))
+    raw = json.loads(gate_json(GateResult("main", (check,))))
+    for name in (*raw, *raw["checks"][0], *(field.name for field in fields(Change))):
+        assert f"`{name}`" in PAGE, name
+
+
+def test_the_flags_of_the_page_exist() -> None:
+    for command in ("gate", "baseline save"):
+        said = here(*command.split(), "--help").stdout
+        for line in re.findall(rf"^bench {command}([^\n#]*)", PAGE, re.MULTILINE):
+            for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", re.sub('".*?"', "", line)):
+                assert flag in said, f"bench {command} {flag}"
