@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from pathlib import Path
 
 
 def loaded_from() -> tuple[str, ...]:
     """The folders that this process's modules came from, sorted; Python's own library is left out."""
+    library = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
+    library |= {folder / "lib-dynload" for folder in library}
     found = set()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         spec = getattr(module, "__spec__", None)
         name = getattr(spec, "name", None) or name  # the module that was started is called __main__
         if isinstance(file, str) and Path(file).is_absolute() and name.split(".")[0] not in sys.stdlib_module_names:
-            found.add(str(_root(name, Path(file).resolve())))
-    return tuple(sorted(found))
+            found.add(_root(name, Path(file).resolve()))
+    return tuple(sorted(str(folder) for folder in found - library))
 
 
 def _root(name: str, file: Path) -> Path:
