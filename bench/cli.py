@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bench.commands import baseline
+from bench.commands.console import console as _console
+from bench.commands.console import progress as _progress
 from bench.commands.compare import compare
 from bench.commands.export import export, trace
 from bench.commands.gate import gate
@@ -266,18 +268,6 @@ def _refuse_with_resume(flags: dict[str, Any], config: Path | None) -> None:
 def _exit(message: str, code: int) -> NoReturn:
     typer.echo(f"bench: {message}", err=True)
     sys.exit(code)
-
-
-def _console(stderr: bool = True) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-def _progress(console: Console) -> Any:
-    from bench.progress import BarProgress, PlainProgress
-
-    return BarProgress(console) if console.is_terminal else PlainProgress(console)
 
 
 def _show(console: Console, found: Run, summary: Summary) -> None:
