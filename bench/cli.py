@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from bench.commands import baseline
+from bench.commands.compare import compare
 from bench.commands.console import console as _console
 from bench.commands.console import progress as _progress
-from bench.commands.compare import compare
 from bench.commands.export import export, trace
 from bench.commands.gate import gate
 from bench.commands.history import history
