@@ -82,7 +82,7 @@ def gate(
         "seed": seed,
         "limit": limit,
     }
-    options = _options(gather(flags, config or (FILE if FILE.exists() else None)))
+    options = _options(gather(flags, config or (FILE if FILE.exists() else None)), pairs)
     wanted = _limits(limits, {"pairs": pairs, "allow": allow.split(",") if allow else None})
     command = ["bench", *sys.argv[1:]]
     shown = console()
@@ -96,9 +96,9 @@ def gate(
     raise typer.Exit(result.exit_code)
 
 
-def _options(options: Options) -> Options:
-    """Replies are not kept: a gate is about figures."""
-    return replace(options, keep_audio=False, out=None)
+def _options(options: Options, pairs: int | None) -> Options:
+    """Replies are not kept: a gate is about figures. `--pairs` wins over the turns of a file."""
+    return replace(options, keep_audio=False, out=None, turns=None if pairs else options.turns)
 
 
 def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import here
 from made import Silence
 from made_runs import written_run
 
@@ -162,3 +163,18 @@ def test_noise_that_was_seen_is_no_regression(place: Path, monkeypatch: pytest.M
     quiet, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, Silence(), place / "2")
     assert quiet.verdict != "regressed"
     assert "A/A in one run: " in quiet.notices[0]
+
+
+def test_flags_win_over_the_file_and_pairs_over_the_turns_of_a_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = play(monkeypatch, a=100)
+    (place / "bench.toml").write_text("turns = 7\n[[pipeline]]\nname = 'scripted'\nlabel = 'a'\n[gate]\npairs = 30\n")
+    assert here("gate", "--no-report").returncode == 12
+    assert here("gate", "--no-report", "--pairs", "12", "--out", "2").returncode == 12
+    assert here("gate", "--no-report", "--pairs", "12", "--out", "3", "--allow", "no-baseline").returncode == 0
+    assert played.turns == [7, 12, 12]
+    wrong = here("gate", "--allow", "regressed", "--out", "4")
+    assert wrong.returncode == 2 and "regressed" in wrong.stderr
+    both = here("gate", "--against", "main", "--baseline", "main")
+    assert both.returncode == 2 and "exclude each other" in both.stderr
