@@ -182,6 +182,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Run:
     return read_run(out)
 
 
+@pytest.mark.timeout(400)
 def test_ten_kills_lose_no_turn(tmp_path: Path, clips: Path, plain: Run) -> None:
     outs = [tmp_path / "first", tmp_path / "second"]
     with ThreadPoolExecutor() as pool:
