@@ -69,6 +69,12 @@ def run(
         str | None, typer.Option(help="Name, folder, JSONL manifest, question.json or file. [demo]")
     ] = None,
     turns: Annotated[int | None, typer.Option(help="Measured turns per label. [one per utterance]")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Go on until the interval reaches at most so far either way, 2% or 5ms.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="With --until, the most time; --turns are then the most. [60]")
+    ] = None,
     warmup: Annotated[
         str | None, typer.Option(help="Warm-up turns per label; auto: until its latency has settled. [auto]")
     ] = None,
@@ -118,6 +124,8 @@ def run(
             "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
             "corpus": corpus,
             "turns": turns,
+            "until": until,
+            "minutes": minutes,
             "warmup": parse_warmup(warmup),
             "idle": idle,
             "idle_turns": idle_turns,

@@ -18,6 +18,8 @@ from bench.errors import UnknownName, UsageError
 from bench.pipeline import OptionValue
 from bench.text import LABEL
 
+Unit = Literal["share", "ms"]
+
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 BOUNDS = {
     "turns": (1, 100_000),
@@ -33,8 +35,12 @@ BOUNDS = {
     "audible_ms": (10, 1000),
     "microphone_limit_ms": (0.01, 1000),
     "trim_to": (0.1, 600),
+    "minutes": (0.01, 100_000),
 }
 """Least and most; deadline, idle and trim-to in seconds, pre-roll in ms."""
+WIDTHS: dict[Unit, tuple[float, float]] = {"share": (0.0001, 1.0), "ms": (0.001, 60_000)}
+PASSES, MINUTES = 32, 60.0
+"""With `until`, at most so many passes over the corpus, and minutes, unless others are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,11 @@ class Options:
     pipelines: tuple[PipelineChoice, ...] = ()
     corpus: str = "demo"
     turns: int | None = None
-    """Measured turns per label; by default one per utterance of the corpus."""
+    """Measured turns per label; by default one per utterance of the corpus. With `until` the most of them."""
+    until: str | None = None
+    """Ask on until the headline's interval reaches no further than this to either side: `2%` or `5ms`."""
+    minutes: float | None = None
+    """With `until`, the most time."""
     warmup: int | Literal["auto"] = "auto"
     """Warm-up turns per label; `auto`: until its first packets come no faster any more."""
     idle: float | None = None
@@ -116,6 +126,19 @@ def parse_warmup(text: str | None) -> int | str | None:
         return int(text)
     except ValueError:
         raise UsageError(f"--warmup {text}: expected a number of turns, or auto.") from None
+
+
+def parse_until(text: str) -> tuple[float, Unit]:
+    """`2%` or `5ms`. Raises `UsageError`."""
+    found = re.fullmatch(r"\s*±?\s*(\d+\.?\d*|\.\d+)\s*(%|ms)\s*", text)
+    if found is None:
+        raise UsageError(f"--until {text}: expected a share such as 2%, or milliseconds such as 5ms.")
+    unit: Unit = "share" if found[2] == "%" else "ms"
+    width = float(found[1]) / (100 if unit == "share" else 1)
+    least, most = WIDTHS[unit]
+    if not least <= width <= most:
+        raise UsageError(f"--until {text}: must lie between 0.01 % and 100 %, or 0.001 ms and 60000 ms.")
+    return width, unit
 
 
 def gather(flags: Mapping[str, Any], config: Path | None, where: str = "command line") -> Options:
@@ -195,6 +218,10 @@ def _checked(options: Options) -> Options:
             raise UsageError(f"--{name.replace('_', '-')} {value:g}: must lie between {least:g} and {most:g}.")
     if options.idle_turns is not None and options.idle is None:
         raise UsageError("--idle-turns needs --idle, the seconds in which there is to be nothing to do before each.")
+    if options.until is not None:
+        parse_until(options.until)
+    elif options.minutes is not None:
+        raise UsageError("--minutes needs --until, which says what is to be reached within them.")
     if options.audible_ms % 10:
         raise UsageError(f"--audible-ms {options.audible_ms}: must be a multiple of 10, in which levels are kept.")
     if options.out is not None and "\0" in options.out:

@@ -67,6 +67,10 @@ class BarProgress:
         """Say why nothing happens."""
         self._bar.update(self._task, description=_idling(seconds))
 
+    def looked(self, said: str) -> None:
+        """Say how narrow the interval is."""
+        self._bar.console.print(said, markup=False, highlight=False)
+
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """Move on; say at once when a turn was not answered."""
         self._medians.add(turn)
@@ -98,6 +102,10 @@ class PlainProgress:
     def idling(self, seconds: float) -> None:
         """Say why nothing happens."""
         self._say(_idling(seconds))
+
+    def looked(self, said: str) -> None:
+        """Say how narrow the interval is."""
+        self._say(said)
 
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """Say how the turn went."""

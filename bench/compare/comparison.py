@@ -9,7 +9,7 @@ from bench.compare.pairs import Pairs
 from bench.errors import UnknownName
 from bench.metrics.definitions import TURN_METRICS, Metric
 from bench.metrics.definitions import metric as metric_by_name
-from bench.stats.bootstrap import Estimate
+from bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate
 from bench.stats.paired import paired_difference, paired_ratio
 from bench.summary.contents import Unit
 from bench.summary.values import shown_unit
@@ -63,14 +63,23 @@ class Comparison:
 
 
 def comparison(
-    known: Metric, names: tuple[str, str], pairs: Pairs, pairing: Pairing, *, dummy: bool, matched: bool = False
+    known: Metric,
+    names: tuple[str, str],
+    pairs: Pairs,
+    pairing: Pairing,
+    *,
+    dummy: bool,
+    matched: bool = False,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
 ) -> Comparison:
-    """The second of `names` against the first, from their pairs."""
+    """The second of `names` against the first, from their pairs; intervals at `level`."""
     difference = ratio = None
     if pairs.before:
         blocks = pairs.blocks or None
-        difference = paired_difference(pairs.before, pairs.after, pairs.clips, blocks=blocks)
-        ratio = paired_ratio(pairs.before, pairs.after, pairs.clips, blocks=blocks)
+        sides = (pairs.before, pairs.after, pairs.clips)
+        difference = paired_difference(*sides, blocks=blocks, level=level, resamples=resamples)
+        ratio = paired_ratio(*sides, blocks=blocks, level=level, resamples=resamples)
     return Comparison(
         metric=known.name,
         title=known.title,

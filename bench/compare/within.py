@@ -8,6 +8,7 @@ from bench.compare.comparison import Comparison, asked_for, comparison
 from bench.compare.labels import any_dummy, matched
 from bench.compare.pairs import Together, asked_together, pairs_of
 from bench.metrics.definitions import HEADLINE
+from bench.metrics.until import level_of
 from bench.record.store import Run
 
 
@@ -26,7 +27,11 @@ def compare_metrics(
     made = [(known, pairs_of(together, labels, known)) for known in map(asked_for, metrics)]
     dummy = any_dummy([(run, label) for label in labels])
     same = matched(run, labels)
-    return tuple(comparison(known, labels, pairs, "turn", dummy=dummy, matched=same) for known, pairs in made)
+    level, resamples = level_of(run.manifest.until)
+    return tuple(
+        comparison(known, labels, pairs, "turn", dummy=dummy, matched=same, level=level, resamples=resamples)
+        for known, pairs in made
+    )
 
 
 def compare_all(run: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:

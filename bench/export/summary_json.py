@@ -6,6 +6,7 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
     corpus           name, sha256
     valid invalid_reasons   whether the figures may be believed, and why not
     microphone       limit_ms frames late_frames turns late_turns buckets[] {from to frames}; null with file input
+    until            as bench.export.until_json lays down: how a run with --until ended, or null
     method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
     labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
       .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
@@ -31,13 +32,14 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.export.quality_json import quality_json
+from bench.export.until_json import until_json
 from bench.export.warmth_json import warmth_json
 from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
 from bench.stats.quantiles import INTERPOLATION, values_needed
 from bench.summary.contents import Figure, LabelSummary, Summary
 from bench.summary.figures import PERCENTILES
-from bench.summary.microphone import Microphone
 from bench.summary.gpu import LabelGpu
+from bench.summary.microphone import Microphone
 
 SCHEMA = 1
 
@@ -59,6 +61,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "valid": not summary.invalid,
         "invalid_reasons": list(summary.invalid),
         "microphone": _microphone_json(summary.microphone),
+        "until": until_json(summary.until),
         "labels": {label.label: _label_json(label) for label in summary.labels},
     }
 

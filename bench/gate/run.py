@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.compare.pairs import Pairs
-from bench.errors import NotComparable, RunError, UnknownName
+from bench.errors import NotComparable, RunError, UnknownName, UsageError
 from bench.gate.against import ITSELF, other_version
 from bench.gate.hold import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
 from bench.gate.limits import Limit, Limits
@@ -149,8 +149,10 @@ def _opponent(reference: Reference) -> Iterator[Opponent]:
 def _settled(options: Options, limits: Limits) -> Options:
     """The options with as many turns as pairs are wanted.
 
-    Raises `UnknownName` if a limit names a label that is not measured.
+    Raises `UsageError` for a run that ends by itself, `UnknownName` if a limit names a label that is not measured.
     """
+    if options.until is not None:
+        raise UsageError("A gate measures a set number of pairs: leave out until, and give --pairs or --turns.")
     labels = [choice.label for choice in options.pipelines]
     for limit in limits.limits:
         if limit.label and limit.label not in labels:

@@ -21,6 +21,7 @@ from bench.pipeline import OptionValue, Stage, Weights
 from bench.record.beside import Beside
 from bench.record.gpu import GpuIdentity, GpuProfile
 from bench.record.settling import Settling
+from bench.record.until import Until
 from bench.timing.spans import TurnTrace
 
 SCHEMA = 1
@@ -120,6 +121,9 @@ class Manifest:
     """Whether stages were NVTX ranges, which has its cost."""
     profile_gpu: bool = False
     """Whether labels on a GPU were asked turns of phase `profiled`."""
+    until: Until | None = None
+    """By which rule measured turns were asked until the headline was known narrowly enough; `turns` are then the most
+    that could be asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from typing import Protocol
 from bench.corpus.utterance import Utterance
 from bench.errors import BenchError
 from bench.metrics.figures import turn_figures
+from bench.metrics.until import Stop
 from bench.record.beside import Beside, Collections
 from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Outcome, Segment, Turn
 from bench.record.store import RunWriter
 from bench.run.asking import Reply, Respondent, Rules
 from bench.run.plan import Ask, after_idle, measured
 from bench.run.profiling import patient, profiled_turns
+from bench.run.until import Goal, in_words
 from bench.run.warmup import warm_labels
 from bench.run.watch import NoWatch, Watch
 from bench.text import reason
@@ -42,6 +44,10 @@ class Progress(Protocol):
         """Nothing will be asked of anyone for so long."""
         ...
 
+    def looked(self, said: str) -> None:
+        """It was looked whether enough is known."""
+        ...
+
 
 class Manager:
     """Runs one segment: from a start of the labels to the end of the plan."""
@@ -56,6 +62,7 @@ class Manager:
         watch: Watch | None = None,
         clock: Clock | None = None,
         profiling: Mapping[str, Respondent] | None = None,
+        spent_ns: int = 0,
     ) -> None:
         self._manifest = manifest
         self._writer = writer
@@ -68,6 +75,8 @@ class Manager:
         self._rules = Rules(manifest.input, round(manifest.deadline_ms * 1e6), manifest.audible)
         self._labels = [plan.label for plan in manifest.labels]
         self._plan = list(measured(self._labels, list(self._utterances), manifest.turns, manifest.seed))
+        rule = manifest.until
+        self._goal = Goal(rule, self._labels, len(self._utterances), spent_ns) if rule is not None else None
         self._next_extra = len(self._plan) + 1
         self._segment = 0
         self._done = 0
@@ -92,12 +101,16 @@ class Manager:
         self._segment = segments_before
         try:
             facts = tuple(self._start(label) for label in self._labels)
-            self._writer.segment(segment(self._segment, facts))
-            if rounds or self._done < len(self._plan):
+            described = segment(self._segment, facts)
+            self._writer.segment(described)
+            if self._goal is not None:
+                self._goal.begin(earlier, described.monotonic_ns)
+            unasked = [ask for ask in self._plan if ask.turn not in committed]
+            wanted = bool(unasked) and not self._enough(unasked[0])
+            if rounds or wanted:
                 self._warm_up(self._labels)
-            for ask in self._plan:
-                if ask.turn not in committed:
-                    self._measure(ask)
+            if wanted:
+                self._measure(unasked)
             for asks in rounds:
                 self._ask_after_idle(asks)
             for label in self._profiling:
@@ -131,9 +144,21 @@ class Manager:
     def _put_if_ready(self, ask: Ask) -> Turn | None:
         return self._put(ask) if self._respondents[ask.label].ready else None
 
-    def _measure(self, ask: Ask) -> None:
-        self._put(ask, self._warm_again(ask.label))
-        self._done += 1
+    def _measure(self, asks: Sequence[Ask]) -> None:
+        for ask in asks:
+            if self._enough(ask):
+                return
+            self._put(ask, self._warm_again(ask.label))
+            self._done += 1
+
+    def _enough(self, ask: Ask) -> bool:
+        """Whether a turn is not wanted any more: enough is known, or the time is used up."""
+        if self._goal is None:
+            return False
+        decision = self._goal.before(ask)
+        if decision is not None:
+            self._progress.looked(in_words(decision, self._goal.rule))
+        return isinstance(decision, Stop) or self._goal.out_of_time(ask)
 
     def _warm_again(self, label: str) -> tuple[str, ...]:
         """Start and warm up a label whose process is gone; the flags of its next turn."""
@@ -263,6 +288,8 @@ class Manager:
             figures.lateness,
         )
         self._writer.turn(turn)
+        if self._goal is not None:
+            self._goal.ended(turn, reply.delivery.t0_ns)
         self._progress.ended(turn, self._done + (ask.phase == "measured"), len(self._plan))
         return turn
 

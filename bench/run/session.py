@@ -17,10 +17,12 @@ from bench.errors import BenchError, NotComparable, RunError, Stopped, UsageErro
 from bench.host.machine import usable_cores
 from bench.host.neighbours import Neighbours
 from bench.metrics.definitions import versions
-from bench.options import BOUNDS, Options, PipelineChoice
+from bench.metrics.until import clips_needed
+from bench.options import BOUNDS, MINUTES, PASSES, Options, PipelineChoice, parse_until
 from bench.pipeline import Settings
 from bench.record.schema import SCHEMA, Audible, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
 from bench.record.store import RunWriter, read_manifest, read_run
+from bench.record.until import Until
 from bench.run.asking import LabelRequest
 from bench.run.gpu_watch import GpuWatch
 from bench.run.host_watch import HostWatch, host_counters
@@ -30,6 +32,7 @@ from bench.run.process import WorkerProcess
 from bench.run.profiling import profiled_labels, profiling_notices
 from bench.run.protocol import Instrument
 from bench.run.source import OtherVersion, Source, with_base
+from bench.run.until import spent_ns
 from bench.run.warmup import settling
 from bench.run.watch import MachineWatch
 from bench.text import without_secrets
@@ -91,7 +94,8 @@ def resume(path: Path, progress: Progress) -> Path:
     _refuse_deaf(path, manifest.audible)
     with RunWriter.resume(path) as writer:
         before = read_run(path)
-        _run(manifest, writer, corpus, before.turns, len(before.segments), progress)
+        spent = spent_ns(before) if manifest.until is not None else 0
+        _run(manifest, writer, corpus, before.turns, len(before.segments), progress, spent=spent)
     return path
 
 
@@ -105,6 +109,8 @@ def _refuse_endless(path: Path, manifest: Manifest, clips: Sequence[str]) -> Non
             raise RunError(
                 f"{path} asks for {name} {number}; from {least} to {most} can be asked for. The run folder is damaged."
             )
+    if (until := manifest.until) is not None and until.blocks * len(clips) != manifest.turns:
+        raise RunError(f"{path} asks for {until.blocks} passes and {manifest.turns} turns. The run folder is damaged.")
     if rule is not None and (rule.clip not in clips or rule.most > BOUNDS["warmup"][1]):
         raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
 
@@ -128,6 +134,7 @@ def _run(
     segments_before: int,
     progress: Progress,
     base: Source | None = None,
+    spent: int = 0,
 ) -> None:
     neighbours = Neighbours()
     surroundings = worker_environment(manifest.threads)
@@ -160,7 +167,9 @@ def _run(
         )
         for plan in profiled_labels(manifest)
     }
-    manager = Manager(manifest, writer, respondents, corpus.utterances, progress, watch, profiling=profiling)
+    manager = Manager(
+        manifest, writer, respondents, corpus.utterances, progress, watch, profiling=profiling, spent_ns=spent
+    )
     try:
         manager.run(already, segment, segments_before)
     except KeyboardInterrupt:
@@ -250,6 +259,7 @@ def _manifest(
 ) -> Manifest:
     now = _now()
     rule = settling(corpus.utterances) if options.warmup == "auto" else None
+    until = _until(options, len(corpus.utterances))
     return Manifest(
         schema=SCHEMA,
         run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.label for plan in plans)}"[:100],
@@ -261,7 +271,7 @@ def _manifest(
         pre_roll_ms=options.pre_roll,
         microphone_limit_ms=options.microphone_limit_ms,
         audible=Audible(options.audible_dbfs, options.audible_ms),
-        turns=options.turns or len(corpus.utterances),
+        turns=until.blocks * len(corpus.utterances) if until else options.turns or len(corpus.utterances),
         warmup=rule.most if rule else int(options.warmup),
         settling=rule,
         idle_s=options.idle or 0.0,
@@ -279,8 +289,30 @@ def _manifest(
         utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
         nvtx=options.nvtx,
         profile_gpu=options.profile_gpu,
+        until=until,
         notices=(*notices, *_input_notices(options), *profiling_notices(options.profile_gpu, plans), *corpus.notices),
     )
+
+
+def _until(options: Options, clips: int) -> Until | None:
+    """The rule for a corpus of so many clips. Raises `UsageError` where no look could ever have an interval."""
+    if options.until is None:
+        return None
+    width, unit = parse_until(options.until)
+    most = options.turns or min(PASSES * clips, BOUNDS["turns"][1])
+    if most < clips:
+        raise UsageError(
+            f"--turns {most} is less than one pass over the {clips} clips of the corpus, and --until looks after whole "
+            f"passes only. Ask for --turns {clips} or more, or for fewer clips with --limit."
+        )
+    rule = Until(width, unit, int(most // clips), MINUTES if options.minutes is None else options.minutes)
+    if clips < (needed := clips_needed(rule)):
+        raise UsageError(
+            f"--until needs an interval, and over {rule.blocks} passes with a look after 1, 2, 4, ... of them there is "
+            f"none with fewer than {needed} clips; the corpus has {clips}. Use a larger corpus, or leave out --until "
+            "and ask for a number of --turns."
+        )
+    return rule
 
 
 def _lasting(source: str) -> str:

@@ -13,6 +13,7 @@ from bench.stats.bootstrap import Estimate
 from bench.stats.quantiles import Quantile
 from bench.summary.gpu import LabelGpu
 from bench.summary.microphone import Microphone
+from bench.summary.until import Goal
 from bench.summary.warmth import LabelWarmth
 from bench.tax import Tax
 
@@ -141,6 +142,8 @@ class Summary:
     labels: tuple[LabelSummary, ...]
     microphone: Microphone | None = None
     """How late the user's speech came; `None` with file input."""
+    until: Goal | None = None
+    """What came of `--until`; `None` where a number of turns was asked for."""
 
     @property
     def invalid(self) -> tuple[str, ...]:

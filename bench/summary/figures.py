@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric
 from bench.record.schema import Turn
-from bench.stats.bootstrap import estimate
+from bench.stats.bootstrap import LEVEL, RESAMPLES, estimate
 from bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
 from bench.summary.contents import Figure
 from bench.summary.values import definition, shown_unit, shown_value
@@ -25,8 +25,8 @@ def metric_names(turns: Iterable[Turn]) -> list[str]:
     return listed + sorted(found.difference(listed))
 
 
-def figure(known: Metric, turns: Sequence[Turn]) -> Figure:
-    """What `turns`, all of one label and measured, say of one metric."""
+def figure(known: Metric, turns: Sequence[Turn], level: float = LEVEL, resamples: int = RESAMPLES) -> Figure:
+    """What `turns`, all of one label and measured, say of one metric; its interval at `level`."""
     values, clips, missing = [], [], Counter[str]()
     for turn in turns:
         value = shown_value(turn, known)
@@ -42,7 +42,7 @@ def figure(known: Metric, turns: Sequence[Turn]) -> Figure:
         version=known.version,
         n=len(values),
         missing=dict(sorted(missing.items())),
-        p50=estimate(values, clips) if values else None,
+        p50=estimate(values, clips, level=level, resamples=resamples) if values else None,
         mean=sum(values) / len(values) if values else None,
         percentiles={name: supported_quantile(values, q) for name, q in PERCENTILES.items()},
         counting_all=_counting_all(values, missing.total()) if known.name in ANSWERS else {},

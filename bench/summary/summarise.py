@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench import notices
 from bench.metrics.definitions import HEADLINE
+from bench.metrics.until import level_of
 from bench.quality.record import Line, read_quality
 from bench.record.schema import LabelPlan, Outcome, Phase, Turn
 from bench.record.store import Run
 from bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from bench.summary.figures import continuity, figure, metric_names
-from bench.summary.microphone import microphone
 from bench.summary.gpu import label_gpu
+from bench.summary.microphone import microphone
 from bench.summary.path import hidden_work, mean_path
 from bench.summary.quality import label_quality
+from bench.summary.until import Goal, goal, notice
 from bench.summary.values import NS_PER_MS, definition, label_weights, started
 from bench.summary.warmth import LabelWarmth, warmth
 from bench.tax import tax
@@ -26,6 +28,7 @@ def summarise(run: Run) -> Summary:
     manifest = run.manifest
     judged = read_quality(run)
     warm = warmth(run)
+    until = goal(run)
     return Summary(
         run=manifest.run,
         created=manifest.created,
@@ -34,32 +37,36 @@ def summarise(run: Run) -> Summary:
         seed=manifest.seed,
         corpus=manifest.corpus,
         corpus_sha256=manifest.corpus_sha256,
-        notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm)),
-        labels=tuple(_label(run, plan, judged.lines, warm[plan.label]) for plan in manifest.labels),
+        notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm, until)),
+        labels=tuple(_label(run, plan, judged.lines, warm[plan.label], until) for plan in manifest.labels),
         microphone=microphone(run),
+        until=until,
     )
 
 
-def _said(run: Run, warm: Mapping[str, LabelWarmth]) -> Iterator[str]:
+def _said(run: Run, warm: Mapping[str, LabelWarmth], until: Goal | None) -> Iterator[str]:
     """All notices of how the run was made."""
+    if until is not None:
+        yield notice(until)
     yield from (notice.text for notice in notices.of_run(run))
     for label, each in warm.items():
         yield from (notice.text for notice in notices.of_warmth(label, each.warm_ups, each.drift, each.carry_over))
 
 
-def _label(run: Run, plan: LabelPlan, judged: Sequence[Line], warm: LabelWarmth) -> LabelSummary:
+def _label(run: Run, plan: LabelPlan, judged: Sequence[Line], warm: LabelWarmth, until: Goal | None) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.phase == "measured"]
+    level, resamples = level_of(run.manifest.until)
     on_path = [turn for turn in measured if turn.path and turn.outcome == "answered" and started(turn)]
     return LabelSummary(
         label=plan.label,
         pipeline=plan.pipeline,
         device=plan.device,
         dtype=plan.dtype,
-        asked=run.manifest.turns,
+        asked=run.manifest.turns if until is None or until.ended == "unfinished" else len(measured),
         weights=label_weights(run, plan.label),
         outcomes=_outcomes(turns),
-        figures={name: figure(definition(name), measured) for name in metric_names(measured)},
+        figures={name: figure(definition(name), measured, level, resamples) for name in metric_names(measured)},
         path=mean_path(on_path, plan),
         hidden=hidden_work(on_path),
         cold=_cold(run, plan.label, turns),

@@ -74,6 +74,8 @@ class Silence:
 
     def idling(self, seconds: float) -> None: ...
 
+    def looked(self, said: str) -> None: ...
+
 
 def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
     return Segment(number, "2026-01-01T00:00:00+00:00", 0, 0, {}, {}, labels, versions())

@@ -1,0 +1,158 @@
+"""Whether a run's headline is known narrowly enough: pure, from the turns of its first blocks.
+
+The headline of several labels is the paired ratio (or difference) of each against the first, of one label its median
+first packet. Clips are the clusters, as everywhere: blocks over the same clips narrow what turns add, not what clips
+do.
+`bench.stats.looks` says when is looked, and at which level.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from bench.metrics.latency import comparable_ms
+from bench.record.schema import Turn
+from bench.record.until import Until
+from bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate, Interval, estimate
+from bench.stats.looks import LOOK_RESAMPLES, clusters_needed, look_level, looks
+from bench.stats.paired import paired_difference, paired_ratio
+
+STALLED = 0.9
+"""An interval that keeps this share of its width although four times as many blocks were asked has stopped shrinking;
+noise of turns alone would halve it."""
+
+Key = tuple[str, int, int]
+"""Clip, segment, block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A label's headline at a look: its estimate, and how far the interval reaches to either side (None: unknown)."""
+
+    label: str
+    against: str
+    """The label it is compared with; empty where it stands alone."""
+    estimate: Estimate | None
+    width: float | None
+    why_none: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen after so many whole blocks, with intervals at `level`."""
+
+    blocks: int
+    level: float
+    reaches: tuple[Reach, ...]
+
+    @property
+    def widest(self) -> Reach:
+        """The reach that decides: an unknown one, or the widest."""
+        return max(self.reaches, key=lambda reach: math.inf if reach.width is None else reach.width)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The interval is narrow enough."""
+
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """It is not; `next` is the number of blocks at which is looked again (None: there is no further look)."""
+
+    look: Look
+    next: int | None
+    stalled: bool = False
+    """Whether more blocks over the same clips have stopped narrowing it."""
+
+
+def decide(turns: Iterable[Turn], labels: Sequence[str], rule: Until, blocks: int) -> Stop | GoOn:
+    """What the first `blocks` blocks say; later turns change nothing, so it can be asked again at any time."""
+    seen = [turn for turn in turns if turn.phase == "measured" and turn.block < blocks]
+    look = look_at(seen, labels, rule, blocks)
+    width = look.widest.width
+    if width is not None and width <= rule.width:
+        return Stop(look)
+    following = next((number for number in looks(rule.blocks) if number > blocks), None)
+    return GoOn(look, following, _stalled(seen, labels, rule, look))
+
+
+def look_at(turns: Sequence[Turn], labels: Sequence[str], rule: Until, blocks: int) -> Look:
+    """The headline of every label over the measured `turns`, all of them from the first `blocks` blocks."""
+    level = look_level(rule.blocks)
+    sides = {label: _values(turns, label) for label in labels}
+    first, *others = labels
+    if not others:
+        return Look(blocks, level, (_alone(first, sides[first], rule, level),))
+    return Look(blocks, level, tuple(_paired(label, first, sides, rule, level) for label in others))
+
+
+def clips_needed(rule: Until) -> int:
+    """Below so many clips no look has an interval."""
+    return clusters_needed(look_level(rule.blocks))
+
+
+def level_of(rule: Until | None) -> tuple[float, int]:
+    """Level and resamples of the intervals of a run that was made by this rule, or by none."""
+    return (LEVEL, RESAMPLES) if not rule else (look_level(rule.blocks), LOOK_RESAMPLES)
+
+
+def _stalled(turns: Sequence[Turn], labels: Sequence[str], rule: Until, now: Look) -> bool:
+    earlier = [number for number in looks(rule.blocks) if 4 * number <= now.blocks]
+    if not earlier or now.widest.width is None:
+        return False
+    before = look_at([turn for turn in turns if turn.block < earlier[-1]], labels, rule, earlier[-1])
+    then = next(reach.width for reach in before.reaches if reach.label == now.widest.label)
+    return then is not None and now.widest.width >= STALLED * then
+
+
+def _values(turns: Sequence[Turn], label: str) -> dict[Key, float]:
+    """First packets of a label's turns that have one, ms, by what makes pairs."""
+    timed = ((turn, comparable_ms(turn)) for turn in turns if turn.label == label)
+    return {(turn.utterance, turn.segment, turn.block): ms for turn, ms in timed if ms is not None}
+
+
+def _alone(label: str, values: dict[Key, float], rule: Until, level: float) -> Reach:
+    if not values:
+        return Reach(label, "", None, None, "no turn was answered")
+    keys = sorted(values)
+    found = estimate([values[key] for key in keys], [key[0] for key in keys], level=level, resamples=LOOK_RESAMPLES)
+    found = _held(found, level)
+    if rule.unit == "share" and found.value <= 0:
+        return Reach(label, "", found, None, "its median is not over 0: ask for a width in ms")
+    return _reach(label, "", found, _half(found.interval) / (found.value if rule.unit == "share" else 1), level)
+
+
+def _paired(label: str, base: str, sides: dict[str, dict[Key, float]], rule: Until, level: float) -> Reach:
+    keys = sorted(sides[base].keys() & sides[label].keys())
+    if not keys:
+        return Reach(label, base, None, None, "no pair was answered by both")
+    before, after = ([sides[name][key] for key in keys] for name in (base, label))
+    clips, blocks = [key[0] for key in keys], [f"{key[1]}/{key[2]}" for key in keys]
+    make = paired_ratio if rule.unit == "share" else paired_difference
+    found = make(before, after, clips, blocks=blocks, level=level, resamples=LOOK_RESAMPLES)
+    if found is None:
+        return Reach(label, base, None, None, "a first packet is not over 0: ask for a width in ms")
+    found = _held(found, level)
+    if found.interval is None or rule.unit == "ms":
+        return _reach(label, base, found, _half(found.interval), level)
+    return _reach(label, base, found, math.sqrt(found.interval.high / found.interval.low) - 1, level)
+
+
+def _reach(label: str, against: str, found: Estimate, width: float, level: float) -> Reach:
+    if found.interval is None:
+        return Reach(label, against, found, None, f"{found.clusters} clips < {clusters_needed(level)}")
+    return Reach(label, against, found, width)
+
+
+def _held(found: Estimate, level: float) -> Estimate:
+    """Without its interval where there are too few clips for one at this level."""
+    return found if found.clusters >= clusters_needed(level) else replace(found, interval=None)
+
+
+def _half(interval: Interval | None) -> float:
+    return math.inf if interval is None else (interval.high - interval.low) / 2

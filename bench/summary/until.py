@@ -1,0 +1,78 @@
+"""What a run that was asked to go on until its headline is known has come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.metrics.until import GoOn, Look, Stop, decide, look_at
+from bench.record.store import Run
+from bench.record.until import Until, amount
+from bench.run.until import NS_PER_MINUTE, passes, reached, spent_ns, whole_passes
+from bench.stats.looks import looks
+
+Ended = Literal["narrow", "turns", "minutes", "unfinished"]
+"""`unfinished`: stopped by its user, or not over yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What was asked for, what ended it, and the last look: its intervals are those that stand."""
+
+    rule: Until
+    ended: Ended
+    look: Look
+    planned: int
+    """Looks there could be."""
+    stalled: bool
+    clips: int
+    """Clips of the corpus."""
+
+    @property
+    def clips_needed(self) -> int | None:
+        """About how many clips would do, by the square root of their number; None unless more of them are needed."""
+        width = self.look.widest.width
+        if not self.stalled or width is None:
+            return None
+        return round(self.clips * (width / self.rule.width) ** 2)
+
+
+def goal(run: Run) -> Goal | None:
+    """None for a run that was asked for a set number of turns."""
+    rule = run.manifest.until
+    if not rule:
+        return None
+    labels = [plan.label for plan in run.manifest.labels]
+    turns = [turn for turn in run.turns if turn.phase == "measured"]
+    clips, planned = len(run.manifest.utterances), looks(rule.blocks)
+    whole = min(whole_passes(turns, len(labels) * clips), rule.blocks)
+    due = max((number for number in planned if number <= whole), default=0)
+    decision = decide(turns, labels, rule, due)
+    stalled = isinstance(decision, GoOn) and decision.stalled
+    if due == whole and isinstance(decision, Stop):
+        return Goal(rule, "narrow", decision.look, len(planned), stalled, clips)
+    if whole == rule.blocks:
+        return Goal(rule, "turns", decision.look, len(planned), stalled, clips)
+    ended: Ended = "minutes" if spent_ns(run) >= rule.minutes * NS_PER_MINUTE else "unfinished"
+    return Goal(rule, ended, look_at(turns, labels, rule, whole), len(planned), stalled, clips)
+
+
+def notice(found: Goal) -> str:
+    """How the run ended, in a sentence or two."""
+    why = {
+        "narrow": "narrow enough",
+        "turns": f"not narrow enough, but all {passes(found.rule.blocks)} that could be asked are",
+        "minutes": f"not narrow enough, but the {found.rule.minutes:g} minutes are used up",
+        "unfinished": "stopped before it was over",
+    }[found.ended]
+    said = (
+        f"asked to go on until {found.rule}: {why}, at {reached(found.look, found.rule)} after "
+        f"{passes(found.look.blocks)}. Its intervals are widened so that all {found.planned} looks together hold the "
+        "truth in 95 % of cases."
+    )
+    if (needed := found.clips_needed) is not None:
+        said += (
+            f" More passes over the same {found.clips} clips hardly narrow it, since clips differ: more clips are "
+            f"needed, about {needed} for {amount(found.rule.width, found.rule.unit)}."
+        )
+    return said
