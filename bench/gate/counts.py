@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from scipy.special import bdtr, bdtrc
 
 from bench.gate.judge import Verdict
 
@@ -20,9 +20,9 @@ def over_ceiling(late: int, turns: int, q: float) -> Verdict:
     It does if a turn is late with a probability over 1 - q; bounds of Clopper and Pearson (1934, Biometrika 26).
     """
     allowed = 1 - q
-    if turns and stats.binom.sf(late - 1, turns, allowed) < SHOWN:
+    if turns and bdtrc(late - 1, turns, allowed) < SHOWN:
         return "regressed"
-    if turns and stats.binom.cdf(late, turns, allowed) < RULED_OUT:
+    if turns and bdtr(late, turns, allowed) < RULED_OUT:
         return "same"
     return "inconclusive"
 
@@ -30,9 +30,9 @@ def over_ceiling(late: int, turns: int, q: float) -> Verdict:
 def turns_needed(late: int, q: float) -> int:
     """The fewest turns of which so many may be late for the quantile to be under the ceiling."""
     turns = late + 1
-    while stats.binom.cdf(late, turns, 1 - q) >= RULED_OUT:
+    while bdtr(late, turns, 1 - q) >= RULED_OUT:
         turns += max(1, turns // 50)
-    while stats.binom.cdf(late, turns - 1, 1 - q) < RULED_OUT:
+    while bdtr(late, turns - 1, 1 - q) < RULED_OUT:
         turns -= 1
     return turns
 
@@ -43,5 +43,5 @@ def answers_lost(only_baseline: int, only_candidate: int) -> Verdict:
     `same` says that no such thing is shown, not that it is ruled out.
     """
     differing = only_baseline + only_candidate
-    lost = bool(differing) and stats.binom.sf(only_baseline - 1, differing, 0.5) < LOST
+    lost = bool(differing) and bdtrc(only_baseline - 1, differing, 0.5) < LOST
     return "regressed" if lost else "same"

@@ -17,6 +17,7 @@ from bench.gate.counts import answers_lost, over_ceiling, turns_needed
 from bench.gate.judge import LEAST_BAND, Change, Rule, Verdict, judge
 from bench.gate.limits import LOST_ANSWERS, QUANTILES, Limit
 from bench.gate.result import Check
+from bench.stats.quantiles import median
 
 ANSWERS = Limit(LOST_ANSWERS)
 """Held for every label, asked for or not: whoever no longer answers is not slower, but worse."""
@@ -80,12 +81,26 @@ def to_measure_again(checks: Sequence[Check]) -> tuple[str, ...]:
 
 
 def _change(rounds: Sequence[Pairs], noise: Noise) -> Change:
-    return change(
+    before, after, clips = _once_a_clip(rounds) if noise.between_runs else _end_to_end(rounds)
+    return change(before, after, clips, noise.band if noise.between_runs else 0.0)
+
+
+def _end_to_end(rounds: Sequence[Pairs]) -> tuple[list[float], list[float], list[str]]:
+    return (
         list(chain.from_iterable(each.before for each in rounds)),
         list(chain.from_iterable(each.after for each in rounds)),
         list(chain.from_iterable(each.clips for each in rounds)),
-        noise.band if noise.between_runs else 0.0,
     )
+
+
+def _once_a_clip(rounds: Sequence[Pairs]) -> tuple[list[float], list[float], list[str]]:
+    """A kept baseline has one value a clip, which a second round of the candidate does not make two of."""
+    before = {clip: value for each in rounds for clip, value in zip(each.clips, each.before, strict=True)}
+    after: dict[str, list[float]] = {clip: [] for clip in before}
+    for each in rounds:
+        for clip, value in zip(each.clips, each.after, strict=True):
+            after[clip].append(value)
+    return list(before.values()), [median(values) for values in after.values()], list(before)
 
 
 def _confirms(last: Change, rule: Rule) -> bool:

@@ -18,13 +18,13 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from bench.metrics.latency import comparable_ms
 from bench.record.schema import Turn
 from bench.stats.bootstrap import Estimate
 from bench.stats.contrast import median_contrast
 from bench.stats.holm import holm
+from bench.stats.ranks import average_ranks
 
 ALPHA = 0.01
 """The chance that any label of a run without carry-over is said to have one."""
@@ -158,7 +158,7 @@ def _chances(excess: Floats, before: Places, follows: npt.NDArray[np.bool_], lab
     """
     columns = range(excess.shape[1])
     there = [np.isfinite(excess[:, column]) for column in columns]
-    ranks = [rankdata(excess[there[column], column]) for column in columns]
+    ranks = [average_ranks(excess[there[column], column]) for column in columns]
     seen = [float(_apart(before[None, there[column], column], ranks[column])[0]) for column in columns]
     rng = np.random.default_rng(0)
     extreme = [1] * len(columns)

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import ndtri
 
 from bench.stats.bootstrap import LEVEL, Interval
 
@@ -76,7 +76,7 @@ def _place(n: int, tail: float) -> int:
     if n <= EXACT:
         return int(np.searchsorted(np.cumsum(_signed_rank(n)), tail, side="right"))
     deviation = np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    return max(0, int(np.floor(n * (n + 1) / 4 - stats.norm.ppf(1 - tail) * deviation + 0.5)))
+    return max(0, int(np.floor(n * (n + 1) / 4 - ndtri(1 - tail) * deviation + 0.5)))
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+
+from bench.stats.ranks import average_ranks
 
 PERMUTATIONS = 9_999
 SEED = 0
@@ -113,7 +114,7 @@ def _cluster_sums(differences: Floats, clusters: Sequence[Hashable], score: Scor
     scores = np.zeros_like(differences)
     there = differences != 0
     if score == "rank":
-        scores[there] = np.sign(differences[there]) * rankdata(np.abs(differences[there]))
+        scores[there] = np.sign(differences[there]) * average_ranks(np.abs(differences[there]))
     else:
         scores = differences
     owner = _numbers(clusters)
@@ -150,7 +151,7 @@ def _within(values: Floats, strata: npt.NDArray[np.intp], score: Score) -> Float
     sizes = np.bincount(strata)
     if score == "rank":
         starts = np.cumsum(sizes) - sizes
-        parts = [rankdata(values[at : at + size]) for at, size in zip(starts, sizes, strict=True)]
+        parts = [average_ranks(values[at : at + size]) for at, size in zip(starts, sizes, strict=True)]
         values = np.concatenate(parts) / (sizes[strata] + 1)
     return np.asarray(values - (np.bincount(strata, weights=values) / sizes)[strata])
 

@@ -56,6 +56,16 @@ def test_between_runs_the_noise_of_the_machine_counts_against_every_claim() -> N
     assert held(measured(0, 1), noise=between).verdict == "inconclusive"  # 5 % either way are more than 4 %
 
 
+def test_a_kept_baseline_counts_once_a_clip_however_often_the_candidate_is_measured() -> None:
+    def by_clip(after: float) -> Pairs:
+        return Pairs((100.0,) * 20, (after,) * 20, tuple(f"clip {number}" for number in range(20)))
+
+    check = held(by_clip(110.0), by_clip(130.0), noise=Noise(0.01, "A/A runs", between_runs=True))
+    assert check.change is not None and check.change.ratio is not None
+    assert (check.change.pairs, check.change.clips, check.rounds) == (20, 20, 2)
+    assert check.change.ratio.value == pytest.approx(1.2)
+
+
 @pytest.mark.parametrize(
     ("values", "unanswered", "verdict"),
     [
