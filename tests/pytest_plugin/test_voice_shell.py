@@ -22,12 +22,6 @@ def test_quick_enough(voice_benchmark):
     result = voice_benchmark("nap", ceiling_ms=20_000, statistic="p50", **QUICK)
     assert 24 <= result.label("nap").p50_ms < 20_000
     assert result.label("nap").outcomes == {"answered": 12}
-
-def test_too_slow(voice_benchmark):
-    voice_benchmark("nap", ceiling_ms=24, statistic="p50", **QUICK)
-
-def test_first_of_its_kind(voice_benchmark):
-    voice_benchmark("nap", baseline="auto", allow=["no-baseline"], **QUICK)
 """
 
 
@@ -49,16 +43,15 @@ def test_a_slower_version_turns_its_test_red_and_no_other(tmp_path: Path) -> Non
     )
     said = answer.stdout + answer.stderr
     assert answer.returncode == pytest.ExitCode.TESTS_FAILED, said
-    assert "2 failed, 2 passed, 1 warning" in said
+    assert "1 failed, 1 passed" in said
     cases = {case.name: case for suite in JUnitXml.fromfile(str(repository.path / "found.xml")) for case in suite}
-    assert [name for name, case in cases.items() if not case.is_passed] == ["test_no_slower", "test_too_slow"]
+    assert [name for name, case in cases.items() if not case.is_passed] == ["test_no_slower"]
     assert "nap: regressed" in cases["test_no_slower"].result[0].message
-    assert "12 of 12 turns are over 24 ms" in said or "24 of 24 turns are over 24 ms" in said
     kept = repository.path / "kept"
     found = json.loads((kept / "test_voice.py-test_no_slower/gate.json").read_text())
     assert (found["verdict"], found["checks"][0]["rounds"]) == ("regressed", 2)
     assert not (kept / "test_voice.py-test_quick_enough/round-2").exists()
-    assert (kept / "test_voice.py-test_too_slow/report.html").exists()
+    assert (kept / "test_voice.py-test_no_slower/report.html").exists()
     assert "Traceback" not in said
 
 
