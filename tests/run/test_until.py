@@ -1,0 +1,326 @@
+"""Runs that go on until the headline is known narrowly enough, on virtual time with pipelines of seeded noise."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ending import coverage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made import Silence, manifest, request, segment, utterance
+
+from bench.compare.within import compare_labels
+from bench.corpus.utterance import Utterance
+from bench.errors import RunError, UsageError
+from bench.export.summary_json import summary_json
+from bench.metrics.until import GoOn, Stop, decide
+from bench.options import Options, PipelineChoice, gather, parse_until
+from bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
+from bench.record.schema import Turn
+from bench.record.store import Run, RunWriter, read_run
+from bench.record.until import Until
+from bench.run import session
+from bench.run.asking import Reply, Rules
+from bench.run.local import LocalRespondent
+from bench.run.manager import Manager
+from bench.run.until import spent_ns
+from bench.stats.looks import clusters_needed, look_level, looks
+from bench.summary.summarise import summarise
+from bench.summary.until import Goal, goal
+from bench.timing.clock import VirtualClock
+from bench.timing.trace import Trace
+
+MS = 1_000_000
+CLIPS = 12
+
+
+class Noisy(Pipeline):
+    """Takes as long as it is told before every turn."""
+
+    takes_ms = 0.0
+    declaration = Declaration("noisy", "scripted", "takes as long as it is told", (Stage("tts", "speak"),), ())
+
+    def load(self) -> None: ...
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        speech.whole()
+        with trace.stage("tts"):
+            trace.clock.sleep_until_ns(trace.clock.now_ns() + round(self.takes_ms * MS))
+        yield Packet(np.full(160, 0.2, np.float32), 16_000)
+
+
+class Answering(LocalRespondent):
+    """100 ms, with noise of turns (by number) and of clips (by name), each a share; Ctrl-C comes in turn `stop_in`."""
+
+    def __init__(self, label: str, clock: VirtualClock, turns: float, clips: float, stop_in: int = 0) -> None:
+        super().__init__(request(label, ""), clock, Noisy)
+        self._label, self._noise, self._stop_in = label, (turns, clips), stop_in
+
+    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
+        if turn == self._stop_in:
+            raise KeyboardInterrupt
+        of_turns, of_clips = self._noise
+        drawn = random.Random(f"{self._label} {turn}").gauss(0, of_turns)
+        drawn += random.Random(f"{self._label} {utterance.id}").gauss(0, of_clips)
+        Noisy.takes_ms = 100 * float(np.exp(drawn))
+        return super().ask(turn, utterance, rules, keep_audio)
+
+
+class Listening(Silence):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def looked(self, said: str) -> None:
+        self.heard.append(said)
+
+
+def corpus(count: int = CLIPS) -> tuple[Utterance, ...]:
+    return tuple(utterance(f"clip-{number:02}", 0.2) for number in range(count))
+
+
+def measured(
+    path: Path,
+    rule: Until,
+    labels: Sequence[str] = ("a", "b"),
+    *,
+    turns: float = 0.05,
+    clips: float = 0.0,
+    stop_in: int = 0,
+    progress: Silence | None = None,
+) -> Run:
+    """A run by the rule, or what is left of the one in `path`."""
+    utterances, clock = corpus(), VirtualClock()
+    what = manifest(dict.fromkeys(labels, ""), utterances, until=rule, turns=rule.blocks * len(utterances), warmup=1)
+    answering = {label: Answering(label, clock, turns, clips, stop_in) for label in labels}
+    before = read_run(path) if path.exists() else None
+    with RunWriter.resume(path) if before else RunWriter.create(path, what) as writer:
+        manager = Manager(
+            what, writer, answering, utterances, progress or Silence(), clock=clock,
+            spent_ns=spent_ns(before) if before else 0,
+        )  # fmt: skip
+        manager.run(before.turns if before else (), segment, len(before.segments) if before else 0)
+    return read_run(path)
+
+
+def came_to(run: Run) -> Goal:
+    found = goal(run)
+    assert found is not None
+    return found
+
+
+def blocks(run: Run) -> list[int]:
+    """How many turns each block has."""
+    counted = [turn.block for turn in run.turns if turn.phase == "measured" and turn.outcome != "interrupted"]
+    return [counted.count(number) for number in range(max(counted) + 1)]
+
+
+def answered(run: Run) -> list[tuple[int, str, int | float]]:
+    return sorted(
+        (turn.turn, turn.utterance, turn.figures["first_packet_latency"])
+        for turn in run.turns
+        if turn.phase == "measured" and turn.outcome == "answered"
+    )
+
+
+def test_a_run_ends_at_the_first_look_that_is_narrow_enough(tmp_path: Path) -> None:
+    progress = Listening()
+    found = measured(tmp_path / "run", Until(0.03, "share", 32, 60.0), progress=progress)
+    end = came_to(found)
+    assert end.ended == "narrow"
+    assert end.look.blocks in looks(32)[1:-1]
+    assert end.look.widest.width is not None and end.look.widest.width <= 0.03
+    assert blocks(found) == [2 * CLIPS] * end.look.blocks
+    before = decide(found.turns, ["a", "b"], end.rule, end.look.blocks // 2)
+    assert isinstance(before, GoOn) and before.next == end.look.blocks
+    assert len(progress.heard) == looks(32).index(end.look.blocks) + 1
+    assert progress.heard[-1].endswith("narrow enough") and "b against a" in progress.heard[0]
+
+
+@pytest.mark.parametrize("rule", [Until(0.001, "share", 3, 60.0), Until(0.1, "ms", 3, 60.0)])
+def test_the_budget_of_turns_ends_a_run_that_says_so(tmp_path: Path, rule: Until) -> None:
+    found = measured(tmp_path / "run", rule)
+    end = came_to(found)
+    assert (end.ended, end.look.blocks, blocks(found)) == ("turns", 3, [2 * CLIPS] * 3)
+    summary = summarise(found)
+    assert any(f"until {rule}: not narrow enough, but all 3 passes" in notice for notice in summary.notices)
+    assert [label.asked for label in summary.labels] == [3 * CLIPS] * 2
+
+
+def test_the_budget_of_time_ends_a_run_between_two_clips(tmp_path: Path) -> None:
+    """A turn takes about 100 ms, of which a tenth of a minute has sixty; the file input takes none."""
+    found = measured(tmp_path / "run", Until(0.001, "share", 32, 0.1))
+    end = came_to(found)
+    assert end.ended == "minutes"
+    turns = [turn for turn in found.turns if turn.phase == "measured"]
+    assert len(turns) % 2 == 0, "a clip that was begun is put to every label"
+    last_ns = [found.evidence(turn).delivery.t0_ns for turn in turns]
+    assert last_ns[-3] < 6_000 * MS <= last_ns[-1]
+    assert all(label.measured == label.asked for label in summarise(found).labels), "no more was asked for"
+    again = measured(tmp_path / "run", end.rule)
+    assert answered(again) == answered(found) and came_to(again).ended == "minutes", "a resumed run has no new budget"
+
+
+@pytest.mark.parametrize("stop_in", [2, 2 * CLIPS + 1, 5 * CLIPS])
+def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path: Path, stop_in: int) -> None:
+    """With one label, so that no pair is lost where a start ends; the time of starts is not in the rule."""
+    rule = Until(0.025, "share", 32, 60.0)
+    whole = measured(tmp_path / "whole", rule, ["a"], turns=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        measured(tmp_path / "run", rule, ["a"], turns=0.1, stop_in=stop_in)
+    stopped = read_run(tmp_path / "run")
+    assert came_to(stopped).ended == "unfinished"
+    assert summarise(stopped).labels[0].asked == 32 * CLIPS
+    resumed = measured(tmp_path / "run", rule, ["a"], turns=0.1)
+    assert answered(resumed) == answered(whole)
+    assert came_to(resumed) == came_to(whole)
+    assert came_to(whole).ended == "narrow"
+
+
+def test_a_run_that_is_over_is_not_gone_on_with(tmp_path: Path) -> None:
+    rule = Until(0.03, "share", 32, 60.0)
+    first = measured(tmp_path / "run", rule)
+    again = measured(tmp_path / "run", rule)
+    assert again.turns == first.turns, "not even a warm-up turn is asked"
+
+
+def test_more_passes_over_the_same_clips_are_called_useless_where_they_are(tmp_path: Path) -> None:
+    """One label whose clips differ by 30 %, and turns by 2 %."""
+    progress = Listening()
+    rule = Until(0.05, "share", 8, 60.0)
+    end = came_to(measured(tmp_path / "clips", rule, ["a"], turns=0.02, clips=0.3, progress=progress))
+    width = end.look.widest.width
+    assert end.ended == "turns" and end.stalled and width is not None
+    assert end.clips_needed == round(CLIPS * (width / 0.05) ** 2) > CLIPS
+    assert any("more clips are needed" in line for line in progress.heard)
+    noisy = came_to(measured(tmp_path / "turns", replace(rule, width=0.02), ["a"], turns=0.3))
+    assert noisy.ended == "turns" and noisy.clips_needed is None
+
+
+def test_what_is_said_of_a_label_is_its_widened_interval(tmp_path: Path) -> None:
+    found = measured(tmp_path / "run", Until(0.05, "share", 8, 60.0))
+    (reach,) = came_to(found).look.reaches
+    assert compare_labels(found, "a", "b").ratio == reach.estimate
+    assert reach.estimate is not None and reach.estimate.interval is not None
+    assert reach.estimate.interval.level == look_level(8) > 0.95
+    plain = replace(found, manifest=replace(found.manifest, until=None))
+    narrower = compare_labels(plain, "a", "b").ratio
+    assert narrower is not None and narrower.interval is not None
+    assert reach.estimate.interval.low < narrower.interval.low < narrower.interval.high < reach.estimate.interval.high
+    assert summarise(found).labels[0].figures["first_packet_latency"].p50.interval.level == look_level(8)  # type: ignore[union-attr]
+
+
+def test_json_says_how_it_ended(tmp_path: Path) -> None:
+    said = summary_json(summarise(measured(tmp_path / "run", Until(5.0, "ms", 8, 60.0))))["until"]
+    assert (said["width"], said["unit"], said["ended"], said["more_clips_needed"]) == (5.0, "ms", "narrow", None)
+    b = said["labels"]["b"]
+    assert b["against"] == "a" and b["reached"] == (b["high"] - b["low"]) / 2 <= 5 and b["clips"] == CLIPS
+
+
+def test_every_label_must_be_narrow(tmp_path: Path) -> None:
+    """The third label's noise is three times the others'."""
+    rule, utterances, clock = Until(0.05, "share", 16, 60.0), corpus(), VirtualClock()
+    what = manifest(dict.fromkeys("abc", ""), utterances, until=rule, turns=16 * CLIPS)
+    answering = {label: Answering(label, clock, 0.15 if label == "c" else 0.03, 0.0) for label in "abc"}
+    with RunWriter.create(tmp_path / "run", what) as writer:
+        Manager(what, writer, answering, utterances, Silence(), clock=clock).run((), segment)
+    end = came_to(read_run(tmp_path / "run"))
+    assert end.look.widest.label == "c" and end.ended == "narrow" and end.look.blocks > 1
+
+
+def made_turns(rows: Mapping[str, Sequence[float]], clips: int) -> list[Turn]:
+    """Turn i of every label is on clip `i % clips` in block `i // clips`, and took so many ms."""
+    return [
+        Turn(
+            1 + number * len(rows) + place, 0, number // clips, "measured", label, f"clip-{number % clips}", "answered",
+            {"first_packet_latency": round(ms * MS)}, (), 0, {}, 0, 0, 0,
+        )
+        for place, (label, values) in enumerate(rows.items())
+        for number, ms in enumerate(values)
+    ]  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.floats(50, 200), min_size=48, max_size=48), st.randoms(use_true_random=False), st.floats(0.01, 0.5))
+def test_a_decision_rests_on_the_blocks_looked_at_alone(drawn: list[float], order: random.Random, width: float) -> None:
+    turns = made_turns({"a": [100.0] * 48, "b": drawn}, CLIPS)
+    rule = Until(width, "share", 4, 60.0)
+    found = decide([turn for turn in turns if turn.block < 2], ["a", "b"], rule, 2)
+    order.shuffle(turns)
+    assert decide(turns, ["a", "b"], rule, 2) == found
+    reached = found.look.widest.width
+    assert reached is not None and isinstance(found, Stop) == (reached <= width)
+
+
+@given(st.integers(1, 5000))
+def test_looks_double_and_share_the_error(most: int) -> None:
+    planned = looks(most)
+    assert planned[-1] == most and list(planned) == sorted(set(planned))
+    assert all(after <= 3 * before for before, after in pairwise(planned))
+    assert len(planned) * (1 - look_level(most)) == pytest.approx(0.05)
+    needed = clusters_needed(look_level(most))
+    assert 1 - 2.0 ** (1 - needed) >= look_level(most)
+
+
+def test_nothing_is_narrow_without_answers_or_with_too_few_clips() -> None:
+    rule = Until(0.9, "share", 32, 60.0)
+    few = decide(made_turns({"a": [100.0] * 14, "b": [101.0] * 14}, 7), ["a", "b"], rule, 2)
+    assert isinstance(few, GoOn) and few.look.widest.why_none == "7 clips < 8"
+    silent = [replace(turn, outcome="timeout", figures={}) for turn in made_turns({"a": [1.0] * 24}, CLIPS)]
+    none = decide(silent, ["a"], rule, 2)
+    assert isinstance(none, GoOn) and none.look.widest.why_none == "no turn was answered"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "unit"),
+    [("2%", 0.02, "share"), ("0.5 %", 0.005, "share"), ("±3%", 0.03, "share"), ("5ms", 5, "ms")],
+)
+def test_widths_are_read(text: str, width: float, unit: str) -> None:
+    assert parse_until(text) == (width, unit)
+
+
+@pytest.mark.parametrize("text", ["2", "-2%", "0%", "nan%", "5s", "", "1e9ms", "99999ms"])
+def test_other_widths_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--until"):
+        parse_until(text)
+
+
+def test_minutes_need_something_to_reach() -> None:
+    choice = (PipelineChoice("a", "scripted", {}),)
+    with pytest.raises(UsageError, match="--minutes needs --until"):
+        gather({"pipelines": choice, "minutes": 5.0}, None)
+    assert gather({"pipelines": choice, "minutes": 5.0, "until": "2%"}, None).minutes == 5.0
+
+
+@pytest.mark.parametrize(
+    ("clips", "turns", "said"), [(40, 20, "less than one pass over the 40 clips"), (7, None, "fewer than 8 clips")]
+)
+def test_what_could_never_be_narrow_is_refused_before_anything_loads(clips: int, turns: int | None, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        session._until(Options(until="2%", turns=turns), clips)
+
+
+def test_the_budget_is_whole_passes() -> None:
+    assert session._until(Options(until="2%"), 43) == Until(0.02, "share", 32, 60.0)
+    assert session._until(Options(until="2%", turns=100, minutes=5.0), 43) == Until(0.02, "share", 2, 5.0)
+    assert session._until(Options(turns=100), 43) is None
+
+
+def test_a_rule_that_does_not_fit_its_turns_is_damage() -> None:
+    utterances = corpus(2)
+    what = manifest({"a": ""}, utterances, until=Until(0.02, "share", 32, 60.0), turns=12)
+    with pytest.raises(RunError, match="damaged"):
+        session._refuse_endless(Path("somewhere"), what, [clip.id for clip in utterances])
+
+
+def test_ending_early_costs_no_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """400 runs; naive peeking falls below 95 %. tests/benchmarks/test_until_coverage.py has other noises and clips."""
+    rule = Until(0.045, "share", 8, 60.0)
+    (ours, at), (naive, _) = coverage("Gaussian", 10, rule, 400, monkeypatch)
+    assert sum(ended > 0 for ended in at.values()) > 2, "runs end early too, or nothing would be shown"
+    assert naive < 0.93 < 0.95 <= ours

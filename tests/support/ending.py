@@ -1,0 +1,68 @@
+"""Runs of two labels that go on by the rule of `--until`, over and over: how often what they end with is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from bench.metrics import until
+from bench.metrics.until import GoOn, decide
+from bench.record.schema import Turn
+from bench.record.until import Until
+from bench.stats.bootstrap import LEVEL
+from bench.stats.looks import looks
+
+Noise = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
+NOISES: dict[str, Noise] = {
+    "Gaussian": lambda rng, shape: rng.normal(0, 0.14, shape),
+    "heavy tails": lambda rng, shape: 0.07 * rng.standard_t(2, shape),
+    "bimodal": lambda rng, shape: rng.normal(0, 0.1, shape) + 0.3 * rng.choice([-1, 0, 1], shape, p=[0.1, 0.8, 0.1]),
+}
+"""Of the log ratio of a pair."""
+OF_CLIPS = 0.05
+"""How far clips differ in their log ratio."""
+
+
+def coverage(
+    noise: str, clips: int, rule: Until, repetitions: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[tuple[float, dict[int, int]], ...]:
+    """Share of the runs whose last interval holds the true ratio of 1, and how many ended at which number of passes.
+
+    First with the rule as it is, then with plain 95 % intervals at every look; with a tenth of the resamples.
+    """
+    with monkeypatch.context() as changed:
+        changed.setattr(until, "LOOK_RESAMPLES", 1000)
+        ours = _share(noise, clips, rule, repetitions)
+        changed.setattr(until, "look_level", lambda _: LEVEL)
+        return ours, _share(noise, clips, rule, repetitions)
+
+
+def _share(noise: str, clips: int, rule: Until, repetitions: int) -> tuple[float, dict[int, int]]:
+    ends = [_end(turns, rule) for turns in _runs(noise, clips, rule.blocks, repetitions)]
+    at = {blocks: sum(passes == blocks for passes, _ in ends) for blocks in looks(rule.blocks)}
+    return sum(held for _, held in ends) / repetitions, at
+
+
+def _runs(noise: str, clips: int, passes: int, repetitions: int) -> Iterator[list[Turn]]:
+    rng = np.random.default_rng([clips, list(NOISES).index(noise)])
+    for _ in range(repetitions):
+        logs = NOISES[noise](rng, (clips, passes)) + rng.normal(0, OF_CLIPS, (clips, 1))
+        yield [
+            Turn(0, 0, block, "measured", label, f"clip {clip}", "answered", {"first_packet_latency": ns},
+                 (), 0, {}, 0, 0, 0)
+            for block in range(passes)
+            for clip in range(clips)
+            for label, ns in (("a", 1e8), ("b", 1e8 * float(np.exp(logs[clip, block]))))
+        ]  # fmt: skip
+
+
+def _end(turns: list[Turn], rule: Until) -> tuple[int, bool]:
+    for blocks in looks(rule.blocks):
+        decision = decide(turns, ["a", "b"], rule, blocks)
+        if not isinstance(decision, GoOn) or decision.next is None:
+            found = decision.look.widest.estimate
+            assert found is not None and found.interval is not None
+            return blocks, found.interval.contains(1.0)
+    raise AssertionError("the last look has no next")
