@@ -94,14 +94,12 @@ class _WithBenchmark:
 
         return VoiceRounds(voice_session(request.config), request.node, benchmark, _replay_clock)
 
-    def pytest_benchmark_update_machine_info(self, config: pytest.Config, machine_info: dict[str, Any]) -> None:
-        """The GPU of the machine on which the rounds were measured."""
-        if _session in config.stash and (measured := config.stash[_session].measured):
-            from bench.export.pytest_benchmark import gpu
+    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
+        """The GPU of this machine, when figures are written or compared, which begins before anything is measured."""
+        from bench.environment import gpus
 
-            found = [facts for run in measured.values() if (facts := gpu(run))]
-            if found:
-                machine_info["gpu"] = found[-1]
+        for gpu in gpus()[:1]:
+            machine_info["gpu"] = {"name": gpu.name, "memory_mib": gpu.memory_mib, "driver": gpu.driver}
 
 
 class _WithoutBenchmark:

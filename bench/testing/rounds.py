@@ -16,7 +16,7 @@ import pytest
 
 from bench.compare.comparable import require_valid
 from bench.errors import RunError, UnknownName, UsageError
-from bench.export.pytest_benchmark import extra_info, first_packets_s
+from bench.export.pytest_benchmark import extra_info, first_packets_s, gpu
 from bench.record.store import Run, read_run
 from bench.run import session as runs
 from bench.summary.contents import LabelSummary
@@ -63,6 +63,8 @@ class VoiceRounds:
             said = f"{chosen.label}: only answered turns are rounds ({_counts(chosen)})"
             warnings.warn(VoiceBenchmarkWarning(said), stacklevel=2)
         self._benchmark.extra_info.update(extra_info(chosen))
+        if measured_on := gpu(found):
+            self._benchmark.extra_info["gpu"] = measured_on
         self._benchmark.pedantic(self._clock.replay(times), rounds=len(times), iterations=1)
         return chosen
 

@@ -14,7 +14,9 @@ import pytest
 from command import write_clips
 from made_runs import Values, written_run
 
-import bench.testing.rounds  # noqa: F401  (here, as pytester forgets what tests import: numpy cannot be loaded twice)
+import bench.environment
+import bench.testing.rounds  # here, as pytester forgets what tests import: numpy cannot be loaded twice
+from bench.environment import Gpu
 from bench.export.pytest_benchmark import pytest_benchmark
 from bench.record.store import read_run
 
@@ -106,7 +108,19 @@ def test_every_first_packet_is_a_round_and_the_rest_is_kept_beside_it(inner: Inn
     figures = direct["extra_info"]["percentiles_ms"]
     assert figures["first_packet_latency"]["p50"] == pytest.approx(107.5)
     assert figures["stage.asr.host"]["p50"] == pytest.approx(107.5 / 3, abs=0.01)
-    assert written["machine_info"]["gpu"] == {"name": "Some GPU", "memory_mib": 80, "driver": "580.1"}
+    assert direct["extra_info"]["gpu"] == {"name": "Some GPU", "memory_mib": 80, "driver": "580.1"}
+
+
+def test_another_gpu_of_the_machine_is_seen_when_comparing(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = inner.week.folder / "machine.json"
+    monkeypatch.setattr(bench.environment, "gpus", lambda: (Gpu(0, "A GPU", 80, "580.1"),))
+    inner.pytest(f"--benchmark-json={written}")
+    assert inner.week.json("machine.json")["machine_info"]["gpu"]["name"] == "A GPU"
+    monkeypatch.setattr(bench.environment, "gpus", lambda: (Gpu(0, "Another GPU", 80, "580.1"),))
+    said = inner.pytest(f"--benchmark-compare={written}").stdout.str()
+    current, _, saved = said.partition("machine_info is different")[2].partition("VS saved")
+    assert '"name": "Another GPU"' in current
+    assert '"name": "A GPU"' in saved
 
 
 @pytest.fixture(scope="module")
