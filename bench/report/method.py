@@ -12,6 +12,7 @@ from bench.record.schema import Manifest
 from bench.record.store import Run
 from bench.report.calibration import NEVER, ruler
 from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
+from bench.stats.looks import look_level
 from bench.stats.paired import DIFFERENCE, RATIO
 from bench.stats.quantiles import INTERPOLATION, values_needed
 from bench.summary.figures import PERCENTILES
@@ -73,10 +74,15 @@ def _run_facts(run: Run) -> Facts:
 def _turns(run: Run) -> str:
     manifest, rule = run.manifest, run.manifest.settling
     idle = f", and {manifest.idle_turns} after {manifest.idle_s:g} s with nothing to do" if manifest.idle_s else ""
+    measured = f"{manifest.turns} measured"
+    if until := manifest.until:
+        measured = f"measured until {until} is reached, looked at after 1, 2, 4, ... passes over the corpus; at most "
+        measured += f"{until.blocks} passes ({manifest.turns} turns) and {until.minutes:g} minutes; each look's "
+        measured += f"interval is at {100 * look_level(until.blocks):.2f} %, so that all together hold in 95 %"
     if not rule:
-        return f"{manifest.turns} measured after {manifest.warmup} to warm up{idle}"
+        return f"{measured} after {manifest.warmup} to warm up{idle}"
     return (
-        f"{manifest.turns} measured{idle}, after warming up on {rule.clip} until, of the last {rule.window} first "
+        f"{measured}{idle}, after warming up on {rule.clip} until, of the last {rule.window} first "
         f"packets, the newer half was at most {rule.step:.0%} faster, and all but two lay within {rule.band:.0%} (or "
         f"{rule.floor_ms:g} ms); at most {rule.most} turns, none begun after {rule.budget_s:g} s"
     )

@@ -19,12 +19,16 @@ from bench.compare.within import compare_labels
 from bench.corpus.utterance import Utterance
 from bench.errors import RunError, UsageError
 from bench.export.summary_json import summary_json
+from bench.gate import run as gate
+from bench.gate.limits import Limits
+from bench.metrics import until
 from bench.metrics.until import GoOn, Stop, decide
 from bench.options import Options, PipelineChoice, gather, parse_until
 from bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from bench.record.schema import Turn
 from bench.record.store import Run, RunWriter, read_run
 from bench.record.until import Until
+from bench.report.method import method
 from bench.run import session
 from bench.run.asking import Reply, Rules
 from bench.run.local import LocalRespondent
@@ -38,6 +42,11 @@ from bench.timing.trace import Trace
 
 MS = 1_000_000
 CLIPS = 12
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(until, "LOOK_RESAMPLES", 2000)
 
 
 class Noisy(Pipeline):
@@ -152,15 +161,16 @@ def test_the_budget_of_turns_ends_a_run_that_says_so(tmp_path: Path, rule: Until
     assert [label.asked for label in summary.labels] == [3 * CLIPS] * 2
 
 
-def test_the_budget_of_time_ends_a_run_between_two_clips(tmp_path: Path) -> None:
+@pytest.mark.parametrize("minutes", [0.1, 0.1017, 0.1034])
+def test_the_budget_of_time_ends_a_run_between_two_clips(tmp_path: Path, minutes: float) -> None:
     """A turn takes about 100 ms, of which a tenth of a minute has sixty; the file input takes none."""
-    found = measured(tmp_path / "run", Until(0.001, "share", 32, 0.1))
+    found = measured(tmp_path / "run", Until(0.001, "share", 32, minutes))
     end = came_to(found)
     assert end.ended == "minutes"
     turns = [turn for turn in found.turns if turn.phase == "measured"]
     assert len(turns) % 2 == 0, "a clip that was begun is put to every label"
     last_ns = [found.evidence(turn).delivery.t0_ns for turn in turns]
-    assert last_ns[-3] < 6_000 * MS <= last_ns[-1]
+    assert last_ns[-3] < minutes * 60_000 * MS <= last_ns[-1]
     assert all(label.measured == label.asked for label in summarise(found).labels), "no more was asked for"
     again = measured(tmp_path / "run", end.rule)
     assert answered(again) == answered(found) and came_to(again).ended == "minutes", "a resumed run has no new budget"
@@ -176,7 +186,9 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path: Path, stop_i
     stopped = read_run(tmp_path / "run")
     assert came_to(stopped).ended == "unfinished"
     assert summarise(stopped).labels[0].asked == 32 * CLIPS
-    resumed = measured(tmp_path / "run", rule, ["a"], turns=0.1)
+    progress = Listening()
+    resumed = measured(tmp_path / "run", rule, ["a"], turns=0.1, progress=progress)
+    assert len(progress.heard) == len(set(progress.heard)), "each look is told once"
     assert answered(resumed) == answered(whole)
     assert came_to(resumed) == came_to(whole)
     assert came_to(whole).ended == "narrow"
@@ -324,3 +336,15 @@ def test_ending_early_costs_no_coverage(monkeypatch: pytest.MonkeyPatch) -> None
     (ours, at), (naive, _) = coverage("Gaussian", 10, rule, 400, monkeypatch)
     assert sum(ended > 0 for ended in at.values()) > 2, "runs end early too, or nothing would be shown"
     assert naive < 0.93 < 0.95 <= ours
+
+
+def test_the_report_says_by_which_rule(tmp_path: Path) -> None:
+    facts = dict(dict(method(measured(tmp_path / "run", Until(0.05, "share", 8, 60.0))).groups)["Run"])
+    assert facts["turns per label"].startswith("measured until ±5 % is reached")
+    assert "at most 8 passes (96 turns) and 60 minutes" in facts["turns per label"]
+    assert "98.75 %" in facts["turns per label"]
+
+
+def test_a_gate_measures_a_set_number() -> None:
+    with pytest.raises(UsageError, match="set number of pairs"):
+        gate._settled(Options(pipelines=(PipelineChoice("a", "scripted", {}),), until="2%"), Limits())
