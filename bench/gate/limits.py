@@ -111,12 +111,13 @@ def limits(table: Mapping[str, Any], where: str) -> Limits:
 
 
 def share(value: object, what: str) -> float:
-    """`"5%"` or `0.05`, from 0 to 10 (1000 %). Raises `UsageError`."""
+    """`"5%"` or `0.05`; over 1 only with the sign: `5` would be 500 %. Raises `UsageError`."""
+    signed = isinstance(value, str) and value.endswith("%")
     try:
-        found = float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else float(str(value))
+        found = float(str(value).removesuffix("%")) / (100 if signed else 1)
     except ValueError:
         found = -1.0
-    if not 0 <= found <= 10:
+    if not 0 <= found <= (10 if signed else 1):
         raise UsageError(f'{what} must be a share such as "5%" or 0.05, not {value!r}.')
     return found
 

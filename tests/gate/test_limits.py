@@ -44,6 +44,9 @@ def test_what_the_file_says_is_held(tmp_path, monkeypatch) -> None:
         ({"limit": [{"statistic": "p95", "ceiling-ms": -1}]}, "positive"),
         ({"limit": [{"max-regression": -0.1}]}, "share"),
         ({"limit": [{"max-regression": "nan%"}]}, "share"),
+        ({"limit": [{"max-regression": 5}]}, "share"),
+        ({"limit": [{"max-regression": "5"}]}, "share"),
+        ({"resolution": True}, "share"),
         ({"limit": {"metric": "x"}}, r"\[\[gate.limit\]\]"),
     ],
 )
