@@ -102,6 +102,8 @@ def read_manifest(path: Path) -> Manifest:
     for plan in manifest.labels:
         if not LABEL.fullmatch(plan.label):
             raise RunError(f"{file}: '{plan.label[:80]}' cannot be a label. The run folder is damaged.")
+    if manifest.until is not None and not (manifest.until.possible and manifest.utterances):
+        raise RunError(f"{file}: nobody can have asked for {manifest.until!r}. The run folder is damaged.")
     return manifest
 
 

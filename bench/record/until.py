@@ -20,6 +20,11 @@ class Until:
     minutes: float
     """No clip is begun once the last one's t0 lies so long after the labels had loaded; all starts count together."""
 
+    @property
+    def possible(self) -> bool:
+        """Whether there is something to reach, and something to spend on it."""
+        return self.width > 0 and self.blocks >= 1 and self.minutes > 0
+
     def __str__(self) -> str:
         return amount(self.width, self.unit)
 

@@ -323,6 +323,15 @@ def test_the_budget_is_whole_passes() -> None:
     assert session._until(Options(turns=100), 43) is None
 
 
+@pytest.mark.parametrize("change", [{"width": 0.0}, {"blocks": 0}, {"minutes": -1.0}])
+def test_a_rule_that_nobody_can_have_asked_for_is_damage(tmp_path: Path, change: Mapping[str, float]) -> None:
+    rule = replace(Until(0.02, "share", 2, 60.0), **change)  # type: ignore[arg-type]
+    with RunWriter.create(tmp_path / "run", manifest({"a": ""}, corpus(), until=rule)):
+        pass
+    with pytest.raises(RunError, match="damaged"):
+        read_run(tmp_path / "run")
+
+
 def test_a_rule_that_does_not_fit_its_turns_is_damage() -> None:
     utterances = corpus(2)
     what = manifest({"a": ""}, utterances, until=Until(0.02, "share", 32, 60.0), turns=12)
