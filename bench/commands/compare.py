@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.commands.console import console
+
 if TYPE_CHECKING:
     from bench.compare.findings import Report
 
@@ -40,21 +42,18 @@ def compare(
 
 
 def _print(report: Report) -> None:
-    from rich.console import Console
-
     from bench.compare.words import sentence
-    from bench.report.differences import contributions_table, ladder_table
-    from bench.report.terminal import comparison_table
+    from bench.report.differences import contributions_table, ladder_table, metrics_table
 
-    console = Console(highlight=False)
+    answer = console(stderr=False)
     for found in report.findings:
-        console.print(sentence(found.headline), markup=False, soft_wrap=True)
-    console.print()
-    console.print(comparison_table([each for found in report.findings for each in found.metrics]))
+        answer.print(sentence(found.headline), markup=False, soft_wrap=True)
+    answer.print()
     for found in report.findings:
-        console.print(contributions_table(found.contributions))
+        answer.print(metrics_table(found.metrics))
+        answer.print(contributions_table(found.contributions))
     if report.ladder is not None:
-        console.print(ladder_table(report.ladder))
+        answer.print(ladder_table(report.ladder))
 
 
 def _names(text: str) -> tuple[str, ...]:
