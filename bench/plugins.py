@@ -1,7 +1,8 @@
 """Finds plugins by entry point, and imports one only when it is asked for.
 
 Groups: `firstpacket.pipelines` (classes derived from `bench.pipeline.Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
-(engines of the cascade), `firstpacket.scores` (scorers of replies), `firstpacket.commands` (Typer applications mounted under their name).
+(engines of the cascade), `firstpacket.scores` (scorers of replies), `firstpacket.commands` (Typer
+applications mounted under their name).
 """
 
 from __future__ import annotations

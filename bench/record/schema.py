@@ -47,6 +47,7 @@ class Audible:
 
 AUDIBLE = Audible()
 
+
 @dataclass(frozen=True, slots=True)
 class LabelPlan:
     """One label: a pipeline with one set of options (all of them, defaults filled in)."""

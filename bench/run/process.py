@@ -52,7 +52,11 @@ class WorkerProcess:
     """One label in a process of its own, which is started, asked, cancelled, killed and started again."""
 
     def __init__(
-        self, request: LabelRequest, log: Path, environment: Mapping[str, str], python: Sequence[str] = (sys.executable,)
+        self,
+        request: LabelRequest,
+        log: Path,
+        environment: Mapping[str, str],
+        python: Sequence[str] = (sys.executable,),
     ) -> None:
         self._request = request
         self._log = log

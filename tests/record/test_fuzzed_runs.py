@@ -31,8 +31,10 @@ HOSTILE: tuple[Any, ...] = (
     "", "\0", "a" * 5000, "../../etc/passwd", "/dev/zero", "\ud800", "\x1b[2J", "{{ 7*7 }}<script>", "[bold]", "\u202e",
     [], {}, [[[[[]]]]], {"": {}}, {"a": None}, ["x"] * 50,
 )  # fmt: skip
-READING = (("show",), ("show", "--json"), ("compare",), ("report",), ("export",), ("recompute",), ("history",)) + tuple(
-    ("export", "--format", form) for form in ("json", "markdown", "junit", "openmetrics", "pytest-benchmark", "bencher")
+FORMS = ("csv", "json", "markdown", "junit", "openmetrics", "pytest-benchmark", "bencher")
+READING = (
+    *(("show",), ("show", "--json"), ("compare",), ("report",), ("recompute",), ("history",)),
+    *(("export", "--format", form) for form in FORMS),
 )
 
 Damage = Callable[[Path], None]

@@ -1,4 +1,4 @@
-"""Turns under the profiler: after all others, in another process, never in the figures; the busy time is what it was."""
+"""Turns under the profiler: after all others, in another process, never in the figures."""
 
 from __future__ import annotations
 
