@@ -33,7 +33,7 @@ def pairs(kind: str, n: int, random: np.random.Generator) -> Floats:
 
 
 def recorded(file: Path, n: int, random: np.random.Generator) -> Floats:
-    """As `pairs`, from a file of `baseline,candidate` lines; sides are swapped at random, the place is random."""
+    """As `pairs`, from a file of such factors; sides are swapped at random, the place is random."""
     found = np.loadtxt(file, delimiter=",", comments="#")
     at = random.integers(len(found))
     taken = np.take(found, range(at, at + n), axis=0, mode="wrap")
