@@ -11,12 +11,24 @@ from command import here
 from made import manifest, run, utterances
 
 from bench import calibration
-from bench.calibrate.measure import AUDIBLE, FIRST_PACKET, NEGATIVE, PATH, STAGES, STALLS, Measured, errors
+from bench.calibrate.measure import (
+    AUDIBLE,
+    FIRST_PACKET,
+    NEGATIVE,
+    PATH,
+    STAGES,
+    STALLS,
+    Measured,
+    check_usable,
+    errors,
+)
 from bench.calibrate.own_stamps import OwnStamps, own_stamps
 from bench.calibrate.pieces import PIECES, SPEECH_S, Piece
 from bench.calibrate.verdict import Limits, deviation, finding
 from bench.environment import facts
+from bench.errors import WorkerError
 from bench.folders import CACHE
+from bench.metrics.surroundings import HOST_FLAGS
 from bench.record.schema import PathPart, Turn
 from bench.record.store import read_run
 from bench.report.calibration import NEVER, ruler
@@ -49,6 +61,14 @@ def test_on_a_clock_without_errors_there_are_none(tmp_path: Path, piece: Piece) 
     assert found.keys() == {FIRST_PACKET, AUDIBLE, STALLS, STAGES, NEGATIVE if piece.path is None else PATH}
     assert turn.figures["stall_total"] >= 10 * MS, "every piece makes the player wait"
     assert (turn.figures["first_packet_latency"] < 0) == (piece.path is None)
+
+
+def test_what_the_machine_did_costs_no_turn_but_another_ending_does(tmp_path: Path) -> None:
+    turn, _, _ = played(tmp_path, PIECES[0])
+    check_usable(replace(turn, flags=HOST_FLAGS))
+    for other in (replace(turn, flags=("host_busy", "cut")), replace(turn, outcome="failed", reason="it broke")):
+        with pytest.raises(WorkerError, match="cut|it broke"):
+            check_usable(other)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from bench.calibrate.own_stamps import OwnStamps, own_stamps
 from bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piece
 from bench.corpus.utterance import Utterance
 from bench.errors import WorkerError
+from bench.metrics.surroundings import HOST_FLAGS
 from bench.pipeline import SAMPLE_RATE
 from bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn
 from bench.record.store import Run, RunWriter, read_run
@@ -66,12 +67,21 @@ def measure(turns: int, environment: Mapping[str, str], progress: Progress) -> M
     )
 
 
-def _compare(run: Run, turn: Turn, piece: Piece, found: Measured) -> None:
-    if turn.outcome != "answered" or turn.flags:
+def check_usable(turn: Turn) -> None:
+    """Raises `WorkerError` for a turn that did not go as its script says.
+
+    What the machine did beside it is no reason: how far figures are off on this machine as it is, is the question.
+    """
+    odd = [flag for flag in turn.flags if flag not in HOST_FLAGS]
+    if turn.outcome != "answered" or odd:
         raise WorkerError(
-            f"A turn of the scripted pipeline came to be '{turn.outcome}' ({turn.reason or ', '.join(turn.flags)}); "
+            f"A turn of the scripted pipeline came to be '{turn.outcome}' ({turn.reason or ', '.join(odd)}); "
             "it must answer. Try again; if it happens again, please report it."
         )
+
+
+def _compare(run: Run, turn: Turn, piece: Piece, found: Measured) -> None:
+    check_usable(turn)
     evidence = run.evidence(turn)
     own, t0_ns = own_stamps(piece.script, evidence.trace), evidence.delivery.t0_ns
     for figure, error_ns in errors(piece, turn, own, t0_ns).items():
