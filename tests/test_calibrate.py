@@ -67,7 +67,7 @@ def test_what_the_machine_did_costs_no_turn_but_another_ending_does(tmp_path: Pa
     turn, _, _ = played(tmp_path, PIECES[0])
     check_usable(replace(turn, flags=HOST_FLAGS))
     for other in (replace(turn, flags=("host_busy", "cut")), replace(turn, outcome="failed", reason="it broke")):
-        with pytest.raises(WorkerError, match="cut|it broke"):
+        with pytest.raises(WorkerError, match=r"cut|it broke"):
             check_usable(other)
 
 
