@@ -129,6 +129,8 @@ def _show(result: GateResult, folder: Path, report: bool) -> None:
     first = folder / "round-1"
     if report and (first / MANIFEST).exists() and (run := read_run(first)).turns:
         shown.print(f"report:  {write_report([run], folder / 'report.html')}", markup=False, soft_wrap=True)
+    if any(check.verdict == "inconclusive" for check in result.failing):
+        shown.print("next:    more pairs would tell (--pairs), or a quieter machine; see docs/gate.md", soft_wrap=True)
     said = "passed" if result.exit_code == 0 else f"failed, exit code {result.exit_code}"
     shown.print(f"gate:    {result.verdict} ({said})", markup=False, soft_wrap=True)
 
