@@ -141,6 +141,18 @@ def parse_until(text: str) -> tuple[float, Unit]:
     return width, unit
 
 
+def share(value: object, what: str, below: float = 10.0) -> float:
+    """`"5%"` or `0.05`; from 1 on only with the sign: `5` would be 500 %. Raises `UsageError`."""
+    signed = isinstance(value, str) and value.endswith("%")
+    try:
+        found = float(str(value).removesuffix("%")) / (100 if signed else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < (below if signed else min(below, 1.0)):
+        raise UsageError(f'{what} {value}: expected a share such as "5%" or 0.05, below {below:.0%}.')
+    return found
+
+
 def gather(flags: Mapping[str, Any], config: Path | None, where: str = "command line") -> Options:
     """Options from flags (`None` means not given), the config file, and defaults.
 

@@ -28,7 +28,7 @@ def compare(
     from bench.compare.findings import Question, of_labels, of_runs
     from bench.record.store import read_run
 
-    question = Question(metric, _names(labels), _names(ladder), every, _names(allow), _share(band))
+    question = Question(metric, _names(labels), _names(ladder), every, _names(allow), _band(band))
     first = read_run(path)
     report = of_labels(first, question) if other is None else of_runs(first, read_run(other), question)
     if json:
@@ -60,16 +60,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _share(text: str) -> float | None:
-    """`2%` is 0.02. Raises `UsageError` for anything that is no share from 0 on."""
-    from bench.errors import UsageError
+def _band(text: str) -> float | None:
+    from bench.options import share
 
-    if not text:
-        return None
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise UsageError(f"--band {text}: expected a share from 0 to 100 %, such as 2% or 0.02.")
-    return share
+    return share(text, "--band", below=1.0) if text else None

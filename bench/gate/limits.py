@@ -30,6 +30,7 @@ from typing import Any, Literal, TypeVar
 from bench.codec import DecodeError, decode
 from bench.errors import UnknownName, UsageError
 from bench.metrics.definitions import HEADLINE, TURN_METRICS, metric
+from bench.options import share
 
 Statistic = Literal["typical", "p50", "p90", "p95", "p99"]
 """`typical` is the shift of the whole distribution, from pairs; the others are quantiles of the candidate's turns."""
@@ -107,18 +108,6 @@ def limits(table: Mapping[str, Any], where: str) -> Limits:
     found = replace(_decoded(Limits, values, where), limits=each or (Limit(),))
     if not 10 <= found.pairs <= 100_000:
         raise UsageError(f"{where}: pairs must lie between 10 and 100000, not {found.pairs}.")
-    return found
-
-
-def share(value: object, what: str) -> float:
-    """`"5%"` or `0.05`; over 1 only with the sign: `5` would be 500 %. Raises `UsageError`."""
-    signed = isinstance(value, str) and value.endswith("%")
-    try:
-        found = float(str(value).removesuffix("%")) / (100 if signed else 1)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found <= (10 if signed else 1):
-        raise UsageError(f'{what} must be a share such as "5%" or 0.05, not {value!r}.')
     return found
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from bench.errors import UsageError
-from bench.gate.limits import Limit, Limits, limits, read_limits, share
+from bench.gate.limits import Limit, Limits, limits, read_limits
+from bench.options import share
 
 
 def test_without_a_file_the_first_packet_of_every_label_is_held(tmp_path, monkeypatch) -> None:
