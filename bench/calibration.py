@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.codec import DecodeError, decode, encode
 from bench.errors import BenchError
-from bench.folders import CACHE, cache
+from bench.folders import CACHE, cache, replace_text
 
 SCHEMA = 1
 HEADLINE = "first packet"
@@ -56,11 +56,8 @@ class Calibration:
 def keep(found: Calibration, processor: str) -> Path:
     """Write a finding where later runs on this machine look for it. Raises `BenchError` if it cannot be written."""
     file = _file(processor)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(encode(found), indent=1) + "\n")
-        temporary.replace(file)
+        replace_text(file, json.dumps(encode(found), indent=1) + "\n")
     except OSError as error:
         raise BenchError(
             f"The calibration cannot be kept in {file.parent}: {error.strerror}. "

@@ -1,4 +1,4 @@
-"""Where files are kept that belong to a user and a machine, not to a run."""
+"""Where files are kept that belong to a user and a machine, not to a run, and how they are replaced."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ def cache() -> Path:
     if chosen := os.environ.get(CACHE):
         return Path(chosen).expanduser()
     return _users() / "firstpacket"
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file so that readers see the old text or the new one, never a part. Raises `OSError`."""
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(text)
+    temporary.replace(file)
 
 
 def _users() -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +17,7 @@ from pathlib import Path
 from bench.codec import DecodeError, decode, encode
 from bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
 from bench.errors import RunError
+from bench.folders import replace_text
 from bench.gate.against import ITSELF
 from bench.gate.baselines import folder
 from bench.gate.change import change
@@ -68,11 +68,8 @@ def learn(runs: Sequence[Run]) -> dict[str, Finding]:
     for name, finding in found.items():
         known = [each for each in findings(name) if each.runs != finding.runs]
         file = _file(name)
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps([encode(each) for each in [*known, finding][-KEPT:]], indent=1) + "\n")
-            temporary.replace(file)
+            replace_text(file, json.dumps([encode(each) for each in [*known, finding][-KEPT:]], indent=1) + "\n")
         except OSError as error:
             raise RunError(f"The noise cannot be kept in {file.parent}: {error.strerror}. Make room there.") from error
     return found
