@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate, Interval
+from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES, SEED, Estimate, expanded
 
 
 def ratio_of_sums(
@@ -34,6 +34,4 @@ def ratio_of_sums(
     if count < MIN_CLUSTERS:
         return Estimate(value, len(below), count, None)
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile((draws @ tops) / (draws @ bottoms), (tail, 1 - tail))
-    return Estimate(value, len(below), count, Interval(float(low), float(high)))
+    return Estimate(value, len(below), count, expanded((draws @ tops) / (draws @ bottoms), count))
