@@ -21,6 +21,8 @@ from bench.text import LABEL
 Unit = Literal["share", "ms"]
 
 DTYPES = ("auto", "float32", "float16", "bfloat16")
+MOST_OF_A_FILE = 1 << 20
+"""Bytes read of a user's file of options."""
 BOUNDS = {
     "turns": (1, 100_000),
     "warmup": (0, 10_000),
@@ -165,14 +167,22 @@ def gather(flags: Mapping[str, Any], config: Path | None, where: str = "command 
     return _checked(_with(options, given, where))
 
 
-def _from_file(config: Path) -> dict[str, Any]:
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """A user's TOML file; `what` names it in messages. Raises `UsageError`."""
     try:
-        content = tomllib.loads(config.read_text("utf-8-sig"))
+        with path.open("rb") as file:
+            raw = file.read(MOST_OF_A_FILE + 1)
+        if len(raw) > MOST_OF_A_FILE:
+            raise UsageError(f"Cannot read {what} {path}: it is larger than {MOST_OF_A_FILE >> 20} MiB.")
+        return tomllib.loads(raw.decode("utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"Cannot read the config file {config}: {error.strerror}.") from error
+        raise UsageError(f"Cannot read {what} {path}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # TOML and Unicode errors are values; so are numbers without end
-        raise UsageError(f"{config} is not valid TOML: {error}.") from error
-    content.pop("gate", None)  # limits may stand in the same file: bench.gate.limits
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _from_file(config: Path) -> dict[str, Any]:
+    content = read_toml(config, "the config file")
     tables = content.pop("pipeline", [])
     if "pipelines" in content:
         raise UnknownName("option", "pipelines", ["pipeline"], f"Write tables [[pipeline]]. ({config})")

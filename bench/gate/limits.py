@@ -21,7 +21,6 @@ Without a file, or without limits in it, the first packet of every label may not
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from typing import Any, Literal, TypeVar
 from bench.codec import DecodeError, decode
 from bench.errors import UnknownName, UsageError
 from bench.metrics.definitions import HEADLINE, TURN_METRICS, metric
-from bench.options import share
+from bench.options import read_toml, share
 
 Statistic = Literal["typical", "p50", "p90", "p95", "p99"]
 """`typical` is the shift of the whole distribution, from pairs; the others are quantiles of the candidate's turns."""
@@ -85,12 +84,7 @@ def read_limits(path: Path | None) -> Limits:
     if path is None and not FILE.exists():
         return Limits()
     path = path or FILE
-    try:
-        content = tomllib.loads(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"Cannot read the limits in {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    content = read_toml(path, "the limits in")
     gate = content.get("gate", {})
     if not isinstance(gate, dict):
         raise UsageError(f"{path}: write [gate] as a table.")

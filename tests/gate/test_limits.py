@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from bench.errors import UsageError
@@ -58,3 +60,11 @@ def test_what_cannot_be_held_is_refused_by_name(table, said) -> None:
 
 def test_shares_are_written_either_way() -> None:
     assert share("5%", "x") == share(0.05, "x") == 0.05
+
+
+def test_files_without_end_are_not_read(tmp_path) -> None:
+    with pytest.raises(UsageError, match="larger than 1 MiB"):
+        read_limits(Path("/dev/zero"))
+    (tmp_path / "bench.toml").write_text("# \n" * (1 << 19))
+    with pytest.raises(UsageError, match="larger than 1 MiB"):
+        read_limits(tmp_path / "bench.toml")
