@@ -183,6 +183,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 def _from_file(config: Path) -> dict[str, Any]:
     content = read_toml(config, "the config file")
+    content.pop("gate", None)  # limits may stand in the same file: bench.gate.limits
     tables = content.pop("pipeline", [])
     if "pipelines" in content:
         raise UnknownName("option", "pipelines", ["pipeline"], f"Write tables [[pipeline]]. ({config})")
