@@ -1,0 +1,99 @@
+"""What the steps learn from: a corpus that `bench corpus build` made of questions and answers.
+
+manifest.jsonl   clips of questions, with split, voice and the one answer
+answers.jsonl    {"text", "audio"}: every distinct answer in the answer voice
+texts.jsonl      {"question", "response", "split", "topic"}: every question, spoken or not
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.corpus.audio import read_clip
+from bench.corpus.manifest import MANIFEST, read_manifest, read_text
+from bench.errors import CorpusError
+from bench.pipeline import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One spoken question and its answer."""
+
+    id: str
+    path: Path
+    text: str
+    answer: str
+    voice: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One question and its answer, in writing."""
+
+    question: str
+    response: str
+    split: str
+    topic: str
+
+
+def clips(data: Path, split: str) -> tuple[Clip, ...]:
+    """Clips of a split. Raises `CorpusError` if there are none, or if one lacks its text or answer."""
+    found = []
+    for entry in read_manifest(data / MANIFEST):
+        line = entry.line
+        if line.split != split:
+            continue
+        if not line.text or not line.answers:
+            raise CorpusError(f"{entry.where}: clip '{line.id}' lacks its text or its answer. {_BUILD}")
+        found.append(Clip(line.id, entry.audio, line.text, line.answers[0], line.voice, split))
+    if not found:
+        raise CorpusError(f"{data / MANIFEST}: has no clip of the split '{split}'. {_BUILD}")
+    return tuple(found)
+
+
+def answers(data: Path) -> dict[str, Path]:
+    """Sound files of the answers, by their texts. Raises `CorpusError`."""
+    found: dict[str, Path] = {}
+    for where, line in _lines(data / "answers.jsonl", ("text", "audio")):
+        path = (data / line["audio"]).resolve()
+        if not path.is_relative_to(data.resolve()):
+            raise CorpusError(f"{where}: {line['audio']!r} leads out of the corpus. {_BUILD}")
+        found[line["text"]] = path
+    return found
+
+
+def texts(data: Path, split: str) -> tuple[Text, ...]:
+    """Questions and answers of a split, in writing. Raises `CorpusError` if there are none."""
+    lines = _lines(data / "texts.jsonl", ("question", "response", "split"))
+    every = (Text(one["question"], one["response"], one["split"], one.get("topic", "")) for _, one in lines)
+    found = tuple(text for text in every if text.split == split)
+    if not found:
+        raise CorpusError(f"{data / 'texts.jsonl'}: has no text of the split '{split}'. {_BUILD}")
+    return found
+
+
+def sound(path: Path) -> Samples:
+    """A clip's samples: float32 `(n,)` at 16 kHz."""
+    return np.asarray(read_clip(path).samples, np.float32)
+
+
+_BUILD = "Build it with: bench corpus build datasets/small-world/recipe.toml -o DATA"
+
+
+def _lines(path: Path, fields: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, text in enumerate(read_text(path).splitlines(), start=1):
+        where = f"{path}:{number}"
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise CorpusError(f"{where}: is not valid JSON ({error}). {_BUILD}") from error
+        if not isinstance(line, dict) or not all(isinstance(line.get(field), str) for field in fields):
+            raise CorpusError(f"{where}: is no object with the texts {', '.join(fields)}. {_BUILD}")
+        yield where, line
