@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench import __version__
 from bench.compare.comparison import Comparison
 from bench.compare.within import compare_all
-from bench.compare.words import amount, number
 from bench.errors import RunError, UsageError
 from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
@@ -25,13 +22,12 @@ from bench.report.method import Method, method
 from bench.report.microphone import LatenessRow, lateness_rows
 from bench.report.quality import QualityTable, quality
 from bench.report.starts import StartTable, starts
+from bench.report.templating import templates
 from bench.report.timeline import Timelines, timelines
 from bench.report.turns import TurnRow, texts_are_sampled, turn_rows
 from bench.report.warmth import WarmthTable, warmth_table
-from bench.report.words import estimated, interval, percentile, valued
 from bench.summary.contents import OUTCOMES, PHASES, Summary
 from bench.summary.summarise import summarise
-from bench.summary.values import definition
 
 AUDIBLE = "response_latency"
 FIRST_METRICS = (
@@ -90,7 +86,7 @@ def render_report(runs: Sequence[Run]) -> str:
     if not runs:
         raise UsageError("A report needs at least one run. Name run folders; `bench run` makes them.")
     return (
-        _templates()
+        templates()
         .get_template("report.html.j2")
         .render(
             version=__version__,
@@ -132,27 +128,3 @@ def _page(run: Run, anchor: str) -> RunPage:
         lateness=lateness_rows(summary.microphone),
         method=method(run),
     )
-
-
-@cache
-def _templates() -> Environment:
-    """Templates with autoescape always on: labels, ids and texts come from outside and stay text."""
-    environment = Environment(
-        loader=PackageLoader("bench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "valued": valued,
-        "amount": amount,
-        "number": number,
-        "interval": interval,
-        "estimated": estimated,
-        "percentile": percentile,
-        "percent": lambda value: f"{value:.2f}%",
-        "ms": lambda value: "" if value is None else f"{value:.1f}",
-        "definition": definition,
-    }
-    return environment

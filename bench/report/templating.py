@@ -1,0 +1,35 @@
+"""How templates become text: escaping always on, and the filters that write figures."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bench.compare.words import amount, number
+from bench.report.words import estimated, interval, percentile, valued
+from bench.summary.values import definition
+
+
+@cache
+def templates() -> Environment:
+    """Templates with autoescape always on: labels, ids and texts come from outside and stay text."""
+    environment = Environment(
+        loader=PackageLoader("bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "valued": valued,
+        "amount": amount,
+        "number": number,
+        "interval": interval,
+        "estimated": estimated,
+        "percentile": percentile,
+        "percent": lambda value: f"{value:.2f}%",
+        "ms": lambda value: "" if value is None else f"{value:.1f}",
+        "definition": definition,
+    }
+    return environment
