@@ -30,7 +30,8 @@ def save(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any], figur
 
 def tensors(work: Path, step: str) -> dict[str, Tensor]:
     """A step's tensors. Raises `WeightsError` naming the command that makes them."""
-    return load_file(_made(work, step, TENSORS))
+    found: dict[str, Tensor] = load_file(_made(work, step, TENSORS))
+    return found
 
 
 def config(work: Path, step: str) -> dict[str, Any]:
