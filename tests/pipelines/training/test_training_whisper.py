@@ -84,7 +84,7 @@ def test_words_not_in_use_share_one_row_and_all_of_its_probability(model, vocabu
 
 def test_texts_go_to_places_and_back(vocabulary):
     for text in TEXTS:
-        assert vocabulary.text([place for place in vocabulary.places(text)[4:-1]]) == text
+        assert vocabulary.text(list(vocabulary.places(text)[4:-1])) == text
 
 
 def test_writing_ends_and_drops_the_prompt(model, vocabulary, clip):
