@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from command import here
 
 from bench.metrics.definitions import TURN_METRICS
 from bench.options import gather
+from bench.pipeline import Pipeline, Settings
+from bench.timing.clock import VirtualClock
+from bench.timing.trace import Trace
+from pipelines.cascade.engines import TTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/demo/README.md"), ROOT / "reports/README.md"]
@@ -22,9 +28,10 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_every_flag_in_the_readme_exists() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    for command, rest in re.findall(r"^(?:\.venv/bin/)?bench (\w+)([^\n#]*)", readme, re.MULTILINE):
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_every_flag_that_newcomers_are_shown_exists(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for command, rest in re.findall(r"^(?:\.venv/bin/)?bench (\w+)([^\n#]*)", text, re.MULTILINE):
         if command == "corpus":
             continue
         help_text = here(command, "--help").stdout
@@ -35,7 +42,7 @@ def test_every_flag_in_the_readme_exists() -> None:
 
 def test_the_readme_names_make_targets_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for page in ("README.md", "CONTRIBUTING.md"):
+    for page in ("README.md", "CONTRIBUTING.md", "docs/index.md"):
         for target in re.findall(r"(?:`|^)make ([a-z]+)\b", (ROOT / page).read_text("utf-8"), re.MULTILINE):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
@@ -44,6 +51,33 @@ def test_every_metric_is_documented() -> None:
     page = (ROOT / "docs/metrics.md").read_text("utf-8")
     for metric in TURN_METRICS:
         assert f"| `{metric.name}` | {metric.start} | {metric.end} |" in page
+
+
+def example(page: str) -> dict[str, Any]:
+    """What a page's first example defines."""
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    defined: dict[str, Any] = {}
+    exec(compile(block[1], page, "exec"), defined)
+    return defined
+
+
+def test_the_example_of_an_engine_speaks() -> None:
+    made = example("add-an-engine.md")["Beep"]
+    assert issubclass(made, TTS)
+    engine = made(Settings(options={option.name: option.default for option in made.declaration.options}))
+    engine.load()
+    chunks = list(engine.speak("two words", Trace(VirtualClock())))
+    assert [len(samples) for samples, _ in chunks] == [480, 800]
+    assert all(rate == 16_000 and np.abs(samples).max() > 0.9 for samples, rate in chunks)
+    assert engine.weights()
+
+
+def test_the_example_of_a_pipeline_meets_the_contract() -> None:
+    made = example("add-a-pipeline.md")["Mine"]
+    assert issubclass(made, Pipeline)
+    assert made.declaration.stages
+    made(Settings(options={option.name: option.default for option in made.declaration.options})).load()
 
 
 def test_the_readmes_config_file_is_one(tmp_path: Path) -> None:
