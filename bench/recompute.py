@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.errors import BenchError
 from bench.metrics.definitions import versions
 from bench.metrics.figures import FLAGS, turn_figures
-from bench.record.schema import Evidence, PathPart, Turn
+from bench.record.schema import Evidence, PathPart, Turn, UtteranceFacts
 from bench.record.store import Run
 from bench.text import clean, reason
 
@@ -76,10 +76,10 @@ def recompute(run: Run) -> Recomputed:
     before = {segment.segment: segment.metrics for segment in run.segments}
     compared: list[_Compared] = []
     problems: list[str] = []
-    said = {utterance.id: utterance.text for utterance in run.manifest.utterances}
+    clips = {utterance.id: utterance for utterance in run.manifest.utterances}
     for turn in run.turns:
         try:
-            derived = _derived(run.evidence(turn), said.get(turn.utterance))
+            derived = _derived(run.evidence(turn), clips.get(turn.utterance))
         except BenchError as error:
             problems.append(str(error))
         except Exception as error:  # what stands in a run folder may make no sense at all
@@ -136,8 +136,8 @@ def _compared(turn: Turn, derived: dict[str, Value], before: Mapping[str, int], 
     return _Compared(len(names), differences, frozenset(redefined.values()))
 
 
-def _derived(evidence: Evidence, said: str | None) -> dict[str, Value]:
-    figures = turn_figures(evidence, said)
+def _derived(evidence: Evidence, clip: UtteranceFacts | None) -> dict[str, Value]:
+    figures = turn_figures(evidence, clip.text, clip.answers) if clip is not None else turn_figures(evidence)
     return _named(
         figures.figures,
         figures.path,

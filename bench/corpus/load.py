@@ -130,6 +130,7 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
         language=line.language,
         voice=line.voice,
         licence=line.licence,
+        answers=line.answers,
         speech_end_estimates_ms=within,
     )
 

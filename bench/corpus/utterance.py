@@ -23,6 +23,8 @@ class Utterance:
     language: str = "en"
     voice: str = ""
     licence: str = ""
+    answers: tuple[str, ...] = ()
+    """Texts of which any one is a right answer; empty where nobody said."""
     speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
     """What detectors made of the end of speech when `bench corpus check` asked them: `bench.corpus.estimates`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.quality.findings import ErrorRate, LabelQuality
+from bench.quality.findings import Accuracy, ErrorRate, LabelQuality
 from bench.stats.bootstrap import Estimate
 
 
@@ -12,6 +12,7 @@ def quality_json(found: LabelQuality) -> dict[str, Any]:
     """What is known of the label's quality.
 
     transcript_wer   value low high n words why_none: of the transcripts, against the corpus' texts
+    answers          value low high n clips why_none: share of turns with an answer that the corpus accepts
     reply_wer        the same of the replies' audio, against their texts, by the recogniser asked last
     heard_by[]       recogniser reply_wer own_wer words_heard: every recogniser; own_wer is on the corpus' clips
     scores[]         scorer value low high n least most
@@ -23,6 +24,7 @@ def quality_json(found: LabelQuality) -> dict[str, Any]:
     audio = found.audio
     return {
         "transcript_wer": _rate(found.transcript),
+        "answers": _accuracy(found.answers),
         "reply_wer": _rate(found.reply),
         "heard_by": [
             {
@@ -48,6 +50,18 @@ def quality_json(found: LabelQuality) -> dict[str, Any]:
 
 def _rate(found: ErrorRate) -> dict[str, Any]:
     return {**_estimate(found.rate), "words": found.words, "why_none": found.why_none or None}
+
+
+def _accuracy(found: Accuracy) -> dict[str, Any]:
+    share = found.share
+    return {
+        "value": share.value if share else None,
+        "low": share.interval.low if share else None,
+        "high": share.interval.high if share else None,
+        "n": share.n if share else 0,
+        "clips": share.clusters if share else 0,
+        "why_none": found.why_none or None,
+    }
 
 
 def _estimate(found: Estimate | None) -> dict[str, Any]:

@@ -79,6 +79,15 @@ TURN_METRICS = (
         "last one, where there is a transcript",
         unit="count",
     ),
+    Metric(
+        "answer_accuracy",
+        "right answers",
+        "the reply's words are those of an answer that the corpus accepts: 1",
+        "or 0, where there is a reply's text",
+        unit="ratio",
+        side="pipeline",
+        smaller_is_better=False,
+    ),
     Metric("rtf_e2e", "RTF end to end", "generation_duration", "divided by reply_audio", unit="ratio"),
     Metric(
         "rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
@@ -13,7 +13,7 @@ from bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
 from bench.metrics.instrument import recordings
 from bench.metrics.microphone import histogram, late_frames
 from bench.metrics.player import media_ns, play
-from bench.metrics.quality import reply_figures, transcript_figures
+from bench.metrics.quality import answer_figures, reply_figures, transcript_figures
 from bench.metrics.starts import ENDPOINT, NO_SUCH_START, all_starts, start_flags, start_ns
 from bench.metrics.surroundings import HOST_FLAGS, host_flags
 from bench.record.schema import Audible, Evidence, Outcome, PathPart
@@ -38,10 +38,11 @@ class TurnFigures:
     """Frames of the user's speech by how late they came."""
 
 
-def turn_figures(evidence: Evidence, said: str | None = None) -> TurnFigures:
+def turn_figures(evidence: Evidence, said: str | None = None, answers: Sequence[str] = ()) -> TurnFigures:
     """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same.
 
-    `said` is the corpus' text of the utterance, against which a transcript is held.
+    `said` is the corpus' text of the utterance, against which a transcript is held; `answers` are the replies that the
+    corpus accepts.
     """
     t0_ns = start_ns(evidence)
     path = critical_path(evidence.trace, t0_ns)
@@ -52,6 +53,7 @@ def turn_figures(evidence: Evidence, said: str | None = None) -> TurnFigures:
         **_language_figures(evidence.trace, t0_ns),
         **_stage_figures(evidence.trace),
         **transcript_figures(evidence.trace, said),
+        **answer_figures(evidence.trace, answers),
         **reply_figures(evidence.trace, evidence.reply_levels),
         **gpu_figures(evidence),
         **late_frames(evidence.delivery, evidence.microphone_limit_ns),

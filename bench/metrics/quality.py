@@ -25,6 +25,14 @@ def transcript_figures(trace: TurnTrace, said: str | None) -> Figures:
     return {"transcript_wer": edits(reference, transcript) / len(reference), "transcript_words": len(reference)}
 
 
+def answer_figures(trace: TurnTrace, answers: Sequence[str]) -> Figures:
+    """Whether the reply's words are those of an accepted answer, 1 or 0; nothing without answers or a reply's text."""
+    accepted = [words(answer) for answer in answers]
+    if not any(accepted) or not any(text.kind == "reply" for text in trace.texts):
+        return {}
+    return {"answer_accuracy": int(words(reply_text(trace)) in accepted)}
+
+
 def reply_text(trace: TurnTrace) -> str:
     """All that the reply says, as text; empty where the pipeline gave none."""
     return "".join(text.text for text in trace.texts if text.kind == "reply")

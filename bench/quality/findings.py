@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.stats.binomial import Share
 from bench.stats.bootstrap import Estimate
 
 
@@ -13,6 +14,14 @@ class ErrorRate:
 
     rate: Estimate | None
     words: int = 0
+    why_none: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Share of the turns that gave an answer which the corpus accepts; where it says nothing, `why_none` says why."""
+
+    share: Share | None
     why_none: str = ""
 
 
@@ -61,6 +70,7 @@ class LabelQuality:
     """Quality of one label's measured turns; what was not looked at is None."""
 
     transcript: ErrorRate
+    answers: Accuracy
     heard: tuple[HeardBy, ...] = ()
     """The recogniser that was asked last stands last."""
     scores: tuple[ScoredBy, ...] = ()

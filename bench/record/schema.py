@@ -76,6 +76,8 @@ class UtteranceFacts:
     licence: str = ""
     speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
     """What detectors made of the end of speech, where the corpus was checked (None: they heard no speech)."""
+    answers: tuple[str, ...] = ()
+    """Texts of which any one is a right answer, where the corpus gives them."""
 
 
 @dataclass(frozen=True, slots=True)

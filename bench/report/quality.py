@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.metrics.definitions import HEADLINE
-from bench.quality.findings import ErrorRate, HeardBy
+from bench.quality.findings import Accuracy, ErrorRate, HeardBy
 from bench.report.words import NONE, estimated, interval, valued
 from bench.summary.contents import LabelSummary, Summary
 
@@ -21,7 +21,17 @@ MOST = 0.5
 """Share of the turns."""
 CLIPPED = 0.001
 """Share of samples at full scale from which on clipping is heard as such."""
-COLUMNS = ("first packet", "audible", "transcript WER", "reply WER", "chars/s", "silent", "ends loud", "clipped")
+COLUMNS = (
+    "first packet",
+    "audible",
+    "transcript WER",
+    "right answers",
+    "reply WER",
+    "chars/s",
+    "silent",
+    "ends loud",
+    "clipped",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ def _row(label: LabelSummary, scorers: Sequence[str]) -> QualityRow:
     cells = (
         *(_median(label, name) for name in (HEADLINE, "response_latency")),
         _rate(found.transcript),
+        _accuracy(found.answers),
         _rate(found.reply),
         valued(pace.median.value, "per_s").removesuffix("/s") if pace else NONE,
         f"{found.silence.value:.0%}" if found.silence else NONE,
@@ -108,10 +119,11 @@ def _row(label: LabelSummary, scorers: Sequence[str]) -> QualityRow:
     )
     trouble = {
         2: _value(found.transcript) > BAD_WER,
-        3: _value(found.reply) > BAD_WER,
-        4: pace is not None and pace.implausible > MOST * pace.median.n,
-        5: found.silence is not None and found.silence.value > MOST,
-        7: audio is not None and audio.clipped_share.value > CLIPPED,
+        3: found.answers.share is not None and found.answers.share.value < BAD_WER,
+        4: _value(found.reply) > BAD_WER,
+        5: pace is not None and pace.implausible > MOST * pace.median.n,
+        6: found.silence is not None and found.silence.value > MOST,
+        8: audio is not None and audio.clipped_share.value > CLIPPED,
     }
     return QualityRow(label.label, cells, frozenset(place for place, is_bad in trouble.items() if is_bad))
 
@@ -120,6 +132,8 @@ def _notes(label: LabelSummary) -> Iterator[str]:
     found = label.quality
     if found.transcript.rate is None:
         yield f"transcript WER of {label.label}: n/a, {found.transcript.why_none}"
+    if found.answers.share is None:
+        yield f"right answers: n/a, {found.answers.why_none}"
     if found.reply.rate is None:
         yield f"reply WER of {label.label}: n/a, {found.reply.why_none}"
     for heard in found.heard[:-1]:
@@ -151,6 +165,13 @@ def _rate(found: ErrorRate) -> str:
     if found.rate.interval is None:
         return f"{found.rate.value:.3f}"
     return f"{found.rate.value:.3f} [{interval(found.rate, 'ratio').replace(' to ', ', ')}]"
+
+
+def _accuracy(found: Accuracy) -> str:
+    """As a share with its interval."""
+    if found.share is None:
+        return "n/a"
+    return f"{found.share.value:.1%} [{found.share.interval.low:.1%}, {found.share.interval.high:.1%}]"
 
 
 def _value(found: ErrorRate) -> float:

@@ -260,13 +260,13 @@ class Manager:
             profile=reply.profile,
             audible=self._manifest.audible,
         )
-        said = self._utterances[ask.utterance].text
+        clip = self._utterances[ask.utterance]
         try:
-            figures = turn_figures(evidence, said)
+            figures = turn_figures(evidence, clip.text, clip.answers)
         except Exception as error:  # a trace that makes no sense must cost its turn, not the run
             evidence = replace(evidence, outcome="failed", trace=TurnTrace())
             reply = replace(reply, outcome="failed", reason=f"no figures could be derived: {reason(error)}")
-            figures = turn_figures(evidence, said)
+            figures = turn_figures(evidence, clip.text, clip.answers)
         at, size, checksum = self._writer.evidence(evidence)
         turn = Turn(
             number,

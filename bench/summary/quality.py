@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from statistics import mean
 
 from bench.metrics.audible import THRESHOLD_DBFS
-from bench.quality.findings import AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
+from bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
 from bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
 from bench.quality.words import is_character, words
 from bench.record.schema import Turn
 from bench.record.store import Run
+from bench.stats.binomial import share
 from bench.stats.bootstrap import Estimate, Statistic, estimate
 from bench.stats.ratio import ratio_of_sums
 
@@ -34,6 +35,7 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
     ends = [turn.figures["reply_end_level"] > THRESHOLD_DBFS for turn in measured if "reply_end_level" in turn.figures]
     return LabelQuality(
         transcript=_transcript(run, measured, any(said.values())),
+        answers=_answers(run, measured),
         heard=tuple(_heard_by(heard, lines, turns)),
         scores=tuple(_scored_by(heard, turns)),
         pace=_pace(measured, said),
@@ -56,6 +58,20 @@ def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
     if any(known and "transcript_wer" not in known for known in versions):
         return ErrorRate(None, why_none="the run was made before transcripts were compared")
     return ErrorRate(None, why_none="the pipeline gives no transcript" if turns else "no measured turns")
+
+
+def _answers(run: Run, turns: Sequence[Turn]) -> Accuracy:
+    """Of all turns on clips with accepted answers: one that was not answered aloud is not right."""
+    accepted = {clip.id for clip in run.manifest.utterances if clip.answers}
+    asked = [turn for turn in turns if turn.utterance in accepted]
+    if not accepted:
+        return Accuracy(None, "the corpus accepts no answers")
+    if not asked:
+        return Accuracy(None, "no measured turns")
+    if not any("answer_accuracy" in turn.figures for turn in asked):
+        return Accuracy(None, "the pipeline gives no reply text")
+    right = [turn.outcome == "answered" and turn.figures.get("answer_accuracy") == 1 for turn in asked]
+    return Accuracy(share(right, [turn.utterance for turn in asked]))
 
 
 def _heard_by(of_label: Sequence[Line], lines: Sequence[Line], turns: dict[int, Turn]) -> list[HeardBy]:

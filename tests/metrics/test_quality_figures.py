@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.metrics.quality import FLOOR_DB, reply_figures, transcript_figures
+from bench.metrics.quality import FLOOR_DB, answer_figures, reply_figures, transcript_figures
 from bench.timing.spans import Text, TurnTrace
 
 
@@ -53,3 +53,15 @@ def test_a_reply_without_text_or_sound_has_no_pace() -> None:
 
 def test_a_reply_that_ends_loud_says_so() -> None:
     assert reply_figures(trace(), [0.1, 1.0])["reply_end_level"] == 0.0
+
+
+@pytest.mark.parametrize(("says", "right"), [("It is 4.", 1), ("it is four", 1), ("It is five.", 0), ("", 0)])
+def test_a_reply_is_right_if_its_words_are_accepted(says: str, right: int) -> None:
+    pieces = trace(("reply", says[:3]), ("reply", says[3:]))
+    assert answer_figures(pieces, ("Four.", "It is four.")) == {"answer_accuracy": right}
+
+
+def test_without_an_answer_or_a_reply_nothing_is_right_or_wrong() -> None:
+    assert answer_figures(trace(("reply", "yes")), ()) == {}
+    assert answer_figures(trace(("reply", "")), ("…",)) == {}
+    assert answer_figures(HEARD, ("yes",)) == {}

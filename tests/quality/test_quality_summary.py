@@ -97,6 +97,31 @@ def test_why_there_is_no_transcript_is_said(tmp_path: Path) -> None:
     assert "before transcripts were compared" in labels(old)["good"].quality.transcript.why_none
 
 
+def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_path: Path) -> None:
+    """Every reply repeats the question; five clips of eight accept that, and a mute label says it to nobody."""
+    clips = tuple(
+        replace(clip, answers=("No.", (clip.text or "").upper()) if place < 5 else ("No.",))
+        for place, clip in enumerate(CLIPS)
+    )
+    run = read_run(known_run(tmp_path / "run", clips, {"good": SPEECH, "mute": SILENCE}))
+    good, mute = (label.quality.answers.share for label in labels(run).values())
+    assert good is not None and (good.value, good.n) == (5 / 8, 8)
+    assert good.interval.contains(5 / 8) and good.interval.low > 0.2 and good.interval.high < 0.95
+    assert mute is not None and mute.value == 0.0
+    assert recompute(run).equal
+    assert re.search(r"good .* 62\.5% ", shown(run))
+    told = summary_json(summarise(run))["labels"]["good"]["quality"]["answers"]
+    assert told["value"] == 5 / 8 and told["clips"] == told["n"] == 8 and told["why_none"] is None
+
+
+def test_why_no_answer_is_right_is_said(original: Path, tmp_path: Path) -> None:
+    assert "right answers: n/a, the corpus accepts no answers" in shown(read_run(original))
+    run = read_run(known_run(tmp_path / "run", tuple(replace(clip, answers=("Yes.",)) for clip in CLIPS[:2])))
+    for turn in run.turns:
+        turn.figures.pop("answer_accuracy")
+    assert labels(run)["good"].quality.answers.why_none == "the pipeline gives no reply text"
+
+
 def test_edited_texts_of_the_corpus_are_found_by_recompute(original: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(original, tmp_path / "run"))
     manifest = (path / "manifest.json").read_text()

@@ -56,7 +56,9 @@ def manifest(scripts: dict[str, str], clips: tuple[Utterance, ...], **changes: o
         "limit": None,
         "trim_to_s": None,
         "utterances": tuple(
-            UtteranceFacts(clip.id, clip.sha256, clip.duration_ms, clip.speech_end_ms, "annotated", clip.text)
+            UtteranceFacts(
+                clip.id, clip.sha256, clip.duration_ms, clip.speech_end_ms, "annotated", clip.text, answers=clip.answers
+            )
             for clip in clips
         ),
     }

@@ -75,7 +75,7 @@ def _turn(
     outcome: Outcome = "answered" if max(levels) > 0 else "silent"
     delivery = Delivery(0, 0, 0, (0,))
     evidence = Evidence(number, label, clip.id, outcome, delivery, trace, levels, audio=audio)
-    found = turn_figures(evidence, clip.text)
+    found = turn_figures(evidence, clip.text, clip.answers)
     at, size, crc32 = writer.evidence(evidence)
     return Turn(
         number, 0, 0, "measured", label, clip.id, outcome, found.figures, found.path, found.path_error_ns,
