@@ -16,7 +16,7 @@ def export(
         str,
         typer.Option(
             help="csv, parquet (one row per turn); json, markdown, junit, pytest-benchmark, github-action-benchmark, "
-            "bencher, openmetrics."
+            "bencher, openmetrics; svg (what `bench show` prints, as a picture)."
         ),
     ] = "csv",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,

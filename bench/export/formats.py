@@ -15,6 +15,7 @@ from bench.export.markdown import markdown
 from bench.export.openmetrics import openmetrics
 from bench.export.pytest_benchmark import pytest_benchmark
 from bench.export.summary_json import summary_json
+from bench.export.svg import svg
 from bench.record.store import Run
 from bench.summary.summarise import summarise
 
@@ -34,6 +35,7 @@ FORMATS: dict[str, Callable[[Run], str | bytes]] = {
     "github-action-benchmark": github_action_benchmark,
     "bencher": bencher,
     "openmetrics": openmetrics,
+    "svg": svg,
 }
 
 

@@ -1,0 +1,27 @@
+"""What `bench show` prints, as a picture."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+
+from bench.record.store import Run
+from bench.summary.summarise import summarise
+from bench.text import clean_xml
+
+COLUMNS = 110
+"""Width of the terminal that is pictured."""
+_FORM = re.sub(r"@font-face \{\{.*?\n    \}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+"""rich's own, without fonts from the network: any monospaced font will do, as every piece says how long it is."""
+
+
+def svg(run: Run) -> str:
+    """The tables and sentences of `bench show` as SVG. Raises `RunError` if the run holds an unknown figure."""
+    from bench.report.printed import print_run  # and with it all of the report, which no other format needs
+
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
+    print_run(console, run, summarise(run))
+    return clean_xml(console.export_svg(title="bench show", code_format=_FORM, unique_id="bench"))
