@@ -26,6 +26,8 @@ class OneTurn:
     segment: Segment
     turn: Turn
     evidence: Evidence
+    t0_ns: int
+    """Where the clock of this turn starts, as declared."""
     path: tuple[Part, ...]
     begins_ns: int
     """The earliest moment of the turn: with file input t0, unless something was at work before."""
@@ -36,11 +38,6 @@ class OneTurn:
     def trace(self) -> TurnTrace:
         """What the instrumentor saw."""
         return self.evidence.trace
-
-    @property
-    def t0_ns(self) -> int:
-        """Where the clock of this turn starts, as declared."""
-        return start_ns(self.evidence)
 
     def wall_ns(self, at_ns: int) -> int:
         """A moment as ns since 1970, by the anchor of the turn's segment."""
@@ -66,18 +63,24 @@ def one_turn(run: Run, number: int) -> OneTurn:
         numbers = [turn.turn for turn in run.turns]
         there = f"it has turns {min(numbers)} to {max(numbers)}" if numbers else "it has none"
         raise UsageError(f"{run.path} has no turn {number}: {there}. turns.jsonl and `bench export` list them.")
+    return checked_turn(run, turn)
+
+
+def checked_turn(run: Run, turn: Turn) -> OneTurn:
+    """A turn of the run with its evidence. Raises `RunError` if its trace makes no sense."""
     plan = next(plan for plan in run.manifest.labels if plan.label == turn.label)
     segment = next((segment for segment in run.segments if segment.segment == turn.segment), None)
     if segment is None:
-        raise RunError(f"{run.path}: segment {turn.segment}, in which turn {number} was, is missing. It is damaged.")
+        raise RunError(f"{run.path}: segment {turn.segment}, in which turn {turn.turn} was, is missing. It is damaged.")
     evidence = run.evidence(turn)
     if (evidence.turn, evidence.label) != (turn.turn, turn.label):
         raise RunError(
-            f"{run.path}: where the trace of turn {number} should be, that of another turn stands. It is damaged."
+            f"{run.path}: where the trace of turn {turn.turn} should be, that of another turn stands. It is damaged."
         )
-    begins_ns, ends_ns = _extent(evidence, number)
-    path = critical_path(evidence.trace, start_ns(evidence))
-    return OneTurn(run, plan, segment, turn, evidence, path, begins_ns, ends_ns)
+    begins_ns, ends_ns = _extent(evidence, turn.turn)
+    t0_ns = start_ns(evidence)
+    path = critical_path(evidence.trace, t0_ns)
+    return OneTurn(run, plan, segment, turn, evidence, t0_ns, path, begins_ns, ends_ns)
 
 
 def playback(evidence: Evidence) -> Iterator[tuple[str, int, int]]:

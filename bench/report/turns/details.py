@@ -1,0 +1,111 @@
+"""What is laid open of one turn: its pictures, its facts in words, and what was asked, heard and said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.compare.words import amount
+from bench.export.one_turn import OneTurn, playback
+from bench.metrics.definitions import HEADLINE
+from bench.metrics.quality import reply_text
+from bench.metrics.starts import all_starts
+from bench.record.schema import Turn, UtteranceFacts
+from bench.report.bars import NO_STAGE
+from bench.report.turns.pictures import STARTS, Picture, heard_picture, stage_picture, stage_scale
+from bench.report.turns.rows import figure_ms
+from bench.summary.values import NS_PER_MS
+
+LONGEST_TEXT = 2000
+"""Characters shown of a text; the trace keeps the rest."""
+APART = ("partial", "transcript", "reply")
+"""Texts of a trace that have a place of their own, or none."""
+
+Named = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One turn laid open. Without a trace there are no pictures, and `problem` says why."""
+
+    turn: Turn
+    facts: tuple[Named, ...]
+    problem: str = ""
+    heard: Picture | None = None
+    stages: Picture | None = None
+    texts: tuple[Named, ...] = ()
+
+
+def opened(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -> Detail:
+    """A turn whose trace is there."""
+    return Detail(
+        turn=one.turn,
+        facts=(*narrow_facts(one.turn), *_trace_facts(one)),
+        heard=heard_picture(one, asked.speech_end_ms if asked else 0.0),
+        stages=stage_picture(one, stage_scale([one])),
+        texts=tuple(_texts(one, asked, answers)),
+    )
+
+
+def closed(turn: Turn, asked: UtteranceFacts | None, answers: Sequence[str], problem: str) -> Detail:
+    """A turn of which only the narrow line is known."""
+    return Detail(turn, tuple(narrow_facts(turn)), problem, texts=(*_question(asked), *_references(answers)))
+
+
+def narrow_facts(turn: Turn) -> Iterator[Named]:
+    """What the narrow line says, in words."""
+    first, heard = figure_ms(turn, HEADLINE), figure_ms(turn, "response_latency")
+    if first is None:
+        yield "outcome", f"{turn.outcome}: no packet came" + (f"; {turn.reason}" if turn.reason else "")
+    else:
+        audible = f", the first audible sample {amount(heard, 'ms')}" if heard is not None else ", nothing audible"
+        yield "answer", f"first packet {amount(first, 'ms')} after t0{audible}"
+        if turn.reason:
+            yield "outcome", f"{turn.outcome}: {turn.reason}"
+    if turn.path:
+        parts = " + ".join(f"{part.stage or NO_STAGE} {part.kind} {_amount(part.ns)}" for part in turn.path)
+        error = f" (borders on the GPU within {_amount(turn.path_error_ns)})" if turn.path_error_ns else ""
+        yield "critical path", f"{parts} = {_amount(sum(part.ns for part in turn.path))}{error}"
+    if any(turn.hidden.values()):
+        yield "hidden", ", ".join(f"{stage} {_amount(ns)}" for stage, ns in turn.hidden.items() if ns)
+
+
+def _trace_facts(one: OneTurn) -> Iterator[Named]:
+    stalls = [end_ns - start_ns for kind, start_ns, end_ns in playback(one.evidence) if kind == "stalled"]
+    if one.trace.packets:
+        waited = f", {_amount(one.evidence.pre_roll_ns)} of pre-roll" if one.evidence.pre_roll_ns else ""
+        said = f"stalled {len(stalls)} times: {', '.join(map(_amount, stalls))}" if stalls else "never stalled"
+        yield "player", f"{said}{waited}"
+    starts = all_starts(one.evidence)
+    found = [f"{STARTS[name]} {_amount(ns - starts['speech_end'])}" for name, ns in starts.items() if name in STARTS]
+    if found:
+        yield "after the end of speech", "; ".join(found)
+
+
+def _texts(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -> Iterator[Named]:
+    texts = one.trace.texts
+    transcripts = [text.text for text in texts if text.kind == "transcript"]
+    yield from _question(asked)
+    if transcripts:
+        yield "transcript", _shortened(transcripts[-1])
+    if reply := reply_text(one.trace):
+        yield "reply", _shortened(reply)
+    yield from _references(answers)
+    yield from ((text.kind, _shortened(text.text)) for text in texts if text.kind not in APART)
+
+
+def _question(asked: UtteranceFacts | None) -> Iterator[Named]:
+    if asked is not None and asked.text:
+        yield "question", _shortened(asked.text)
+
+
+def _references(answers: Sequence[str]) -> Iterator[Named]:
+    return (("reference answer", _shortened(answer)) for answer in answers)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
+
+
+def _amount(ns: int) -> str:
+    return amount(ns / NS_PER_MS, "ms")

@@ -1,0 +1,52 @@
+"""Every turn laid open: its trace, as far as there is time to read them all, and its sound, as far as there is room."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bench.errors import RunError
+from bench.export.one_turn import checked_turn
+from bench.record.store import Run
+from bench.report.turns.audible import Sound, SoundMaker
+from bench.report.turns.choice import in_order_of_interest
+from bench.report.turns.details import Detail, closed, opened
+from bench.report.turns.recordings import Recordings
+
+MOST_TRACES = 1200
+"""So many traces of a run are read: each takes about 3 ms, and a report must be there within 10 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A turn laid open, and what a listener would have heard of it."""
+
+    detail: Detail
+    sound: Sound
+
+
+def laid_open(run: Run, ranked: Mapping[int, int], corpus: Recordings, sound_bytes: int) -> dict[int, Open]:
+    """All turns by number; traces are read and sounds are made in order of interest, until the budgets are used up."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        sounds = SoundMaker(pool, corpus, sound_bytes)
+        details = list(_details(run, ranked, corpus, sounds))
+        return {detail.turn.turn: Open(detail, sounds.made(detail.turn.turn)) for detail in details}
+
+
+def _details(run: Run, ranked: Mapping[int, int], corpus: Recordings, sounds: SoundMaker) -> Iterator[Detail]:
+    clips = {facts.id: facts for facts in run.manifest.utterances}
+    for place, turn in enumerate(in_order_of_interest(run, ranked)):
+        asked, answers = clips.get(turn.utterance), corpus.answers.get(turn.utterance, ())
+        if place >= MOST_TRACES:
+            left_out = f"Its trace was left out, as the run has many: bench trace {run.path.name} --turn {turn.turn}"
+            yield closed(turn, asked, answers, left_out)
+            continue
+        try:
+            one = checked_turn(run, turn)
+        except RunError as error:
+            yield closed(turn, asked, answers, str(error))
+            continue
+        sounds.begin(one, asked)
+        yield opened(one, asked, answers)

@@ -1,0 +1,61 @@
+"""The median turn of every label, stage by stage, all on one scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.errors import RunError
+from bench.export.one_turn import OneTurn, checked_turn
+from bench.metrics.definitions import HEADLINE
+from bench.record.store import Run
+from bench.report.turns.choice import median_turn
+from bench.report.turns.pictures import Picture, stage_picture, stage_scale
+from bench.summary.values import NS_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Median:
+    """A label's median turn; its first packet in ms after t0."""
+
+    label: str
+    turn: int
+    utterance: str
+    first_ms: float
+    clock_error_ms: float
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Medians:
+    """Those of all labels; `problems` says why one is missing."""
+
+    turns: tuple[Median, ...]
+    problems: tuple[str, ...]
+
+
+def medians(run: Run) -> Medians:
+    """The median turn of every label; one whose evidence is damaged is left out and named."""
+    found: list[OneTurn] = []
+    problems = []
+    for plan in run.manifest.labels:
+        turn = median_turn(run, plan.label)
+        if turn is None:
+            problems.append(f"{plan.label} has no turn with a first packet.")
+            continue
+        try:
+            found.append(checked_turn(run, turn))
+        except RunError as error:
+            problems.append(str(error))
+    scale = stage_scale(found)
+    drawn = tuple(
+        Median(
+            label=one.plan.label,
+            turn=one.turn.turn,
+            utterance=one.turn.utterance,
+            first_ms=one.turn.figures[HEADLINE] / NS_PER_MS,
+            clock_error_ms=one.turn.path_error_ns / NS_PER_MS,
+            picture=stage_picture(one, scale),
+        )
+        for one in found
+    )
+    return Medians(drawn, tuple(problems))

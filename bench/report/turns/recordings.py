@@ -1,0 +1,50 @@
+"""The corpus that a run was asked, as far as it is still there: recordings of the questions, and reference answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.corpus.audio import read_clip
+from bench.corpus.load import find_source
+from bench.corpus.sources import read_source
+from bench.errors import BenchError, CorpusError
+from bench.pipeline import SAMPLE_RATE, Samples
+from bench.record.schema import UtteranceFacts
+from bench.record.store import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """Files and reference answers of the clips that the run names; `problem` says why there are none."""
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trim_to_s: float | None = None
+    problem: str = ""
+
+    def heard(self, facts: UtteranceFacts) -> Samples:
+        """What the user says, float32 `(n,)` at 16 kHz, up to the end of speech.
+
+        Raises `CorpusError` if the recording is gone or is not the one that was asked, `MissingDependency`.
+        """
+        if facts.id not in self.files:
+            raise CorpusError(f"the recording of '{facts.id}' is not in the corpus any more")
+        clip = read_clip(self.files[facts.id], trim_to_s=self.trim_to_s)
+        if clip.sha256 != facts.sha256:
+            raise CorpusError(f"the recording of '{facts.id}' is not the one that was asked: its SHA-256 differs")
+        return clip.samples[: round(facts.speech_end_ms * SAMPLE_RATE / 1000)]
+
+
+def recordings(run: Run) -> Recordings:
+    """The corpus that the run's manifest names, without decoding a recording; what says something else is left out."""
+    manifest = run.manifest
+    asked = {facts.id: facts.text for facts in manifest.utterances}
+    try:
+        entries = read_source(find_source(manifest.corpus_source)[1]) if asked and manifest.corpus_source else ()
+    except BenchError as error:
+        return Recordings(problem=f"The corpus of the run cannot be read, so that no question can be heard: {error}")
+    same = [entry for entry in entries if entry.line.id in asked and entry.line.text == asked[entry.line.id]]
+    files = {entry.line.id: entry.audio for entry in same}
+    return Recordings(files, {entry.line.id: entry.line.answers for entry in same}, manifest.trim_to_s)

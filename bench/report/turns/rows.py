@@ -1,0 +1,89 @@
+"""Every turn of a run as a row of the table: what the narrow lines say, without opening a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.metrics.definitions import HEADLINE
+from bench.record.schema import Turn
+from bench.record.store import Run
+from bench.report.turns.choice import in_order_of_rank
+from bench.summary.values import NS_PER_MS
+
+LONGEST_QUESTION = 120
+"""Characters of a clip's text that stand in the table; all of it stands with the turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One turn; `rank` is its place among its label's measured turns, 1 the worst. Times in ms after t0."""
+
+    turn: int
+    rank: int | None
+    phase: str
+    label: str
+    utterance: str
+    question: str
+    outcome: str
+    first_ms: float | None
+    heard_ms: float | None
+    stalled_ms: float | None
+    flags: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the rows can be filtered by: the values that occur, in the order in which they do."""
+
+    phases: tuple[str, ...]
+    labels: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+def turn_rows(run: Run, ranked: Mapping[int, int]) -> tuple[Row, ...]:
+    """All turns, none left out: the worst of each label first."""
+    questions = {facts.id: _shortened(facts.text or "") for facts in run.manifest.utterances}
+    return tuple(
+        _row(turn, ranked.get(turn.turn), questions.get(turn.utterance, "")) for turn in in_order_of_rank(run, ranked)
+    )
+
+
+def choices(run: Run, rows: Iterable[Row]) -> Choices:
+    """The values of the rows' columns."""
+    given = list(rows)
+    return Choices(
+        phases=tuple(dict.fromkeys(row.phase for row in given)),
+        labels=tuple(plan.label for plan in run.manifest.labels),
+        outcomes=tuple(dict.fromkeys(row.outcome for row in given)),
+        flags=tuple(sorted({flag for row in given for flag in row.flags})),
+    )
+
+
+def figure_ms(turn: Turn, name: str) -> float | None:
+    """A turn's own figure in ms; None where it has none."""
+    ns = turn.figures.get(name)
+    return None if ns is None else ns / NS_PER_MS
+
+
+def _row(turn: Turn, rank: int | None, question: str) -> Row:
+    return Row(
+        turn=turn.turn,
+        rank=rank,
+        phase=turn.phase,
+        label=turn.label,
+        utterance=turn.utterance,
+        question=question,
+        outcome=turn.outcome,
+        first_ms=figure_ms(turn, HEADLINE),
+        heard_ms=figure_ms(turn, "response_latency"),
+        stalled_ms=figure_ms(turn, "stall_total"),
+        flags=turn.flags,
+        reason=turn.reason,
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_QUESTION else f"{text[:LONGEST_QUESTION]}…"
