@@ -1,0 +1,142 @@
+"""A run on virtual time that can be looked at and listened to: recordings, texts and replies are all there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import made
+import numpy as np
+import soundfile
+
+from bench.corpus.load import load_corpus
+from bench.corpus.utterance import Utterance
+from bench.pipeline import Declaration, Packet, Pipeline, Samples, Speech, Stage, Weights
+from bench.record.schema import LabelPlan
+from bench.record.store import RunWriter
+from bench.run.asking import LabelRequest, Reply, Rules
+from bench.run.local import LocalRespondent
+from bench.run.manager import Manager
+from bench.timing.clock import VirtualClock
+from bench.timing.trace import Trace
+
+MS = 1_000_000
+RATE = 16_000
+CASCADE = (("asr", "listen", 120), ("llm.prefill", "think", 40), ("llm.decode", "think", 60), ("tts", "speak", 80))
+DIRECT = (
+    ("encoder", "listen", 40),
+    ("llm.prefill", "think", 40),
+    ("llm.decode", "think", 20),
+    ("vocoder", "speak", 20),
+)
+"""Stage, role, and what it takes for a second of speech, ms."""
+FAILS = "clip-03"
+"""The clip to which the cascade has no answer."""
+Rename = Callable[[str], str]
+
+
+class Paced(Pipeline):
+    """Takes its time for every second of speech, then says a tone in three packets, the last of them late."""
+
+    declaration = Declaration("paced", "cascade", "known delays", tuple(Stage(name, role) for name, role, _ in CASCADE))  # type: ignore[arg-type]
+    paces = CASCADE
+    rename: Rename = str
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        seconds = len(speech.whole()) / RATE
+        if self.paces is CASCADE:
+            trace.text("transcript", self.rename(f"heard {seconds:.2f} s"))
+        if round(seconds, 2) == _seconds(3) and self.paces is CASCADE:
+            raise RuntimeError(self.rename("no answer to this one"))
+        last = None
+        for name, _, ms in self.paces:
+            with trace.stage(name, after=last) as span:
+                trace.clock.sleep_until_ns(trace.clock.now_ns() + round(ms * seconds * MS))
+                if name == "llm.prefill":
+                    span.first_output()
+            last = trace.hand_off(name)
+        trace.text("reply", self.rename(f"an answer after {seconds:.2f} s"))
+        for late_ms in (0, 50, 400):
+            trace.clock.sleep_until_ns(trace.clock.now_ns() + late_ms * MS)
+            yield Packet(_tone(0.2, 330), RATE, after=last)
+
+    def weights(self) -> tuple[Weights, ...]:
+        return (Weights("llm", "published", self.rename("hub/model"), self.rename("8B")),)
+
+
+class Recorded(LocalRespondent):
+    """Keeps the reply's audio, as a worker does."""
+
+    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
+        reply = super().ask(turn, utterance, rules, keep_audio)
+        said = sum(packet.samples for packet in reply.trace.packets)
+        if not said:
+            return reply
+        soundfile.write(keep_audio, _tone(said / RATE, 330), RATE, format="FLAC", subtype="PCM_16")
+        return replace(reply, audio=keep_audio)
+
+
+def spoken_run(folder: Path, clips: int = 12, blocks: int = 1, rename: Rename = str) -> Path:
+    """The run's folder, in `folder` beside its corpus; `rename` changes every text, id and name shown, but no label."""
+    corpus = load_corpus(str(_corpus(folder / rename("corpus"), clips, rename)))
+    labels = {"cascade": CASCADE, "direct": DIRECT}
+    plans = tuple(
+        LabelPlan(label, rename("paced"), "cpu", "float32", {rename("chunk"): rename("40")}, _stages(paces))
+        for label, paces in labels.items()
+    )
+    manifest = replace(
+        made.manifest({}, corpus.utterances, keep_audio=True, run=rename("spoken")),
+        labels=plans,
+        turns=clips * blocks,
+        corpus=rename("tones"),
+        corpus_source=corpus.source,
+        command=("bench", "run", rename("--seed 1")),
+    )
+    clock = VirtualClock()
+    path = folder / rename("run")
+    answering = {label: _respondent(label, paces, clock, rename) for label, paces in labels.items()}
+    with RunWriter.create(path, manifest) as writer:
+
+        def segment(number: int, facts: tuple[object, ...]) -> object:
+            environment: Mapping[str, object] = {"cpu": rename("Some CPU"), "cores_usable": 2, "os": rename("Linux")}
+            return replace(made.segment(number, facts), environment=dict(environment))  # type: ignore[arg-type]
+
+        Manager(manifest, writer, answering, corpus.utterances, made.Silence(), clock=clock).run((), segment)  # type: ignore[arg-type]
+    return path
+
+
+def _respondent(label: str, paces: object, clock: VirtualClock, rename: Rename) -> LocalRespondent:
+    plugin = type("Paced", (Paced,), {"paces": paces, "rename": staticmethod(rename)})
+    return Recorded(LabelRequest(label, "paced", "cpu", "float32", 0, {}), clock, plugin)
+
+
+def _stages(paces: tuple[tuple[str, str, int], ...]) -> tuple[Stage, ...]:
+    return tuple(Stage(name, role) for name, role, _ in paces)  # type: ignore[arg-type]
+
+
+def _corpus(folder: Path, clips: int, rename: Rename) -> Path:
+    """A manifest and its recordings: tones, each longer than the one before."""
+    folder.mkdir(parents=True)
+    lines = []
+    for number in range(clips):
+        audio = f"{number}.wav"
+        soundfile.write(folder / audio, _tone(_seconds(number), 220), RATE, subtype="PCM_16")
+        said = {"id": rename(f"clip-{number:02}"), "audio": audio, "text": rename(f"question {number}")}
+        lines.append(json.dumps(said | {"speech_end_ms": 1000 * _seconds(number), "answers": [rename("a tone")]}))
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("\n".join(lines) + "\n", "utf-8")
+    return manifest
+
+
+def _seconds(number: int) -> float:
+    return round(0.5 + 0.07 * number, 2)
+
+
+def _tone(seconds: float, hertz: float) -> Samples:
+    at = np.arange(round(seconds * RATE)) / RATE
+    return (0.3 * np.sin(2 * np.pi * hertz * at)).astype(np.float32)
