@@ -1,11 +1,13 @@
 # `make demo` and `make test` set everything up by themselves. Pip users: see README, "Without make".
 PYTHON ?= python3
 OUT ?= reports/gpu
+RUN ?= reports/reference
+CHROMIUM ?= chromium
 BIN := .venv/bin
 FIND := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
 BACKEND := $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND))
 
-.PHONY: setup demo test check docs bench soak gpu
+.PHONY: setup demo test check docs pictures bench soak gpu
 
 setup: .venv/installed
 
@@ -30,6 +32,15 @@ check: setup docs
 # The documents as a site in build/site.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Pictures of the report on RUN, and of what `bench show` prints of it, for README and docs. (A page of our own needs no
+# sandbox, and as root Chromium has none.)
+PHOTO := $(CHROMIUM) --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=2 --window-size=1280,900
+pictures: setup
+	$(BIN)/bench export $(RUN) --format svg -o docs/pictures/show.svg
+	$(BIN)/bench report $(RUN) -o build/report.html
+	$(PHOTO) --screenshot=docs/pictures/report.png file://$(CURDIR)/build/report.html
+	$(PHOTO) --blink-settings=preferredColorScheme=0 --screenshot=docs/pictures/report-dark.png file://$(CURDIR)/build/report.html
 
 bench: setup
 	$(BIN)/pytest tests/benchmarks --benchmark-only --benchmark-sort=name -m 'not cuda'
