@@ -82,6 +82,9 @@ def run(
     idle_turns: Annotated[int | None, typer.Option(help="Such turns per label. [3]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [auto]")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="demo or dummy, for labels that do not say otherwise. [demo]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make. [reports/DATE-LABELS]")] = None,
     input: Annotated[
@@ -131,6 +134,7 @@ def run(
             "idle_turns": idle_turns,
             "device": device,
             "dtype": dtype,
+            "weights": weights,
             "seed": seed,
             "out": out,
             "input": input,

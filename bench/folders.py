@@ -1,4 +1,4 @@
-"""Where files are kept that belong to a user and a machine, not to a run, and how they are replaced."""
+"""Where the project's own data lie, and the files that belong to a user and a machine, not to a run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pathlib import Path
 
 CACHE = "FIRSTPACKET_CACHE"
 """Environment variable that names the cache folder."""
+
+_PACKAGE = Path(__file__).resolve().parent
+DATASETS = (_PACKAGE.parent / "datasets", _PACKAGE / "data" / "datasets")
+"""Where the data of this project lie: a checkout's own folder first; an installed wheel carries a copy."""
 
 
 def cache() -> Path:

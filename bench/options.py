@@ -74,6 +74,8 @@ class Options:
     """Turns after idleness per label; 3 if `idle` asks for any."""
     device: str = "auto"
     dtype: str = "auto"
+    weights: Literal["demo", "dummy"] | None = None
+    """What labels take that do not say otherwise; by default what their pipelines say."""
     seed: int = 0
     out: str | None = None
     input: Literal["file", "realtime"] = "file"

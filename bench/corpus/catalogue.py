@@ -8,10 +8,7 @@ from pathlib import Path
 
 from bench.corpus.manifest import MANIFEST
 from bench.corpus.sources import QUESTIONS
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-_HOMES = (_PACKAGE.parent / "datasets", _PACKAGE / "data" / "datasets")
-"""A checkout's own folder first; an installed wheel carries a copy as package data."""
+from bench.folders import DATASETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ def list_corpora() -> tuple[Listing, ...]:
 
 
 def _folders() -> Iterator[Path]:
-    for home in _HOMES:
+    for home in DATASETS:
         if home.is_dir():
             yield from (folder for folder in home.iterdir() if _holds_corpus(folder))
 

@@ -35,6 +35,7 @@ from bench.run.source import OtherVersion, Source, with_base
 from bench.run.until import spent_ns
 from bench.run.warmup import settling
 from bench.run.watch import MachineWatch
+from bench.run.weights import with_weights
 from bench.text import without_secrets
 
 SPEECH_END = {
@@ -54,7 +55,7 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: So
     Raises `BenchError` before anything is loaded if it cannot be, and `NotComparable` if `base` cannot be measured
     beside this version.
     """
-    options, notices = matched(options)
+    options, notices = matched(with_weights(options))
     device = _device(options.device)
     plans = tuple(_plan(choice, device, options.dtype) for choice in options.pipelines)
     _require_realtime(options)
@@ -331,6 +332,7 @@ def _facts(utterance: Utterance) -> UtteranceFacts:
         utterance.text,
         utterance.licence,
         utterance.speech_end_estimates_ms,
+        utterance.answers,
     )
 
 

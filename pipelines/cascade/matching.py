@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from bench.errors import UsageError
 from bench.pipeline import Match, OptionValue
+from pipelines.weights import kinds
 
 ENCODERS = {"tiny": "micro", "1b": "large-v3", "8b": "large-v3"}
 """By size of the direct pipeline's dummy: the Whisper that has its encoder."""
@@ -42,17 +43,34 @@ def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionV
         "llm-top-p": direct["top-p"],
     }
     same = ("longest reply", "sampling")
-    if direct["weights"] != "dummy":
+    if direct["weights"] == kinds.DEMO:
+        return _demo(chosen, options, same)
+    if direct["weights"] != kinds.DUMMY:
         return Match(options, same, ("encoder and language model (published weights are those of each)", *ARCHITECTURE))
     size = str(direct["size"])
-    for part in ("asr-model", "llm-model"):
-        if chosen.get(part):
-            raise UsageError(
-                f"direct runs on dummy weights of the size {size}, and {part}={chosen[part]} is no such model. Leave "
-                f"out {part}, or give direct published weights."
-            )
+    _refuse_models(chosen, f"dummy weights of the size {size}")
     options |= {"asr-weights": "dummy", "asr-size": ENCODERS[size], "llm-weights": "dummy", "llm-size": size}
     encoder = f"the encoder's dimensions (Whisper {ENCODERS[size]})"
     return Match(
         options, (f"the language model's dimensions ({size})", "the reply, word for word", encoder, *same), ARCHITECTURE
     )
+
+
+def _demo(chosen: Mapping[str, OptionValue], options: dict[str, OptionValue], same: tuple[str, ...]) -> Match:
+    """Beside the demo weights of direct: its own encoder, and the language model that its own was made of."""
+    _refuse_models(chosen, "the demo weights")
+    options |= {"asr-weights": kinds.DEMO, "llm-weights": kinds.DEMO}
+    learnt = "what the language model learnt last (to answer text, or speech)"
+    return Match(
+        options, ("the encoder, weight for weight", "the language model's dimensions", *same), (learnt, *ARCHITECTURE)
+    )
+
+
+def _refuse_models(chosen: Mapping[str, OptionValue], direct: str) -> None:
+    """Raises `UsageError` for a model that was named."""
+    for part in ("asr-model", "llm-model"):
+        if chosen.get(part):
+            raise UsageError(
+                f"direct runs on {direct}, and {part}={chosen[part]} is no such model. Leave out {part}, or give "
+                "direct published weights."
+            )

@@ -9,6 +9,7 @@ from typing import Any
 from bench import registry
 from bench.pipeline import Declaration, Match, Option, OptionValue, Packet, Pipeline, Settings, Speech, Weights
 from bench.timing.trace import Trace
+from pipelines.cascade.asr.faster_whisper import FasterWhisper
 from pipelines.cascade.asr.pocketsphinx import PocketSphinx
 from pipelines.cascade.chains import CHAINS, Engines
 from pipelines.cascade.engines import Engine
@@ -17,10 +18,20 @@ from pipelines.cascade.matching import match_direct
 from pipelines.cascade.phrases import check_first_phrase
 from pipelines.cascade.tts.espeak import Espeak
 from pipelines.endpointing import Endpointer, with_endpointing
+from pipelines.weights import kinds
 
 ROLES = ("asr", "llm", "tts")
 
+RECOGNISERS = {kinds.DEMO: FasterWhisper.declaration, kinds.DUMMY: PocketSphinx.declaration}
+"""By the weights that are asked for: a dummy of a Whisper would write one text whatever it heard."""
+
 _OPTIONS = (
+    Option(
+        "weights",
+        kinds.DEFAULT,
+        "what engines take that are not told otherwise: demo (trained, small, in this project) or dummy (random)",
+        choices=tuple(RECOGNISERS),
+    ),
     Option("asr", "pocketsphinx", "recogniser", engines="asr"),
     Option("llm", "transformers", "language model", engines="llm"),
     Option("tts", "espeak", "voice", engines="tts"),
@@ -39,6 +50,12 @@ _OPTIONS = (
 )
 
 
+def _own(chosen: Mapping[str, OptionValue]) -> tuple[Option, ...]:
+    """The cascade's own options: the recogniser that is taken follows from the weights."""
+    asr = RECOGNISERS.get(str(chosen.get("weights", kinds.DEFAULT)), PocketSphinx.declaration)
+    return tuple(replace(option, default=asr.name) if option.name == "asr" else option for option in _OPTIONS)
+
+
 def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapping[str, OptionValue]) -> Declaration:
     """A cascade of these three. What a voice needs that another Python runs is that environment's affair."""
     parts = (asr, llm, replace(tts, requires=()) if chosen.get("tts-python") else tts)
@@ -49,7 +66,7 @@ def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapp
         kind="cascade",
         summary="Recogniser, language model and voice in a row; phrases are spoken while the rest is being thought.",
         stages=tuple(stage for part in parts for stage in part.stages),
-        options=_OPTIONS + tuple(option for part in parts for option in part.options),
+        options=kinds.settled((*_own(chosen), *(option for part in parts for option in part.options)), chosen),
         requires=tuple(dict.fromkeys(need for part in parts for need in part.requires)),
         starts_before_speech_ends=overlapped and asr.starts_before_speech_ends,
         gpu="required" if "required" in gpus else "optional" if "optional" in gpus else "none",
@@ -61,12 +78,12 @@ def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapp
 class Cascade(Pipeline):
     """Hears all, thinks, speaks."""
 
-    declaration = _declared(PocketSphinx.declaration, TransformersLM.declaration, Espeak.declaration, {})
+    declaration = _declared(RECOGNISERS[kinds.DEFAULT], TransformersLM.declaration, Espeak.declaration, {})
 
     @classmethod
     def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
         """The declaration of a cascade of the chosen engines. Raises `UnknownName` for one that does not exist."""
-        defaults = {option.name: option.default for option in _OPTIONS}
+        defaults = {option.name: option.default for option in _own(chosen)}
         engines = (registry.engine(role, str(chosen.get(role, defaults[role]))) for role in ROLES)
         asr, llm, tts = (engine.declaration for engine in engines)
         return _declared(asr, llm, tts, chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bench.errors import CorpusError, MissingDependency, UsageError
@@ -26,6 +27,7 @@ from bench.pipeline import (
 from bench.timing.trace import Trace
 from pipelines.direct.llama_omni.chunking import parse_chunk_units
 from pipelines.endpointing import Endpointer, with_endpointing
+from pipelines.weights import kinds
 
 if TYPE_CHECKING:
     from pipelines.direct.llama_omni.assembly import Assembled
@@ -51,8 +53,12 @@ _MODEL = Declaration(
         Stage("copy", "move"),
     ),
     options=(
-        Option("weights", "dummy", "dummy (seeded random values), a checkpoint's folder, or its name on the hub"),
-        Option("size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
+        Option(
+            "weights",
+            kinds.DEFAULT,
+            "demo (trained, small, in this project), dummy (random values), a checkpoint's folder, or its hub name",
+        ),
+        Option("size", "tiny", "size of the dummy model (implies weights=dummy)", choices=("tiny", "1b", "8b")),
         Option("chunk-units", "10", "units after which sound is made (Ω): a whole number from 10 on, or inf"),
         Option("max-new-tokens", 256, "longest reply, in text tokens"),
         Option("temperature", 0.0, "0 chooses the likeliest text token; above 0 samples"),
@@ -88,8 +94,8 @@ class Direct(Pipeline):
 
     @classmethod
     def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
-        """The declaration, with what the chosen endpointing needs."""
-        return with_endpointing(_MODEL, chosen)
+        """The declaration, with what the chosen endpointing needs, and the weights that a chosen size implies."""
+        return with_endpointing(replace(_MODEL, options=kinds.settled(_MODEL.options, chosen)), chosen)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -175,13 +181,13 @@ def _check(settings: Settings) -> None:
     for name, (holds, allowed) in ranges.items():
         if not holds:
             raise UsageError(f"{name} is {settings.options[name]}, but it must be {allowed}.")
-    dummy, size = settings.text("weights") == "dummy", settings.text("size")
-    if not dummy and size != "tiny":
+    weights, size = settings.text("weights"), settings.text("size")
+    if weights != kinds.DUMMY and size != "tiny":
         raise UsageError(f"size is '{size}', but only dummy weights have a choice of size. Leave out size or weights.")
     for part in ("encoder", "vocoder"):
-        if dummy and settings.text(part):
+        if weights in (kinds.DEMO, kinds.DUMMY) and settings.text(part):
             raise UsageError(
-                f"{part} names files, but dummy weights bring their own. Leave out {part}, or give weights."
+                f"{part} names files, but {weights} weights bring their own. Leave out {part}, or give weights."
             )
     for name in ("compile", "overlap"):
         if settings.switch(name) and not settings.device.startswith("cuda"):

@@ -20,6 +20,12 @@ SYSTEM = (
 )
 """LLaMA-Omni's system text; the cascade's language model is given the same."""
 
+CHAT_TEMPLATE = (
+    f"{BEGIN}{{% for message in messages %}}{HEADER.format('{{ message.role }}')}"
+    f"{{{{ message.content }}}}{END_OF_TURN}{{% endfor %}}{{{{ {HEADER.format('assistant')!r} }}}}"
+)
+"""The format as tokenizers carry it (Jinja); its end is an expression because Jinja drops a template's last line break."""
+
 
 class TextTokenizer:
     """Text to ids and back."""

@@ -53,10 +53,15 @@ def marks(vocab: int) -> list[str]:
     ]
 
 
-def tokenizer(vocab: int) -> Tokenizer:
-    """A tokenizer of `vocab` ids (51865, or 51866 for large-v3), every mark at its published place."""
+def tokenizer(vocab: int, ranks: str | None = None) -> Tokenizer:
+    """A tokenizer of `vocab` ids (51865, or 51866 for large-v3), every mark at its published place.
+
+    `ranks` is the content of the published file, by default that of openai-whisper where it is installed.
+    """
     published = published_file()
-    words, merges = _published(published) if published else _learnt()
+    if ranks is None and published is not None:
+        ranks = published.read_text(encoding="ascii")
+    words, merges = _published(ranks) if ranks is not None else _learnt()
     made = Tokenizer(models.BPE(vocab=words, merges=merges))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -80,9 +85,9 @@ def published_file() -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _published(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+def _published(ranks_file: str) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Words and merges of a tiktoken file: each of its lines is a word's bytes in base64, and its rank."""
-    lines = (line.split() for line in path.read_text(encoding="ascii").splitlines() if line)
+    lines = (line.split() for line in ranks_file.splitlines() if line)
     ranks = {b64decode(word): int(rank) for word, rank in lines}
     written = _written_bytes()
 

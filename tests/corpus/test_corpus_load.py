@@ -240,7 +240,7 @@ def test_a_notice_names_a_few(tmp_path: Path) -> None:
 
 def test_corpora_are_listed_from_checkout_and_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout, package = tmp_path / "datasets", tmp_path / "bench" / "data" / "datasets"
-    monkeypatch.setattr(catalogue, "_HOMES", (checkout, package))
+    monkeypatch.setattr(catalogue, "DATASETS", (checkout, package))
     assert list_corpora() == ()
     corpus(package / "one", {"id": "p", "audio": "a.wav"})
     corpus(package / "two", {"id": "p", "audio": "a.wav"})

@@ -61,6 +61,14 @@ Change = Callable[[whisper_dummy.Tensors, Tokenizer], None]
 
 def write(folder: Path, seed: int = 0, change: Change = lambda made, words: None) -> Path:
     """Write it in transformers' layout, float32."""
+    words, made = vocabulary(), tensors(seed)
+    change(made, words)
+    whisper_dummy.write(folder, SIZES, made, words, torch.float32)
+    return folder
+
+
+def tensors(seed: int = 0) -> whisper_dummy.Tensors:
+    """Its weights by transformers' names."""
     words = vocabulary()
     made = whisper_dummy.weights(SIZES, seed, words)
     generator = torch.Generator().manual_seed(seed)
@@ -75,9 +83,7 @@ def write(folder: Path, seed: int = 0, change: Change = lambda made, words: None
     made["model.decoder.embed_positions.weight"] = positions
     for part in ("q_proj", "k_proj", "out_proj"):
         made[f"model.decoder.layers.0.encoder_attn.{part}.weight"] *= STRENGTH
-    change(made, words)
-    whisper_dummy.write(folder, SIZES, made, words, torch.float32)
-    return folder
+    return made
 
 
 @cache

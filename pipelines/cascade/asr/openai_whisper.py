@@ -40,7 +40,7 @@ class OpenAIWhisper(Whisper):
     declaration = Declaration(
         name="openai-whisper",
         kind="asr",
-        summary="Whisper through the published code; dummy weights unless a model is given.",
+        summary="Whisper through the published code; unless one is given, this project's small one or a dummy.",
         stages=(Stage("asr", "listen"),),
         options=options("float32", "float16"),
         requires=(Requirement("whisper", "openai-whisper"), Requirement("torch", "openai-whisper")),

@@ -28,7 +28,7 @@ class TransformersWhisper(Whisper):
     declaration = Declaration(
         name="transformers",
         kind="asr",
-        summary="Whisper through transformers; dummy weights unless a model is given.",
+        summary="Whisper through transformers; unless one is given, this project's small one or a dummy.",
         stages=(Stage("asr", "listen"),),
         options=options(*DTYPES),
         requires=tuple(

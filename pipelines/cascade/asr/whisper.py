@@ -25,6 +25,7 @@ from pipelines.cascade.asr.local_agreement import units
 from pipelines.cascade.asr.whisper_folders import Found, Layout, find
 from pipelines.cascade.engines import ASR, imported
 from pipelines.models.whisper_sizes import SIZES
+from pipelines.weights import kinds
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 COMPRESSION, LOG_PROBABILITY, NO_SPEECH = 2.4, -1.0, 0.6
@@ -45,12 +46,12 @@ def options(*compute: str) -> tuple[Option, ...]:
     return (
         Option(
             "asr-weights",
-            "dummy",
-            "dummy (random values that write a known text) or published (needs asr-model, which implies it)",
-            choices=("dummy", "published"),
+            kinds.DEFAULT,
+            "demo (trained, small), dummy (random values that write a known text), or published (asr-model implies it)",
+            choices=(kinds.DEMO, kinds.DUMMY, "published"),
         ),
         Option("asr-size", "tiny", "size of the dummy model", choices=tuple(SIZES)),
-        Option("asr-model", "", "folder or .pt file of a Whisper, or the name of one fetched before (small.en)"),
+        Option("asr-model", "", "folder or .pt file of a Whisper, the name of one fetched before (small.en), or demo"),
         Option("asr-language", "", "language of the speech, for example en; empty means what the corpus says"),
         Option("asr-beam", 1, "width of the beam; 1 is greedy"),
         Option("asr-fallback", False, "try higher temperatures where the text is doubtful: latency becomes bimodal"),
@@ -83,18 +84,20 @@ class Whisper(ASR):
         for name, most in MOST.items():
             if not 1 <= self.settings.whole(name) <= most:
                 raise UsageError(f"{name} is {self.settings.options[name]}, but it must lie between 1 and {most}.")
-        model = self.settings.text("asr-model")
-        if model and self.settings.text("asr-size") != "tiny":
+        origin, model = self._origin, self.settings.text("asr-model")
+        if origin != kinds.DUMMY and self.settings.text("asr-size") != "tiny":
             raise UsageError(
                 f"asr-size is '{self.settings.text('asr-size')}', but only dummy weights have a choice of size. "
-                "Leave out asr-size or asr-model."
+                "Leave out asr-size, or asr-model and asr-weights."
             )
-        if not model and self.settings.text("asr-weights") == "published":
+        if not model and origin == "published":
             raise UsageError(
                 "asr-weights=published needs a model. Give asr-model=FOLDER, or the name of one that was fetched "
                 "before, for example asr-model=small.en."
             )
-        found = find(model, self.declaration.name, self.layouts) if model else self._dummy()
+        made = {kinds.DEMO: self._demo, kinds.DUMMY: self._dummy}
+        found = made[origin]() if origin in made else find(model, self.declaration.name, self.layouts)
+        self._source = found.source
         _known(self._language("en"))
         self._open(found)
 
@@ -119,11 +122,12 @@ class Whisper(ASR):
         return recognise_live(recognise, overhear, speech, trace, interval).strip()
 
     def weights(self) -> tuple[Weights, ...]:
-        """Where the model came from."""
-        if self._is_dummy:
+        """Where the model came from; valid after `load`."""
+        origin = self._origin
+        if origin == kinds.DUMMY:
             made = f"seed {self.settings.seed}, size {self.settings.text('asr-size')}"
             return (Weights("asr", "dummy", made, "writes one text whatever it hears"),)
-        return (Weights("asr", "published", self.settings.text("asr-model")),)
+        return (Weights("asr", origin, self._source),)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """The precision it runs in."""
@@ -149,22 +153,35 @@ class Whisper(ASR):
         return (self.settings.text("asr-language").strip() or spoken).split("-")[0].lower()
 
     @property
-    def _is_dummy(self) -> bool:
-        return not self.settings.text("asr-model")
+    def _origin(self) -> kinds.Origin:
+        return kinds.origin(self.settings.text("asr-weights"), self.settings.text("asr-model"))
+
+    def _demo(self) -> Found:
+        self._require("The demo weights")
+        from pipelines.weights.layouts import whisper
+
+        if "openai" in self.layouts:
+            found = whisper("openai")
+            return Found(found.path, "openai", found.source)
+        found = whisper("transformers")
+        return Found(found.path, "transformers", found.source)
 
     def _dummy(self) -> Found:
-        user = f"A dummy for the recogniser {self.declaration.name}"
-        for module in ("torch", "safetensors", "tokenizers"):
-            imported(module, "transformers", user)
+        self._require("A dummy")
         from pipelines.models import whisper_dummy
 
         size = self.settings.text("asr-size")
         folder = whisper_dummy.folder(SIZES[size], size, self.settings.seed)
         return Found(folder, "transformers", f"dummy {size}")
 
+    def _require(self, what: str) -> None:
+        """Raises `MissingDependency` without the libraries that write a model."""
+        for module in ("torch", "safetensors", "tokenizers"):
+            imported(module, "transformers", f"{what} for the recogniser {self.declaration.name}")
+
     def _paced(self, tail: str, prefix: str, samples: Samples) -> str:
         """What can have been said by now: a dummy would write the end of its text before it was spoken."""
-        if not self._is_dummy:
+        if self._origin != kinds.DUMMY:
             return tail
         spoken = int(len(samples) / SAMPLE_RATE * DUMMY_WORDS_PER_S)
         return "".join(units(tail)[: max(0, spoken - len(units(prefix)))])

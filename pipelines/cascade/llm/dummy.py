@@ -14,15 +14,9 @@ from pipelines.cascade.llm.building import Loaded
 from pipelines.cascade.llm.conversation import Conversation
 from pipelines.cascade.llm.decoding import Writer
 from pipelines.models import dummy_llama, llama_files
-from pipelines.models.chat import BEGIN, END_OF_TURN, HEADER, SYSTEM
+from pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN, SYSTEM
 from pipelines.models.device import device_of
 from pipelines.models.dummy_text import canned_reply, learnt_tokenizer
-
-CHAT_TEMPLATE = (
-    f"{BEGIN}{{% for message in messages %}}{HEADER.format('{{ message.role }}')}"
-    f"{{{{ message.content }}}}{END_OF_TURN}{{% endfor %}}{{{{ {HEADER.format('assistant')!r} }}}}"
-)
-"""Llama 3's conversation format; its end is an expression because Jinja drops a template's last line break."""
 
 POSITIONS = 131_072
 """What the published models of these sizes were made for."""

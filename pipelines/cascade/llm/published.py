@@ -20,9 +20,11 @@ from pipelines.cascade.llm.options import SYSTEM
 from pipelines.models import llama_files
 from pipelines.models.device import device_of
 from pipelines.models.fields import Fields
+from pipelines.models.hub import Folder
 from pipelines.models.llama import LlamaConfig
 from pipelines.models.room import Room
 from pipelines.models.tensors import SafetensorsFolder, listed, read_json
+from pipelines.weights.kinds import Origin
 
 LONGEST = 1 << 20
 """Positions of a model that states no limit."""
@@ -53,7 +55,18 @@ def load(settings: Settings) -> Loaded:
 
     Raises `WeightsError` when they are not there, do not belong together or do not fit, or `UsageError`.
     """
-    found = folder.find(settings.text("llm-model"))
+    return _load(folder.find(settings.text("llm-model")), "published", settings)
+
+
+def load_demo(settings: Settings) -> Loaded:
+    """The same with the demo weights. Raises `WeightsError` or `UsageError`."""
+    from pipelines.weights.layouts import exported
+
+    found = exported("llama")
+    return _load(Folder(found.path, found.source), "demo", settings)
+
+
+def _load(found: Folder, origin: Origin, settings: Settings) -> Loaded:
     fields = folder.configuration(found.path)
     config, reason = plain_llama(fields, settings.text("llm-decoder"))
     tokenizer = _tokenizer(found.path)
@@ -79,7 +92,7 @@ def load(settings: Settings) -> Loaded:
     choices = building.choices(settings, source.device, ends)
     return Loaded(
         Writer(read.built.decoder, conversation, choices, ends, settings.whole("llm-max-tokens")),
-        Weights("llm", "published", found.source, f"{values / 1e6:.1f} M values"),
+        Weights("llm", origin, found.source, f"{values / 1e6:.1f} M values"),
         room,
         facts,
     )

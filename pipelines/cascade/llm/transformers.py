@@ -14,6 +14,7 @@ from bench.pipeline import Declaration, Option, OptionValue, Requirement, Settin
 from bench.timing.trace import Trace
 from pipelines.cascade.engines import LLM, imported
 from pipelines.cascade.llm import options
+from pipelines.weights import kinds
 
 if TYPE_CHECKING:
     from pipelines.cascade.llm.building import Loaded
@@ -27,17 +28,17 @@ class TransformersLM(LLM):
     declaration = Declaration(
         name="transformers",
         kind="llm",
-        summary="Causal language model in Hugging Face's layout; dummy weights unless a model is given.",
+        summary="Causal language model in Hugging Face's layout; unless given, this project's small one or a dummy.",
         stages=(Stage("llm.prefill", "think"), Stage("llm.decode", "think")),
         options=(
             Option(
                 "llm-weights",
-                "dummy",
-                "dummy (seeded random values, canned reply) or published (needs llm-model, which implies it)",
-                choices=("dummy", "published"),
+                kinds.DEFAULT,
+                "demo (trained, small), dummy (random values, canned reply), or published (llm-model implies it)",
+                choices=(kinds.DEMO, kinds.DUMMY, "published"),
             ),
             Option("llm-size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
-            Option("llm-model", "", "folder of a published model, or the hub name of one fetched before"),
+            Option("llm-model", "", "folder of a published model, the hub name of one fetched before, or demo"),
             Option(
                 "llm-decoder",
                 "auto",
@@ -69,7 +70,8 @@ class TransformersLM(LLM):
             imported(module, "transformers", "The language model engine transformers")
         from pipelines.cascade.llm import dummy, published
 
-        self._loaded = (published if self.settings.text("llm-model") else dummy).load(self.settings)
+        load = {"demo": published.load_demo, "dummy": dummy.load, "published": published.load}[_origin(self.settings)]
+        self._loaded = load(self.settings)
 
     def reply(self, text: str, trace: Trace) -> Iterator[str]:
         """Answer until a token that ends a reply, or `llm-max-tokens`.
@@ -98,22 +100,26 @@ class TransformersLM(LLM):
         return self._loaded
 
 
+def _origin(settings: Settings) -> kinds.Origin:
+    return kinds.origin(settings.text("llm-weights"), settings.text("llm-model"))
+
+
 def _check(settings: Settings) -> None:
     """Raises `UsageError` for options that no model could follow."""
     options.check(settings)
-    model, dummy = settings.text("llm-model"), settings.text("llm-weights") == "dummy"
+    model, origin = settings.text("llm-model"), _origin(settings)
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype is '{settings.dtype}', but the language model runs in {', '.join(DTYPES)}.")
-    if not dummy and not model:
+    if origin == "published" and not model:
         raise UsageError(
             "llm-weights=published needs a model. Give its folder with llm-model=PATH, or use llm-weights=dummy."
         )
-    if model and settings.text("llm-size") != "tiny":
+    if origin != kinds.DUMMY and settings.text("llm-size") != "tiny":
         raise UsageError(
             f"llm-size is '{settings.text('llm-size')}', but only dummy weights have a choice of size. "
-            "Leave out llm-size or llm-model."
+            "Leave out llm-size, or llm-model and llm-weights."
         )
-    if not model and settings.whole("llm-min-tokens"):
+    if origin == kinds.DUMMY and settings.whole("llm-min-tokens"):
         raise UsageError("llm-min-tokens has no meaning with dummy weights, whose reply is fixed. Leave it out.")
     if settings.switch("llm-compile") and not settings.device.startswith("cuda"):
         raise UsageError(f"llm-compile has no meaning on {settings.device}. Leave it out, or run with --device cuda.")

@@ -13,6 +13,7 @@ from pipelines.direct.llama_omni.checkpoint import Checkpoint
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
 from pipelines.direct.llama_omni.chunking import parse_chunk_units
 from pipelines.direct.llama_omni.config import OmniConfig
+from pipelines.direct.llama_omni.files import Files
 from pipelines.direct.llama_omni.launching import Launching
 from pipelines.direct.llama_omni.model import LlamaOmni, Loaded
 from pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
@@ -23,6 +24,7 @@ from pipelines.models.device import device_of
 from pipelines.models.dummy_text import learnt_tokenizer
 from pipelines.models.room import Room
 from pipelines.models.tensors import Uninitialised
+from pipelines.weights import kinds
 
 SMALLER = "--dtype bfloat16 (half of float32), a smaller max-new-tokens, and for the sound a smaller chunk-units"
 
@@ -52,7 +54,7 @@ class Source:
 def assemble(settings: Settings) -> Assembled:
     """Load or make the weights and reserve the caches. Raises `WeightsError`, `UsageError` or `MissingDependency`."""
     device, dtype = device_of(settings.device), getattr(torch, settings.dtype)
-    source = (_dummy if settings.text("weights") == "dummy" else _published)(settings, device, dtype)
+    source = _source(settings, device, dtype)
     config, longest = source.config, settings.whole("max-new-tokens")
     ids = prompt_ids(source.tokenizer.encode, config.bos)
     room = room_of(config, device, dtype, len(ids) - 1, longest, source.smaller)
@@ -73,6 +75,15 @@ def assemble(settings: Settings) -> Assembled:
         return Assembled(loaded, source.tokenizer, Assistant(loaded.model, plan), room)
 
 
+def _source(settings: Settings, device: torch.device, dtype: torch.dtype) -> Source:
+    weights = settings.text("weights")
+    if weights == kinds.DUMMY:
+        return _dummy(settings, device, dtype)
+    if weights == kinds.DEMO:
+        return _of_files(files.demo(), settings, device, dtype)
+    return _of_files(files.find(weights, settings.text("encoder"), settings.text("vocoder")), settings, device, dtype)
+
+
 def _dummy(settings: Settings, device: torch.device, dtype: torch.dtype) -> Source:
     size, tokenizer = settings.text("size"), TextTokenizer(learnt_tokenizer())
     longest, sampling = settings.whole("max-new-tokens"), _sampling(settings)
@@ -85,8 +96,7 @@ def _dummy(settings: Settings, device: torch.device, dtype: torch.dtype) -> Sour
     )
 
 
-def _published(settings: Settings, device: torch.device, dtype: torch.dtype) -> Source:
-    found = files.find(settings.text("weights"), settings.text("encoder"), settings.text("vocoder"))
+def _of_files(found: Files, settings: Settings, device: torch.device, dtype: torch.dtype) -> Source:
     tokenizer = TextTokenizer.from_folder(found.checkpoint)
     checkpoint = Checkpoint(found)
     tokenizer.check(checkpoint.config.bos, checkpoint.config.llm.vocab, found.source)

@@ -97,8 +97,8 @@ def fold_weight_norm(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
 
 
 def _origins(model: LlamaOmni, files: Files, encoder: EncoderFile) -> tuple[Weights, ...]:
-    sources = {"speech encoder": encoder.source, "vocoder": str(files.vocoder)}
+    sources = {"speech encoder": encoder.source, "vocoder": str(files.vocoder)} if files.origin == "published" else {}
     return tuple(
-        Weights(name, "published", sources.get(name, files.source), f"{parameters(part) / 1e6:.1f} M parameters")
+        Weights(name, files.origin, sources.get(name, files.source), f"{parameters(part) / 1e6:.1f} M parameters")
         for name, (part, _) in model.parts().items()
     )

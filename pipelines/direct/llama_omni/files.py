@@ -8,8 +8,9 @@ vocoder/            g_00500000, config.json
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from bench.errors import WeightsError
 from pipelines.models import hub
@@ -28,6 +29,15 @@ class Files:
     """An openai-whisper `.pt`, or a folder in transformers' layout; None if there is neither."""
     encoder_looked_for: tuple[Path, ...]
     vocoder: Path
+    origin: Literal["published", "demo"] = "published"
+
+
+def demo() -> Files:
+    """The files of the demo weights, written to the cache at first use. Raises `WeightsError`."""
+    from pipelines.weights.layouts import exported
+
+    found = exported("llama-omni")
+    return replace(find(str(found.path)), source=found.source, origin="demo")
 
 
 def find(weights: str, encoder: str = "", vocoder: str = "") -> Files:

@@ -1,0 +1,42 @@
+"""The small language model as a folder in Hugging Face's layout, tokenizer and conversation format beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN
+from pipelines.weights.store import Content
+
+FILES = ("llm.safetensors", "llm.json", "tokenizer.json")
+
+TOKENIZER = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "bos_token": BEGIN,
+    "eos_token": END_OF_TURN,
+    "chat_template": CHAT_TEMPLATE,
+    "clean_up_tokenization_spaces": False,
+}
+
+
+def llama(content: Content, into: Path) -> None:
+    """The folder, float16. Raises `WeightsError`."""
+    write(content, "llm", into)
+
+
+def write(content: Content, part: str, into: Path) -> None:
+    """Tensors and sizes of a part that is a language model, or has one."""
+    config = content.json(part)
+    save_file(content.tensors(part), into / "model.safetensors", {"format": "pt"})
+    write_json(into / "config.json", {**config, "dtype": "float16"})
+    write_json(into / "generation_config.json", {name: config.get(name) for name in ("bos_token_id", "eos_token_id")})
+    write_json(into / "tokenizer_config.json", TOKENIZER)
+    (into / "tokenizer.json").write_bytes(content.files["tokenizer.json"])
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """A file of settings."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,142 @@
+"""The weights as they lie in the repository: each tensor once, in float16, beside the hashes of all files.
+
+whisper.safetensors   encoder and decoder by openai's names; of the vocabulary only the rows in use, their ids, and
+                      one row for all other words; no sinusoids
+llm.safetensors       the cascade's language model, by Hugging Face's names
+direct.safetensors    the direct model's adaptor, language model and speech decoder, by the published names
+vocoder.safetensors   the unit vocoder, weight norm folded
+*.json                each one's sizes; tokenizer.json of both language models
+whisper.tiktoken      Whisper's vocabulary as it was published
+SHA256SUMS            what `sha256sum --check` reads
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from bench.errors import WeightsError
+from bench.folders import DATASETS
+
+NAME = Path("weights", "demo")
+SUMS = "SHA256SUMS"
+PARTS = ("whisper", "llm", "direct", "vocoder")
+FILES = (
+    *(f"{part}.{kind}" for part in PARTS for kind in ("safetensors", "json")),
+    "tokenizer.json",
+    "whisper.tiktoken",
+)
+"""All that is read; what people read (README.md, card.json) is not among them."""
+
+LARGEST = 64 << 20
+"""Bytes of one file; none of ours has half of it."""
+
+_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>[\w.]+)")
+_RESTORE = (
+    "Bring the files back (git checkout -- datasets/weights, or reinstall firstpacket), or run with --weights dummy."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of such files, and the sha256 that each must have."""
+
+    folder: Path
+    digests: dict[str, str]
+
+    @property
+    def source(self) -> str:
+        """What reports call these weights: the hash of all hashes."""
+        return f"sha256 {self.key(FILES)}"
+
+    def key(self, names: Iterable[str]) -> str:
+        """A short hash that changes with the content of any of these files."""
+        listed = "\n".join(f"{self.digests[name]}  {name}" for name in sorted(names))
+        return hashlib.sha256(listed.encode()).hexdigest()[:16]
+
+    def read(self, names: Iterable[str]) -> Content:
+        """Files, each held against its hash: what is checked is what is used. Raises `WeightsError`."""
+        return Content(self.folder, {name: self._read(name) for name in names})
+
+    def _read(self, name: str) -> bytes:
+        path = self.folder / name
+        content = read_bytes(path)
+        if hashlib.sha256(content).hexdigest() != self.digests[name]:
+            raise WeightsError(f"{path} is torn or was changed: its sha256 is not the one in {SUMS}. {_RESTORE}")
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Files of a store in memory."""
+
+    folder: Path
+    files: dict[str, bytes]
+
+    def tensors(self, part: str) -> dict[str, Tensor]:
+        """The tensors of a part. Raises `WeightsError`."""
+        name = f"{part}.safetensors"
+        try:
+            tensors: dict[str, Tensor] = load(self.files[name])
+        except SafetensorError as error:
+            raise WeightsError(f"{self.folder / name} holds no tensors: {error}. {_RESTORE}") from error
+        return tensors
+
+    def json(self, part: str) -> dict[str, Any]:
+        """The sizes of a part. Raises `WeightsError`."""
+        name = f"{part}.json"
+        try:
+            content = json.loads(self.files[name])
+        except (ValueError, RecursionError) as error:
+            raise WeightsError(f"{self.folder / name} cannot be read as JSON: {error}. {_RESTORE}") from error
+        if not isinstance(content, dict):
+            raise WeightsError(f"{self.folder / name} holds no JSON object. {_RESTORE}")
+        return content
+
+
+def find() -> Store:
+    """The store that comes with this installation. Raises `WeightsError`."""
+    homes = [home / NAME for home in DATASETS]
+    for folder in homes:
+        if (folder / SUMS).is_file():
+            return opened(folder)
+    raise WeightsError(
+        f"The demo weights are not there: {SUMS} was looked for in {' and '.join(map(str, homes))}. {_RESTORE}"
+    )
+
+
+def opened(folder: Path) -> Store:
+    """The store in a folder; no file but the list of hashes is read yet. Raises `WeightsError`."""
+    path = folder / SUMS
+    try:
+        lines = read_bytes(path).decode("ascii").splitlines()
+    except UnicodeDecodeError as error:
+        raise WeightsError(f"{path} is no list of hashes. {_RESTORE}") from error
+    found = [_LINE.fullmatch(line) for line in lines]
+    digests = {match["name"]: match["digest"] for match in found if match}
+    if len(digests) != len(lines) or digests.keys() != set(FILES):
+        raise WeightsError(f"{path} does not list just {', '.join(FILES)}, each with its sha256. {_RESTORE}")
+    return Store(folder, digests)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A plain file of bounded size. Raises `WeightsError`."""
+    try:
+        if not path.is_file():
+            raise WeightsError(f"{path} is not there, or is no file. {_RESTORE}")
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}. {_RESTORE}") from error
+    if len(content) > LARGEST:
+        raise WeightsError(f"{path} is larger than {LARGEST >> 20} MiB, which none of these files is. {_RESTORE}")
+    return content

@@ -1,0 +1,268 @@
+"""From training steps to the store, to the published layouts, to engines that load them as any other weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers", exc_type=ImportError)
+pytest.importorskip("whisper", exc_type=ImportError)
+pytest.importorskip("faster_whisper", exc_type=ImportError)
+
+import made_training
+import torch
+import whisper_made
+from safetensors.torch import load_file, save_file
+
+from bench import registry
+from bench.errors import UnknownName, UsageError, WeightsError
+from bench.pipeline import Settings
+from bench.timing.clock import MonotonicClock, VirtualClock
+from bench.timing.trace import Trace
+from pipelines.cascade.asr.faster_whisper import FasterWhisper
+from pipelines.cascade.asr.openai_whisper import OpenAIWhisper
+from pipelines.cascade.asr.transformers import TransformersWhisper
+from pipelines.cascade.asr.whisper import Whisper
+from pipelines.cascade.llm.transformers import TransformersLM
+from pipelines.direct import Direct
+from pipelines.direct.llama_omni.checkpoint import Checkpoint
+from pipelines.direct.llama_omni.files import find
+from pipelines.models.cache import CACHE
+from pipelines.weights import layouts, pack, store
+from pipelines.weights.export import export
+
+ENGINES: tuple[type[Whisper], ...] = (FasterWhisper, OpenAIWhisper, TransformersWhisper)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_training.made(tmp_path_factory.mktemp("work"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def packed(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store made of random values, in the place of the project's own."""
+    datasets = tmp_path_factory.mktemp("datasets")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(store, "DATASETS", (datasets,))
+        pack.pack(work, datasets / store.NAME)
+        yield datasets / store.NAME
+
+
+@pytest.fixture
+def copied(packed: Path, tmp_path: Path) -> Path:
+    """A copy of the store that may be damaged."""
+    return Path(shutil.copytree(packed, tmp_path / "store"))
+
+
+def settings(declared: Any, **given: Any) -> Settings:
+    names = {name.replace("_", "-"): value for name, value in given.items()}
+    return Settings(options=registry.checked_options("test", declared.options, names))
+
+
+def signed(folder: Path, name: str, content: bytes) -> None:
+    """Put other content in a store's file, with the hash that belongs to it."""
+    (folder / name).write_bytes(content)
+    sums = (folder / store.SUMS).read_text().splitlines()
+    kept = [line for line in sums if not line.endswith(f"  {name}")]
+    (folder / store.SUMS).write_text("\n".join([*kept, f"{hashlib.sha256(content).hexdigest()}  {name}"]) + "\n")
+
+
+def test_every_whisper_engine_hears_the_same() -> None:
+    clips = (whisper_made.tones(300, 900, 2000), whisper_made.tones(1500, 200, 500, 700))
+    said = set()
+    for engine in ENGINES:
+        made = engine(settings(engine.declaration, asr_weights="demo"))
+        made.load()
+        said.add(tuple(made.transcribe(whisper_made.Clip(clip), Trace(VirtualClock())) for clip in clips))
+        (weights,) = made.weights()
+        assert (weights.origin, weights.source) == ("demo", store.find().source)
+    ((first, second),) = said
+    assert first
+    assert first != second, "it listens"
+
+
+def test_a_model_may_be_called_demo() -> None:
+    made = TransformersWhisper(settings(TransformersWhisper.declaration, asr_model="demo"))
+    made.load()
+    assert made.weights()[0].origin == "demo"
+
+
+def test_the_language_model_answers_as_its_exported_folder_does() -> None:
+    replies, weights = [], []
+    for given in ({"llm_weights": "demo"}, {"llm_model": "demo"}, {"llm_model": str(layouts.exported("llama").path)}):
+        made = TransformersLM(settings(TransformersLM.declaration, llm_max_tokens=6, **given))
+        made.load()
+        replies.append("".join(made.reply("how are you", Trace(VirtualClock()))))
+        weights.append(made.weights()[0].origin)
+    assert len(set(replies)) == 1
+    assert weights == ["demo", "demo", "published"]
+
+
+def test_the_direct_model_answers_as_its_exported_folder_does() -> None:
+    answers, origins = [], []
+    for weights in ("demo", str(layouts.exported("llama-omni").path)):
+        made = Direct(settings(Direct.declaration, weights=weights, max_new_tokens=4, chunk_units="inf"))
+        made.load()
+        speech = whisper_made.Clip(whisper_made.tones(300, 900))
+        answers.append([packet.samples for packet in made.respond(speech, Trace(MonotonicClock()))])
+        origins.append({each.origin for each in made.weights()})
+    assert origins == [{"demo"}, {"published"}]
+    np.testing.assert_equal(answers[0], answers[1])
+
+
+def test_what_was_trained_is_what_is_loaded(work: Path) -> None:
+    model = Checkpoint(find(str(layouts.exported("llama-omni").path))).load(CPU, torch.float32).model
+    parts = {"asr": (model.encoder, "encoder."), "vocoder": (model.vocoder, "")}
+    parts |= {"listening": (model.llm, ""), "speaking": (model.speech_decoder, "speech_generator.")}
+    for step, (part, prefix) in parts.items():
+        trained = load_file(work / step / "model.safetensors")
+        for name, tensor in part.state_dict().items():
+            torch.testing.assert_close(tensor, trained[prefix + name], atol=1e-3, rtol=1e-3)
+
+
+def test_the_encoder_is_stored_once_and_rare_words_share_a_row(packed: Path) -> None:
+    whisper, direct = (load_file(packed / f"{part}.safetensors") for part in ("whisper", "direct"))
+    assert not [name for name in direct if "encoder" in name]
+    vocabulary = whisper["decoder.token_embedding.rows"]
+    assert len(vocabulary) < 100
+    full = load_file(layouts.exported("transformers-whisper").path / "model.safetensors")
+    embedding = full["model.decoder.embed_tokens.weight"]
+    ids = whisper["decoder.token_embedding.ids"].long()
+    assert embedding.shape[0] == whisper_made.SIZES.vocab
+    torch.testing.assert_close(embedding[ids], vocabulary)
+    rare = torch.ones(len(embedding), dtype=torch.bool)
+    rare[ids] = False
+    assert bool((embedding[rare] == whisper["decoder.token_embedding.other"]).all())
+
+
+def test_layouts_are_written_once_and_again_when_the_weights_change(packed: Path, copied: Path) -> None:
+    first = layouts.exported("llama")
+    assert layouts.exported("llama") == first
+    tensors = load_file(copied / "llm.safetensors")
+    tensors["model.norm.weight"] += 1
+    save_file(tensors, copied / "changed")
+    signed(copied, "llm.safetensors", (copied / "changed").read_bytes())
+    other = layouts.exported("llama", store.opened(copied))
+    assert other.path != first.path
+    assert other.source != first.source
+    direct = layouts.exported("llama-omni", store.opened(copied)).path
+    assert direct == layouts.exported("llama-omni").path, "nothing that it is made of has changed"
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "folder"])
+def test_a_file_that_is_not_what_was_packed_is_refused_though_the_cache_is_warm(copied: Path, damage: str) -> None:
+    path = copied / "whisper.safetensors"
+    layouts.exported("transformers-whisper", store.opened(copied))
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "flip":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "folder":
+        path.mkdir()
+    with pytest.raises(WeightsError, match=r"whisper\.safetensors .*git checkout -- datasets/weights"):
+        layouts.exported("transformers-whisper", store.opened(copied))
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["", "nonsense\n", f"{'0' * 64}  ../../secret\n", f"{'0' * 64}  llm.json\n", "\xff"],
+    ids=["empty", "no hash", "a path", "incomplete", "no text"],
+)
+def test_a_list_of_hashes_that_is_none_is_refused(copied: Path, listed: str) -> None:
+    (copied / store.SUMS).write_text(listed, "latin-1")
+    with pytest.raises(WeightsError, match=store.SUMS):
+        store.opened(copied)
+
+
+def test_no_weights_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "DATASETS", (tmp_path,))
+    with pytest.raises(WeightsError, match=r"The demo weights are not there.*--weights dummy"):
+        layouts.exported("llama")
+
+
+class Mischief:
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("mischief"),))
+
+
+def test_a_pickle_in_the_place_of_tensors_is_never_read(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for part, layout in (("vocoder", "llama-omni"), ("llm", "llama"), ("whisper", "openai-whisper")):
+        signed(copied, f"{part}.safetensors", pickle.dumps({"generator": Mischief()}))
+        with pytest.raises(WeightsError, match=rf"{part}\.safetensors holds no tensors"):
+            layouts.exported(layout, store.opened(copied))
+    assert not (tmp_path / "mischief").exists()
+
+
+def sizes(**changed: int) -> bytes:
+    return json.dumps(asdict(made_training.SIZES) | changed).encode()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (b'{"state": 64}', "has no field 'heads'"),
+        (b"[]", "no JSON object"),
+        (sizes(layers=99_999_999), "no Whisper has these sizes"),
+        (sizes(layers=2), "missing, or without a place"),
+        (sizes(mels=128), r"encoder\.conv1\.weight has shape"),
+    ],
+)
+def test_sizes_that_are_not_those_of_the_tensors(copied: Path, written: bytes, said: str) -> None:
+    signed(copied, "whisper.json", written)
+    with pytest.raises(WeightsError, match=said):
+        layouts.exported("openai-whisper", store.opened(copied))
+
+
+def test_steps_that_were_not_made_are_named(work: Path, tmp_path: Path) -> None:
+    for step in ("asr", "llm", "vocoder"):
+        shutil.copytree(work / step, tmp_path / step)
+    with pytest.raises(WeightsError, match=r"lacks listening, speaking\. .*bench train listening --work"):
+        pack.pack(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_too_large_for_a_repository_are_refused(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "MOST", 1 << 20)
+    with pytest.raises(UsageError, match=r"MiB, more than 1: .*Train smaller ones"):
+        pack.pack(work, tmp_path / "out")
+
+
+def test_values_that_float16_cannot_hold_are_refused(work: Path, tmp_path: Path) -> None:
+    for step in pack.STEPS:
+        shutil.copytree(work / step, tmp_path / step)
+    state = load_file(tmp_path / "llm" / "model.safetensors")
+    state["model.norm.weight"][0] = 1e6
+    save_file(state, tmp_path / "llm" / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"llm: model\.norm\.weight .*not finite in float16"):
+        pack.pack(tmp_path, tmp_path / "out")
+
+
+def test_export_writes_every_layout_and_nothing_over_others(tmp_path: Path) -> None:
+    assert {path.name for path in export("all", tmp_path)} == set(layouts.NAMES)
+    assert (tmp_path / "faster-whisper" / "model.bin").is_file()
+    assert (tmp_path / "openai-whisper" / "whisper.pt").is_file()
+    assert (tmp_path / "llama-omni" / "vocoder" / "g_00500000").is_file()
+    with pytest.raises(UsageError, match="is there already"):
+        list(export("llama", tmp_path))
+    with pytest.raises(UnknownName, match="Did you mean 'llama-omni'"):
+        list(export("llama-onmi", tmp_path))

@@ -1,0 +1,90 @@
+"""Which weights a label takes, by its own options and by the run's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench import registry
+from bench.errors import UsageError
+from bench.options import Options, parse_pipeline
+from bench.run.matching import matched
+from bench.run.weights import with_weights
+from pipelines.weights import kinds
+from pipelines.weights.kinds import origin
+
+
+def taken(text: str) -> dict[str, Any]:
+    choice = parse_pipeline(text)
+    return registry.check_options(choice.name, choice.options)[1]
+
+
+@pytest.mark.parametrize(("weights", "asr"), [("demo", "faster-whisper"), ("dummy", "pocketsphinx")])
+def test_one_option_says_what_all_engines_of_a_cascade_take(weights: str, asr: str) -> None:
+    options = taken(f"cascade,weights={weights}")
+    assert (options["asr"], options["llm-weights"]) == (asr, weights)
+    assert taken(f"cascade,weights={weights},asr=transformers")["asr-weights"] == weights
+
+
+def test_an_engine_that_says_otherwise_is_left_alone() -> None:
+    options = taken("cascade,weights=demo,asr=transformers,asr-weights=dummy")
+    assert (options["asr-weights"], options["llm-weights"]) == ("dummy", "demo")
+
+
+def test_a_size_says_dummy_as_nothing_else_has_sizes() -> None:
+    assert taken("direct,size=8b")["weights"] == "dummy"
+    options = taken("cascade,weights=demo,asr=transformers,asr-size=base")
+    assert (options["asr-weights"], options["llm-weights"]) == ("dummy", "demo")
+
+
+def test_without_a_word_all_pipelines_take_the_same() -> None:
+    assert taken("direct")["weights"] == taken("cascade")["weights"] == taken("cascade")["llm-weights"] == kinds.DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("weights", "model", "is_from"),
+    [
+        ("demo", "", "demo"),
+        ("dummy", "", "dummy"),
+        ("dummy", "demo", "demo"),
+        ("demo", "small.en", "published"),
+        ("published", "", "published"),
+    ],
+)
+def test_a_model_that_was_named_wins(weights: str, model: str, is_from: str) -> None:
+    assert origin(weights, model) == is_from
+
+
+def asked(weights: str, *labels: str) -> dict[str, dict[str, Any]]:
+    options = with_weights(Options(pipelines=tuple(map(parse_pipeline, labels)), weights=weights))
+    return {choice.label: dict(choice.options) for choice in options.pipelines}
+
+
+def test_a_run_says_what_labels_take_that_do_not_say_otherwise() -> None:
+    found = asked("demo", "direct", "own=direct,weights=FOLDER", "cascade", "scripted")
+    assert found == {
+        "direct": {"weights": "demo"},
+        "own": {"weights": "FOLDER"},
+        "cascade": {"weights": "demo"},
+        "scripted": {},
+    }
+
+
+def test_weights_that_nothing_would_take_are_refused() -> None:
+    with pytest.raises(UsageError, match="--weights dummy: no pipeline of this run has a choice"):
+        asked("dummy", "scripted")
+
+
+def test_a_cascade_matched_with_the_demo_weights_takes_them_too() -> None:
+    labels = ("cascade,matched=true", "direct,weights=demo")
+    options, (notice,) = matched(Options(pipelines=tuple(map(parse_pipeline, labels))))
+    cascade = options.pipelines[0].options
+    assert (cascade["asr"], cascade["asr-weights"], cascade["llm-weights"]) == ("transformers", "demo", "demo")
+    assert "the encoder, weight for weight" in notice
+
+
+def test_a_model_beside_the_demo_weights_is_no_match() -> None:
+    labels = ("cascade,matched=true,asr=transformers,asr-model=small.en", "direct,weights=demo")
+    with pytest.raises(UsageError, match=r"direct runs on the demo weights, and asr-model=small\.en is no such model"):
+        matched(Options(pipelines=tuple(map(parse_pipeline, labels))))
