@@ -1,0 +1,112 @@
+"""The whole of `bench evaluate`: ask, listen, compute, write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.corpus.manifest import MANIFEST
+from bench.folders import replace_text
+from bench.record.schema import LabelPlan
+from bench.record.store import Run, read_run
+from bench.stats.binomial import share
+from bench.summary.contents import LabelSummary
+from bench.summary.summarise import summarise
+from bench.text import without_secrets
+from pipelines.evaluation.asking import Asked, ask, reply_to_nothing, reply_to_silence
+from pipelines.evaluation.figures import (
+    Figures,
+    LabelFigures,
+    PassedDown,
+    best_constant,
+    commonest,
+    constant,
+    groups,
+    other_clips,
+    passed_down,
+    transcript_wer,
+)
+from pipelines.evaluation.questions import Exam, read_exam
+from pipelines.evaluation.replies import Answer, answers_of
+from pipelines.evaluation.tables import tables
+from pipelines.evaluation.voice import answer_voice
+from pipelines.quality import NOBODY
+from pipelines.quality.assess import assess
+from pipelines.quality.choosing import checked_device, recogniser_judge
+from pipelines.quality.showing import progress
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Names of the files in the folder."""
+
+    json: str = "figures.json"
+    tables: str = "figures.md"
+
+
+def evaluate(asked: Asked, out: Path, recogniser: str, command: Sequence[str]) -> Written:
+    """Make or complete the run in `out`, and write its figures there. Raises `BenchError`."""
+    exam = read_exam(asked.data, asked.split, asked.limit, asked.seed)
+    run = ask(asked, exam, out, command)
+    voice = None
+    if recogniser != NOBODY:
+        place = checked_device("cpu" if asked.device == "auto" else asked.device)
+        with progress() as bar:
+            assess(run.path, recogniser_judge(recogniser, place), (), False, bar)
+        answers = [question.answers[0] for question in exam.questions]
+        voice = answer_voice(asked.data, answers, recogniser_judge(recogniser, place), out)
+    answers_by_label = {plan.label: answers_of(run, plan.label, exam) for plan in run.manifest.labels}
+    summaries = {label.label: label for label in summarise(read_run(run.path)).labels}
+    labels = tuple(
+        _label(run, plan, summaries[plan.label], answers_by_label[plan.label], exam) for plan in run.manifest.labels
+    )
+    figures = Figures(
+        corpus=hashlib.sha256((asked.data / MANIFEST).read_bytes()).hexdigest(),
+        split=asked.split,
+        clips=len(exam.questions),
+        voices=len({question.voice for question in exam.questions}),
+        texts=len({question.text for question in exam.questions}),
+        new_texts=sum(question.new_text for question in exam.questions),
+        commonest=commonest(exam),
+        best_constant=best_constant(exam),
+        answer_voice=voice,
+        labels=labels,
+        passed_down=_passed_down(answers_by_label),
+        command=tuple(without_secrets(word) for word in command),
+    )
+    written = Written()
+    replace_text(out / written.json, json.dumps(asdict(figures), indent=1) + "\n")
+    replace_text(out / written.tables, tables(figures))
+    return written
+
+
+def _label(run: Run, plan: LabelPlan, summary: LabelSummary, answers: Sequence[Answer], exam: Exam) -> LabelFigures:
+    nothing = reply_to_nothing(plan, run.manifest.seed)
+    return LabelFigures(
+        label=plan.label,
+        pipeline=plan.pipeline,
+        weights=tuple(f"{weights.part}: {weights.source}" for weights in summary.weights),
+        outcomes=dict(Counter(answer.outcome for answer in answers)),
+        right=share([answer.right for answer in answers]),
+        transcript_wer=transcript_wer(answers),
+        heard=summary.quality.heard[-1] if summary.quality.heard else None,
+        groups=groups(answers),
+        other_clips=other_clips(answers),
+        to_silence=constant(reply_to_silence(plan, run.manifest.seed), exam),
+        to_nothing=constant(nothing, exam) if nothing is not None else None,
+    )
+
+
+def _passed_down(answers: dict[str, tuple[Answer, ...]]) -> tuple[PassedDown, ...]:
+    """Every label that transcribes beside every one that does not."""
+    transcribing = {label for label, given in answers.items() if given[0].transcript is not None}
+    return tuple(
+        passed_down(label, answers[label], other, answers[other])
+        for label in answers
+        for other in answers
+        if label in transcribing and other not in transcribing
+    )
