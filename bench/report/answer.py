@@ -23,15 +23,24 @@ class Answer:
     """What a run says at first sight."""
 
     headlines: tuple[str, ...]
+    attribution: str
+    """What the first headline's difference is made of; empty where that cannot be said."""
     audible: tuple[str, ...]
     measured_on: str
     notices: tuple[str, ...]
 
 
-def answer(run: Run, summary: Summary, headline: tuple[Comparison, ...], audible: tuple[Comparison, ...]) -> Answer:
+def answer(
+    run: Run,
+    summary: Summary,
+    headline: tuple[Comparison, ...],
+    audible: tuple[Comparison, ...],
+    attribution: str = "",
+) -> Answer:
     """The first screen of one run, from its comparisons on the first packet and on the first audible sample."""
     return Answer(
         headlines=_invalid(summary) or tuple(map(sentence, headline)) or tuple(map(alone, summary.labels)),
+        attribution=attribution,
         audible=tuple(map(sentence, audible)),
         measured_on=_measured_on(run, summary),
         notices=(*_quality(summary), *summary.notices, *_notices(run, summary), *_disagreements(headline, audible)),
@@ -123,6 +132,7 @@ def _dummy_sources(label: LabelSummary) -> str:
 def _disagreements(headline: tuple[Comparison, ...], audible: tuple[Comparison, ...]) -> list[str]:
     return [
         f"To the first audible sample {heard.other} against {heard.base} tells another story than to the first packet."
-        for packet, heard in zip(headline, audible, strict=True)
-        if packet.finding != heard.finding
+        for packet in headline
+        for heard in audible
+        if (packet.base, packet.other) == (heard.base, heard.other) and packet.finding != heard.finding
     ]

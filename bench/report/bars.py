@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.compare.words import amount
-from bench.stats.bootstrap import Estimate
 from bench.summary.contents import LabelSummary
-from bench.summary.path import ROLES
 
 NO_STAGE = "no stage"
 """Shown for time on the path that no stage accounts for."""
+LEAST_SAID = 0.5
+"""Per cent of the longest path: smaller parts are left to the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,10 @@ class Stack:
     total_ms: float
     bars: tuple[Bar, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class PathRow:
-    """A part of the path across the labels, ms; None where a label has no such part."""
-
-    name: str
-    role: str
-    kind: str
-    means: tuple[Estimate | None, ...]
+    @property
+    def said(self) -> str:
+        """Its parts in words, those that are nothing left out."""
+        return ", ".join(bar.said for bar in self.bars if bar.width >= LEAST_SAID)
 
 
 def stacks(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
@@ -55,22 +50,25 @@ def stacks(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
     return tuple(_stack(label, longest) for label in labels if label.path.n)
 
 
-def path_rows(labels: Sequence[LabelSummary]) -> tuple[PathRow, ...]:
-    """All parts of all labels' paths, each once, by role, so that unlike pipelines stand side by side."""
-    by_label = [{(part.stage, part.kind): part for part in label.path.parts} for label in labels]
-    owners = dict.fromkeys(owner for parts in by_label for owner in parts)
-    rows = []
-    for stage, kind in owners:
-        found = [parts.get((stage, kind)) for parts in by_label]
-        role = next((part.role for part in found if part is not None), "")
-        rows.append(PathRow(stage or NO_STAGE, role, kind, tuple(part.mean if part else None for part in found)))
-    return tuple(sorted(rows, key=lambda row: ROLES.index(row.role)))
+def by_stage(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
+    """The same with one bar per stage, whatever its ways: stages in the order of their declaration."""
+    longest = max((label.path.total_ms for label in labels), default=0.0)
+    return tuple(_by_stage(label, longest) for label in labels if label.path.n)
 
 
-def hidden_rows(labels: Sequence[LabelSummary]) -> tuple[PathRow, ...]:
-    """What the labels' stages did beside their paths, stage by stage."""
-    stages = dict.fromkeys(stage for label in labels for stage in label.hidden)
-    return tuple(PathRow(stage, "", "hidden", tuple(label.hidden.get(stage) for label in labels)) for stage in stages)
+def _by_stage(label: LabelSummary, longest: float) -> Stack:
+    means: dict[str, float] = {}
+    roles: dict[str, str] = {}
+    for part in label.path.parts:
+        means[part.stage] = means.get(part.stage, 0.0) + part.mean.value
+        roles[part.stage] = part.role
+    bars, at = [], 0.0
+    for stage, mean in means.items():
+        width = 100 * mean / longest
+        name = stage or NO_STAGE
+        bars.append(Bar(at, width, roles[stage], "stage", name, f"{name}: {amount(mean, 'ms')}"))
+        at += width
+    return Stack(label.label, label.path.n, label.path.total_ms, tuple(bars))
 
 
 def _stack(label: LabelSummary, longest: float) -> Stack:

@@ -1,45 +1,30 @@
-"""One self-contained HTML file from one or more runs: no network, no script, the same bytes for the same runs."""
+"""One self-contained HTML file from one or more runs: nothing from the network, the same bytes for the same runs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from jinja2 import Environment
 from markupsafe import Markup
 
 from bench import __version__
-from bench.compare.comparison import Comparison
-from bench.compare.within import compare_all
 from bench.errors import RunError, UsageError
-from bench.metrics.definitions import HEADLINE
 from bench.record.store import Run
-from bench.report.answer import Answer, answer, between_runs
-from bench.report.bars import PathRow, Stack, hidden_rows, path_rows, stacks
-from bench.report.ecdf import Curve, curves, ecdf_svg
+from bench.report.answer import between_runs
+from bench.report.document import RunContents, contents
 from bench.report.method import Method, method
-from bench.report.microphone import LatenessRow, lateness_rows
-from bench.report.quality import QualityTable, quality
-from bench.report.starts import StartTable, starts
+from bench.report.page import after_turns, before_turns
+from bench.report.section import Bars, Cell, Section, Table
+from bench.report.sections.glance import glance
+from bench.report.sections.path import overview
 from bench.report.templating import templates
-from bench.report.timeline import Timelines, timelines
-from bench.report.turns import TurnRow, texts_are_sampled, turn_rows
-from bench.report.warmth import WarmthTable, warmth_table
-from bench.summary.contents import OUTCOMES, PHASES, Summary
-from bench.summary.summarise import summarise
-
-AUDIBLE = "response_latency"
-FIRST_METRICS = (
-    HEADLINE,
-    AUDIBLE,
-    "gapless_first_audio",
-    "asr_final_latency",
-    "llm_ttft",
-    "llm_first_token_latency",
-    "rtf_e2e",
-)
-"""Metrics that stand in the open and are compared; all others are one click away."""
+from bench.report.turns import turn_script, turn_section, turn_style
+from bench.report.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +32,12 @@ class RunPage:
     """All that the template prints of one run."""
 
     anchor: str
-    run: Run
-    summary: Summary
-    answer: Answer
-    comparisons: tuple[Comparison, ...]
-    quality: QualityTable
-    warmth: WarmthTable
-    metrics: tuple[str, ...]
-    stacks: tuple[Stack, ...]
-    path_rows: tuple[PathRow, ...]
-    hidden_rows: tuple[PathRow, ...]
-    timelines: Timelines
-    curves: tuple[Curve, ...]
-    ecdf: Markup
-    turns: tuple[TurnRow, ...]
-    texts_are_sampled: bool
-    starts: StartTable
-    lateness: tuple[LatenessRow, ...]
+    contents: RunContents
+    glance: Table
+    overview: Bars | None
+    sections: tuple[Section, ...]
+    turns: Markup
+    conditions: tuple[Section, ...]
     method: Method
 
 
@@ -72,59 +46,77 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
 
     Raises `UsageError` without runs, `RunError` if the file cannot be written or a run holds an unknown figure.
     """
-    html = render_report(runs)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(html, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RunError(f"Cannot write the report to {out}: {error.strerror}. Choose another place.") from error
+    write_text(render_report(runs), out)
     return out
 
 
-def render_report(runs: Sequence[Run]) -> str:
-    """The report as text. Raises as `write_report` does."""
+def write_text(text: str, out: Path) -> None:
+    """Write a report in any form; folders are made as needed. Raises `RunError` if that cannot be."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RunError(f"Cannot write the report to {out}: {error.strerror}. Choose another place.") from error
+
+
+def render_report(runs: Sequence[Run], refresh_s: int = 0, status: str = "") -> str:
+    """The report as HTML. Raises as `write_report` does.
+
+    With `refresh_s` the page loads itself anew after so many seconds, for a run that goes on; `status` stands on top.
+    """
     if not runs:
         raise UsageError("A report needs at least one run. Name run folders; `bench run` makes them.")
     return (
-        templates()
+        _templates()
         .get_template("report.html.j2")
         .render(
             version=__version__,
-            style=Markup(
-                resources.files("bench.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
-            ),
-            pages=[_page(run, f"run-{position}") for position, run in enumerate(runs, start=1)],
+            style=_file("style.css") + turn_style(),
+            script=turn_script(),
+            pages=[_page(run, f"run-{position}", 1 / len(runs)) for position, run in enumerate(runs, start=1)],
             between_runs=between_runs(tuple(runs)),
-            phases=PHASES,
-            outcomes=OUTCOMES,
-            first_metrics=FIRST_METRICS,
+            refresh_s=refresh_s,
+            status=status,
         )
     )
 
 
-def _page(run: Run, anchor: str) -> RunPage:
-    summary = summarise(run)
-    names = list(dict.fromkeys(name for label in summary.labels for name in label.figures))
-    comparisons = {name: () if summary.invalid else compare_all(run, name) for name in FIRST_METRICS if name in names}
-    drawn = curves(run)
+def _page(run: Run, anchor: str, share: float) -> RunPage:
+    view = View(contents(run), anchor)
     return RunPage(
         anchor=anchor,
-        run=run,
-        summary=summary,
-        answer=answer(run, summary, comparisons[HEADLINE], comparisons[AUDIBLE]),
-        comparisons=tuple(each for name in comparisons for each in comparisons[name] if each.pairs or name == HEADLINE),
-        quality=quality(summary),
-        warmth=warmth_table(summary),
-        metrics=tuple(sorted(names, key=lambda name: FIRST_METRICS.index(name) if name in FIRST_METRICS else 99)),
-        stacks=stacks(summary.labels),
-        path_rows=path_rows(summary.labels),
-        hidden_rows=hidden_rows(summary.labels),
-        timelines=timelines(run),
-        curves=drawn,
-        ecdf=Markup(ecdf_svg(drawn, anchor)),
-        turns=turn_rows(run),
-        texts_are_sampled=texts_are_sampled(run),
-        starts=starts(run),
-        lateness=lateness_rows(summary.microphone),
+        contents=view.contents,
+        glance=glance(view),
+        overview=overview(view),
+        sections=before_turns(view),
+        turns=turn_section(run, anchor, share),
+        conditions=after_turns(view),
         method=method(run),
     )
+
+
+@cache
+def _templates() -> Environment:
+    """Those of `templating`, and what writes a cell."""
+    environment = templates().overlay()
+    environment.filters |= {"cell": cell_html}
+    environment.tests |= {"of_kind": lambda block, kind: type(block).__name__ == kind}
+    return environment
+
+
+def cell_html(cell: Cell) -> Markup:
+    """Words escaped, figures as `<data>` elements that hold the raw value and its place in the report's JSON."""
+    figure = Markup('<data value="{}" data-figure="{}">{}</data>')
+    parts = (
+        Markup.escape(part) if isinstance(part, str) else figure.format(_raw(part.value), part.pointer, part.text)
+        for part in cell
+    )
+    return Markup().join(parts)
+
+
+def _raw(value: float | int | str) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _file(name: str) -> Markup:
+    return Markup(resources.files("bench.report").joinpath("templates", name).read_text(encoding="utf-8"))

@@ -102,6 +102,6 @@ def test_the_end_of_speech_says_how_sure_it_is(run: Run) -> None:
 def test_the_report_shows_it(run: Run, tmp_path: Path) -> None:
     html = render_report([run])
     assert "Where a clock could start" in html
-    assert "<td>decided</td><td>endpoint decided</td>" in html
+    assert "decided</th><td>endpoint decided</td>" in html
     assert "estimated in 0 of 8 clips" in html
     assert "RMS over -40 dBFS sustained for 50 ms" in html

@@ -1,0 +1,65 @@
+"""What a difference between two labels is made of, in a sentence: "transcription accounts for 61 % of it"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.compare.findings import Findings
+from bench.report.figures import percent
+from bench.summary.contents import Summary
+
+LEAST = 0.05
+"""A role with a smaller share of the difference is not worth a reader's time in a sentence; the table has it."""
+ROLES = {
+    "wait": "waiting for the end of speech",
+    "listen": "listening",
+    "think": "thinking (the language model)",
+    "speak": "speaking",
+    "move": "moving sound",
+    "": "what no stage accounts for",
+}
+TRANSCRIBING = "asr"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Shares of the mean difference of the first packet by role, the largest first; they add up to 1."""
+
+    base: str
+    other: str
+    shares: dict[str, float]
+    """Empty where the difference may be nothing."""
+    sentence: str
+    """Empty without shares."""
+
+
+def attribution(found: Findings, summary: Summary) -> Attribution:
+    """Of `found`, a comparison of two labels of the run that `summary` is of."""
+    base, other = found.contributions.base, found.contributions.other
+    total = found.contributions.total
+    if total is None or total.interval is None or total.interval.contains(0.0):
+        return Attribution(base, other, {}, "")
+    shares = {role: each.value / total.value for role, each in found.contributions.roles.items()}
+    ordered = dict(sorted(shares.items(), key=lambda item: -abs(item[1])))
+    either = any(_transcribes(summary, label) for label in (base, other))
+    return Attribution(
+        base, other, ordered, _sentence(ordered, ROLES | {"listen": "transcription"} if either else ROLES)
+    )
+
+
+def _sentence(shares: dict[str, float], names: dict[str, str]) -> str:
+    """`Transcription accounts for 61 % of it, speaking for 30 %, thinking takes back 12 %`; the mean path's shares."""
+    makes = [(names[role], share) for role, share in shares.items() if share >= LEAST]
+    takes = [(names[role], share) for role, share in shares.items() if share <= -LEAST]
+    (first, share), *others = makes
+    parts = [f"{first[:1].upper()}{first[1:]} accounts for {percent(share)} of it"]
+    parts += [f"{name} for {percent(share)}" for name, share in others]
+    parts += [f"{name} takes back {percent(-share)}" for name, share in takes]
+    return ", ".join(parts)
+
+
+def _transcribes(summary: Summary, label: str) -> bool:
+    """Whether a label writes down what it hears: only then is listening called transcription."""
+    return any(
+        TRANSCRIBING in {part.stage for part in each.path.parts} for each in summary.labels if each.label == label
+    )

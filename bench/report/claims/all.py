@@ -1,0 +1,24 @@
+"""All claims in their order."""
+
+from __future__ import annotations
+
+from bench.report.claims import latency, quality
+from bench.report.claims.evidence import Facts
+from bench.report.claims.verdict import Verdict
+
+JUDGES = (
+    latency.sum_of_stages,
+    quality.errors_pass_down,
+    latency.whole_utterance,
+    latency.as_published,
+    latency.beats_optimising,
+    quality.costs_quality,
+    quality.prosody,
+    quality.paired_data,
+    latency.matters,
+)
+
+
+def verdicts(facts: Facts) -> tuple[Verdict, ...]:
+    """One per claim."""
+    return tuple(judge(facts) for judge in JUDGES)

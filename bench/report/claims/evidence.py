@@ -1,0 +1,164 @@
+"""What of a run bears on the claims: its cascades and direct models, and each of these against each of those."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.compare.comparison import Comparison
+from bench.compare.labels import matched
+from bench.compare.within import compare_labels
+from bench.metrics.definitions import HEADLINE
+from bench.record.schema import LabelPlan, Turn
+from bench.record.store import Run
+from bench.report.sweeps import Sweep
+from bench.stats.bootstrap import Estimate, estimate
+from bench.stats.ratio import ratio_of_sums
+from bench.summary.contents import LabelSummary, Summary
+from bench.summary.values import NS_PER_MS, measured_turns, started
+
+Kind = Literal["cascade", "direct", "other"]
+AUDIBLE = "response_latency"
+LLM = "think"
+ALIKE = 0.05
+"""Sizes of two language models that differ by at most this share are the same size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A label that is a cascade or a direct model, with what the claims ask of it."""
+
+    summary: LabelSummary
+    plan: LabelPlan
+    kind: Kind
+    beside_llm: Estimate | None
+    """Share of the mean first packet that stages other than the language model's own have on the critical path."""
+    of_no_stage: float | None
+    """Share that no stage accounts for."""
+    llm_begins: Estimate | None
+    """When the language model begins, ms after t0; median."""
+
+    @property
+    def label(self) -> str:
+        """Its name in the run."""
+        return self.summary.label
+
+    @property
+    def llm_millions(self) -> float | None:
+        """Parameters of its language model in millions; None where its weights do not say."""
+        sizes = [re.match(r"([\d.]+) M\b", each.detail) for each in self.summary.weights if each.part == "llm"]
+        return next((float(size[1]) for size in sizes if size), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Opponents:
+    """A direct model against a cascade, turn by turn; a negative difference means that the direct model is sooner."""
+
+    cascade: Model
+    direct: Model
+    headline: Comparison
+    audible: Comparison
+    fair: bool
+    """Whether the language models are alike: made so (`--matched`), or trained or published ones of one size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of a run that the claims look at."""
+
+    models: tuple[Model, ...]
+    opponents: tuple[Opponents, ...]
+    sweeps: tuple[Sweep, ...]
+    input: str
+    gpu: str
+    """Name of the GPU; empty without one."""
+
+    def of_kind(self, kind: Kind) -> tuple[Model, ...]:
+        """The models of this kind, in the order of the run."""
+        return tuple(model for model in self.models if model.kind == kind)
+
+
+def contest(summary: Summary) -> tuple[str, str] | None:
+    """The pair that the project's question is about: the cascade with the smallest mean, the first direct model."""
+    kinds = [(kind_of(label), label) for label in summary.labels if label.path.n]
+    direct = [label.label for kind, label in kinds if kind == "direct"]
+    cascades = [(label.path.total_ms, label.label) for kind, label in kinds if kind == "cascade"]
+    return (min(cascades)[1], direct[0]) if direct and cascades else None
+
+
+def facts(run: Run, summary: Summary, sweeps: tuple[Sweep, ...]) -> Facts:
+    """Read from a run that is valid, and its summary."""
+    models = tuple(_models(run, summary))
+    pairs = [(a, b) for a in models if a.kind == "cascade" for b in models if b.kind == "direct"]
+    environments = [segment.environment for segment in run.segments]
+    gpus = dict.fromkeys(str(each["gpu0"]) for each in environments if each.get("gpu0"))
+    on_gpu = any(model.plan.device.startswith("cuda") for model in models)
+    return Facts(
+        models,
+        tuple(_opponents(run, *pair) for pair in pairs),
+        sweeps,
+        summary.input,
+        ", ".join(gpus) if on_gpu else "",
+    )
+
+
+def _models(run: Run, summary: Summary) -> Iterator[Model]:
+    for label, plan in zip(summary.labels, run.manifest.labels, strict=True):
+        turns = [turn for turn in measured_turns(run, plan.label) if turn.outcome == "answered" and started(turn)]
+        yield Model(
+            label,
+            plan,
+            kind_of(label),
+            _beside_llm(turns, plan),
+            _of_no_stage(label),
+            _llm_begins(turns),
+        )
+
+
+def kind_of(label: LabelSummary) -> Kind:
+    """By the stages that worked; a pipeline without weights (a script, a mock) is no model, and supports no claim."""
+    if all(weights.origin == "none" for weights in label.weights):
+        return "other"
+    worked = {part.stage for part in label.path.parts if part.mean.value > 0} | {*label.hidden}
+    roles = {part.role for part in label.path.parts if part.mean.value > 0}
+    if "asr" in worked:
+        return "cascade"
+    return "direct" if "listen" in roles else "other"
+
+
+def _beside_llm(turns: Sequence[Turn], plan: LabelPlan) -> Estimate | None:
+    roles = {stage.id: stage.role for stage in plan.stages}
+    having = [turn for turn in turns if sum(part.ns for part in turn.path) > 0]
+    if not having:
+        return None
+    totals = [float(sum(part.ns for part in turn.path)) for turn in having]
+    others = [float(sum(p.ns for p in turn.path if roles.get(p.stage) and roles[p.stage] != LLM)) for turn in having]
+    return ratio_of_sums(others, totals, [turn.utterance for turn in having])
+
+
+def _of_no_stage(label: LabelSummary) -> float | None:
+    if not label.path.total_ms:
+        return None
+    nobody = label.path.roles.get("")
+    return nobody.value / label.path.total_ms if nobody else 0.0
+
+
+def _llm_begins(turns: Sequence[Turn]) -> Estimate | None:
+    names = ("llm_first_token_latency", "llm_ttft")
+    having = [turn for turn in turns if all(name in turn.figures for name in names)]
+    values = [(turn.figures[names[0]] - turn.figures[names[1]]) / NS_PER_MS for turn in having]
+    return estimate(values, [turn.utterance for turn in having]) if values else None
+
+
+def _opponents(run: Run, cascade: Model, direct: Model) -> Opponents:
+    names = (cascade.label, direct.label)
+    headline, audible = (compare_labels(run, *names, metric) for metric in (HEADLINE, AUDIBLE))
+    return Opponents(cascade, direct, headline, audible, matched(run, names) or _alike(cascade, direct))
+
+
+def _alike(a: Model, b: Model) -> bool:
+    if a.summary.dummy or b.summary.dummy or a.llm_millions is None or b.llm_millions is None:
+        return False
+    return abs(a.llm_millions - b.llm_millions) <= ALIKE * max(a.llm_millions, b.llm_millions)

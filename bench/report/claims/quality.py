@@ -1,0 +1,108 @@
+"""Claims about what is said, and what times alone cannot tell."""
+
+from __future__ import annotations
+
+from bench.report.claims.evidence import Facts
+from bench.report.claims.verdict import Claim, Verdict
+from bench.report.sweeps import Point, Sweep
+from bench.report.words import estimated
+from bench.stats.bootstrap import Estimate
+
+ERRORS_PASS_DOWN = Claim(
+    2,
+    "Errors pass down the cascade: a wrong transcript makes a wrong answer.",
+    "needs, turn by turn, whether the transcript and whether the answer was right; a transcript's errors alone do not "
+    "show what became of the answer",
+)
+COSTS_QUALITY = Claim(
+    6,
+    "Lower first-packet latency costs speech quality (small chunks of units sound worse).",
+    "of a sweep of chunk-units: supported where speech is worse at the smallest chunk than at the largest, the "
+    "intervals of a score (or of the reply's word errors) lying apart; not supported where they lie the other way "
+    "round",
+)
+PROSODY = Claim(
+    7,
+    "Transcription destroys prosody that the answer could have used.",
+    "latency cannot tell",
+)
+PAIRED_DATA = Claim(
+    8,
+    "Without paired speech-to-speech instruction data, end-to-end training has nothing to optimise.",
+    "a benchmark of trained models cannot tell; a training without the data would",
+)
+OPTION = "chunk-units"
+
+
+def errors_pass_down(facts: Facts) -> Verdict:
+    """Claim 2."""
+    cascades = [model for model in facts.of_kind("cascade") if model.summary.quality.transcript.rate]
+    measured = "; ".join(
+        f"{model.label}: transcript WER {estimated(model.summary.quality.transcript.rate, 'ratio')}"
+        for model in cascades
+    )
+    needed = (
+        "whether each answer was right: a corpus with reference answers, and models that answer (not dummy weights)"
+    )
+    return ERRORS_PASS_DOWN.not_testable(needed, measured)
+
+
+def costs_quality(facts: Facts) -> Verdict:
+    """Claim 6."""
+    claim = COSTS_QUALITY
+    swept = [sweep for sweep in facts.sweeps if sweep.option == OPTION]
+    needed = "two or more labels that differ in chunk-units only, with trained weights, judged by `bench quality`"
+    if not swept:
+        return claim.not_testable(needed)
+    measured = "; ".join(_measured(sweep) for sweep in swept)
+    judged = [sweep for sweep in swept if not any(point.label.dummy for point in sweep.points)]
+    ends = [ends for sweep in judged if (ends := _worse_by(sweep.points[0], sweep.points[-1])) is not None]
+    if not ends:
+        return claim.not_testable(needed, measured)
+    if all(low > 0 for low, _ in ends):
+        return claim.supported(measured)
+    if any(high < 0 for _, high in ends):
+        return claim.not_supported(measured)
+    return claim.not_testable("more clips: the intervals overlap", measured)
+
+
+def prosody(_: Facts) -> Verdict:
+    """Claim 7."""
+    return PROSODY.not_testable(
+        "recordings of the same words said in different ways, whose right answers differ, and judges of the answers"
+    )
+
+
+def paired_data(_: Facts) -> Verdict:
+    """Claim 8."""
+    return PAIRED_DATA.not_testable(
+        "the same model trained with and without paired speech (`bench train`), both judged"
+    )
+
+
+def _measured(sweep: Sweep) -> str:
+    return "; ".join(f"{OPTION} {point.value:g}: {_said(point)}" for point in (sweep.points[0], sweep.points[-1]))
+
+
+def _said(point: Point) -> str:
+    first = estimated(point.label.path.total, "ms")
+    scores = [f"{each.scorer} {estimated(each.mean, 'ratio')}" for each in point.label.quality.scores]
+    rate = point.label.quality.reply.rate
+    words = [f"reply WER {estimated(rate, 'ratio')}"] if rate else []
+    return ", ".join((f"first packet {first}", *scores, *words))
+
+
+def _worse_by(small: Point, large: Point) -> tuple[float, float] | None:
+    """The span by which speech at the small chunk may be worse, from both intervals; None where one is missing."""
+    known = {each.scorer: each.mean for each in large.label.quality.scores}
+    for score in small.label.quality.scores:
+        if score.scorer in known:
+            return _apart(known[score.scorer], score.mean)
+    rates = (small.label.quality.reply.rate, large.label.quality.reply.rate)
+    return _apart(rates[0], rates[1]) if rates[0] and rates[1] else None
+
+
+def _apart(higher: Estimate, lower: Estimate) -> tuple[float, float] | None:
+    if higher.interval is None or lower.interval is None:
+        return None
+    return higher.interval.low - lower.interval.high, higher.interval.high - lower.interval.low

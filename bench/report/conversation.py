@@ -1,0 +1,56 @@
+"""Whether an answer comes soon enough for a conversation: shares of the turns under bounds that have a source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.record.schema import Turn
+from bench.stats.binomial import Share, share
+from bench.summary.values import definition, shown_value
+
+METRIC = "response_latency"
+"""A listener waits for something to be heard, so this is what is held against the bounds."""
+METHOD = "exact intervals (Clopper and Pearson, 1934); of a clip's turns all together count for one"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A wait, ms, and why just that one."""
+
+    ms: int
+    why: str
+    source: str
+
+
+BOUNDS = (
+    Bound(
+        200,
+        "what people take: the mean gap before an answer is 208 ms over ten languages",
+        "Stivers et al. (2009), Universals and cultural variation in turn-taking in conversation, PNAS 106(26)",
+    ),
+    Bound(
+        500,
+        "a convention: the silence after which a common speech service takes a turn to be over if nothing is set",
+        "server_vad of OpenAI's Realtime API, silence_duration_ms",
+    ),
+    Bound(
+        800,
+        "listeners take the one who answers to be less willing: between gaps of 700 and 800 ms their ratings fall",
+        "Roberts and Francis (2013), Identifying a temporal threshold of tolerance for silent gaps after requests, "
+        "JASA 133(6)",
+    ),
+)
+
+
+def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:
+    """By bound in ms: the share of a label's measured turns that were audible by then; empty without turns.
+
+    A turn that was not answered, or in which nothing is heard, is later than any bound.
+    """
+    if not turns:
+        return {}
+    known = definition(METRIC)
+    waits = [shown_value(turn, known) for turn in turns]
+    clips = [turn.utterance for turn in turns]
+    return {bound.ms: share([wait is not None and wait <= bound.ms for wait in waits], clips) for bound in BOUNDS}

@@ -1,0 +1,239 @@
+"""The report as plain JSON values: what `bench report --format json` prints, and where all forms take figures from.
+
+A contract (`"schema": 1`, docs/json.md); times in ms, shares between 0 and 1, absent numbers null. A value with its
+interval is an object {value low high level n clips}:
+
+    schema kind version time_unit
+    between_runs[]     sentences on every later run against the first
+    runs[]
+      .answer          sentences[] attribution audible[] measured_on notices[]
+      .summary         as bench.export.summary_json lays down (`bench show --json`)
+      .comparison      as bench.export.comparison_json lays down (`bench compare --json`), or null
+      .attribution[]   base other shares {ROLE: share of the mean difference} sentence
+      .conversation    metric method bounds[] {ms why source}; labels {LABEL: {MS: value with interval}}
+      .length          method labels {LABEL: {ms_per_s: value with interval, or null; at_s at_ms clips}}
+      .course          method labels {LABEL: {turns disturbed change: value with interval, or null}}
+                       temperature: {low high} of the warmest GPU, °C, or null
+      .sweeps[]        pipeline option points[] {value label mean p50 reply_wer scores[]} why_none_published
+        .published[]   system value ms wer utmos source
+      .claims[]        number claim rule verdict measured needed
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench import __version__
+from bench.compare.comparison import Comparison
+from bench.compare.findings import Question, Report, of_labels
+from bench.export.comparison_json import comparison_json
+from bench.export.quality_json import quality_json
+from bench.export.summary_json import summary_json
+from bench.record.store import Run
+from bench.report.answer import Answer, answer, between_runs
+from bench.report.attribution import Attribution, attribution
+from bench.report.claims.all import verdicts
+from bench.report.claims.evidence import contest, facts
+from bench.report.claims.verdict import Verdict
+from bench.report.conversation import BOUNDS, METRIC, shares_under
+from bench.report.conversation import METHOD as SHARE_METHOD
+from bench.report.course import METHOD as COURSE_METHOD
+from bench.report.course import Course, courses, temperatures
+from bench.report.length import METHOD as LENGTH_METHOD
+from bench.report.length import LengthFit, length_fits
+from bench.report.sweeps import Point, Sweep, sweeps
+from bench.stats.binomial import Share
+from bench.stats.bootstrap import Estimate
+from bench.summary.contents import Summary
+from bench.summary.summarise import summarise
+from bench.summary.values import measured_turns
+
+SCHEMA = 1
+KIND = "firstpacket.report"
+AUDIBLE = "response_latency"
+
+
+@dataclass(frozen=True, slots=True)
+class RunContents:
+    """All that is said of one run, before it is written in any form."""
+
+    run: Run
+    summary: Summary
+    answer: Answer
+    comparison: Report | None
+    """None for a run of one label, and for one that must not be believed."""
+    attributions: tuple[Attribution, ...]
+    shares: dict[str, dict[int, Share]]
+    lengths: tuple[LengthFit, ...]
+    courses: tuple[Course, ...]
+    temperatures: tuple[tuple[int, int], ...]
+    sweeps: tuple[Sweep, ...]
+    claims: tuple[Verdict, ...]
+
+
+def contents(run: Run) -> RunContents:
+    """What a run says. Raises `RunError` if a turn holds a figure that has no definition."""
+    summary = summarise(run)
+    compared = _compared(run, summary) if len(summary.labels) > 1 and not summary.invalid else None
+    headlines = tuple(found.headline for found in compared.findings) if compared else ()
+    parts = tuple(attribution(found, summary) for found in compared.findings) if compared else ()
+    swept = sweeps(run, summary)
+    return RunContents(
+        run=run,
+        summary=summary,
+        answer=answer(run, summary, headlines, _audible(compared), parts[0].sentence if parts else ""),
+        comparison=compared,
+        attributions=parts,
+        shares={label.label: shares_under(measured_turns(run, label.label)) for label in summary.labels},
+        lengths=length_fits(run),
+        courses=courses(run),
+        temperatures=temperatures(run),
+        sweeps=swept,
+        claims=() if summary.invalid else verdicts(facts(run, summary, swept)),
+    )
+
+
+def _compared(run: Run, summary: Summary) -> Report:
+    """All labels against the first; ahead of these, where the run has both, a direct model against its best cascade."""
+    found = of_labels(run, Question())
+    pair = contest(summary)
+    if pair is None:
+        return found
+    of_pair = [each for each in found.findings if {each.headline.base, each.headline.other} == set(pair)]
+    lead = of_pair[0] if of_pair else of_labels(run, Question(labels=pair)).findings[0]
+    return Report((lead, *(each for each in found.findings if each is not lead)), found.ladder)
+
+
+def report_document(found: Sequence[RunContents]) -> dict[str, Any]:
+    """Plain JSON values, as this module's docstring lays down."""
+    return {
+        "schema": SCHEMA,
+        "kind": KIND,
+        "version": __version__,
+        "time_unit": "ms",
+        "between_runs": list(between_runs(tuple(each.run for each in found))),
+        "runs": [run_document(each) for each in found],
+    }
+
+
+def run_document(found: RunContents) -> dict[str, Any]:
+    """One run of the report."""
+    return {
+        "answer": {
+            "sentences": list(found.answer.headlines),
+            "attribution": found.answer.attribution or None,
+            "audible": list(found.answer.audible),
+            "measured_on": found.answer.measured_on,
+            "notices": list(found.answer.notices),
+        },
+        "summary": summary_json(found.summary),
+        "comparison": comparison_json(found.comparison) if found.comparison else None,
+        "attribution": [
+            {"base": each.base, "other": each.other, "shares": each.shares, "sentence": each.sentence or None}
+            for each in found.attributions
+        ],
+        "conversation": {
+            "metric": METRIC,
+            "method": SHARE_METHOD,
+            "bounds": [{"ms": bound.ms, "why": bound.why, "source": bound.source} for bound in BOUNDS],
+            "labels": {
+                label: {str(ms): _estimate(share) for ms, share in shares.items()}
+                for label, shares in found.shares.items()
+            },
+        },
+        "length": {"method": LENGTH_METHOD, "labels": {each.label: _length(each) for each in found.lengths}},
+        "course": {
+            "method": COURSE_METHOD,
+            "labels": {each.label: _course(each) for each in found.courses},
+            "temperature": _range(found.temperatures),
+        },
+        "sweeps": [_sweep(each) for each in found.sweeps],
+        "claims": [_claim(each) for each in found.claims],
+    }
+
+
+def _audible(compared: Report | None) -> tuple[Comparison, ...]:
+    if compared is None:
+        return ()
+    return tuple(each for found in compared.findings for each in found.metrics if each.metric == AUDIBLE)
+
+
+def _length(fit: LengthFit) -> dict[str, Any]:
+    return {
+        "ms_per_s": _estimate(fit.line.slope) if fit.line else None,
+        "at_s": fit.line.middle if fit.line else None,
+        "at_ms": fit.line.at_middle if fit.line else None,
+        "clips": len(fit.ms),
+    }
+
+
+def _course(course: Course) -> dict[str, Any]:
+    return {
+        "turns": len(course.ms),
+        "disturbed": sum(course.disturbed),
+        "change": _estimate(course.change) if course.change else None,
+    }
+
+
+def _range(found: Sequence[tuple[int, int]]) -> dict[str, int] | None:
+    return {"low": min(c for _, c in found), "high": max(c for _, c in found)} if found else None
+
+
+def _sweep(sweep: Sweep) -> dict[str, Any]:
+    return {
+        "pipeline": sweep.pipeline,
+        "option": sweep.option,
+        "points": [_point(point) for point in sweep.points],
+        "published": [
+            {"system": each.system, "value": _finite(each.value), "ms": each.ms, "wer": each.wer, "utmos": each.utmos,
+             "source": each.source}
+            for each in sweep.published
+        ],
+        "why_none_published": sweep.why_none_published or None,
+    }  # fmt: skip
+
+
+def _point(point: Point) -> dict[str, Any]:
+    label, judged = point.label, quality_json(point.label.quality)
+    headline = label.figures["first_packet_latency"]
+    return {
+        "value": _finite(point.value),
+        "label": label.label,
+        "mean": _estimate(label.path.total),
+        "p50": _estimate(headline.p50),
+        "reply_wer": judged["reply_wer"],
+        "scores": judged["scores"],
+    }
+
+
+def _claim(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "number": verdict.number,
+        "claim": verdict.claim,
+        "rule": verdict.rule,
+        "verdict": verdict.answer,
+        "measured": verdict.measured or None,
+        "needed": verdict.needed or None,
+    }
+
+
+def _finite(value: float) -> float | str:
+    """Infinity has no number in JSON."""
+    return value if math.isfinite(value) else "infinite"
+
+
+def _estimate(found: Estimate | Share | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    interval = found.interval
+    return {
+        "value": found.value,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "level": interval.level if interval else None,
+        "n": found.n,
+        "clips": found.clusters,
+    }

@@ -1,0 +1,42 @@
+"""What each second of the user's speech costs: latency against the length of what was said."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from bench.metrics.definitions import HEADLINE
+from bench.record.store import Run
+from bench.stats.line import Line, line
+from bench.stats.quantiles import median
+from bench.summary.values import definition, measured_turns, shown_value
+
+METHOD = "Theil-Sen line through one point per clip, the median of its turns; Sen's interval (from Kendall's tau)"
+
+
+@dataclass(frozen=True, slots=True)
+class LengthFit:
+    """A label's clips by length of speech (s) and median first packet (ms), ascending; the line's slope is ms per s."""
+
+    label: str
+    seconds: tuple[float, ...]
+    ms: tuple[float, ...]
+    line: Line | None
+    """None with too few clips, or too few lengths."""
+
+
+def length_fits(run: Run) -> tuple[LengthFit, ...]:
+    """Of every label that has answers."""
+    spoken = {clip.id: clip.speech_end_ms / 1000 for clip in run.manifest.utterances}
+    fits = []
+    for plan in run.manifest.labels:
+        values: dict[str, list[float]] = defaultdict(list)
+        for turn in measured_turns(run, plan.label):
+            value = shown_value(turn, definition(HEADLINE))
+            if value is not None and turn.utterance in spoken:
+                values[turn.utterance].append(value)
+        points = sorted((spoken[clip], median(found)) for clip, found in values.items())
+        if points:
+            seconds, ms = (tuple(each) for each in zip(*points, strict=True))
+            fits.append(LengthFit(plan.label, seconds, ms, line(seconds, ms)))
+    return tuple(fits)

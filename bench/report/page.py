@@ -1,0 +1,25 @@
+"""Which sections a report has, in which order, in all its forms."""
+
+from __future__ import annotations
+
+from bench.report.section import Section
+from bench.report.sections.conditions import clock_starts, gpu, microphone, warmth
+from bench.report.sections.judged import claims, continuity, judged
+from bench.report.sections.numbers import numbers
+from bench.report.sections.path import path
+from bench.report.sections.spread import spread
+from bench.report.sections.trends import by_length, over_the_run, swept
+from bench.report.view import View
+
+BEFORE_TURNS = (path, judged, spread, numbers, by_length, over_the_run, continuity, swept, claims)
+AFTER_TURNS = (clock_starts, microphone, warmth, gpu)
+
+
+def before_turns(view: View) -> tuple[Section, ...]:
+    """What was found; sections that have nothing to say are left out."""
+    return tuple(section for make in BEFORE_TURNS if (section := make(view)).blocks)
+
+
+def after_turns(view: View) -> tuple[Section, ...]:
+    """Under which conditions it was found."""
+    return tuple(section for make in AFTER_TURNS if (section := make(view)).blocks)

@@ -1,0 +1,119 @@
+"""Points with lines: latency against length of speech, over the course of the run, and along a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from bench.report.course import Course
+from bench.report.length import LengthFit
+from bench.report.plots.style import INK, MARKS, SERIES, line_style, plot, series
+from bench.stats.quantiles import median
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_POINTS = 250
+"""Points drawn of a label; of more, so many evenly along the axis. Lines rest on all."""
+WINDOWS = 24
+"""Medians along the run that make a label's line."""
+
+
+def length_svg(found: Sequence[tuple[int, LengthFit]], says: str, salt: str) -> Markup:
+    """A point per clip and a label's line, by its place among the labels; the wedge is the interval of the slope."""
+
+    def draw(axes: Axes) -> None:
+        for number, fit in found:
+            colour, step = SERIES[series(number) - 1], -(-len(fit.ms) // MOST_POINTS)
+            axes.scatter(
+                fit.seconds[::step],
+                fit.ms[::step],
+                s=12,
+                marker=MARKS[series(number) - 1],
+                color=colour,
+                alpha=0.6,
+                linewidths=0,
+            )
+            if fit.line is not None and fit.line.slope.interval is not None:
+                ends = [fit.seconds[0], fit.line.middle, fit.seconds[-1]]
+                slopes = (fit.line.slope.interval.low, fit.line.slope.interval.high)
+                low, high = ([fit.line.at(x, slope) for x in ends] for slope in slopes)
+                axes.fill_between(ends, low, high, color=colour, alpha=0.12, linewidth=0)
+                axes.plot(ends, [fit.line.at(x) for x in ends], linewidth=2, **line_style(series(number)))
+        axes.set_ylim(0, 1.05 * max(max(fit.ms) for _, fit in found))
+        axes.set_xlabel("length of speech, s")
+        axes.set_ylabel("first packet, ms")
+
+    return plot(draw, "First packet by length of speech", says, salt)
+
+
+def course_svg(
+    found: Sequence[tuple[int, Course]], temperatures: Sequence[tuple[int, int]], says: str, salt: str
+) -> Markup:
+    """A point per turn in the order asked, hollow where the machine did something else beside; a line of medians."""
+
+    def draw(axes: Axes) -> None:
+        for number, course in found:
+            style, step = series(number), -(-len(course.ms) // MOST_POINTS)
+            points = list(zip(course.places, course.ms, course.disturbed, strict=True))[::step]
+            for is_disturbed in (False, True):
+                some = [point for point in points if point[2] == is_disturbed]
+                axes.scatter(
+                    [each[0] for each in some], [each[1] for each in some], s=12, alpha=0.6, marker=MARKS[style - 1],
+                    facecolors="none" if is_disturbed else SERIES[style - 1], edgecolors=SERIES[style - 1],
+                    linewidths=0.8 if is_disturbed else 0,
+                )  # fmt: skip
+            axes.plot(*_running(course), linewidth=1.8, **line_style(style))
+        axes.set_ylim(0, 1.05 * max(max(course.ms) for _, course in found))
+        axes.set_xlabel("measured turn, in the order asked")
+        axes.set_ylabel("first packet, ms")
+        if temperatures:
+            _warmth(axes, temperatures)
+
+    return plot(draw, "First packet over the course of the run", says, salt)
+
+
+def sweep_svg(
+    option: str,
+    own: Sequence[tuple[float, float]],
+    others: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    says: str,
+    salt: str,
+) -> Markup:
+    """Mean first packets by value of an option: this run's with a solid line, published ones by system beside it.
+
+    `own` may hold (value, ms) only; infinite values are left out of the curve.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.plot(*zip(*own, strict=True), linewidth=2, marker="o", markersize=5, color=SERIES[0])
+        for number, (_, points) in enumerate(others, start=1):
+            style = series(number)
+            axes.plot(
+                *zip(*points, strict=True), linewidth=1.4, marker=MARKS[style - 1], markersize=4, **line_style(style)
+            )
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(option)
+        axes.set_ylabel("mean first packet, ms")
+
+    return plot(draw, f"First packet by {option}", says, salt)
+
+
+def _running(course: Course) -> tuple[list[float], list[float]]:
+    """Medians of stretches of turns that follow each other."""
+    size = max(1, -(-len(course.ms) // WINDOWS))
+    stretches = [slice(at, at + size) for at in range(0, len(course.ms), size)]
+    return [median(course.places[each]) for each in stretches], [median(course.ms[each]) for each in stretches]
+
+
+def _warmth(axes: Axes, temperatures: Sequence[tuple[int, int]]) -> None:
+    """The GPU's temperature on an axis of its own at the right."""
+    right = axes.twinx()
+    places, celsius = zip(*temperatures, strict=True)
+    right.plot(places, celsius, color=INK, linewidth=1, linestyle=(0, (1, 2)))
+    right.set_ylabel("GPU, °C", color=INK)
+    right.tick_params(length=0, labelcolor=INK)
+    for spine in right.spines.values():
+        spine.set_visible(False)

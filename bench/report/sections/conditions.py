@@ -1,0 +1,122 @@
+"""Under which conditions it was measured: where a clock could start, the microphone, warmth, how busy the GPU was."""
+
+from __future__ import annotations
+
+from bench.report.figures import SHARE
+from bench.report.microphone import lateness_rows
+from bench.report.section import Cell, Column, Place, Row, Section, Table
+from bench.report.starts import starts
+from bench.report.view import View
+from bench.report.warmth import TITLES, warmth_table
+from bench.report.words import estimated
+from bench.summary.warmth import CLASSES
+
+GPU_LEAD = (
+    "A stage's window lies between its first and last event on the GPU, and may hold idle gaps. Busy is when the "
+    "device was at work for it: the union of its kernels, copies and fills, from turns under the profiler that no "
+    "other figure rests on. A low share: the device waits for the host."
+)
+P50 = ("p50", "p50_low", "p50_high")
+OVER = ("over_warm", "over_warm_low", "over_warm_high")
+
+
+def clock_starts(view: View) -> Section:
+    """How far the moments lie apart from which a clock could start."""
+    found = starts(view.contents.run)
+    rows = [
+        Row(((row.label,), (row.start,), *((estimated(each, "ms") if each else "",) for each in row.to)))
+        for row in found.rows
+    ]
+    table = Table(
+        "From one start to a later one, medians [95 % CI]",
+        (
+            Column("label", is_number=False),
+            Column("from", is_number=False),
+            *(Column(f"to {name}") for name in found.columns),
+        ),
+        (tuple(rows),),
+        (f"End of speech: {'; '.join(found.end_of_speech)}.",) if found.end_of_speech else (),
+    )
+    lead = (
+        f"Every latency here counts from t0: {found.t0}. A figure quoted elsewhere may count from another of these "
+        "moments; this is how far they lie apart."
+    )
+    return Section("starts", "Where a clock could start", lead, (table,) if rows else ())
+
+
+def microphone(view: View) -> Section:
+    """How late frames of the user's speech were delivered."""
+    heard = view.contents.summary.microphone
+    if heard is None:
+        return Section("microphone", "The microphone", "")
+    lead = (
+        f"How late frames of the user's speech were delivered in {heard.turns} measured turns; {heard.late_frames} of "
+        f"{heard.frames} came later than the limit of {heard.limit_ms:g} ms, and {heard.late_turns} turns are flagged."
+    )
+    rows = [
+        Row(
+            (
+                (row.lateness,),
+                view.figures.number(("summary", "microphone", "buckets", place, "frames"), "count"),
+                (f"{row.share:.2%}",),
+            )
+        )
+        for place, row in enumerate(lateness_rows(heard))
+    ]
+    columns = (Column("late by, ms"), Column("frames"), Column("share"))
+    return Section("microphone", "The microphone", lead, (Table("Lateness of frames", columns, (tuple(rows),)),))
+
+
+def warmth(view: View) -> Section:
+    """Cold, warm, after idleness."""
+    groups = []
+    for label in view.labels:
+        at: Place = (*view.of_label(label), "warmth", "classes")
+        found = view.figures.value(at)
+        rows = []
+        for name in CLASSES:
+            if found[name]["asked"]:
+                here = (*at, name)
+                asked = view.figures.number((*here, "asked"), "count")
+                over = view.figures.estimate(here, "ms", OVER, signed=True)
+                rows.append(Row(((label,), (TITLES[name],), asked, view.figures.estimate(here, "ms", P50), over)))
+        groups.append(tuple(rows))
+    columns = (Column("label", is_number=False), Column("turns", is_number=False), Column("asked"))
+    table = Table(
+        "First packets by class of turns, medians [95 % CI]",
+        (*columns, Column("first packet"), Column("over warm")),
+        tuple(groups),
+        tuple(f"{note}." for note in warmth_table(view.contents.summary).notes),
+    )
+    lead = "Only warm turns enter the figures above. Over warm: against the label's own warm turns on the same clip."
+    return Section("warmth", "Cold, warm, after idle", lead, (table,))
+
+
+def gpu(view: View) -> Section:
+    """How busy the GPU was."""
+    profiled = [label for label in view.labels if view.figures.value((*view.of_label(label), "gpu"))]
+    groups = [tuple(_busy(view, label)) for label in profiled]
+    columns = (Column("label", is_number=False), Column("stage", is_number=False), Column("window"), Column("busy"))
+    turns = [
+        f"{label}: {view.figures.value((*view.of_label(label), 'gpu'))['turns']} profiled turns" for label in profiled
+    ]
+    lost = [
+        f"{label}: {found['lost_launches']:g} launches left no record"
+        for label in profiled
+        if (found := view.figures.value((*view.of_label(label), "gpu")))["lost_launches"]
+    ]
+    notes = (f"Means. {'; '.join([*turns, *lost])}. Windows are of the measured turns of the same clips.",)
+    table = Table("Busy by stage", (*columns, Column("share")), tuple(groups), notes)
+    return Section("gpu", "How busy the GPU was", GPU_LEAD, (table,) if profiled else ())
+
+
+def _busy(view: View, label: str) -> list[Row]:
+    at: Place = (*view.of_label(label), "gpu")
+    rows = []
+    for stage in view.figures.value((*at, "stages")):
+        here = (*at, "stages", stage)
+        cells: list[Cell] = [view.figures.number((*here, name), "ms") for name in ("window", "busy")]
+        rows.append(Row(((label,), (stage,), *cells, view.figures.number((*here, "share"), SHARE))))
+    for name, title in (("busy", "the device, whatever for"), ("unassigned", "for no stage")):
+        rows.append(Row(((label,), (title,), ("",), view.figures.number((*at, name), "ms"), ("",)), kind="quiet"))
+    return rows

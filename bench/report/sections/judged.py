@@ -1,0 +1,98 @@
+"""Continuity of the replies, their quality beside their latency, and the claims."""
+
+from __future__ import annotations
+
+from bench.report.figures import SHARE
+from bench.report.quality import quality as quality_table
+from bench.report.section import Cell, Column, Row, Section, Table
+from bench.report.view import View
+from bench.stats.bootstrap import MIN_CLUSTERS
+
+P50 = ("p50", "p50_low", "p50_high")
+PLAYER = {
+    "underrun_max": "worst deficit, median [95 % CI]",
+    "stall_total": "total stall, median [95 % CI]",
+    "gapless_first_audio": "gapless, median [95 % CI]",
+}
+
+
+def continuity(view: View) -> Section:
+    """Whether the player ran dry."""
+    names = [
+        name
+        for name in PLAYER
+        if any(name in view.figures.value((*view.of_label(label), "metrics")) for label in view.labels)
+    ]
+    shares = ("C50", "C100", "C200")
+    rows = []
+    for label in view.labels:
+        at = view.of_label(label)
+        cells: list[Cell] = [view.figures.number((*at, "continuity", name), SHARE) for name in shares]
+        known = view.figures.value((*at, "metrics"))
+        cells += [
+            view.figures.estimate((*at, "metrics", name), "ms", P50) if name in known else ("-",) for name in names
+        ]
+        rows.append(Row(((label,), *cells)))
+    heads = [
+        Column(name, says=f"share of the replies in which the player never waits longer than {name[1:]} ms")
+        for name in shares
+    ]
+    table = Table(
+        "The player's waits",
+        (Column("label", is_number=False), *heads, *(Column(PLAYER[name]) for name in names)),
+        (tuple(rows),),
+        ("Of the replies of several packets; a dash: there are none. Gapless: the first packet and the wait that keeps "
+         "the player from running dry.",),
+    )  # fmt: skip
+    return Section("continuity", "Whether replies are spoken without gaps", "", (table,))
+
+
+def judged(view: View) -> Section:
+    """Latency and quality of the same turns."""
+    found = quality_table(view.contents.summary)
+    rows = tuple(
+        Row(((row.label,), *((cell,) for cell in row.cells)), frozenset(place + 1 for place in row.bad))
+        for row in found.rows
+    )
+    table = Table(
+        "Latency and quality",
+        (Column("label", is_number=False), *map(Column, found.columns)),
+        (rows,),
+        tuple(f"{note}." for note in found.notes),
+    )
+    lead = "Of the same turns: a fast answer that is noise is no answer. WER: word errors over words."
+    return Section("quality", "Latency and quality", lead, (table,))
+
+
+def claims(view: View) -> Section:
+    """What is said of direct models, against what this run measured."""
+    rows = []
+    for place, each in enumerate(view.document["claims"]):
+        measured = each["measured"] or "nothing that bears on it"
+        needed = f"Needed: {each['needed']}." if each["needed"] else ""
+        rows.append(
+            Row(
+                (
+                    (str(each["number"]),),
+                    (each["claim"],),
+                    (each["verdict"],),
+                    (f"{measured}.",),
+                    (needed or f"Rule: {each['rule']}.",),
+                ),
+                kind=f"verdict-{place}",
+            )
+        )
+    columns = [
+        Column(name, is_number=False)
+        for name in ("", "what is claimed", "verdict", "what was measured", "what it takes")
+    ]
+    return Section(
+        "claims",
+        "The claims",
+        f"What is said of direct models. Every verdict rests on intervals, which need {MIN_CLUSTERS} clips.",
+        (Table("Claims and verdicts", tuple(columns), tuple((row,) for row in rows), _rules(view)),) if rows else (),
+    )
+
+
+def _rules(view: View) -> tuple[str, ...]:
+    return tuple(f"Rule {each['number']}: {each['rule']}." for each in view.document["claims"])

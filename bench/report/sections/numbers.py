@@ -1,0 +1,157 @@
+"""Labels against metrics, with intervals and what is missing; differences; outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.metrics.definitions import HEADLINE
+from bench.report.figures import SHARE
+from bench.report.section import Cell, Column, Place, Row, Section, Table
+from bench.report.view import View
+from bench.report.words import NONE
+from bench.summary.contents import OUTCOMES, PHASES
+from bench.summary.values import definition
+
+FIRST = (
+    HEADLINE,
+    "response_latency",
+    "gapless_first_audio",
+    "endpointing_delay",
+    "asr_final_latency",
+    "llm_first_token_latency",
+    "llm_ttft",
+    "reply_audio",
+    "rtf_e2e",
+)
+"""Metrics that stand in the open; all others are one click away."""
+PERCENTILES = ("p90", "p95", "p99")
+
+
+def numbers(view: View) -> Section:
+    """All metrics of all labels."""
+    names = view.metrics()
+    first = [name for name in FIRST if name in names]
+    others = [name for name in names if name not in FIRST]
+    tables = [*_differences(view), _metrics(view, first, "Metrics", folded=False)]
+    tables += [_metrics(view, others, f"{len(others)} more metrics", folded=True)] if others else []
+    return Section("figures", "Figures", "", (*tables, _outcomes(view)))
+
+
+def _metrics(view: View, names: Sequence[str], caption: str, *, folded: bool) -> Table:
+    columns = ("p50", "95 % CI of p50", "mean", *PERCENTILES, "n", "missing")
+    return Table(
+        caption,
+        (Column("metric", is_number=False), Column("label", is_number=False), *map(Column, columns)),
+        tuple(tuple(_rows(view, name)) for name in names),
+        folded=folded,
+    )
+
+
+def _rows(view: View, name: str) -> list[Row]:
+    rows: list[Row] = []
+    for label, at in view.having(name):
+        found = view.figures.value(at)
+        unit = found["unit"]
+        title = f"{found['title']}, {unit}" if unit in ("ms", "J") else found["title"]
+        known = definition(name)
+        says = f"{name}: from {known.start} to {known.end}"
+        cells = (
+            (title if not rows else "",),
+            (label,),
+            view.figures.number((*at, "p50"), unit, bare=True),
+            view.figures.interval(at, unit, ("p50_low", "p50_high")) if found["p50"] is not None else (NONE,),
+            view.figures.number((*at, "mean"), unit, bare=True),
+            *(_percentile(view, at, percentile, percentile) for percentile in PERCENTILES),
+            view.figures.number((*at, "n"), "count"),
+            view.figures.number((*at, "n_missing"), "count"),
+        )
+        rows.append(Row(cells, says=says if not rows else ""))
+        if "p50_all" in found and found["n_missing"]:
+            rows.append(_counting_all(view, at, label))
+    return rows
+
+
+def _counting_all(view: View, at: Place, label: str) -> Row:
+    found = view.figures.value(at)
+    cells: tuple[Cell, ...] = (
+        ("",),
+        (f"{label}, a turn without an answer taken as infinitely late",),
+        _percentile(view, at, "p50_all", "p50"),
+        (NONE,),
+        (NONE,),
+        *(_percentile(view, at, f"{percentile}_all", percentile) for percentile in PERCENTILES),
+        (str(found["n"] + found["n_missing"]),),
+        ("0",),
+    )
+    return Row(cells, kind="quiet")
+
+
+def _percentile(view: View, at: Place, name: str, kind: str) -> Cell:
+    """The percentile, or how many turns it would need: `n/a (n=50 < 662)`."""
+    found = view.figures.value(at)
+    if found[name] is not None:
+        return view.figures.number((*at, name), found["unit"], bare=True)
+    n = found["n"] + (found["n_missing"] if name.endswith("_all") else 0)
+    needed = view.figures.value(("summary", "method", "turns_needed")).get(kind)
+    return (f"n/a (n={n} < {needed})",) if n and needed and n < needed else (NONE,)
+
+
+def _differences(view: View) -> list[Table]:
+    comparison = view.document["comparison"]
+    if comparison is None:
+        return []
+    groups = []
+    for place, found in enumerate(comparison["comparisons"]):
+        at: Place = ("comparison", "comparisons", place, "metrics")
+        rows = [_difference(view, (*at, number), found) for number, _ in enumerate(found["metrics"])]
+        groups.append(tuple(rows))
+    columns = [Column(name, is_number=False) for name in ("metric", "label", "against")]
+    columns += [
+        Column("difference [95 % CI]"),
+        Column("ratio [95 % CI]"),
+        Column("pairs"),
+        Column("lost", is_number=False),
+    ]
+    note = "Pair by pair: same clip, same block, same segment of the run. A negative difference means less."
+    first = Table("Differences", tuple(columns), tuple(groups[:1]), (note,))
+    others = Table(f"{len(groups) - 1} more pairs of labels", tuple(columns), tuple(groups[1:]), folded=True)
+    return [first, others] if groups[1:] else [first]
+
+
+def _difference(view: View, at: Place, found: dict[str, object]) -> Row:
+    metric = view.figures.value(at)
+    lost = ", ".join(f"{n} ({reason})" for reason, n in metric["lost"].items())
+    cells: tuple[Cell, ...] = (
+        (metric["title"],),
+        (str(found["other"]),),
+        (str(found["base"]),),
+        view.figures.estimate((*at, "difference"), metric["unit"]),
+        view.figures.estimate((*at, "ratio"), "ratio"),
+        view.figures.number((*at, "pairs"), "count"),
+        (lost or "none",),
+    )
+    return Row(cells)
+
+
+def _outcomes(view: View) -> Table:
+    groups = []
+    for label in view.labels:
+        at = view.of_label(label)
+        found = view.figures.value((*at, "outcomes"))
+        rows = [_phase(view, at, phase, label) for phase in PHASES if any(found[phase].values()) or phase == "measured"]
+        groups.append(tuple(rows))
+    columns = (Column("label", is_number=False), Column("phase", is_number=False), *map(Column, OUTCOMES))
+    return Table(
+        "Outcomes",
+        (*columns, Column("audible"), Column("flags", is_number=False)),
+        tuple(groups),
+        ("Every turn on record, counted once.",),
+    )
+
+
+def _phase(view: View, at: Place, phase: str, label: str) -> Row:
+    counts = [view.figures.number((*at, "outcomes", phase, outcome), "count") for outcome in OUTCOMES]
+    measured = phase == "measured"
+    flags = ", ".join(f"{n} {flag}" for flag, n in view.figures.value((*at, "flags")).items())
+    audible = view.figures.number((*at, "audible_share"), SHARE) if measured else ("",)
+    return Row(((label,), (phase,), *counts, audible, (flags if measured else "",)))

@@ -1,0 +1,62 @@
+"""How the first packet spreads: distributions with their bands, and pairs clip by clip."""
+
+from __future__ import annotations
+
+from bench.compare.pairs import turn_by_turn
+from bench.compare.words import amount
+from bench.metrics.definitions import HEADLINE
+from bench.report.plots.ecdf import Curve, curves, ecdf_svg
+from bench.report.plots.slopes import MOST, per_clip, slopes_svg
+from bench.report.plots.style import dashes
+from bench.report.section import Block, Key, Picture, Section
+from bench.report.view import View
+from bench.stats.quantiles import median
+from bench.summary.values import definition
+
+MOST_PAIRS = 4
+"""Comparisons that get a picture of their own."""
+
+
+def spread(view: View) -> Section:
+    """Distributions of all labels, and the pairs of every comparison."""
+    found = curves(view.contents.run)
+    blocks: list[Block] = [_distribution(view, found)] if found else []
+    blocks += _pairs(view)
+    return Section("spread", "How the first packet spreads", "", tuple(blocks))
+
+
+def _distribution(view: View, found: tuple[Curve, ...]) -> Picture:
+    said = "; ".join(
+        f"{each.label}: from {amount(each.values[0], 'ms')} over {amount(median(each.values), 'ms')} in the middle to "
+        f"{amount(each.values[-1], 'ms')}"
+        for each in found
+    )
+    keys = tuple(
+        Key(each.series, dashes(each.series), f"{each.label}, {len(each.values)} of {each.asked} turns")
+        for each in found
+    )
+    return Picture(
+        ecdf_svg(found, f"Of the answered turns, {said}.", f"{view.anchor}-ecdf"),
+        "Share of the measured turns whose first packet had come by then.",
+        keys,
+        (
+            "A curve that ends below 100 % had turns without a packet. The band: pointwise exact 95 % intervals of the "
+            "share.",
+        ),
+    )
+
+
+def _pairs(view: View) -> list[Block]:
+    compared = view.contents.comparison
+    blocks: list[Block] = []
+    for number, found in enumerate(compared.findings[:MOST_PAIRS] if compared else ()):
+        names = (found.headline.base, found.headline.other)
+        clips = per_clip(turn_by_turn(view.contents.run, *names, definition(HEADLINE)))
+        if not clips:
+            continue
+        sooner = sum(after < before for before, after in clips)
+        says = f"{names[1]} is sooner than {names[0]} on {sooner} of {len(clips)} clips, by the medians of their turns."
+        drawn = f" {MOST} of them are drawn." if len(clips) > MOST else ""
+        svg = slopes_svg(clips, names, "ms", says, f"{view.anchor}-pairs-{number}")
+        blocks.append(Picture(svg, f"Clip by clip: {says}{drawn} The strong line joins the medians."))
+    return blocks

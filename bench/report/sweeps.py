@@ -1,0 +1,81 @@
+"""Labels that differ in one numeric option only, with published figures of the same definition."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+from bench.pipeline import OptionValue
+from bench.record.schema import LabelPlan, Manifest
+from bench.record.store import Run
+from bench.report.published import PUBLISHED, Published
+from bench.summary.contents import LabelSummary, Summary
+
+SweepKey = tuple[str, str, str, str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A label at one value of the option."""
+
+    value: float
+    label: LabelSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """At least two labels, by ascending value of the option; infinity comes last."""
+
+    pipeline: str
+    option: str
+    points: tuple[Point, ...]
+    published: tuple[Published, ...]
+    why_none_published: str
+
+
+def sweeps(run: Run, summary: Summary) -> tuple[Sweep, ...]:
+    """Every sweep of a run; a label may stand in several."""
+    by_name = {label.label: label for label in summary.labels}
+    groups: dict[SweepKey, dict[float, LabelSummary]] = defaultdict(dict)
+    for plan in run.manifest.labels:
+        for option, setting in plan.options.items():
+            value = _number(setting)
+            if value is not None:
+                groups[_all_else(plan, option)].setdefault(value, by_name[plan.label])
+    found = []
+    for (pipeline, option, *_), labels in groups.items():
+        if len(labels) > 1:
+            points = tuple(Point(value, labels[value]) for value in sorted(labels))
+            published, why_none = _published(run.manifest, option)
+            found.append(Sweep(pipeline, option, points, published, why_none))
+    return tuple(found)
+
+
+def _all_else(plan: LabelPlan, option: str) -> SweepKey:
+    others = tuple(sorted((name, repr(value)) for name, value in plan.options.items() if name != option))
+    return plan.pipeline, option, plan.device, plan.dtype, others
+
+
+def _number(setting: OptionValue) -> float | None:
+    """An option's value as a number, infinity included; None for words, yes and no."""
+    if isinstance(setting, bool):
+        return None
+    try:
+        value = float(setting)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def _published(manifest: Manifest, option: str) -> tuple[tuple[Published, ...], str]:
+    """Figures of the same definition, or why there are none to show."""
+    known = tuple(each for each in PUBLISHED if each.option == option)
+    if not known:
+        return (), "none known of this option"
+    if manifest.input != "file" or manifest.start != "speech_end":
+        return (
+            (),
+            "they count from a whole recording put in at once, these turns do not (--input file, --t0 speech_end)",
+        )
+    return known, ""
