@@ -32,6 +32,7 @@ def evaluate(
     recogniser: Annotated[
         str, typer.Option(metavar="NAME[,KEY=VALUE...]", help="Who listens to the replies.")
     ] = "pocketsphinx",
+    listen: Annotated[int, typer.Option(min=0, help="To the replies of how many clips; 0: of all.")] = 200,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print all figures instead of the tables.")] = False,
 ) -> None:
@@ -42,5 +43,5 @@ def evaluate(
 
     choices = tuple(parse_pipeline(text) for text in pipeline or BOTH)
     asked = Asked(data, split, limit, seed, choices, device)
-    found = run(asked, out, recogniser, ("bench", *sys.argv[1:]))
+    found = run(asked, out, recogniser, listen or None, ("bench", *sys.argv[1:]))
     typer.echo((out / (found.json if json else found.tables)).read_text("utf-8"), nl=False)

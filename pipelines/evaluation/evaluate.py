@@ -30,7 +30,7 @@ from pipelines.evaluation.figures import (
     passed_down,
     transcript_wer,
 )
-from pipelines.evaluation.questions import Exam, read_exam
+from pipelines.evaluation.questions import Exam, drawn, read_exam
 from pipelines.evaluation.replies import Answer, answers_of
 from pipelines.evaluation.tables import tables
 from pipelines.evaluation.voice import answer_voice
@@ -48,17 +48,22 @@ class Written:
     tables: str = "figures.md"
 
 
-def evaluate(asked: Asked, out: Path, recogniser: str, command: Sequence[str]) -> Written:
-    """Make or complete the run in `out`, and write its figures there. Raises `BenchError`."""
+def evaluate(asked: Asked, out: Path, recogniser: str, listen: int | None, command: Sequence[str]) -> Written:
+    """Make or complete the run in `out`, and write its figures there.
+
+    The recogniser listens to the replies to `listen` clips, drawn by the seed and the same of every label; None: to
+    all. Raises `BenchError`.
+    """
     exam = read_exam(asked.data, asked.split, asked.limit, asked.seed)
     run = ask(asked, exam, out, command)
     voice = None
     if recogniser != NOBODY:
+        heard = drawn(exam.questions, listen, asked.seed)
         place = checked_device("cpu" if asked.device == "auto" else asked.device)
         with progress() as bar:
-            assess(run.path, recogniser_judge(recogniser, place), (), False, bar)
-        answers = [question.answers[0] for question in exam.questions]
-        voice = answer_voice(asked.data, answers, recogniser_judge(recogniser, place), out)
+            assess(run.path, recogniser_judge(recogniser, place), (), False, bar, {each.clip for each in heard})
+        texts = [question.answers[0] for question in heard]
+        voice = answer_voice(asked.data, texts, recogniser_judge(recogniser, place), out)
     answers_by_label = {plan.label: answers_of(run, plan.label, exam) for plan in run.manifest.labels}
     summaries = {label.label: label for label in summarise(read_run(run.path)).labels}
     labels = tuple(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from bench.corpus.manifest import MANIFEST, read_manifest, write_manifest
 from bench.errors import CorpusError
@@ -14,6 +16,8 @@ from pipelines.training.data import texts
 
 TRAIN = "train"
 LINK = "data"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,6 @@ def read_exam(data: Path, split: str, limit: int | None = None, seed: int = 0) -
     for line in lines:
         if not line.text or not line.answers:
             raise CorpusError(f"{data / MANIFEST}: clip '{line.id}' has no text or no answers, and cannot be judged.")
-    if limit is not None and limit < len(lines):
-        drawn = set(random.Random(seed).sample(range(len(lines)), limit))
-        lines = [line for place, line in enumerate(lines) if place in drawn]
     trained = texts(data, TRAIN)
     topics = {words(text.question): text.topic for text in texts(data, split)}
     asked, answered = ({words(getattr(text, name)) for text in trained} for name in ("question", "response"))
@@ -65,9 +66,16 @@ def read_exam(data: Path, split: str, limit: int | None = None, seed: int = 0) -
             words(line.text or "") not in asked,
             all(words(answer) not in answered for answer in line.answers),
         )
-        for line in lines
+        for line in drawn(lines, limit, seed)
     )
     return Exam(questions, Counter(text.response for text in trained))
+
+
+def drawn(things: Sequence[T], limit: int | None, seed: int) -> tuple[T, ...]:
+    """`limit` of the things, drawn by `seed`, in their order; all, if there are no more or no limit."""
+    if limit is None or limit >= len(things):
+        return tuple(things)
+    return tuple(things[place] for place in sorted(random.Random(seed).sample(range(len(things)), limit)))
 
 
 def as_corpus(data: Path, exam: Exam, folder: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,15 +37,22 @@ class Assessed:
 
 
 def assess(
-    path: Path, recogniser: RecogniserJudge | None, scorers: Sequence[ScorerJudge], baseline: bool, progress: Progress
+    path: Path,
+    recogniser: RecogniserJudge | None,
+    scorers: Sequence[ScorerJudge],
+    baseline: bool,
+    progress: Progress,
+    only: Container[str] | None = None,
 ) -> Assessed:
     """Judge all kept replies of the run that were not judged yet; everything that was done is kept at every moment.
+
+    With `only`, replies to those clips alone are judged.
 
     Raises `RunError` if there is nothing to listen to, and `BenchError` if a judge cannot be loaded or fails.
     """
     run = read_run(path)
     problems: list[str] = []
-    replies = list(kept_replies(run, problems))
+    replies = [reply for reply in kept_replies(run, problems) if only is None or reply.clip in only]
     if not replies:
         why = f"{problems[0]}. " if problems else "no measured turn was answered. "
         raise RunError(
