@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from quality_runs import NOISE, SILENCE, SPEECH, demo_clips, known_run
 
-from bench.record.store import read_run
+from bench.record.store import Run, read_run
+from bench.timing.spans import Text, TurnTrace
 from pipelines.evaluation.figures import (
     best_constant,
     commonest,
@@ -128,3 +131,19 @@ def test_a_label_without_transcripts_has_none_and_a_turn_without_one_is_all_erro
     assert not any(each.heard_right for each in found)
     rate = transcript_wer(found)
     assert rate is not None and rate.rate is not None and rate.rate.value == 1.0
+
+
+def test_a_turn_that_failed_beside_others_that_were_transcribed_is_a_wrong_transcript() -> None:
+    """It left nothing behind; of a label that transcribes this is no missing figure, but all errors."""
+    exam = Exam((question(0), question(1)), Counter())
+    texts = {"c0": (Text("transcript", question(0).text), Text("reply", "Four.")), "c1": ()}
+    outcomes = {"c0": "answered", "c1": "failed"}
+    run = SimpleNamespace(
+        turns=[
+            SimpleNamespace(label="a", phase="measured", utterance=clip, outcome=outcomes[clip]) for clip in outcomes
+        ],
+        evidence=lambda turn: SimpleNamespace(trace=TurnTrace(texts=texts[turn.utterance])),
+    )
+    fine, failed = answers_of(cast(Run, run), "a", exam)
+    assert fine.right and fine.heard_right
+    assert failed.transcript == "" and not failed.heard_right and not failed.right
