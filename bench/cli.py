@@ -6,7 +6,6 @@ import errno
 import io
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -20,14 +19,12 @@ from bench.commands.export import export, trace
 from bench.commands.gate import gate
 from bench.commands.history import history
 from bench.commands.machine import calibrate, doctor, list_
+from bench.commands.report import report
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.compare.comparison import Comparison
-    from bench.record.store import Run
-    from bench.summary.contents import Summary
 
 INTERRUPTED = 130
 
@@ -178,7 +175,9 @@ def show(
 
         typer.echo(dumps(summary_json(summary), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        _show(_console(stderr=False), found, summary)
+        from bench.report.printed import print_run
+
+        print_run(_console(stderr=False), found, summary)
 
 
 app.command(short_help="Compare labels, or two runs.")(compare)
@@ -186,18 +185,7 @@ app.command("gate", short_help="Fail when answers come later than before.")(gate
 app.add_typer(baseline.app, name="baseline", short_help="Keep runs to hold later ones against.")
 
 
-@app.command(short_help="Write an HTML report.")
-def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("report.html"),
-) -> None:
-    """Write one self-contained HTML report."""
-    from bench.record.store import read_run
-    from bench.report.html import write_report
-
-    _console().print(f"report: {write_report([read_run(path) for path in runs], out)}", markup=False, soft_wrap=True)
-
-
+app.command(short_help="Write a report: HTML, Markdown or JSON.")(report)
 app.command(short_help="Write a run for spreadsheets, pandas and CI services.")(export)
 app.command(short_help="Show many runs over time, and what changed.")(history)
 
@@ -282,34 +270,15 @@ def _exit(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _show(console: Console, found: Run, summary: Summary) -> None:
-    from bench.compare.within import compare_all
-    from bench.report.quality import quality_table
-    from bench.report.terminal import summary_table
-
-    console.print(summary_table(summary))
-    console.print(quality_table(summary))
-    if len(found.manifest.labels) > 1 and not summary.invalid:
-        _print_comparisons(console, compare_all(found))
-
-
-def _print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> None:
-    from bench.compare.words import sentence
-    from bench.report.terminal import comparison_table
-
-    console.print(comparison_table(comparisons))
-    for comparison in comparisons:
-        console.print(sentence(comparison), markup=False, soft_wrap=True)
-
-
 def _show_end(console: Console, path: Path, report: bool) -> None:
     from bench.compare.comparable import require_valid
     from bench.record.store import read_run
+    from bench.report.printed import print_run
     from bench.summary.summarise import summarise
 
     found = read_run(path)
     summary = summarise(found)
-    _show(_console(stderr=False), found, summary)
+    print_run(_console(stderr=False), found, summary)
     for notice in summary.notices:
         console.print(f"note: {notice}", markup=False, soft_wrap=True)
     console.print(f"run:    {path}", markup=False, soft_wrap=True)

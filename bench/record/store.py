@@ -82,6 +82,18 @@ def read_run(path: Path) -> Run:
     return Run(path, manifest, segments, turns, notices if torn else ())
 
 
+def in_use(path: Path) -> bool:
+    """Whether a manager is at work on the run folder. Raises `RunError` if that cannot be seen."""
+    try:
+        with (path / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError) as error:
+        return isinstance(error, BlockingIOError)
+    except OSError as error:
+        raise RunError(f"Cannot look at {path / LOCK}: {error.strerror}.") from error
+    return False
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a run's manifest. Raises `RunError`."""
     file = path / MANIFEST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -51,11 +52,15 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
 
 
 def write_text(text: str, out: Path) -> None:
-    """Write a report in any form; folders are made as needed. Raises `RunError` if that cannot be."""
+    """Write a report in any form: a reader sees the old one or the new one. Folders are made. Raises `RunError`."""
+    part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8", errors="replace")
+        part.write_text(text, encoding="utf-8", errors="replace")
+        part.replace(out)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise RunError(f"Cannot write the report to {out}: {error.strerror}. Choose another place.") from error
 
 

@@ -1,0 +1,40 @@
+"""`bench report`: one file for people, from one run or several, finished or going on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.console import console
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [report.FORMAT]")] = None,
+    format: Annotated[str, typer.Option(help="html; md or json: the same figures without the turns.")] = "html",
+    watch: Annotated[bool, typer.Option("--watch", help="Write it anew until the run is over. One run, html.")] = False,
+) -> None:
+    """Write one self-contained report."""
+    from bench.record.store import read_run
+    from bench.report.formats import write
+
+    target = out or Path(f"report.{format}")
+    shown = console()
+    if watch:
+        written = _watch(runs, format, target)
+    else:
+        written = write([read_run(path) for path in runs], format, target)
+    shown.print(f"report: {written}", markup=False, soft_wrap=True)
+
+
+def _watch(runs: list[Path], form: str, out: Path) -> Path:
+    from bench.errors import UsageError
+    from bench.report.watch import watch
+
+    if len(runs) != 1 or form != "html":
+        raise UsageError("--watch follows one run and writes HTML. Name one run folder, and leave out --format.")
+    shown = console()
+    shown.print(f"watching {runs[0]}: open {out}; Ctrl-C stops watching, not the run", markup=False, soft_wrap=True)
+    return watch(runs[0], out, lambda line: shown.print(line, markup=False))

@@ -1,0 +1,41 @@
+"""The report in every form by name; all tell the same figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.errors import UnknownName
+from bench.record.store import Run
+from bench.report.document import contents, report_document
+from bench.report.html import render_report, write_text
+from bench.report.markdown import render_markdown
+
+
+def render_json(runs: Sequence[Run]) -> str:
+    """The report as JSON text (`bench.report.document`)."""
+    return (
+        json.dumps(report_document([contents(run) for run in runs]), indent=1, ensure_ascii=False, allow_nan=False)
+        + "\n"
+    )
+
+
+FORMATS: dict[str, Callable[[Sequence[Run]], str]] = {
+    "html": render_report,
+    "md": render_markdown,
+    "json": render_json,
+}
+
+
+def rendered(runs: Sequence[Run], form: str) -> str:
+    """The report as text. Raises `UnknownName` for an unknown form, `RunError` if a run holds an unknown figure."""
+    if form not in FORMATS:
+        raise UnknownName("format", form, FORMATS)
+    return FORMATS[form](runs)
+
+
+def write(runs: Sequence[Run], form: str, out: Path) -> Path:
+    """Write the report to the file `out` and return it. Raises as `rendered`, or `RunError` if it cannot be written."""
+    write_text(rendered(runs, form), out)
+    return out

@@ -1,0 +1,87 @@
+"""The report as Markdown: the same sections, tables and figures, without pictures and without the list of turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.errors import UsageError
+from bench.export.markdown_text import escaped, table
+from bench.record.store import Run
+from bench.report.answer import Answer, between_runs
+from bench.report.document import contents
+from bench.report.method import method
+from bench.report.page import after_turns, before_turns
+from bench.report.section import Cell, Picture, Section, Table, Words
+from bench.report.sections.glance import glance
+from bench.report.view import View
+
+LONGEST, MOST_ROWS = 2000, 2000
+"""Characters of a cell or sentence, and rows of a table, that are written."""
+
+
+def render_markdown(runs: Sequence[Run]) -> str:
+    """The report as text. Raises `UsageError` without runs, `RunError` for an unknown figure."""
+    if not runs:
+        raise UsageError("A report needs at least one run. Name run folders; `bench run` makes them.")
+    lines = list(_between(between_runs(tuple(runs))))
+    for run in runs:
+        lines += _run(View(contents(run), ""))
+    return "\n".join(lines) + "\n"
+
+
+def _run(view: View) -> Iterator[str]:
+    said = view.contents.answer
+    yield from (f"# {_text(view.contents.summary.run)}", "", *_answer(said), *_table(glance(view)))
+    if said.notices:
+        yield from ("", "To know before believing it:", "", *(f"- {_text(notice)}" for notice in said.notices))
+    for section in (*before_turns(view), *after_turns(view)):
+        yield from _section(section)
+    yield from ("", "## How it was measured")
+    for title, facts in method(view.contents.run).groups:
+        yield from ("", f"### {_text(title)}", "", *(f"- {_text(name)}: {_text(value)}" for name, value in facts))
+    yield ""
+
+
+def _answer(said: Answer) -> Iterator[str]:
+    headline, *others = said.headlines
+    yield f"**{_text(headline)}.**"
+    if said.attribution:
+        yield f"{_text(said.attribution)}."
+    yield from ("", f"Measured on {_text(said.measured_on)}.", "")
+    yield from (f"- {_text(each)}." for each in (*said.audible[:1], *others))
+    yield ""
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield from ("", f"## {_text(section.title)}", "")
+    if section.lead:
+        yield from (_text(section.lead), "")
+    for block in section.blocks:
+        if isinstance(block, Table):
+            yield from _table(block)
+        elif isinstance(block, Picture):
+            yield from (_text(block.says), "")
+        elif isinstance(block, Words):
+            yield from (_cell(block.cell), "")
+
+
+def _table(found: Table) -> Iterator[str]:
+    yield from (f"**{_text(found.caption)}**", "")
+    headings = [_text(column.heading) for column in found.columns]
+    yield from table(headings, ([_cell(cell) for cell in row.cells] for row in found.rows), MOST_ROWS)
+    yield ""
+    for note in found.notes:
+        yield from (_text(note), "")
+
+
+def _between(said: Sequence[str]) -> Iterator[str]:
+    if said:
+        yield from ("# Between the runs", "", *(f"- {_text(each)}." for each in said), "")
+
+
+def _cell(cell: Cell) -> str:
+    return _text("".join(part if isinstance(part, str) else part.text for part in cell))
+
+
+def _text(text: str) -> str:
+    return escaped(text, LONGEST)

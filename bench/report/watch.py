@@ -1,0 +1,44 @@
+"""The report on a run that is going on, written anew every few seconds until it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.record.store import Run, in_use, read_run
+from bench.report.html import render_report, write_report, write_text
+
+EVERY_S = 5
+
+
+def watch(
+    path: Path,
+    out: Path,
+    said: Callable[[str], None],
+    *,
+    wait: Callable[[float], None] = time.sleep,
+    every_s: int = EVERY_S,
+) -> Path:
+    """Write the report on the run in the folder `path` to `out` until nobody works on the run any more; returns `out`.
+
+    While it goes on, the page loads itself anew every `every_s` seconds, and says on top how far the run is. There may
+    be no turn yet. `said` gets a line each time. Raises `RunError` if it is no run, or `out` cannot be written.
+    """
+    while True:
+        going_on = in_use(path)  # asked first: what is written after the run's end has all of it
+        run = read_run(path)
+        if not going_on:
+            said(progress(run))
+            return write_report([run], out)
+        status = f"{progress(run)}; the run goes on, and this page loads itself anew every {every_s} s."
+        write_text(render_report([run], refresh_s=every_s, status=status), out)
+        said(progress(run))
+        wait(every_s)
+
+
+def progress(run: Run) -> str:
+    """How far a run is: `12 of 80 measured turns`."""
+    measured = sum(turn.phase == "measured" for turn in run.turns)
+    at_most = "at most " if run.manifest.until else ""
+    return f"{measured} of {at_most}{run.manifest.turns * len(run.manifest.labels)} measured turns"
