@@ -14,6 +14,9 @@ Work = Annotated[Path, typer.Option(help="Folder of all steps' results; a stoppe
 Seed = Annotated[int, typer.Option(min=0, help="Of initial weights and of the order of the clips.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training; by default those of the published weights.")]
 
+Batch = Annotated[int, typer.Option(min=1, help="Examples in a batch, per process.")]
+Accumulate = Annotated[int, typer.Option(min=1, help="Batches that make one step.")]
+
 
 @command.callback()
 def train() -> None:
@@ -28,6 +31,108 @@ def asr(data: Data, work: Work, seed: Seed = 1, steps: Steps = None) -> None:
     from pipelines.training.asr import SCHEDULE, run
 
     said(run(data, work, replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps)))
+
+
+@command.command("llm")
+def train_llm(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    steps: Steps = None,
+    start: Annotated[Path | None, typer.Option(help="Folder of a published Llama that goes on learning.")] = None,
+    batch: Batch = 64,
+    accumulate: Accumulate = 1,
+) -> None:
+    """Train a small Llama to answer questions in writing: the cascade's, and what stage 1 begins with."""
+    from dataclasses import replace
+
+    from pipelines.training.llm import SCHEDULE, run
+
+    schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
+    said(run(data, work, schedule, batch=batch, start=start))
+
+
+@command.command("listening")
+def train_listening(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    steps: Steps = None,
+    encoder: Annotated[
+        Path | None, typer.Option(help="A Whisper's folder or .pt file; by default that of the step asr.")
+    ] = None,
+    llm: Annotated[Path | None, typer.Option(help="A Llama's folder; by default that of the step llm.")] = None,
+    inner: Annotated[int, typer.Option(min=1, help="Inner width of the adaptor; as published, 2048.")] = 512,
+    sparing: Annotated[bool, typer.Option("--sparing", help="Less memory, a third slower.")] = False,
+    batch: Batch = 64,
+    accumulate: Accumulate = 1,
+) -> None:
+    """Stage 1: train adaptor and language model to answer what the frozen encoder hears."""
+    from dataclasses import replace
+
+    from pipelines.training.listening import SCHEDULE, Parts, run
+
+    schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
+    parts = replace(Parts.of(work, encoder, llm), inner=inner, sparing=sparing)
+    said(run(data, work, schedule, parts, batch))
+
+
+@command.command("units")
+def find_units(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    count: Annotated[int, typer.Option(min=2, help="How many different units there are.")] = 300,
+    sequences: Annotated[Path | None, typer.Option(help="Units made elsewhere (mHuBERT's, say), one line each.")] = None,
+) -> None:
+    """Write the answers' speech as discrete units: K-means of cepstra, or units that were made elsewhere."""
+    from pipelines.training import units
+
+    if sequences is not None:
+        said(units.given(data, work, sequences, count))
+    else:
+        said(units.run(data, work, seed, units.UnitSizes(units=count)))
+
+
+@command.command("vocoder")
+def train_vocoder(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    steps: Steps = None,
+    sizes: Annotated[Path | None, typer.Option(help="A published vocoder's config.json: its sizes are taken.")] = None,
+    batch: Batch = 8,
+    accumulate: Accumulate = 1,
+) -> None:
+    """Train the vocoder: units to sound."""
+    from dataclasses import replace
+
+    from pipelines.training import vocoder
+
+    schedule = replace(vocoder.SCHEDULE, seed=seed, steps=steps or vocoder.SCHEDULE.steps, accumulate=accumulate)
+    said(vocoder.run(data, work, schedule, vocoder.sizes_of(sizes), batch))
+
+
+@command.command("speaking")
+def train_speaking(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    steps: Steps = None,
+    layers: Annotated[
+        tuple[int, int, int, int], typer.Option(help="Layers, width, heads and intermediate size of the decoder.")
+    ] = (2, 256, 4, 704),
+    batch: Batch = 32,
+    accumulate: Accumulate = 1,
+    unpaired: Annotated[bool, typer.Option("--unpaired", help="Give each reply another's speech: an ablation.")] = False,
+) -> None:
+    """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
+    from dataclasses import replace
+
+    from pipelines.training.speaking import SCHEDULE, run
+
+    schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
+    said(run(data, work, schedule, layers, batch, unpaired))
 
 
 def said(figures: dict[str, object]) -> None:

@@ -55,7 +55,12 @@ def open_encoder(files: Files, shards: SafetensorsFolder) -> EncoderFile:
     """
     if files.encoder is None:
         return _embedded(files, shards)
-    return _from_transformers(files.encoder) if files.encoder.is_dir() else _from_openai(files.encoder)
+    return open_file(files.encoder)
+
+
+def open_file(path: Path) -> EncoderFile:
+    """An encoder of its own: openai-whisper's `.pt`, or a folder in transformers' layout. Raises `WeightsError`."""
+    return _from_transformers(path) if path.is_dir() else _from_openai(path)
 
 
 def _from_openai(path: Path) -> EncoderFile:
