@@ -8,26 +8,28 @@ from pathlib import Path
 
 from bench.errors import UnknownName, UsageError
 from pipelines.weights.layouts import CONVERTED, NAMES, exported
+from pipelines.weights.store import Store, find, opened
 
 
-def export(layout: str, out: Path | None) -> Iterator[Path]:
-    """Folders of one layout or `all`, in the cache or as copies `out/LAYOUT`.
+def export(layout: str, out: Path | None, weights: Path | None = None) -> Iterator[Path]:
+    """Folders of one layout or `all`, in the cache or as copies `out/LAYOUT`; of the demo weights, or those packed.
 
     Raises `UnknownName`, `UsageError` for a folder that is there already, `WeightsError`, or `MissingDependency`.
     """
     if layout not in (*NAMES, "all"):
         raise UnknownName("layout", layout, (*NAMES, "all"))
+    found = opened(weights) if weights is not None else find()
     for name in NAMES if layout == "all" else (layout,):
-        folder = _converted() if name == CONVERTED else exported(name).path
+        folder = _converted(found) if name == CONVERTED else exported(name, found).path
         yield folder if out is None else _copied(folder, out / name)
 
 
-def _converted() -> Path:
+def _converted(store: Store) -> Path:
     """CTranslate2's layout, of the one that its converter reads."""
     from pipelines.cascade.asr.converted import converted
     from pipelines.cascade.asr.whisper_folders import Found
 
-    found = exported("transformers-whisper")
+    found = exported("transformers-whisper", store)
     return converted(Found(found.path, "transformers", found.source)).path
 
 
