@@ -18,6 +18,7 @@ from pipelines.training import folders
 from pipelines.weights import store, whisper
 
 STEPS = ("asr", "llm", "listening", "speaking", "vocoder")
+DECODER = "speech_generator."
 PUBLISHED = {
     "architectures": ["OmniSpeech2SLlamaForCausalLM"],
     "model_type": "omni_speech2s_llama",
@@ -86,7 +87,8 @@ def _llm(work: Path) -> dict[str, bytes]:
 
 
 def _direct(work: Path) -> dict[str, bytes]:
-    state = {**folders.tensors(work, "listening"), **folders.tensors(work, "speaking")}
+    decoder = {f"{DECODER}{name}": tensor for name, tensor in folders.tensors(work, "speaking").items()}
+    state = {**folders.tensors(work, "listening"), **decoder}
     sizes = {**folders.config(work, "listening"), **folders.config(work, "speaking")}
     encoder = {"speech_encoder_hidden_size": folders.config(work, "asr")["state"]}
     return _part("direct", state, sizes | encoder | PUBLISHED | _ends(work))

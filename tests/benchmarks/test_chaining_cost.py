@@ -32,7 +32,7 @@ PAIRS, GOAL = 40, 0.02
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[Engines]:
-    _, options = registry.check_options("cascade", {})
+    _, options = registry.check_options("cascade", {"weights": "dummy"})
     settings = Settings(options=options)
     made = [registry.engine(role, settings.text(role))(settings) for role in ("asr", "llm", "tts")]
     for engine in made:

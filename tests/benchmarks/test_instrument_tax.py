@@ -114,7 +114,7 @@ def contradicts(pairs: Estimate, at_most: float) -> bool:
 
 
 def loaded(name: str) -> Pipeline:
-    declaration, options = registry.check_options(name, {})
+    declaration, options = registry.check_options(name, {"weights": "dummy"})
     if registry.missing(declaration):
         pytest.skip(f"{name} is not installed")
     pipeline = registry.pipeline(name)(Settings(options=options))

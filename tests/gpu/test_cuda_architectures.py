@@ -33,7 +33,7 @@ def test_the_ladder_from_a_sequential_cascade_to_the_direct_model(
     if size == "8b":
         labels = labels[1:]  # three language models of that size do not fit beside each other everywhere
     arguments = [word for label in (*labels, f"direct,size={size}") for word in ("-p", label)]
-    common = ("--device", "cuda", "--dtype", "bfloat16", "--no-keep-audio", "--turns", str(turns))
+    common = ("--weights", "dummy", "--device", "cuda", "--dtype", "bfloat16", "--no-keep-audio", "--turns", str(turns))
     done = bench("run", *arguments, *common, "--corpus", clips, "--out", out, timeout_s=1500)
     assert done.returncode == 0, done.stderr
     run = read_run(out)

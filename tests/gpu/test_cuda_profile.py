@@ -128,7 +128,7 @@ def test_a_run_lays_busy_times_beside_windows_and_shows_stages_to_nsight(tmp_pat
         pytest.skip("no CUDA device")
     clips, out = write_clips(tmp_path / "clips", count=4), tmp_path / "run"
     common = ("--device", "cuda", "--corpus", clips, "--turns", "8", "--no-keep-audio", "--out", out)
-    done = bench("run", "-p", "direct", *common, "--profile-gpu", "--nvtx", timeout_s=600)
+    done = bench("run", "-p", "direct,weights=dummy", *common, "--profile-gpu", "--nvtx", timeout_s=600)
     assert done.returncode == 0, done.stderr
     run = read_run(out)
     assert run.manifest.nvtx

@@ -41,9 +41,8 @@ def test_the_direct_pipeline_answers_on_the_gpu(tmp_path: Path) -> None:
         pytest.skip("no CUDA device")
     out = Path(os.environ["FIRSTPACKET_OUT"]) if "FIRSTPACKET_OUT" in os.environ else tmp_path / "run"
     clips = write_clips(tmp_path / "clips", count=8)
-    done = bench(
-        "run", "-p", "direct", "--device", "cuda", "--corpus", clips, "--turns", "32", "--no-keep-audio", "--out", out
-    )
+    asked = ("-p", "direct,weights=dummy", "--device", "cuda", "--corpus", clips, "--turns", "32")
+    done = bench("run", *asked, "--no-keep-audio", "--out", out)
     assert done.returncode == 0, done.stderr
     run = read_run(out)
     measured = [turn for turn in run.turns if turn.phase == "measured"]

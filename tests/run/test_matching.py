@@ -8,6 +8,8 @@ from bench.errors import UsageError
 from bench.options import Options, parse_pipeline
 from bench.run.matching import matched
 
+DIRECT = "direct,weights=dummy"
+
 
 def options(*pipelines: str, all_of_them: bool = False) -> Options:
     return Options(pipelines=tuple(map(parse_pipeline, pipelines)), matched=all_of_them)
@@ -19,7 +21,7 @@ def test_without_being_asked_nothing_changes() -> None:
 
 
 def test_the_ladder_holds_a_cascade_as_it_is_and_one_that_is_matched() -> None:
-    asked = options("a=cascade,chain=sequential", "b=cascade", "c=cascade,matched=true", "direct,max-new-tokens=64")
+    asked = options("a=cascade,chain=sequential", "b=cascade", "c=cascade,matched=true", DIRECT + ",max-new-tokens=64")
     found, notices = matched(asked)
     assert found.pipelines[:2] == asked.pipelines[:2]
     assert found.pipelines[3] == asked.pipelines[3]
@@ -59,14 +61,14 @@ def test_published_weights_are_what_they_are() -> None:
     [
         (("cascade,matched=true",), "there are 0 of them"),
         (("cascade,matched=true", "a=direct", "b=direct,size=1b"), "there are 2 of them"),
-        (("cascade,matched=true,llm-size=1b", "direct"), "needs llm-size=tiny, but llm-size=1b was given"),
+        (("cascade,matched=true,llm-size=1b", DIRECT), "needs llm-size=tiny, but llm-size=1b was given"),
         (
             ("cascade,matched=true,asr=pocketsphinx", "direct"),
             "asr=pocketsphinx and llm=transformers cannot be matched",
         ),
-        (("cascade,matched=true,llm-model=x", "direct"), "dummy weights of the size tiny, and llm-model=x is no such"),
+        (("cascade,matched=true,llm-model=x", DIRECT), "dummy weights of the size tiny, and llm-model=x is no such"),
         (
-            ("cascade,matched=true,asr=transformers,asr-model=x", "direct"),
+            ("cascade,matched=true,asr=transformers,asr-model=x", DIRECT),
             "asr-model=x is no such model. Leave out asr-model",
         ),
         (("a=direct", "b=scripted"), "none that may be matched"),

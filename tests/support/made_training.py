@@ -35,7 +35,7 @@ def made(work: Path, seed: int = 0) -> Path:
     _asr(work, seed)
     words = learnt_tokenizer()
     config = LlamaConfig(64, 2, 2, 1, 32, 96, words.get_vocab_size(), rope_theta=10_000.0, tied=True)
-    _save(work, "llm", Llama(config), "", _llama_json(config), generator)
+    _save(work, "llm", Llama(config), _llama_json(config), generator)
     words.save(str(work / "llm" / "tokenizer.json"))
     ends = {"eos_token_id": [SPECIAL_TOKENS.index(END_OF_TURN)]}
     (work / "llm" / "generation_config.json").write_text(json.dumps(ends))
@@ -46,7 +46,7 @@ def made(work: Path, seed: int = 0) -> Path:
     layers = LlamaConfig(64, 1, 2, 2, 32, 96, config.vocab, rope_theta=10_000.0)
     speaking = {"ctc_decoder_config": "(1,64,2,96)", "ctc_upsample_factor": 25, "unit_vocab_size": UNITS}
     decoder = SpeechDecoder(SpeechDecoderConfig(state=64, layers=layers, units=UNITS, frames_per_token=25))
-    _save(work, "speaking", decoder, "speech_generator.", speaking, generator)
+    _save(work, "speaking", decoder, speaking, generator)
     _vocoder(work, generator)
     return work
 
@@ -92,7 +92,7 @@ def _vocoder(work: Path, generator: torch.Generator) -> None:
         "dur_predictor_params": {"encoder_embed_dim": 8, "var_pred_hidden_dim": 8, "var_pred_kernel_size": 3},
     }
     sizes = VocoderConfig(UNITS, 8, 8, 3, 32, (5, 4, 4, 2, 2), (11, 8, 8, 4, 4), (3,), ((1, 3, 5),))
-    _save(work, "vocoder", Vocoder(sizes), "", config, generator)
+    _save(work, "vocoder", Vocoder(sizes), config, generator)
 
 
 def _llama_json(config: LlamaConfig) -> dict[str, Any]:
@@ -114,10 +114,8 @@ def _llama_json(config: LlamaConfig) -> dict[str, Any]:
     }
 
 
-def _save(
-    work: Path, step: str, module: nn.Module, prefix: str, config: dict[str, Any], generator: torch.Generator
-) -> None:
-    folders.save(work / step, _random(module, prefix, generator), config, {})
+def _save(work: Path, step: str, module: nn.Module, config: dict[str, Any], generator: torch.Generator) -> None:
+    folders.save(work / step, _random(module, "", generator), config, {})
 
 
 def _random(module: nn.Module, prefix: str, generator: torch.Generator) -> dict[str, Tensor]:

@@ -131,9 +131,10 @@ def openai_file(folder: Path, path: Path) -> Path:
 
 
 def asked(engine: type[Whisper], model: Path | str = "", dtype: str = "float32", **options: object) -> Whisper:
-    """An engine with its defaults and these options (`asr_beam=2`), loaded."""
+    """An engine with its defaults and these options (`asr_beam=2`), loaded; without a model, a dummy."""
     defaults = {option.name: option.default for option in engine.declaration.options}
     chosen = {name.replace("_", "-"): value for name, value in options.items()}
-    made = engine(Settings(dtype=dtype, options={**defaults, "asr-model": str(model), **chosen}))
+    given = {"asr-weights": "dummy", "asr-model": str(model), **chosen}
+    made = engine(Settings(dtype=dtype, options={**defaults, **given}))
     made.load()
     return made

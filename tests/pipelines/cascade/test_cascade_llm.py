@@ -29,7 +29,7 @@ from pipelines.models.llama import Llama  # noqa: E402
 
 def engine(seed: int = 0, dtype: str = "float32", device: str = "cpu", **changed: Any) -> TransformersLM:
     options = {option.name: option.default for option in TransformersLM.declaration.options}
-    given = {name.replace("_", "-"): value for name, value in changed.items()}
+    given = {"llm-weights": "dummy"} | {name.replace("_", "-"): value for name, value in changed.items()}
     assert given.keys() <= options.keys()
     return TransformersLM(Settings(device=device, seed=seed, dtype=dtype, options={**options, **given}))
 

@@ -260,11 +260,11 @@ class Answer:
 
 @pytest.fixture
 def settings() -> Callable[..., Settings]:
-    """Settings with the declared defaults, some options changed (`chunk_units=...` for `chunk-units`)."""
+    """Settings with dummy weights and the declared defaults, some options changed (`chunk_units` for `chunk-units`)."""
 
     def make(**changed: Any) -> Settings:
         options = {option.name: option.default for option in Direct.declaration.options}
-        options |= {name.replace("_", "-"): value for name, value in changed.items()}
+        options |= {"weights": "dummy"} | {name.replace("_", "-"): value for name, value in changed.items()}
         return Settings(options=options)
 
     return make

@@ -26,8 +26,9 @@ Ask = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def tiny() -> Direct:
-    """The dummy model with every option at its default."""
-    pipeline = Direct(Settings(options={option.name: option.default for option in Direct.declaration.options}))
+    """The dummy model with every other option at its default."""
+    options = {option.name: option.default for option in Direct.declaration.options}
+    pipeline = Direct(Settings(options={**options, "weights": "dummy"}))
     pipeline.load()
     return pipeline
 

@@ -126,7 +126,7 @@ def test_the_direct_model_answers_as_its_exported_folder_does() -> None:
 def test_what_was_trained_is_what_is_loaded(work: Path) -> None:
     model = Checkpoint(find(str(layouts.exported("llama-omni").path))).load(CPU, torch.float32).model
     parts = {"asr": (model.encoder, "encoder."), "vocoder": (model.vocoder, "")}
-    parts |= {"listening": (model.llm, ""), "speaking": (model.speech_decoder, "speech_generator.")}
+    parts |= {"listening": (model.llm, ""), "speaking": (model.speech_decoder, "")}
     for step, (part, prefix) in parts.items():
         trained = load_file(work / step / "model.safetensors")
         for name, tensor in part.state_dict().items():
