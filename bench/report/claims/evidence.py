@@ -14,6 +14,7 @@ from bench.metrics.definitions import HEADLINE
 from bench.record.schema import LabelPlan, Turn
 from bench.record.store import Run
 from bench.report.sweeps import Sweep
+from bench.stats.binomial import Share, share
 from bench.stats.bootstrap import Estimate, estimate
 from bench.stats.ratio import ratio_of_sums
 from bench.summary.contents import LabelSummary, Summary
@@ -39,6 +40,10 @@ class Model:
     """Share that no stage accounts for."""
     llm_begins: Estimate | None
     """When the language model begins, ms after t0; median."""
+    right_if_heard: Share | None = None
+    """Share of right answers among turns with an exact transcript; None without any whose answer can be judged."""
+    right_if_misheard: Share | None = None
+    """The same among turns with a transcript that has an error."""
 
     @property
     def label(self) -> str:
@@ -114,6 +119,8 @@ def _models(run: Run, summary: Summary) -> Iterator[Model]:
             _beside_llm(turns, plan),
             _of_no_stage(label),
             _llm_begins(turns),
+            _right(turns, heard=True),
+            _right(turns, heard=False),
         )
 
 
@@ -150,6 +157,14 @@ def _llm_begins(turns: Sequence[Turn]) -> Estimate | None:
     having = [turn for turn in turns if all(name in turn.figures for name in names)]
     values = [(turn.figures[names[0]] - turn.figures[names[1]]) / NS_PER_MS for turn in having]
     return estimate(values, [turn.utterance for turn in having]) if values else None
+
+
+def _right(turns: Sequence[Turn], *, heard: bool) -> Share | None:
+    judged = [turn for turn in turns if {"answer_accuracy", "transcript_wer"} <= turn.figures.keys()]
+    some = [turn for turn in judged if (turn.figures["transcript_wer"] == 0) == heard]
+    if not some:
+        return None
+    return share([turn.figures["answer_accuracy"] == 1 for turn in some], [turn.utterance for turn in some])
 
 
 def _opponents(run: Run, cascade: Model, direct: Model) -> Opponents:

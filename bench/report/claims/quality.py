@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from bench.report.claims.evidence import Facts
+from bench.report.claims.evidence import Facts, Model
 from bench.report.claims.verdict import Claim, Verdict
+from bench.report.figures import percent
 from bench.report.sweeps import Point, Sweep
 from bench.report.words import estimated
+from bench.stats.binomial import Share
 from bench.stats.bootstrap import Estimate
 
 ERRORS_PASS_DOWN = Claim(
     2,
     "Errors pass down the cascade: a wrong transcript makes a wrong answer.",
-    "needs, turn by turn, whether the transcript and whether the answer was right; a transcript's errors alone do not "
-    "show what became of the answer",
+    "supported where, in every cascade with trained weights, the share of right answers is lower after a transcript "
+    "with an error than after an exact one, the exact intervals lying apart; not supported where more than half of the "
+    "answers after an error are right, lower end of the interval",
 )
 COSTS_QUALITY = Claim(
     6,
@@ -36,15 +39,22 @@ OPTION = "chunk-units"
 
 def errors_pass_down(facts: Facts) -> Verdict:
     """Claim 2."""
+    claim = ERRORS_PASS_DOWN
     cascades = [model for model in facts.of_kind("cascade") if model.summary.quality.transcript.rate]
-    measured = "; ".join(
-        f"{model.label}: transcript WER {estimated(model.summary.quality.transcript.rate, 'ratio')}"
+    measured = "; ".join(_heard_and_right(model) for model in cascades)
+    judged = [
+        (model.right_if_heard.interval, model.right_if_misheard.interval)
         for model in cascades
-    )
-    needed = (
-        "whether each answer was right: a corpus with reference answers, and models that answer (not dummy weights)"
-    )
-    return ERRORS_PASS_DOWN.not_testable(needed, measured)
+        if model.right_if_heard and model.right_if_misheard and not model.summary.dummy
+    ]
+    if not judged:
+        needed = "a corpus that accepts answers, trained weights, and turns with and without an error in the transcript"
+        return claim.not_testable(needed, measured)
+    if all(misheard.high < heard.low for heard, misheard in judged):
+        return claim.supported(measured)
+    if any(misheard.low > 0.5 for _, misheard in judged):
+        return claim.not_supported(measured)
+    return claim.not_testable("more clips: the intervals leave it open", measured)
 
 
 def costs_quality(facts: Facts) -> Verdict:
@@ -78,6 +88,17 @@ def paired_data(_: Facts) -> Verdict:
     return PAIRED_DATA.not_testable(
         "the same model trained with and without paired speech (`bench train`), both judged"
     )
+
+
+def _heard_and_right(model: Model) -> str:
+    wer = f"{model.label}: transcript WER {estimated(model.summary.quality.transcript.rate, 'ratio')}"
+    groups = (("an exact transcript", model.right_if_heard), ("one with an error", model.right_if_misheard))
+    right = [f"right after {name} {_share(found)}" for name, found in groups if found is not None]
+    return ", ".join((wer, *right))
+
+
+def _share(found: Share) -> str:
+    return f"{percent(found.value)} [{percent(found.interval.low)}, {percent(found.interval.high)}] of {found.n}"
 
 
 def _measured(sweep: Sweep) -> str:

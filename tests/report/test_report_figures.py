@@ -1,0 +1,133 @@
+"""Every figure on the page is the one in the JSON, and a run whose figures can be worked out in the head shows them."""
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from command import here
+from made_runs import written_run
+
+from bench.record.store import read_run
+from bench.report.formats import rendered
+from bench.report.html import cell_html
+from bench.report.section import Figure
+
+CASCADE = [600.0 + 10 * clip for clip in range(8)]
+DIRECT = [value - 410 for value in CASCADE]
+"""Direct answers 410 ms sooner on every one of 8 clips; a third of either is `asr`. Both are heard 10 ms later."""
+
+
+class Page(HTMLParser):
+    """The figures of a page: place in the JSON of its run, raw value, text; and all text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.figures: list[tuple[str, str, str]] = []
+        self.text = ""
+        self._open: tuple[str, str] | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        said = dict(attrs)
+        self._open = (said["data-figure"], said["value"]) if tag == "data" else None
+
+    def handle_data(self, data) -> None:
+        self.text += data
+        if self._open:
+            self.figures.append((*self._open, data))
+            self._open = None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    values = {"cascade": [*CASCADE, "timeout"], "direct": [*DIRECT, "silent"]}
+    return written_run(tmp_path_factory.mktemp("figures") / "run", values)
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return Page(rendered([read_run(folder)], "html"))
+
+
+def at(document: object, pointer: str) -> object:
+    """What stands at a JSON Pointer."""
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        document = document[int(name)] if isinstance(document, list) else document[name]  # type: ignore[index]
+    return document
+
+
+def test_every_figure_of_the_page_stands_in_the_json(page: Page, folder: Path) -> None:
+    run = json.loads(rendered([read_run(folder)], "json"))["runs"][0]
+    assert len(page.figures) > 100
+    for pointer, raw, _ in page.figures:
+        value = at(run, pointer)
+        assert raw == (value if isinstance(value, str) else json.dumps(value)), pointer
+
+
+def test_those_of_the_summary_are_what_bench_show_says(page: Page, folder: Path) -> None:
+    shown = json.loads(here("show", folder, "--json").stdout)
+    ours = {
+        pointer.removeprefix("/summary"): raw for pointer, raw, _ in page.figures if pointer.startswith("/summary/")
+    }
+    assert {pointer: json.dumps(at(shown, pointer)) for pointer in ours} == ours
+    for label in ("cascade", "direct"):
+        for metric, each in shown["labels"][label]["metrics"].items():
+            if each["p50"] is not None:
+                assert f"/labels/{label}/metrics/{metric}/p50" in ours
+            assert f"/labels/{label}/metrics/{metric}/n_missing" in ours
+
+
+def test_the_run_shows_what_was_worked_out_by_hand(page: Page) -> None:
+    text = {pointer: said for pointer, _, said in page.figures}
+    assert text["/summary/labels/cascade/metrics/first_packet_latency/p50"] in ("635 ms", "635")
+    assert text["/summary/labels/direct/metrics/first_packet_latency/p50"] in ("225 ms", "225")
+    assert text["/comparison/comparisons/0/metrics/0/difference/value"] == "-410 ms"
+    assert text["/comparison/comparisons/0/contributions/roles/listen/value"] == "-137 ms"
+    assert text["/attribution/0/shares/listen"] == "33 %"
+    assert text["/summary/labels/direct/path/parts/0/mean"] == "75.0 ms"
+    assert "direct answers 410 ms sooner than cascade to the first packet" in page.text
+    assert "Speaking accounts for 67 % of it, transcription for 33 %." in page.text
+
+
+def test_shares_under_the_bounds_count_turns_without_an_answer(page: Page) -> None:
+    """One of 9 turns is heard by 200 ms: after 190 ms and 10 more. The bound is the binomial's, two turns of a clip
+    together for one: 9 turns on 8 clips."""
+    values = {
+        pointer: float(raw) for pointer, raw, _ in page.figures if pointer.startswith("/conversation/labels/direct")
+    }
+    assert values["/conversation/labels/direct/200/value"] == pytest.approx(1 / 9)
+    assert values["/conversation/labels/direct/500/value"] == pytest.approx(8 / 9)
+    low, high = (values[f"/conversation/labels/direct/500/{end}"] for end in ("low", "high"))
+    assert low < 8 / 9 < high < 1
+
+
+def test_markdown_says_the_same(page: Page, folder: Path) -> None:
+    said = rendered([read_run(folder)], "md").replace("\\", "")
+    assert "**direct answers 410 ms sooner than cascade to the first packet" in said
+    missing = [text for _, _, text in page.figures if text not in said]
+    assert missing == []
+
+
+def test_no_unknown_form(folder: Path) -> None:
+    result = here("report", folder, "--format", "pdf")
+    assert result.returncode == 2
+    assert "Unknown format 'pdf'" in result.stderr
+
+
+def test_places_are_json_pointers_and_cells_are_escaped() -> None:
+    figure = Figure("<1", 0.5, ("a/b", "~", 3))
+    assert figure.pointer == "/a~1b/~0/3"
+    assert cell_html(("<i>", figure)) == '&lt;i&gt;<data value="0.5" data-figure="/a~1b/~0/3">&lt;1</data>'
+
+
+def test_a_run_of_one_label_and_one_without_an_answer_have_pages(folder: Path) -> None:
+    run = read_run(folder)
+    one = replace(run.manifest, labels=run.manifest.labels[:1])
+    alone = replace(run, manifest=one, turns=tuple(turn for turn in run.turns if turn.label == "cascade"))
+    for form in ("html", "md", "json"):
+        assert "cascade reaches the first packet after 635 ms" in rendered([alone], form)
+    silent = replace(run, turns=tuple(turn for turn in run.turns if turn.outcome != "answered"))
+    assert "Too few turns" in rendered([silent], "md")

@@ -1,0 +1,55 @@
+"""A line that outliers cannot bend."""
+
+from itertools import combinations
+from random import Random
+
+import pytest
+
+from bench.stats.line import line
+from bench.stats.quantiles import median
+
+
+def test_the_slope_is_the_median_of_all_slopes() -> None:
+    random = Random(1)
+    x = [random.uniform(0, 10) for _ in range(25)]
+    y = [3 * each + 2 + random.gauss(0, 1) for each in x]
+    found = line(x, y)
+    assert found is not None
+    points = list(zip(x, y, strict=True))
+    assert found.slope.value == pytest.approx(median([(d - b) / (c - a) for (a, b), (c, d) in combinations(points, 2)]))
+    assert found.slope.interval is not None
+    assert found.slope.interval.contains(3)
+    assert found.slope.interval.low < found.slope.value < found.slope.interval.high
+
+
+def test_one_wild_point_does_not_bend_it() -> None:
+    found = line([1, 2, 3, 4, 5, 6, 7], [5, 8, 11, 14, 17, 20, 1e6])
+    assert found is not None
+    assert found.slope.value == pytest.approx(3)
+    assert found.at(2) == pytest.approx(8)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    random, held = Random(2), 0
+    for _ in range(300):
+        x = [random.uniform(1, 8) for _ in range(15)]
+        y = [2 * each + random.gauss(0, 3) for each in x]
+        found = line(x, y)
+        assert found is not None
+        assert found.slope.interval is not None
+        held += found.slope.interval.contains(2)
+    assert 0.92 <= held / 300 <= 0.99
+
+
+def test_too_few_points_have_no_line() -> None:
+    assert line([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]) is None
+    assert line([1, 1, 1, 2, 2, 2], [1, 2, 3, 4, 5, 6]) is None
+    with pytest.raises(ValueError, match="as many"):
+        line([1, 2], [1])
+
+
+def test_many_points_are_thinned_evenly() -> None:
+    found = line(range(4000), [0.5 * each for each in range(4000)])
+    assert found is not None
+    assert found.slope.value == pytest.approx(0.5)
+    assert found.slope.n == 4000
