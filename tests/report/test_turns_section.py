@@ -1,0 +1,175 @@
+"""The report's section on turns: nothing left out, nothing from outside taken for markup, all of it small."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from made_runs import made_run
+from spoken_run import spoken_run
+
+from bench.errors import RunError
+from bench.export.frame import turns_csv
+from bench.record.schema import Evidence, Turn
+from bench.record.store import Run, read_run
+from bench.report.turns import audible, laid_open, turn_script, turn_section
+
+ANCHOR = "run-1"
+HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)><!--{{ 7*7 }}"
+
+
+class Section(HTMLParser):
+    """What a browser would make of the section."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(str(html))  # not as Markup, whose parts would be escaped again
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str, name: str) -> list[str]:
+        """Values of an attribute of all elements of a kind that have it."""
+        return [attributes[name] or "" for each, attributes in self.elements if each == tag and name in attributes]
+
+
+def packed(html: str) -> dict[str, str]:
+    """The turns that are laid open on demand."""
+    found = re.search(r'class="turns-data"[^>]*>(.*?)</script>', html, re.DOTALL)
+    assert found is not None
+    return json.loads(gzip.decompress(base64.b64decode(json.loads(found[1])["gzip"])))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Twelve clips, so that two turns of each label are not among its worst ten."""
+    return read_run(spoken_run(tmp_path_factory.mktemp("spoken")))
+
+
+@pytest.fixture(scope="module")
+def html(run: Run) -> str:
+    return turn_section(run, ANCHOR)
+
+
+def test_every_turn_is_there_once_and_laid_open_once(run: Run, html: str) -> None:
+    numbers = sorted(int(each) for each in Section(html).all("tbody", "data-turn"))
+    assert numbers == sorted(turn.turn for turn in run.turns)
+    at_once = {int(each) for each in re.findall(r'data-turn="(\d+)"[^>]*><tr>[^\n]*\n<tr class="turn-open">', html)}
+    later = {int(each) for each in packed(html)}
+    assert len(at_once) == 20
+    assert at_once | later == set(numbers)
+    assert not at_once & later
+    by_number = {turn.turn: turn for turn in run.turns}
+    assert "cold" in {by_number[each].phase for each in later}
+
+
+def test_a_turn_laid_open_says_what_was_asked_heard_and_said(html: str) -> None:
+    opened = next(part for part in html.split('<tr class="turn-open">') if "<dd>question 11</dd>" in part)
+    named = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", opened))
+    assert (named["question"], named["reference answer"]) == ("question 11", "a tone")
+    assert named["reply"] == "reply 11"
+
+
+def test_the_path_in_words_adds_up(html: str) -> None:
+    said = re.findall(r"<dt>critical path</dt><dd>(.*?) = ([\d.]+) ms", html)
+    assert len(said) == 19
+    for parts, total in said:
+        assert sum(float(ms) for ms in re.findall(r"([\d.]+) ms", parts)) == pytest.approx(float(total), abs=1.5)
+
+
+def test_the_download_is_what_is_exported(run: Run, html: str) -> None:
+    link = next(each for each in Section(html).all("a", "href") if each.startswith("data:application/gzip"))
+    assert gzip.decompress(base64.b64decode(link.partition(",")[2])).decode() == turns_csv(run)
+
+
+def test_without_pandas_it_says_why_there_is_no_download(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert "Tables need pandas" in turn_section(run, ANCHOR)
+
+
+def test_the_same_run_gives_the_same_bytes(run: Run, html: str) -> None:
+    assert turn_section(run, ANCHOR) == html
+
+
+def test_ids_of_two_runs_on_a_page_differ(run: Run, html: str) -> None:
+    ids = [each for _, attributes in Section(html).elements if (each := attributes.get("id"))]
+    assert len(ids) == len(set(ids))
+    assert all(each.startswith(f"{ANCHOR}-") for each in ids)
+    named = {attributes.get("aria-labelledby") for _, attributes in Section(html).elements} - {None}
+    assert named <= {*ids}
+
+
+def test_texts_from_outside_stay_text(tmp_path: Path) -> None:
+    written = spoken_run(tmp_path, clips=3, rename=lambda text: text + HOSTILE.replace("/", "∕"))
+    run = read_run(written)
+    spoilt = replace(run, turns=tuple(replace(turn, flags=(HOSTILE,), reason=HOSTILE) for turn in run.turns))
+    html = turn_section(spoilt, ANCHOR)
+    for part in (html, *packed(html).values()):
+        section = Section(part)
+        assert {tag for tag, _ in section.elements}.isdisjoint({"img", "iframe"})
+        assert all(
+            attributes.get("type") == "application/json" for tag, attributes in section.elements if tag == "script"
+        )
+        assert not any(name.startswith("on") for _, attributes in section.elements for name in attributes)
+    assert "<script>alert(1)" in Section(html).text
+    assert "{{ 7*7 }}" in Section(html).text
+
+
+def test_a_damaged_trace_costs_that_turn_its_pictures_only(run: Run) -> None:
+    class Damaged(Run):
+        def evidence(self, turn: Turn) -> Evidence:
+            raise RunError("The trace is damaged.")
+
+    html = turn_section(Damaged(run.path, run.manifest, run.segments, run.turns), ANCHOR)
+    assert html.count("The trace is damaged.") >= 20
+    assert len(Section(html).all("tbody", "data-turn")) == len(run.turns)
+    assert "first packet 381 ms after t0" in html
+
+
+def test_traces_beyond_the_budget_are_named_and_their_figures_stay(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(laid_open, "MOST_TRACES", 22)
+    opened = packed(turn_section(run, ANCHOR))
+    left_out = [part for part in opened.values() if "was left out" in part and "bench trace" in part]
+    assert len(left_out) == len(run.turns) - 22
+    assert all("first packet" in part and "reference answer" in part for part in left_out)
+
+
+def test_sounds_of_a_report_stay_within_its_room(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audible, "MOST_S", 10**6)
+    for share in (1.0, 0.01):
+        html = turn_section(run, ANCHOR, share)
+        sounds = re.findall(r"data:audio/mpeg;base64,([^\"]+)", html + "".join(packed(html).values()))
+        assert 0 < sum(map(len, sounds)) <= audible.SOUND_BYTES * share
+
+
+def test_a_run_without_turns_has_a_section() -> None:
+    made = made_run({"a": [1]})
+    html = turn_section(replace(made, turns=()), ANCHOR)
+    assert "All 0 turns" in html
+    assert "no turns to download" in html
+
+
+def test_thousands_of_turns_stay_small() -> None:
+    """Without evidence, so that only what grows with every turn is counted."""
+    made = made_run({label: [100 + at % 97 for at in range(1000)] for label in "abcd"})
+    html = turn_section(made, ANCHOR)
+    assert len(Section(html).all("tbody", "data-turn")) == 4000
+    assert len(html) < 3 * 2**20
+
+
+def test_the_script_asks_for_nothing_and_runs_no_text() -> None:
+    script = turn_script()
+    for forbidden in ("fetch(", "XMLHttpRequest", "eval(", "import(", "http:", "https:", "</script"):
+        assert forbidden not in script
