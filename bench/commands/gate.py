@@ -52,7 +52,7 @@ def gate(
     dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
     matched: Annotated[bool | None, typer.Option("--matched", help="Make cascades like direct.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
-    weights: Annotated[str | None, typer.Option(help="demo or dummy, for labels that do not say. [demo]")] = None,
+    weights: Annotated[str | None, typer.Option(help="demo or dummy, for labels that do not say. [dummy]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make. [reports/gate-DATE]")] = None,

@@ -36,7 +36,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to write into, one folder per layout. [the cache]")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Packed weights: bench weights pack. [demo]")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of packed weights. [the demo weights]")] = None,
 ) -> None:
     """Write the demo weights, or those that were packed elsewhere, in published layouts, and print where they are."""
     from pipelines.weights.export import export as run
