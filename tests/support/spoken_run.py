@@ -32,8 +32,8 @@ DIRECT = (
     ("vocoder", "speak", 20),
 )
 """Stage, role, and what it takes for a second of speech, ms."""
-FAILS = "clip-03"
-"""The clip to which the cascade has no answer."""
+FAILS = 3
+"""The number of the clip to which the cascade has no answer."""
 Rename = Callable[[str], str]
 
 
@@ -49,10 +49,11 @@ class Paced(Pipeline):
 
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
         seconds = len(speech.whole()) / RATE
+        number = round((seconds - _seconds(0)) / (_seconds(1) - _seconds(0)))
         if self.paces is CASCADE:
-            trace.text("transcript", self.rename(f"heard {seconds:.2f} s"))
-        if round(seconds, 2) == _seconds(3) and self.paces is CASCADE:
-            raise RuntimeError(self.rename("no answer to this one"))
+            trace.text("transcript", self.rename(f"question {number}"))
+            if number == FAILS:
+                raise RuntimeError(self.rename("no answer to this one"))
         last = None
         for name, _, ms in self.paces:
             with trace.stage(name, after=last) as span:
@@ -60,7 +61,7 @@ class Paced(Pipeline):
                 if name == "llm.prefill":
                     span.first_output()
             last = trace.hand_off(name)
-        trace.text("reply", self.rename(f"an answer after {seconds:.2f} s"))
+        trace.text("reply", self.rename(f"reply {number}"))
         for late_ms in (0, 50, 400):
             trace.clock.sleep_until_ns(trace.clock.now_ns() + late_ms * MS)
             yield Packet(_tone(0.2, 330), RATE, after=last)
