@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.compare.between import compare_same_labels
@@ -99,11 +101,9 @@ def _measured_on(run: Run, summary: Summary) -> str:
 
 
 def _notices(run: Run, summary: Summary) -> list[str]:
-    said = []
+    said = list(_dummies(summary))
     for label in summary.labels:
         name = label.label
-        if label.dummy:
-            said.append(f"{name} runs on dummy weights ({_dummy_sources(label)}; random values): {CAVEAT}.")
         if label.measured < label.asked:
             said.append(
                 f"{name} has {label.measured} of the {label.asked} measured turns asked for: the run is unfinished."
@@ -122,6 +122,17 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     if len(run.segments) > 1:
         said.append(f"The run was interrupted and resumed: it has {len(run.segments)} segments.")
     return said
+
+
+def _dummies(summary: Summary) -> Iterator[str]:
+    """One notice for all labels whose random values are the same."""
+    by_source: dict[str, list[str]] = defaultdict(list)
+    for label in summary.labels:
+        if label.dummy:
+            by_source[_dummy_sources(label)].append(label.label)
+    for source, labels in by_source.items():
+        run = "runs" if len(labels) == 1 else "run"
+        yield f"{', '.join(labels)} {run} on dummy weights ({source}; random values): {CAVEAT}."
 
 
 def _dummy_sources(label: LabelSummary) -> str:

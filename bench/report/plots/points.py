@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 250
 """Points drawn of a label; of more, so many evenly along the axis. Lines rest on all."""
-WINDOWS = 24
-"""Medians along the run that make a label's line."""
+WINDOWS, LEAST = 24, 5
+"""Medians along the run that make a label's line, and of how many turns each has to be."""
 
 
 def length_svg(found: Sequence[tuple[int, LengthFit]], says: str, salt: str) -> Markup:
@@ -103,8 +103,8 @@ def sweep_svg(
 
 def _running(course: Course) -> tuple[list[float], list[float]]:
     """Medians of stretches of turns that follow each other."""
-    size = max(1, -(-len(course.ms) // WINDOWS))
-    stretches = [slice(at, at + size) for at in range(0, len(course.ms), size)]
+    size = max(LEAST, -(-len(course.ms) // WINDOWS))
+    stretches = [slice(at, at + size) for at in range(0, len(course.ms) - LEAST + 1, size)]
     return [median(course.places[each]) for each in stretches], [median(course.ms[each]) for each in stretches]
 
 

@@ -16,11 +16,11 @@ def glance(view: View) -> Table:
     """Medians, and whether they are soon enough for a conversation."""
     bounds = [Column(f"heard by {bound.ms} ms", says=f"{bound.why} ({bound.source})") for bound in BOUNDS]
     return Table(
-        "At a glance",
+        "At a glance: medians, and whether answers come soon enough for a conversation",
         (
             Column("label", is_number=False),
-            Column("first packet, median [95 % CI]"),
-            Column("first audible"),
+            Column("first packet [95 % CI]", says="median"),
+            Column("first audible [95 % CI]", says="median"),
             *bounds,
             Column("answered"),
             Column(

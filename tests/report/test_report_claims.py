@@ -1,0 +1,166 @@
+"""Verdicts on the claims: each side of every rule, from runs made of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.pipeline import Stage, Weights
+from bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn, UtteranceFacts
+from bench.record.store import Run
+from bench.report.claims.all import verdicts
+from bench.report.claims.evidence import facts
+from bench.report.claims.verdict import NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, Verdict
+from bench.report.sweeps import sweeps
+from bench.summary.summarise import summarise
+
+MS = 1_000_000
+CLIPS = 12
+CASCADE = (Stage("asr", "listen"), Stage("llm.decode", "think"), Stage("tts", "speak"))
+DIRECT = (Stage("encoder", "listen"), Stage("llm.decode", "think"), Stage("vocoder", "speak"))
+EIGHT_BILLION = (Weights("llm", "published", "made", "8030.3 M parameters"),)
+Parts = tuple[float, float, float]
+"""Listening, thinking, speaking, ms."""
+
+
+def judged(labels: Mapping[str, Mapping[str, Any]], *, gpu: str = "", **manifest: Any) -> dict[int, Verdict]:
+    """The verdicts by number. Of each label: `parts` (a path for every clip, or one for all), and what is not usual."""
+    plans, turns, told = [], [], []
+    for label, said in labels.items():
+        stages = CASCADE if said.get("asr") else DIRECT
+        options = said.get("options", {})
+        plans.append(LabelPlan(label, "made", "cuda" if gpu else "cpu", "float32", options, stages))
+        told.append(LabelFacts(label, MS, 1, said.get("weights", EIGHT_BILLION)))
+        parts = said["parts"] if isinstance(said["parts"], list) else [said["parts"]] * CLIPS
+        turns += [_turn(label, clip, each, stages, said.get("figures")) for clip, each in enumerate(parts)]
+    clips = tuple(UtteranceFacts(f"clip-{n}", "0" * 64, 1000.0, 900.0, "annotated", "some words") for n in range(CLIPS))
+    known = {"schema": 1, "run": "made", "notices": (), "threads": 1, "input": "file", "labels": tuple(plans),
+             "utterances": clips, "turns": CLIPS}  # fmt: skip
+    run = Run(
+        Path("made"),
+        Manifest(**{item.name: "" for item in fields(Manifest)} | known | manifest),
+        (Segment(0, "", 0, 0, {"gpu0": gpu} if gpu else {}, {}, tuple(told)),),
+        tuple(replace(turn, turn=number) for number, turn in enumerate(turns)),
+    )
+    summary = summarise(run)
+    return {each.number: each for each in verdicts(facts(run, summary, sweeps(run, summary)))}
+
+
+def _turn(label: str, clip: int, parts: Parts, stages: Sequence[Stage], figures: Any) -> Turn:
+    path = tuple(PathPart(stage.id, "host", round(ms * MS)) for stage, ms in zip(stages, parts, strict=True))
+    first = sum(part.ns for part in path)
+    said = {"first_packet_latency": first, "response_latency": first + MS, **(figures(clip) if figures else {})}
+    return Turn(0, 0, 0, "measured", label, f"clip-{clip}", "answered", said, path, 0, {}, 0, 0, 0)
+
+
+def cascade(parts: Any = (300.0, 50.0, 100.0), **said: Any) -> dict[str, Any]:
+    return {"asr": True, "parts": parts, **said}
+
+
+def direct(parts: Any = (40.0, 50.0, 60.0), **said: Any) -> dict[str, Any]:
+    return {"parts": parts, **said}
+
+
+def test_every_claim_has_a_verdict_with_a_rule() -> None:
+    found = judged({"cascade": cascade(), "direct": direct()})
+    assert list(found) == list(range(1, 10))
+    for verdict in found.values():
+        assert verdict.rule
+        assert verdict.claim.endswith(".")
+        assert bool(verdict.needed) == (verdict.answer == NOT_TESTABLE)
+
+
+def test_1_stages_other_than_the_llm_must_own_more_than_half() -> None:
+    assert judged({"c": cascade((300, 50, 100))})[1].answer == SUPPORTED
+    assert judged({"c": cascade((50, 300, 100))})[1].answer == NOT_SUPPORTED
+    both = [(300, 50, 0), (50, 300, 0)] * 6
+    assert judged({"c": cascade(both)})[1].answer == NOT_TESTABLE
+    assert judged({"d": direct()})[1].answer == NOT_TESTABLE
+    assert "own 89% [89%, 89%] of 450 ms" in judged({"c": cascade((300, 50, 100))})[1].measured
+
+
+def test_2_wrong_transcripts_and_wrong_answers_must_go_together() -> None:
+    def answers(right_if_heard: bool, right_if_misheard: bool) -> Any:
+        def figures(clip: int) -> dict[str, float]:
+            misheard = clip % 2
+            right = right_if_misheard if misheard else right_if_heard
+            return {"transcript_wer": 0.5 * misheard, "transcript_words": 2, "answer_accuracy": int(right)}
+
+        return figures
+
+    def answer(heard: bool, misheard: bool, **said: Any) -> str:
+        return judged({"c": cascade(figures=answers(heard, misheard), **said)})[2].answer
+
+    assert answer(True, False) == SUPPORTED
+    assert answer(True, True) == NOT_SUPPORTED
+    assert answer(False, False) == NOT_TESTABLE
+    assert answer(True, False, weights=(Weights("llm", "dummy", "seed 0"),)) == NOT_TESTABLE
+    assert judged({"c": cascade()})[2].answer == NOT_TESTABLE
+
+
+def test_3_when_the_llm_begins_counts_and_only_as_the_user_speaks() -> None:
+    def begins(at_ms: float) -> Any:
+        return lambda _: {"llm_first_token_latency": round((at_ms + 20) * MS), "llm_ttft": 20 * MS}
+
+    def answer(of_cascade: float, of_direct: float, **manifest: Any) -> str:
+        labels = {"c": cascade(figures=begins(of_cascade)), "d": direct(figures=begins(of_direct))}
+        return judged(labels, **{"input": "realtime", **manifest})[3].answer
+
+    assert answer(300, -200) == SUPPORTED
+    assert answer(300, 90) == NOT_SUPPORTED
+    assert answer(-5, -200) == NOT_SUPPORTED
+    assert answer(300, 0) == NOT_TESTABLE
+    assert answer(300, -200, input="file") == NOT_TESTABLE
+
+
+def test_4_only_8b_on_an_l40_with_chunks_of_10() -> None:
+    fitting = {"options": {"chunk-units": "10"}}
+    fast, slow = direct((40, 100, 100), **fitting), direct((40, 100, 130), **fitting)
+    assert judged({"d": fast}, gpu="NVIDIA L40")[4].answer == SUPPORTED
+    assert judged({"d": slow}, gpu="NVIDIA L40")[4].answer == NOT_SUPPORTED
+    assert judged({"d": fast}, gpu="NVIDIA L40S")[4].answer == NOT_TESTABLE
+    assert judged({"d": fast})[4].answer == NOT_TESTABLE
+    assert judged({"d": direct(options={"chunk-units": "20"})}, gpu="NVIDIA L40")[4].answer == NOT_TESTABLE
+    tiny = direct(weights=(Weights("llm", "dummy", "seed 0", "5.0 M values"),), **fitting)
+    assert judged({"d": tiny}, gpu="NVIDIA L40")[4].answer == NOT_TESTABLE
+
+
+def test_5_and_9_a_fair_opponent_is_overlapped_and_of_the_same_size() -> None:
+    def answers(parts: Parts, **said: Any) -> tuple[str, str]:
+        found = judged({"c": cascade(parts, **said), "d": direct((40, 50, 60))})
+        return found[5].answer, found[9].answer
+
+    assert answers((300, 50, 100)) == (SUPPORTED, SUPPORTED)
+    assert answers((100, 50, 60)) == (SUPPORTED, NOT_SUPPORTED)
+    assert answers((20, 50, 60)) == (NOT_SUPPORTED, NOT_SUPPORTED)
+    assert answers((300, 50, 100), options={"chain": "sequential"}) == (NOT_TESTABLE, NOT_TESTABLE)
+    smaller = (Weights("llm", "published", "made", "500.0 M parameters"),)
+    assert answers((300, 50, 100), weights=smaller) == (NOT_TESTABLE, NOT_TESTABLE)
+    dummy = (Weights("llm", "dummy", "seed 0", "8030.3 M values"),)
+    assert answers((300, 50, 100), weights=dummy) == (NOT_TESTABLE, NOT_TESTABLE)
+    assert answers((300, 50, 100), weights=dummy, options={"matched": True}) == (SUPPORTED, SUPPORTED)
+
+
+def test_5_leaves_open_what_the_interval_leaves_open() -> None:
+    varied = [(40.0 + 60 * (clip % 2 * 2 - 1), 50.0, 60.0) for clip in range(CLIPS)]
+    found = judged({"c": cascade(varied), "d": direct((40, 50, 60))})
+    assert (found[5].answer, found[5].needed) == (NOT_TESTABLE, "more clips: the interval leaves it open")
+
+
+def test_6_needs_a_sweep_with_judged_speech_and_7_and_8_more_than_a_run() -> None:
+    swept = {f"d{units}": direct(options={"chunk-units": str(units)}) for units in (10, 40)}
+    found = judged(swept)
+    assert found[6].answer == NOT_TESTABLE
+    assert "chunk-units 10: first packet 150 ms" in found[6].measured
+    assert (found[7].answer, found[8].answer) == (NOT_TESTABLE, NOT_TESTABLE)
+
+
+@pytest.mark.parametrize("weights", [(), (Weights("llm", "none", "script"),)])
+def test_scripts_support_nothing(weights: tuple[Weights, ...]) -> None:
+    found = judged({"c": cascade(weights=weights), "d": direct(weights=weights)})
+    assert {each.answer for each in found.values()} == {NOT_TESTABLE}
+    assert all(not each.measured for each in found.values())
