@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+Split = Literal["train", "validation", "test"]
 
 command = typer.Typer(help="Make corpora of synthetic speech, and check corpora.", no_args_is_help=True)
 
@@ -17,15 +19,18 @@ def corpus() -> None:
 
 @command.command()
 def build(
-    recipe: Annotated[
-        Path, typer.Argument(help="Recipe: what is said by which voice (see datasets/demo/recipe.toml).")
-    ],
+    recipe: Annotated[Path, typer.Argument(help="Recipe: what is said by which voice (see datasets/*/recipe.toml).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the manifest and the clips.")],
+    split: Annotated[Split | None, typer.Option(help="Of a recipe of questions: this split's clips alone.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many clips, every topic among them.")] = None,
 ) -> None:
-    """Speak a recipe's sentences and write them as a corpus with known ends of speech."""
+    """Speak a recipe's sentences, or questions and their answers, and write a corpus with known ends of speech."""
     from pipelines.corpora.build import build as run
 
-    typer.echo(f"{run(recipe, out)} recordings in {out}")
+    def show(done: int, total: int) -> None:
+        typer.echo(f"{done} of {total} clips", err=True)
+
+    typer.echo(f"{run(recipe, out, split, limit, show)} recordings in {out}")
 
 
 @command.command()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from bench.corpus.audio import read_clip, to_corpus_rate
@@ -22,17 +24,23 @@ def speak(voice: Voice, text: str) -> Samples:
     """
     if voice.engine == "espeak-ng":
         return to_corpus_rate(*espeak.speak(voice.name, text))
-    return _flite(voice.name, text)
+    return flite(voice.name, text)
 
 
-def _flite(voice: str, text: str) -> Samples:
-    known = _run_flite("-lv").partition(":")[2].split()
-    if voice not in known:  # flite itself would take its default voice without a word
-        raise UnknownName("voice of flite", voice, known)
+def flite(voice: str, text: str, features: Mapping[str, float] | None = None) -> Samples:
+    """`text` as `voice` of flite says it, with some of its numeric features set. Raises as `speak` does."""
+    if voice not in _flite_voices(shutil.which("flite")):  # flite itself would take its default voice without a word
+        raise UnknownName("voice of flite", voice, _flite_voices(shutil.which("flite")))
+    settings = [word for name, value in (features or {}).items() for word in ("--setf", f"{name}={value:g}")]
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "speech.wav"
-        _run_flite("-voice", voice, "-t", text, "-o", str(wav))
+        _run_flite("-voice", voice, *settings, "-t", text, "-o", str(wav))
         return read_clip(wav).samples
+
+
+@cache
+def _flite_voices(program: str | None) -> tuple[str, ...]:
+    return tuple(_run_flite("-lv").partition(":")[2].split())
 
 
 def _run_flite(*arguments: str) -> str:

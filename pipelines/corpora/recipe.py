@@ -6,7 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bench.codec import DecodeError, decode
 from bench.corpus.manifest import read_text
@@ -59,14 +59,24 @@ class Recipe:
     sentences: tuple[Sentence, ...]
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """A recipe of either kind, not yet checked. Raises `CorpusError`."""
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise _not_a_recipe(path, error) from error
+
+
+def _not_a_recipe(path: Path, error: Exception) -> CorpusError:
+    return CorpusError(f"{path}: is not a recipe ({error}). Correct it; datasets/demo/recipe.toml is an example.")
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe. Raises `CorpusError` that names the file and what is wrong, or `UnknownName`."""
     try:
-        recipe = decode(Recipe, tomllib.loads(read_text(path)), str(path))
-    except (tomllib.TOMLDecodeError, DecodeError) as error:
-        raise CorpusError(
-            f"{path}: is not a recipe ({error}). Correct it; datasets/demo/recipe.toml is an example."
-        ) from error
+        recipe = decode(Recipe, read_toml(path), str(path))
+    except DecodeError as error:
+        raise _not_a_recipe(path, error) from error
     if not recipe.sentences:
         raise CorpusError(f"{path}: has no sentences. Add [[sentences]] with id, voice and text.")
     _check_finish(path, recipe.finish)

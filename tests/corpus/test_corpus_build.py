@@ -14,7 +14,8 @@ from bench.corpus.load import load_corpus
 from bench.errors import CorpusError, MissingDependency, UnknownName
 from bench.pipeline import SAMPLE_RATE
 from pipelines.corpora import command
-from pipelines.corpora.build import build, finish
+from pipelines.corpora.build import build
+from pipelines.corpora.finishing import finish
 from pipelines.corpora.recipe import Finish, read_recipe
 
 pytest.importorskip("soundfile")
