@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,28 @@ from pipelines.models import whisper_tokens as tokens
 from pipelines.models.whisper_sizes import WhisperSizes
 from pipelines.training import data as corpus
 from pipelines.training import folders
-from pipelines.training.hearing import Heard, Masks, alike, features, joined, whole
+from pipelines.training.hearing import Heard, Masks, alike, joined, whole
+from pipelines.training.kept_features import heard
 from pipelines.training.loop import Schedule, finished, seconds_of, train
 from pipelines.training.whisper import Silence, TrainableWhisper
 
 STEP = "asr"
 SIZES = WhisperSizes(state=128, heads=2, layers=4, decoder_layers=2)
 SCHEDULE = Schedule(
-    steps=1600, learning_rate=1.5e-3, warmup=150, validate_every=200, precision="bf16", weight_decay=0.02
+    steps=2600, learning_rate=1.5e-3, warmup=100, validate_every=400, precision="bf16", weight_decay=0.02
 )
-BATCH = 48
+BATCH = 32
+BEGINNING = Schedule(steps=900, learning_rate=2e-3, warmup=150, precision="bf16", weight_decay=0.02)
+BEGINNING_BATCH = 16
+SHORTEST = 1 / 3
+"""Share of the clips with which it begins: short ones, in small batches, unmasked and with little silence after them,
+teach where in the sound the letters are in a tenth of the time (shortest first: Amodei et al. 2015, section 3.3)."""
+WITHOUT = 0.3
+"""Share of later batches without all that silence, so that it learns to hear first and to overlook silence second."""
 SILENT = 24
 """Positions of silence that stand for all of them."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz' "
-LETTERS_WEIGHT = 0.4
+LETTERS_WEIGHT = 1.0
 """Of the letters' loss; they are what makes attention find its place within a few hundred steps."""
 WHOLE_CLIPS = 64
 """Clips of the validation that are heard with all their silence, as in use."""
@@ -47,6 +55,10 @@ class Lesson:
     places: tuple[int, ...]
     letters: tuple[int, ...]
     text: str
+
+
+Batch = tuple[Tensor, Silence, list[Lesson]]
+"""Features `(b, mels, 2 · n + 4)`, the silence after them, and whose they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,34 +100,66 @@ class Vocabulary:
 
 
 def run(
-    data: Path, work: Path, schedule: Schedule = SCHEDULE, sizes: WhisperSizes = SIZES, batch: int = BATCH
+    data: Path,
+    work: Path,
+    schedule: Schedule = SCHEDULE,
+    sizes: WhisperSizes = SIZES,
+    batch: int = BATCH,
+    beginning: int = BEGINNING.steps,
 ) -> dict[str, Any]:
-    """Train, and write `work/asr/`. Returns the validation figures."""
+    """Train, first with the shortest clips for `beginning` steps, and write `work/asr/`. Returns the figures."""
     torch.manual_seed(schedule.seed)
     spoken = corpus.clips(data, "train")
     vocabulary = Vocabulary.of([clip.text for clip in spoken], sizes.vocab)
-    lessons = [_lesson(clip, vocabulary, sizes.mels) for clip in spoken]
-    unheard = [_lesson(clip, vocabulary, sizes.mels) for clip in corpus.clips(data, "validation")]
+    lessons = _lessons(spoken, vocabulary, sizes.mels, work)
+    unheard = _lessons(corpus.clips(data, "validation"), vocabulary, sizes.mels, work)
     model = TrainableWhisper(sizes, torch.tensor(vocabulary.ids), len(LETTERS))
+    folder = work / STEP
+    lasted = _begin(folder / "beginning", model, lessons, replace(BEGINNING, seed=schedule.seed, steps=beginning))
     draw = alike([lesson.heard.frames for lesson in lessons], batch)
 
-    def batch_of(random: np.random.Generator) -> tuple[Tensor, Silence, list[Lesson]]:
+    def batch_of(random: np.random.Generator) -> Batch:
         chosen = [lessons[place] for place in draw(random)]
         mel = joined([lesson.heard for lesson in chosen], Masks(), random)
-        speech = mel.shape[2] // 2 - 2
-        return mel, Silence.drawn(speech, sizes.positions, SILENT, random), chosen
+        window = 0 if random.random() < WITHOUT else sizes.positions
+        return mel, _silence(mel, window, random), chosen
 
     def validate(trained: nn.Module) -> dict[str, float]:
         return validated(trained, vocabulary, unheard)
 
-    folder = work / STEP
     figures: dict[str, Any] = dict(train(folder, model, batch_of, _losses, validate, schedule))
-    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "clips": len(lessons)}
-    figures["manifest_sha256"] = folders.digest(data / MANIFEST)
+    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": lasted + seconds_of(folder)}
+    figures |= {"clips": len(lessons), "manifest_sha256": folders.digest(data / MANIFEST)}
     kept = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("letters.")}
     folders.save(folder, kept, asdict(sizes), figures)
     finished(folder)
     return figures
+
+
+def _begin(folder: Path, model: TrainableWhisper, lessons: Sequence[Lesson], schedule: Schedule) -> float:
+    """Learn from the shortest clips; returns the seconds that it took."""
+    if (folder / folders.TENSORS).is_file():
+        model.load_state_dict(folders.tensors(folder.parent, folder.name))
+        return seconds_of(folder)
+    lengths = np.array([lesson.heard.frames for lesson in lessons])
+    order = np.argsort(lengths, kind="stable")[: max(1, round(len(lessons) * SHORTEST))]
+    draw = alike(lengths[order].tolist(), BEGINNING_BATCH)
+
+    def batch_of(random: np.random.Generator) -> Batch:
+        chosen = [lessons[order[place]] for place in draw(random)]
+        mel = joined([lesson.heard for lesson in chosen])
+        return mel, _silence(mel, 0, random), chosen
+
+    train(folder, model, batch_of, _losses, lambda _: {}, schedule)
+    folders.save(folder, model.state_dict(), asdict(model.sizes), {"seconds": seconds_of(folder)})
+    finished(folder)
+    return seconds_of(folder)
+
+
+def _silence(mel: Tensor, window: int, random: np.random.Generator) -> Silence:
+    """Silence up to `window` positions; some positions of it in any case."""
+    speech = mel.shape[2] // 2 - 2
+    return Silence.drawn(speech, max(window, speech + SILENT), SILENT, random)
 
 
 def trained(work: Path) -> tuple[TrainableWhisper, WhisperSizes]:
@@ -166,12 +210,18 @@ def written(model: TrainableWhisper, vocabulary: Vocabulary, mel: Tensor, silenc
     return [vocabulary.text(row) for row in rows]
 
 
-def _lesson(clip: corpus.Clip, vocabulary: Vocabulary, mels: int) -> Lesson:
-    letters = tuple(LETTERS.index(letter) for letter in clip.text.lower() if letter in LETTERS)
-    return Lesson(features(corpus.sound(clip.path), mels), vocabulary.places(clip.text), letters, clip.text)
+def _lessons(clips: Sequence[corpus.Clip], vocabulary: Vocabulary, mels: int, work: Path) -> list[Lesson]:
+    return [
+        Lesson(one, vocabulary.places(clip.text), _letters(clip.text), clip.text)
+        for clip, one in zip(clips, heard(clips, mels, work), strict=True)
+    ]
 
 
-def _losses(model: nn.Module, batch: tuple[Tensor, Silence, list[Lesson]]) -> dict[str, Tensor]:
+def _letters(text: str) -> tuple[int, ...]:
+    return tuple(LETTERS.index(letter) for letter in text.lower() if letter in LETTERS)
+
+
+def _losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the words after the prompt, and CTC of the letters over the frames of the speech."""
     mel, silence, lessons = batch
     places = nn.utils.rnn.pad_sequence([torch.tensor(one.places) for one in lessons], True, _IGNORED)

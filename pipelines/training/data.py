@@ -31,6 +31,7 @@ class Clip:
     answer: str
     voice: str
     split: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def clips(data: Path, split: str) -> tuple[Clip, ...]:
             continue
         if not line.text or not line.answers:
             raise CorpusError(f"{entry.where}: clip '{line.id}' lacks its text or its answer. {_BUILD}")
-        found.append(Clip(line.id, entry.audio, line.text, line.answers[0], line.voice, split))
+        found.append(Clip(line.id, entry.audio, line.text, line.answers[0], line.voice, split, line.sha256))
     if not found:
         raise CorpusError(f"{data / MANIFEST}: has no clip of the split '{split}'. {_BUILD}")
     return tuple(found)
