@@ -1,0 +1,193 @@
+"""Step speaking, the paper's stage 2: the speech decoder learns which units to say, by CTC; all else stays as it is.
+
+Graves et al. 2006: the loss sums over all ways of laying the answer's units along λ frames per token of the reply.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bench.errors import CorpusError
+from bench.quality.words import edits
+from pipelines.direct.llama_omni.config import SpeechDecoderConfig
+from pipelines.direct.llama_omni.ctc import Collapse
+from pipelines.models.llama import LlamaConfig
+from pipelines.training import folders, listening, units
+from pipelines.training.loop import Schedule, finished, seconds_of, train
+from pipelines.training.speaking_model import TrainableSpeechDecoder
+from pipelines.training.speaking_states import Reply, replies
+
+STEP = "speaking"
+UNPAIRED = "speaking-unpaired"
+"""Where the same step's result goes when every reply was given the speech of another one."""
+SCHEDULE = Schedule(steps=600, learning_rate=1.5e-3, warmup=60, validate_every=100, precision="bf16", weight_decay=0.01)
+BATCH = 32
+LAYERS, WIDTH, HEADS, INTERMEDIATE = 2, 256, 4, 704
+FRAMES_PER_TOKEN = 25
+"""λ as published; more where a reply of few tokens has many units."""
+PER_ANSWER = 8
+"""Clips of one answer: their states differ little."""
+JUDGED = 64
+"""Validation clips whose replies are compared unit by unit."""
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A reply's states `(m, state)` and the units of its speech `(n,)` int64, without repeats."""
+
+    states: Tensor
+    units: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lessons side by side: states `(b, m, state)`, units `(b, n)`, both padded at their ends, and lengths `(b,)`."""
+
+    states: Tensor
+    tokens: Tensor
+    units: Tensor
+    lengths: Tensor
+
+    @classmethod
+    def of(cls, lessons: Sequence[Lesson]) -> Batch:
+        """Some lessons."""
+        return cls(
+            nn.utils.rnn.pad_sequence([one.states.float() for one in lessons], True),
+            torch.tensor([len(one.states) for one in lessons]),
+            nn.utils.rnn.pad_sequence([one.units for one in lessons], True),
+            torch.tensor([len(one.units) for one in lessons]),
+        )
+
+
+class Speaker(nn.Module):
+    """The speech decoder as the loop calls it."""
+
+    def __init__(self, decoder: TrainableSpeechDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States `(b, m, state)` to CTC logits `(b, λ · m, units + 1)`."""
+        return self.decoder.batch(states)
+
+
+def run(
+    data: Path,
+    work: Path,
+    schedule: Schedule = SCHEDULE,
+    layers: tuple[int, int, int, int] = (LAYERS, WIDTH, HEADS, INTERMEDIATE),
+    batch: int = BATCH,
+    unpaired: bool = False,
+) -> dict[str, Any]:
+    """Train, and write `work/speaking/` (`work/speaking-unpaired/`). Returns the validation figures.
+
+    `layers` are number, width, heads and intermediate size, as in the published `ctc_decoder_config`. Raises
+    `CorpusError` or `WeightsError`.
+    """
+    torch.manual_seed(schedule.seed)
+    spoken, count = units.made(work)
+    heard = replies(data, work, "train", PER_ANSWER, schedule.seed)
+    unheard = lessons_of(replies(data, work, "validation", 1, schedule.seed), spoken)
+    lessons = lessons_of(heard, shuffled(spoken, schedule.seed) if unpaired else spoken)
+    llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
+    config = sizes(llm, layers, count, frames_per_token(lessons_of(heard, spoken)))
+    speaker = Speaker(TrainableSpeechDecoder(config))
+
+    def batch_of(random: np.random.Generator) -> Batch:
+        return Batch.of([lessons[place] for place in random.integers(len(lessons), size=batch)])
+
+    def validate(trained: nn.Module) -> dict[str, float]:
+        assert isinstance(trained, Speaker)
+        return validated(trained.decoder, unheard)
+
+    folder = work / (UNPAIRED if unpaired else STEP)
+    figures: dict[str, Any] = dict(train(folder, speaker, batch_of, losses, validate, schedule))
+    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "replies": len(lessons)}
+    figures["paired"] = not unpaired
+    figures["units_sha256"] = folders.digest(work / units.STEP / units.SEQUENCES)
+    published = {
+        "ctc_decoder_config": str(tuple(layers)),
+        "ctc_upsample_factor": config.frames_per_token,
+        "unit_vocab_size": count,
+    }
+    folders.save(folder, speaker.decoder.state_dict(), published, figures)
+    finished(folder)
+    return figures
+
+
+def sizes(llm: LlamaConfig, layers: tuple[int, int, int, int], count: int, frames: int) -> SpeechDecoderConfig:
+    """The speech decoder of a language model: what `layers` does not say is the language model's."""
+    number, width, heads, intermediate = layers
+    own = replace(
+        llm,
+        layers=number,
+        hidden=width,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=width // heads,
+        intermediate=intermediate,
+    )
+    return SpeechDecoderConfig(llm.hidden, own, count, frames)
+
+
+def lessons_of(heard: Sequence[Reply], spoken: Mapping[str, units.Spoken]) -> list[Lesson]:
+    """Replies with the units of their speech. Raises `CorpusError` for a reply that nobody spoke."""
+    lacking = sorted({reply.text for reply in heard} - spoken.keys())
+    if lacking:
+        raise CorpusError(
+            f"There are no units for {len(lacking)} answers, for example {lacking[0]!r}. answers.jsonl must hold them "
+            "all; then run again: bench train units"
+        )
+    return [Lesson(reply.states, torch.tensor(spoken[reply.text].units)) for reply in heard]
+
+
+def shuffled(spoken: Mapping[str, units.Spoken], seed: int) -> dict[str, units.Spoken]:
+    """Every answer with the speech of another one: what is said no longer has to do with what is thought."""
+    texts = sorted(spoken)
+    order = np.random.default_rng(seed).permutation(len(texts))
+    return {texts[one]: spoken[texts[other]] for one, other in zip(order, np.roll(order, 1), strict=True)}
+
+
+def frames_per_token(lessons: Sequence[Lesson]) -> int:
+    """λ: as published, or so many that every reply has a frame for each of its units."""
+    return max(FRAMES_PER_TOKEN, *(math.ceil(len(one.units) / len(one.states)) for one in lessons))
+
+
+def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """CTC, per unit."""
+    logits = model(batch.states.to(next(model.parameters()).device))
+    frames = logits.shape[1] // batch.states.shape[1]
+    loss = functional.ctc_loss(
+        logits.float().log_softmax(-1).transpose(0, 1),
+        batch.units.to(logits.device),
+        batch.tokens * frames,
+        batch.lengths,
+        blank=logits.shape[-1] - 1,
+        zero_infinity=True,
+    )
+    return {"loss": loss}
+
+
+def validated(decoder: TrainableSpeechDecoder, lessons: Sequence[Lesson]) -> dict[str, float]:
+    """CTC loss per unit, and the unit error rate: edits between what is said and the answer's units, per unit."""
+    some = lessons[:: max(1, len(lessons) // JUDGED)]
+    model, loss, wrong, length = Speaker(decoder), 0.0, 0, 0
+    for first in range(0, len(some), _AT_ONCE):
+        batch = Batch.of(some[first : first + _AT_ONCE])
+        loss += float(losses(model, batch)["loss"]) * len(batch.states)
+        labels = decoder.batch(batch.states.to(next(decoder.parameters()).device)).argmax(-1)
+        for row, tokens, lesson in zip(labels, batch.tokens, some[first:], strict=False):
+            said = Collapse(decoder.config.units).push(row[: int(tokens) * decoder.config.frames_per_token].tolist())
+            wrong += edits([str(unit) for unit in lesson.units.tolist()], [str(unit) for unit in said])
+            length += len(lesson.units)
+    return {"validation_loss": loss / len(some), "unit_error_rate": wrong / length}

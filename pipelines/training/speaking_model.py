@@ -1,0 +1,70 @@
+"""The speech decoder on batches: what it holds, and what comes out, is the streaming one's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipelines.direct.llama_omni.config import SpeechDecoderConfig
+from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
+from pipelines.models.kv_cache import inverse_frequencies
+from pipelines.models.llama import Attention, Layer
+
+
+class TrainableSpeechDecoder(SpeechDecoder):
+    """Answers side by side, each from its first position on."""
+
+    def __init__(self, config: SpeechDecoderConfig) -> None:
+        super().__init__(config)
+        for part in self.parameters():
+            if part.dim() > 1:
+                torch.nn.init.normal_(part, std=0.02)
+
+    def batch(self, states: Tensor) -> Tensor:
+        """States `(b, m, state)`, padded at their ends, to CTC logits `(b, λ · m, units + 1)` float32.
+
+        Nothing looks ahead, so what is behind an answer's end changes nothing before it.
+        """
+        x = self.input_proj(states).repeat_interleave(self.config.frames_per_token, dim=1)
+        turns = _Turns(self.config, x.shape[1], x.device)
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            x = x + _mixed(layer.self_attn, layer.input_layernorm(x), turns)
+            x = x + layer.mlp(layer.post_attention_layernorm(x))
+        out: Tensor = self.output_proj(x)
+        return out.float()
+
+
+class _Turns:
+    """RoPE of the positions from 0 on, and who may look at whom."""
+
+    def __init__(self, config: SpeechDecoderConfig, count: int, device: torch.device) -> None:
+        sizes = config.layers
+        speeds = inverse_frequencies(sizes.head_dim, sizes.rope_theta, sizes.rope_scaling, device)
+        angles = torch.outer(torch.arange(count, dtype=torch.float32, device=device), speeds)
+        self._cos = torch.cat((angles.cos(),) * 2, -1)
+        self._sin = torch.cat((-angles.sin(), angles.sin()), -1)
+        self.later = torch.full((count, count), -torch.inf, device=device).triu(1)
+
+    def rotated(self, x: Tensor) -> Tensor:
+        """`(..., n, head_dim)` to the same."""
+        turned = x.roll(x.shape[-1] // 2, -1)
+        return torch.addcmul(x * self._cos.to(x.dtype), turned, self._sin.to(x.dtype))
+
+
+def _mixed(attention: Attention, x: Tensor, turns: _Turns) -> Tensor:
+    parts = (attention.q_proj(x), attention.k_proj(x), attention.v_proj(x))
+    queries, keys, values = (part.view(*part.shape[:2], -1, attention.head_dim).transpose(1, 2) for part in parts)
+    mixed = _attend(turns.rotated(queries), turns.rotated(keys), values, turns.later)
+    out: Tensor = attention.o_proj(mixed.transpose(1, 2).flatten(2))
+    return out
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, later: Tensor) -> Tensor:
+    """`(b, heads, n, width)` to the same. Written out on CPUs: there the fused kernel's backward takes twice as long."""
+    if queries.device.type != "cpu":
+        return functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+    scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2) + later.to(queries.dtype)
+    mixed: Tensor = scores.softmax(-1) @ values
+    return mixed
