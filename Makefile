@@ -2,6 +2,7 @@
 PYTHON ?= python3
 OUT ?= reports/gpu
 RUN ?= reports/reference
+PICTURES ?= docs/pictures
 CHROMIUM ?= chromium
 BIN := .venv/bin
 FIND := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
@@ -35,12 +36,13 @@ docs: setup
 
 # Pictures of the report on RUN, and of what `bench show` prints of it, for README and docs. (A page of our own needs no
 # sandbox, and as root Chromium has none.)
-PHOTO := $(CHROMIUM) --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=2 --window-size=1280,900
+PHOTO = $(CHROMIUM) --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=2 --window-size=1280,900
+PAGE = file://$(CURDIR)/build/report.html
 pictures: setup
-	$(BIN)/bench export $(RUN) --format svg -o docs/pictures/show.svg
+	$(BIN)/bench export $(RUN) --format svg -o $(PICTURES)/show.svg
 	$(BIN)/bench report $(RUN) -o build/report.html
-	$(PHOTO) --screenshot=docs/pictures/report.png file://$(CURDIR)/build/report.html
-	$(PHOTO) --blink-settings=preferredColorScheme=0 --screenshot=docs/pictures/report-dark.png file://$(CURDIR)/build/report.html
+	$(PHOTO) --screenshot=$(PICTURES)/report.png $(PAGE)
+	$(PHOTO) --blink-settings=preferredColorScheme=0 --screenshot=$(PICTURES)/report-dark.png $(PAGE)
 
 bench: setup
 	$(BIN)/pytest tests/benchmarks --benchmark-only --benchmark-sort=name -m 'not cuda'
