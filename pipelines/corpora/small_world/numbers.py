@@ -1,4 +1,7 @@
-"""Topics of the small world: sums, differences, comparisons and counting, with numbers up to twenty."""
+"""Topics of the small world: sums, differences, comparisons and counting, with numbers up to twenty.
+
+Responses say "the number" before the number asked for: alone, a recogniser hears to, for and a in two, four and eight.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ _SMALL = range(1, 10)
 
 SUMS = Topic(
     "sums",
-    "{a} plus {b} is {c}.",
+    "The sum is the number {c}.",
     (
         "What is {a} plus {b}?",
         "How much is {a} plus {b}?",
@@ -28,7 +31,7 @@ SUMS = Topic(
 
 DIFFERENCES = Topic(
     "differences",
-    "{a} minus {b} is {c}.",
+    "The difference is the number {c}.",
     (
         "What is {a} minus {b}?",
         "How much is {a} minus {b}?",
@@ -46,7 +49,7 @@ DIFFERENCES = Topic(
 
 DOUBLES = Topic(
     "doubles",
-    "Twice {a} is {b}.",
+    "Twice {a} is the number {b}.",
     (
         "What is twice {a}?",
         "What is two times {a}?",
@@ -62,7 +65,7 @@ DOUBLES = Topic(
 
 HALVES = Topic(
     "halves",
-    "Half of {a} is {b}.",
+    "Half of {a} is the number {b}.",
     (
         "What is half of {a}?",
         "How much is half of {a}?",
@@ -80,7 +83,7 @@ _UNEQUAL = tuple({"small": NUMBERS[a], "large": NUMBERS[b]} for a, b in combinat
 
 LARGER = Topic(
     "larger",
-    "{large} is larger than {small}.",
+    "The number {large} is larger than {small}.",
     (
         "Which is larger, {small} or {large}?",
         "Which is larger, {large} or {small}?",
@@ -97,7 +100,7 @@ LARGER = Topic(
 
 SMALLER = Topic(
     "smaller",
-    "{small} is smaller than {large}.",
+    "The number {small} is smaller than {large}.",
     (
         "Which is smaller, {small} or {large}?",
         "Which is smaller, {large} or {small}?",
@@ -116,7 +119,7 @@ _NEXT = tuple({"low": NUMBERS[a], "high": NUMBERS[a + 1]} for a in range(1, 20))
 
 NEXT_NUMBERS = Topic(
     "next numbers",
-    "The number after {low} is {high}.",
+    "After {low} comes the number {high}.",
     (
         "What comes after {low}?",
         "What number comes after {low}?",
@@ -132,7 +135,7 @@ NEXT_NUMBERS = Topic(
 
 PREVIOUS_NUMBERS = Topic(
     "previous numbers",
-    "The number before {high} is {low}.",
+    "Before {high} comes the number {low}.",
     (
         "What comes before {high}?",
         "What number comes before {high}?",
