@@ -28,7 +28,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/report.md"])
 def test_every_flag_that_newcomers_are_shown_exists(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     for command, rest in re.findall(r"^(?:\.venv/bin/)?bench (\w+)([^\n#]*)", text, re.MULTILINE):
