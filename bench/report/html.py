@@ -20,6 +20,7 @@ from bench.report.answer import between_runs
 from bench.report.document import RunContents, contents
 from bench.report.method import Method, method
 from bench.report.page import after_turns, before_turns
+from bench.report.policy import content_policy
 from bench.report.section import Bars, Cell, Section, Table
 from bench.report.sections.glance import glance
 from bench.report.sections.path import overview
@@ -78,6 +79,7 @@ def render_report(runs: Sequence[Run], refresh_s: int = 0, status: str = "") -> 
             version=__version__,
             style=_file("style.css") + turn_style(),
             script=turn_script(),
+            policy=content_policy(turn_script()),
             pages=[_page(run, f"run-{position}", 1 / len(runs)) for position, run in enumerate(runs, start=1)],
             between_runs=between_runs(tuple(runs)),
             refresh_s=refresh_s,

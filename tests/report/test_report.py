@@ -1,9 +1,12 @@
 """The report on a run whose turns are laid out by rule."""
 
+import base64
+import hashlib
 import re
 import subprocess
 import sys
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -65,6 +68,14 @@ def test_the_file_needs_nothing_from_outside(html: str) -> None:
     assert "http" not in html.replace("http-equiv", "")
     assert "@import" not in html
     assert re.findall(r"url\((?!#)", html) == []
+
+
+def test_a_browser_may_run_the_page_s_script_and_no_other(html: str) -> None:
+    policy = unescape(re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"', html)[0])
+    script = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)[0]
+    told = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert "default-src 'none'" in policy
+    assert re.findall(r"script-src ([^;]*)", policy) == [f"'sha256-{told}'"]
 
 
 def test_the_same_run_gives_the_same_bytes(html: str) -> None:
