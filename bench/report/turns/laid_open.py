@@ -15,8 +15,8 @@ from bench.report.turns.choice import in_order_of_interest
 from bench.report.turns.details import Detail, closed, opened
 from bench.report.turns.recordings import Recordings
 
-MOST_TRACES = 1200
-"""So many traces of a run are read: each takes about 3 ms, and a report must be there within 10 s."""
+MOST_TRACES = 800
+"""So many traces of a run are read: each takes about 4 ms, and a report must be there within 10 s."""
 
 
 @dataclass(frozen=True, slots=True)
