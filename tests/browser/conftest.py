@@ -28,7 +28,7 @@ def browser() -> Iterator[Any]:
     flags = ["--mute-audio", "--autoplay-policy=no-user-gesture-required"]
     flags += ["--no-sandbox"] if os.geteuid() == 0 else []  # as root, Chromium starts in no other way
     with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=program, args=flags)
+        launched = started.chromium.launch(executable_path=program, args=flags, timeout=90_000)
         yield launched
         launched.close()
 

@@ -24,6 +24,7 @@ class Opened:
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.page.set_default_timeout(60_000)  # ms; on a busy machine half a minute may pass
         self.page.context.route("**/*", self._let_through)
         self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
