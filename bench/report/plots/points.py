@@ -10,6 +10,7 @@ from markupsafe import Markup
 from bench.report.course import Course
 from bench.report.length import LengthFit
 from bench.report.plots.style import INK, MARKS, SERIES, line_style, plot, series
+from bench.stats.bootstrap import Estimate
 from bench.stats.quantiles import median
 
 if TYPE_CHECKING:
@@ -99,6 +100,32 @@ def sweep_svg(
         axes.set_ylabel("mean first packet, ms")
 
     return plot(draw, f"First packet by {option}", says, salt)
+
+
+def quality_svg(
+    found: Sequence[tuple[int, Estimate, Estimate]], quality: str, says: str, salt: str, *, lower_is_better: bool
+) -> Markup:
+    """A point per label, by its place among the labels: median first packet and quality, each with its interval."""
+
+    def draw(axes: Axes) -> None:
+        for number, latency, judged in found:
+            style = series(number)
+            axes.errorbar(
+                latency.value, judged.value, xerr=_reach(latency), yerr=_reach(judged), fmt=MARKS[style - 1],
+                color=SERIES[style - 1], markersize=6, linewidth=1.2, capsize=3,
+            )  # fmt: skip
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("first packet, ms")
+        axes.set_ylabel(f"{quality}, {'less' if lower_is_better else 'more'} is better")
+
+    return plot(draw, f"First packet against {quality}", says, salt)
+
+
+def _reach(found: Estimate) -> list[list[float]] | None:
+    """How far the interval reaches below and above the value."""
+    interval = found.interval
+    return [[found.value - interval.low], [interval.high - found.value]] if interval else None
 
 
 def _running(course: Course) -> tuple[list[float], list[float]]:

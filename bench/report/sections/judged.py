@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from bench.report.figures import SHARE
-from bench.report.quality import quality as quality_table
-from bench.report.section import Cell, Column, Row, Section, Table
-from bench.report.view import View
-from bench.stats.bootstrap import MIN_CLUSTERS
+from collections import defaultdict
 
+from bench.compare.words import amount, number
+from bench.metrics.definitions import HEADLINE
+from bench.report.figures import SHARE
+from bench.report.plots.points import quality_svg
+from bench.report.plots.style import dashes, series
+from bench.report.quality import quality as quality_table
+from bench.report.section import Cell, Column, Key, Picture, Row, Section, Table
+from bench.report.view import View
+from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
+
+REPLY_WER = "reply WER"
 P50 = ("p50", "p50_low", "p50_high")
 PLAYER = {
     "underrun_max": "worst deficit, median [95 % CI]",
@@ -61,7 +68,31 @@ def judged(view: View) -> Section:
         tuple(f"{note}." for note in found.notes),
     )
     lead = "Of the same turns: a fast answer that is noise is no answer. WER: word errors over words."
-    return Section("quality", "Latency and quality", lead, (table,))
+    return Section("quality", "Latency and quality", lead, (*_pictures(view), table))
+
+
+def _pictures(view: View) -> list[Picture]:
+    """Latency against every figure of quality that two labels or more have."""
+    judged: dict[str, list[tuple[int, Estimate, Estimate]]] = defaultdict(list)
+    for place, label in enumerate(view.contents.summary.labels):
+        latency, reply = label.figures[HEADLINE].p50, label.quality.reply.rate
+        if latency is not None:
+            found = [(score.scorer, score.mean) for score in label.quality.scores]
+            found += [(REPLY_WER, reply)] if reply is not None else []
+            for name, value in found:
+                judged[name].append((place, latency, value))
+    return [
+        _picture(view, place, name, points) for place, (name, points) in enumerate(judged.items()) if len(points) > 1
+    ]
+
+
+def _picture(view: View, place: int, name: str, points: list[tuple[int, Estimate, Estimate]]) -> Picture:
+    labels = view.labels
+    said = "; ".join(f"{labels[n]}: {amount(x.value, 'ms')}, {number(y.value, 'ratio')}" for n, x, y in points)
+    salt = f"{view.anchor}-quality-{place}"
+    svg = quality_svg(points, name, f"{said}.", salt, lower_is_better=name == REPLY_WER)
+    keys = tuple(Key(series(n), dashes(series(n)), labels[n]) for n, _, _ in points)
+    return Picture(svg, f"First packet (median) against {name}, with 95 % intervals.", keys)
 
 
 def claims(view: View) -> Section:
