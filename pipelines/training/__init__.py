@@ -73,7 +73,7 @@ def train_listening(
     from pipelines.training.listening import SCHEDULE, Parts, run
 
     schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
-    parts = replace(Parts.of(work, encoder, llm), inner=inner, sparing=sparing)
+    parts = Parts(work, encoder, llm, inner, sparing)
     said(run(data, work, schedule, parts, batch))
 
 
@@ -83,7 +83,7 @@ def find_units(
     work: Work,
     seed: Seed = 1,
     count: Annotated[int, typer.Option(min=2, help="How many different units there are.")] = 300,
-    sequences: Annotated[Path | None, typer.Option(help="Units made elsewhere (mHuBERT's, say), one line each.")] = None,
+    sequences: Annotated[Path | None, typer.Option(help="Units made elsewhere, as those of mHuBERT.")] = None,
 ) -> None:
     """Write the answers' speech as discrete units: K-means of cepstra, or units that were made elsewhere."""
     from pipelines.training import units
@@ -124,7 +124,7 @@ def train_speaking(
     ] = (2, 256, 4, 704),
     batch: Batch = 32,
     accumulate: Accumulate = 1,
-    unpaired: Annotated[bool, typer.Option("--unpaired", help="Give each reply another's speech: an ablation.")] = False,
+    unpaired: Annotated[bool, typer.Option("--unpaired", help="Ablation: with the speech of other replies.")] = False,
 ) -> None:
     """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
     from dataclasses import replace

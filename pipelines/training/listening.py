@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,13 @@ from pipelines.direct.llama_omni.adaptor import SpeechAdaptor
 from pipelines.direct.llama_omni.config import AdaptorConfig
 from pipelines.direct.llama_omni.prompt import prompt_ids
 from pipelines.direct.llama_omni.whisper_files import open_file
-from pipelines.models.tensors import CPU, LoadedTensors, fill
+from pipelines.models.tensors import CPU, LoadedTensors, fill, read_json
 from pipelines.models.whisper_sizes import WhisperSizes
 from pipelines.training import data as corpus
 from pipelines.training import folders, llm_model, tokenizer
-from pipelines.training.asr import STEP as ASR
 from pipelines.training.asr import trained as trained_whisper
-from pipelines.training.folders import FIGURES
-from pipelines.training.hearing import Masks, alike, features
+from pipelines.training.hearing import Masks, alike
+from pipelines.training.kept_features import heard
 from pipelines.training.listening_model import Batch, Lesson, Listener, labelled
 from pipelines.training.llm import STEP as LLM
 from pipelines.training.llm import read as read_llm
@@ -54,10 +52,10 @@ def run(
 ) -> dict[str, Any]:
     """Train, and write `work/listening/`. Returns the validation figures. Raises `CorpusError` or `WeightsError`."""
     torch.manual_seed(schedule.seed)
-    parts = parts or Parts.of(work)
+    parts = parts or Parts(work)
     listener, words = parts.fresh()
-    lessons = lessons_of(corpus.clips(data, "train"), words, listener)
-    unheard = lessons_of(corpus.clips(data, "validation"), words, listener)
+    lessons = lessons_of(corpus.clips(data, "train"), words, listener, work)
+    unheard = lessons_of(corpus.clips(data, "validation"), words, listener, work)
     draw = alike([lesson.heard.frames for lesson in lessons], batch)
 
     def batch_of(random: np.random.Generator) -> Batch:
@@ -78,33 +76,36 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What stage 1 begins with: a speech encoder, a language model, and the inner width of the adaptor between them."""
+    """What stage 1 begins with: published parts, or those that earlier steps left in `work`."""
 
-    encoder: Path
-    """Folder of step asr, a Whisper's folder in transformers' layout, or openai-whisper's `.pt`."""
-    llm: Path
+    work: Path
+    encoder: Path | None = None
+    """A Whisper's folder in transformers' layout, or openai-whisper's `.pt`."""
+    llm: Path | None = None
+    """A Llama's folder."""
     inner: int = INNER
+    """Width of the adaptor between its two layers."""
     sparing: bool = False
     """Whether memory is spared at the cost of time; see `TrainableLlama`."""
 
-    @classmethod
-    def of(cls, work: Path, encoder: Path | None = None, llm: Path | None = None) -> Parts:
-        """Published parts, or those that the steps before made."""
-        return cls(encoder or work / ASR, llm or work / LLM)
-
     def fresh(self) -> tuple[Listener, Any]:
         """A listener whose adaptor has learnt nothing yet, and the tokenizer. Raises `WeightsError`."""
-        words, llm = tokenizer.read(self.llm), read_llm(self.llm, self.sparing)
-        encoder = read_encoder(self.encoder)
+        encoder = trained_whisper(self.work)[0].encoder if self.encoder is None else read_encoder(self.encoder)
+        words, llm = tokenizer.read(self.of_llm), read_llm(self.of_llm, self.sparing)
         state = encoder.positional_embedding.shape[1]
         adaptor = SpeechAdaptor(AdaptorConfig(JOINED, state, llm.llama.config.hidden, self.inner))
         return Listener(encoder, adaptor, llm, prompt(words)), words
 
+    @property
+    def of_llm(self) -> Path:
+        """The language model's folder. Raises `WeightsError` if it was not made."""
+        if self.llm is None:
+            folders.config(self.work, LLM)
+        return self.llm or self.work / LLM
+
 
 def read_encoder(path: Path) -> Encoder:
-    """A speech encoder, in float32. Raises `WeightsError`."""
-    if (path / FIGURES).is_file():
-        return trained_whisper(path.parent)[0].encoder
+    """A published speech encoder, in float32. Raises `WeightsError`."""
     file = open_file(path)
     encoder = Encoder(WhisperSizes.with_encoder(file.config))
     fill(encoder, file.tensors, file.prefix, CPU, torch.float32)
@@ -112,10 +113,11 @@ def read_encoder(path: Path) -> Encoder:
 
 
 def write(folder: Path, listener: Listener, words: Any, parts: Parts, figures: dict[str, Any]) -> None:
-    """Language model and adaptor under their published names, and where the encoder is."""
+    """Language model and adaptor under their published names, and where a published encoder is."""
     adaptor = {ADAPTOR + name: tensor for name, tensor in listener.adaptor.state_dict().items()}
-    config = json.loads((parts.llm / "config.json").read_text("utf-8"))
-    config |= {"speech_encoder": str(parts.encoder), "speech_encoder_ds_rate": JOINED}
+    config = read_json(parts.of_llm / "config.json") | {"speech_encoder_ds_rate": JOINED}
+    if parts.encoder is not None:
+        config["speech_encoder"] = str(parts.encoder.resolve())
     words.save_pretrained(folder)
     folders.save(folder, listener.llm.llama.state_dict() | adaptor, config, figures)
 
@@ -123,8 +125,9 @@ def write(folder: Path, listener: Listener, words: Any, parts: Parts, figures: d
 def trained(work: Path) -> tuple[Listener, Any]:
     """The listener that this step made, and its tokenizer. Raises `WeightsError`."""
     config, tensors = folders.config(work, STEP), LoadedTensors(folders.tensors(work, STEP), str(work / STEP))
+    encoder = Path(config["speech_encoder"]) if "speech_encoder" in config else None
     inner = tensors.shape(f"{ADAPTOR}linear1.weight")[0]
-    listener, words = Parts(Path(config["speech_encoder"]), work / STEP, inner).fresh()
+    listener, words = Parts(work, encoder, work / STEP, inner).fresh()
     fill(listener.adaptor, tensors, ADAPTOR, CPU, torch.float32)
     return listener.eval(), words
 
@@ -134,15 +137,12 @@ def prompt(words: Any) -> list[int]:
     return prompt_ids(lambda text: tokenizer.ids(words, text), words.bos_token_id)
 
 
-def lessons_of(clips: Sequence[corpus.Clip], words: Any, listener: Listener) -> list[Lesson]:
-    """Clips and replies as the listener learns them."""
-    mels = listener.encoder.conv1.in_channels
-    return [_lesson(clip, words, mels) for clip in clips]
-
-
-def _lesson(clip: corpus.Clip, words: Any, mels: int) -> Lesson:
-    heard = features(corpus.sound(clip.path), mels)
-    return Lesson(heard, tuple(tokenizer.ids(words, clip.text)), reply_ids(clip.answer, words))
+def lessons_of(clips: Sequence[corpus.Clip], words: Any, listener: Listener, work: Path) -> list[Lesson]:
+    """Clips and replies as the listener learns them; the features are kept in `work`."""
+    return [
+        Lesson(one, tuple(tokenizer.ids(words, clip.text)), reply_ids(clip.answer, words))
+        for clip, one in zip(clips, heard(clips, listener.encoder.conv1.in_channels, work), strict=True)
+    ]
 
 
 def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:

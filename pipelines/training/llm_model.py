@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from pipelines.models.dummy_llama import randomise
 from pipelines.models.kv_cache import inverse_frequencies
 from pipelines.models.llama import Attention, Layer, Llama, LlamaConfig
 
@@ -34,11 +35,12 @@ class TrainableLlama(nn.Module):
 
     @classmethod
     def fresh(cls, config: LlamaConfig) -> TrainableLlama:
-        """Random values: matrices of std 0.02, as Llama's."""
+        """Random values, drawn from torch's generator, at the scale that keeps activations near 1.
+
+        At a fifth of it, as larger models begin, one this small is slow to find that it may copy from the question.
+        """
         llama = Llama(config)
-        for part in llama.parameters():
-            if part.dim() > 1:
-                nn.init.normal_(part, std=0.02)
+        randomise(llama, torch.default_generator)
         return cls(llama)
 
     def forward(self, head: Tensor, ids: Tensor, labels: Tensor) -> Tensor:

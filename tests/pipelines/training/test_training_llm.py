@@ -32,17 +32,18 @@ from pipelines.training.llm import SCHEDULE, Rows, read, run, said  # noqa: E402
 from pipelines.training.llm_model import IGNORED, TrainableLlama  # noqa: E402
 
 SIZES = LlamaConfig(32, 2, 4, 2, 8, 64, 512, rope_theta=10_000.0, tied=True)
-QUICK = replace(SCHEDULE, steps=60, warmup=5, learning_rate=1e-2, precision="no", validate_every=0)
-COLOURS = {"grass": "green", "snow": "white", "coal": "black", "milk": "pale"}
+QUICK = replace(SCHEDULE, steps=120, warmup=5, learning_rate=5e-3, precision="no", validate_every=0)
+COLOURS = {"grass": "green", "snow": "white", "coal": "black", "milk": "pale", "blood": "red", "ink": "blue"}
+COLOURS |= {"gold": "yellow", "earth": "brown", "ash": "grey", "plums": "purple"}
 CPU = torch.device("cpu")
 
 
 def lines() -> list[dict[str, str]]:
-    """Two wordings of four questions; the second wording of the last is not learnt."""
+    """Two wordings of ten questions; the second wording of the last is not learnt."""
     found = []
     for thing, colour in COLOURS.items():
         for wording in ("What colour is {}?", "Tell me the colour of {}."):
-            split = "validation" if (thing, wording[0]) == ("milk", "T") else "train"
+            split = "validation" if (thing, wording[0]) == ("plums", "T") else "train"
             texts = {"question": wording.format(thing), "response": f"It is {colour}."}
             found.append({**texts, "split": split, "topic": "colours"})
     return found
@@ -59,7 +60,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def work(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the step leaves behind."""
     folder = tmp_path_factory.mktemp("work")
-    run(data, folder, QUICK, SIZES, batch=8)
+    run(data, folder, QUICK, SIZES, batch=16)
     return folder
 
 
@@ -75,7 +76,7 @@ def answer(folder: Path, question: str) -> str:
 def test_what_was_learnt_answers_through_the_cascade(work: Path) -> None:
     figures = json.loads((work / "llm" / "figures.json").read_text())
     assert figures["accuracy"] == 1.0, "a wording that was not learnt, with a thing that was"
-    assert figures["texts"] == 7
+    assert figures["texts"] == 19
     assert [answer(work / "llm", text).strip() for text in ("Tell me the colour of snow.", "what colour is coal")] == [
         "It is white.",
         "It is black.",
@@ -97,10 +98,10 @@ def test_the_step_is_the_same_after_a_stop(data: Path, work: Path, tmp_path: Pat
     original = Rows.of
     monkeypatch.setattr(Rows, "of", stopping)
     with pytest.raises(Stop):
-        run(data, tmp_path, replace(QUICK, keep_every_s=0), SIZES, batch=8)
+        run(data, tmp_path, replace(QUICK, keep_every_s=0), SIZES, batch=16)
     assert (tmp_path / "llm" / "checkpoint").is_dir()
     monkeypatch.setattr(Rows, "of", original)
-    run(data, tmp_path, QUICK, SIZES, batch=8)
+    run(data, tmp_path, QUICK, SIZES, batch=16)
     whole, resumed = folders.tensors(work, "llm"), folders.tensors(tmp_path, "llm")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -122,7 +123,7 @@ def words() -> Any:
 def test_prompts_of_both_pipelines_are_short(words: Any, work: Path) -> None:
     """A word is one token, and so is a mark: as with the published vocabulary."""
     conversation = Conversation(words, SYSTEM, "")
-    assert len(conversation.prompt("What colour is grass?")) <= 1 + 3 * 4 + 2 + len(SYSTEM.split()) + 2 + 5
+    assert len(conversation.prompt("What colour is grass?")) <= 1 + 3 * 5 + 2 + len(SYSTEM.split()) + 2 + 5
     ids = prompt(words)
     in_place = tokenizer.SpeechPrompt(words).prompt("What colour is grass?")
     assert in_place == [
