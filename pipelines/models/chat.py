@@ -24,7 +24,7 @@ CHAT_TEMPLATE = (
     f"{BEGIN}{{% for message in messages %}}{HEADER.format('{{ message.role }}')}"
     f"{{{{ message.content }}}}{END_OF_TURN}{{% endfor %}}{{{{ {HEADER.format('assistant')!r} }}}}"
 )
-"""The format as tokenizers carry it (Jinja); its end is an expression because Jinja drops a template's last line break."""
+"""The format as tokenizers carry it (Jinja); it ends in an expression, as Jinja drops a template's last line break."""
 
 
 class TextTokenizer:
