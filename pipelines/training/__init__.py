@@ -135,6 +135,20 @@ def train_speaking(
     said(run(data, work, schedule, layers, batch, unpaired))
 
 
+@command.command("replies")
+def judge_replies(
+    data: Data,
+    work: Work,
+    count: Annotated[int, typer.Option(min=1, help="Validation clips that are asked.")] = 64,
+    chunk_units: Annotated[int, typer.Option(min=10, help="Units of a chunk, as in `bench run`.")] = 10,
+    unpaired: Annotated[bool, typer.Option("--unpaired", help="Of the speech decoder of the ablation.")] = False,
+) -> None:
+    """Ask the model that was trained, as it streams, and have pocketsphinx listen to its replies."""
+    from pipelines.training.speaking_replies import judged
+
+    said(judged(data, work, count, chunk_units, unpaired))
+
+
 def said(figures: dict[str, object]) -> None:
     """Print a step's figures, one per line."""
     for name, value in figures.items():

@@ -5,6 +5,7 @@ Graves et al. 2006: the loss sums over all ways of laying the answer's units alo
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from bench.errors import CorpusError
 from bench.quality.words import edits
 from pipelines.direct.llama_omni.config import SpeechDecoderConfig
 from pipelines.direct.llama_omni.ctc import Collapse
+from pipelines.models.fields import Fields
 from pipelines.models.llama import LlamaConfig
 from pipelines.training import folders, listening, units
 from pipelines.training.loop import Schedule, finished, seconds_of, train
@@ -138,6 +140,13 @@ def sizes(llm: LlamaConfig, layers: tuple[int, int, int, int], count: int, frame
         intermediate=intermediate,
     )
     return SpeechDecoderConfig(llm.hidden, own, count, frames)
+
+
+def config_of(work: Path, step: str, llm: LlamaConfig) -> SpeechDecoderConfig:
+    """Sizes of the speech decoder that was trained. Raises `WeightsError`."""
+    fields = Fields(folders.config(work, step), str(work / step))
+    layers = ast.literal_eval(str(fields.value("ctc_decoder_config")))
+    return sizes(llm, layers, fields.whole("unit_vocab_size"), fields.whole("ctc_upsample_factor"))
 
 
 def lessons_of(heard: Sequence[Reply], spoken: Mapping[str, units.Spoken]) -> list[Lesson]:

@@ -62,7 +62,7 @@ def _mixed(attention: Attention, x: Tensor, turns: _Turns) -> Tensor:
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, later: Tensor) -> Tensor:
-    """`(b, heads, n, width)` to the same. Written out on CPUs: there the fused kernel's backward takes twice as long."""
+    """`(b, heads, n, width)` to the same. Written out on CPUs: the fused kernel's backward is slow there."""
     if queries.device.type != "cpu":
         return functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
     scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2) + later.to(queries.dtype)

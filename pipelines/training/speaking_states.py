@@ -62,7 +62,7 @@ def _states(clips: Sequence[Clip], work: Path) -> list[Tensor]:
     """States of every clip's reply, in the order of the clips."""
     listener, words = listening.trained(work)
     device = next(listener.parameters()).device
-    lessons = listening.lessons_of(clips, words, listener)
+    lessons = listening.lessons_of(clips, words, listener, work)
     by_length = sorted(range(len(lessons)), key=lambda place: lessons[place].heard.frames)
     found: dict[int, Tensor] = {}
     random = np.random.default_rng(0)
