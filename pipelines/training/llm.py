@@ -30,7 +30,7 @@ from pipelines.training.loop import Schedule, finished, seconds_of, train
 from pipelines.training.tokenizer import SpeechPrompt
 
 STEP = "llm"
-SCHEDULE = Schedule(steps=1000, learning_rate=2e-3, warmup=80, validate_every=100, precision="bf16", weight_decay=0.1)
+SCHEDULE = Schedule(steps=600, learning_rate=2e-3, warmup=80, validate_every=100, precision="bf16", weight_decay=0.1)
 BATCH = 64
 ENDS = ("<|end_of_text|>", "<|eom_id|>", END_OF_TURN)
 """What ends a reply, by the published generation settings."""

@@ -158,6 +158,7 @@ def test_the_encoder_stays_and_all_else_learns(listener: Listener) -> None:
     losses(listener, batch)["loss"].backward()
     learning = {name for name, part in listener.named_parameters() if part.grad is not None}
     assert learning == {name for name, _ in listener.named_parameters() if not name.startswith("encoder.")}
+    assert not any(part.requires_grad for part in listener.encoder.parameters()), "so that no process exchanges them"
     listener.zero_grad()
 
 

@@ -136,6 +136,16 @@ def test_prompts_of_both_pipelines_are_short(words: Any, work: Path) -> None:
     TextTokenizer.from_folder(work / "llm").check(words.bos_token_id, 512, "llm")
 
 
+def test_only_replies_are_learnt(words: Any) -> None:
+    conversation = Conversation(words, SYSTEM, "")
+    rows = Rows.of(["Is it?", "What colour is grass?"], [(9, 8, 7), (6, 5)], conversation)
+    assert [[label for label in row if label != IGNORED] for row in rows.labels.tolist()] == [[9, 8, 7], [6, 5]]
+    counted = rows.labels != IGNORED
+    assert torch.equal(rows.ids[counted], rows.labels[counted])
+    before = rows.ids[1, : int(counted[1].nonzero()[0, 0])].tolist()
+    assert rows.head.tolist() + before == conversation.prompt("What colour is grass?")
+
+
 def test_any_text_can_be_written(words: Any) -> None:
     strange = "Zürich, 東京 \U0001f600\n\ttabs  and  spaces"
     assert words.decode(words(strange, add_special_tokens=False).input_ids) == strange
