@@ -68,7 +68,7 @@ def train(
     gradient stay as they are. `folder` gets `log.jsonl` and, until the end, `checkpoint/`. Raises `MissingDependency`
     without accelerate.
     """
-    accelerator = _accelerator(schedule)
+    accelerator = _accelerator()
     learning = [part for part in model.parameters() if part.requires_grad]
     optimiser = torch.optim.AdamW(
         _groups(learning, schedule.weight_decay), lr=schedule.learning_rate, betas=(0.9, 0.98)
@@ -113,12 +113,12 @@ def seconds_of(folder: Path) -> float:
     return max((float(line["seconds"]) for line in read_log(folder)), default=0.0)
 
 
-def _accelerator(schedule: Schedule) -> Any:
+def _accelerator() -> Any:
     try:
         from accelerate import Accelerator
     except ImportError as error:
         raise MissingDependency(f"Training needs accelerate. Install it with: {install_command('train')}") from error
-    return Accelerator(mixed_precision=schedule.precision)
+    return Accelerator()  # its own mixed precision could not change between the steps of one process
 
 
 def _groups(parameters: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def _step(
     for part in range(schedule.accumulate):
         batch = batch_of(random)
         with _joined_at_the_end(accelerator, model, part + 1 == schedule.accumulate):
-            with accelerator.autocast():
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=schedule.precision == "bf16"):
                 losses = loss_of(model, batch)
             accelerator.backward(losses["loss"] / schedule.accumulate)
         for name, value in losses.items():

@@ -150,7 +150,7 @@ def test_the_report_says_it_on_its_first_screen(listened: Run) -> None:
     first, _, rest = render_report([listened]).partition("</header>")
     assert "noise cannot be understood by ears" in first
     assert "Latency and quality" in rest
-    row = re.search(r"<tr><td>noise</td>.*?</tr>", rest)
+    row = re.search(r"<tr><th scope=row>noise</th>.*?</tr>", rest)
     assert row is not None and 'bad">1.000' in row[0]
     assert "good cannot" not in first
 
