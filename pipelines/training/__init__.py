@@ -124,6 +124,7 @@ def train_speaking(
     ] = (2, 256, 4, 704),
     batch: Batch = 32,
     accumulate: Accumulate = 1,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of units per token of the reply; as published, 25.")] = 16,
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Ablation: with the speech of other replies.")] = False,
 ) -> None:
     """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
@@ -132,7 +133,7 @@ def train_speaking(
     from pipelines.training.speaking import SCHEDULE, run
 
     schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
-    said(run(data, work, schedule, layers, batch, unpaired))
+    said(run(data, work, schedule, layers, batch, unpaired, frames))
 
 
 @command.command("replies")

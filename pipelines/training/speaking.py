@@ -24,6 +24,7 @@ from pipelines.direct.llama_omni.ctc import Collapse
 from pipelines.models.fields import Fields
 from pipelines.models.llama import LlamaConfig
 from pipelines.training import folders, listening, units
+from pipelines.training.hearing import alike
 from pipelines.training.loop import Schedule, finished, seconds_of, train
 from pipelines.training.speaking_model import TrainableSpeechDecoder
 from pipelines.training.speaking_states import Reply, replies
@@ -34,9 +35,9 @@ UNPAIRED = "speaking-unpaired"
 SCHEDULE = Schedule(steps=600, learning_rate=1.5e-3, warmup=60, validate_every=100, precision="bf16", weight_decay=0.01)
 BATCH = 32
 LAYERS, WIDTH, HEADS, INTERMEDIATE = 2, 256, 4, 704
-FRAMES_PER_TOKEN = 25
-"""λ as published; more where a reply of few tokens has many units."""
-PER_ANSWER = 8
+FRAMES_PER_TOKEN = 16
+"""λ, published as 25. Our replies have about ten units per token: more frames would be more blanks, and more work."""
+PER_ANSWER = 6
 """Clips of one answer: their states differ little."""
 JUDGED = 64
 """Validation clips whose replies are compared unit by unit."""
@@ -90,11 +91,12 @@ def run(
     layers: tuple[int, int, int, int] = (LAYERS, WIDTH, HEADS, INTERMEDIATE),
     batch: int = BATCH,
     unpaired: bool = False,
+    frames: int = FRAMES_PER_TOKEN,
 ) -> dict[str, Any]:
     """Train, and write `work/speaking/` (`work/speaking-unpaired/`). Returns the validation figures.
 
-    `layers` are number, width, heads and intermediate size, as in the published `ctc_decoder_config`. Raises
-    `CorpusError` or `WeightsError`.
+    `layers` are number, width, heads and intermediate size, as in the published `ctc_decoder_config`; `frames` is λ, or
+    less than it, where a reply has more units. Raises `CorpusError` or `WeightsError`.
     """
     torch.manual_seed(schedule.seed)
     spoken, count = units.made(work)
@@ -102,11 +104,12 @@ def run(
     unheard = lessons_of(replies(data, work, "validation", 1, schedule.seed), spoken)
     lessons = lessons_of(heard, shuffled(spoken, schedule.seed) if unpaired else spoken)
     llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
-    config = sizes(llm, layers, count, frames_per_token(lessons_of(heard, spoken)))
+    config = sizes(llm, layers, count, frames_per_token(lessons_of(heard, spoken), frames))
     speaker = Speaker(TrainableSpeechDecoder(config))
+    draw = alike([len(lesson.states) for lesson in lessons], batch)
 
     def batch_of(random: np.random.Generator) -> Batch:
-        return Batch.of([lessons[place] for place in random.integers(len(lessons), size=batch)])
+        return Batch.of([lessons[place] for place in draw(random)])
 
     def validate(trained: nn.Module) -> dict[str, float]:
         assert isinstance(trained, Speaker)
@@ -167,9 +170,9 @@ def shuffled(spoken: Mapping[str, units.Spoken], seed: int) -> dict[str, units.S
     return {texts[one]: spoken[texts[other]] for one, other in zip(order, np.roll(order, 1), strict=True)}
 
 
-def frames_per_token(lessons: Sequence[Lesson]) -> int:
-    """λ: as published, or so many that every reply has a frame for each of its units."""
-    return max(FRAMES_PER_TOKEN, *(math.ceil(len(one.units) / len(one.states)) for one in lessons))
+def frames_per_token(lessons: Sequence[Lesson], least: int) -> int:
+    """λ: `least`, or so many that every reply has a frame for each of its units."""
+    return max(least, *(math.ceil(len(one.units) / len(one.states)) for one in lessons))
 
 
 def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:

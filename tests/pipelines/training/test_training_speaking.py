@@ -107,8 +107,8 @@ def test_every_reply_gets_the_speech_of_another_one(language):
 
 def test_a_reply_of_few_tokens_with_many_units_gets_more_frames_for_each():
     state = torch.zeros(2, LLM.hidden)
-    assert speaking.frames_per_token([Lesson(state, torch.zeros(50))]) == 25
-    assert speaking.frames_per_token([Lesson(state, torch.zeros(51))]) == 26
+    assert speaking.frames_per_token([Lesson(state, torch.zeros(50))], 25) == 25
+    assert speaking.frames_per_token([Lesson(state, torch.zeros(51))], 25) == 26
 
 
 def test_a_reply_that_nobody_spoke_is_named(language):
