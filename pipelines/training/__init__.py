@@ -23,8 +23,8 @@ def train() -> None:
     """Train both architectures from a corpus of questions and answers."""
 
 
-@command.command()
-def asr(data: Data, work: Work, seed: Seed = 1, steps: Steps = None) -> None:
+@command.command("asr")
+def train_asr(data: Data, work: Work, seed: Seed = 1, steps: Steps = None) -> None:
     """Train a small Whisper to write what it hears; its encoder listens for the direct model, too."""
     from dataclasses import replace
 
