@@ -32,7 +32,9 @@ from pipelines.training.speaking_states import Reply, replies
 STEP = "speaking"
 UNPAIRED = "speaking-unpaired"
 """Where the same step's result goes when every reply was given the speech of another one."""
-SCHEDULE = Schedule(steps=600, learning_rate=1.5e-3, warmup=60, validate_every=100, precision="bf16", weight_decay=0.01)
+SCHEDULE = Schedule(
+    steps=1600, learning_rate=1.5e-3, warmup=60, validate_every=200, precision="bf16", weight_decay=0.01
+)
 BATCH = 32
 LAYERS, WIDTH, HEADS, INTERMEDIATE = 2, 256, 4, 704
 FRAMES_PER_TOKEN = 16
