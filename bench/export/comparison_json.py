@@ -21,6 +21,7 @@ from bench.compare.findings import Findings, Report
 from bench.compare.ladder import Ladder
 from bench.compare.roles import Contributions
 from bench.compare.words import sentence
+from bench.stats.binomial import Share
 from bench.stats.bootstrap import Estimate
 
 SCHEMA = 1
@@ -60,8 +61,8 @@ def _metric(found: Comparison) -> dict[str, Any]:
         "finding": found.finding,
         "pairs": found.pairs,
         "clips": found.clips,
-        "difference": _estimate(found.difference),
-        "ratio": _estimate(found.ratio),
+        "difference": estimate_json(found.difference),
+        "ratio": estimate_json(found.ratio),
         "lost": found.lost,
         "sentence": sentence(found),
     }
@@ -71,8 +72,8 @@ def _contributions(found: Contributions) -> dict[str, Any]:
     return {
         "statistic": "mean",
         "pairs": found.pairs,
-        "total": _estimate(found.total),
-        "roles": {role: _estimate(each) for role, each in found.roles.items()},
+        "total": estimate_json(found.total),
+        "roles": {role: estimate_json(each) for role, each in found.roles.items()},
         "lost": found.lost,
     }
 
@@ -85,13 +86,13 @@ def _ladder(found: Ladder) -> dict[str, Any]:
         "labels": list(found.labels),
         "statistic": "mean",
         "pairs": found.whole.n if found.whole else 0,
-        "whole": _estimate(found.whole),
+        "whole": estimate_json(found.whole),
         "steps": [
             {
                 "base": step.base,
                 "other": step.other,
                 "changed": step.changed,
-                "difference": _estimate(step.difference),
+                "difference": estimate_json(step.difference),
                 "share": step.share,
             }
             for step in found.steps
@@ -100,7 +101,8 @@ def _ladder(found: Ladder) -> dict[str, Any]:
     }
 
 
-def _estimate(found: Estimate | None) -> dict[str, Any] | None:
+def estimate_json(found: Estimate | Share | None) -> dict[str, Any] | None:
+    """A figure with its interval; None where there is none."""
     if found is None:
         return None
     interval = found.interval

@@ -29,7 +29,7 @@ from typing import Any
 from bench import __version__
 from bench.compare.comparison import Comparison
 from bench.compare.findings import Question, Report, of_labels
-from bench.export.comparison_json import comparison_json
+from bench.export.comparison_json import comparison_json, estimate_json
 from bench.export.quality_json import quality_json
 from bench.export.summary_json import summary_json
 from bench.record.store import Run
@@ -46,7 +46,6 @@ from bench.report.length import METHOD as LENGTH_METHOD
 from bench.report.length import LengthFit, length_fits
 from bench.report.sweeps import Point, Sweep, sweeps
 from bench.stats.binomial import Share
-from bench.stats.bootstrap import Estimate
 from bench.summary.contents import Summary
 from bench.summary.summarise import summarise
 from bench.summary.values import measured_turns
@@ -140,7 +139,7 @@ def run_document(found: RunContents) -> dict[str, Any]:
             "method": SHARE_METHOD,
             "bounds": [{"ms": bound.ms, "why": bound.why, "source": bound.source} for bound in BOUNDS],
             "labels": {
-                label: {str(ms): _estimate(share) for ms, share in shares.items()}
+                label: {str(ms): estimate_json(share) for ms, share in shares.items()}
                 for label, shares in found.shares.items()
             },
         },
@@ -163,7 +162,7 @@ def _audible(compared: Report | None) -> tuple[Comparison, ...]:
 
 def _length(fit: LengthFit) -> dict[str, Any]:
     return {
-        "ms_per_s": _estimate(fit.line.slope) if fit.line else None,
+        "ms_per_s": estimate_json(fit.line.slope) if fit.line else None,
         "at_s": fit.line.middle if fit.line else None,
         "at_ms": fit.line.at_middle if fit.line else None,
         "clips": len(fit.ms),
@@ -174,7 +173,7 @@ def _course(course: Course) -> dict[str, Any]:
     return {
         "turns": len(course.ms),
         "disturbed": sum(course.disturbed),
-        "change": _estimate(course.change) if course.change else None,
+        "change": estimate_json(course.change) if course.change else None,
     }
 
 
@@ -202,8 +201,8 @@ def _point(point: Point) -> dict[str, Any]:
     return {
         "value": _finite(point.value),
         "label": label.label,
-        "mean": _estimate(label.path.total),
-        "p50": _estimate(headline.p50),
+        "mean": estimate_json(label.path.total),
+        "p50": estimate_json(headline.p50),
         "reply_wer": judged["reply_wer"],
         "scores": judged["scores"],
     }
@@ -223,17 +222,3 @@ def _claim(verdict: Verdict) -> dict[str, Any]:
 def _finite(value: float) -> float | str:
     """Infinity has no number in JSON."""
     return value if math.isfinite(value) else "infinite"
-
-
-def _estimate(found: Estimate | Share | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    interval = found.interval
-    return {
-        "value": found.value,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-        "level": interval.level if interval else None,
-        "n": found.n,
-        "clips": found.clusters,
-    }

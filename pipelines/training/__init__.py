@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pipelines.training.loop import Schedule
 
 command = typer.Typer(help="Train both architectures from a corpus of questions and answers.", no_args_is_help=True)
 
@@ -26,11 +30,9 @@ def train() -> None:
 @command.command("asr")
 def train_asr(data: Data, work: Work, seed: Seed = 1, steps: Steps = None) -> None:
     """Train a small Whisper to write what it hears; its encoder listens for the direct model, too."""
-    from dataclasses import replace
-
     from pipelines.training.asr import SCHEDULE, run
 
-    said(run(data, work, replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps)))
+    said(run(data, work, planned(SCHEDULE, seed, steps)))
 
 
 @command.command("llm")
@@ -44,11 +46,9 @@ def train_llm(
     accumulate: Accumulate = 1,
 ) -> None:
     """Train a small Llama to answer questions in writing: the cascade's, and what stage 1 begins with."""
-    from dataclasses import replace
-
     from pipelines.training.llm import SCHEDULE, run
 
-    schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
+    schedule = planned(SCHEDULE, seed, steps, accumulate)
     said(run(data, work, schedule, batch=batch, start=start))
 
 
@@ -68,11 +68,9 @@ def train_listening(
     accumulate: Accumulate = 1,
 ) -> None:
     """Stage 1: train adaptor and language model to answer what the frozen encoder hears."""
-    from dataclasses import replace
-
     from pipelines.training.listening import SCHEDULE, Parts, run
 
-    schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
+    schedule = planned(SCHEDULE, seed, steps, accumulate)
     parts = Parts(work, encoder, llm, inner, sparing)
     said(run(data, work, schedule, parts, batch))
 
@@ -105,11 +103,9 @@ def train_vocoder(
     accumulate: Accumulate = 1,
 ) -> None:
     """Train the vocoder: units to sound."""
-    from dataclasses import replace
-
     from pipelines.training import vocoder
 
-    schedule = replace(vocoder.SCHEDULE, seed=seed, steps=steps or vocoder.SCHEDULE.steps, accumulate=accumulate)
+    schedule = planned(vocoder.SCHEDULE, seed, steps, accumulate)
     said(vocoder.run(data, work, schedule, vocoder.sizes_of(sizes), batch))
 
 
@@ -128,11 +124,9 @@ def train_speaking(
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Ablation: with the speech of other replies.")] = False,
 ) -> None:
     """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
-    from dataclasses import replace
-
     from pipelines.training.speaking import SCHEDULE, run
 
-    schedule = replace(SCHEDULE, seed=seed, steps=steps or SCHEDULE.steps, accumulate=accumulate)
+    schedule = planned(SCHEDULE, seed, steps, accumulate)
     said(run(data, work, schedule, layers, batch, unpaired, frames))
 
 
@@ -148,6 +142,11 @@ def judge_replies(
     from pipelines.training.speaking_replies import judged
 
     said(judged(data, work, count, chunk_units, unpaired))
+
+
+def planned(published: Schedule, seed: int, steps: int | None, accumulate: int = 1) -> Schedule:
+    """The schedule of the published weights, with what was asked for instead."""
+    return replace(published, seed=seed, steps=steps or published.steps, accumulate=accumulate)
 
 
 def said(figures: dict[str, object]) -> None:

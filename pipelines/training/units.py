@@ -40,7 +40,7 @@ _FLOOR = 1e-6
 class UnitSizes:
     """How many units there are, and of what."""
 
-    units: int = 400
+    units: int = 300
     mels: int = 40
     cepstra: int = 20
     loudness: float = 0.5
