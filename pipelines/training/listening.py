@@ -31,8 +31,11 @@ from pipelines.training.loop import Schedule, finished, seconds_of, train
 from pipelines.training.whisper import Encoder
 
 STEP = "listening"
-SCHEDULE = Schedule(steps=2000, learning_rate=1e-3, warmup=150, validate_every=200, precision="bf16", weight_decay=0.05)
-BATCH = 64
+SCHEDULE = Schedule(
+    steps=4000, learning_rate=1e-3, warmup=100, validate_every=1000, precision="bf16", weight_decay=0.05
+)
+BATCH = 24
+"""Few, for many steps: what has to be learnt is where in a clip which words are."""
 JOINED = 5
 INNER = 512
 SILENT = 12

@@ -19,7 +19,6 @@ from bench.pipeline import Samples
 from bench.quality.words import errors
 from bench.timing.clock import MonotonicClock
 from bench.timing.trace import Trace
-from pipelines.cascade.engines import imported
 from pipelines.direct.llama_omni.choosing import Choices, Sampling
 from pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, VocoderConfig
 from pipelines.direct.llama_omni.model import LlamaOmni
@@ -27,6 +26,8 @@ from pipelines.direct.llama_omni.prompt import Prompt
 from pipelines.direct.llama_omni.streaming import Assistant, Plan
 from pipelines.models.fields import Fields
 from pipelines.models.tensors import CPU, LoadedTensors, Uninitialised, fill
+from pipelines.quality.choosing import recogniser_judge
+from pipelines.quality.judges import RecogniserJudge
 from pipelines.training import data as corpus
 from pipelines.training import folders, listening, speaking, vocoder
 from pipelines.training.listening_model import Listener
@@ -34,6 +35,8 @@ from pipelines.training.llm import ENDS
 from pipelines.training.whisper import Block
 
 REPLIES = "replies.json"
+EAR = "pocketsphinx"
+"""The recogniser that comes with its model; without a grammar."""
 LONGEST = 64
 """Tokens of a reply."""
 
@@ -47,37 +50,14 @@ class Answered:
     sound: Samples
 
 
-class Ear:
-    """Stock pocketsphinx, without a grammar. It hears each reply whole, and nothing of one in the next."""
-
-    def __init__(self) -> None:
-        """Raises `MissingDependency`."""
-        sphinx = imported("pocketsphinx", "pocketsphinx", "The recogniser pocketsphinx")
-        self._decoder: Any = sphinx.Decoder(loglevel="FATAL")
-
-    def hear(self, sound: Samples) -> str:
-        """What is said."""
-        self._decoder.reinit_feat()
-        self._decoder.start_utt()
-        pcm = (np.clip(sound, -1, 1) * 32767).astype(np.int16)
-        # The means of the cepstra are then those of the whole reply: running ones would settle after a short one's end.
-        self._decoder.process_raw(pcm.tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        best = self._decoder.hyp()
-        return str(best.hypstr) if best else ""
-
-    def wer(self, pairs: Sequence[tuple[str, Samples]]) -> float:
-        """Word errors of what is heard, per word of the texts."""
-        counted = [errors(text, self.hear(sound)) for text, sound in pairs]
-        return sum(wrong for wrong, _ in counted) / max(1, sum(words for _, words in counted))
-
-
 def judged(data: Path, work: Path, count: int = 64, chunk_units: int = 10, unpaired: bool = False) -> dict[str, Any]:
     """Figures of up to `count` validation clips, written beside the step's result.
 
     `asr_wer` is that of the replies, `asr_wer_of_the_voice` that of the answer voice saying the right answers.
     """
-    ear, step = Ear(), speaking.UNPAIRED if unpaired else speaking.STEP
+    step = speaking.UNPAIRED if unpaired else speaking.STEP
+    ear = recogniser_judge(EAR, "cpu")
+    ear.load()
     every = corpus.clips(data, "validation")
     some = [every[place] for place in np.random.default_rng(0).permutation(len(every))[:count]]
     answered = replies(some, work, step, chunk_units)
@@ -87,11 +67,17 @@ def judged(data: Path, work: Path, count: int = 64, chunk_units: int = 10, unpai
         "chunk_units": chunk_units,
         "right_texts": sum(one.text == one.clip.answer for one in answered) / len(answered),
         "seconds_of_sound": sum(len(one.sound) for one in answered) / 16000 / len(answered),
-        "asr_wer": ear.wer([(one.text, one.sound) for one in answered]),
-        "asr_wer_of_the_voice": ear.wer([(clip.answer, corpus.sound(voice[clip.answer])) for clip in some]),
+        "asr_wer": wer(ear, [(one.text, one.sound) for one in answered]),
+        "asr_wer_of_the_voice": wer(ear, [(clip.answer, corpus.sound(voice[clip.answer])) for clip in some]),
     }
     replace_text(work / step / REPLIES, json.dumps(figures, indent=1) + "\n")
     return figures
+
+
+def wer(ear: RecogniserJudge, pairs: Sequence[tuple[str, Samples]]) -> float:
+    """Word errors of what is heard, per word of the texts."""
+    counted = [errors(text, ear.transcript(sound, "en", f"the reply {text!r}")) for text, sound in pairs]
+    return sum(wrong for wrong, _ in counted) / max(1, sum(words for _, words in counted))
 
 
 def replies(clips: Sequence[corpus.Clip], work: Path, step: str, chunk_units: int) -> list[Answered]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 from bench.errors import MissingDependency, UsageError, WeightsError
 from pipelines.models import whisper_tokens
 from pipelines.models.tensors import is_finite
-from pipelines.training import folders
+from pipelines.training import folders, loop
 from pipelines.weights import store, whisper
 
 STEPS = ("asr", "llm", "listening", "speaking", "vocoder")
@@ -29,6 +30,10 @@ PUBLISHED = {
     "tokenizer_model_max_length": 2048,
 }
 """What the published config.json says of the architecture."""
+
+TRAINING = "training"
+"""Beside the store: what each step was trained with, how its loss went and what it came to."""
+TRAINED = ("asr", "llm", "listening", "units", "vocoder", "speaking")
 
 MOST = 24 << 20
 """Bytes of all files together: what a repository can carry."""
@@ -54,6 +59,7 @@ def pack(work: Path, out: Path) -> int:
             f"The weights take {size / 2**20:.1f} MiB, more than {MOST >> 20}: {each}. Train smaller ones."
         )
     write(files, out)
+    _keep_records(work, out / TRAINING)
     return size
 
 
@@ -65,6 +71,15 @@ def write(files: Mapping[str, bytes], out: Path) -> None:
         (out / name).write_bytes(files[name])
     sums = "".join(f"{folders.digest(out / name)}  {name}\n" for name in sorted(store.FILES))
     (out / store.SUMS).write_text(sums, encoding="ascii")
+
+
+def _keep_records(work: Path, out: Path) -> None:
+    """Figures and loss curve of every step; units are not trained and have no curve."""
+    out.mkdir(exist_ok=True)
+    for step in TRAINED:
+        for name, kept in ((folders.FIGURES, f"{step}.json"), (loop.LOG, f"{step}.jsonl")):
+            if (work / step / name).is_file():
+                shutil.copyfile(work / step / name, out / kept)
 
 
 def _whisper(work: Path) -> dict[str, bytes]:

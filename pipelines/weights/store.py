@@ -35,7 +35,7 @@ FILES = (
     "tokenizer.json",
     "whisper.tiktoken",
 )
-"""All that is read; what people read (README.md, card.json) is not among them."""
+"""All that is read; what people read (README.md, training/) is not among them."""
 
 LARGEST = 64 << 20
 """Bytes of one file; none of ours has half of it."""

@@ -27,6 +27,12 @@ class PocketSphinx(ASR):
         stages=(Stage("asr", "listen"),),
         options=(
             Option("asr-fast", False, "leave out the second pass and the search of the lattice: sooner, less accurate"),
+            Option(
+                "asr-streaming",
+                "native",
+                "decode while the user speaks, or when all was said: later, with cepstral means that suit short texts",
+                choices=("native", "off"),
+            ),
         ),
         requires=(Requirement("pocketsphinx", "pocketsphinx"),),
         starts_before_speech_ends=True,
@@ -36,6 +42,7 @@ class PocketSphinx(ASR):
         """Start the decoder. Raises `MissingDependency`."""
         sphinx = imported("pocketsphinx", "pocketsphinx", "The recogniser pocketsphinx")
         thorough = not self.settings.switch("asr-fast")
+        self._streams = self.settings.text("asr-streaming") == "native"
         self._decoder: Any = sphinx.Decoder(fwdflat=thorough, bestpath=thorough, loglevel="FATAL")
 
     def transcribe(self, speech: Speech, trace: Trace) -> str:
@@ -45,7 +52,10 @@ class PocketSphinx(ASR):
             self._decoder.reinit_feat()
             self._decoder.start_utt()
         try:
-            self._listen(speech, trace)
+            if self._streams:
+                self._listen(speech, trace)
+            else:
+                self._listen_to_all(speech, trace)
         finally:
             with trace.stage("asr"):
                 self._decoder.end_utt()
@@ -55,6 +65,12 @@ class PocketSphinx(ASR):
     def weights(self) -> tuple[Weights, ...]:
         """The acoustic and language model inside the wheel."""
         return (Weights("asr", "bundled", "pocketsphinx en-us"),)
+
+    def _listen_to_all(self, speech: Speech, trace: Trace) -> None:
+        """The means of the cepstra are then the whole's: running ones settle only when a short utterance is over."""
+        samples = speech.whole()
+        with trace.stage("asr"):
+            self._decoder.process_raw(_pcm(samples), full_utt=True)
 
     def _listen(self, speech: Speech, trace: Trace) -> None:
         rest, unsaid, said = np.zeros(0, np.float32), 0, ""

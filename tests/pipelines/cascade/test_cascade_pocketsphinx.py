@@ -41,8 +41,8 @@ class Speaking:
         return self._samples
 
 
-def engine(fast: bool) -> PocketSphinx:
-    made = PocketSphinx(Settings(options={"asr-fast": fast}))
+def engine(fast: bool, streaming: str = "native") -> PocketSphinx:
+    made = PocketSphinx(Settings(options={"asr-fast": fast, "asr-streaming": streaming}))
     made.load()
     return made
 
@@ -89,6 +89,18 @@ def test_neither_order_nor_frames_change_what_is_heard(fast: PocketSphinx) -> No
     assert heard(fast, sentence) == first
     assert heard(fast, sentence, 320) == first
     assert heard(fast, sentence, 1000) == first
+
+
+def test_not_streaming_it_waits_hears_the_same_every_time_and_has_nothing_to_note() -> None:
+    whole, trace = engine(fast=True, streaming="off"), Trace(MonotonicClock())
+    sentence, other = spoken("one two three four five"), spoken("good morning") * 0.3
+    first = heard(whole, sentence)
+    assert heard(whole, other) != first
+    assert whole.transcribe(Speaking(sentence, 320), trace) == first, "frames make no difference"
+    turn = trace.finish()
+    assert len(turn.spans) == 3, "the start, all the speech, the end"
+    assert not turn.texts
+    assert heard(whole, np.zeros(0, np.float32)) == ""
 
 
 def test_silence_and_nothing_have_no_words(fast: PocketSphinx) -> None:

@@ -112,13 +112,13 @@ def test_replies_are_held_against_what_was_written_and_the_voice_against_the_ans
     class Deaf:
         """Hears one word, whatever is said."""
 
-        hear = staticmethod(lambda sound: "it")
-        wer = speaking_replies.Ear.wer
+        load = staticmethod(lambda: None)
+        transcript = staticmethod(lambda sound, language, what: "it")
 
     def answered(clips, *_):
         return [speaking_replies.Answered(clip, "It it", np.zeros(RATE, np.float32)) for clip in clips]
 
-    monkeypatch.setattr(speaking_replies, "Ear", Deaf)
+    monkeypatch.setattr(speaking_replies, "recogniser_judge", lambda *_: Deaf)
     monkeypatch.setattr(speaking_replies, "replies", answered)
     figures = speaking_replies.judged(data, work)
     assert figures["asr_wer"] == pytest.approx(1 / 2), "one of two words that were written"
@@ -126,11 +126,3 @@ def test_replies_are_held_against_what_was_written_and_the_voice_against_the_ans
     assert figures["right_texts"] == 0
     assert figures["seconds_of_sound"] == 1
     assert json.loads((work / "speaking" / "replies.json").read_text()) == figures
-
-
-def test_the_ear_forgets_what_it_heard():
-    pytest.importorskip("pocketsphinx")
-    ear, random = speaking_replies.Ear(), np.random.default_rng(0)
-    sounds = [random.normal(0, loudness, RATE // 2).astype(np.float32) for loudness in (0.3, 0.001)]
-    alone = [speaking_replies.Ear().hear(sound) for sound in sounds]
-    assert [ear.hear(sound) for sound in (*sounds, *sounds)] == alone * 2

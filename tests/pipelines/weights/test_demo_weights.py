@@ -231,6 +231,16 @@ def test_sizes_that_are_not_those_of_the_tensors(copied: Path, written: bytes, s
         layouts.exported("openai-whisper", store.opened(copied))
 
 
+def test_records_of_the_training_lie_beside_the_store(work: Path, tmp_path: Path) -> None:
+    shutil.copytree(work, tmp_path / "work")
+    (tmp_path / "work" / "asr" / "log.jsonl").write_text('{"step": 1, "loss": 2.5}\n')
+    (tmp_path / "work" / "asr" / "figures.json").write_text('{"wer": 0.5}\n')
+    pack.pack(tmp_path / "work", tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "training" / "asr.jsonl").read_text())["loss"] == 2.5
+    assert json.loads((tmp_path / "out" / "training" / "asr.json").read_text())["wer"] == 0.5
+    store.opened(tmp_path / "out").read(store.FILES)
+
+
 def test_steps_that_were_not_made_are_named(work: Path, tmp_path: Path) -> None:
     for step in ("asr", "llm", "vocoder"):
         shutil.copytree(work / step, tmp_path / step)
