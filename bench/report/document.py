@@ -14,6 +14,7 @@ interval is an object {value low high level n clips}:
       .length          method labels {LABEL: {ms_per_s: value with interval, or null; at_s at_ms clips}}
       .course          method labels {LABEL: {turns disturbed change: value with interval, or null}}
                        temperature: {low high} of the warmest GPU, °C, or null
+      .starts          t0 end_of_speech[] rows[] {label from to {START: value with interval, or null}}
       .sweeps[]        pipeline option points[] {value label mean p50 reply_wer scores[]} why_none_published
         .published[]   system value ms wer utmos source
       .claims[]        number claim rule verdict measured needed
@@ -44,6 +45,7 @@ from bench.report.course import METHOD as COURSE_METHOD
 from bench.report.course import Course, courses, temperatures
 from bench.report.length import METHOD as LENGTH_METHOD
 from bench.report.length import LengthFit, length_fits
+from bench.report.starts import StartTable, starts
 from bench.report.sweeps import Point, Sweep, sweeps
 from bench.stats.binomial import Share
 from bench.summary.contents import Summary
@@ -69,6 +71,7 @@ class RunContents:
     lengths: tuple[LengthFit, ...]
     courses: tuple[Course, ...]
     temperatures: tuple[tuple[int, int], ...]
+    starts: StartTable
     sweeps: tuple[Sweep, ...]
     claims: tuple[Verdict, ...]
 
@@ -90,6 +93,7 @@ def contents(run: Run) -> RunContents:
         lengths=length_fits(run),
         courses=courses(run),
         temperatures=temperatures(run),
+        starts=starts(run),
         sweeps=swept,
         claims=() if summary.invalid else verdicts(facts(run, summary, swept)),
     )
@@ -149,6 +153,7 @@ def run_document(found: RunContents) -> dict[str, Any]:
             "labels": {each.label: _course(each) for each in found.courses},
             "temperature": _range(found.temperatures),
         },
+        "starts": _starts(found.starts),
         "sweeps": [_sweep(each) for each in found.sweeps],
         "claims": [_claim(each) for each in found.claims],
     }
@@ -179,6 +184,24 @@ def _course(course: Course) -> dict[str, Any]:
 
 def _range(found: Sequence[tuple[int, int]]) -> dict[str, int] | None:
     return {"low": min(c for _, c in found), "high": max(c for _, c in found)} if found else None
+
+
+def _starts(found: StartTable) -> dict[str, Any]:
+    return {
+        "t0": found.t0,
+        "end_of_speech": list(found.end_of_speech),
+        "rows": [
+            {
+                "label": row.label,
+                "from": row.start,
+                "to": {
+                    name: estimate_json(each) if each else None
+                    for name, each in zip(found.columns, row.to, strict=True)
+                },
+            }
+            for row in found.rows
+        ],
+    }
 
 
 def _sweep(sweep: Sweep) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class QualityTable:
     columns: tuple[str, ...]
     rows: tuple[QualityRow, ...]
     notes: tuple[str, ...]
+    scorers: tuple[str, ...]
+    """Whose columns are the last ones."""
 
 
 def quality(summary: Summary) -> QualityTable:
@@ -59,6 +61,7 @@ def quality(summary: Summary) -> QualityTable:
         (*COLUMNS, *scorers),
         tuple(_row(label, scorers) for label in summary.labels),
         tuple(dict.fromkeys(note for label in summary.labels for note in _notes(label))),
+        scorers,
     )
 
 

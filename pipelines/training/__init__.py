@@ -18,7 +18,7 @@ Work = Annotated[Path, typer.Option(help="Folder of all steps' results; a stoppe
 Seed = Annotated[int, typer.Option(min=0, help="Of initial weights and of the order of the clips.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training; by default those of the published weights.")]
 
-Batch = Annotated[int, typer.Option(min=1, help="Examples in a batch, per process.")]
+Batch = Annotated[int | None, typer.Option(min=1, help="Examples in a batch, per process; by default as published.")]
 Accumulate = Annotated[int, typer.Option(min=1, help="Batches that make one step.")]
 
 
@@ -42,14 +42,14 @@ def train_llm(
     seed: Seed = 1,
     steps: Steps = None,
     start: Annotated[Path | None, typer.Option(help="Folder of a published Llama that goes on learning.")] = None,
-    batch: Batch = 64,
+    batch: Batch = None,
     accumulate: Accumulate = 1,
 ) -> None:
     """Train a small Llama to answer questions in writing: the cascade's, and what stage 1 begins with."""
-    from pipelines.training.llm import SCHEDULE, run
+    from pipelines.training.llm import BATCH, SCHEDULE, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
-    said(run(data, work, schedule, batch=batch, start=start))
+    said(run(data, work, schedule, batch=batch or BATCH, start=start))
 
 
 @command.command("listening")
@@ -62,17 +62,19 @@ def train_listening(
         Path | None, typer.Option(help="A Whisper's folder or .pt file; by default that of the step asr.")
     ] = None,
     llm: Annotated[Path | None, typer.Option(help="A Llama's folder; by default that of the step llm.")] = None,
-    inner: Annotated[int, typer.Option(min=1, help="Inner width of the adaptor; as published, 2048.")] = 512,
+    inner: Annotated[
+        int | None, typer.Option(min=1, help="Inner width of the adaptor; by default 512, at full size 2048.")
+    ] = None,
     sparing: Annotated[bool, typer.Option("--sparing", help="Less memory, a third slower.")] = False,
-    batch: Batch = 64,
+    batch: Batch = None,
     accumulate: Accumulate = 1,
 ) -> None:
     """Stage 1: train adaptor and language model to answer what the frozen encoder hears."""
-    from pipelines.training.listening import SCHEDULE, Parts, run
+    from pipelines.training.listening import BATCH, INNER, SCHEDULE, Parts, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
-    parts = Parts(work, encoder, llm, inner, sparing)
-    said(run(data, work, schedule, parts, batch))
+    parts = Parts(work, encoder, llm, inner or INNER, sparing)
+    said(run(data, work, schedule, parts, batch or BATCH))
 
 
 @command.command("units")
@@ -80,16 +82,19 @@ def find_units(
     data: Data,
     work: Work,
     seed: Seed = 1,
-    count: Annotated[int, typer.Option(min=2, help="How many different units there are.")] = 300,
+    count: Annotated[
+        int | None, typer.Option(min=2, help="How many different units there are; by default 300, at full size 1000.")
+    ] = None,
     sequences: Annotated[Path | None, typer.Option(help="Units made elsewhere, as those of mHuBERT.")] = None,
 ) -> None:
     """Write the answers' speech as discrete units: K-means of cepstra, or units that were made elsewhere."""
     from pipelines.training import units
 
+    sizes = units.UnitSizes() if count is None else units.UnitSizes(units=count)
     if sequences is not None:
-        said(units.given(data, work, sequences, count))
+        said(units.given(data, work, sequences, sizes.units))
     else:
-        said(units.run(data, work, seed, units.UnitSizes(units=count)))
+        said(units.run(data, work, seed, sizes))
 
 
 @command.command("vocoder")
@@ -99,14 +104,14 @@ def train_vocoder(
     seed: Seed = 1,
     steps: Steps = None,
     sizes: Annotated[Path | None, typer.Option(help="A published vocoder's config.json: its sizes are taken.")] = None,
-    batch: Batch = 8,
+    batch: Batch = None,
     accumulate: Accumulate = 1,
 ) -> None:
     """Train the vocoder: units to sound."""
     from pipelines.training import vocoder
 
     schedule = planned(vocoder.SCHEDULE, seed, steps, accumulate)
-    said(vocoder.run(data, work, schedule, vocoder.sizes_of(sizes), batch))
+    said(vocoder.run(data, work, schedule, vocoder.sizes_of(sizes), batch or vocoder.BATCH))
 
 
 @command.command("speaking")
@@ -116,18 +121,21 @@ def train_speaking(
     seed: Seed = 1,
     steps: Steps = None,
     layers: Annotated[
-        tuple[int, int, int, int], typer.Option(help="Layers, width, heads and intermediate size of the decoder.")
-    ] = (2, 256, 4, 704),
-    batch: Batch = 32,
+        tuple[int, int, int, int] | None,
+        typer.Option(help="Layers, width, heads and intermediate size; by default 2 256 4 704."),
+    ] = None,
+    batch: Batch = None,
     accumulate: Accumulate = 1,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of units per token of the reply; as published, 25.")] = 16,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames of units per token of the reply; by default 16, at full size 25.")
+    ] = None,
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Ablation: with the speech of other replies.")] = False,
 ) -> None:
     """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
-    from pipelines.training.speaking import SCHEDULE, run
+    from pipelines.training.speaking import BATCH, FRAMES_PER_TOKEN, SCHEDULE, SIZES, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
-    said(run(data, work, schedule, layers, batch, unpaired, frames))
+    said(run(data, work, schedule, layers or SIZES, batch or BATCH, unpaired, frames or FRAMES_PER_TOKEN))
 
 
 @command.command("replies")

@@ -33,10 +33,12 @@ STEP = "speaking"
 UNPAIRED = "speaking-unpaired"
 """Where the same step's result goes when every reply was given the speech of another one."""
 SCHEDULE = Schedule(
-    steps=1600, learning_rate=1.5e-3, warmup=60, validate_every=200, precision="bf16", weight_decay=0.01
+    steps=10_000, learning_rate=2e-3, warmup=200, validate_every=1000, precision="bf16", weight_decay=0.01
 )
-BATCH = 32
-LAYERS, WIDTH, HEADS, INTERMEDIATE = 2, 256, 4, 704
+BATCH = 8
+"""In the same two minutes, batches of 8 came to a unit error rate of 0.35, of 16 to 0.38 and of 32 to 0.44."""
+SIZES = (2, 256, 4, 704)
+"""Layers, width, heads and intermediate size."""
 FRAMES_PER_TOKEN = 16
 """λ, published as 25. Our replies have about ten units per token: more frames would be more blanks, and more work."""
 PER_ANSWER = 6
@@ -90,7 +92,7 @@ def run(
     data: Path,
     work: Path,
     schedule: Schedule = SCHEDULE,
-    layers: tuple[int, int, int, int] = (LAYERS, WIDTH, HEADS, INTERMEDIATE),
+    layers: tuple[int, int, int, int] = SIZES,
     batch: int = BATCH,
     unpaired: bool = False,
     frames: int = FRAMES_PER_TOKEN,

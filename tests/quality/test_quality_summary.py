@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from page import read_back
 from quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, known_run, reply_of, write_lines
 from rich.console import Console
 
@@ -151,8 +152,20 @@ def test_the_report_says_it_on_its_first_screen(listened: Run) -> None:
     assert "noise cannot be understood by ears" in first
     assert "Latency and quality" in rest
     row = re.search(r"<tr><th scope=row>noise</th>.*?</tr>", rest)
-    assert row is not None and 'bad">1.000' in row[0]
+    assert row is not None and re.search(r'bad"><data [^>]*reply_wer/value">1.000<', row[0])
     assert "good cannot" not in first
+
+
+def test_every_figure_of_quality_in_the_report_stands_in_its_json(listened: Run) -> None:
+    text = read_back(listened)
+    noise = "/summary/labels/noise/quality"
+    assert text[f"{noise}/reply_wer/value"] == text[f"{noise}/reply_wer/high"] == "1.000"
+    assert text[f"{noise}/clipped/value"] == "2.0 %"
+    assert text[f"{noise}/scores/0/value"] == "4.000"
+    assert text[f"{noise}/silence/value"] == "0 %"
+    assert float(text[f"{noise}/pace/value"]) > 0
+    said = sum(len((clip.text or "").split()) for clip in CLIPS)
+    assert text["/summary/labels/good/quality/reply_wer/value"] == f"{1 / said:.3f}", "one word was misheard"
 
 
 def test_a_run_that_nobody_listened_to_says_so(original: Path) -> None:

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from command import here
 from made_runs import written_run
+from page import Page, at, read_back
 
 from bench.record.store import read_run
 from bench.report.formats import rendered
@@ -17,27 +17,6 @@ from bench.report.section import Figure
 CASCADE = [600.0 + 10 * clip for clip in range(8)]
 DIRECT = [value - 410 for value in CASCADE]
 """Direct answers 410 ms sooner on every one of 8 clips; a third of either is `asr`. Both are heard 10 ms later."""
-
-
-class Page(HTMLParser):
-    """The figures of a page: place in the JSON of its run, raw value, text; and all text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.figures: list[tuple[str, str, str]] = []
-        self.text = ""
-        self._open: tuple[str, str] | None = None
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs) -> None:
-        said = dict(attrs)
-        self._open = (said["data-figure"], said["value"]) if tag == "data" else None
-
-    def handle_data(self, data) -> None:
-        self.text += data
-        if self._open:
-            self.figures.append((*self._open, data))
-            self._open = None
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +30,8 @@ def page(folder: Path) -> Page:
     return Page(rendered([read_run(folder)], "html"))
 
 
-def at(document: object, pointer: str) -> object:
-    """What stands at a JSON Pointer."""
-    for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        document = document[int(name)] if isinstance(document, list) else document[name]  # type: ignore[index]
-    return document
-
-
-def test_every_figure_of_the_page_stands_in_the_json(page: Page, folder: Path) -> None:
-    run = json.loads(rendered([read_run(folder)], "json"))["runs"][0]
-    assert len(page.figures) > 100
-    for pointer, raw, _ in page.figures:
-        value = at(run, pointer)
-        assert raw == (value if isinstance(value, str) else json.dumps(value)), pointer
+def test_every_figure_of_the_page_stands_in_the_json(folder: Path) -> None:
+    assert len(read_back(read_run(folder))) > 100
 
 
 def test_those_of_the_summary_are_what_bench_show_says(page: Page, folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from made import virtual_run
+from page import read_back
 
 from bench.record.schema import UtteranceFacts
 from bench.record.store import Run, read_run
@@ -105,3 +106,7 @@ def test_the_report_shows_it(run: Run, tmp_path: Path) -> None:
     assert "decided</th><td>endpoint decided</td>" in html
     assert "estimated in 0 of 8 clips" in html
     assert "RMS over -40 dBFS sustained for 50 ms" in html
+    text = read_back(run)
+    decided = [place for place, row in enumerate(starts(run).rows) if row.label == "decided"]
+    at = f"/starts/rows/{decided[0]}/to/endpoint decided"
+    assert (text[f"{at}/value"], text[f"{at}/low"], text[f"{at}/high"]) == ("12.0 ms", "12.0", "12.0")

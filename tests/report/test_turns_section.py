@@ -75,6 +75,30 @@ def test_every_turn_is_there_once_and_laid_open_once(run: Run, html: str) -> Non
     assert "cold" in {by_number[each].phase for each in later}
 
 
+def test_the_figures_of_every_turn_are_those_of_the_run(run: Run, html: str) -> None:
+    """In the row, in the words laid open, and above the pictures of the medians."""
+    rows = dict(re.findall(r'<tbody id="[^"]*" data-turn="(\d+)"[^>]*><tr>(.*)', html))
+    laid_open = packed(html)
+    by_label: dict[str, list[float]] = {}
+    for turn in run.turns:
+        cells = [re.sub("<.*", "", cell) for cell in re.split("<td[^>]*>", rows[str(turn.turn)])[1:]]
+        for name, shown in zip(("first_packet_latency", "response_latency", "stall_total"), cells[6:9], strict=True):
+            ns = turn.figures.get(name)
+            assert bool(shown) == bool(ns), (turn.turn, name)
+            assert not shown or float(shown) == pytest.approx(ns / 1e6, rel=0.005, abs=0.05)
+        first = turn.figures.get("first_packet_latency")
+        if first is not None and str(turn.turn) in laid_open:
+            (said,) = re.findall(r"first packet ([\d.]+) ms after t0", laid_open[str(turn.turn)])
+            assert float(said) == pytest.approx(first / 1e6, rel=0.005)
+        if first is not None and turn.phase == "measured":
+            by_label.setdefault(turn.label, []).append(first / 1e6)
+    medians = re.findall(r"<figcaption><b>(\w+)</b> ([\d.]+) ms to the first packet", html)
+    assert {label for label, _ in medians} == set(by_label)
+    for label, ms in medians:
+        middle = sorted(by_label[label])[(len(by_label[label]) - 1) // 2 : len(by_label[label]) // 2 + 1]
+        assert min(abs(each - float(ms)) for each in middle) < 0.5
+
+
 def test_a_turn_laid_open_says_what_was_asked_heard_and_said(html: str) -> None:
     opened = next(part for part in html.split('<tr class="turn-open">') if "<dd>question 11</dd>" in part)
     named = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", opened))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from bench.report.figures import SHARE
 from bench.report.microphone import lateness_rows
 from bench.report.section import Cell, Column, Place, Row, Section, Table
-from bench.report.starts import starts
 from bench.report.view import View
 from bench.report.warmth import TITLES, warmth_table
-from bench.report.words import estimated
 from bench.summary.warmth import CLASSES
 
 GPU_LEAD = (
@@ -22,10 +20,16 @@ OVER = ("over_warm", "over_warm_low", "over_warm_high")
 
 def clock_starts(view: View) -> Section:
     """How far the moments lie apart from which a clock could start."""
-    found = starts(view.contents.run)
+    found = view.contents.starts
     rows = [
-        Row(((row.label,), (row.start,), *((estimated(each, "ms") if each else "",) for each in row.to)))
-        for row in found.rows
+        Row(
+            (
+                (row.label,),
+                (row.start,),
+                *(view.figures.estimate(("starts", "rows", place, "to", name), "ms") for name in found.columns),
+            )
+        )
+        for place, row in enumerate(found.rows)
     ]
     table = Table(
         "From one start to a later one, medians [95 % CI]",

@@ -9,9 +9,11 @@ from bench.metrics.definitions import HEADLINE
 from bench.report.figures import SHARE
 from bench.report.plots.points import quality_svg
 from bench.report.plots.style import dashes, series
+from bench.report.quality import QualityTable
 from bench.report.quality import quality as quality_table
-from bench.report.section import Cell, Column, Key, Picture, Row, Section, Table
+from bench.report.section import Cell, Column, Key, Picture, Place, Row, Section, Table
 from bench.report.view import View
+from bench.report.words import NONE
 from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 
 REPLY_WER = "reply WER"
@@ -58,7 +60,7 @@ def judged(view: View) -> Section:
     """Latency and quality of the same turns."""
     found = quality_table(view.contents.summary)
     rows = tuple(
-        Row(((row.label,), *((cell,) for cell in row.cells)), frozenset(place + 1 for place in row.bad))
+        Row(((row.label,), *_cells(view, row.label, found)), frozenset(place + 1 for place in row.bad))
         for row in found.rows
     )
     table = Table(
@@ -69,6 +71,37 @@ def judged(view: View) -> Section:
     )
     lead = "Of the same turns: a fast answer that is noise is no answer. WER: word errors over words."
     return Section("quality", "Latency and quality", lead, (*_pictures(view), table))
+
+
+def _cells(view: View, label: str, found: QualityTable) -> tuple[Cell, ...]:
+    """In the order of the table's columns: those of every run, then one per scorer."""
+    at: Place = view.of_label(label)
+    known, quality, figures = (*at, "metrics"), (*at, "quality"), view.figures
+    medians = (
+        figures.number((*known, name, "p50"), "ms") if name in figures.value(known) else (NONE,)
+        for name in (HEADLINE, "response_latency")
+    )
+    rates = (
+        figures.estimate((*quality, name), unit)
+        for name, unit in (("transcript_wer", "ratio"), ("answers", SHARE), ("reply_wer", "ratio"))
+    )
+    sound = (
+        figures.number((*quality, *path), unit, bare=unit == "per_s")
+        if figures.value((*quality, path[0])) is not None
+        else (NONE,)
+        for path, unit in (
+            (("pace", "value"), "per_s"),
+            (("silence", "value"), SHARE),
+            (("ends_loud",), SHARE),
+            (("clipped", "value"), SHARE),
+        )
+    )
+    places = {score["scorer"]: place for place, score in enumerate(figures.value((*quality, "scores")))}
+    scores = (
+        figures.estimate((*quality, "scores", places[name]), "ratio") if name in places else (NONE,)
+        for name in found.scorers
+    )
+    return (*medians, *rates, *sound, *scores)
 
 
 def _pictures(view: View) -> list[Picture]:
