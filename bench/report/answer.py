@@ -11,6 +11,7 @@ from bench.compare.comparison import Comparison
 from bench.compare.words import CAVEAT, sentence
 from bench.errors import RunError
 from bench.metrics.definitions import HEADLINE
+from bench.record.schema import LabelPlan
 from bench.record.store import Run
 from bench.report.quality import quality_notices
 from bench.report.words import interval, valued
@@ -29,6 +30,8 @@ class Answer:
     """What the first headline's difference is made of; empty where that cannot be said."""
     audible: tuple[str, ...]
     measured_on: str
+    made_of: tuple[str, ...]
+    """What answers under each label, stage after stage."""
     notices: tuple[str, ...]
 
 
@@ -45,6 +48,7 @@ def answer(
         attribution=attribution,
         audible=tuple(map(sentence, audible)),
         measured_on=_measured_on(run, summary),
+        made_of=tuple(map(_made_of, run.manifest.labels)),
         notices=(*_quality(summary), *summary.notices, *_notices(run, summary), *_disagreements(headline, audible)),
     )
 
@@ -98,6 +102,12 @@ def _measured_on(run: Run, summary: Summary) -> str:
     counted = "1 clip" if clips == 1 else f"{clips} clips"
     what = f"{turns} measured turns on {counted} of {run.manifest.corpus}, input {run.manifest.input}"
     return f"{what}; {machine}" if machine else what
+
+
+def _made_of(plan: LabelPlan) -> str:
+    """`cascade: asr (faster-whisper) → llm (transformers) → tts (espeak)`."""
+    engines = ((stage.id, str(plan.options.get(stage.id, ""))) for stage in plan.stages)
+    return f"{plan.label}: {' → '.join(f'{name} ({engine})' if engine else name for name, engine in engines)}"
 
 
 def _notices(run: Run, summary: Summary) -> list[str]:

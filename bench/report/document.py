@@ -6,7 +6,7 @@ interval is an object {value low high level n clips}:
     schema kind version time_unit
     between_runs[]     sentences on every later run against the first
     runs[]
-      .answer          sentences[] attribution audible[] measured_on notices[]
+      .answer          sentences[] attribution audible[] measured_on made_of[] notices[]
       .summary         as bench.export.summary_json lays down (`bench show --json`)
       .comparison      as bench.export.comparison_json lays down (`bench compare --json`), or null
       .attribution[]   base other shares {ROLE: share of the mean difference} sentence
@@ -130,6 +130,7 @@ def run_document(found: RunContents) -> dict[str, Any]:
             "attribution": found.answer.attribution or None,
             "audible": list(found.answer.audible),
             "measured_on": found.answer.measured_on,
+            "made_of": list(found.answer.made_of),
             "notices": list(found.answer.notices),
         },
         "summary": summary_json(found.summary),

@@ -127,15 +127,19 @@ def train_speaking(
     batch: Batch = None,
     accumulate: Accumulate = 1,
     frames: Annotated[
-        int | None, typer.Option(min=1, help="Frames of units per token of the reply; by default 16, at full size 25.")
+        int | None, typer.Option(min=1, help="Frames of units per token of the reply; by default 25, as published.")
+    ] = None,
+    beginning: Annotated[
+        int | None, typer.Option(min=0, help="Steps with fewer frames before these; by default 10000.")
     ] = None,
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Ablation: with the speech of other replies.")] = False,
 ) -> None:
     """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
-    from pipelines.training.speaking import BATCH, FRAMES_PER_TOKEN, SCHEDULE, SIZES, run
+    from pipelines.training.speaking import BATCH, BEGINNING, FRAMES_PER_TOKEN, SCHEDULE, SIZES, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
-    said(run(data, work, schedule, layers or SIZES, batch or BATCH, unpaired, frames or FRAMES_PER_TOKEN))
+    before = BEGINNING.steps if beginning is None else beginning
+    said(run(data, work, schedule, layers or SIZES, batch or BATCH, unpaired, frames or FRAMES_PER_TOKEN, before))
 
 
 @command.command("replies")

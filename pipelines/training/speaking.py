@@ -32,15 +32,19 @@ from pipelines.training.speaking_states import Reply, replies
 STEP = "speaking"
 UNPAIRED = "speaking-unpaired"
 """Where the same step's result goes when every reply was given the speech of another one."""
-SCHEDULE = Schedule(
+SCHEDULE = Schedule(steps=3000, learning_rate=1e-3, warmup=30, validate_every=500, precision="bf16", weight_decay=0.01)
+BEGINNING = Schedule(
     steps=10_000, learning_rate=2e-3, warmup=200, validate_every=1000, precision="bf16", weight_decay=0.01
 )
+BEGINNING_FRAMES = 16
+"""λ to begin with: half the work, and learnt in fewer steps. The weights know nothing of λ."""
 BATCH = 8
 """In the same two minutes, batches of 8 came to a unit error rate of 0.35, of 16 to 0.38 and of 32 to 0.44."""
 SIZES = (2, 256, 4, 704)
 """Layers, width, heads and intermediate size."""
-FRAMES_PER_TOKEN = 16
-"""λ, published as 25. Our replies have about ten units per token: more frames would be more blanks, and more work."""
+FRAMES_PER_TOKEN = 25
+"""λ, as published. Ten units a token are usual here, yet 16 frames are too few: those of the first token are all alike,
+as attention over equal states gives equal states, and say one unit at most; the second token's must say the rest."""
 PER_ANSWER = 6
 """Clips of one answer: their states differ little."""
 JUDGED = 64
@@ -77,15 +81,16 @@ class Batch:
 
 
 class Speaker(nn.Module):
-    """The speech decoder as the loop calls it."""
+    """The speech decoder as the loop calls it, with `frames` per token."""
 
-    def __init__(self, decoder: TrainableSpeechDecoder) -> None:
+    def __init__(self, decoder: TrainableSpeechDecoder, frames: int) -> None:
         super().__init__()
         self.decoder = decoder
+        self.frames = frames
 
     def forward(self, states: Tensor) -> Tensor:
         """States `(b, m, state)` to CTC logits `(b, λ · m, units + 1)`."""
-        return self.decoder.batch(states)
+        return self.decoder.batch(states, self.frames)
 
 
 def run(
@@ -96,11 +101,12 @@ def run(
     batch: int = BATCH,
     unpaired: bool = False,
     frames: int = FRAMES_PER_TOKEN,
+    beginning: int = BEGINNING.steps,
 ) -> dict[str, Any]:
-    """Train, and write `work/speaking/` (`work/speaking-unpaired/`). Returns the validation figures.
+    """Train, first with fewer frames for `beginning` steps, and write `work/speaking/` (`work/speaking-unpaired/`).
 
     `layers` are number, width, heads and intermediate size, as in the published `ctc_decoder_config`; `frames` is λ, or
-    less than it, where a reply has more units. Raises `CorpusError` or `WeightsError`.
+    less than it, where a reply has more units. Returns the validation figures. Raises `CorpusError` or `WeightsError`.
     """
     torch.manual_seed(schedule.seed)
     spoken, count = units.made(work)
@@ -108,8 +114,9 @@ def run(
     unheard = lessons_of(replies(data, work, "validation", 1, schedule.seed), spoken)
     lessons = lessons_of(heard, shuffled(spoken, schedule.seed) if unpaired else spoken)
     llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
-    config = sizes(llm, layers, count, frames_per_token(lessons_of(heard, spoken), frames))
-    speaker = Speaker(TrainableSpeechDecoder(config))
+    paired = lessons_of(heard, spoken)
+    config = sizes(llm, layers, count, frames_per_token(paired, frames))
+    decoder = TrainableSpeechDecoder(config)
     draw = alike([len(lesson.states) for lesson in lessons], batch)
 
     def batch_of(random: np.random.Generator) -> Batch:
@@ -117,11 +124,23 @@ def run(
 
     def validate(trained: nn.Module) -> dict[str, float]:
         assert isinstance(trained, Speaker)
-        return validated(trained.decoder, unheard)
+        return validated(trained, unheard)
+
+    def learn(place: Path, per_token: int, plan: Schedule) -> dict[str, float]:
+        return train(place, Speaker(decoder, per_token), batch_of, losses, validate, plan)
 
     folder = work / (UNPAIRED if unpaired else STEP)
-    figures: dict[str, Any] = dict(train(folder, speaker, batch_of, losses, validate, schedule))
-    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "replies": len(lessons)}
+    begun = folder / "beginning"
+    if not (begun / folders.TENSORS).is_file():
+        fewer = min(config.frames_per_token, frames_per_token(paired, BEGINNING_FRAMES))
+        plan = replace(BEGINNING, seed=schedule.seed, steps=beginning, precision=schedule.precision)
+        found = learn(begun, fewer, plan)
+        folders.save(begun, decoder.state_dict(), {"frames": fewer}, found | {"seconds": seconds_of(begun)})
+        finished(begun)
+    decoder.load_state_dict(folders.tensors(folder, begun.name))
+    figures: dict[str, Any] = dict(learn(folder, config.frames_per_token, schedule))
+    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(begun) + seconds_of(folder)}
+    figures["replies"] = len(lessons)
     figures["paired"] = not unpaired
     figures["units_sha256"] = folders.digest(work / units.STEP / units.SEQUENCES)
     published = {
@@ -129,7 +148,7 @@ def run(
         "ctc_upsample_factor": config.frames_per_token,
         "unit_vocab_size": count,
     }
-    folders.save(folder, speaker.decoder.state_dict(), published, figures)
+    folders.save(folder, decoder.state_dict(), published, figures)
     finished(folder)
     return figures
 
@@ -194,16 +213,16 @@ def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     return {"loss": loss}
 
 
-def validated(decoder: TrainableSpeechDecoder, lessons: Sequence[Lesson]) -> dict[str, float]:
+def validated(speaker: Speaker, lessons: Sequence[Lesson]) -> dict[str, float]:
     """CTC loss per unit, and the unit error rate: edits between what is said and the answer's units, per unit."""
     some = lessons[:: max(1, len(lessons) // JUDGED)]
-    model, loss, wrong, length = Speaker(decoder), 0.0, 0, 0
+    decoder, loss, wrong, length = speaker.decoder, 0.0, 0, 0
     for first in range(0, len(some), _AT_ONCE):
         batch = Batch.of(some[first : first + _AT_ONCE])
-        loss += float(losses(model, batch)["loss"]) * len(batch.states)
-        labels = decoder.batch(batch.states.to(next(decoder.parameters()).device)).argmax(-1)
+        loss += float(losses(speaker, batch)["loss"]) * len(batch.states)
+        labels = speaker(batch.states.to(next(decoder.parameters()).device)).argmax(-1)
         for row, tokens, lesson in zip(labels, batch.tokens, some[first:], strict=False):
-            said = Collapse(decoder.config.units).push(row[: int(tokens) * decoder.config.frames_per_token].tolist())
+            said = Collapse(decoder.config.units).push(row[: int(tokens) * speaker.frames].tolist())
             wrong += edits([str(unit) for unit in lesson.units.tolist()], [str(unit) for unit in said])
             length += len(lesson.units)
     return {"validation_loss": loss / len(some), "unit_error_rate": wrong / length}

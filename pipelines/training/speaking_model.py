@@ -21,12 +21,13 @@ class TrainableSpeechDecoder(SpeechDecoder):
             if part.dim() > 1:
                 torch.nn.init.normal_(part, std=0.02)
 
-    def batch(self, states: Tensor) -> Tensor:
+    def batch(self, states: Tensor, frames: int | None = None) -> Tensor:
         """States `(b, m, state)`, padded at their ends, to CTC logits `(b, λ · m, units + 1)` float32.
 
+        `frames` is another λ than the decoder's own.
         Nothing looks ahead, so what is behind an answer's end changes nothing before it.
         """
-        x = self.input_proj(states).repeat_interleave(self.config.frames_per_token, dim=1)
+        x = self.input_proj(states).repeat_interleave(frames or self.config.frames_per_token, dim=1)
         turns = _Turns(self.config, x.shape[1], x.device)
         for layer in self.layers:
             assert isinstance(layer, Layer)

@@ -56,6 +56,7 @@ def test_the_run_shows_what_was_worked_out_by_hand(page: Page) -> None:
     assert text["/attribution/0/shares/listen"] == "33 %"
     assert text["/summary/labels/direct/path/parts/0/mean"] == "75.0 ms"
     assert "direct answers 410 ms sooner than cascade to the first packet" in page.text
+    assert "What answers cascade: asr → " in page.text
     assert "Speaking accounts for 67 % of it, transcription for 33 %." in page.text
 
 

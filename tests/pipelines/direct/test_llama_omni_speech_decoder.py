@@ -55,6 +55,13 @@ def test_frames_of_a_token_see_nothing_of_the_next() -> None:
     assert not torch.allclose(first[2 * LAMBDA :], second[2 * LAMBDA :])
 
 
+def test_frames_of_the_first_token_are_alike_and_say_one_unit_at_most() -> None:
+    """Nothing tells them apart: attention over equal states gives equal states. Those of the second token differ."""
+    said = run(decoder(2, 2, seed=1), [torch.randn(2, 12)], 2 * LAMBDA)
+    torch.testing.assert_close(said[:LAMBDA], said[:1].expand(LAMBDA, -1))
+    assert not torch.allclose(said[LAMBDA], said[LAMBDA + 1])
+
+
 def test_a_reused_cache_forgets_the_sequence_before() -> None:
     model = decoder(2, 2, seed=1)
     cache = KVCache(model.config.layers, 3 * LAMBDA, CPU, torch.float32)

@@ -49,9 +49,10 @@ def test_sizes_are_the_steps_own(monkeypatch: pytest.MonkeyPatch) -> None:
     speaking, listening, units = (
         importlib.import_module(f"pipelines.training.{step}") for step in ("speaking", "listening", "units")
     )
-    assert asked(monkeypatch, "speaking")[1:] == [speaking.SIZES, speaking.BATCH, False, speaking.FRAMES_PER_TOKEN]
-    published = asked(monkeypatch, "speaking", "--layers", "2", "4096", "32", "11008", "--frames", "25", "--unpaired")
-    assert published[1:] == [(2, 4096, 32, 11008), speaking.BATCH, True, 25]
+    own = [speaking.SIZES, speaking.BATCH, False, speaking.FRAMES_PER_TOKEN, speaking.BEGINNING.steps]
+    assert asked(monkeypatch, "speaking")[1:] == own
+    other = ("--layers", "2", "4096", "32", "11008", "--frames", "30", "--beginning", "0", "--unpaired")
+    assert asked(monkeypatch, "speaking", *other)[1:] == [(2, 4096, 32, 11008), speaking.BATCH, True, 30, 0]
     assert asked(monkeypatch, "listening")[1].inner == listening.INNER
     assert asked(monkeypatch, "listening", "--inner", "2048")[1].inner == 2048
     assert asked(monkeypatch, "units")[1:] == [units.UnitSizes()]

@@ -47,12 +47,12 @@ def language():
 
 def trained(lessons, unheard, folder):
     torch.manual_seed(0)
-    speaker = Speaker(TrainableSpeechDecoder(CONFIG))
+    speaker = Speaker(TrainableSpeechDecoder(CONFIG), FRAMES)
 
     def draw(random):
         return Batch.of([lessons[place] for place in random.integers(len(lessons), size=16)])
 
-    return train(folder, speaker, draw, speaking.losses, lambda it: speaking.validated(it.decoder, unheard), SCHEDULE)
+    return train(folder, speaker, draw, speaking.losses, lambda it: speaking.validated(it, unheard), SCHEDULE)
 
 
 @torch.inference_mode()
@@ -90,7 +90,7 @@ def test_it_learns_what_to_say_of_what_was_thought_and_nothing_from_another_ones
 def test_a_batch_of_unlike_lengths_has_the_loss_of_its_lessons(language):
     lessons, *_ = language
     short = Lesson(lessons[0].states[:2], lessons[0].units[:4])
-    speaker = Speaker(decoder())
+    speaker = Speaker(decoder(), FRAMES)
     with torch.inference_mode():
         both = speaking.losses(speaker, Batch.of([short, lessons[1]]))["loss"]
         each = [speaking.losses(speaker, Batch.of([one]))["loss"] for one in (short, lessons[1])]

@@ -1,6 +1,7 @@
 """Stage 2 from end to end, on models that have learnt nothing: it learns from what the streaming code computes."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -73,8 +74,8 @@ def work(data, tmp_path_factory):
     units.run(data, folder, 1, units.UnitSizes(units=4))
     vocoder.run(data, folder, replace(vocoder.SCHEDULE, steps=2, precision="no"), VOCODER, batch=2, piece=8)
     steps = replace(speaking.SCHEDULE, steps=3, precision="no")
-    speaking.run(data, folder, steps, LAYERS, batch=2)
-    speaking.run(data, folder, steps, LAYERS, batch=2, unpaired=True)
+    speaking.run(data, folder, steps, LAYERS, batch=2, beginning=2)
+    speaking.run(data, folder, steps, LAYERS, batch=2, unpaired=True, beginning=2)
     return folder
 
 
@@ -98,6 +99,24 @@ def test_what_streams_is_said_by_the_decoder_that_was_trained(data, work):
     assert turn.chunker.units == wanted
     assert len(sound) % 320 == 0
     assert len(sound) >= 320 * len(wanted)
+
+
+def test_it_goes_on_from_what_it_learnt_with_fewer_frames(data, work, tmp_path):
+    """Also when it was stopped in between: what was begun is not begun again."""
+    for step in ("asr", "llm", "listening", "units", "vocoder", "speaking"):
+        shutil.copytree(work / step, tmp_path / step)
+    begun = folders.tensors(work / "speaking", "beginning")
+    nothing_more = replace(speaking.SCHEDULE, steps=0, precision="no")
+    speaking.run(data, tmp_path, nothing_more, LAYERS, batch=2, frames=90)
+    kept = folders.tensors(tmp_path, "speaking")
+    assert all(torch.equal(kept[name], tensor) for name, tensor in begun.items())
+    frames = [
+        folders.config(tmp_path, "speaking")["ctc_upsample_factor"],
+        folders.config(tmp_path / "speaking", "beginning")["frames"],
+    ]
+    assert frames[0] == 90 > frames[1]
+    went_on = folders.tensors(work, "speaking")
+    assert not torch.equal(went_on["output_proj.weight"], begun["output_proj.weight"])
 
 
 def test_the_unpaired_decoder_is_another_one_beside_it(work):
