@@ -9,6 +9,7 @@ import ast
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,13 @@ BEGINNING = Schedule(
     steps=10_000, learning_rate=2e-3, warmup=200, validate_every=1000, precision="bf16", weight_decay=0.01
 )
 BEGINNING_FRAMES = 16
-"""λ to begin with: half the work, and learnt in fewer steps. The weights know nothing of λ."""
+"""λ to begin with: half the work, and learnt in fewer steps. What is learnt does not depend on it."""
 BATCH = 8
 """In the same two minutes, batches of 8 came to a unit error rate of 0.35, of 16 to 0.38 and of 32 to 0.44."""
 SIZES = (2, 256, 4, 704)
 """Layers, width, heads and intermediate size."""
 FRAMES_PER_TOKEN = 25
-"""λ, as published. Ten units a token are usual here, yet 16 frames are too few: those of the first token are all alike,
-as attention over equal states gives equal states, and say one unit at most; the second token's must say the rest."""
+"""λ, as published. Ten units a token are usual here, yet 16 frames are too few: see `losses`."""
 PER_ANSWER = 6
 """Clips of one answer: their states differ little."""
 JUDGED = 64
@@ -115,7 +115,7 @@ def run(
     lessons = lessons_of(heard, shuffled(spoken, schedule.seed) if unpaired else spoken)
     llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
     paired = lessons_of(heard, spoken)
-    config = sizes(llm, layers, count, frames_per_token(paired, frames))
+    config = sizes(llm, layers, count, frames_per_token(paired, frames, later=True))
     decoder = TrainableSpeechDecoder(config)
     draw = alike([len(lesson.states) for lesson in lessons], batch)
 
@@ -126,19 +126,19 @@ def run(
         assert isinstance(trained, Speaker)
         return validated(trained, unheard)
 
-    def learn(place: Path, per_token: int, plan: Schedule) -> dict[str, float]:
-        return train(place, Speaker(decoder, per_token), batch_of, losses, validate, plan)
+    def learn(place: Path, per_token: int, later: bool, plan: Schedule) -> dict[str, float]:
+        return train(place, Speaker(decoder, per_token), batch_of, partial(losses, later=later), validate, plan)
 
     folder = work / (UNPAIRED if unpaired else STEP)
     begun = folder / "beginning"
     if not (begun / folders.TENSORS).is_file():
         fewer = min(config.frames_per_token, frames_per_token(paired, BEGINNING_FRAMES))
         plan = replace(BEGINNING, seed=schedule.seed, steps=beginning, precision=schedule.precision)
-        found = learn(begun, fewer, plan)
+        found = learn(begun, fewer, False, plan)
         folders.save(begun, decoder.state_dict(), {"frames": fewer}, found | {"seconds": seconds_of(begun)})
         finished(begun)
     decoder.load_state_dict(folders.tensors(folder, begun.name))
-    figures: dict[str, Any] = dict(learn(folder, config.frames_per_token, schedule))
+    figures: dict[str, Any] = dict(learn(folder, config.frames_per_token, True, schedule))
     figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(begun) + seconds_of(folder)}
     figures["replies"] = len(lessons)
     figures["paired"] = not unpaired
@@ -193,28 +193,36 @@ def shuffled(spoken: Mapping[str, units.Spoken], seed: int) -> dict[str, units.S
     return {texts[one]: spoken[texts[other]] for one, other in zip(order, np.roll(order, 1), strict=True)}
 
 
-def frames_per_token(lessons: Sequence[Lesson], least: int) -> int:
-    """λ: `least`, or so many that every reply has a frame for each of its units."""
-    return max(least, *(math.ceil(len(one.units) / len(one.states)) for one in lessons))
+def frames_per_token(lessons: Sequence[Lesson], least: int, later: bool = False) -> int:
+    """λ: `least`, or so many that every reply has a frame for each of its units, `later` if after the first token."""
+    return max(least, *(math.ceil(len(one.units) / max(1, len(one.states) - later)) for one in lessons))
 
 
-def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """CTC, per unit."""
-    logits = model(batch.states.to(next(model.parameters()).device))
+def losses(model: nn.Module, batch: Batch, later: bool = False) -> dict[str, Tensor]:
+    """CTC, per unit; with `later`, all units are said after the first token's frames, which say nothing.
+
+    These frames are all alike, as attention over equal states gives equal states, and can say one unit at most. Left to
+    itself the loss spreads their probability over the first word's units, and that word is never heard.
+    """
+    logits = model(batch.states.to(next(model.parameters()).device)).float()
     frames = logits.shape[1] // batch.states.shape[1]
+    first, blank = frames if later else 0, logits.shape[-1] - 1
     loss = functional.ctc_loss(
-        logits.float().log_softmax(-1).transpose(0, 1),
+        logits[:, first:].log_softmax(-1).transpose(0, 1),
         batch.units.to(logits.device),
-        batch.tokens * frames,
+        batch.tokens * frames - first,
         batch.lengths,
-        blank=logits.shape[-1] - 1,
+        blank=blank,
         zero_infinity=True,
     )
+    if later:
+        nothing = torch.full((len(logits),), blank, device=logits.device)
+        loss = loss + functional.cross_entropy(logits[:, 0], nothing)
     return {"loss": loss}
 
 
 def validated(speaker: Speaker, lessons: Sequence[Lesson]) -> dict[str, float]:
-    """CTC loss per unit, and the unit error rate: edits between what is said and the answer's units, per unit."""
+    """CTC loss over all frames, per unit, and the unit error rate: edits from the answer's units to what is said."""
     some = lessons[:: max(1, len(lessons) // JUDGED)]
     decoder, loss, wrong, length = speaker.decoder, 0.0, 0, 0
     for first in range(0, len(some), _AT_ONCE):

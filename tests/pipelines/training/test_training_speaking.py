@@ -1,4 +1,5 @@
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -45,14 +46,15 @@ def language():
     return lessons, spoken, heard
 
 
-def trained(lessons, unheard, folder):
+def trained(lessons, unheard, folder, frames=FRAMES, later=False):
     torch.manual_seed(0)
-    speaker = Speaker(TrainableSpeechDecoder(CONFIG), FRAMES)
+    speaker = Speaker(TrainableSpeechDecoder(CONFIG), frames)
 
     def draw(random):
         return Batch.of([lessons[place] for place in random.integers(len(lessons), size=16)])
 
-    return train(folder, speaker, draw, speaking.losses, lambda it: speaking.validated(it, unheard), SCHEDULE)
+    loss = partial(speaking.losses, later=later)
+    return speaker, train(folder, speaker, draw, loss, lambda it: speaking.validated(it, unheard), SCHEDULE)
 
 
 @torch.inference_mode()
@@ -79,12 +81,34 @@ def test_what_stands_behind_a_reply_changes_nothing_in_it():
 
 def test_it_learns_what_to_say_of_what_was_thought_and_nothing_from_another_ones_speech(language, tmp_path):
     lessons, spoken, heard = language
-    paired = trained(lessons[:100], lessons[100:], tmp_path / "paired")
+    _, paired = trained(lessons[:100], lessons[100:], tmp_path / "paired")
     wrong = speaking.lessons_of(heard, speaking.shuffled(spoken, 1))
-    unpaired = trained(wrong[:100], lessons[100:], tmp_path / "unpaired")
+    _, unpaired = trained(wrong[:100], lessons[100:], tmp_path / "unpaired")
     assert paired["unit_error_rate"] < 0.3
     assert unpaired["unit_error_rate"] > 0.6
     assert paired["validation_loss"] < 0.3 * unpaired["validation_loss"]
+
+
+def test_frames_of_the_first_token_learn_to_say_nothing(language, tmp_path):
+    lessons, *_ = language
+    states = torch.stack([lesson.states.float() for lesson in lessons[:100]])
+    for later in (False, True):
+        speaker, _ = trained(lessons[:100], lessons[100:], tmp_path / str(later), later=later)
+        with torch.inference_mode():
+            first, rest = speaker(states).argmax(-1).split([FRAMES, 2 * FRAMES], 1)
+        assert bool((first == UNITS).all()) is later
+        assert bool((rest != UNITS).any(1).all()), "every reply says something"
+
+
+def test_units_said_later_are_laid_along_the_later_frames_alone(language):
+    lessons, *_ = language
+    one, speaker = Batch.of([lessons[0]]), Speaker(decoder(), FRAMES)
+    with torch.inference_mode():
+        logits = speaker(one.states).log_softmax(-1)
+        alone = torch.nn.functional.ctc_loss(
+            logits[:, FRAMES:].transpose(0, 1), one.units, one.tokens * FRAMES - FRAMES, one.lengths, blank=UNITS
+        )
+        assert torch.allclose(speaking.losses(speaker, one, later=True)["loss"], alone - logits[0, 0, UNITS])
 
 
 def test_a_batch_of_unlike_lengths_has_the_loss_of_its_lessons(language):
@@ -109,6 +133,8 @@ def test_a_reply_of_few_tokens_with_many_units_gets_more_frames_for_each():
     state = torch.zeros(2, LLM.hidden)
     assert speaking.frames_per_token([Lesson(state, torch.zeros(50))], 25) == 25
     assert speaking.frames_per_token([Lesson(state, torch.zeros(51))], 25) == 26
+    assert speaking.frames_per_token([Lesson(state, torch.zeros(51))], 25, later=True) == 51
+    assert speaking.frames_per_token([Lesson(state[:1], torch.zeros(51))], 25, later=True) == 51
 
 
 def test_a_reply_that_nobody_spoke_is_named(language):
