@@ -19,7 +19,7 @@ setup: .venv/installed
 	touch $@
 
 demo: setup
-	$(BIN)/bench run --pipeline direct --pipeline cascade --corpus demo
+	$(BIN)/bench run --pipeline direct --pipeline cascade
 
 test: setup
 	$(BIN)/pytest

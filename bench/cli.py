@@ -63,7 +63,7 @@ def run(
         typer.Option("--pipeline", "-p", metavar="[LABEL=]NAME[,KEY=VALUE...]", help="What to run; repeat to compare."),
     ] = None,
     corpus: Annotated[
-        str | None, typer.Option(help="Name, folder, JSONL manifest, question.json or file. [demo]")
+        str | None, typer.Option(help="Name, folder, JSONL manifest, question.json or file. [small-world]")
     ] = None,
     turns: Annotated[int | None, typer.Option(help="Measured turns per label. [one per utterance]")] = None,
     until: Annotated[
@@ -80,7 +80,7 @@ def run(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [auto]")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
     weights: Annotated[
-        str | None, typer.Option(help="demo or dummy, for labels that do not say otherwise. [dummy]")
+        str | None, typer.Option(help="demo or dummy, for labels that do not say otherwise. [demo]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
     out: Annotated[str | None, typer.Option(help="Run folder to make. [reports/DATE-LABELS]")] = None,

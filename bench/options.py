@@ -59,7 +59,7 @@ class Options:
     """Everything a run is asked with."""
 
     pipelines: tuple[PipelineChoice, ...] = ()
-    corpus: str = "demo"
+    corpus: str = "small-world"
     turns: int | None = None
     """Measured turns per label; by default one per utterance of the corpus. With `until` the most of them."""
     until: str | None = None

@@ -42,7 +42,7 @@ def gate(
         str | None, typer.Option(help="Verdicts that pass with a notice: inconclusive,no-baseline.")
     ] = None,
     pairs: Annotated[int | None, typer.Option(help="Pairs of turns per label and round. [100]")] = None,
-    corpus: Annotated[str | None, typer.Option(help="As for `bench run`, like all that follows. [demo]")] = None,
+    corpus: Annotated[str | None, typer.Option(help="As for `bench run`, like all that follows. [small-world]")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with options of a run. [bench.toml]")] = None,
     input: Annotated[str | None, typer.Option(help="file or realtime. [file]")] = None,
     t0: Annotated[str | None, typer.Option(help="speech_end, last_frame, endpoint or request. [speech_end]")] = None,
@@ -52,7 +52,7 @@ def gate(
     dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
     matched: Annotated[bool | None, typer.Option("--matched", help="Make cascades like direct.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
-    weights: Annotated[str | None, typer.Option(help="demo or dummy, for labels that do not say. [dummy]")] = None,
+    weights: Annotated[str | None, typer.Option(help="demo or dummy, for labels that do not say. [demo]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make. [reports/gate-DATE]")] = None,

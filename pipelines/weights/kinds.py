@@ -9,7 +9,7 @@ from typing import Literal
 from bench.pipeline import Option, OptionValue
 
 DEMO, DUMMY = "demo", "dummy"
-DEFAULT = DUMMY
+DEFAULT = DEMO
 """What is taken where nobody says otherwise."""
 
 WEIGHTS = "weights"

@@ -74,10 +74,14 @@ def write(files: Mapping[str, bytes], out: Path) -> None:
 
 
 def _keep_records(work: Path, out: Path) -> None:
-    """Figures and loss curve of every step; units are not trained and have no curve."""
+    """Figures and loss curve of every step, and of what it began with; units are not trained and have no curve."""
     out.mkdir(exist_ok=True)
     for step in TRAINED:
-        for name, kept in ((folders.FIGURES, f"{step}.json"), (loop.LOG, f"{step}.jsonl")):
+        for name, kept in (
+            (folders.FIGURES, f"{step}.json"),
+            (loop.LOG, f"{step}.jsonl"),
+            (f"beginning/{loop.LOG}", f"{step}-beginning.jsonl"),
+        ):
             if (work / step / name).is_file():
                 shutil.copyfile(work / step / name, out / kept)
 
