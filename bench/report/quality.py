@@ -21,6 +21,8 @@ MOST = 0.5
 """Share of the turns."""
 CLIPPED = 0.001
 """Share of samples at full scale from which on clipping is heard as such."""
+SILENT = (NONE, "n/a", "0.00%")
+"""Cells that need no column of their own: the notes say why there is no figure."""
 COLUMNS = (
     "first packet",
     "audible",
@@ -66,16 +68,19 @@ def quality(summary: Summary) -> QualityTable:
 
 
 def quality_table(summary: Summary) -> Table:
-    """The same for the terminal, where intervals have no room."""
+    """The same for the terminal, where intervals have no room, nor columns that say nothing of any label."""
     found = quality(summary)
+    telling = [
+        place for place in range(len(found.columns)) if any(row.cells[place] not in SILENT for row in found.rows)
+    ]
     table = Table(title=TITLE, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.collapse_padding = True
     table.add_column("label", overflow="fold")
-    for heading in found.columns:
-        table.add_column(Text(heading.replace(" ", "\n")), justify="right", no_wrap=True)
+    for place in telling:
+        table.add_column(Text(found.columns[place].replace(" ", "\n")), justify="right", no_wrap=True)
     for row in found.rows:
-        short = (cell.partition(" [")[0] for cell in row.cells)
-        cells = (Text(cell, style="bold red" if place in row.bad else "") for place, cell in enumerate(short))
+        short = ((place, row.cells[place].partition(" [")[0]) for place in telling)
+        cells = (Text(cell, style="bold red" if place in row.bad else "") for place, cell in short)
         table.add_row(Text(row.label), *cells)
     if found.notes:
         table.caption = Text("\n".join(found.notes))

@@ -70,7 +70,8 @@ class PocketSphinx(ASR):
         """The means of the cepstra are then the whole's: running ones settle only when a short utterance is over."""
         samples = speech.whole()
         with trace.stage("asr"):
-            self._decoder.process_raw(_pcm(samples), full_utt=True)
+            if len(samples):  # it refuses an empty buffer
+                self._decoder.process_raw(_pcm(samples), full_utt=True)
 
     def _listen(self, speech: Speech, trace: Trace) -> None:
         rest, unsaid, said = np.zeros(0, np.float32), 0, ""
