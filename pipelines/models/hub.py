@@ -55,7 +55,7 @@ def locate(weights: str) -> Folder:
     name = HUB_NAME.fullmatch(weights)
     if name is None:
         raise WeightsError(
-            f"weights is '{weights}', which is neither 'dummy' nor a folder nor a name on the Hugging Face hub "
+            f"weights is '{weights}', which is neither 'demo' nor 'dummy' nor a folder nor a name on the hub "
             "(owner/name or owner/name@revision). Give a checkpoint's folder or such a name."
         )
     return _fetch(name["id"], name["revision"])

@@ -139,7 +139,7 @@ def test_options_that_would_be_ignored_are_refused(settings: Make, changed: dict
 
 
 def test_a_folder_that_is_not_there_is_named(settings: Make) -> None:
-    with pytest.raises(WeightsError, match=r"weights is 'nowhere', which is neither 'dummy' nor a folder"):
+    with pytest.raises(WeightsError, match=r"weights is 'nowhere', which is neither 'demo' nor 'dummy' nor a folder"):
         Direct(settings(weights="nowhere")).load()
 
 

@@ -84,7 +84,7 @@ def test_a_folder_comes_before_the_hub(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["nowhere", "./here", "/a/b", "a/b/c", "owner/name@", "../x", "owner/na me"])
 def test_what_is_no_name_is_taken_for_a_missing_folder(name: str) -> None:
-    with pytest.raises(WeightsError, match="neither 'dummy' nor a folder nor a name on the Hugging Face hub"):
+    with pytest.raises(WeightsError, match="neither 'demo' nor 'dummy' nor a folder nor a name on the hub"):
         hub.locate(name)
 
 
