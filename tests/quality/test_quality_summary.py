@@ -168,6 +168,15 @@ def test_every_figure_of_quality_in_the_report_stands_in_its_json(listened: Run)
     assert text["/summary/labels/good/quality/reply_wer/value"] == f"{1 / said:.3f}", "one word was misheard"
 
 
+def test_the_picture_says_in_words_what_it_shows(listened: Run) -> None:
+    html = render_report([listened])
+    words = sum(len((clip.text or "").split()) for clip in CLIPS)
+    assert "First packet (median) against reply WER, with 95 % intervals." in html
+    assert f"good: 100 ms, {1 / words:.3f}; noise: 100 ms, 1.000." in html
+    assert "First packet (median) against opinion (ears en), with 95 % intervals." in html
+    assert "good: 100 ms, 4.000; noise: 100 ms, 4.000." in html
+
+
 def test_a_run_that_nobody_listened_to_says_so(original: Path) -> None:
     run = read_run(original)
     assert "reply WER of good: n/a, not looked at: bench quality RUN" in shown(run)

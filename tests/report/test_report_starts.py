@@ -107,6 +107,13 @@ def test_the_report_shows_it(run: Run, tmp_path: Path) -> None:
     assert "estimated in 0 of 8 clips" in html
     assert "RMS over -40 dBFS sustained for 50 ms" in html
     text = read_back(run)
-    decided = [place for place, row in enumerate(starts(run).rows) if row.label == "decided"]
+    table = starts(run)
+    assert text.keys() >= {
+        f"/starts/rows/{place}/to/{name}/value"
+        for place, row in enumerate(table.rows)
+        for name, each in zip(table.columns, row.to, strict=True)
+        if each is not None
+    }
+    decided = [place for place, row in enumerate(table.rows) if row.label == "decided"]
     at = f"/starts/rows/{decided[0]}/to/endpoint decided"
     assert (text[f"{at}/value"], text[f"{at}/low"], text[f"{at}/high"]) == ("12.0 ms", "12.0", "12.0")
