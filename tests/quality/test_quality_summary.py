@@ -168,6 +168,29 @@ def test_every_figure_of_quality_in_the_report_stands_in_its_json(listened: Run)
     assert text["/summary/labels/good/quality/reply_wer/value"] == f"{1 / said:.3f}", "one word was misheard"
 
 
+def test_every_column_of_quality_has_the_figure_that_its_heading_names(listened: Run) -> None:
+    row = re.search(r"<tr><th scope=row>noise</th>(?=<td[^>]*><data[^>]*p50)(.*?)</tr>", section(listened))
+    assert row is not None
+    cells = [re.findall(r'data-figure="/summary/labels/noise/([^"]*)"', cell) for cell in row[1].split("<td")[1:]]
+    assert [cell[0] if cell else "" for cell in cells] == [
+        "metrics/first_packet_latency/p50",
+        "metrics/response_latency/p50",
+        "quality/transcript_wer/value",
+        "",
+        "quality/reply_wer/value",
+        "quality/pace/value",
+        "quality/silence/value",
+        "quality/ends_loud",
+        "quality/clipped/value",
+        "quality/scores/0/value",
+    ]
+
+
+def section(run: Run) -> str:
+    """The report's section on quality."""
+    return render_report([run]).partition('<h2 id="run-1-quality-title">')[2].partition("</section>")[0]
+
+
 def test_the_picture_says_in_words_what_it_shows(listened: Run) -> None:
     html = render_report([listened])
     words = sum(len((clip.text or "").split()) for clip in CLIPS)
