@@ -38,7 +38,7 @@ BEGINNING = Schedule(
     steps=10_000, learning_rate=2e-3, warmup=200, validate_every=1000, precision="bf16", weight_decay=0.01
 )
 BEGINNING_FRAMES = 16
-"""λ to begin with: half the work, and learnt in fewer steps. What is learnt does not depend on it."""
+"""λ to begin with: half the work, and learnt in fewer steps. No weight's shape depends on it."""
 BATCH = 8
 """In the same two minutes, batches of 8 came to a unit error rate of 0.35, of 16 to 0.38 and of 32 to 0.44."""
 SIZES = (2, 256, 4, 704)
@@ -112,9 +112,9 @@ def run(
     spoken, count = units.made(work)
     heard = replies(data, work, "train", PER_ANSWER, schedule.seed)
     unheard = lessons_of(replies(data, work, "validation", 1, schedule.seed), spoken)
-    lessons = lessons_of(heard, shuffled(spoken, schedule.seed) if unpaired else spoken)
-    llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
     paired = lessons_of(heard, spoken)
+    lessons = lessons_of(heard, shuffled(spoken, schedule.seed)) if unpaired else paired
+    llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
     config = sizes(llm, layers, count, frames_per_token(paired, frames, later=True))
     decoder = TrainableSpeechDecoder(config)
     draw = alike([len(lesson.states) for lesson in lessons], batch)
