@@ -6,9 +6,10 @@ import json
 import math
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.errors import MissingDependency, install_command
+from bench.errors import MissingDependency, UsageError, install_command
 
 Batch = TypeVar("Batch")
 
@@ -52,6 +53,11 @@ class Schedule:
         done = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
         return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * done)) / 2
 
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What says how every step learns: a training that was begun with another plan is another training."""
+        return {name: value for name, value in asdict(self).items() if name not in ("validate_every", "keep_every_s")}
+
 
 def train(
     folder: Path,
@@ -66,7 +72,7 @@ def train(
     `batch_of` is given a generator seeded by seed, step and process, so a resumed training sees what an undisturbed
     one sees. `loss_of` returns named scalars; `loss` is minimised, the others are logged. Parameters that need no
     gradient stay as they are. `folder` gets `log.jsonl` and, until the end, `checkpoint/`. Raises `MissingDependency`
-    without accelerate.
+    without accelerate, and `UsageError` when `folder` holds the beginning of a training by another plan.
     """
     accelerator = _accelerator()
     learning = [part for part in model.parameters() if part.requires_grad]
@@ -75,7 +81,7 @@ def train(
     )
     prepared, optimiser = accelerator.prepare(model, optimiser)
     folder.mkdir(parents=True, exist_ok=True)
-    first, seconds = _resumed(accelerator, folder / CHECKPOINT)
+    first, seconds = _resumed(accelerator, folder / CHECKPOINT, schedule)
     log = _Log(folder / LOG, first, seconds, accelerator.is_main_process)
     kept = time.monotonic()
     figures: dict[str, float] = {}
@@ -89,7 +95,7 @@ def train(
         log.write(step + 1, schedule.learning_rate * schedule.rate(step), figures, last)
         figures = figures if last else {}
         if not last and time.monotonic() - kept > schedule.keep_every_s:
-            _keep(accelerator, folder / CHECKPOINT, step + 1, log.seconds)
+            _keep(accelerator, folder / CHECKPOINT, {"step": step + 1, "seconds": log.seconds, "plan": schedule.plan})
             kept = time.monotonic()
     if first >= schedule.steps:
         figures = _validated(accelerator, prepared, validate)
@@ -146,7 +152,7 @@ def _step(
     for part in range(schedule.accumulate):
         batch = batch_of(random)
         with _joined_at_the_end(accelerator, model, part + 1 == schedule.accumulate):
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=schedule.precision == "bf16"):
+            with _in(schedule.precision, accelerator.device.type):
                 losses = loss_of(model, batch)
             accelerator.backward(losses["loss"] / schedule.accumulate)
         for name, value in losses.items():
@@ -155,6 +161,14 @@ def _step(
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     return total
+
+
+@contextmanager
+def _in(precision: str, device: str) -> Iterator[None]:
+    """Norms keep their weights in float32 whatever the rest works in, which torch would warn of as slow."""
+    with warnings.catch_warnings(), torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+        warnings.filterwarnings("ignore", "Mismatch dtype between input and weight")
+        yield
 
 
 @contextmanager
@@ -175,22 +189,31 @@ def _validated(
         return validate(accelerator.unwrap_model(model))
 
 
-def _resumed(accelerator: Any, checkpoint: Path) -> tuple[int, float]:
+def _resumed(accelerator: Any, checkpoint: Path, schedule: Schedule) -> tuple[int, float]:
     """Steps and seconds that are done; the checkpoint's state is loaded."""
     progress = checkpoint / "progress.json"
     if not progress.exists():
         return 0, 0.0
-    accelerator.load_state(str(checkpoint))
     done = json.loads(progress.read_text("utf-8"))
+    begun = done.get("plan", {})
+    other = [
+        f"{name} {begun.get(name)}, now {value}" for name, value in schedule.plan.items() if begun.get(name) != value
+    ]
+    if other:
+        raise UsageError(
+            f"{checkpoint} was begun with other options: {'; '.join(other)}. Give those to go on from step "
+            f"{done['step']}, or delete that folder to begin anew."
+        )
+    accelerator.load_state(str(checkpoint))
     return int(done["step"]), float(done["seconds"])
 
 
-def _keep(accelerator: Any, checkpoint: Path, step: int, seconds: float) -> None:
+def _keep(accelerator: Any, checkpoint: Path, progress: dict[str, Any]) -> None:
     """Write the state beside the last one, then put it in its place: a stop in between loses neither."""
     fresh = checkpoint.with_name(f"{checkpoint.name}.new")
     accelerator.save_state(str(fresh), safe_serialization=True)
     if accelerator.is_main_process:
-        (fresh / "progress.json").write_text(json.dumps({"step": step, "seconds": seconds}), "utf-8")
+        (fresh / "progress.json").write_text(json.dumps(progress), "utf-8")
         shutil.rmtree(checkpoint, ignore_errors=True)
         fresh.rename(checkpoint)
     accelerator.wait_for_everyone()

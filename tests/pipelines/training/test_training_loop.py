@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
+from bench.errors import UsageError  # noqa: E402
 from pipelines.training import loop  # noqa: E402
 
 SCHEDULE = loop.Schedule(steps=12, learning_rate=0.1, warmup=2, validate_every=6, seed=3)
@@ -66,6 +67,17 @@ def test_a_stop_while_the_state_is_written_costs_no_older_state(tmp_path, monkey
     (tmp_path / f"{loop.CHECKPOINT}.new" / "model.safetensors").write_text("torn")
     assert kept["step"] == 5
     trained(tmp_path, replace(SCHEDULE, keep_every_s=0))
+
+
+def test_a_training_is_not_gone_on_with_by_another_plan(tmp_path):
+    begun = replace(SCHEDULE, keep_every_s=0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, begun, stop_at=6)
+    kept = (tmp_path / loop.CHECKPOINT / "progress.json").read_text()
+    with pytest.raises(UsageError, match=rf"steps 12, now 20; seed {begun.seed}, now 7\..*from step 5, or delete"):
+        trained(tmp_path, replace(begun, seed=7, steps=20))
+    assert (tmp_path / loop.CHECKPOINT / "progress.json").read_text() == kept, "nothing is lost"
+    trained(tmp_path, replace(begun, validate_every=5, keep_every_s=60))  # these change nothing that is learnt
 
 
 def test_frozen_parts_stay_as_they_are(tmp_path):
