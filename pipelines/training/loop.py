@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.errors import MissingDependency, UsageError, install_command
+from bench.errors import MissingDependency, UsageError, WeightsError, install_command
 
 Batch = TypeVar("Batch")
 
@@ -72,7 +72,8 @@ def train(
     `batch_of` is given a generator seeded by seed, step and process, so a resumed training sees what an undisturbed
     one sees. `loss_of` returns named scalars; `loss` is minimised, the others are logged. Parameters that need no
     gradient stay as they are. `folder` gets `log.jsonl` and, until the end, `checkpoint/`. Raises `MissingDependency`
-    without accelerate, and `UsageError` when `folder` holds the beginning of a training by another plan.
+    without accelerate, `UsageError` when `folder` holds the beginning of a training by another plan, and
+    `WeightsError` when it cannot be read how far it was.
     """
     accelerator = _accelerator()
     learning = [part for part in model.parameters() if part.requires_grad]
@@ -194,18 +195,29 @@ def _resumed(accelerator: Any, checkpoint: Path, schedule: Schedule) -> tuple[in
     progress = checkpoint / "progress.json"
     if not progress.exists():
         return 0, 0.0
-    done = json.loads(progress.read_text("utf-8"))
-    begun = done.get("plan", {})
+    step, seconds, begun = _progress(progress)
     other = [
         f"{name} {begun.get(name)}, now {value}" for name, value in schedule.plan.items() if begun.get(name) != value
     ]
     if other:
         raise UsageError(
-            f"{checkpoint} was begun with other options: {'; '.join(other)}. Give those to go on from step "
-            f"{done['step']}, or delete that folder to begin anew."
+            f"{checkpoint} was begun with other options: {'; '.join(other)}. Give those to go on from step {step}, or "
+            "delete that folder to begin anew."
         )
     accelerator.load_state(str(checkpoint))
-    return int(done["step"]), float(done["seconds"])
+    return step, seconds
+
+
+def _progress(path: Path) -> tuple[int, float, dict[str, Any]]:
+    """Steps and seconds that are done, and the plan they followed. Raises `WeightsError`."""
+    try:
+        done = json.loads(path.read_text("utf-8"))
+        return int(done["step"]), float(done["seconds"]), dict(done["plan"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WeightsError(
+            f"{path} does not say how far the training was ({type(error).__name__}: {error}). Delete {path.parent} to "
+            "begin this step anew."
+        ) from error
 
 
 def _keep(accelerator: Any, checkpoint: Path, progress: dict[str, Any]) -> None:

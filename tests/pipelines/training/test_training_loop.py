@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from bench.errors import UsageError  # noqa: E402
+from bench.errors import UsageError, WeightsError  # noqa: E402
 from pipelines.training import loop  # noqa: E402
 
 SCHEDULE = loop.Schedule(steps=12, learning_rate=0.1, warmup=2, validate_every=6, seed=3)
@@ -78,6 +78,15 @@ def test_a_training_is_not_gone_on_with_by_another_plan(tmp_path):
         trained(tmp_path, replace(begun, seed=7, steps=20))
     assert (tmp_path / loop.CHECKPOINT / "progress.json").read_text() == kept, "nothing is lost"
     trained(tmp_path, replace(begun, validate_every=5, keep_every_s=60))  # these change nothing that is learnt
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", '{"step": 3}', '{"step": "x", "seconds": 1, "plan": {}}', "[" * 9999])
+def test_progress_that_cannot_be_read_is_named(tmp_path, torn):
+    progress = tmp_path / loop.CHECKPOINT / "progress.json"
+    progress.parent.mkdir()
+    progress.write_text(torn)
+    with pytest.raises(WeightsError, match=r"progress\.json does not say how far .* Delete .*checkpoint to begin"):
+        trained(tmp_path)
 
 
 def test_frozen_parts_stay_as_they_are(tmp_path):
