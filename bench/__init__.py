@@ -1,3 +1,4 @@
-"""firstpacket: latency benchmarks for voice assistants, stage by stage, to the first audio packet."""
+"""The harness."""
 
-__version__ = "0.1.0"
+if __name__ == "bench":
+    raise ImportError("In a checkout of firstpacket this folder is imported as firstpacket.bench.")

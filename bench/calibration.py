@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.codec import DecodeError, decode, encode
-from bench.errors import BenchError
-from bench.folders import CACHE, cache, replace_text
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.folders import CACHE, cache, replace_text
 
 SCHEMA = 1
 HEADLINE = "first packet"

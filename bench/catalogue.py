@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from bench import plugins, registry
-from bench.corpus.catalogue import list_corpora
-from bench.errors import BenchError
-from bench.pipeline import Declaration
+from firstpacket.bench import plugins, registry
+from firstpacket.bench.corpus.catalogue import list_corpora
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.pipeline import Declaration
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from bench.commands import baseline
-from bench.commands.compare import compare
-from bench.commands.console import console as _console
-from bench.commands.console import progress as _progress
-from bench.commands.export import export, trace
-from bench.commands.gate import gate
-from bench.commands.history import history
-from bench.commands.machine import calibrate, doctor, list_
-from bench.commands.report import report
-from bench.errors import BenchError
+from firstpacket.bench.commands import baseline
+from firstpacket.bench.commands.compare import compare
+from firstpacket.bench.commands.console import console as _console
+from firstpacket.bench.commands.console import progress as _progress
+from firstpacket.bench.commands.export import export, trace
+from firstpacket.bench.commands.gate import gate
+from firstpacket.bench.commands.history import history
+from firstpacket.bench.commands.machine import calibrate, doctor, list_
+from firstpacket.bench.commands.report import report
+from firstpacket.bench.errors import BenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from bench import __version__
+        from firstpacket import __version__
 
         typer.echo(f"firstpacket {__version__}")
         raise typer.Exit
@@ -115,8 +115,8 @@ def run(
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
 ) -> None:
     """Put one corpus to one or more pipelines, turn by turn, and measure."""
-    from bench.options import gather, parse_pipeline, parse_warmup
-    from bench.run import session
+    from firstpacket.bench.options import gather, parse_pipeline, parse_warmup
+    from firstpacket.bench.run import session
 
     console = _console()
     with _progress(console) as progress:
@@ -163,19 +163,19 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="All figures, as documented in docs/json.md.")] = False,
 ) -> None:
     """Print the table of a run, or all its figures as JSON."""
-    from bench.record.store import read_run
-    from bench.summary.summarise import summarise
+    from firstpacket.bench.record.store import read_run
+    from firstpacket.bench.summary.summarise import summarise
 
     found = read_run(path)
     summary = summarise(found)
     if json:
         from json import dumps
 
-        from bench.export.summary_json import summary_json
+        from firstpacket.bench.export.summary_json import summary_json
 
         typer.echo(dumps(summary_json(summary), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        from bench.report.printed import print_run
+        from firstpacket.bench.report.printed import print_run
 
         print_run(_console(stderr=False), found, summary)
 
@@ -193,10 +193,10 @@ app.command(short_help="Show many runs over time, and what changed.")(history)
 @app.command(short_help="Derive a run's figures again from its traces.")
 def recompute(path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]) -> None:
     """Derive every figure of a run again from its raw traces, and say what is not equal, bit for bit."""
-    from bench.errors import CheckFailed
-    from bench.recompute import lines
-    from bench.recompute import recompute as derive
-    from bench.record.store import read_run
+    from firstpacket.bench.errors import CheckFailed
+    from firstpacket.bench.recompute import lines
+    from firstpacket.bench.recompute import recompute as derive
+    from firstpacket.bench.record.store import read_run
 
     found = derive(read_run(path))
     for line in lines(found):
@@ -249,7 +249,7 @@ def _mount_plugin_command(words: list[str]) -> None:
     built_in |= {group.name for group in app.registered_groups if group.name}
     if not words or words[0].startswith("-") or words[0] in built_in:
         return
-    from bench import plugins
+    from firstpacket.bench import plugins
 
     if words[0] in plugins.names("commands"):
         app.add_typer(plugins.engine("commands", words[0]), name=words[0])
@@ -260,7 +260,7 @@ def _refuse_with_resume(flags: dict[str, Any], config: Path | None) -> None:
     given = [name.replace("_", "-") for name, value in flags.items() if value not in (None, ())]
     given += ["config"] if config is not None else []
     if given:
-        from bench.errors import UsageError
+        from firstpacket.bench.errors import UsageError
 
         raise UsageError(f"--resume goes on with the run's own options; leave out --{', --'.join(given)}.")
 
@@ -271,10 +271,10 @@ def _exit(message: str, code: int) -> NoReturn:
 
 
 def _show_end(console: Console, path: Path, report: bool) -> None:
-    from bench.compare.comparable import require_valid
-    from bench.record.store import read_run
-    from bench.report.printed import print_run
-    from bench.summary.summarise import summarise
+    from firstpacket.bench.compare.comparable import require_valid
+    from firstpacket.bench.record.store import read_run
+    from firstpacket.bench.report.printed import print_run
+    from firstpacket.bench.summary.summarise import summarise
 
     found = read_run(path)
     summary = summarise(found)
@@ -283,7 +283,7 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
         console.print(f"note: {notice}", markup=False, soft_wrap=True)
     console.print(f"run:    {path}", markup=False, soft_wrap=True)
     if report:
-        from bench.report.html import write_report
+        from firstpacket.bench.report.html import write_report
 
         console.print(f"report: {write_report([found], path / 'report.html')}", markup=False, soft_wrap=True)
     answered = {turn.label for turn in found.turns if turn.outcome == "answered"}

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import catalogue, environment, notices
-from bench.host.neighbours import Neighbours
+from firstpacket.bench import catalogue, environment, notices
+from firstpacket.bench.host.neighbours import Neighbours
 
 Verdict = Literal["ok", "missing", "note"]
 LOOK_S = 0.5

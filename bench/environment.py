@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from bench import __version__, calibration
-from bench.host.machine import machine_facts
-from bench.pipeline import OptionValue
+from firstpacket import __version__
+from firstpacket.bench import calibration
+from firstpacket.bench.host.machine import machine_facts
+from firstpacket.bench.pipeline import OptionValue
 
 Facts = dict[str, OptionValue | None]
 

@@ -9,9 +9,8 @@ from pathlib import Path
 CACHE = "FIRSTPACKET_CACHE"
 """Environment variable that names the cache folder."""
 
-_PACKAGE = Path(__file__).resolve().parent
-DATASETS = (_PACKAGE.parent / "datasets", _PACKAGE / "data" / "datasets")
-"""Where the data of this project lie: a checkout's own folder first; an installed wheel carries a copy."""
+DATASETS = Path(__file__).resolve().parents[1] / "datasets"
+"""Where the data of this project lie, in a checkout and in an installed wheel alike: beside this package."""
 
 
 def cache() -> Path:

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.metrics import gpu, starts, surroundings
-from bench.metrics.carry_over import CarryOver
-from bench.metrics.drift import Drift
-from bench.metrics.settling import WarmUp
-from bench.pipeline import OptionValue
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.bootstrap import Estimate
+from firstpacket.bench.metrics import gpu, starts, surroundings
+from firstpacket.bench.metrics.carry_over import CarryOver
+from firstpacket.bench.metrics.drift import Drift
+from firstpacket.bench.metrics.settling import WarmUp
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import Estimate
 
 WORTH_SAYING = 0.05
 """Share of a label's measured turns from which on a flag is said at once; all are counted in tables and JSON."""
@@ -79,7 +79,7 @@ def of_run(run: Run) -> tuple[Notice, ...]:
 
 
 def of_machine(facts: Facts, threads: int | None = None) -> Iterator[Notice]:
-    """Of a machine's facts (`bench.environment`), and of `threads` per worker on it."""
+    """Of a machine's facts (`firstpacket.bench.environment`), and of `threads` per worker on it."""
     governor, quota, cores = facts.get("governor"), _number(facts, "cpu_quota_cores"), _number(facts, "cores_usable")
     if governor not in (None, "performance"):
         text = f"the CPU governor is {governor}: clocks follow the load, and short work runs slower than it could. "

@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.codec import DecodeError, decode
-from bench.errors import UnknownName, UsageError
-from bench.pipeline import OptionValue
-from bench.text import LABEL
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.text import LABEL
 
 Unit = Literal["share", "ms"]
 
@@ -185,7 +185,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 def _from_file(config: Path) -> dict[str, Any]:
     content = read_toml(config, "the config file")
-    content.pop("gate", None)  # limits may stand in the same file: bench.gate.limits
+    content.pop("gate", None)  # limits may stand in the same file: firstpacket.bench.gate.limits
     tables = content.pop("pipeline", [])
     if "pipelines" in content:
         raise UnknownName("option", "pipelines", ["pipeline"], f"Write tables [[pipeline]]. ({config})")

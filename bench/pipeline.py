@@ -26,8 +26,8 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import UsageError
-from bench.timing.trace import HandOff, Trace
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.timing.trace import HandOff, Trace
 
 Samples = npt.NDArray[np.float32]
 Role = Literal["wait", "listen", "think", "speak", "move"]

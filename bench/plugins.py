@@ -1,6 +1,6 @@
 """Finds plugins by entry point, and imports one only when it is asked for.
 
-Groups: `firstpacket.pipelines` (classes derived from `bench.pipeline.Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
+Groups: `firstpacket.pipelines` (classes derived from `Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
 (engines of the cascade), `firstpacket.scores` (scorers of replies), `firstpacket.commands` (Typer
 applications mounted under their name).
 """
@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from bench.errors import MissingDependency, UnknownName
+from firstpacket.bench.errors import MissingDependency, UnknownName
 
 GROUP = "firstpacket."
 

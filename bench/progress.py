@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import Turn
-from bench.run.plan import Ask
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.run.plan import Ask
 
 
 class RunningMedian:

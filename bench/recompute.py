@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.errors import BenchError
-from bench.metrics.definitions import versions
-from bench.metrics.figures import FLAGS, turn_figures
-from bench.record.schema import Evidence, PathPart, Turn, UtteranceFacts
-from bench.record.store import Run
-from bench.text import clean, reason
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.metrics.figures import FLAGS, turn_figures
+from firstpacket.bench.record.schema import Evidence, PathPart, Turn, UtteranceFacts
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.text import clean, reason
 
 Value = int | float | str
 

@@ -6,9 +6,9 @@ import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.errors import BenchError, MissingDependency, UnknownName, UsageError, install_command
-from bench.pipeline import Declaration, Option, OptionValue, Pipeline, Settings
-from bench.plugins import engine, names
+from firstpacket.bench.errors import BenchError, MissingDependency, UnknownName, UsageError, install_command
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Pipeline, Settings
+from firstpacket.bench.plugins import engine, names
 
 __all__ = [
     "ENGINE_GROUPS",
@@ -31,7 +31,7 @@ def pipeline(name: str) -> type[Pipeline]:
     found = engine("pipelines", name)
     if not (isinstance(found, type) and issubclass(found, Pipeline)):
         raise UsageError(
-            f"The plugin '{name}' is not a pipeline: it must be a class derived from bench.pipeline.Pipeline."
+            f"The plugin '{name}' is not a pipeline: it must be a class derived from Pipeline of firstpacket."
         )
     if not isinstance(getattr(found, "declaration", None), Declaration):
         raise UsageError(f"The plugin '{name}' has no declaration; see CONTRIBUTING.md.")

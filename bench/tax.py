@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.quantiles import median
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.quantiles import median
 
 RECORDINGS = "recordings"
 

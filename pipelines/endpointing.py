@@ -18,10 +18,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.errors import MissingDependency, UsageError, install_command
-from bench.pipeline import SAMPLE_RATE, Declaration, Option, OptionValue, Requirement, Samples, Settings, Speech, Stage
-from bench.timing.clock import Inbox
-from bench.timing.trace import HandOff, OpenStage, Trace
+from firstpacket.bench.errors import MissingDependency, UsageError, install_command
+from firstpacket.bench.pipeline import (
+    SAMPLE_RATE,
+    Declaration,
+    Option,
+    OptionValue,
+    Requirement,
+    Samples,
+    Settings,
+    Speech,
+    Stage,
+)
+from firstpacket.bench.timing.clock import Inbox
+from firstpacket.bench.timing.trace import HandOff, OpenStage, Trace
 
 WINDOW = 512
 CONTEXT = 64

@@ -34,10 +34,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import UsageError
-from bench.pipeline import Declaration, Option, Packet, Pipeline, Samples, Settings, Speech, Stage
-from bench.timing.clock import Inbox
-from bench.timing.trace import HandOff, Trace
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Declaration, Option, Packet, Pipeline, Samples, Settings, Speech, Stage
+from firstpacket.bench.timing.clock import Inbox
+from firstpacket.bench.timing.trace import HandOff, Trace
 
 RATE = 16_000
 DEFAULT = "hear; encoder 5; llm.prefill 10 token; llm.decode 5; vocoder 5; packet 200; vocoder 5; packet 200"

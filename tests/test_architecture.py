@@ -1,4 +1,4 @@
-"""Arrows point one way, data folders hold no Python, and the wheel holds what it should."""
+"""Arrows point one way, there is one import name, and data folders hold no Python."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ LAYERS = [
     {"gate"},
     {"report", "export", "history"},
     {"commands", "testing"},
-    {"cli", "pytest_plugin"},
-    {"__main__"},
+    {"cli"},
 ]
 # The schema names figures' owners and the store needs the schema; metrics reads both and is read by neither.
 RANK = {name: number for number, layer in enumerate(LAYERS) for name in layer}
@@ -49,6 +48,12 @@ def _at_import_time(tree: ast.Module) -> list[ast.stmt]:
     return [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.If))]
 
 
+def inside(name: str, package: str) -> str:
+    """The module of ours right below `firstpacket.PACKAGE` that an import names; empty for others."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["firstpacket", package] and len(parts) > 2 else ""
+
+
 def modules(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
@@ -57,10 +62,10 @@ def modules(package: str) -> list[Path]:
 def test_bench_knows_no_model_and_looks_downwards_only(path: Path) -> None:
     own = path.relative_to(ROOT / "bench").parts[0].removesuffix(".py")
     for name in imports(path):
-        assert name.split(".")[0] != "pipelines", "bench never imports pipelines"
-        parts = name.split(".")
-        if parts[0] == "bench" and len(parts) > 1 and parts[1] in RANK and parts[1] != own and own != "__init__":
-            assert RANK[parts[1]] <= RANK[own], f"{own} must not import {name}"
+        assert not name.startswith("firstpacket.pipelines"), "bench never imports pipelines"
+        other = inside(name, "bench")
+        if other in RANK and other != own and own != "__init__":
+            assert RANK[other] <= RANK[own], f"{own} must not import {name}"
     for name in imports(path, at_top=True):
         assert name.split(".")[0] not in {"torch", "transformers", "pandas"}, "imported when used, not before"
 
@@ -77,16 +82,24 @@ def test_pipelines_reach_only_into_the_contract(path: Path) -> None:
     if path.parent.name == "training":
         allowed |= {"quality"}  # words and their errors
     for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "bench" and len(parts) > 1:
-            assert parts[1] in allowed, f"{path.name} imports {name}"
+        if other := inside(name, "bench"):
+            assert other in allowed, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("folder", ["firstpacket", "bench", "pipelines", "tests"])
+def test_one_import_name(folder: str) -> None:
+    """`bench` and `pipelines` belong to whoever installs us: a package of that name of theirs must not be met."""
+    for path in modules(folder):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"bench", "pipelines"}, f"{path} imports {roots & {'bench', 'pipelines'}}"
 
 
 def test_no_import_cycles() -> None:
     graph: dict[str, set[str]] = {}
     for package in ("bench", "pipelines"):
         for path in modules(package):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            inner = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            name = f"firstpacket.{inner}"
             graph[name] = imports(path, at_top=True)
     graph = {name: {other for other in found if other in graph and other != name} for name, found in graph.items()}
     done: set[str] = set()

@@ -10,8 +10,8 @@ import pytest
 from command import here
 from made import manifest, run, utterances
 
-from bench import calibration
-from bench.calibrate.measure import (
+from firstpacket.bench import calibration
+from firstpacket.bench.calibrate.measure import (
     AUDIBLE,
     FIRST_PACKET,
     NEGATIVE,
@@ -22,16 +22,16 @@ from bench.calibrate.measure import (
     check_usable,
     errors,
 )
-from bench.calibrate.own_stamps import OwnStamps, own_stamps
-from bench.calibrate.pieces import PIECES, SPEECH_S, Piece
-from bench.calibrate.verdict import Limits, deviation, finding
-from bench.environment import facts
-from bench.errors import WorkerError
-from bench.folders import CACHE
-from bench.metrics.surroundings import HOST_FLAGS
-from bench.record.schema import PathPart, Turn
-from bench.record.store import read_run
-from bench.report.calibration import NEVER, ruler
+from firstpacket.bench.calibrate.own_stamps import OwnStamps, own_stamps
+from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, Piece
+from firstpacket.bench.calibrate.verdict import Limits, deviation, finding
+from firstpacket.bench.environment import facts
+from firstpacket.bench.errors import WorkerError
+from firstpacket.bench.folders import CACHE
+from firstpacket.bench.metrics.surroundings import HOST_FLAGS
+from firstpacket.bench.record.schema import PathPart, Turn
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.calibration import NEVER, ruler
 
 MS = 1_000_000
 
@@ -123,7 +123,7 @@ def test_errors_over_the_limits_are_named() -> None:
 def test_later_runs_state_the_last_finding(folder: Path) -> None:
     assert ruler(facts({})) == NEVER
     first, second = (finding(made(700, error), Limits(0.5, 5)) for error in (MS, MS // 4))
-    from bench.environment import cpu_name
+    from firstpacket.bench.environment import cpu_name
 
     for each in (first, second):
         calibration.keep(each, cpu_name())

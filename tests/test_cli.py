@@ -188,7 +188,7 @@ def test_a_run_that_nobody_answered_fails(tmp_path: Path, clips: Path) -> None:
 def test_list_and_help_import_no_model_library() -> None:
     watch = (
         "import sys; sys.argv = ['bench', sys.argv[1]]\n"
-        "from bench.cli import main\n"
+        "from firstpacket.bench.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'transformers', 'faster_whisper', 'pocketsphinx', 'matplotlib', 'pandas'}\n"
@@ -222,7 +222,7 @@ def test_the_checkout_does_not_shadow_the_datasets_library() -> None:
 
 
 def test_a_closed_pipe_is_no_crash(finished: Path) -> None:
-    shell = f"{sys.executable} -m bench show {finished} --json | head -c 10"
+    shell = f"{sys.executable} -m firstpacket show {finished} --json | head -c 10"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=ROOT, env=os.environ, check=False)
     assert "Traceback" not in done.stderr
 
@@ -236,8 +236,8 @@ def test_a_resumed_run_takes_no_other_options(finished: Path) -> None:
 def test_ids_with_markup_stay_text(tmp_path: Path) -> None:
     from rich.console import Console
 
-    from bench.progress import BarProgress
-    from bench.run.plan import Ask
+    from firstpacket.bench.progress import BarProgress
+    from firstpacket.bench.run.plan import Ask
 
     console = Console(force_terminal=True, file=(tmp_path / "terminal").open("w"))
     with BarProgress(console) as progress:
@@ -255,7 +255,7 @@ def test_a_broken_plugin_is_named_and_breaks_nothing_else(tmp_path: Path, code: 
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     for arguments, code_expected in ((["list"], 0), (["run", "-p", "broken"], 3)):
         done = subprocess.run(
-            [sys.executable, "-m", "bench", *arguments],
+            [sys.executable, "-m", "firstpacket", *arguments],
             env=environment,
             cwd=ROOT,
             capture_output=True,

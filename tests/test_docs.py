@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from command import here
 
-from bench.metrics.definitions import TURN_METRICS
-from bench.options import gather
-from bench.pipeline import Pipeline, Settings
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS
+from firstpacket.bench.metrics.definitions import TURN_METRICS
+from firstpacket.bench.options import gather
+from firstpacket.bench.pipeline import Pipeline, Settings
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import TTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/demo/README.md"), ROOT / "reports/README.md"]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from made import virtual_run
 
-from bench import environment, notices
-from bench.doctor import diagnose
-from bench.metrics.figures import FLAGS
-from bench.metrics.microphone import LATE_MICROPHONE
-from bench.record.schema import Turn
+from firstpacket.bench import environment, notices
+from firstpacket.bench.doctor import diagnose
+from firstpacket.bench.metrics.figures import FLAGS
+from firstpacket.bench.metrics.microphone import LATE_MICROPHONE
+from firstpacket.bench.record.schema import Turn
 
 FINE = {
     "cores_usable": 4,
@@ -72,8 +72,8 @@ def test_every_flag_that_is_derived_can_be_said() -> None:
 def test_a_run_says_what_its_segments_and_turns_say(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from bench.record.store import read_run
-    from bench.summary.summarise import summarise
+    from firstpacket.bench.record.store import read_run
+    from firstpacket.bench.summary.summarise import summarise
 
     run = read_run(virtual_run(tmp_path / "run", {"a": "hear; tts 5; packet 100"}))
     twice = tuple(replace(each, environment=FINE | {"on_battery": True}) for each in run.segments) * 2

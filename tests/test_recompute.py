@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import virtual_run
 
-from bench.metrics import definitions, figures
-from bench.recompute import lines, recompute
-from bench.record.store import read_run
+from firstpacket.bench.metrics import definitions, figures
+from firstpacket.bench.recompute import lines, recompute
+from firstpacket.bench.record.store import read_run
 
 STREAMED = (
     "hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take; tts 10; silence 60; "
@@ -130,7 +130,7 @@ def test_a_changed_definition_is_told_apart_from_a_wrong_figure(run: Path, monke
         derived = real(*seen)
         return replace(derived, figures={**derived.figures, "rtf_e2e": 0.5})
 
-    monkeypatch.setattr("bench.recompute.turn_figures", redefined)
+    monkeypatch.setattr("firstpacket.bench.recompute.turn_figures", redefined)
     found = recompute(read_run(run))
     assert found.equal
     assert [str(each) for each in found.redefined] == [f"rtf_e2e: v1 → v2 (not compared in {found.turns} turns)"]
@@ -143,7 +143,7 @@ def test_without_a_new_version_the_same_change_is_a_difference(run: Path, monkey
         derived = real(*seen)
         return replace(derived, figures={name: value * 2 for name, value in derived.figures.items()})
 
-    monkeypatch.setattr("bench.recompute.turn_figures", redefined)
+    monkeypatch.setattr("firstpacket.bench.recompute.turn_figures", redefined)
     assert not recompute(read_run(run)).equal
 
 

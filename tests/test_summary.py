@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.errors import RunError
-from bench.export.summary_json import summary_json
-from bench.pipeline import Stage, Weights
-from bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn
-from bench.record.store import Run
-from bench.report.terminal import summary_table
-from bench.summary.contents import Summary
-from bench.summary.summarise import summarise
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.pipeline import Stage, Weights
+from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.terminal import summary_table
+from firstpacket.bench.summary.contents import Summary
+from firstpacket.bench.summary.summarise import summarise
 
 MS = 1_000_000
 

@@ -10,10 +10,10 @@ import pytest
 from command import here
 from made import virtual_run
 
-from bench.metrics.instrument import recordings
-from bench.record.store import Run, read_run
-from bench.report.method import method
-from bench.summary.summarise import summarise
+from firstpacket.bench.metrics.instrument import recordings
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.report.method import method
+from firstpacket.bench.summary.summarise import summarise
 
 MS = 1_000_000
 SERIAL = "hear; encoder 4; llm.prefill 6 token; tts 10; packet 100; rest 1; tts 5; packet 100"

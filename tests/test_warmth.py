@@ -10,14 +10,14 @@ import pytest
 from command import here, write_clips
 from made import manifest, utterances
 
-from bench.export.warmth_json import warmth_json
-from bench.metrics.settling import warm_ups
-from bench.record.schema import Phase, Turn
-from bench.record.settling import Settling
-from bench.record.store import Run, read_manifest
-from bench.report.warmth import warmth_line, warmth_table
-from bench.summary.summarise import summarise
-from bench.summary.warmth import warmth
+from firstpacket.bench.export.warmth_json import warmth_json
+from firstpacket.bench.metrics.settling import warm_ups
+from firstpacket.bench.record.schema import Phase, Turn
+from firstpacket.bench.record.settling import Settling
+from firstpacket.bench.record.store import Run, read_manifest
+from firstpacket.bench.report.warmth import warmth_line, warmth_table
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.summary.warmth import warmth
 
 MS = 1_000_000
 CLIPS = utterances(8)

@@ -12,18 +12,18 @@ from typing import get_args
 
 import numpy as np
 
-from bench import registry
-from bench.calibrate.own_stamps import OwnStamps, own_stamps
-from bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piece
-from bench.corpus.utterance import Utterance
-from bench.errors import WorkerError
-from bench.metrics.surroundings import HOST_FLAGS
-from bench.pipeline import SAMPLE_RATE
-from bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn
-from bench.record.store import Run, RunWriter, read_run
-from bench.run.asking import LabelRequest
-from bench.run.manager import Manager, Progress
-from bench.run.process import WorkerProcess
+from firstpacket.bench import registry
+from firstpacket.bench.calibrate.own_stamps import OwnStamps, own_stamps
+from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piece
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import WorkerError
+from firstpacket.bench.metrics.surroundings import HOST_FLAGS
+from firstpacket.bench.pipeline import SAMPLE_RATE
+from firstpacket.bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn
+from firstpacket.bench.record.store import Run, RunWriter, read_run
+from firstpacket.bench.run.asking import LabelRequest
+from firstpacket.bench.run.manager import Manager, Progress
+from firstpacket.bench.run.process import WorkerProcess
 
 FIRST_PACKET = "first packet"
 NEGATIVE = "answers before t0"

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bench.errors import WorkerError
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.errors import WorkerError
+from firstpacket.bench.timing.spans import TurnTrace
 
 MS = 1_000_000
 TEXT = "stamps"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.calibrate.own_stamps import MS, OwnStamps
-from bench.record.schema import InputMode
+from firstpacket.bench.calibrate.own_stamps import MS, OwnStamps
+from firstpacket.bench.record.schema import InputMode
 
 PathTruth = dict[tuple[str, str], int]
 """By stage and kind: ns on the path to the first packet; kind `hidden` for work beside it. What is absent is 0."""

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench import __version__
-from bench.calibrate.measure import FIGURES, Measured
-from bench.calibrate.own_stamps import MS
-from bench.calibration import SCHEMA, Calibration, Deviation
-from bench.record.schema import InputMode
-from bench.stats.quantiles import supported_quantile, values_needed
+from firstpacket import __version__
+from firstpacket.bench.calibrate.measure import FIGURES, Measured
+from firstpacket.bench.calibrate.own_stamps import MS
+from firstpacket.bench.calibration import SCHEMA, Calibration, Deviation
+from firstpacket.bench.record.schema import InputMode
+from firstpacket.bench.stats.quantiles import supported_quantile, values_needed
 
 HAND_OVER: dict[InputMode, str] = {
     "file": "hand-over of the clip (in the errors)",

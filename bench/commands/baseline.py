@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.console import console
+from firstpacket.bench.commands.console import console
 
 app = typer.Typer(
     help="Keep runs to hold later ones against.",
@@ -27,9 +27,9 @@ def save(
     ] = None,
 ) -> None:
     """Keep a run as a baseline, and what other runs of the same version say of the noise here."""
-    from bench.gate import baselines
-    from bench.gate.noise import learn
-    from bench.record.store import read_run
+    from firstpacket.bench.gate import baselines
+    from firstpacket.bench.gate.noise import learn
+    from firstpacket.bench.record.store import read_run
 
     run = read_run(path)
     kept = baselines.save(run, name or run.manifest.run[:64])
@@ -48,8 +48,8 @@ def save(
 @app.command("list")
 def list_() -> None:
     """List the baselines, newest first."""
-    from bench.gate.baselines import folder, kept
-    from bench.gate.conditions import key
+    from firstpacket.bench.gate.baselines import folder, kept
+    from firstpacket.bench.gate.conditions import key
 
     found = kept()
     for each in found:
@@ -64,10 +64,10 @@ def list_() -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Name of a baseline.")]) -> None:
     """Print the conditions of a baseline, label by label, and the noise known for them."""
-    from bench.errors import UnknownName
-    from bench.gate import baselines
-    from bench.gate.conditions import key
-    from bench.gate.noise import noise
+    from firstpacket.bench.errors import UnknownName
+    from firstpacket.bench.gate import baselines
+    from firstpacket.bench.gate.conditions import key
+    from firstpacket.bench.gate.noise import noise
 
     found = baselines.named(name)
     if found is None:

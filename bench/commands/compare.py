@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.console import console
+from firstpacket.bench.commands.console import console
 
 if TYPE_CHECKING:
-    from bench.compare.findings import Report
+    from firstpacket.bench.compare.findings import Report
 
 
 def compare(
@@ -25,8 +25,8 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="All of it, as documented in docs/compare.md.")] = False,
 ) -> None:
     """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs, clip by clip."""
-    from bench.compare.findings import Question, of_labels, of_runs
-    from bench.record.store import read_run
+    from firstpacket.bench.compare.findings import Question, of_labels, of_runs
+    from firstpacket.bench.record.store import read_run
 
     question = Question(metric, _names(labels), _names(ladder), every, _names(allow), _band(band))
     first = read_run(path)
@@ -34,7 +34,7 @@ def compare(
     if json:
         from json import dumps
 
-        from bench.export.comparison_json import comparison_json
+        from firstpacket.bench.export.comparison_json import comparison_json
 
         typer.echo(dumps(comparison_json(report), indent=1, ensure_ascii=False, allow_nan=False))
     else:
@@ -42,8 +42,8 @@ def compare(
 
 
 def _print(report: Report) -> None:
-    from bench.compare.words import sentence
-    from bench.report.differences import contributions_table, ladder_table, metrics_table
+    from firstpacket.bench.compare.words import sentence
+    from firstpacket.bench.report.differences import contributions_table, ladder_table, metrics_table
 
     answer = console(stderr=False)
     for found in report.findings:
@@ -61,6 +61,6 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _band(text: str) -> float | None:
-    from bench.options import share
+    from firstpacket.bench.options import share
 
     return share(text, "--band", below=1.0) if text else None

@@ -17,6 +17,6 @@ def console(stderr: bool = True) -> Console:
 
 def progress(shown: Console) -> Any:
     """A bar on a terminal, lines elsewhere; a context manager."""
-    from bench.progress import BarProgress, PlainProgress
+    from firstpacket.bench.progress import BarProgress, PlainProgress
 
     return BarProgress(shown) if shown.is_terminal else PlainProgress(shown)

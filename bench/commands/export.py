@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.console import console
+from firstpacket.bench.commands.console import console
 
 
 def export(
@@ -22,9 +22,9 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
 ) -> None:
     """Write a run in a form that other tools read; docs/exports.md has an example of each."""
-    from bench.errors import UsageError
-    from bench.export.formats import exported, write_export
-    from bench.record.store import read_run
+    from firstpacket.bench.errors import UsageError
+    from firstpacket.bench.export.formats import exported, write_export
+    from firstpacket.bench.record.store import read_run
 
     if out is not None:
         console().print(f"{format}: {write_export(read_run(path), format, out)}", markup=False, soft_wrap=True)
@@ -44,8 +44,8 @@ def trace(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
 ) -> None:
     """Write one turn as a trace: stages, GPU, packets, the critical path, and what was handed to whom."""
-    from bench.export.traces import trace_lines, write_traces
-    from bench.record.store import read_run
+    from firstpacket.bench.export.traces import trace_lines, write_traces
+    from firstpacket.bench.record.store import read_run
 
     if out is not None:
         console().print(f"trace: {write_traces(read_run(path), turn, format, out)}", markup=False, soft_wrap=True)

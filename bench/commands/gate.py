@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.console import console, progress
+from firstpacket.bench.commands.console import console, progress
 
 if TYPE_CHECKING:
-    from bench.gate.limits import Limits
-    from bench.gate.noise import Finding
-    from bench.gate.result import GateResult
-    from bench.options import Options
+    from firstpacket.bench.gate.limits import Limits
+    from firstpacket.bench.gate.noise import Finding
+    from firstpacket.bench.gate.result import GateResult
+    from firstpacket.bench.options import Options
 
 
 def gate(
@@ -60,10 +60,10 @@ def gate(
 ) -> None:
     """Fail when an answer comes later than before. Exit codes: 0 passed, 10 regressed, 11 inconclusive, 12 no
     baseline, 13 not comparable."""
-    from bench.errors import UsageError
-    from bench.gate.limits import FILE
-    from bench.gate.run import Reference, look_at_noise, run_gate
-    from bench.options import gather, parse_pipeline, parse_warmup
+    from firstpacket.bench.errors import UsageError
+    from firstpacket.bench.gate.limits import FILE
+    from firstpacket.bench.gate.run import Reference, look_at_noise, run_gate
+    from firstpacket.bench.options import gather, parse_pipeline, parse_warmup
 
     if sum((against is not None, baseline is not None, aa)) > 1:
         raise UsageError("--against, --baseline and --aa exclude each other: a gate holds one thing against another.")
@@ -105,7 +105,7 @@ def _options(options: Options, pairs: int | None) -> Options:
 
 def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:
     """The limits in force: flags win over the file."""
-    from bench.gate.limits import limits, read_limits
+    from firstpacket.bench.gate.limits import limits, read_limits
 
     found = read_limits(path)
     checked = limits({name: value for name, value in flags.items() if value is not None}, "command line")
@@ -113,10 +113,10 @@ def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:
 
 
 def _show(result: GateResult, folder: Path, report: bool) -> None:
-    from bench.export.gate import write_gate
-    from bench.record.store import MANIFEST, read_run
-    from bench.report.gate import gate_table
-    from bench.report.html import write_report
+    from firstpacket.bench.export.gate import write_gate
+    from firstpacket.bench.record.store import MANIFEST, read_run
+    from firstpacket.bench.report.gate import gate_table
+    from firstpacket.bench.report.html import write_report
 
     shown = console()
     console(stderr=False).print(gate_table(result))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.console import console
+from firstpacket.bench.commands.console import console
 
 
 def history(
@@ -18,16 +18,16 @@ def history(
     json: Annotated[bool, typer.Option("--json", help="All of it, as documented in docs/history.md.")] = False,
 ) -> None:
     """Show the medians of many runs over time, joined where they may be compared, and the runs that changed them."""
-    from bench.history.history import history as read_history
-    from bench.history.terminal import history_tables
-    from bench.history.words import said_of
+    from firstpacket.bench.history.history import history as read_history
+    from firstpacket.bench.history.terminal import history_tables
+    from firstpacket.bench.history.words import said_of
 
     found = read_history(folder, metric, label)
     shown = console()
     if json:
         from json import dumps
 
-        from bench.history.as_json import history_json
+        from firstpacket.bench.history.as_json import history_json
 
         typer.echo(dumps(history_json(found), indent=1, ensure_ascii=False, allow_nan=False))
     else:
@@ -39,6 +39,6 @@ def history(
     for each in found.skipped:
         shown.print(f"left out: {each.name}: {each.reason}", markup=False, soft_wrap=True)
     if out is not None:
-        from bench.history.page import write_history
+        from firstpacket.bench.history.page import write_history
 
         shown.print(f"history: {write_history(found, out)}", markup=False, soft_wrap=True)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.console import console, progress
-from bench.errors import BenchError
+from firstpacket.bench.commands.console import console, progress
+from firstpacket.bench.errors import BenchError
 
 
 def list_() -> None:
@@ -15,7 +15,7 @@ def list_() -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    from bench.catalogue import catalogue
+    from firstpacket.bench.catalogue import catalogue
 
     shown = console(stderr=False)
     for entry in catalogue():
@@ -31,7 +31,7 @@ def doctor() -> None:
     """Say what this machine is, what will run here and what will not, and why."""
     from rich.text import Text
 
-    from bench.doctor import diagnose
+    from firstpacket.bench.doctor import diagnose
 
     shown = console(stderr=False)
     for finding in diagnose():
@@ -45,12 +45,12 @@ def calibrate(
     json: Annotated[bool, typer.Option("--json", help="All that was found.")] = False,
 ) -> None:
     """Hold the harness against a pipeline that knows what it did, and keep the finding for later runs."""
-    from bench import calibration
-    from bench.calibrate.measure import measure
-    from bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
-    from bench.environment import cpu_name
-    from bench.report.calibration import calibration_json, calibration_table, instrument_cost
-    from bench.run.session import worker_environment
+    from firstpacket.bench import calibration
+    from firstpacket.bench.calibrate.measure import measure
+    from firstpacket.bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
+    from firstpacket.bench.environment import cpu_name
+    from firstpacket.bench.report.calibration import calibration_json, calibration_table, instrument_cost
+    from firstpacket.bench.run.session import worker_environment
 
     shown = console()
     with progress(shown) as shows:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.console import console
+from firstpacket.bench.commands.console import console
 
 
 def report(
@@ -17,8 +17,8 @@ def report(
     watch: Annotated[bool, typer.Option("--watch", help="Write it anew until the run is over. One run, html.")] = False,
 ) -> None:
     """Write one self-contained report."""
-    from bench.record.store import read_run
-    from bench.report.formats import write
+    from firstpacket.bench.record.store import read_run
+    from firstpacket.bench.report.formats import write
 
     target = out or Path(f"report.{format}")
     shown = console()
@@ -30,8 +30,8 @@ def report(
 
 
 def _watch(runs: list[Path], form: str, out: Path) -> Path:
-    from bench.errors import UsageError
-    from bench.report.watch import watch
+    from firstpacket.bench.errors import UsageError
+    from firstpacket.bench.report.watch import watch
 
     if len(runs) != 1 or form != "html":
         raise UsageError("--watch follows one run and writes HTML. Name one run folder, and leave out --format.")

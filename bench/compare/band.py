@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.compare.comparison import Comparison
-from bench.stats.bootstrap import Estimate, Interval
-from bench.stats.quantiles import median
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.stats.bootstrap import Estimate, Interval
+from firstpacket.bench.stats.quantiles import median
 
 
 def widened(found: Comparison, before: Sequence[float], band: float | None) -> Comparison:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from bench.compare.band import widened
-from bench.compare.comparable import Mismatch, over_time, refuse, side_by_side
-from bench.compare.comparison import Comparison, asked_for, comparison
-from bench.compare.labels import any_dummy
-from bench.compare.pairs import clip_by_clip
-from bench.errors import NotComparable
-from bench.metrics.definitions import HEADLINE
-from bench.record.store import Run
+from firstpacket.bench.compare.band import widened
+from firstpacket.bench.compare.comparable import Mismatch, over_time, refuse, side_by_side
+from firstpacket.bench.compare.comparison import Comparison, asked_for, comparison
+from firstpacket.bench.compare.labels import any_dummy
+from firstpacket.bench.compare.pairs import clip_by_clip
+from firstpacket.bench.errors import NotComparable
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.store import Run
 
 
 def compare_runs(base: Run, other: Run, label: str, metric: str = HEADLINE) -> Comparison:

@@ -11,15 +11,15 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.compare.labels import plan_of
-from bench.compare.pairs import clip_by_clip
-from bench.errors import InvalidRun, NotComparable, UnknownName
-from bench.metrics.definitions import metric
-from bench.record.schema import LabelPlan
-from bench.record.store import Run
-from bench.stats.quantiles import median
-from bench.summary.microphone import invalid
-from bench.summary.values import label_weights
+from firstpacket.bench.compare.labels import plan_of
+from firstpacket.bench.compare.pairs import clip_by_clip
+from firstpacket.bench.errors import InvalidRun, NotComparable, UnknownName
+from firstpacket.bench.metrics.definitions import metric
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.summary.microphone import invalid
+from firstpacket.bench.summary.values import label_weights
 
 RULES = {
     "corpus": "the same recordings and texts",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.compare.pairs import Pairs
-from bench.errors import UnknownName
-from bench.metrics.definitions import TURN_METRICS, Metric
-from bench.metrics.definitions import metric as metric_by_name
-from bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate
-from bench.stats.paired import paired_difference, paired_ratio
-from bench.summary.contents import Unit
-from bench.summary.values import shown_unit
+from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.errors import UnknownName
+from firstpacket.bench.metrics.definitions import TURN_METRICS, Metric
+from firstpacket.bench.metrics.definitions import metric as metric_by_name
+from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate
+from firstpacket.bench.stats.paired import paired_difference, paired_ratio
+from firstpacket.bench.summary.contents import Unit
+from firstpacket.bench.summary.values import shown_unit
 
 Pairing = Literal["turn", "clip"]
 Finding = Literal["less", "more", "undecided", "too few"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from bench.compare import between, within
-from bench.compare.comparable import refuse, side_by_side
-from bench.compare.comparison import Comparison
-from bench.compare.ladder import Ladder, ladder
-from bench.compare.pairs import asked_together
-from bench.compare.roles import Contributions, contributions_between, contributions_within
-from bench.errors import UsageError
-from bench.metrics.definitions import HEADLINE
-from bench.record.store import Run
-from bench.summary.figures import metric_names
-from bench.summary.values import measured_turns
+from firstpacket.bench.compare import between, within
+from firstpacket.bench.compare.comparable import refuse, side_by_side
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.ladder import Ladder, ladder
+from firstpacket.bench.compare.pairs import asked_together
+from firstpacket.bench.compare.roles import Contributions, contributions_between, contributions_within
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.figures import metric_names
+from firstpacket.bench.summary.values import measured_turns
 
 MAIN = (
     HEADLINE,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.errors import UnknownName
-from bench.record.schema import LabelPlan
-from bench.record.store import Run
-from bench.summary.values import label_weights
+from firstpacket.bench.errors import UnknownName
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.values import label_weights
 
 
 def plan_of(run: Run, label: str) -> LabelPlan:

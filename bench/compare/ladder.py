@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bench.compare.comparison import asked_for
-from bench.compare.labels import any_dummy, plan_of
-from bench.compare.pairs import asked_together, block_of, value_of, why_lost
-from bench.errors import UsageError
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import LabelPlan
-from bench.record.store import Run
-from bench.stats.bootstrap import Estimate
-from bench.stats.paired import paired_difference
-from bench.summary.contents import Unit
-from bench.summary.values import shown_unit
+from firstpacket.bench.compare.comparison import asked_for
+from firstpacket.bench.compare.labels import any_dummy, plan_of
+from firstpacket.bench.compare.pairs import asked_together, block_of, value_of, why_lost
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.stats.paired import paired_difference
+from firstpacket.bench.summary.contents import Unit
+from firstpacket.bench.summary.values import shown_unit
 
 SETTINGS = ("pipeline", "device", "dtype")
 LONGEST = 40

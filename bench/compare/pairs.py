@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.compare.labels import check_label
-from bench.metrics.definitions import Metric
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.quantiles import median
-from bench.summary.values import measured_turns, shown_value
+from firstpacket.bench.compare.labels import check_label
+from firstpacket.bench.metrics.definitions import Metric
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.summary.values import measured_turns, shown_value
 
 Key = tuple[str, int, int]
 """Clip, segment, block."""

@@ -9,14 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.compare.labels import plan_of
-from bench.compare.pairs import Together, block_of, value_of, why_lost
-from bench.metrics.definitions import HEADLINE, metric
-from bench.record.schema import LabelPlan, Turn
-from bench.record.store import Run
-from bench.stats.bootstrap import Estimate, estimate
-from bench.summary.path import ROLES
-from bench.summary.values import NS_PER_MS, measured_turns
+from firstpacket.bench.compare.labels import plan_of
+from firstpacket.bench.compare.pairs import Together, block_of, value_of, why_lost
+from firstpacket.bench.metrics.definitions import HEADLINE, metric
+from firstpacket.bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.summary.path import ROLES
+from firstpacket.bench.summary.values import NS_PER_MS, measured_turns
 
 ByRole = Mapping[str, float]
 """Time on the critical path by role, ns."""

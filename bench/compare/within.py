@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.compare.comparison import Comparison, asked_for, comparison
-from bench.compare.labels import any_dummy, matched
-from bench.compare.pairs import Together, asked_together, pairs_of
-from bench.metrics.definitions import HEADLINE
-from bench.metrics.until import level_of
-from bench.record.store import Run
+from firstpacket.bench.compare.comparison import Comparison, asked_for, comparison
+from firstpacket.bench.compare.labels import any_dummy, matched
+from firstpacket.bench.compare.pairs import Together, asked_together, pairs_of
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.until import level_of
+from firstpacket.bench.record.store import Run
 
 
 def compare_labels(run: Run, base: str, other: str, metric: str = HEADLINE) -> Comparison:

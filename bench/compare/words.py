@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bench.compare.comparison import Comparison
-from bench.metrics.definitions import HEADLINE
-from bench.stats.bootstrap import MIN_CLUSTERS, Interval
-from bench.summary.contents import Unit
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
+from firstpacket.bench.summary.contents import Unit
 
 CAVEAT = "times only; unmatched; the answers mean nothing"
 """Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""
 MATCHED_CAVEAT = CAVEAT.replace("unmatched", "matched")
-"""The same where a label was made like the other one (`bench.run.matching`)."""
+"""The same where a label was made like the other one (`firstpacket.bench.run.matching`)."""
 
 REACHED = {
     HEADLINE: "to the first packet",

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench.corpus import decoders
-from bench.errors import CorpusError, MissingDependency
-from bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.corpus import decoders
+from firstpacket.bench.errors import CorpusError, MissingDependency
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 LIMIT_S = 60.0
 """Longest clip taken unless the user says where to trim."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.corpus.manifest import MANIFEST
-from bench.corpus.sources import QUESTIONS
-from bench.folders import DATASETS
+from firstpacket.bench.corpus.manifest import MANIFEST
+from firstpacket.bench.corpus.sources import QUESTIONS
+from firstpacket.bench.folders import DATASETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,12 @@ class Listing:
 
 def list_corpora() -> tuple[Listing, ...]:
     """Corpora under `datasets/`, by name; nothing is decoded."""
-    found: dict[str, Listing] = {}
-    for folder in _folders():
-        found.setdefault(folder.name, Listing(folder.name, folder, _description(folder)))
-    return tuple(found[name] for name in sorted(found))
+    return tuple(Listing(folder.name, folder, _description(folder)) for folder in sorted(_folders()))
 
 
 def _folders() -> Iterator[Path]:
-    for home in DATASETS:
-        if home.is_dir():
-            yield from (folder for folder in home.iterdir() if _holds_corpus(folder))
+    if DATASETS.is_dir():
+        yield from (folder for folder in DATASETS.iterdir() if _holds_corpus(folder))
 
 
 def _holds_corpus(folder: Path) -> bool:

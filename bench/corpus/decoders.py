@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.corpus import mp3
-from bench.corpus.containers import ogg_truncated, wav_header
-from bench.errors import CorpusError, MissingDependency
+from firstpacket.bench.corpus import mp3
+from firstpacket.bench.corpus.containers import ogg_truncated, wav_header
+from firstpacket.bench.errors import CorpusError, MissingDependency
 
 INSTALL = "pip install soundfile soxr"
 

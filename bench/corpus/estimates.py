@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.codec import DecodeError, decode, encode
-from bench.corpus.manifest import parse_json, read_text
-from bench.errors import CorpusError
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.corpus.manifest import parse_json, read_text
+from firstpacket.bench.errors import CorpusError
 
 ESTIMATES = "speech_ends.jsonl"
 LEVEL = "level"
-"""The detector of `bench.corpus.speech_end`: its estimate counts where a manifest names no end."""
+"""The detector of `firstpacket.bench.corpus.speech_end`: its estimate counts where a manifest names no end."""
 FAR_APART_MS = 40.0
 """Ends that differ by more than this are worth listening to: they move every latency of the clip by as much."""
 

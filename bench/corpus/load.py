@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from bench.corpus.audio import Clip, Mark, read_clip
-from bench.corpus.catalogue import list_corpora
-from bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
-from bench.corpus.manifest import Entry, ManifestLine
-from bench.corpus.sources import read_source
-from bench.corpus.speech_end import estimate_speech_end_ms
-from bench.corpus.utterance import Corpus, Utterance
-from bench.errors import BenchError, CorpusError, UnknownName, UsageError
-from bench.pipeline import SAMPLE_RATE
+from firstpacket.bench.corpus.audio import Clip, Mark, read_clip
+from firstpacket.bench.corpus.catalogue import list_corpora
+from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
+from firstpacket.bench.corpus.manifest import Entry, ManifestLine
+from firstpacket.bench.corpus.sources import read_source
+from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
+from firstpacket.bench.corpus.utterance import Corpus, Utterance
+from firstpacket.bench.errors import BenchError, CorpusError, UnknownName, UsageError
+from firstpacket.bench.pipeline import SAMPLE_RATE
 
 _ROUNDING_MS = 1.0
 """An annotated end may lie this far beyond the clip: times are often rounded to whole milliseconds."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from bench.codec import DecodeError, decode, encode
-from bench.errors import CorpusError
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import CorpusError
 
 MANIFEST = "manifest.jsonl"
 

@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.corpus.manifest import MANIFEST, Entry, ManifestLine, entries, parse_json, read_manifest, read_text
-from bench.errors import CorpusError
+from firstpacket.bench.corpus.manifest import (
+    MANIFEST,
+    Entry,
+    ManifestLine,
+    entries,
+    parse_json,
+    read_manifest,
+    read_text,
+)
+from firstpacket.bench.errors import CorpusError
 
 QUESTIONS = "question.json"
 SUFFIXES = (".wav", ".flac", ".mp3", ".opus", ".ogg")

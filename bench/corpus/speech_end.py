@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 WINDOW_MS = 10
 FLOOR_DBFS = -60.0

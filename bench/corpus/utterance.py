@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class Utterance:
     answers: tuple[str, ...] = ()
     """Texts of which any one is a right answer; empty where nobody said."""
     speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
-    """What detectors made of the end of speech when `bench corpus check` asked them: `bench.corpus.estimates`."""
+    """What detectors made of the end of speech when `bench corpus check` asked them
+    (`firstpacket.bench.corpus.estimates`)."""
 
     @property
     def duration_ms(self) -> float:

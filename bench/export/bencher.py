@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from bench.compare.comparable import require_valid
-from bench.export.scores import scores
-from bench.record.store import Run
-from bench.summary.summarise import summarise
+from firstpacket.bench.compare.comparable import require_valid
+from firstpacket.bench.export.scores import scores
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.summarise import summarise
 
 
 def bencher(run: Run) -> str:

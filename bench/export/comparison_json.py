@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.compare.comparison import Comparison
-from bench.compare.findings import Findings, Report
-from bench.compare.ladder import Ladder
-from bench.compare.roles import Contributions
-from bench.compare.words import sentence
-from bench.stats.binomial import Share
-from bench.stats.bootstrap import Estimate
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.findings import Findings, Report
+from firstpacket.bench.compare.ladder import Ladder
+from firstpacket.bench.compare.roles import Contributions
+from firstpacket.bench.compare.words import sentence
+from firstpacket.bench.stats.binomial import Share
+from firstpacket.bench.stats.bootstrap import Estimate
 
 SCHEMA = 1
 

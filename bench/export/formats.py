@@ -6,18 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.errors import RunError, UnknownName
-from bench.export.bencher import bencher
-from bench.export.frame import turns_csv, turns_parquet
-from bench.export.github_action_benchmark import github_action_benchmark
-from bench.export.junit import junit
-from bench.export.markdown import markdown
-from bench.export.openmetrics import openmetrics
-from bench.export.pytest_benchmark import pytest_benchmark
-from bench.export.summary_json import summary_json
-from bench.export.svg import svg
-from bench.record.store import Run
-from bench.summary.summarise import summarise
+from firstpacket.bench.errors import RunError, UnknownName
+from firstpacket.bench.export.bencher import bencher
+from firstpacket.bench.export.frame import turns_csv, turns_parquet
+from firstpacket.bench.export.github_action_benchmark import github_action_benchmark
+from firstpacket.bench.export.junit import junit
+from firstpacket.bench.export.markdown import markdown
+from firstpacket.bench.export.openmetrics import openmetrics
+from firstpacket.bench.export.pytest_benchmark import pytest_benchmark
+from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.export.svg import svg
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.summarise import summarise
 
 
 def all_figures(run: Run) -> str:

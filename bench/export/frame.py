@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import MissingDependency, install_command
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.summary.values import definition
+from firstpacket.bench.errors import MissingDependency, install_command
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.values import definition
 
 if TYPE_CHECKING:
     import pandas as pd

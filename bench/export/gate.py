@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.codec import encode
-from bench.errors import RunError
-from bench.export.junit import Case, Ending, junit_xml
-from bench.export.markdown_text import escaped, table
-from bench.gate.result import EXIT_CODES, Check, GateResult, passes
+from firstpacket.bench.codec import encode
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.export.junit import Case, Ending, junit_xml
+from firstpacket.bench.export.markdown_text import escaped, table
+from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
 
 SCHEMA = 1
 LONGEST = 600

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from bench.compare.comparable import require_valid
-from bench.export.scores import Score, scores
-from bench.record.store import Run
-from bench.summary.contents import Summary
-from bench.summary.summarise import summarise
+from firstpacket.bench.compare.comparable import require_valid
+from firstpacket.bench.export.scores import Score, scores
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.contents import Summary
+from firstpacket.bench.summary.summarise import summarise
 
 
 def github_action_benchmark(run: Run) -> str:

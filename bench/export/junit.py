@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree
 
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import Outcome, Turn
-from bench.record.store import Run
-from bench.summary.contents import OUTCOMES, LabelSummary, Summary
-from bench.summary.summarise import summarise
-from bench.summary.values import measured_turns
-from bench.text import clean_xml
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import Outcome, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.contents import OUTCOMES, LabelSummary, Summary
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.summary.values import measured_turns
+from firstpacket.bench.text import clean_xml
 
 Ending = Literal["passed", "failure", "error", "skipped"]
 LONGEST_LIST = 20

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.compare.within import compare_all
-from bench.export.markdown_text import escaped, table
-from bench.metrics.definitions import HEADLINE
-from bench.record.store import Run
-from bench.report.answer import Answer, answer
-from bench.report.words import NONE, estimated, percentile
-from bench.summary.contents import LabelSummary, Summary
-from bench.summary.path import ROLES
-from bench.summary.summarise import summarise
-from bench.summary.values import definition
+from firstpacket.bench.compare.within import compare_all
+from firstpacket.bench.export.markdown_text import escaped, table
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.answer import Answer, answer
+from firstpacket.bench.report.words import NONE, estimated, percentile
+from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.path import ROLES
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.summary.values import definition
 
 AUDIBLE = "response_latency"
 COLUMNS = (HEADLINE, AUDIBLE, "gapless_first_audio", "llm_ttft", "rtf_e2e")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from bench.text import clean
+from firstpacket.bench.text import clean
 
 MARKUP = re.compile(r"[\\`*_\[\]#|~$]")
 """What begins markup anywhere in a line."""

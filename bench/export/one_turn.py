@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.errors import RunError, UsageError
-from bench.metrics.critical_path import Part, critical_path
-from bench.metrics.player import media_ns
-from bench.metrics.starts import all_starts, start_ns
-from bench.record.schema import Evidence, LabelPlan, Segment, Turn
-from bench.record.store import Run
-from bench.timing.spans import HandOff, StageSpan, Text, TurnTrace
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.metrics.critical_path import Part, critical_path
+from firstpacket.bench.metrics.player import media_ns
+from firstpacket.bench.metrics.starts import all_starts, start_ns
+from firstpacket.bench.record.schema import Evidence, LabelPlan, Segment, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.timing.spans import HandOff, StageSpan, Text, TurnTrace
 
 LONGEST_NS = 2**50
 """13 days: times within it stay whole nanoseconds as a float of microseconds. No turn takes that long."""

@@ -20,14 +20,14 @@ from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
-from bench import __version__
-from bench.errors import RunError
-from bench.export.one_turn import OneTurn, timed_texts
-from bench.metrics.starts import all_starts
-from bench.pipeline import OptionValue
-from bench.record.schema import Turn
-from bench.text import clean
-from bench.timing.spans import StageSpan
+from firstpacket import __version__
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.export.one_turn import OneTurn, timed_texts
+from firstpacket.bench.metrics.starts import all_starts
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.text import clean
+from firstpacket.bench.timing.spans import StageSpan
 
 Json = dict[str, Any]
 

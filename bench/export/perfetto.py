@@ -20,11 +20,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from bench.export.lanes import lanes
-from bench.export.one_turn import OneTurn, playback, speech_delivered, timed_texts
-from bench.metrics.starts import all_starts
-from bench.text import clean
-from bench.timing.spans import HandOff, StageSpan
+from firstpacket.bench.export.lanes import lanes
+from firstpacket.bench.export.one_turn import OneTurn, playback, speech_delivered, timed_texts
+from firstpacket.bench.metrics.starts import all_starts
+from firstpacket.bench.text import clean
+from firstpacket.bench.timing.spans import HandOff, StageSpan
 
 Event = dict[str, Any]
 Slice = tuple[str, int, int, dict[str, Any]]

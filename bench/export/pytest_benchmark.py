@@ -16,12 +16,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from bench.compare.comparable import require_valid
-from bench.metrics.definitions import HEADLINE
-from bench.record.store import Run
-from bench.summary.contents import Figure, LabelSummary
-from bench.summary.summarise import summarise
-from bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.compare.comparable import require_valid
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.contents import Figure, LabelSummary
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.summary.values import definition, measured_turns, shown_value
 
 TEST = "test_voice.py::test_first_packet_latency"
 """The test that replays stored runs in docs/exports.md; under its name stored runs can be compared with new ones."""

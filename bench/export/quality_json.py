@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.quality.findings import Accuracy, ErrorRate, LabelQuality
-from bench.stats.bootstrap import Estimate
+from firstpacket.bench.quality.findings import Accuracy, ErrorRate, LabelQuality
+from firstpacket.bench.stats.bootstrap import Estimate
 
 
 def quality_json(found: LabelQuality) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.metrics.definitions import HEADLINE
-from bench.stats.bootstrap import Interval
-from bench.summary.contents import Figure, Summary
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.stats.bootstrap import Interval
+from firstpacket.bench.summary.contents import Figure, Summary
 
 FOLLOWED = (
     HEADLINE,

@@ -8,9 +8,9 @@ import re
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from bench.record.store import Run
-from bench.summary.summarise import summarise
-from bench.text import clean_xml
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.text import clean_xml
 
 COLUMNS = 110
 """Width of the terminal that is pictured."""
@@ -20,7 +20,7 @@ _FORM = re.sub(r"@font-face \{\{.*?\n    \}\}\s*", "", CONSOLE_SVG_FORMAT, flags
 
 def svg(run: Run) -> str:
     """The tables and sentences of `bench show` as SVG. Raises `RunError` if the run holds an unknown figure."""
-    from bench.report.printed import print_run  # and with it all of the report, which no other format needs
+    from firstpacket.bench.report.printed import print_run  # and with it all of the report, which no other format needs
 
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
     print_run(console, run, summarise(run))

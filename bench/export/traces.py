@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.errors import RunError, UnknownName, UsageError
-from bench.export.one_turn import OneTurn, one_turn
-from bench.export.otlp import otlp
-from bench.export.perfetto import perfetto
-from bench.record.store import Run
+from firstpacket.bench.errors import RunError, UnknownName, UsageError
+from firstpacket.bench.export.one_turn import OneTurn, one_turn
+from firstpacket.bench.export.otlp import otlp
+from firstpacket.bench.export.perfetto import perfetto
+from firstpacket.bench.record.store import Run
 
 FORMATS: dict[str, Callable[[OneTurn], dict[str, Any]]] = {"perfetto": perfetto, "otel": otlp}
 ALL = "all"

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.metrics.until import Reach
-from bench.summary.until import Goal
+from firstpacket.bench.metrics.until import Reach
+from firstpacket.bench.summary.until import Goal
 
 
 def until_json(found: Goal | None) -> dict[str, Any] | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.metrics.carry_over import CarryOver
-from bench.metrics.drift import Drift
-from bench.stats.bootstrap import Estimate
-from bench.summary.warmth import LabelWarmth
+from firstpacket.bench.metrics.carry_over import CarryOver
+from firstpacket.bench.metrics.drift import Drift
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.summary.warmth import LabelWarmth
 
 
 def warmth_json(found: LabelWarmth) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.errors import UsageError
-from bench.gate import trees
-from bench.run.source import Source
-from bench.text import without_secrets
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.gate import trees
+from firstpacket.bench.run.source import Source
+from firstpacket.bench.text import without_secrets
 
 ITSELF = Source("this version once more", (sys.executable,), {}, itself=True)
 """For an A/A run: what the same code shows against itself."""

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.codec import DecodeError, decode, encode
-from bench.errors import RunError, UsageError
-from bench.gate.conditions import Conditions, conditions, key
-from bench.record.store import MANIFEST, SEGMENTS, TRACES, TURNS, Run, read_run
-from bench.text import LABEL
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.gate.conditions import Conditions, conditions, key
+from firstpacket.bench.record.store import MANIFEST, SEGMENTS, TRACES, TURNS, Run, read_run
+from firstpacket.bench.text import LABEL
 
 FOLDER = "FIRSTPACKET_BASELINES"
 """Environment variable that names another folder than `.bench/baselines`."""

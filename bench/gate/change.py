@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.gate.judge import RULED_OUT, SHOWN, Change, Spread
-from bench.stats.bootstrap import Interval
-from bench.stats.hodges_lehmann import shift, shift_interval
+from firstpacket.bench.gate.judge import RULED_OUT, SHOWN, Change, Spread
+from firstpacket.bench.stats.bootstrap import Interval
+from firstpacket.bench.stats.hodges_lehmann import shift, shift_interval
 
 
 def change(before: Sequence[float], after: Sequence[float], clips: Sequence[str], widened: float = 0.0) -> Change:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 
-from bench import registry
-from bench.errors import BenchError
-from bench.pipeline import OptionValue
-from bench.record.schema import LabelPlan
-from bench.record.store import Run
+from firstpacket.bench import registry
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run
 
 Conditions = dict[str, OptionValue | None]
 MACHINE = ("cpu", "cores_usable")

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from bench.compare.pairs import Pairs
-from bench.gate.change import change
-from bench.gate.counts import answers_lost, over_ceiling, turns_needed
-from bench.gate.judge import LEAST_BAND, Change, Rule, Verdict, judge
-from bench.gate.limits import LOST_ANSWERS, QUANTILES, Limit
-from bench.gate.result import Check
-from bench.stats.quantiles import median
+from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.gate.change import change
+from firstpacket.bench.gate.counts import answers_lost, over_ceiling, turns_needed
+from firstpacket.bench.gate.judge import LEAST_BAND, Change, Rule, Verdict, judge
+from firstpacket.bench.gate.limits import LOST_ANSWERS, QUANTILES, Limit
+from firstpacket.bench.gate.result import Check
+from firstpacket.bench.stats.quantiles import median
 
 ANSWERS = Limit(LOST_ANSWERS)
 """Held for every label, asked for or not: whoever no longer answers is not slower, but worse."""

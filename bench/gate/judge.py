@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.stats.bootstrap import Interval
+from firstpacket.bench.stats.bootstrap import Interval
 
 Verdict = Literal["improved", "same", "regressed", "inconclusive", "no baseline", "not comparable"]
 

@@ -26,10 +26,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from bench.codec import DecodeError, decode
-from bench.errors import UnknownName, UsageError
-from bench.metrics.definitions import HEADLINE, TURN_METRICS, metric
-from bench.options import read_toml, share
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.bench.metrics.definitions import HEADLINE, TURN_METRICS, metric
+from firstpacket.bench.options import read_toml, share
 
 Statistic = Literal["typical", "p50", "p90", "p95", "p99"]
 """`typical` is the shift of the whole distribution, from pairs; the others are quantiles of the candidate's turns."""

@@ -1,6 +1,6 @@
 """What the same code shows against itself on this machine, as A/A runs found it: kept beside the baselines.
 
-    .bench/baselines/noise/KEY.json      the findings for one set of conditions (`bench.gate.conditions`)
+    .bench/baselines/noise/KEY.json      the findings for one set of conditions (`firstpacket.bench.gate.conditions`)
 
 Of several findings the widest counts: a gate must not call noise a regression because yesterday was quiet.
 """
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from bench.codec import DecodeError, decode, encode
-from bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
-from bench.errors import RunError
-from bench.folders import replace_text
-from bench.gate.against import ITSELF
-from bench.gate.baselines import folder
-from bench.gate.change import change
-from bench.gate.conditions import conditions, key
-from bench.gate.hold import Noise
-from bench.gate.judge import LEAST_BAND
-from bench.metrics.definitions import HEADLINE, metric
-from bench.record.store import Run
-from bench.run.source import BASE
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.folders import replace_text
+from firstpacket.bench.gate.against import ITSELF
+from firstpacket.bench.gate.baselines import folder
+from firstpacket.bench.gate.change import change
+from firstpacket.bench.gate.conditions import conditions, key
+from firstpacket.bench.gate.hold import Noise
+from firstpacket.bench.gate.judge import LEAST_BAND
+from firstpacket.bench.metrics.definitions import HEADLINE, metric
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.run.source import BASE
 
 KEPT = 50
 """Findings kept for one set of conditions; older ones are dropped."""

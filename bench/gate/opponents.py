@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from bench.compare.comparable import over_time, side_by_side
-from bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
-from bench.gate import baselines
-from bench.gate.conditions import conditions, key, unlike
-from bench.gate.hold import Noise, refused
-from bench.gate.noise import noise
-from bench.gate.result import Check
-from bench.metrics.definitions import Metric
-from bench.record.store import MANIFEST, Run, read_run
-from bench.run.source import BASE, Source
+from firstpacket.bench.compare.comparable import over_time, side_by_side
+from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
+from firstpacket.bench.gate import baselines
+from firstpacket.bench.gate.conditions import conditions, key, unlike
+from firstpacket.bench.gate.hold import Noise, refused
+from firstpacket.bench.gate.noise import noise
+from firstpacket.bench.gate.result import Check
+from firstpacket.bench.metrics.definitions import Metric
+from firstpacket.bench.record.store import MANIFEST, Run, read_run
+from firstpacket.bench.run.source import BASE, Source
 
 AUTO = "auto"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from bench.gate.judge import Change, Verdict
-from bench.gate.limits import Limit
+from firstpacket.bench.gate.judge import Change, Verdict
+from firstpacket.bench.gate.limits import Limit
 
 EXIT_CODES: dict[Verdict, int] = {
     "improved": 0,

@@ -14,22 +14,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.compare.pairs import Pairs
-from bench.errors import NotComparable, RunError, UnknownName, UsageError
-from bench.gate.against import ITSELF, other_version
-from bench.gate.hold import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
-from bench.gate.limits import Limit, Limits
-from bench.gate.noise import Finding, learn
-from bench.gate.opponents import AUTO, Beside, Kept, Opponent
-from bench.gate.result import Check, GateResult
-from bench.metrics.definitions import metric
-from bench.options import Options
-from bench.record.store import Run, read_run
-from bench.run import session
-from bench.run.manager import Progress
-from bench.run.matching import SWITCH
-from bench.run.source import Source
-from bench.summary.values import measured_turns, shown_value
+from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.errors import NotComparable, RunError, UnknownName, UsageError
+from firstpacket.bench.gate.against import ITSELF, other_version
+from firstpacket.bench.gate.hold import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
+from firstpacket.bench.gate.limits import Limit, Limits
+from firstpacket.bench.gate.noise import Finding, learn
+from firstpacket.bench.gate.opponents import AUTO, Beside, Kept, Opponent
+from firstpacket.bench.gate.result import Check, GateResult
+from firstpacket.bench.metrics.definitions import metric
+from firstpacket.bench.options import Options
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.run import session
+from firstpacket.bench.run.manager import Progress
+from firstpacket.bench.run.matching import SWITCH
+from firstpacket.bench.run.source import Source
+from firstpacket.bench.summary.values import measured_turns, shown_value
 
 COMMAND = ("bench", "gate")
 

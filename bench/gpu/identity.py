@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.record.gpu import GpuIdentity
+from firstpacket.bench.record.gpu import GpuIdentity
 
 
 def identity(device: str) -> GpuIdentity | None:

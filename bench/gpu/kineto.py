@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bench.record.gpu import DeviceWork, GpuProfile
+from firstpacket.bench.record.gpu import DeviceWork, GpuProfile
 
 MARK = "stage:"
 """Before a stage's name in the trace; the libraries' own annotations have other names."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.record.gpu import GpuIdentity, GpuReading
-from bench.text import reason
+from firstpacket.bench.record.gpu import GpuIdentity, GpuReading
+from firstpacket.bench.text import reason
 
 REASONS = {
     0x01: "idle",

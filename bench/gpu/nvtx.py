@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from bench.errors import MissingDependency, install_command
-from bench.timing.trace import Range, Ranges
+from firstpacket.bench.errors import MissingDependency, install_command
+from firstpacket.bench.timing.trace import Range, Ranges
 
 DOMAIN = "firstpacket"
 

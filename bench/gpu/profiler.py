@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.gpu.kineto import MARK, SETTLING, profile_of, read_trace
-from bench.record.gpu import GpuProfile
-from bench.text import reason
-from bench.timing.trace import Range
+from firstpacket.bench.gpu.kineto import MARK, SETTLING, profile_of, read_trace
+from firstpacket.bench.record.gpu import GpuProfile
+from firstpacket.bench.text import reason
+from firstpacket.bench.timing.trace import Range
 
 SETTLING_FILLS = 8
 

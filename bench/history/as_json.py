@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.history.changes import Change
-from bench.history.history import History
-from bench.history.series import Point, Series
-from bench.summary.values import shown_unit
+from firstpacket.bench.history.changes import Change
+from firstpacket.bench.history.history import History
+from firstpacket.bench.history.series import Point, Series
+from firstpacket.bench.summary.values import shown_unit
 
 SCHEMA = 1
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.errors import MissingDependency, install_command
-from bench.history.series import Point, Series
-from bench.stats.quantiles import median
+from firstpacket.bench.errors import MissingDependency, install_command
+from firstpacket.bench.history.series import Point, Series
+from firstpacket.bench.stats.quantiles import median
 
 MIN_RUNS = 8
 """Fewer do not tell noise from change."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.errors import RunError
-from bench.record.schema import Manifest
-from bench.record.store import MANIFEST, read_manifest
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.record.schema import Manifest
+from firstpacket.bench.record.store import MANIFEST, read_manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.compare.comparison import asked_for
-from bench.errors import MissingDependency, RunError, UnknownName
-from bench.history.changes import Change, changes
-from bench.history.folders import Skipped, run_folders
-from bench.history.series import Series, read_series
-from bench.metrics.definitions import HEADLINE, Metric
+from firstpacket.bench.compare.comparison import asked_for
+from firstpacket.bench.errors import MissingDependency, RunError, UnknownName
+from firstpacket.bench.history.changes import Change, changes
+from firstpacket.bench.history.folders import Skipped, run_folders
+from firstpacket.bench.history.series import Series, read_series
+from firstpacket.bench.metrics.definitions import HEADLINE, Metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""Whether a run goes on where another left off: the rules of `bench.compare` for one label over time, for a history."""
+"""Whether a run goes on where another left off: the rules of `bench/compare` for one label over time."""
 
 from __future__ import annotations
 
-from bench.compare.comparable import over_time
-from bench.compare.labels import plan_of
-from bench.metrics.definitions import Metric
-from bench.record.store import Run
+from firstpacket.bench.compare.comparable import over_time
+from firstpacket.bench.compare.labels import plan_of
+from firstpacket.bench.metrics.definitions import Metric
+from firstpacket.bench.record.store import Run
 
 
 def mismatches(base: Run, other: Run, label: str, known: Metric) -> tuple[str, ...]:

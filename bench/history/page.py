@@ -8,12 +8,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench import __version__
-from bench.errors import RunError, UsageError
-from bench.history.history import History
-from bench.history.plot import history_svg, inline
-from bench.history.words import HEADINGS, row, said_of, title
-from bench.summary.values import shown_unit
+from firstpacket import __version__
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.history.history import History
+from firstpacket.bench.history.plot import history_svg, inline
+from firstpacket.bench.history.words import HEADINGS, row, said_of, title
+from firstpacket.bench.summary.values import shown_unit
 
 
 def write_history(found: History, out: Path) -> Path:
@@ -31,10 +31,10 @@ def write_history(found: History, out: Path) -> Path:
 
 def history_html(found: History) -> str:
     """The page. Texts of runs come from outside and stay text."""
-    style = resources.files("bench.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
+    style = resources.files("firstpacket.bench.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
     unit = shown_unit(found.metric)
     environment = Environment(
-        loader=PackageLoader("bench.history"),
+        loader=PackageLoader("firstpacket.bench.history"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

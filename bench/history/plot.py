@@ -8,11 +8,11 @@ import warnings
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bench.history.changes import Change
-from bench.history.history import History
-from bench.history.series import Series
-from bench.summary.values import shown_unit
-from bench.text import clean_xml
+from firstpacket.bench.history.changes import Change
+from firstpacket.bench.history.history import History
+from firstpacket.bench.history.series import Series
+from firstpacket.bench.summary.values import shown_unit
+from firstpacket.bench.text import clean_xml
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bench.errors import RunError
-from bench.history.folders import RunFolder, Skipped
-from bench.history.mismatches import mismatches
-from bench.metrics.definitions import Metric
-from bench.record.schema import LabelPlan
-from bench.record.store import Run, read_run
-from bench.stats.bootstrap import Estimate
-from bench.summary.figures import figure
-from bench.summary.microphone import invalid
-from bench.summary.values import measured_turns
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.history.folders import RunFolder, Skipped
+from firstpacket.bench.history.mismatches import mismatches
+from firstpacket.bench.metrics.definitions import Metric
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.summary.figures import figure
+from firstpacket.bench.summary.microphone import invalid
+from firstpacket.bench.summary.values import measured_turns
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from bench.history.history import History
-from bench.history.words import HEADINGS, row, title
-from bench.summary.values import shown_unit
+from firstpacket.bench.history.history import History
+from firstpacket.bench.history.words import HEADINGS, row, title
+from firstpacket.bench.summary.values import shown_unit
 
 
 def history_tables(found: History) -> Iterator[Table]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bench.compare.words import amount
-from bench.history.changes import MIN_RUNS, Change
-from bench.history.history import History
-from bench.history.series import Point, Series
-from bench.report.words import estimated
-from bench.summary.contents import Unit
-from bench.summary.values import shown_unit
+from firstpacket.bench.compare.words import amount
+from firstpacket.bench.history.changes import MIN_RUNS, Change
+from firstpacket.bench.history.history import History
+from firstpacket.bench.history.series import Point, Series
+from firstpacket.bench.report.words import estimated
+from firstpacket.bench.summary.contents import Unit
+from firstpacket.bench.summary.values import shown_unit
 
 HEADINGS = ("date", "run", "median [95 % CI]", "turns", "unanswered")
 

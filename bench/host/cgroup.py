@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from bench.host.files import field, number, text
+from firstpacket.bench.host.files import field, number, text
 
 
 def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:

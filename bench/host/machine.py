@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.host.cgroup import cpu_groups, quota_cores
-from bench.host.files import number, text
+from firstpacket.bench.host.cgroup import cpu_groups, quota_cores
+from firstpacket.bench.host.files import number, text
 
 CPU = Path("sys/devices/system/cpu")
 CONTAINER_MARKS = {".dockerenv": "docker", "run/.containerenv": "podman"}

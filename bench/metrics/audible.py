@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.pipeline import Samples
-from bench.record.schema import AUDIBLE, Audible
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.record.schema import AUDIBLE, Audible
 
 WINDOW_MS = 10
 THRESHOLD_DBFS = AUDIBLE.dbfs

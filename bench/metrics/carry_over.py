@@ -19,12 +19,12 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics.latency import comparable_ms
-from bench.record.schema import Turn
-from bench.stats.bootstrap import Estimate
-from bench.stats.contrast import median_contrast
-from bench.stats.holm import holm
-from bench.stats.ranks import average_ranks
+from firstpacket.bench.metrics.latency import comparable_ms
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.stats.contrast import median_contrast
+from firstpacket.bench.stats.holm import holm
+from firstpacket.bench.stats.ranks import average_ranks
 
 ALPHA = 0.01
 """The chance that any label of a run without carry-over is said to have one."""
@@ -174,7 +174,7 @@ def _chances(excess: Floats, before: Places, follows: npt.NDArray[np.bool_], lab
 
 
 def _redrawn(count: int, follows: npt.NDArray[np.bool_], labels: int, rng: np.random.Generator) -> Places:
-    """Predecessors (count, positions, labels) under orders drawn anew, as `bench.run.plan.measured` draws them."""
+    """Predecessors (count, positions, labels) under orders drawn anew, as `plan.measured` draws them."""
     order = np.argsort(rng.random((count, len(follows), labels)), axis=2)
     last = np.roll(order[:, :, -1], 1, axis=1)
     last[:, ~follows] = rng.integers(0, labels, (count, int((~follows).sum())))

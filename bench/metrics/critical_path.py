@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from bench.metrics.stretches import covered_ns
-from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
+from firstpacket.bench.metrics.stretches import covered_ns
+from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
 
 Kind = Literal["host", "gpu", "queued", "launch", "unattributed"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.metrics.latency import comparable_ms
-from bench.record.schema import Turn
-from bench.stats.bootstrap import Estimate, estimate
-from bench.stats.permutation import stratified_test
+from firstpacket.bench.metrics.latency import comparable_ms
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.stats.permutation import stratified_test
 
 ALPHA = 0.01
 SHARE = 5

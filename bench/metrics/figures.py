@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
-from bench.metrics.audible import audible_onset_ns
-from bench.metrics.critical_path import Part, critical_path, hidden, summed
-from bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
-from bench.metrics.instrument import recordings
-from bench.metrics.microphone import histogram, late_frames
-from bench.metrics.player import media_ns, play
-from bench.metrics.quality import answer_figures, reply_figures, transcript_figures
-from bench.metrics.starts import ENDPOINT, NO_SUCH_START, all_starts, start_flags, start_ns
-from bench.metrics.surroundings import HOST_FLAGS, host_flags
-from bench.record.schema import Audible, Evidence, Outcome, PathPart
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.metrics.audible import audible_onset_ns
+from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden, summed
+from firstpacket.bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
+from firstpacket.bench.metrics.instrument import recordings
+from firstpacket.bench.metrics.microphone import histogram, late_frames
+from firstpacket.bench.metrics.player import media_ns, play
+from firstpacket.bench.metrics.quality import answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.metrics.starts import ENDPOINT, NO_SUCH_START, all_starts, start_flags, start_ns
+from firstpacket.bench.metrics.surroundings import HOST_FLAGS, host_flags
+from firstpacket.bench.record.schema import Audible, Evidence, Outcome, PathPart
+from firstpacket.bench.timing.spans import TurnTrace
 
 FALSE_ENDPOINT = "false_endpoint"
 FLAGS = (FALSE_ENDPOINT, NO_SUCH_START, *HOST_FLAGS, *GPU_FLAGS)

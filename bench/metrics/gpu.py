@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.metrics.stretches import covered_ns
-from bench.record.gpu import GpuBeside, GpuProfile, GpuReading
-from bench.record.schema import Evidence, Turn
+from firstpacket.bench.metrics.stretches import covered_ns
+from firstpacket.bench.record.gpu import GpuBeside, GpuProfile, GpuReading
+from firstpacket.bench.record.schema import Evidence, Turn
 
 THROTTLING = frozenset({"sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake"})
 HELD_BACK_SHARE = 0.01

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.spans import TurnTrace
 
 
 def recordings(trace: TurnTrace, from_ns: int, until_ns: int) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.metrics.definitions import HEADLINE
-from bench.metrics.starts import NO_SUCH_START
-from bench.record.schema import Turn
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.starts import NO_SUCH_START
+from firstpacket.bench.record.schema import Turn
 
 
 def first_packet_ms(turn: Turn) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from bench.record.schema import Delivery
+from firstpacket.bench.record.schema import Delivery
 
 LATE_MICROPHONE = "late_microphone"
 EDGES_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)

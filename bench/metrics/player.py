@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.timing.spans import PacketStamp
+from firstpacket.bench.timing.spans import PacketStamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.metrics.audible import THRESHOLD_DBFS, WINDOW_MS
-from bench.quality.words import LONGEST, edits, words
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.metrics.audible import THRESHOLD_DBFS, WINDOW_MS
+from firstpacket.bench.quality.words import LONGEST, edits, words
+from firstpacket.bench.timing.spans import TurnTrace
 
 FLOOR_DB = -140.0
 """Levels are kept to 7 decimals; there is nothing below this."""

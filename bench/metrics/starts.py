@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from bench.record.schema import Evidence, Start
+from firstpacket.bench.record.schema import Evidence, Start
 
 ENDPOINT = "endpoint"
 """Mark at the moment at which a pipeline takes the user's turn to be over, and the stage that waits for it."""

@@ -1,6 +1,6 @@
 """What went on beside a turn → flags. A flagged turn is kept and counted; its figures are what they are.
 
-late_microphone   the user's speech came late (`bench.metrics.microphone`)
+late_microphone   the user's speech came late (`firstpacket.bench.metrics.microphone`)
 host_busy         other processes took over a tenth of the cores that the run may use
 stolen            the hypervisor gave over a fiftieth of their time to others
 cpu_throttled     the container's CPU quota was used up at least once
@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.metrics.microphone import LATE_MICROPHONE, is_late
-from bench.record.beside import Collections, HostBeside
-from bench.record.schema import Evidence
+from firstpacket.bench.metrics.microphone import LATE_MICROPHONE, is_late
+from firstpacket.bench.record.beside import Collections, HostBeside
+from firstpacket.bench.record.schema import Evidence
 
 BUSY_SHARE = 0.10
 STOLEN_SHARE = 0.02

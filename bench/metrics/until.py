@@ -3,7 +3,7 @@
 The headline of several labels is the paired ratio (or difference) of each against the first, of one label its median
 first packet. Clips are the clusters, as everywhere: blocks over the same clips narrow what turns add, not what clips
 do.
-`bench.stats.looks` says when is looked, and at which level.
+`firstpacket.bench.stats.looks` says when is looked, and at which level.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bench.metrics.latency import comparable_ms
-from bench.record.schema import Turn
-from bench.record.until import Until
-from bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate, Interval, estimate
-from bench.stats.looks import LOOK_RESAMPLES, clusters_needed, look_level, looks
-from bench.stats.paired import paired_difference, paired_ratio
+from firstpacket.bench.metrics.latency import comparable_ms
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.until import Until
+from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate, Interval, estimate
+from firstpacket.bench.stats.looks import LOOK_RESAMPLES, clusters_needed, look_level, looks
+from firstpacket.bench.stats.paired import paired_difference, paired_ratio
 
 STALLED = 0.9
 """An interval that keeps this share of its width although four times as many blocks were asked has stopped shrinking;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.stats.binomial import Share
-from bench.stats.bootstrap import Estimate
+from firstpacket.bench.stats.binomial import Share
+from firstpacket.bench.stats.bootstrap import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import fcntl
 import os
 from typing import BinaryIO
 
-from bench.errors import RunError
-from bench.quality.record import QUALITY, Line, audio_sha256, place, read_quality
-from bench.record.store import Run, to_line
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.quality.record import QUALITY, Line, audio_sha256, place, read_quality
+from firstpacket.bench.record.store import Run, to_line
 
 
 class Notebook:

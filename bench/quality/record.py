@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
-from bench.errors import RunError
-from bench.pipeline import OptionValue, Weights
-from bench.quality import sound, words
-from bench.quality.sound import Sound
-from bench.record.store import Run, read_lines
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.pipeline import OptionValue, Weights
+from firstpacket.bench.quality import sound, words
+from firstpacket.bench.quality.sound import Sound
+from firstpacket.bench.record.store import Run, read_lines
 
 QUALITY = "quality.jsonl"
 SCHEMA = 1

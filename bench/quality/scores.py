@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from bench.pipeline import Declaration, Samples, Settings, Weights
+from firstpacket.bench.pipeline import Declaration, Samples, Settings, Weights
 
 
 class Scorer(ABC):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.record.gpu import GpuBeside
+from firstpacket.bench.record.gpu import GpuBeside
 
 
 @dataclass(frozen=True, slots=True)

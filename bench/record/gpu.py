@@ -28,7 +28,7 @@ class GpuReading:
     sm_mhz: int | None = None
     memory_mhz: int | None = None
     reasons: tuple[str, ...] | None = None
-    """Why the clocks are where they are, at that moment: names of `bench.gpu.nvml.REASONS`."""
+    """Why the clocks are where they are, at that moment: names of `firstpacket.bench.gpu.nvml.REASONS`."""
     held_back_ns: dict[str, int] | None = None
     """How long the clocks have been held back since the driver was loaded, by reason."""
     temperature_c: int | None = None

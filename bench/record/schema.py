@@ -17,12 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bench.pipeline import OptionValue, Stage, Weights
-from bench.record.beside import Beside
-from bench.record.gpu import GpuIdentity, GpuProfile
-from bench.record.settling import Settling
-from bench.record.until import Until
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.pipeline import OptionValue, Stage, Weights
+from firstpacket.bench.record.beside import Beside
+from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
+from firstpacket.bench.record.settling import Settling
+from firstpacket.bench.record.until import Until
+from firstpacket.bench.timing.spans import TurnTrace
 
 SCHEMA = 1
 
@@ -31,7 +31,7 @@ Phase = Literal["cold", "warmup", "measured", "idle", "profiled"]
 """`cold`: first after loading; `measured`: warm; `idle`: first after a stated time with nothing to do."""
 InputMode = Literal["file", "realtime"]
 Start = Literal["speech_end", "last_frame", "endpoint", "request"]
-"""Where the clock of a turn starts: `bench.metrics.starts`."""
+"""Where the clock of a turn starts: `firstpacket.bench.metrics.starts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,5 +234,5 @@ class Turn:
     flags: tuple[str, ...] = ()
     reason: str = ""
     lateness: tuple[int, ...] = ()
-    """Frames of the user's speech by how late they came, in the buckets of `bench.metrics.microphone`; none with file
-    input."""
+    """Frames of the user's speech by how late they came, in the buckets of `bench/metrics/microphone.py`; none with
+    file input."""

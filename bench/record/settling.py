@@ -1,4 +1,4 @@
-"""The rule by which warm-up turns are asked until a label is seen to be warm; applied in `bench.metrics.settling`."""
+"""The rule by which warm-up turns are asked until a label is warm; `bench/metrics/settling.py` applies it."""
 
 from __future__ import annotations
 

@@ -18,10 +18,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from bench.codec import DecodeError, decode, encode
-from bench.errors import RunError
-from bench.record.schema import SCHEMA, Evidence, Manifest, Segment, Turn
-from bench.text import LABEL, clean
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.record.schema import SCHEMA, Evidence, Manifest, Segment, Turn
+from firstpacket.bench.text import LABEL, clean
 
 T = TypeVar("T")
 MANIFEST, SEGMENTS, TRACES, TURNS, LOCK = "manifest.json", "segments.jsonl", "traces.jsonl", "turns.jsonl", "lock"

@@ -1,4 +1,4 @@
-"""The rule by which a run goes on until its interval is narrow enough; applied in `bench.metrics.until`."""
+"""The rule by which a run goes on until its interval is narrow enough; applied in `firstpacket.bench.metrics.until`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Runs → tables for the terminal and one HTML file; all figures come from `bench.summary` and `bench.compare`."""
+"""Runs → tables for the terminal and one HTML file; all figures come from `bench/summary` and `bench/compare`."""
 
-from bench.report.html import write_report
+from firstpacket.bench.report.html import write_report
 
 __all__ = ["write_report"]

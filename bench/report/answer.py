@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.compare.between import compare_same_labels
-from bench.compare.comparison import Comparison
-from bench.compare.words import CAVEAT, sentence
-from bench.errors import RunError
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import LabelPlan
-from bench.record.store import Run
-from bench.report.quality import quality_notices
-from bench.report.words import interval, valued
-from bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.compare.between import compare_same_labels
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.words import CAVEAT, sentence
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.quality import quality_notices
+from firstpacket.bench.report.words import interval, valued
+from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 MACHINE = ("cpu", "gpu0", "cores_usable", "memory_mib", "os")
 """What of a segment's environment stands on the first screen, as far as it is known."""

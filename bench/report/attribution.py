@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.compare.findings import Findings
-from bench.report.figures import percent
-from bench.summary.contents import Summary
+from firstpacket.bench.compare.findings import Findings
+from firstpacket.bench.report.figures import percent
+from firstpacket.bench.summary.contents import Summary
 
 LEAST = 0.05
 """A role with a smaller share of the difference is not worth a reader's time in a sentence; the table has it."""

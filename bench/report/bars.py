@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare.words import amount
-from bench.summary.contents import LabelSummary
+from firstpacket.bench.compare.words import amount
+from firstpacket.bench.summary.contents import LabelSummary
 
 NO_STAGE = "no stage"
 """Shown for time on the path that no stage accounts for."""

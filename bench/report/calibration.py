@@ -8,9 +8,9 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bench.calibration import Calibration, Deviation
-from bench.codec import encode
-from bench.stats.quantiles import values_needed
+from firstpacket.bench.calibration import Calibration, Deviation
+from firstpacket.bench.codec import encode
+from firstpacket.bench.stats.quantiles import values_needed
 
 NEVER = "not calibrated: bench calibrate"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.record.schema import Turn
-from bench.stats.binomial import Share, share
-from bench.summary.values import definition, shown_value
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.stats.binomial import Share, share
+from firstpacket.bench.summary.values import definition, shown_value
 
 METRIC = "response_latency"
 """A listener waits for something to be heard, so this is what is held against the bounds."""

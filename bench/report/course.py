@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from bench.errors import RunError
-from bench.metrics.definitions import HEADLINE
-from bench.metrics.gpu import GPU_FLAGS
-from bench.metrics.surroundings import HOST_FLAGS
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.bootstrap import Estimate, Interval
-from bench.stats.line import line
-from bench.stats.quantiles import median
-from bench.summary.values import definition, shown_value
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.gpu import GPU_FLAGS
+from firstpacket.bench.metrics.surroundings import HOST_FLAGS
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import Estimate, Interval
+from firstpacket.bench.stats.line import line
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.summary.values import definition, shown_value
 
 DISTURBED = frozenset((*HOST_FLAGS, *GPU_FLAGS))
 """Flags of turns beside which something went on that may have held them up."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from bench.compare.comparison import Comparison
-from bench.compare.ladder import Ladder
-from bench.compare.roles import Contributions
-from bench.report.terminal import add_column, plain_table
-from bench.report.words import estimated
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.ladder import Ladder
+from firstpacket.bench.compare.roles import Contributions
+from firstpacket.bench.report.terminal import add_column, plain_table
+from firstpacket.bench.report.words import estimated
 
 NOBODY = "no stage"
 

@@ -7,8 +7,8 @@ interval is an object {value low high level n clips}:
     between_runs[]     sentences on every later run against the first
     runs[]
       .answer          sentences[] attribution audible[] measured_on made_of[] notices[]
-      .summary         as bench.export.summary_json lays down (`bench show --json`)
-      .comparison      as bench.export.comparison_json lays down (`bench compare --json`), or null
+      .summary         as firstpacket.bench.export.summary_json lays down (`bench show --json`)
+      .comparison      as firstpacket.bench.export.comparison_json lays down (`bench compare --json`), or null
       .attribution[]   base other shares {ROLE: share of the mean difference} sentence
       .conversation    metric method bounds[] {ms why source}; labels {LABEL: {MS: value with interval}}
       .length          method labels {LABEL: {ms_per_s: value with interval, or null; at_s at_ms clips}}
@@ -27,30 +27,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import __version__
-from bench.compare.comparison import Comparison
-from bench.compare.findings import Question, Report, of_labels
-from bench.export.comparison_json import comparison_json, estimate_json
-from bench.export.quality_json import quality_json
-from bench.export.summary_json import summary_json
-from bench.record.store import Run
-from bench.report.answer import Answer, answer, between_runs
-from bench.report.attribution import Attribution, attribution
-from bench.report.claims.all import verdicts
-from bench.report.claims.evidence import contest, facts
-from bench.report.claims.verdict import Verdict
-from bench.report.conversation import BOUNDS, METRIC, shares_under
-from bench.report.conversation import METHOD as SHARE_METHOD
-from bench.report.course import METHOD as COURSE_METHOD
-from bench.report.course import Course, courses, temperatures
-from bench.report.length import METHOD as LENGTH_METHOD
-from bench.report.length import LengthFit, length_fits
-from bench.report.starts import StartTable, starts
-from bench.report.sweeps import Point, Sweep, sweeps
-from bench.stats.binomial import Share
-from bench.summary.contents import Summary
-from bench.summary.summarise import summarise
-from bench.summary.values import measured_turns
+from firstpacket import __version__
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.findings import Question, Report, of_labels
+from firstpacket.bench.export.comparison_json import comparison_json, estimate_json
+from firstpacket.bench.export.quality_json import quality_json
+from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.answer import Answer, answer, between_runs
+from firstpacket.bench.report.attribution import Attribution, attribution
+from firstpacket.bench.report.claims.all import verdicts
+from firstpacket.bench.report.claims.evidence import contest, facts
+from firstpacket.bench.report.claims.verdict import Verdict
+from firstpacket.bench.report.conversation import BOUNDS, METRIC, shares_under
+from firstpacket.bench.report.conversation import METHOD as SHARE_METHOD
+from firstpacket.bench.report.course import METHOD as COURSE_METHOD
+from firstpacket.bench.report.course import Course, courses, temperatures
+from firstpacket.bench.report.length import METHOD as LENGTH_METHOD
+from firstpacket.bench.report.length import LengthFit, length_fits
+from firstpacket.bench.report.starts import StartTable, starts
+from firstpacket.bench.report.sweeps import Point, Sweep, sweeps
+from firstpacket.bench.stats.binomial import Share
+from firstpacket.bench.summary.contents import Summary
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.summary.values import measured_turns
 
 SCHEMA = 1
 KIND = "firstpacket.report"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.compare.words import amount, number
-from bench.report.section import Cell, Figure, Place
-from bench.report.words import NONE
-from bench.stats.bootstrap import MIN_CLUSTERS
-from bench.summary.contents import Unit
+from firstpacket.bench.compare.words import amount, number
+from firstpacket.bench.report.section import Cell, Figure, Place
+from firstpacket.bench.report.words import NONE
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS
+from firstpacket.bench.summary.contents import Unit
 
 SHARE = "share"
 """In the place of a unit: shown in per cent."""

@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from bench.gate.result import GateResult, passes
+from firstpacket.bench.gate.result import GateResult, passes
 
 
 def gate_table(result: GateResult) -> Table:

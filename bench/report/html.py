@@ -13,20 +13,20 @@ from pathlib import Path
 from jinja2 import Environment
 from markupsafe import Markup
 
-from bench import __version__
-from bench.errors import RunError, UsageError
-from bench.record.store import Run
-from bench.report.answer import between_runs
-from bench.report.document import RunContents, contents
-from bench.report.method import Method, method
-from bench.report.page import after_turns, before_turns
-from bench.report.policy import content_policy
-from bench.report.section import Bars, Cell, Section, Table
-from bench.report.sections.glance import glance
-from bench.report.sections.path import overview
-from bench.report.templating import templates
-from bench.report.turns import turn_script, turn_section, turn_style
-from bench.report.view import View
+from firstpacket import __version__
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.answer import between_runs
+from firstpacket.bench.report.document import RunContents, contents
+from firstpacket.bench.report.method import Method, method
+from firstpacket.bench.report.page import after_turns, before_turns
+from firstpacket.bench.report.policy import content_policy
+from firstpacket.bench.report.section import Bars, Cell, Section, Table
+from firstpacket.bench.report.sections.glance import glance
+from firstpacket.bench.report.sections.path import overview
+from firstpacket.bench.report.templating import templates
+from firstpacket.bench.report.turns import turn_script, turn_section, turn_style
+from firstpacket.bench.report.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +126,4 @@ def _raw(value: float | int | str) -> str:
 
 
 def _file(name: str) -> Markup:
-    return Markup(resources.files("bench.report").joinpath("templates", name).read_text(encoding="utf-8"))
+    return Markup(resources.files("firstpacket.bench.report").joinpath("templates", name).read_text(encoding="utf-8"))

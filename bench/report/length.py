@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from bench.metrics.definitions import HEADLINE
-from bench.record.store import Run
-from bench.stats.line import Line, line
-from bench.stats.quantiles import median
-from bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.line import Line, line
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.summary.values import definition, measured_turns, shown_value
 
 METHOD = "Theil-Sen line through one point per clip, the median of its turns; Sen's interval (from Kendall's tau)"
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.errors import UsageError
-from bench.export.markdown_text import escaped, table
-from bench.record.store import Run
-from bench.report.answer import Answer, between_runs
-from bench.report.document import contents
-from bench.report.method import method
-from bench.report.page import after_turns, before_turns
-from bench.report.section import Cell, Picture, Section, Table, Words
-from bench.report.sections.glance import glance
-from bench.report.view import View
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.export.markdown_text import escaped, table
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.answer import Answer, between_runs
+from firstpacket.bench.report.document import contents
+from firstpacket.bench.report.method import method
+from firstpacket.bench.report.page import after_turns, before_turns
+from firstpacket.bench.report.section import Cell, Picture, Section, Table, Words
+from firstpacket.bench.report.sections.glance import glance
+from firstpacket.bench.report.view import View
 
 LONGEST, MOST_ROWS = 2000, 2000
 """Characters of a cell or sentence, and rows of a table, that are written."""

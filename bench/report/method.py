@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.metrics import carry_over, drift
-from bench.record.schema import Manifest
-from bench.record.store import Run
-from bench.report.calibration import NEVER, ruler
-from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
-from bench.stats.looks import look_level
-from bench.stats.paired import DIFFERENCE, RATIO
-from bench.stats.quantiles import INTERPOLATION, values_needed
-from bench.summary.figures import PERCENTILES
-from bench.summary.values import NS_PER_MS, measured_turns
-from bench.tax import tax
+from firstpacket.bench.metrics import carry_over, drift
+from firstpacket.bench.record.schema import Manifest
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.calibration import NEVER, ruler
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
+from firstpacket.bench.stats.looks import look_level
+from firstpacket.bench.stats.paired import DIFFERENCE, RATIO
+from firstpacket.bench.stats.quantiles import INTERPOLATION, values_needed
+from firstpacket.bench.summary.figures import PERCENTILES
+from firstpacket.bench.summary.values import NS_PER_MS, measured_turns
+from firstpacket.bench.tax import tax
 
 Facts = tuple[tuple[str, str], ...]
 

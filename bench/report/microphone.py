@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.summary.microphone import Microphone
+from firstpacket.bench.summary.microphone import Microphone
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bench.report.section import Section
-from bench.report.sections.conditions import clock_starts, gpu, microphone, warmth
-from bench.report.sections.judged import claims, continuity, judged
-from bench.report.sections.numbers import numbers
-from bench.report.sections.path import path
-from bench.report.sections.spread import spread
-from bench.report.sections.trends import by_length, over_the_run, swept
-from bench.report.view import View
+from firstpacket.bench.report.section import Section
+from firstpacket.bench.report.sections.conditions import clock_starts, gpu, microphone, warmth
+from firstpacket.bench.report.sections.judged import claims, continuity, judged
+from firstpacket.bench.report.sections.numbers import numbers
+from firstpacket.bench.report.sections.path import path
+from firstpacket.bench.report.sections.spread import spread
+from firstpacket.bench.report.sections.trends import by_length, over_the_run, swept
+from firstpacket.bench.report.view import View
 
 BEFORE_TURNS = (path, judged, spread, numbers, by_length, over_the_run, continuity, swept, claims)
 AFTER_TURNS = (clock_starts, microphone, warmth, gpu)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from bench.compare.within import compare_all
-from bench.compare.words import sentence
-from bench.record.store import Run
-from bench.report.quality import quality_table
-from bench.report.terminal import comparison_table, summary_table
-from bench.summary.contents import Summary
+from firstpacket.bench.compare.within import compare_all
+from firstpacket.bench.compare.words import sentence
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.quality import quality_table
+from firstpacket.bench.report.terminal import comparison_table, summary_table
+from firstpacket.bench.summary.contents import Summary
 
 
 def print_run(console: Console, run: Run, summary: Summary) -> None:

@@ -9,10 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from bench.metrics.definitions import HEADLINE
-from bench.quality.findings import Accuracy, ErrorRate, HeardBy
-from bench.report.words import NONE, estimated, interval, valued
-from bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.quality.findings import Accuracy, ErrorRate, HeardBy
+from firstpacket.bench.report.words import NONE, estimated, interval, valued
+from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 TITLE = "latency and quality of the same turns"
 BAD_WER = 0.5

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.corpus.estimates import FAR_APART_MS, spread_ms
-from bench.metrics.starts import DELAYS, STARTS
-from bench.record.schema import Manifest, Start, Turn, UtteranceFacts
-from bench.record.store import Run
-from bench.stats.bootstrap import Estimate, estimate
-from bench.summary.values import NS_PER_MS, measured_turns
+from firstpacket.bench.corpus.estimates import FAR_APART_MS, spread_ms
+from firstpacket.bench.metrics.starts import DELAYS, STARTS
+from firstpacket.bench.record.schema import Manifest, Start, Turn, UtteranceFacts
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.summary.values import NS_PER_MS, measured_turns
 
 TITLES: dict[Start, str] = {
     "speech_end": "end of speech",

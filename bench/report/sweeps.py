@@ -6,11 +6,11 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
-from bench.pipeline import OptionValue
-from bench.record.schema import LabelPlan, Manifest
-from bench.record.store import Run
-from bench.report.published import PUBLISHED, Published
-from bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.record.schema import LabelPlan, Manifest
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.published import PUBLISHED, Published
+from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 SweepKey = tuple[str, str, str, str, tuple[tuple[str, str], ...]]
 

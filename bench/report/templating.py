@@ -6,16 +6,16 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bench.compare.words import amount, number
-from bench.report.words import estimated, interval, percentile, valued
-from bench.summary.values import definition
+from firstpacket.bench.compare.words import amount, number
+from firstpacket.bench.report.words import estimated, interval, percentile, valued
+from firstpacket.bench.summary.values import definition
 
 
 @cache
 def templates() -> Environment:
     """Templates with autoescape always on: labels, ids and texts come from outside and stay text."""
     environment = Environment(
-        loader=PackageLoader("bench.report"),
+        loader=PackageLoader("firstpacket.bench.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

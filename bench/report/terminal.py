@@ -8,11 +8,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from bench.compare.comparison import Comparison
-from bench.metrics.definitions import HEADLINE
-from bench.report.warmth import warmth_line
-from bench.report.words import estimated, percentile, valued
-from bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.report.warmth import warmth_line
+from firstpacket.bench.report.words import estimated, percentile, valued
+from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 COLUMNS = {HEADLINE: "first packet", "response_latency": "audible", "llm_ttft": "LLM token", "rtf_e2e": "RTF"}
 

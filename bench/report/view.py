@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.report.document import RunContents, run_document
-from bench.report.figures import Figures
-from bench.report.section import Place
+from firstpacket.bench.report.document import RunContents, run_document
+from firstpacket.bench.report.figures import Figures
+from firstpacket.bench.report.section import Place
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.metrics.carry_over import CarryOver
-from bench.metrics.drift import Drift
-from bench.metrics.settling import WarmUp
-from bench.report.words import NONE, estimated, valued
-from bench.stats.bootstrap import Estimate
-from bench.summary.contents import LabelSummary, Summary
-from bench.summary.warmth import CLASSES, ClassOfTurns, Warmth
+from firstpacket.bench.metrics.carry_over import CarryOver
+from firstpacket.bench.metrics.drift import Drift
+from firstpacket.bench.metrics.settling import WarmUp
+from firstpacket.bench.report.words import NONE, estimated, valued
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.warmth import CLASSES, ClassOfTurns, Warmth
 
 TITLES: dict[Warmth, str] = {
     "cold": "cold",

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.record.store import Run, in_use, read_run
-from bench.report.html import render_report, write_report, write_text
+from firstpacket.bench.record.store import Run, in_use, read_run
+from firstpacket.bench.report.html import render_report, write_report, write_text
 
 EVERY_S = 5
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from bench.compare.words import amount, number
-from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
-from bench.stats.quantiles import Quantile
-from bench.summary.contents import Unit
+from firstpacket.bench.compare.words import amount, number
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
+from firstpacket.bench.stats.quantiles import Quantile
+from firstpacket.bench.summary.contents import Unit
 
 NONE = "-"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.corpus.utterance import Utterance
-from bench.pipeline import OptionValue
-from bench.record.beside import Collections
-from bench.record.gpu import GpuProfile
-from bench.record.schema import AUDIBLE, Audible, Delivery, InputMode, LabelFacts, Outcome
-from bench.run.protocol import Instrument
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.record.beside import Collections
+from firstpacket.bench.record.gpu import GpuProfile
+from firstpacket.bench.record.schema import AUDIBLE, Audible, Delivery, InputMode, LabelFacts, Outcome
+from firstpacket.bench.run.protocol import Instrument
+from firstpacket.bench.timing.spans import TurnTrace
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from bench.record.beside import Collections, Pause
-from bench.timing.clock import Clock
+from firstpacket.bench.record.beside import Collections, Pause
+from firstpacket.bench.timing.clock import Clock
 
 WORTH_A_LINE_NS = 100_000
 """Shorter pauses are counted and summed alone: there may be hundreds in a turn."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from bench.gpu.nvml import Device, Nvml
-from bench.record.gpu import GpuBeside, GpuIdentity, GpuReading
-from bench.record.schema import LabelFacts
-from bench.timing.clock import MonotonicClock
+from firstpacket.bench.gpu.nvml import Device, Nvml
+from firstpacket.bench.record.gpu import GpuBeside, GpuIdentity, GpuReading
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.timing.clock import MonotonicClock
 
 
 @dataclass(slots=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 
-from bench.host.reading import Counters, Reading
-from bench.record.beside import HostBeside
+from firstpacket.bench.host.reading import Counters, Reading
+from firstpacket.bench.record.beside import HostBeside
 
 
 def host_counters() -> Counters:
     """This system's counters."""
     if platform.system() == "Linux":
-        from bench.host.linux import LinuxCounters
+        from firstpacket.bench.host.linux import LinuxCounters
 
         return LinuxCounters()
-    from bench.host.elsewhere import OtherCounters
+    from firstpacket.bench.host.elsewhere import OtherCounters
 
     return OtherCounters()
 

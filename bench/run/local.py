@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 
-from bench import registry
-from bench.corpus.utterance import Utterance
-from bench.gpu.profiler import GpuProfiler
-from bench.pipeline import Pipeline, Samples, Settings
-from bench.record.schema import LabelFacts
-from bench.run.asking import LabelRequest, Reply, Rules
-from bench.run.microphone import Microphone
-from bench.run.speech import HeardSpeech
-from bench.run.turn import perform
-from bench.timing.clock import Clock
-from bench.timing.cuda import GpuRecorder
-from bench.timing.spans import PacketStamp
-from bench.timing.trace import Trace
+from firstpacket.bench import registry
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.gpu.profiler import GpuProfiler
+from firstpacket.bench.pipeline import Pipeline, Samples, Settings
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.run.asking import LabelRequest, Reply, Rules
+from firstpacket.bench.run.microphone import Microphone
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.run.turn import perform
+from firstpacket.bench.timing.clock import Clock
+from firstpacket.bench.timing.cuda import GpuRecorder
+from firstpacket.bench.timing.spans import PacketStamp
+from firstpacket.bench.timing.trace import Trace
 
 
 class LocalRespondent:

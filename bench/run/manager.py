@@ -7,22 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from bench.corpus.utterance import Utterance
-from bench.errors import BenchError
-from bench.metrics.figures import turn_figures
-from bench.metrics.until import Stop
-from bench.record.beside import Beside, Collections
-from bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Outcome, Segment, Turn
-from bench.record.store import RunWriter
-from bench.run.asking import Reply, Respondent, Rules
-from bench.run.plan import Ask, after_idle, measured
-from bench.run.profiling import patient, profiled_turns
-from bench.run.until import Goal, in_words
-from bench.run.warmup import warm_labels
-from bench.run.watch import NoWatch, Watch
-from bench.text import reason
-from bench.timing.clock import Clock, MonotonicClock
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.metrics.until import Stop
+from firstpacket.bench.record.beside import Beside, Collections
+from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Outcome, Segment, Turn
+from firstpacket.bench.record.store import RunWriter
+from firstpacket.bench.run.asking import Reply, Respondent, Rules
+from firstpacket.bench.run.plan import Ask, after_idle, measured
+from firstpacket.bench.run.profiling import patient, profiled_turns
+from firstpacket.bench.run.until import Goal, in_words
+from firstpacket.bench.run.warmup import warm_labels
+from firstpacket.bench.run.watch import NoWatch, Watch
+from firstpacket.bench.text import reason
+from firstpacket.bench.timing.clock import Clock, MonotonicClock
+from firstpacket.bench.timing.spans import TurnTrace
 
 
 class Progress(Protocol):

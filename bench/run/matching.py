@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench import registry
-from bench.errors import UsageError
-from bench.options import Options, PipelineChoice
-from bench.pipeline import Match
+from firstpacket.bench import registry
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.options import Options, PipelineChoice
+from firstpacket.bench.pipeline import Match
 
 SWITCH = "matched"
 """The option by which a pipeline says that it can be matched with the direct one of its run."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.pipeline import SAMPLE_RATE, Samples
-from bench.record.schema import Delivery
-from bench.timing.clock import Clock
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.record.schema import Delivery
+from firstpacket.bench.timing.clock import Clock
 
 FRAME_SAMPLES = SAMPLE_RATE // 50
 LEAD_NS = 2_000_000

@@ -17,11 +17,11 @@ def loaded_from() -> tuple[str, ...]:
         spec = getattr(module, "__spec__", None)
         name = getattr(spec, "name", None) or name  # the module that was started is called __main__
         if isinstance(file, str) and Path(file).is_absolute() and name.split(".")[0] not in sys.stdlib_module_names:
-            found.add(_root(name, Path(file).resolve()))
+            found.add(_root(name, Path(file)))
     return tuple(sorted(str(folder) for folder in found - library))
 
 
 def _root(name: str, file: Path) -> Path:
-    """The folder on the search path under which a module was found."""
+    """The folder on the search path under which a module was found; links inside a package are no way out of it."""
     depth = name.count(".") + (file.stem == "__init__")
-    return file.parents[min(depth, len(file.parents) - 1)]
+    return file.parents[min(depth, len(file.parents) - 1)].resolve()

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.record.schema import Phase
+from firstpacket.bench.record.schema import Phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bench.corpus.utterance import Utterance
-from bench.errors import BenchError, RunError, WorkerError
-from bench.record.schema import Delivery, LabelFacts
-from bench.run.asking import LabelRequest, Reply, Rules
-from bench.run.microphone import Microphone
-from bench.run.protocol import (
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import BenchError, RunError, WorkerError
+from firstpacket.bench.record.schema import Delivery, LabelFacts
+from firstpacket.bench.run.asking import LabelRequest, Reply, Rules
+from firstpacket.bench.run.microphone import Microphone
+from firstpacket.bench.run.protocol import (
     VERSION,
     Answer,
     AskTurn,
@@ -36,8 +36,8 @@ from bench.run.protocol import (
     SpeechOver,
     pack_samples,
 )
-from bench.timing.clock import MonotonicClock
-from bench.timing.spans import PacketStamp, TurnTrace
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 LOAD_TIMEOUT_S = 1800.0
 PREPARE_TIMEOUT_S = 60.0
@@ -159,7 +159,7 @@ class WorkerProcess:
         ours.settimeout(SEND_TIMEOUT_S)
         with theirs, self._open_log() as log:
             self._process = subprocess.Popen(
-                [*self._python, "-m", "bench.run.worker", str(theirs.fileno())],
+                [*self._python, "-m", "firstpacket.bench.run.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -10,10 +10,10 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.metrics.gpu import put_under_the_profiler
-from bench.record.schema import LabelPlan, Manifest, Turn
-from bench.run.asking import Rules
-from bench.run.plan import Ask
+from firstpacket.bench.metrics.gpu import put_under_the_profiler
+from firstpacket.bench.record.schema import LabelPlan, Manifest, Turn
+from firstpacket.bench.run.asking import Rules
+from firstpacket.bench.run.plan import Ask
 
 TURNS = 3
 """Per label, each on a clip of its own, after one that warms the process up."""

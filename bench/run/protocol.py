@@ -20,13 +20,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.codec import DecodeError, decode, encode
-from bench.errors import WorkerError
-from bench.pipeline import OptionValue, Samples, Weights
-from bench.record.beside import Collections
-from bench.record.gpu import GpuIdentity, GpuProfile
-from bench.record.schema import AUDIBLE, Audible, Outcome
-from bench.timing.spans import TurnTrace
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import WorkerError
+from firstpacket.bench.pipeline import OptionValue, Samples, Weights
+from firstpacket.bench.record.beside import Collections
+from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
+from firstpacket.bench.record.schema import AUDIBLE, Audible, Outcome
+from firstpacket.bench.timing.spans import TurnTrace
 
 VERSION = 2
 Instrument = Literal["nvtx", "profiler"]

@@ -9,34 +9,43 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import environment, registry
-from bench.corpus.catalogue import list_corpora
-from bench.corpus.load import load_corpus
-from bench.corpus.utterance import Corpus, Utterance
-from bench.errors import BenchError, NotComparable, RunError, Stopped, UsageError, WorkerError
-from bench.host.machine import usable_cores
-from bench.host.neighbours import Neighbours
-from bench.metrics.definitions import versions
-from bench.metrics.until import clips_needed
-from bench.options import BOUNDS, MINUTES, PASSES, Options, PipelineChoice, parse_until
-from bench.pipeline import Settings
-from bench.record.schema import SCHEMA, Audible, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
-from bench.record.store import RunWriter, read_manifest, read_run
-from bench.record.until import Until
-from bench.run.asking import LabelRequest
-from bench.run.gpu_watch import GpuWatch
-from bench.run.host_watch import HostWatch, host_counters
-from bench.run.manager import Manager, Progress
-from bench.run.matching import matched
-from bench.run.process import WorkerProcess
-from bench.run.profiling import profiled_labels, profiling_notices
-from bench.run.protocol import Instrument
-from bench.run.source import OtherVersion, Source, with_base
-from bench.run.until import spent_ns
-from bench.run.warmup import settling
-from bench.run.watch import MachineWatch
-from bench.run.weights import with_weights
-from bench.text import without_secrets
+from firstpacket.bench import environment, registry
+from firstpacket.bench.corpus.catalogue import list_corpora
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.utterance import Corpus, Utterance
+from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UsageError, WorkerError
+from firstpacket.bench.host.machine import usable_cores
+from firstpacket.bench.host.neighbours import Neighbours
+from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.metrics.until import clips_needed
+from firstpacket.bench.options import BOUNDS, MINUTES, PASSES, Options, PipelineChoice, parse_until
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.record.schema import (
+    SCHEMA,
+    Audible,
+    LabelFacts,
+    LabelPlan,
+    Manifest,
+    Segment,
+    Turn,
+    UtteranceFacts,
+)
+from firstpacket.bench.record.store import RunWriter, read_manifest, read_run
+from firstpacket.bench.record.until import Until
+from firstpacket.bench.run.asking import LabelRequest
+from firstpacket.bench.run.gpu_watch import GpuWatch
+from firstpacket.bench.run.host_watch import HostWatch, host_counters
+from firstpacket.bench.run.manager import Manager, Progress
+from firstpacket.bench.run.matching import matched
+from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.run.profiling import profiled_labels, profiling_notices
+from firstpacket.bench.run.protocol import Instrument
+from firstpacket.bench.run.source import OtherVersion, Source, with_base
+from firstpacket.bench.run.until import spent_ns
+from firstpacket.bench.run.warmup import settling
+from firstpacket.bench.run.watch import MachineWatch
+from firstpacket.bench.run.weights import with_weights
+from firstpacket.bench.text import without_secrets
 
 SPEECH_END = {
     "file": "end of speech: the clip is handed over, cut there",

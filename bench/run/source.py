@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.errors import BenchError, NotComparable, RunError, UsageError
-from bench.pipeline import OptionValue
-from bench.record.schema import LabelFacts, LabelPlan
-from bench.run.asking import LabelRequest
-from bench.run.process import WorkerProcess
-from bench.text import LABEL
+from firstpacket.bench.errors import BenchError, NotComparable, RunError, UsageError
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.record.schema import LabelFacts, LabelPlan
+from firstpacket.bench.run.asking import LabelRequest
+from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.text import LABEL
 
 BASE = ".base"
 """Ends the labels of the other version."""

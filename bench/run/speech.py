@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.pipeline import SAMPLE_RATE, Samples, TurnCancelled
-from bench.timing.clock import Clock
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples, TurnCancelled
+from firstpacket.bench.timing.clock import Clock
 
 
 class HeardSpeech:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.metrics.audible import reply_levels
-from bench.metrics.figures import heard_outcome
-from bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
-from bench.record.schema import Audible, Outcome
-from bench.run.speech import HeardSpeech
-from bench.text import reason
-from bench.timing.cuda import GpuRecorder
-from bench.timing.spans import PacketStamp, TurnTrace
-from bench.timing.trace import Trace
+from firstpacket.bench.metrics.audible import reply_levels
+from firstpacket.bench.metrics.figures import heard_outcome
+from firstpacket.bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
+from firstpacket.bench.record.schema import Audible, Outcome
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.text import reason
+from firstpacket.bench.timing.cuda import GpuRecorder
+from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
+from firstpacket.bench.timing.trace import Trace
 
 RATES = range(1000, 768_001)
 LOUDEST = 1.5
@@ -92,7 +92,7 @@ def _listen_to(
 def _check(packet: object, before: list[tuple[Samples, int]]) -> None:
     """Raises `TypeError` or `ValueError` for a packet that nobody could play; its stamp has been taken already."""
     if not isinstance(packet, Packet) or not isinstance(packet.samples, np.ndarray):
-        raise TypeError(f"the pipeline gave a {type(packet).__name__} where a bench.pipeline.Packet of samples is due")
+        raise TypeError(f"the pipeline gave a {type(packet).__name__} where a Packet of samples is due")
     samples, rate = packet.samples, packet.sample_rate
     if samples.ndim != 1 or not len(samples) or samples.dtype != np.float32:
         raise ValueError(f"a packet must hold float32 samples (n,), this one is {samples.dtype} {samples.shape}")

@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from bench.errors import RunError
-from bench.metrics.until import GoOn, Look, Stop, decide
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.record.until import Until, amount
-from bench.run.plan import Ask
-from bench.stats.looks import looks
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.metrics.until import GoOn, Look, Stop, decide
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.record.until import Until, amount
+from firstpacket.bench.run.plan import Ask
+from firstpacket.bench.stats.looks import looks
 
 NS_PER_MINUTE = 60_000_000_000
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.corpus.utterance import Utterance
-from bench.metrics.latency import first_packet_ms
-from bench.metrics.settling import state
-from bench.record.schema import Manifest, Turn
-from bench.record.settling import Settling
-from bench.run.plan import Ask, opening, warm_up
-from bench.timing.clock import Clock
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.metrics.latency import first_packet_ms
+from firstpacket.bench.metrics.settling import state
+from firstpacket.bench.record.schema import Manifest, Turn
+from firstpacket.bench.record.settling import Settling
+from firstpacket.bench.run.plan import Ask, opening, warm_up
+from firstpacket.bench.timing.clock import Clock
 
 Put = Callable[[Ask], Turn | None]
 """Asks a turn and gives its record; None where the label's process is gone."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bench.record.beside import Beside
-from bench.record.schema import LabelFacts
-from bench.run.gpu_watch import GpuWatch
-from bench.run.host_watch import HostWatch
+from firstpacket.bench.record.beside import Beside
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.run.gpu_watch import GpuWatch
+from firstpacket.bench.run.host_watch import HostWatch
 
 
 class Watch(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench import registry
-from bench.errors import UsageError
-from bench.options import Options, PipelineChoice
+from firstpacket.bench import registry
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.options import Options, PipelineChoice
 
 SWITCH = "weights"
 """The option by which a pipeline says which weights its parts take."""

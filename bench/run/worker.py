@@ -1,4 +1,4 @@
-"""The worker: one process that holds one label's pipeline. Started as `python -m bench.run.worker FD`.
+"""The worker: one process that holds one label's pipeline. Started as `python -m firstpacket.bench.run.worker FD`.
 
 Its main thread loads the pipeline and performs turns; a second thread reads the line from the manager, so that frames
 are heard and a cancellation is seen while the pipeline works. It ends when the manager does, whatever it is doing.
@@ -17,16 +17,16 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from bench import registry
-from bench.codec import DecodeError, decode, encode
-from bench.errors import BenchError
-from bench.gpu.identity import identity
-from bench.gpu.nvtx import nvtx_ranges
-from bench.gpu.profiler import GpuProfiler, TorchProfiler
-from bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
-from bench.run.garbage import GarbageWatch
-from bench.run.origin import loaded_from
-from bench.run.protocol import (
+from firstpacket.bench import registry
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.gpu.identity import identity
+from firstpacket.bench.gpu.nvtx import nvtx_ranges
+from firstpacket.bench.gpu.profiler import GpuProfiler, TorchProfiler
+from firstpacket.bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
+from firstpacket.bench.run.garbage import GarbageWatch
+from firstpacket.bench.run.origin import loaded_from
+from firstpacket.bench.run.protocol import (
     VERSION,
     Answer,
     AskTurn,
@@ -43,14 +43,14 @@ from bench.run.protocol import (
     SpeechOver,
     unpack_samples,
 )
-from bench.run.speech import HeardSpeech
-from bench.run.turn import Answered, perform
-from bench.text import clean, reason
-from bench.timing.clock import MonotonicClock
-from bench.timing.cost import event_cost_ns
-from bench.timing.cuda import GpuRecorder, TorchCuda
-from bench.timing.spans import PacketStamp
-from bench.timing.trace import Ranges, Trace
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.run.turn import Answered, perform
+from firstpacket.bench.text import clean, reason
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.cost import event_cost_ns
+from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
+from firstpacket.bench.timing.spans import PacketStamp
+from firstpacket.bench.timing.trace import Ranges, Trace
 
 
 def main() -> None:

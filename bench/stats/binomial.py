@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scipy.special import bdtr, betaincinv
 
-from bench.stats.bootstrap import LEVEL, Interval
+from firstpacket.bench.stats.bootstrap import LEVEL, Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from bench.stats.bootstrap import LEVEL, Interval
+from firstpacket.bench.stats.bootstrap import LEVEL, Interval
 
 EXACT = 50
 """Up to so many values the signed-rank distribution is exact; above, it is taken as normal."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, Estimate, Interval
+from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, Estimate, Interval
 
 MOST_POINTS = 1500
 """Of more points every so-manieth by x is taken: the work grows with the square of their number."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from bench.stats.bootstrap import LEVEL, MIN_CLUSTERS
+from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS
 
 LOOK_RESAMPLES = 10_000
 """The level of a look lies further out than 95 %, where fewer resamples are rare."""

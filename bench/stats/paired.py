@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from bench.stats.bootstrap import LEVEL, RESAMPLES, SEED, Estimate, Interval, Statistic, estimate
+from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, SEED, Estimate, Interval, Statistic, estimate
 
 DIFFERENCE = "median of the paired differences"
 RATIO = "exponential of the median of the paired log ratios"

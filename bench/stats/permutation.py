@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench.stats.ranks import average_ranks
+from firstpacket.bench.stats.ranks import average_ranks
 
 PERMUTATIONS = 9_999
 SEED = 0

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES, SEED, Estimate, expanded
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES, SEED, Estimate, expanded
 
 
 def ratio_of_sums(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from bench.metrics.figures import FALSE_ENDPOINT
-from bench.pipeline import Weights
-from bench.quality.findings import LabelQuality
-from bench.record.schema import Outcome, Phase
-from bench.stats.bootstrap import Estimate
-from bench.stats.quantiles import Quantile
-from bench.summary.gpu import LabelGpu
-from bench.summary.microphone import Microphone
-from bench.summary.until import Goal
-from bench.summary.warmth import LabelWarmth
-from bench.tax import Tax
+from firstpacket.bench.metrics.figures import FALSE_ENDPOINT
+from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.quality.findings import LabelQuality
+from firstpacket.bench.record.schema import Outcome, Phase
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.stats.quantiles import Quantile
+from firstpacket.bench.summary.gpu import LabelGpu
+from firstpacket.bench.summary.microphone import Microphone
+from firstpacket.bench.summary.until import Goal
+from firstpacket.bench.summary.warmth import LabelWarmth
+from firstpacket.bench.tax import Tax
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)

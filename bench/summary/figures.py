@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric
-from bench.record.schema import Turn
-from bench.stats.bootstrap import LEVEL, RESAMPLES, estimate
-from bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
-from bench.summary.contents import Figure
-from bench.summary.values import definition, shown_unit, shown_value
+from firstpacket.bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, estimate
+from firstpacket.bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
+from firstpacket.bench.summary.contents import Figure
+from firstpacket.bench.summary.values import definition, shown_unit, shown_value
 
 PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
 ANSWERS = (HEADLINE, "response_latency", "gapless_first_audio")

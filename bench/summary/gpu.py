@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from bench.metrics.gpu import put_under_the_profiler
-from bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.metrics.gpu import put_under_the_profiler
+from firstpacket.bench.record.schema import LabelPlan, Turn
 
 NS_PER_MS = 1_000_000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
-from bench.record.store import Run
+from firstpacket.bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
+from firstpacket.bench.record.store import Run
 
 LATE_FRAMES_SHARE = 0.01
 """Most of a run's frames that may be later than the limit: with more, the p99 of their lateness is."""
@@ -17,7 +17,7 @@ LATE_TURNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Microphone:
-    """Every frame of the measured turns. `counts` are frames per bucket of `bench.metrics.microphone.EDGES_MS`."""
+    """Every frame of the measured turns. `counts` are frames per bucket of `bench/metrics/microphone.py`."""
 
     limit_ms: float
     counts: tuple[int, ...]

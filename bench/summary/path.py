@@ -7,11 +7,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, get_args
 
-from bench.pipeline import Role
-from bench.record.schema import LabelPlan, Turn
-from bench.stats.bootstrap import Estimate, estimate
-from bench.summary.contents import Path, PathMean
-from bench.summary.values import NS_PER_MS
+from firstpacket.bench.pipeline import Role
+from firstpacket.bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.summary.contents import Path, PathMean
+from firstpacket.bench.summary.values import NS_PER_MS
 
 KINDS = ("queued", "launch", "host", "gpu", "unattributed")
 """Kinds of a path's parts in the order in which a stage is usually gone through."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
-from bench.metrics.audible import THRESHOLD_DBFS
-from bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
-from bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
-from bench.quality.words import is_character, words
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.binomial import share
-from bench.stats.bootstrap import Estimate, Statistic, estimate
-from bench.stats.ratio import ratio_of_sums
+from firstpacket.bench.metrics.audible import THRESHOLD_DBFS
+from firstpacket.bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
+from firstpacket.bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
+from firstpacket.bench.quality.words import is_character, words
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.binomial import share
+from firstpacket.bench.stats.bootstrap import Estimate, Statistic, estimate
+from firstpacket.bench.stats.ratio import ratio_of_sums
 
 PACE_OF_WORDS = 6.0, 25.0
 """Letters and digits per second: 150 to 200 words a minute, an ordinary pace, are 11 to 15; half of that drags, and

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from bench import notices
-from bench.metrics.definitions import HEADLINE
-from bench.metrics.until import level_of
-from bench.quality.record import Line, read_quality
-from bench.record.schema import LabelPlan, Outcome, Phase, Turn
-from bench.record.store import Run
-from bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
-from bench.summary.figures import continuity, figure, metric_names
-from bench.summary.gpu import label_gpu
-from bench.summary.microphone import microphone
-from bench.summary.path import hidden_work, mean_path
-from bench.summary.quality import label_quality
-from bench.summary.until import Goal, goal, notice
-from bench.summary.values import NS_PER_MS, definition, label_weights, started
-from bench.summary.warmth import LabelWarmth, warmth
-from bench.tax import tax
+from firstpacket.bench import notices
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.until import level_of
+from firstpacket.bench.quality.record import Line, read_quality
+from firstpacket.bench.record.schema import LabelPlan, Outcome, Phase, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
+from firstpacket.bench.summary.figures import continuity, figure, metric_names
+from firstpacket.bench.summary.gpu import label_gpu
+from firstpacket.bench.summary.microphone import microphone
+from firstpacket.bench.summary.path import hidden_work, mean_path
+from firstpacket.bench.summary.quality import label_quality
+from firstpacket.bench.summary.until import Goal, goal, notice
+from firstpacket.bench.summary.values import NS_PER_MS, definition, label_weights, started
+from firstpacket.bench.summary.warmth import LabelWarmth, warmth
+from firstpacket.bench.tax import tax
 
 
 def summarise(run: Run) -> Summary:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.metrics.until import GoOn, Look, Stop, decide, look_at
-from bench.record.store import Run
-from bench.record.until import Until, amount
-from bench.run.until import NS_PER_MINUTE, passes, reached, spent_ns, whole_passes
-from bench.stats.looks import looks
+from firstpacket.bench.metrics.until import GoOn, Look, Stop, decide, look_at
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.record.until import Until, amount
+from firstpacket.bench.run.until import NS_PER_MINUTE, passes, reached, spent_ns, whole_passes
+from firstpacket.bench.stats.looks import looks
 
 Ended = Literal["narrow", "turns", "minutes", "unfinished"]
 """`unfinished`: stopped by its user, or not over yet."""

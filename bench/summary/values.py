@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench.errors import RunError
-from bench.metrics.definitions import Metric, metric
-from bench.metrics.starts import NO_SUCH_START
-from bench.pipeline import Weights
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.summary.contents import Unit
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.metrics.definitions import Metric, metric
+from firstpacket.bench.metrics.starts import NO_SUCH_START
+from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.contents import Unit
 
 NS_PER_MS = 1_000_000
 

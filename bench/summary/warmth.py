@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from bench.metrics.carry_over import CarryOver, carry_over
-from bench.metrics.drift import Drift, early_drift
-from bench.metrics.latency import comparable_ms
-from bench.metrics.settling import WarmUp, warm_ups
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.metrics.carry_over import CarryOver, carry_over
+from firstpacket.bench.metrics.drift import Drift, early_drift
+from firstpacket.bench.metrics.latency import comparable_ms
+from firstpacket.bench.metrics.settling import WarmUp, warm_ups
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import Estimate, estimate
 
 Warmth = Literal["cold", "warmup", "measured", "idle", "idle_first"]
 """Classes of turns: `measured` is warm; `idle_first` are those of `idle` in which the machine had been idle too."""

@@ -1,1 +1,1 @@
-"""Gates and benchmarks as tests: what `bench.pytest_plugin` gives to tests, loaded when a test asks for it."""
+"""Gates and benchmarks as tests: what `firstpacket.pytest_plugin` gives to tests, loaded when a test asks for it."""

@@ -7,13 +7,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UnknownName, UsageError
-from bench.gate.limits import FILE, Limits, limits, read_limits
-from bench.gate.opponents import AUTO
-from bench.gate.run import Reference
-from bench.metrics.definitions import HEADLINE
-from bench.options import Options, gather, parse_pipeline
-from bench.testing.session import VoiceSession
+from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.bench.gate.limits import FILE, Limits, limits, read_limits
+from firstpacket.bench.gate.opponents import AUTO
+from firstpacket.bench.gate.run import Reference
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.options import Options, gather, parse_pipeline
+from firstpacket.bench.testing.session import VoiceSession
 
 WHERE = "voice test"
 

@@ -6,15 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import RunError, UnknownName
-from bench.gate.judge import Verdict
-from bench.gate.result import Check, GateResult
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.quantiles import censored_quantile, supported_quantile
-from bench.summary.figures import ANSWERS
-from bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.errors import RunError, UnknownName
+from firstpacket.bench.gate.judge import Verdict
+from firstpacket.bench.gate.result import Check, GateResult
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.quantiles import censored_quantile, supported_quantile
+from firstpacket.bench.summary.figures import ANSWERS
+from firstpacket.bench.summary.values import definition, measured_turns, shown_value
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench.compare.comparable import require_valid
-from bench.errors import RunError, UnknownName, UsageError
-from bench.export.pytest_benchmark import extra_info, first_packets_s, gpu
-from bench.record.store import Run, read_run
-from bench.run import session as runs
-from bench.summary.contents import LabelSummary
-from bench.summary.summarise import summarise
-from bench.testing.asked import asked_options
-from bench.testing.session import VoiceSession
-from bench.testing.voice import COMMAND, VoiceBenchmarkWarning, plainly, progress, refuse_parallel
+from firstpacket.bench.compare.comparable import require_valid
+from firstpacket.bench.errors import RunError, UnknownName, UsageError
+from firstpacket.bench.export.pytest_benchmark import extra_info, first_packets_s, gpu
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.run import session as runs
+from firstpacket.bench.summary.contents import LabelSummary
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.testing.asked import asked_options
+from firstpacket.bench.testing.session import VoiceSession
+from firstpacket.bench.testing.voice import COMMAND, VoiceBenchmarkWarning, plainly, progress, refuse_parallel
 
 if TYPE_CHECKING:
-    from bench.testing.replay import ReplayClock
+    from firstpacket.bench.testing.replay import ReplayClock
 
 
 class VoiceRounds:

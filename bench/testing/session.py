@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.record.store import Run
+    from firstpacket.bench.record.store import Run
 
 
 @dataclass(slots=True)

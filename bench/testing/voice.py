@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.errors import BenchError, Stopped, UsageError
-from bench.export.gate import write_gate
-from bench.gate.result import EXIT_CODES, Check, GateResult
-from bench.gate.run import run_gate
-from bench.progress import PlainProgress
-from bench.record.store import MANIFEST, Run, read_run
-from bench.testing.asked import asked_limits, asked_options, asked_reference
-from bench.testing.result import VoiceResult
-from bench.testing.session import VoiceSession
+from firstpacket.bench.errors import BenchError, Stopped, UsageError
+from firstpacket.bench.export.gate import write_gate
+from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
+from firstpacket.bench.gate.run import run_gate
+from firstpacket.bench.progress import PlainProgress
+from firstpacket.bench.record.store import MANIFEST, Run, read_run
+from firstpacket.bench.testing.asked import asked_limits, asked_options, asked_reference
+from firstpacket.bench.testing.result import VoiceResult
+from firstpacket.bench.testing.session import VoiceSession
 
 COMMAND = ("pytest",)
 """What a run's manifest names as its command; the arguments of the call are not one."""
@@ -143,7 +143,7 @@ def _rounds(folder: Path) -> tuple[Run, ...]:
 
 
 def _write(result: VoiceResult) -> None:
-    from bench.report.html import write_report
+    from firstpacket.bench.report.html import write_report
 
     write_gate(result.gate, result.folder)
     if result.rounds and result.rounds[0].turns:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bench.timing.clock import Clock
-from bench.timing.cuda import GpuRecorder
-from bench.timing.trace import Ranges, Trace
+from firstpacket.bench.timing.clock import Clock
+from firstpacket.bench.timing.cuda import GpuRecorder
+from firstpacket.bench.timing.trace import Ranges, Trace
 
 ROUNDS = 15
 SWEPT_BYTES = 4 << 20

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.errors import MissingDependency, install_command
-from bench.timing.clock import Clock
-from bench.timing.spans import GpuSpan
+from firstpacket.bench.errors import MissingDependency, install_command
+from firstpacket.bench.timing.clock import Clock
+from firstpacket.bench.timing.spans import GpuSpan
 
 ANCHOR_ATTEMPTS = 20
 EVENT_RESOLUTION_NS = 500

@@ -18,12 +18,12 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from bench.text import clean
-from bench.timing.clock import Clock
-from bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
+from firstpacket.bench.text import clean
+from firstpacket.bench.timing.clock import Clock
+from firstpacket.bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
 
 if TYPE_CHECKING:
-    from bench.timing.cuda import GpuRecorder, PendingSpan
+    from firstpacket.bench.timing.cuda import GpuRecorder, PendingSpan
 
 __all__ = ["HandOff", "OpenHop", "OpenStage", "Range", "Ranges", "Trace"]
 

@@ -1,5 +1,5 @@
 """The cascade: recogniser, language model and voice, one after the other. Importing it loads no model library."""
 
-from pipelines.cascade.plugin import Cascade
+from firstpacket.pipelines.cascade.plugin import Cascade
 
 __all__ = ["Cascade"]

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from bench.pipeline import Packet, Samples, Speech
-from bench.timing.trace import HandOff, Trace
-from pipelines.cascade.engines import ASR, LLM, TTS
-from pipelines.cascade.phrases import Phrases, Splitter, Whole
+from firstpacket.bench.pipeline import Packet, Samples, Speech
+from firstpacket.bench.timing.trace import HandOff, Trace
+from firstpacket.pipelines.cascade.engines import ASR, LLM, TTS
+from firstpacket.pipelines.cascade.phrases import Phrases, Splitter, Whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from bench.errors import MissingDependency, install_command
-from bench.pipeline import Declaration, OptionValue, Samples, Settings, Speech, Weights
-from bench.timing.trace import Trace
+from firstpacket.bench.errors import MissingDependency, install_command
+from firstpacket.bench.pipeline import Declaration, OptionValue, Samples, Settings, Speech, Weights
+from firstpacket.bench.timing.trace import Trace
 
 
 class Engine(ABC):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.errors import UsageError
-from bench.pipeline import Match, OptionValue
-from pipelines.weights import kinds
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Match, OptionValue
+from firstpacket.pipelines.weights import kinds
 
 ENCODERS = {"tiny": "micro", "1b": "large-v3", "8b": "large-v3"}
 """By size of the direct pipeline's dummy: the Whisper that has its encoder."""

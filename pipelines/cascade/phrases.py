@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import Protocol
 
-from bench.errors import UsageError
+from firstpacket.bench.errors import UsageError
 
 FEWEST_WORDS = 3
 """Words in the first phrase: fewer are spoken before the next phrase can be ready."""

@@ -6,19 +6,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench import registry
-from bench.pipeline import Declaration, Match, Option, OptionValue, Packet, Pipeline, Settings, Speech, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.faster_whisper import FasterWhisper
-from pipelines.cascade.asr.pocketsphinx import PocketSphinx
-from pipelines.cascade.chains import CHAINS, Engines
-from pipelines.cascade.engines import Engine
-from pipelines.cascade.llm.transformers import TransformersLM
-from pipelines.cascade.matching import match_direct
-from pipelines.cascade.phrases import check_first_phrase
-from pipelines.cascade.tts.espeak import Espeak
-from pipelines.endpointing import Endpointer, with_endpointing
-from pipelines.weights import kinds
+from firstpacket.bench import registry
+from firstpacket.bench.pipeline import (
+    Declaration,
+    Match,
+    Option,
+    OptionValue,
+    Packet,
+    Pipeline,
+    Settings,
+    Speech,
+    Weights,
+)
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.faster_whisper import FasterWhisper
+from firstpacket.pipelines.cascade.asr.pocketsphinx import PocketSphinx
+from firstpacket.pipelines.cascade.chains import CHAINS, Engines
+from firstpacket.pipelines.cascade.engines import Engine
+from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
+from firstpacket.pipelines.cascade.matching import match_direct
+from firstpacket.pipelines.cascade.phrases import check_first_phrase
+from firstpacket.pipelines.cascade.tts.espeak import Espeak
+from firstpacket.pipelines.endpointing import Endpointer, with_endpointing
+from firstpacket.pipelines.weights import kinds
 
 ROLES = ("asr", "llm", "tts")
 

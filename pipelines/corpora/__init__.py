@@ -25,7 +25,7 @@ def build(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many clips, every topic among them.")] = None,
 ) -> None:
     """Speak a recipe's sentences, or questions and their answers, and write a corpus with known ends of speech."""
-    from pipelines.corpora.build import build as run
+    from firstpacket.pipelines.corpora.build import build as run
 
     def show(done: int, total: int) -> None:
         typer.echo(f"{done} of {total} clips", err=True)
@@ -41,9 +41,9 @@ def check(
     fail: Annotated[bool, typer.Option("--fail/--no-fail", help="Exit with 1 if clips are flagged.")] = True,
 ) -> None:
     """Let two detectors find the end of speech of every clip, store what they say, and flag clips where ends differ."""
-    from bench.errors import CheckFailed
-    from pipelines.corpora.speech_ends import as_json, lines
-    from pipelines.corpora.speech_ends import check as run
+    from firstpacket.bench.errors import CheckFailed
+    from firstpacket.pipelines.corpora.speech_ends import as_json, lines
+    from firstpacket.pipelines.corpora.speech_ends import check as run
 
     found = run(corpus, limit_ms)
     if json:

@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.corpus.manifest import MANIFEST, ManifestLine, write_manifest
-from bench.errors import CorpusError, UsageError
-from bench.pipeline import SAMPLE_RATE
-from pipelines.corpora.engines import speak
-from pipelines.corpora.finishing import finish, write_flac
-from pipelines.corpora.instruction_data import CLIPS, build_instructions
-from pipelines.corpora.instructions import decode_instructions, texts
-from pipelines.corpora.questions import Split
-from pipelines.corpora.recipe import Recipe, Sentence, read_recipe, read_toml
+from firstpacket.bench.corpus.manifest import MANIFEST, ManifestLine, write_manifest
+from firstpacket.bench.errors import CorpusError, UsageError
+from firstpacket.bench.pipeline import SAMPLE_RATE
+from firstpacket.pipelines.corpora.engines import speak
+from firstpacket.pipelines.corpora.finishing import finish, write_flac
+from firstpacket.pipelines.corpora.instruction_data import CLIPS, build_instructions
+from firstpacket.pipelines.corpora.instructions import decode_instructions, texts
+from firstpacket.pipelines.corpora.questions import Split
+from firstpacket.pipelines.corpora.recipe import Recipe, Sentence, read_recipe, read_toml
 
 
 def build(

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from bench.corpus.audio import read_clip, to_corpus_rate
-from bench.errors import CorpusError, MissingDependency, UnknownName
-from bench.pipeline import Samples
-from pipelines.corpora import espeak
-from pipelines.corpora.recipe import Voice
+from firstpacket.bench.corpus.audio import read_clip, to_corpus_rate
+from firstpacket.bench.errors import CorpusError, MissingDependency, UnknownName
+from firstpacket.bench.pipeline import Samples
+from firstpacket.pipelines.corpora import espeak
+from firstpacket.pipelines.corpora.recipe import Voice
 
 
 def speak(voice: Voice, text: str) -> Samples:

@@ -7,11 +7,11 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from bench.errors import CorpusError, UsageError
-from bench.pipeline import Samples, Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.tts.espeak import Espeak
+from firstpacket.bench.errors import CorpusError, UsageError
+from firstpacket.bench.pipeline import Samples, Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.tts.espeak import Espeak
 
 
 def speak(voice: str, text: str) -> tuple[Samples, int]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.corpus.decoders import INSTALL
-from bench.errors import CorpusError, MissingDependency
-from bench.pipeline import SAMPLE_RATE, Samples
-from pipelines.corpora.recipe import Finish
+from firstpacket.bench.corpus.decoders import INSTALL
+from firstpacket.bench.errors import CorpusError, MissingDependency
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.pipelines.corpora.recipe import Finish
 
 _FADE_MS = 20
 """What a voice still gives below the threshold fades out over this long; a hard cut would be heard as a click."""

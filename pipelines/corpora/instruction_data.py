@@ -8,12 +8,12 @@ from dataclasses import asdict
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from bench.corpus.manifest import MANIFEST, ManifestLine, write_manifest
-from bench.pipeline import SAMPLE_RATE
-from pipelines.corpora.instructions import Instructions
-from pipelines.corpora.questions import Split, Text
-from pipelines.corpora.speaking import Spoken, speak_all
-from pipelines.corpora.takes import Take, answer_take, draw_take, draw_takes
+from firstpacket.bench.corpus.manifest import MANIFEST, ManifestLine, write_manifest
+from firstpacket.bench.pipeline import SAMPLE_RATE
+from firstpacket.pipelines.corpora.instructions import Instructions
+from firstpacket.pipelines.corpora.questions import Split, Text
+from firstpacket.pipelines.corpora.speaking import Spoken, speak_all
+from firstpacket.pipelines.corpora.takes import Take, answer_take, draw_take, draw_takes
 
 ANSWERS, CLIPS = "answers", "clips"
 

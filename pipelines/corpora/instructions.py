@@ -11,10 +11,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from bench.codec import DecodeError, decode
-from bench.errors import CorpusError
-from bench.pipeline import OptionValue
-from pipelines.corpora.questions import SMALL_WORLD, SPLITS, Shares, Split, Text, from_file, small_world
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.pipelines.corpora.questions import SMALL_WORLD, SPLITS, Shares, Split, Text, from_file, small_world
 
 Drawn = str | int | float | bool | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 """An option's value; of a list of texts one is drawn for each take, between two numbers a number is."""

@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from bench.codec import DecodeError, decode
-from bench.corpus.manifest import parse_json, read_text
-from bench.errors import CorpusError
-from pipelines.corpora.small_world import TOPICS, Topic, sentence
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.corpus.manifest import parse_json, read_text
+from firstpacket.bench.errors import CorpusError
+from firstpacket.pipelines.corpora.small_world import TOPICS, Topic, sentence
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.codec import DecodeError, decode
-from bench.corpus.manifest import read_text
-from bench.errors import CorpusError, UnknownName
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.corpus.manifest import read_text
+from firstpacket.bench.errors import CorpusError, UnknownName
 
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 

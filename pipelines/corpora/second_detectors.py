@@ -1,6 +1,6 @@
 """Detectors of where speech ends that know nothing of the level detector that corpora are loaded with.
 
-    silero-vad-v6   the trained network of `pipelines.endpointing`; where faster-whisper is installed
+    silero-vad-v6   the trained network of `firstpacket.pipelines.endpointing`; where faster-whisper is installed
     webrtc-vad      WebRTC's Gaussian mixtures over six bands, the copy in pocketsphinx; else
 
 Both are used so that their own delay does not count: they serve to tell where speech ended, not when one would know.
@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import MissingDependency, install_command
-from bench.pipeline import SAMPLE_RATE, Samples
-from pipelines.endpointing import TAIL, WINDOW, SileroDetector, silero_session
+from firstpacket.bench.errors import MissingDependency, install_command
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.pipelines.endpointing import TAIL, WINDOW, SileroDetector, silero_session
 
 Finder = Callable[[Samples], float | None]
 """Clip, float32 `(n,)` at 16 kHz → end of speech in ms from its beginning; None if it hears no speech."""

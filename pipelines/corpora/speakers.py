@@ -9,13 +9,13 @@ from functools import partial
 
 import numpy as np
 
-from bench.errors import CorpusError, UsageError
-from bench.pipeline import SAMPLE_RATE, OptionValue, Samples, Settings
-from bench.registry import checked_options, engine, require
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS
-from pipelines.corpora.engines import flite
+from firstpacket.bench.errors import CorpusError, UsageError
+from firstpacket.bench.pipeline import SAMPLE_RATE, OptionValue, Samples, Settings
+from firstpacket.bench.registry import checked_options, engine, require
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import TTS
+from firstpacket.pipelines.corpora.engines import flite
 
 Say = Callable[[str], tuple[Samples, int]]
 """Text → mono float32 `(n,)` and its rate in Hz."""

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.corpus.audio import to_corpus_rate
-from bench.errors import BenchError, CorpusError
-from bench.pipeline import Samples
-from pipelines.corpora.finishing import finish, gain, write_flac
-from pipelines.corpora.recipe import Finish
-from pipelines.corpora.speakers import speaker
-from pipelines.corpora.takes import Take
+from firstpacket.bench.corpus.audio import to_corpus_rate
+from firstpacket.bench.errors import BenchError, CorpusError
+from firstpacket.bench.pipeline import Samples
+from firstpacket.pipelines.corpora.finishing import finish, gain, write_flac
+from firstpacket.pipelines.corpora.recipe import Finish
+from firstpacket.pipelines.corpora.speakers import speaker
+from firstpacket.pipelines.corpora.takes import Take
 
 _CHUNK = 200
 """Takes per process. What espeak-ng said before changes the next text by some samples, so that the number must not

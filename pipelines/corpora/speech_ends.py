@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.corpus.estimates import LEVEL, EndEstimates, spread_ms, write_estimates
-from bench.corpus.load import find_source, load_corpus
-from bench.corpus.speech_end import estimate_speech_end_ms
-from bench.corpus.utterance import Utterance
-from bench.errors import UsageError
-from pipelines.corpora.second_detectors import Finder, second_detector
+from firstpacket.bench.corpus.estimates import LEVEL, EndEstimates, spread_ms, write_estimates
+from firstpacket.bench.corpus.load import find_source, load_corpus
+from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import UsageError
+from firstpacket.pipelines.corpora.second_detectors import Finder, second_detector
 
 
 @dataclass(frozen=True, slots=True)

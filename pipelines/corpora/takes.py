@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.pipeline import OptionValue
-from pipelines.corpora.instructions import Drawn, Instructions, Range, Room, Voices, is_choice
-from pipelines.corpora.questions import SPLITS, Split, Text
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.pipelines.corpora.instructions import Drawn, Instructions, Range, Room, Voices, is_choice
+from firstpacket.pipelines.corpora.questions import SPLITS, Split, Text
 
 
 @dataclass(frozen=True, slots=True)

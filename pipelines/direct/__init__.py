@@ -1,5 +1,5 @@
 """Direct speech-to-speech models as pipelines. Importing this package loads no model library."""
 
-from pipelines.direct.plugin import Direct
+from firstpacket.pipelines.direct.plugin import Direct
 
 __all__ = ["Direct"]

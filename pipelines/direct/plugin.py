@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.errors import CorpusError, MissingDependency, UsageError
-from bench.pipeline import (
+from firstpacket.bench.errors import CorpusError, MissingDependency, UsageError
+from firstpacket.bench.pipeline import (
     SAMPLE_RATE,
     Declaration,
     Option,
@@ -24,13 +24,13 @@ from bench.pipeline import (
     Weights,
     Work,
 )
-from bench.timing.trace import Trace
-from pipelines.direct.llama_omni.chunking import parse_chunk_units
-from pipelines.endpointing import Endpointer, with_endpointing
-from pipelines.weights import kinds
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni.chunking import parse_chunk_units
+from firstpacket.pipelines.endpointing import Endpointer, with_endpointing
+from firstpacket.pipelines.weights import kinds
 
 if TYPE_CHECKING:
-    from pipelines.direct.llama_omni.assembly import Assembled
+    from firstpacket.pipelines.direct.llama_omni.assembly import Assembled
 
 LONGEST_CANNED_REPLY = 36
 """Tokens, the end of sequence included."""
@@ -109,7 +109,7 @@ class Direct(Pipeline):
         """
         _check(self.settings)
         try:
-            from pipelines.direct.llama_omni.assembly import assemble
+            from firstpacket.pipelines.direct.llama_omni.assembly import assemble
         except ImportError as error:
             raise MissingDependency(
                 f"The direct pipeline needs {error.name}, which is not installed. "
@@ -143,7 +143,7 @@ class Direct(Pipeline):
 
     def work(self) -> tuple[Work, ...]:
         """The least work of the first packet, for the roofline; `inf` units are those of the longest canned reply."""
-        from pipelines.direct.llama_omni.work import UNITS_PER_TOKEN, first_packet_work
+        from firstpacket.pipelines.direct.llama_omni.work import UNITS_PER_TOKEN, first_packet_work
 
         ready = self._ready()
         model = ready.loaded.model

@@ -37,9 +37,9 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print all figures instead of the tables.")] = False,
 ) -> None:
     """Ask every clip of a split once, and say how often the answers are right, and whether they can be understood."""
-    from bench.options import parse_pipeline
-    from pipelines.evaluation.asking import Asked
-    from pipelines.evaluation.evaluate import evaluate as run
+    from firstpacket.bench.options import parse_pipeline
+    from firstpacket.pipelines.evaluation.asking import Asked
+    from firstpacket.pipelines.evaluation.evaluate import evaluate as run
 
     choices = tuple(parse_pipeline(text) for text in pipeline or BOTH)
     asked = Asked(data, split, limit, seed, choices, device)

@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from bench import registry
-from bench.corpus.utterance import Utterance
-from bench.errors import RunError
-from bench.metrics.quality import reply_text
-from bench.options import Options, PipelineChoice
-from bench.pipeline import SAMPLE_RATE, Settings
-from bench.progress import BarProgress, PlainProgress
-from bench.record.schema import LabelPlan
-from bench.record.store import Run, read_manifest, read_run
-from bench.run import session
-from bench.run.asking import LabelRequest, Rules
-from bench.run.local import LocalRespondent
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import LLM
-from pipelines.evaluation.questions import Exam, as_corpus
+from firstpacket.bench import registry
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.metrics.quality import reply_text
+from firstpacket.bench.options import Options, PipelineChoice
+from firstpacket.bench.pipeline import SAMPLE_RATE, Settings
+from firstpacket.bench.progress import BarProgress, PlainProgress
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run, read_manifest, read_run
+from firstpacket.bench.run import session
+from firstpacket.bench.run.asking import LabelRequest, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import LLM
+from firstpacket.pipelines.evaluation.questions import Exam, as_corpus
 
 CORPUS, RUN = "corpus", "run"
 DEADLINE_S = 60.0

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.corpus.manifest import MANIFEST
-from bench.folders import replace_text
-from bench.record.schema import LabelPlan
-from bench.record.store import Run, read_run
-from bench.stats.binomial import share
-from bench.summary.contents import LabelSummary
-from bench.summary.summarise import summarise
-from bench.text import without_secrets
-from pipelines.evaluation.asking import Asked, ask, reply_to_nothing, reply_to_silence
-from pipelines.evaluation.figures import (
+from firstpacket.bench.corpus.manifest import MANIFEST
+from firstpacket.bench.folders import replace_text
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.stats.binomial import share
+from firstpacket.bench.summary.contents import LabelSummary
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.text import without_secrets
+from firstpacket.pipelines.evaluation.asking import Asked, ask, reply_to_nothing, reply_to_silence
+from firstpacket.pipelines.evaluation.figures import (
     Figures,
     LabelFigures,
     PassedDown,
@@ -30,14 +30,14 @@ from pipelines.evaluation.figures import (
     passed_down,
     transcript_wer,
 )
-from pipelines.evaluation.questions import Exam, drawn, read_exam
-from pipelines.evaluation.replies import Answer, answers_of
-from pipelines.evaluation.tables import tables
-from pipelines.evaluation.voice import answer_voice
-from pipelines.quality import NOBODY
-from pipelines.quality.assess import assess
-from pipelines.quality.choosing import checked_device, recogniser_judge
-from pipelines.quality.showing import progress
+from firstpacket.pipelines.evaluation.questions import Exam, drawn, read_exam
+from firstpacket.pipelines.evaluation.replies import Answer, answers_of
+from firstpacket.pipelines.evaluation.tables import tables
+from firstpacket.pipelines.evaluation.voice import answer_voice
+from firstpacket.pipelines.quality import NOBODY
+from firstpacket.pipelines.quality.assess import assess
+from firstpacket.pipelines.quality.choosing import checked_device, recogniser_judge
+from firstpacket.pipelines.quality.showing import progress
 
 
 @dataclass(frozen=True, slots=True)

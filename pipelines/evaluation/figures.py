@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.quality.findings import ErrorRate, HeardBy
-from bench.quality.words import words
-from bench.stats.binomial import Share, mcnemar, share
-from bench.stats.ratio import ratio_of_sums
-from pipelines.evaluation.questions import Exam, Question
-from pipelines.evaluation.replies import Answer, is_accepted
+from firstpacket.bench.quality.findings import ErrorRate, HeardBy
+from firstpacket.bench.quality.words import words
+from firstpacket.bench.stats.binomial import Share, mcnemar, share
+from firstpacket.bench.stats.ratio import ratio_of_sums
+from firstpacket.pipelines.evaluation.questions import Exam, Question
+from firstpacket.pipelines.evaluation.replies import Answer, is_accepted
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from bench.corpus.manifest import MANIFEST, read_manifest, write_manifest
-from bench.errors import CorpusError
-from bench.quality.words import words
-from pipelines.training.data import texts
+from firstpacket.bench.corpus.manifest import MANIFEST, read_manifest, write_manifest
+from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.quality.words import words
+from firstpacket.pipelines.training.data import texts
 
 TRAIN = "train"
 LINK = "data"

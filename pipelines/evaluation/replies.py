@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.metrics.quality import reply_text
-from bench.quality.words import errors, words
-from bench.record.schema import Outcome
-from bench.record.store import Run
-from pipelines.evaluation.questions import Exam, Question
+from firstpacket.bench.metrics.quality import reply_text
+from firstpacket.bench.quality.words import errors, words
+from firstpacket.bench.record.schema import Outcome
+from firstpacket.bench.record.store import Run
+from firstpacket.pipelines.evaluation.questions import Exam, Question
 
 
 @dataclass(frozen=True, slots=True)

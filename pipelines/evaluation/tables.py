@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.quality.findings import ErrorRate
-from bench.stats.binomial import Share
-from pipelines.evaluation.figures import Baseline, Figures, LabelFigures, Pairs
+from firstpacket.bench.quality.findings import ErrorRate
+from firstpacket.bench.stats.binomial import Share
+from firstpacket.pipelines.evaluation.figures import Baseline, Figures, LabelFigures, Pairs
 
 NONE = "-"
 

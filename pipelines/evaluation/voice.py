@@ -8,13 +8,13 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.codec import DecodeError, decode
-from bench.corpus.audio import read_clip
-from bench.quality.findings import ErrorRate
-from bench.quality.words import errors
-from bench.stats.ratio import ratio_of_sums
-from pipelines.quality.judges import RecogniserJudge
-from pipelines.training.data import answers as recorded_answers
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.corpus.audio import read_clip
+from firstpacket.bench.quality.findings import ErrorRate
+from firstpacket.bench.quality.words import errors
+from firstpacket.bench.stats.ratio import ratio_of_sums
+from firstpacket.pipelines.quality.judges import RecogniserJudge
+from firstpacket.pipelines.training.data import answers as recorded_answers
 
 HEARD = "answer-voice.jsonl"
 

@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.errors import WeightsError
-from bench.folders import CACHE
-from bench.folders import cache as root
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.folders import CACHE
+from firstpacket.bench.folders import cache as root
 
 __all__ = ["CACHE", "cached", "root"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from bench.errors import WeightsError
+from firstpacket.bench.errors import WeightsError
 
 BEGIN = "<|begin_of_text|>"
 HEADER = "<|start_header_id|>{}<|end_header_id|>\n\n"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipelines.models.kv_cache import KVCache
-from pipelines.models.llama import Llama
-from pipelines.models.packing import PackedLinear, pack
-from pipelines.models.steps import Step, kernels_of, recorded
+from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.llama import Llama
+from firstpacket.pipelines.models.packing import PackedLinear, pack
+from firstpacket.pipelines.models.steps import Step, kernels_of, recorded
 
 
 class Decoder:

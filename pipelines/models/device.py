@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bench.errors import MissingDependency
+from firstpacket.bench.errors import MissingDependency
 
 
 def device_of(name: str) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from pipelines.models.chat import SPECIAL_TOKENS, SYSTEM
+from firstpacket.pipelines.models.chat import SPECIAL_TOKENS, SYSTEM
 
 VOCABULARY = 1024
 """More than can be learnt from so little text: a word of the replies is one token, and so is a mark."""

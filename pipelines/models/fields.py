@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bench.errors import WeightsError
+from firstpacket.bench.errors import WeightsError
 
 
 class Fields:

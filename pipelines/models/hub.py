@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import MissingDependency, WeightsError
+from firstpacket.bench.errors import MissingDependency, WeightsError
 
 HUB_NAME = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>\w[\w./-]*))?")
 """`owner/name`, or `owner/name@revision` with a branch, a tag or a commit."""

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.errors import WeightsError
-from pipelines.models.fields import Fields
-from pipelines.models.kv_cache import KVCache, Window
-from pipelines.models.tensors import Uninitialised
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.kv_cache import KVCache, Window
+from firstpacket.pipelines.models.tensors import Uninitialised
 
 
 @dataclass(frozen=True, slots=True)

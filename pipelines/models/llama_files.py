@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from pipelines.models.fields import Fields
-from pipelines.models.kv_cache import KVCache
-from pipelines.models.llama import Llama, LlamaConfig
-from pipelines.models.room import Room
-from pipelines.models.tensors import SafetensorsFolder, fill
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.llama import Llama, LlamaConfig
+from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.tensors import SafetensorsFolder, fill
 
 
 def parsed(fields: Fields) -> LlamaConfig:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from bench.errors import WeightsError
+from firstpacket.bench.errors import WeightsError
 
 ALLOWANCE = 1.1
 """What loading and a turn's activations may take beside weights and caches, as a factor."""

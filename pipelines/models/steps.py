@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipelines.models.kv_cache import KVCache, Window
+from firstpacket.pipelines.models.kv_cache import KVCache, Window
 
 SHORTEST = 256
 WARM_UP_RUNS = 2

@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from pipelines.models import whisper_tokens as tokens
-from pipelines.models.cache import cached
-from pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
+from firstpacket.pipelines.models import whisper_tokens as tokens
+from firstpacket.pipelines.models.cache import cached
+from firstpacket.pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
 
 TEXT = " What is a good way to start the day tomorrow morning?"
 """What every dummy hears: a question of ordinary length."""

@@ -7,7 +7,7 @@ import re
 import torch
 from torch import Tensor
 
-from pipelines.models.tensors import TensorSource
+from firstpacket.pipelines.models.tensors import TensorSource
 
 HEAD_DIM = 64
 """Channels per head in every published Whisper; shapes do not show it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from pipelines.models.dummy_text import learnt_tokenizer
+from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
 
 TEXT_TOKENS = 50257
 """Ids below this one are text."""

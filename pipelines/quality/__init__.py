@@ -33,9 +33,9 @@ def quality(
     ] = True,
 ) -> None:
     """Let a recogniser and scorers listen to a run's replies, and show latency and quality in one table."""
-    from pipelines.quality.assess import assess
-    from pipelines.quality.choosing import checked_device, recogniser_judge, scorer_judge
-    from pipelines.quality.showing import progress, show
+    from firstpacket.pipelines.quality.assess import assess
+    from firstpacket.pipelines.quality.choosing import checked_device, recogniser_judge, scorer_judge
+    from firstpacket.pipelines.quality.showing import progress, show
 
     place = checked_device(device)
     listener = None if recogniser == NOBODY else recogniser_judge(recogniser, place)

@@ -7,19 +7,28 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.corpus.audio import to_corpus_rate
-from bench.corpus.load import load_corpus
-from bench.corpus.utterance import Utterance
-from bench.errors import BenchError, CorpusError, RunError
-from bench.pipeline import Samples
-from bench.quality.notebook import Notebook
-from bench.quality.record import SCHEMA, HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply, place_of
-from bench.quality.sound import VERSION, sound
-from bench.quality.words import VERSION as NORMALISATION
-from bench.quality.words import errors
-from bench.record.store import Run, read_run
-from pipelines.quality.judges import RecogniserJudge, ScorerJudge
-from pipelines.quality.replies import KeptReply, kept_replies
+from firstpacket.bench.corpus.audio import to_corpus_rate
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import BenchError, CorpusError, RunError
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.quality.notebook import Notebook
+from firstpacket.bench.quality.record import (
+    SCHEMA,
+    HeardClip,
+    HeardReply,
+    Judge,
+    Line,
+    ReplySound,
+    ScoredReply,
+    place_of,
+)
+from firstpacket.bench.quality.sound import VERSION, sound
+from firstpacket.bench.quality.words import VERSION as NORMALISATION
+from firstpacket.bench.quality.words import errors
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.pipelines.quality.judges import RecogniserJudge, ScorerJudge
+from firstpacket.pipelines.quality.replies import KeptReply, kept_replies
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, and of how many things how many are done."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from importlib import metadata
 
-from bench import registry
-from bench.errors import UsageError
-from bench.pipeline import Declaration, OptionValue, Settings
-from bench.quality.scores import Scorer
-from pipelines.cascade.engines import ASR
-from pipelines.quality.judges import RecogniserJudge, ScorerJudge
+from firstpacket.bench import registry
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Declaration, OptionValue, Settings
+from firstpacket.bench.quality.scores import Scorer
+from firstpacket.pipelines.cascade.engines import ASR
+from firstpacket.pipelines.quality.judges import RecogniserJudge, ScorerJudge
 
 _SECRET = re.compile(r"(?i)key|token|secret|password")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bench.errors import BenchError, UsageError
-from bench.pipeline import OptionValue, Samples
-from bench.quality.record import Judge
-from bench.quality.scores import Scorer
-from bench.run.speech import HeardSpeech
-from bench.text import clean, reason
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import ASR
+from firstpacket.bench.errors import BenchError, UsageError
+from firstpacket.bench.pipeline import OptionValue, Samples
+from firstpacket.bench.quality.record import Judge
+from firstpacket.bench.quality.scores import Scorer
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.text import clean, reason
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import ASR
 
 
 @dataclass(frozen=True, slots=True)

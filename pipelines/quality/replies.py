@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.corpus import decoders
-from bench.errors import BenchError, CorpusError, RunError
-from bench.metrics.quality import reply_text
-from bench.pipeline import Samples
-from bench.quality.record import Reply
-from bench.record.schema import Turn
-from bench.record.store import Run
+from firstpacket.bench.corpus import decoders
+from firstpacket.bench.errors import BenchError, CorpusError, RunError
+from firstpacket.bench.metrics.quality import reply_text
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.quality.record import Reply
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
 
 AUDIO = "audio"
 LONGEST_S = 600

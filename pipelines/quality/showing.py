@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from bench.quality.record import QUALITY
-from bench.record.store import read_run
-from bench.report.html import write_report
-from bench.report.quality import quality_notices, quality_table
-from bench.summary.summarise import summarise
-from pipelines.quality.assess import Assessed, Progress
+from firstpacket.bench.quality.record import QUALITY
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.html import write_report
+from firstpacket.bench.report.quality import quality_notices, quality_table
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.pipelines.quality.assess import Assessed, Progress
 
 REPORT = "report.html"
 MOST_PROBLEMS = 5

@@ -10,17 +10,17 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from bench import registry
-from bench.corpus.utterance import Utterance
-from bench.errors import UsageError
-from bench.metrics.critical_path import critical_path
-from bench.options import PipelineChoice, parse_pipeline
-from bench.pipeline import SAMPLE_RATE, Pipeline, Settings, Work
-from bench.run.asking import LabelRequest, Rules
-from bench.run.local import LocalRespondent
-from bench.stats.quantiles import median
-from bench.timing.clock import MonotonicClock
-from bench.timing.cuda import GpuRecorder, TorchCuda
+from firstpacket.bench import registry
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.metrics.critical_path import critical_path
+from firstpacket.bench.options import PipelineChoice, parse_pipeline
+from firstpacket.bench.pipeline import SAMPLE_RATE, Pipeline, Settings, Work
+from firstpacket.bench.run.asking import LabelRequest, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
 
 command = typer.Typer(help="Measured first packet over the machine's floor.", invoke_without_command=True)
 
@@ -49,7 +49,7 @@ def roofline(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
-    from pipelines.roofline.machine import measure
+    from firstpacket.pipelines.roofline.machine import measure
 
     place = "cuda:0" if device == "cuda" else device
     choice = parse_pipeline(pipeline)

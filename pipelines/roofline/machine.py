@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.errors import BenchError
+from firstpacket.bench.errors import BenchError
 
 LEAST_PLAUSIBLE = {"NVIDIA H200": (4.0e12, 700e12)}
 """Bytes per second read plus written, and bf16 operations per second, that a healthy chip gives at least."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipelines.training.loop import Schedule
+    from firstpacket.pipelines.training.loop import Schedule
 
 command = typer.Typer(help="Train both architectures from a corpus of questions and answers.", no_args_is_help=True)
 
@@ -30,7 +30,7 @@ def train() -> None:
 @command.command("asr")
 def train_asr(data: Data, work: Work, seed: Seed = 1, steps: Steps = None) -> None:
     """Train a small Whisper to write what it hears; its encoder listens for the direct model, too."""
-    from pipelines.training.asr import SCHEDULE, run
+    from firstpacket.pipelines.training.asr import SCHEDULE, run
 
     said(run(data, work, planned(SCHEDULE, seed, steps)))
 
@@ -46,7 +46,7 @@ def train_llm(
     accumulate: Accumulate = 1,
 ) -> None:
     """Train a small Llama to answer questions in writing: the cascade's, and what stage 1 begins with."""
-    from pipelines.training.llm import BATCH, SCHEDULE, run
+    from firstpacket.pipelines.training.llm import BATCH, SCHEDULE, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
     said(run(data, work, schedule, batch=batch or BATCH, start=start))
@@ -70,7 +70,7 @@ def train_listening(
     accumulate: Accumulate = 1,
 ) -> None:
     """Stage 1: train adaptor and language model to answer what the frozen encoder hears."""
-    from pipelines.training.listening import BATCH, INNER, SCHEDULE, Parts, run
+    from firstpacket.pipelines.training.listening import BATCH, INNER, SCHEDULE, Parts, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
     parts = Parts(work, encoder, llm, inner or INNER, sparing)
@@ -88,7 +88,7 @@ def find_units(
     sequences: Annotated[Path | None, typer.Option(help="Units made elsewhere, as those of mHuBERT.")] = None,
 ) -> None:
     """Write the answers' speech as discrete units: K-means of cepstra, or units that were made elsewhere."""
-    from pipelines.training import units
+    from firstpacket.pipelines.training import units
 
     sizes = units.UnitSizes() if count is None else units.UnitSizes(units=count)
     if sequences is not None:
@@ -108,7 +108,7 @@ def train_vocoder(
     accumulate: Accumulate = 1,
 ) -> None:
     """Train the vocoder: units to sound."""
-    from pipelines.training import vocoder
+    from firstpacket.pipelines.training import vocoder
 
     schedule = planned(vocoder.SCHEDULE, seed, steps, accumulate)
     said(vocoder.run(data, work, schedule, vocoder.sizes_of(sizes), batch or vocoder.BATCH))
@@ -135,7 +135,7 @@ def train_speaking(
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Ablation: with the speech of other replies.")] = False,
 ) -> None:
     """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
-    from pipelines.training.speaking import BATCH, BEGINNING, FRAMES_PER_TOKEN, SCHEDULE, SIZES, run
+    from firstpacket.pipelines.training.speaking import BATCH, BEGINNING, FRAMES_PER_TOKEN, SCHEDULE, SIZES, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
     before = BEGINNING.steps if beginning is None else beginning
@@ -151,7 +151,7 @@ def judge_replies(
     unpaired: Annotated[bool, typer.Option("--unpaired", help="Of the speech decoder of the ablation.")] = False,
 ) -> None:
     """Ask the model that was trained, as it streams, and have pocketsphinx listen to its replies."""
-    from pipelines.training.speaking_replies import judged
+    from firstpacket.pipelines.training.speaking_replies import judged
 
     said(judged(data, work, count, chunk_units, unpaired))
 

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.corpus.manifest import MANIFEST
-from bench.quality.words import errors
-from pipelines.models import whisper_tokens as tokens
-from pipelines.models.whisper_sizes import WhisperSizes
-from pipelines.training import data as corpus
-from pipelines.training import folders
-from pipelines.training.hearing import Heard, Masks, alike, joined, whole
-from pipelines.training.kept_features import heard
-from pipelines.training.loop import Schedule, finished, seconds_of, train
-from pipelines.training.whisper import Silence, TrainableWhisper
+from firstpacket.bench.corpus.manifest import MANIFEST
+from firstpacket.bench.quality.words import errors
+from firstpacket.pipelines.models import whisper_tokens as tokens
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
+from firstpacket.pipelines.training import data as corpus
+from firstpacket.pipelines.training import folders
+from firstpacket.pipelines.training.hearing import Heard, Masks, alike, joined, whole
+from firstpacket.pipelines.training.kept_features import heard
+from firstpacket.pipelines.training.loop import Schedule, finished, seconds_of, train
+from firstpacket.pipelines.training.whisper import Silence, TrainableWhisper
 
 STEP = "asr"
 SIZES = WhisperSizes(state=128, heads=2, layers=4, decoder_layers=2)

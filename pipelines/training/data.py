@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.corpus.audio import read_clip
-from bench.corpus.manifest import MANIFEST, read_manifest, read_text
-from bench.errors import CorpusError
-from bench.pipeline import Samples
+from firstpacket.bench.corpus.audio import read_clip
+from firstpacket.bench.corpus.manifest import MANIFEST, read_manifest, read_text
+from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.pipeline import Samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from bench.errors import WeightsError
-from bench.folders import replace_text
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.folders import replace_text
 
 TENSORS, CONFIG, FIGURES = "model.safetensors", "config.json", "figures.json"
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.pipeline import Samples
-from pipelines.direct.llama_omni.features import HOP, LogMel
+from firstpacket.bench.pipeline import Samples
+from firstpacket.pipelines.direct.llama_omni.features import HOP, LogMel
 
 MARGIN = 10
 """Positions of 20 ms kept after a clip before silence is drawn from."""

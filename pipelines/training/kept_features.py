@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipelines.training.data import Clip, sound
-from pipelines.training.hearing import Heard, features
+from firstpacket.pipelines.training.data import Clip, sound
+from firstpacket.pipelines.training.hearing import Heard, features
 
 _FOLDER = "features"
 

@@ -11,24 +11,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.corpus.manifest import MANIFEST
-from pipelines.direct.llama_omni.adaptor import SpeechAdaptor
-from pipelines.direct.llama_omni.config import AdaptorConfig
-from pipelines.direct.llama_omni.prompt import prompt_ids
-from pipelines.direct.llama_omni.whisper_files import open_file
-from pipelines.models.tensors import CPU, LoadedTensors, fill, read_json
-from pipelines.models.whisper_sizes import WhisperSizes
-from pipelines.training import data as corpus
-from pipelines.training import folders, llm_model, tokenizer
-from pipelines.training.asr import trained as trained_whisper
-from pipelines.training.hearing import Masks, alike
-from pipelines.training.kept_features import heard
-from pipelines.training.listening_model import Batch, Lesson, Listener, labelled
-from pipelines.training.llm import STEP as LLM
-from pipelines.training.llm import read as read_llm
-from pipelines.training.llm import reply_ids
-from pipelines.training.loop import Schedule, finished, seconds_of, train
-from pipelines.training.whisper import Encoder
+from firstpacket.bench.corpus.manifest import MANIFEST
+from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
+from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig
+from firstpacket.pipelines.direct.llama_omni.prompt import prompt_ids
+from firstpacket.pipelines.direct.llama_omni.whisper_files import open_file
+from firstpacket.pipelines.models.tensors import CPU, LoadedTensors, fill, read_json
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
+from firstpacket.pipelines.training import data as corpus
+from firstpacket.pipelines.training import folders, llm_model, tokenizer
+from firstpacket.pipelines.training.asr import trained as trained_whisper
+from firstpacket.pipelines.training.hearing import Masks, alike
+from firstpacket.pipelines.training.kept_features import heard
+from firstpacket.pipelines.training.listening_model import Batch, Lesson, Listener, labelled
+from firstpacket.pipelines.training.llm import STEP as LLM
+from firstpacket.pipelines.training.llm import read as read_llm
+from firstpacket.pipelines.training.llm import reply_ids
+from firstpacket.pipelines.training.loop import Schedule, finished, seconds_of, train
+from firstpacket.pipelines.training.whisper import Encoder
 
 STEP = "listening"
 SCHEDULE = Schedule(

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.direct.llama_omni.adaptor import SpeechAdaptor
-from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN
-from pipelines.training import llm_model
-from pipelines.training.hearing import Heard, Masks, joined
-from pipelines.training.llm_model import IGNORED, TrainableLlama
-from pipelines.training.whisper import Encoder, Silence
+from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
+from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN
+from firstpacket.pipelines.training import llm_model
+from firstpacket.pipelines.training.hearing import Heard, Masks, joined
+from firstpacket.pipelines.training.llm_model import IGNORED, TrainableLlama
+from firstpacket.pipelines.training.whisper import Encoder, Silence
 
 _SHARPNESS = 20.0
 

@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.folders import replace_text
-from pipelines.cascade.llm.conversation import Conversation
-from pipelines.cascade.llm.options import SYSTEM
-from pipelines.models import llama_files
-from pipelines.models.chat import END_OF_TURN
-from pipelines.models.fields import Fields
-from pipelines.models.llama import LlamaConfig
-from pipelines.models.tensors import CPU, read_json
-from pipelines.training import data as corpus
-from pipelines.training import folders, llm_model, tokenizer
-from pipelines.training.llm_model import IGNORED, TrainableLlama
-from pipelines.training.loop import Schedule, finished, seconds_of, train
-from pipelines.training.tokenizer import SpeechPrompt
+from firstpacket.bench.folders import replace_text
+from firstpacket.pipelines.cascade.llm.conversation import Conversation
+from firstpacket.pipelines.cascade.llm.options import SYSTEM
+from firstpacket.pipelines.models import llama_files
+from firstpacket.pipelines.models.chat import END_OF_TURN
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.tensors import CPU, read_json
+from firstpacket.pipelines.training import data as corpus
+from firstpacket.pipelines.training import folders, llm_model, tokenizer
+from firstpacket.pipelines.training.llm_model import IGNORED, TrainableLlama
+from firstpacket.pipelines.training.loop import Schedule, finished, seconds_of, train
+from firstpacket.pipelines.training.tokenizer import SpeechPrompt
 
 STEP = "llm"
 SCHEDULE = Schedule(steps=600, learning_rate=2e-3, warmup=80, validate_every=100, precision="bf16", weight_decay=0.1)

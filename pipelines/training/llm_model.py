@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from pipelines.models.dummy_llama import randomise
-from pipelines.models.kv_cache import inverse_frequencies
-from pipelines.models.llama import Attention, Layer, Llama, LlamaConfig
+from firstpacket.pipelines.models.dummy_llama import randomise
+from firstpacket.pipelines.models.kv_cache import inverse_frequencies
+from firstpacket.pipelines.models.llama import Attention, Layer, Llama, LlamaConfig
 
 IGNORED = -100
 """Label of a place that is not learnt from."""

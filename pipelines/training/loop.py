@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.errors import MissingDependency, UsageError, WeightsError, install_command
+from firstpacket.bench.errors import MissingDependency, UsageError, WeightsError, install_command
 
 Batch = TypeVar("Batch")
 

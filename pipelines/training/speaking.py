@@ -18,17 +18,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.errors import CorpusError
-from bench.quality.words import edits
-from pipelines.direct.llama_omni.config import SpeechDecoderConfig
-from pipelines.direct.llama_omni.ctc import Collapse
-from pipelines.models.fields import Fields
-from pipelines.models.llama import LlamaConfig
-from pipelines.training import folders, listening, units
-from pipelines.training.hearing import alike
-from pipelines.training.loop import Schedule, finished, seconds_of, train
-from pipelines.training.speaking_model import TrainableSpeechDecoder
-from pipelines.training.speaking_states import Reply, replies
+from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.quality.words import edits
+from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
+from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.training import folders, listening, units
+from firstpacket.pipelines.training.hearing import alike
+from firstpacket.pipelines.training.loop import Schedule, finished, seconds_of, train
+from firstpacket.pipelines.training.speaking_model import TrainableSpeechDecoder
+from firstpacket.pipelines.training.speaking_states import Reply, replies
 
 STEP = "speaking"
 UNPAIRED = "speaking-unpaired"

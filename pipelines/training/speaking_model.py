@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipelines.direct.llama_omni.config import SpeechDecoderConfig
-from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
-from pipelines.models.kv_cache import inverse_frequencies
-from pipelines.models.llama import Attention, Layer
+from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
+from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
+from firstpacket.pipelines.models.kv_cache import inverse_frequencies
+from firstpacket.pipelines.models.llama import Attention, Layer
 
 
 class TrainableSpeechDecoder(SpeechDecoder):

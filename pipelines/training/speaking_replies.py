@@ -14,25 +14,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.folders import replace_text
-from bench.pipeline import Samples
-from bench.quality.words import errors
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.direct.llama_omni.choosing import Choices, Sampling
-from pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, VocoderConfig
-from pipelines.direct.llama_omni.model import LlamaOmni
-from pipelines.direct.llama_omni.prompt import Prompt
-from pipelines.direct.llama_omni.streaming import Assistant, Plan
-from pipelines.models.fields import Fields
-from pipelines.models.tensors import CPU, LoadedTensors, Uninitialised, fill
-from pipelines.quality.choosing import recogniser_judge
-from pipelines.quality.judges import RecogniserJudge
-from pipelines.training import data as corpus
-from pipelines.training import folders, listening, speaking, vocoder
-from pipelines.training.listening_model import Listener
-from pipelines.training.llm import ENDS
-from pipelines.training.whisper import Block
+from firstpacket.bench.folders import replace_text
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.quality.words import errors
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
+from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, VocoderConfig
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
+from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.tensors import CPU, LoadedTensors, Uninitialised, fill
+from firstpacket.pipelines.quality.choosing import recogniser_judge
+from firstpacket.pipelines.quality.judges import RecogniserJudge
+from firstpacket.pipelines.training import data as corpus
+from firstpacket.pipelines.training import folders, listening, speaking, vocoder
+from firstpacket.pipelines.training.listening_model import Listener
+from firstpacket.pipelines.training.llm import ENDS
+from firstpacket.pipelines.training.whisper import Block
 
 REPLIES = "replies.json"
 EAR = "pocketsphinx"

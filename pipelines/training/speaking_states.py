@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from bench.corpus.manifest import MANIFEST
-from pipelines.training import data as corpus
-from pipelines.training import folders, listening
-from pipelines.training.data import Clip
-from pipelines.training.listening_model import Batch
+from firstpacket.bench.corpus.manifest import MANIFEST
+from firstpacket.pipelines.training import data as corpus
+from firstpacket.pipelines.training import folders, listening
+from firstpacket.pipelines.training.data import Clip
+from firstpacket.pipelines.training.listening_model import Batch
 
 SILENT = 48
 """Groups of silent frames that stand for all of them; learning the states themselves was done with fewer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.pipeline import SAMPLE_RATE
+from firstpacket.bench.pipeline import SAMPLE_RATE
 
 
 class Spectra:

@@ -8,9 +8,9 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from pipelines.cascade.llm.options import SYSTEM as OF_THE_CASCADE
-from pipelines.direct.llama_omni.prompt import INSTRUCTION, SPEECH_MARK, SPEECH_TOKEN, prompt_ids
-from pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN, SPECIAL_TOKENS, SYSTEM
+from firstpacket.pipelines.cascade.llm.options import SYSTEM as OF_THE_CASCADE
+from firstpacket.pipelines.direct.llama_omni.prompt import INSTRUCTION, SPEECH_MARK, SPEECH_TOKEN, prompt_ids
+from firstpacket.pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN, SPECIAL_TOKENS, SYSTEM
 
 VOCABULARY = 1024
 PROMPTS = (
@@ -43,7 +43,7 @@ def learnt(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
 
 def read(folder: Path) -> Any:
     """The tokenizer of a language model's folder. Raises `WeightsError` without running code of that folder."""
-    from bench.errors import WeightsError
+    from firstpacket.bench.errors import WeightsError
 
     try:
         from transformers import AutoTokenizer

@@ -19,13 +19,13 @@ from scipy.cluster.vq import kmeans2, vq
 from scipy.fft import dct
 from scipy.signal.windows import hann
 
-from bench.corpus.manifest import read_text
-from bench.errors import CorpusError
-from bench.pipeline import Samples
-from pipelines.direct.llama_omni.config import SAMPLES_PER_FRAME
-from pipelines.direct.llama_omni.features import N_FFT, mel_filters
-from pipelines.training import data as corpus
-from pipelines.training import folders
+from firstpacket.bench.corpus.manifest import read_text
+from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.pipeline import Samples
+from firstpacket.pipelines.direct.llama_omni.config import SAMPLES_PER_FRAME
+from firstpacket.pipelines.direct.llama_omni.features import N_FFT, mel_filters
+from firstpacket.pipelines.training import data as corpus
+from firstpacket.pipelines.training import folders
 
 STEP = "units"
 SEQUENCES = "units.jsonl"

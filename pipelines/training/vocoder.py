@@ -15,15 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.direct.llama_omni.chunking import SMALLEST_CHUNK
-from pipelines.direct.llama_omni.config import SAMPLES_PER_FRAME, VocoderConfig
-from pipelines.direct.llama_omni.vocoder import LAST_SLOPE, SLOPE, DurationPredictor, ResBlock, Vocoder
-from pipelines.models.fields import Fields
-from pipelines.models.tensors import read_json
-from pipelines.training import data as corpus
-from pipelines.training import folders, units
-from pipelines.training.loop import Schedule, finished, seconds_of, train
-from pipelines.training.spectra import Spectra
+from firstpacket.pipelines.direct.llama_omni.chunking import SMALLEST_CHUNK
+from firstpacket.pipelines.direct.llama_omni.config import SAMPLES_PER_FRAME, VocoderConfig
+from firstpacket.pipelines.direct.llama_omni.vocoder import LAST_SLOPE, SLOPE, DurationPredictor, ResBlock, Vocoder
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.tensors import read_json
+from firstpacket.pipelines.training import data as corpus
+from firstpacket.pipelines.training import folders, units
+from firstpacket.pipelines.training.loop import Schedule, finished, seconds_of, train
+from firstpacket.pipelines.training.spectra import Spectra
 
 STEP = "vocoder"
 SCHEDULE = Schedule(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
+from firstpacket.pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
 
 
 @dataclass(frozen=True, slots=True)

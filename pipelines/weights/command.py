@@ -21,7 +21,7 @@ def pack(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the weights, such as datasets/weights/demo.")],
 ) -> None:
     """Pack the steps' weights: each tensor once, in float16, with the hashes of all files."""
-    from pipelines.weights.pack import pack as run
+    from firstpacket.pipelines.weights.pack import pack as run
 
     size = run(work, out)
     typer.echo(f"{size / 2**20:.1f} MiB in {out}")
@@ -39,7 +39,7 @@ def export(
     weights: Annotated[Path | None, typer.Option(help="Folder of packed weights. [the demo weights]")] = None,
 ) -> None:
     """Write the demo weights, or those that were packed elsewhere, in published layouts, and print where they are."""
-    from pipelines.weights.export import export as run
+    from firstpacket.pipelines.weights.export import export as run
 
     for folder in run(layout, out, weights):
         typer.echo(str(folder))

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.errors import UnknownName, UsageError
-from pipelines.weights.layouts import CONVERTED, NAMES, exported
-from pipelines.weights.store import Store, find, opened
+from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.pipelines.weights.layouts import CONVERTED, NAMES, exported
+from firstpacket.pipelines.weights.store import Store, find, opened
 
 
 def export(layout: str, out: Path | None, weights: Path | None = None) -> Iterator[Path]:
@@ -26,8 +26,8 @@ def export(layout: str, out: Path | None, weights: Path | None = None) -> Iterat
 
 def _converted(store: Store) -> Path:
     """CTranslate2's layout, of the one that its converter reads."""
-    from pipelines.cascade.asr.converted import converted
-    from pipelines.cascade.asr.whisper_folders import Found
+    from firstpacket.pipelines.cascade.asr.converted import converted
+    from firstpacket.pipelines.cascade.asr.whisper_folders import Found
 
     found = exported("transformers-whisper", store)
     return converted(Found(found.path, "transformers", found.source)).path

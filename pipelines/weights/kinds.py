@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from bench.pipeline import Option, OptionValue
+from firstpacket.bench.pipeline import Option, OptionValue
 
 DEMO, DUMMY = "demo", "dummy"
 DEFAULT = DEMO

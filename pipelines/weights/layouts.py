@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bench.errors import WeightsError
-from pipelines.models.cache import cached
-from pipelines.weights import llama, llama_omni, store
-from pipelines.weights import whisper as whisper_layouts
-from pipelines.weights.store import Content, Store
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models.cache import cached
+from firstpacket.pipelines.weights import llama, llama_omni, store
+from firstpacket.pipelines.weights import whisper as whisper_layouts
+from firstpacket.pipelines.weights.store import Content, Store
 
 VERSION = 1
 """Changes with whatever is written, so that older folders in the cache are not taken for new ones."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN
-from pipelines.weights.store import Content
+from firstpacket.pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN
+from firstpacket.pipelines.weights.store import Content
 
 FILES = ("llm.safetensors", "llm.json", "tokenizer.json")
 

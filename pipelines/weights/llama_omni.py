@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipelines.weights import llama, whisper
-from pipelines.weights.store import Content
+from firstpacket.pipelines.weights import llama, whisper
+from firstpacket.pipelines.weights.store import Content
 
 FILES = ("direct.safetensors", "direct.json", "vocoder.safetensors", "vocoder.json", *whisper.FILES, "tokenizer.json")
 ENCODER = f"models/speech_encoder/{whisper.PT}"

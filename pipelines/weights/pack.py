@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from bench.errors import MissingDependency, UsageError, WeightsError
-from pipelines.models import whisper_tokens
-from pipelines.models.tensors import is_finite
-from pipelines.training import folders, loop
-from pipelines.weights import store, whisper
+from firstpacket.bench.errors import MissingDependency, UsageError, WeightsError
+from firstpacket.pipelines.models import whisper_tokens
+from firstpacket.pipelines.models.tensors import is_finite
+from firstpacket.pipelines.training import folders, loop
+from firstpacket.pipelines.weights import store, whisper
 
 STEPS = ("asr", "llm", "listening", "speaking", "vocoder")
 DECODER = "speech_generator."

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from bench.errors import WeightsError
-from bench.folders import DATASETS
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.folders import DATASETS
 
 NAME = Path("weights", "demo")
 SUMS = "SHA256SUMS"
@@ -105,13 +105,10 @@ class Content:
 
 def find() -> Store:
     """The store that comes with this installation. Raises `WeightsError`."""
-    homes = [home / NAME for home in DATASETS]
-    for folder in homes:
-        if (folder / SUMS).is_file():
-            return opened(folder)
-    raise WeightsError(
-        f"The demo weights are not there: {SUMS} was looked for in {' and '.join(map(str, homes))}. {_RESTORE}"
-    )
+    folder = DATASETS / NAME
+    if (folder / SUMS).is_file():
+        return opened(folder)
+    raise WeightsError(f"The demo weights are not there: {SUMS} was looked for in {folder}. {_RESTORE}")
 
 
 def opened(folder: Path) -> Store:

@@ -15,14 +15,14 @@ import pytest
 from omni_speed import ratio
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import registry
-from bench.corpus.load import load_corpus
-from bench.pipeline import Samples, Settings
-from bench.run.speech import HeardSpeech
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.chains import CHAINS, Engines
-from pipelines.cascade.phrases import Phrases, Whole
+from firstpacket.bench import registry
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.pipeline import Samples, Settings
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.chains import CHAINS, Engines
+from firstpacket.pipelines.cascade.phrases import Phrases, Whole
 
 for module in ("pocketsphinx", "torch", "transformers", "espeakng_loader"):
     pytest.importorskip(module)

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.compare.pairs import Pairs
-from bench.gate.hold import Noise, hold_change
-from bench.gate.judge import LEAST_BAND
-from bench.gate.limits import Limit, Limits
+from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.gate.hold import Noise, hold_change
+from firstpacket.bench.gate.judge import LEAST_BAND
+from firstpacket.bench.gate.limits import Limit, Limits
 
 REPETITIONS, PAIRS = 1000, 100
 EFFECTS = {"A/A": 1.0, "+5 %": 1.05}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made_series import NOISES, Floats, levels, made_series
 
-from bench.history.changes import changes
+from firstpacket.bench.history.changes import changes
 
 pytest.importorskip("ruptures")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
 
 SPANS = 1000
 

@@ -17,17 +17,17 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import registry
-from bench.corpus.load import load_corpus
-from bench.metrics.instrument import recordings
-from bench.pipeline import Packet, Pipeline, Samples, Settings
-from bench.run.speech import HeardSpeech
-from bench.stats.bootstrap import Estimate
-from bench.stats.paired import paired_ratio
-from bench.timing.clock import MonotonicClock
-from bench.timing.cost import event_cost_ns
-from bench.timing.spans import HandOff
-from bench.timing.trace import Trace
+from firstpacket.bench import registry
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.metrics.instrument import recordings
+from firstpacket.bench.pipeline import Packet, Pipeline, Samples, Settings
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.stats.paired import paired_ratio
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.cost import event_cost_ns
+from firstpacket.bench.timing.spans import HandOff
+from firstpacket.bench.timing.trace import Trace
 
 CLOCK = MonotonicClock()
 PAIRS, GOAL = 40, 0.005

@@ -16,9 +16,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import stats
 
-from bench.stats import bootstrap
-from bench.stats.bootstrap import estimate
-from bench.stats.paired import paired_ratio
+from firstpacket.bench.stats import bootstrap
+from firstpacket.bench.stats.bootstrap import estimate
+from firstpacket.bench.stats.paired import paired_ratio
 
 REPETITIONS = int(os.environ.get("FIRSTPACKET_REPETITIONS", "400"))
 NOISES: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {

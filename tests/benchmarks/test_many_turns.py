@@ -15,16 +15,16 @@ import pytest
 from made import manifest, segment, utterances
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.record.schema import LabelFacts, PathPart, Turn
-from bench.record.store import RunWriter
+from firstpacket.bench.record.schema import LabelFacts, PathPart, Turn
+from firstpacket.bench.record.store import RunWriter
 
 TURNS = 100_000
 CLIPS = 100
 COMPARED = """
 import resource, sys
 from pathlib import Path
-from bench.compare.findings import Question, of_labels
-from bench.record.store import read_run
+from firstpacket.bench.compare.findings import Question, of_labels
+from firstpacket.bench.record.store import read_run
 report = of_labels(read_run(Path(sys.argv[1])), Question())
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(report.findings[0].headline.pairs, used.ru_utime + used.ru_stime, used.ru_maxrss)

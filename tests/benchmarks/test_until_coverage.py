@@ -13,7 +13,7 @@ import pytest
 from ending import NOISES, coverage
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.record.until import Until
+from firstpacket.bench.record.until import Until
 
 REPETITIONS = int(os.environ.get("FIRSTPACKET_REPETITIONS", "250"))
 WANTED = {10: 0.045, 24: 0.035}

@@ -12,8 +12,8 @@ import pytest
 from opened import Opened, window
 from spoken_run import spoken_run
 
-from bench.record.store import read_run
-from bench.report.html import write_report
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.html import write_report
 
 HOSTILE = "<script>hit=1<\\script>\"'><img src=x onerror='hit=2'><b style=position:fixed>{{ 7*7 }} ]]>--> & ${hit=3}"
 """Put behind every name and text; without a slash, since folders are called so, too."""

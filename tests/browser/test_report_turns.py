@@ -9,8 +9,8 @@ from urllib.request import url2pathname
 import pytest
 from opened import Opened, window
 
-from bench.export.frame import turns_csv
-from bench.record.store import read_run
+from firstpacket.bench.export.frame import turns_csv
+from firstpacket.bench.record.store import read_run
 
 CLIPS = 12
 LOUDNESS = """async (audio) => {

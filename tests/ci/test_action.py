@@ -66,7 +66,7 @@ class Runner:
 
     def with_bench(self) -> Runner:
         """`bench` is this project's."""
-        self._command("bench", f'exec "{sys.executable}" -m bench "$@"')
+        self._command("bench", f'exec "{sys.executable}" -m firstpacket "$@"')
         return self
 
     def with_made_bench(self, verdict: str, code: int) -> Runner:

@@ -85,10 +85,10 @@ def test_every_flag_exists(page: str) -> None:
 def test_the_plugins_options_and_arguments_are_documented() -> None:
     import inspect
 
-    from bench.testing.voice import VoiceBenchmark
+    from firstpacket.bench.testing.voice import VoiceBenchmark
 
     text = (ROOT / "docs/pytest.md").read_text("utf-8")
-    plugin = (ROOT / "bench/pytest_plugin.py").read_text("utf-8")
+    plugin = (ROOT / "firstpacket/pytest_plugin.py").read_text("utf-8")
     for option in re.findall(r'addoption\("(--voice-[a-z-]+)"', plugin):
         assert f"| `{option} " in text
     asked = inspect.signature(VoiceBenchmark.__call__).parameters.values()

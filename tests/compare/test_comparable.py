@@ -3,13 +3,13 @@ from typing import Any
 import pytest
 from compared import MS, run_of_paths
 
-from bench.compare.band import widened
-from bench.compare.between import compare_metrics, compare_runs
-from bench.compare.comparable import RULES, over_time, side_by_side
-from bench.compare.words import sentence
-from bench.errors import NotComparable, UnknownName
-from bench.pipeline import Weights
-from bench.record.schema import Audible
+from firstpacket.bench.compare.band import widened
+from firstpacket.bench.compare.between import compare_metrics, compare_runs
+from firstpacket.bench.compare.comparable import RULES, over_time, side_by_side
+from firstpacket.bench.compare.words import sentence
+from firstpacket.bench.errors import NotComparable, UnknownName
+from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.record.schema import Audible
 
 HOST: dict[str, Any] = {"cpu": "Xeon", "cores_usable": 2, "gpu0": "L40", "gpu_driver": "570"}
 USUAL: dict[str, Any] = {

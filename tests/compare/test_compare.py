@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.compare.between import compare_runs, compare_same_labels
-from bench.compare.within import compare_all, compare_labels
-from bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
-from bench.errors import RunError, UnknownName
-from bench.pipeline import Weights
-from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
-from bench.record.store import Run
-from bench.report.terminal import comparison_table
+from firstpacket.bench.compare.between import compare_runs, compare_same_labels
+from firstpacket.bench.compare.within import compare_all, compare_labels
+from firstpacket.bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
+from firstpacket.bench.errors import RunError, UnknownName
+from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.terminal import comparison_table
 
 MS = 1_000_000
 CLIPS = [f"clip-{index}" for index in range(8)]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from compared import MS, run_of_paths
 
-from bench.compare.ladder import ladder
-from bench.errors import UnknownName, UsageError
+from firstpacket.bench.compare.ladder import ladder
+from firstpacket.bench.errors import UnknownName, UsageError
 
 LABELS = ("plain", "streamed", "small", "direct")
 

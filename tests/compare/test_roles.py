@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from compared import MS, run_of_paths
 
-from bench.compare.pairs import asked_together
-from bench.compare.roles import contributions_between, contributions_within
+from firstpacket.bench.compare.pairs import asked_together
+from firstpacket.bench.compare.roles import contributions_between, contributions_within
 
 
 def paths(seed: int, turns: int = 48):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from made import virtual_run
 
-from bench.compare.between import compare_runs
-from bench.compare.within import compare_labels
-from bench.errors import RunError
-from bench.metrics.starts import NO_SUCH_START, STARTS
-from bench.record.schema import Start
-from bench.record.store import Run, read_run
-from bench.run.session import SPEECH_END, T0
-from bench.summary.summarise import summarise
+from firstpacket.bench.compare.between import compare_runs
+from firstpacket.bench.compare.within import compare_labels
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.metrics.starts import NO_SUCH_START, STARTS
+from firstpacket.bench.record.schema import Start
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.run.session import SPEECH_END, T0
+from firstpacket.bench.summary.summarise import summarise
 
 LATE = "hear; encoder 20; packet 100"
 EARLY = "encoder 50; rest 250; packet 100"

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.corpus import decoders, mp3
-from bench.corpus.audio import LIMIT_S, read_clip
-from bench.errors import CorpusError, MissingDependency
-from bench.pipeline import SAMPLE_RATE
+from firstpacket.bench.corpus import decoders, mp3
+from firstpacket.bench.corpus.audio import LIMIT_S, read_clip
+from firstpacket.bench.errors import CorpusError, MissingDependency
+from firstpacket.bench.pipeline import SAMPLE_RATE
 
 soundfile = pytest.importorskip("soundfile")
 

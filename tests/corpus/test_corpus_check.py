@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from command import here
 
-from bench.corpus.estimates import ESTIMATES, read_estimates
-from bench.corpus.load import load_corpus
-from bench.corpus.manifest import read_manifest, write_manifest
-from bench.corpus.speech_end import estimate_speech_end_ms
-from bench.errors import MissingDependency, UsageError
-from bench.pipeline import Samples
-from pipelines.corpora import second_detectors, speech_ends
-from pipelines.corpora.speech_ends import check
+from firstpacket.bench.corpus.estimates import ESTIMATES, read_estimates
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.manifest import read_manifest, write_manifest
+from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
+from firstpacket.bench.errors import MissingDependency, UsageError
+from firstpacket.bench.pipeline import Samples
+from firstpacket.pipelines.corpora import second_detectors, speech_ends
+from firstpacket.pipelines.corpora.speech_ends import check
 
 pytest.importorskip("soundfile")
 ROOT = Path(__file__).parents[2]

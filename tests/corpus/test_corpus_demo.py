@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.corpus.catalogue import list_corpora
-from bench.corpus.load import load_corpus
-from bench.corpus.manifest import read_manifest
-from bench.corpus.utterance import Corpus
-from bench.pipeline import SAMPLE_RATE
-from pipelines.corpora.recipe import read_recipe
+from firstpacket.bench.corpus.catalogue import list_corpora
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.manifest import read_manifest
+from firstpacket.bench.corpus.utterance import Corpus
+from firstpacket.bench.pipeline import SAMPLE_RATE
+from firstpacket.pipelines.corpora.recipe import read_recipe
 
 pytest.importorskip("soundfile")
 DATASETS = Path(__file__).parents[2] / "datasets"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from bench.corpus.estimates import ESTIMATES, EndEstimates, read_estimates, spread_ms, write_estimates
-from bench.corpus.load import load_corpus
-from bench.corpus.utterance import Utterance
-from bench.errors import CorpusError
+from firstpacket.bench.corpus.estimates import ESTIMATES, EndEstimates, read_estimates, spread_ms, write_estimates
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import CorpusError
 
 
 @pytest.fixture

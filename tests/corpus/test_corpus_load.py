@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.corpus import catalogue
-from bench.corpus.catalogue import list_corpora
-from bench.corpus.load import load_corpus
-from bench.errors import CorpusError, MissingDependency, UnknownName, UsageError
-from bench.pipeline import SAMPLE_RATE
+from firstpacket.bench.corpus import catalogue
+from firstpacket.bench.corpus.catalogue import list_corpora
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.errors import CorpusError, MissingDependency, UnknownName, UsageError
+from firstpacket.bench.pipeline import SAMPLE_RATE
 
 soundfile = pytest.importorskip("soundfile")
 SHARED = Path(__file__).parents[3] / "shared" / "corpora"
@@ -238,15 +238,16 @@ def test_a_notice_names_a_few(tmp_path: Path) -> None:
     assert "8 of 8" in (notice := load_corpus(source).notices[0]) and notice.endswith("(c0, c1, c2, c3, c4, …).")
 
 
-def test_corpora_are_listed_from_checkout_and_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkout, package = tmp_path / "datasets", tmp_path / "bench" / "data" / "datasets"
-    monkeypatch.setattr(catalogue, "DATASETS", (checkout, package))
+def test_corpora_are_listed_with_the_first_words_of_their_readme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = tmp_path / "datasets"
+    monkeypatch.setattr(catalogue, "DATASETS", datasets)
     assert list_corpora() == ()
-    corpus(package / "one", {"id": "p", "audio": "a.wav"})
-    corpus(package / "two", {"id": "p", "audio": "a.wav"})
-    corpus(checkout / "two", {"id": "c", "audio": "a.wav"})
-    (checkout / "two" / "README.md").write_text("# two\n\nSecond,\nin short.\n\nMore.\n")
-    (checkout / "weights").mkdir()
+    corpus(datasets / "two", {"id": "c", "audio": "a.wav"})
+    corpus(datasets / "one", {"id": "p", "audio": "a.wav"})
+    (datasets / "two" / "README.md").write_text("# two\n\nSecond,\nin short.\n\nMore.\n")
+    (datasets / "weights").mkdir()
     assert [(one.name, one.description) for one in list_corpora()] == [("one", ""), ("two", "Second, in short.")]
     assert load_corpus("one").utterances[0].id == "p"
     assert load_corpus("two").utterances[0].id == "c"

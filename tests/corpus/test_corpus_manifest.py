@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.corpus.manifest import ManifestLine, read_manifest, write_manifest
-from bench.errors import CorpusError
+from firstpacket.bench.corpus.manifest import ManifestLine, read_manifest, write_manifest
+from firstpacket.bench.errors import CorpusError
 
 GOOD: dict[str, Any] = {"id": "a", "audio": "a.wav"}
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.corpus.speech_end import estimate_speech_end_ms
-from bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 
 def speech(start_ms: int, end_ms: int, clip_ms: int, *, peak: float = 0.3, noise_dbfs: float = -90.0) -> Samples:

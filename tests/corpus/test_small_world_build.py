@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bench.corpus.audio import read_clip
-from bench.corpus.load import load_corpus
-from bench.corpus.manifest import ManifestLine, read_manifest
-from bench.errors import CorpusError, UsageError
-from bench.pipeline import SAMPLE_RATE
-from pipelines.corpora import command
-from pipelines.corpora.build import build
-from pipelines.corpora.instructions import Instructions, decode_instructions, identities, texts
-from pipelines.corpora.recipe import read_toml
-from pipelines.corpora.takes import draw_take, draw_takes
+from firstpacket.bench.corpus.audio import read_clip
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.manifest import ManifestLine, read_manifest
+from firstpacket.bench.errors import CorpusError, UsageError
+from firstpacket.bench.pipeline import SAMPLE_RATE
+from firstpacket.pipelines.corpora import command
+from firstpacket.pipelines.corpora.build import build
+from firstpacket.pipelines.corpora.instructions import Instructions, decode_instructions, identities, texts
+from firstpacket.pipelines.corpora.recipe import read_toml
+from firstpacket.pipelines.corpora.takes import draw_take, draw_takes
 
 pytest.importorskip("soundfile")
 needs_voices = pytest.mark.skipif(

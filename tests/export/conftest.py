@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from made_runs import HOSTILE, made_run
 
-from bench.record.store import Run
+from firstpacket.bench.record.store import Run
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from bench.export.bencher import bencher
-from bench.export.github_action_benchmark import github_action_benchmark
-from bench.record.store import Run
+from firstpacket.bench.export.bencher import bencher
+from firstpacket.bench.export.github_action_benchmark import github_action_benchmark
+from firstpacket.bench.record.store import Run
 
 jsonschema = pytest.importorskip("jsonschema")
 

@@ -9,9 +9,9 @@ import pytest
 from command import here
 from made_runs import made_run, written_run
 
-from bench.errors import InvalidRun, RunError, UnknownName
-from bench.export.formats import FORMATS, exported, write_export
-from bench.record.store import Run
+from firstpacket.bench.errors import InvalidRun, RunError, UnknownName
+from firstpacket.bench.export.formats import FORMATS, exported, write_export
+from firstpacket.bench.record.store import Run
 
 COMPARED = {"pytest-benchmark", "github-action-benchmark", "bencher"}
 """Forms whose readers compare figures, and ask nothing else."""

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from made import virtual_run
 
-from bench.export.frame import turns_csv, turns_frame, turns_parquet
-from bench.record.store import Run, read_run
+from firstpacket.bench.export.frame import turns_csv, turns_frame, turns_parquet
+from firstpacket.bench.record.store import Run, read_run
 
 
 @pytest.fixture(scope="module")

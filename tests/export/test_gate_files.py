@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml
 
-from bench.export.gate import gate_junit, gate_markdown, write_gate
-from bench.gate.judge import Verdict
-from bench.gate.limits import Limit
-from bench.gate.result import EXIT_CODES, Check, GateResult
+from firstpacket.bench.export.gate import gate_junit, gate_markdown, write_gate
+from firstpacket.bench.gate.judge import Verdict
+from firstpacket.bench.gate.limits import Limit
+from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
 
 HOSTILE = "<script>alert(1)</script> | a"
 

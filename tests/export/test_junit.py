@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.export.junit import Case, junit, junit_xml
-from bench.record.store import Run
+from firstpacket.bench.export.junit import Case, junit, junit_xml
+from firstpacket.bench.record.store import Run
 
 junitparser = pytest.importorskip("junitparser")
 

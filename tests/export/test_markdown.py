@@ -5,9 +5,9 @@ import re
 import pytest
 from made_runs import HOSTILE, made_run
 
-from bench.export.markdown import markdown
-from bench.export.markdown_text import escaped
-from bench.record.store import Run
+from firstpacket.bench.export.markdown import markdown
+from firstpacket.bench.export.markdown_text import escaped
+from firstpacket.bench.record.store import Run
 
 markdown_it = pytest.importorskip("markdown_it")
 MIB = 1 << 20

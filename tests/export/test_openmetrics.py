@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from made_runs import HOSTILE
 
-from bench.export.openmetrics import openmetrics
-from bench.record.store import Run
-from bench.text import clean
+from firstpacket.bench.export.openmetrics import openmetrics
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.text import clean
 
 parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from made import virtual_run
 from made_traces import traces, turn_of
 
-from bench.errors import RunError, UnknownName, UsageError
-from bench.export.one_turn import OneTurn, one_turn
-from bench.export.otlp import otlp
-from bench.export.traces import trace_lines, write_traces
-from bench.pipeline import Weights
-from bench.record.schema import LabelFacts
-from bench.record.store import Run, read_run
-from bench.timing.spans import GpuSpan, HandOff, StageSpan, Text, TurnTrace
+from firstpacket.bench.errors import RunError, UnknownName, UsageError
+from firstpacket.bench.export.one_turn import OneTurn, one_turn
+from firstpacket.bench.export.otlp import otlp
+from firstpacket.bench.export.traces import trace_lines, write_traces
+from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.timing.spans import GpuSpan, HandOff, StageSpan, Text, TurnTrace
 
 STREAMED = (
     "hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take; tts 10; packet 40; take"

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from made import virtual_run
 from made_traces import traces, turn_of
 
-from bench.errors import RunError
-from bench.export.lanes import lanes
-from bench.export.one_turn import LONGEST_NS, OneTurn, one_turn
-from bench.export.perfetto import microseconds, perfetto
-from bench.record.schema import Delivery
-from bench.record.store import Run, read_run
-from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.export.lanes import lanes
+from firstpacket.bench.export.one_turn import LONGEST_NS, OneTurn, one_turn
+from firstpacket.bench.export.perfetto import microseconds, perfetto
+from firstpacket.bench.record.schema import Delivery
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
 
 MS = 1_000_000
 STREAMED = (

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from made_runs import Values, written_run
 
-from bench.export.formats import write_export
-from bench.export.pytest_benchmark import pytest_benchmark, stats
-from bench.record.store import Run, read_run
+from firstpacket.bench.export.formats import write_export
+from firstpacket.bench.export.pytest_benchmark import pytest_benchmark, stats
+from firstpacket.bench.record.store import Run, read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 plugin = pytest.importorskip("pytest_benchmark.stats")

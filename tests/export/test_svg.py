@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from command import here
 from made_runs import HOSTILE, made_run, written_run
 
-from bench.export.svg import COLUMNS, svg
+from firstpacket.bench.export.svg import COLUMNS, svg
 
 
 def texts(picture: str) -> str:

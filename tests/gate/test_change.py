@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.gate.change import change
+from firstpacket.bench.gate.change import change
 
 LATENCIES = st.lists(st.tuples(st.floats(1, 1000), st.floats(1, 1000)), min_size=8, max_size=40)
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from bench.gate.counts import LOST, RULED_OUT, SHOWN, answers_lost, over_ceiling, turns_needed
+from firstpacket.bench.gate.counts import LOST, RULED_OUT, SHOWN, answers_lost, over_ceiling, turns_needed
 
 
 def test_a_ceiling_passes_only_when_turns_enough_stayed_under_it() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from plugin_repository import PluginRepository, plugin_repository
 
-from bench.errors import NotComparable, UsageError
-from bench.gate import trees
-from bench.gate.against import other_version
-from bench.pipeline import Stage
-from bench.record.schema import LabelFacts, LabelPlan
-from bench.run.origin import loaded_from
-from bench.run.source import Source, with_base
+from firstpacket.bench.errors import NotComparable, UsageError
+from firstpacket.bench.gate import trees
+from firstpacket.bench.gate.against import other_version
+from firstpacket.bench.pipeline import Stage
+from firstpacket.bench.record.schema import LabelFacts, LabelPlan
+from firstpacket.bench.run.origin import loaded_from
+from firstpacket.bench.run.source import Source, with_base
 
 ASKED = """
 from importlib.metadata import entry_points, version
@@ -118,7 +118,7 @@ def test_nothing_is_left_after_ctrl_c(repository) -> None:
 
 def test_what_a_killed_process_left_is_removed_by_the_next(repository) -> None:
     killed = (
-        "import os, signal\nfrom bench.gate.against import other_version\n"
+        "import os, signal\nfrom firstpacket.bench.gate.against import other_version\n"
         "with other_version('slow'):\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", killed], env=os.environ, check=False)

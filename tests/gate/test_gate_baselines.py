@@ -9,11 +9,11 @@ import pytest
 from command import here
 from made_runs import written_run
 
-from bench.errors import RunError, UsageError
-from bench.gate import baselines
-from bench.gate.conditions import conditions, key, unlike
-from bench.gate.noise import findings, learn, look, noise
-from bench.record.store import Run, read_run
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.gate import baselines
+from firstpacket.bench.gate.conditions import conditions, key, unlike
+from firstpacket.bench.gate.noise import findings, learn, look, noise
+from firstpacket.bench.record.store import Run, read_run
 
 MS = [100.0, 104, 98, 101, 97, 103, 99, 102]
 
@@ -107,7 +107,7 @@ def test_other_conditions_are_another_key(folder: Path, said: dict[str, object],
 def test_what_is_updated_behind_ones_back_and_options_left_at_their_default_are_no_other_conditions(
     folder: Path,
 ) -> None:
-    from pipelines.scripted import DEFAULT
+    from firstpacket.pipelines.scripted import DEFAULT
 
     plain = conditions(measured(folder, "1"), "a")
     assert key(plain) == key(conditions(measured(folder, "2", environment={"os": "newer"}), "a"))

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from command import here
 
-from bench.export.gate import gate_json
-from bench.gate.judge import Change, Spread
-from bench.gate.limits import Limit, read_limits
-from bench.gate.result import EXIT_CODES, Check, GateResult
-from bench.options import gather
-from bench.stats.bootstrap import Interval
+from firstpacket.bench.export.gate import gate_json
+from firstpacket.bench.gate.judge import Change, Spread
+from firstpacket.bench.gate.limits import Limit, read_limits
+from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
+from firstpacket.bench.options import gather
+from firstpacket.bench.stats.bootstrap import Interval
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/gate.md").read_text("utf-8")
 

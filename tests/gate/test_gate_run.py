@@ -11,13 +11,13 @@ from command import here
 from made import Silence
 from made_runs import written_run
 
-from bench.errors import NotComparable, RunError, UnknownName
-from bench.gate import baselines
-from bench.gate.limits import Limit, Limits
-from bench.gate.run import Reference, look_at_noise, run_gate
-from bench.options import Options, PipelineChoice
-from bench.record.store import read_run
-from bench.run import session
+from firstpacket.bench.errors import NotComparable, RunError, UnknownName
+from firstpacket.bench.gate import baselines
+from firstpacket.bench.gate.limits import Limit, Limits
+from firstpacket.bench.gate.run import Reference, look_at_noise, run_gate
+from firstpacket.bench.options import Options, PipelineChoice
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.run import session
 
 OTHER_PYTHON = Reference(against=sys.executable)
 

@@ -17,7 +17,7 @@ from plugin_repository import plugin_repository
 
 GENEROUS = '[gate]\nresolution = "300%"\n[[gate.limit]]\nmax-regression = "200%"\n'
 HIGH_CEILING = '[gate]\n[[gate.limit]]\nstatistic = "p95"\nceiling-ms = 30000\n'
-BENCH = f"{shlex.quote(sys.executable)} -m bench"
+BENCH = f"{shlex.quote(sys.executable)} -m firstpacket"
 
 
 class Shell:

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.gate.judge import Change, Rule, Spread, judge
-from bench.stats.bootstrap import Interval
+from firstpacket.bench.gate.judge import Change, Rule, Spread, judge
+from firstpacket.bench.stats.bootstrap import Interval
 
 
 def spread(value: float, half: float) -> Spread:

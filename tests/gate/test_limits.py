@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import UsageError
-from bench.gate.limits import Limit, Limits, limits, read_limits
-from bench.options import share
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.gate.limits import Limit, Limits, limits, read_limits
+from firstpacket.bench.options import share
 
 
 def test_without_a_file_the_first_packet_of_every_label_is_held(tmp_path, monkeypatch) -> None:

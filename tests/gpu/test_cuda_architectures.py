@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from command import bench, write_clips
 
-from bench.record.store import read_run
+from firstpacket.bench.record.store import read_run
 
 pytestmark = pytest.mark.cuda
 VOICE = "matched=true,tts=transformers,tts-size=published"

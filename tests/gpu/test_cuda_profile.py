@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from command import bench, write_clips
 
-from bench.gpu.profiler import TorchProfiler
-from bench.metrics.stretches import covered_ns
-from bench.record.gpu import GpuProfile
-from bench.record.store import read_run
-from bench.timing.clock import MonotonicClock
-from bench.timing.cuda import GpuRecorder, TorchCuda
-from bench.timing.spans import TurnTrace
-from bench.timing.trace import Trace
+from firstpacket.bench.gpu.profiler import TorchProfiler
+from firstpacket.bench.metrics.stretches import covered_ns
+from firstpacket.bench.record.gpu import GpuProfile
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
+from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.trace import Trace
 
 pytestmark = pytest.mark.cuda
 torch = pytest.importorskip("torch")

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.gpu.identity import identity
-from bench.gpu.nvml import Nvml
-from bench.metrics.gpu import throttled_by
-from bench.record.schema import LabelFacts
-from bench.run.gpu_watch import GpuWatch
+from firstpacket.bench.gpu.identity import identity
+from firstpacket.bench.gpu.nvml import Nvml
+from firstpacket.bench.metrics.gpu import throttled_by
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.run.gpu_watch import GpuWatch
 
 pytestmark = pytest.mark.cuda
 LIMIT_MS = 50

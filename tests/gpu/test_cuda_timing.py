@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.metrics.critical_path import critical_path, summed
-from bench.timing.clock import MonotonicClock
-from bench.timing.cuda import GpuRecorder, TorchCuda
-from bench.timing.trace import Trace
+from firstpacket.bench.metrics.critical_path import critical_path, summed
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
+from firstpacket.bench.timing.trace import Trace
 
 pytestmark = pytest.mark.cuda
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.gpu.kineto import MARK, SETTLING, profile_of, read_trace
-from bench.record.gpu import DeviceWork, GpuProfile
+from firstpacket.bench.gpu.kineto import MARK, SETTLING, profile_of, read_trace
+from firstpacket.bench.record.gpu import DeviceWork, GpuProfile
 
 Event = dict[str, Any]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bench.errors import MissingDependency
-from bench.gpu.nvtx import nvtx_ranges
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
+from firstpacket.bench.errors import MissingDependency
+from firstpacket.bench.gpu.nvtx import nvtx_ranges
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
 
 Said = list[tuple[str, str, int]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.gpu.profiler import TorchProfiler
+from firstpacket.bench.gpu.profiler import TorchProfiler
 
 torch = pytest.importorskip("torch")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_series import NOISES, levels, made_series
 
-from bench.history.changes import MIN_RUNS, changes
+from firstpacket.bench.history.changes import MIN_RUNS, changes
 
 pytest.importorskip("ruptures")
 

@@ -10,12 +10,12 @@ import pytest
 from command import here
 from made_runs import HOSTILE, written_run
 
-from bench.errors import RunError, UnknownName, UsageError
-from bench.history.as_json import history_json
-from bench.history.history import History, history
-from bench.history.page import history_html, write_history
-from bench.history.plot import history_svg
-from bench.history.words import said_of
+from firstpacket.bench.errors import RunError, UnknownName, UsageError
+from firstpacket.bench.history.as_json import history_json
+from firstpacket.bench.history.history import History, history
+from firstpacket.bench.history.page import history_html, write_history
+from firstpacket.bench.history.plot import history_svg
+from firstpacket.bench.history.words import said_of
 
 FIRST = datetime(2026, 1, 1, 3, tzinfo=UTC)
 

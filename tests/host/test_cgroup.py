@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_machine import MadeMachine
 
-from bench.host.cgroup import cpu_groups, quota_cores, throttled
+from firstpacket.bench.host.cgroup import cpu_groups, quota_cores, throttled
 
 V2 = "29 23 0:26 {root} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
 V1 = "30 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n31 25 0:28 {root} /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"  # noqa: E501

@@ -8,8 +8,8 @@ import time
 import psutil
 import pytest
 
-from bench.host.elsewhere import OtherCounters
-from bench.run.host_watch import between
+from firstpacket.bench.host.elsewhere import OtherCounters
+from firstpacket.bench.run.host_watch import between
 
 
 def test_the_others_time_is_known_wherever_psutil_is() -> None:

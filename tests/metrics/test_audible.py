@@ -12,15 +12,15 @@ import pytest
 from command import here
 from made import utterances, virtual_run
 
-from bench.compare.comparable import differences
-from bench.corpus.utterance import Corpus
-from bench.errors import UsageError
-from bench.metrics.audible import audible_onset_ns, reply_levels
-from bench.options import BOUNDS, Options, gather, parse_pipeline
-from bench.recompute import recompute
-from bench.record.schema import AUDIBLE, Audible, Evidence, Manifest
-from bench.record.store import Run, read_run
-from bench.run import session
+from firstpacket.bench.compare.comparable import differences
+from firstpacket.bench.corpus.utterance import Corpus
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.metrics.audible import audible_onset_ns, reply_levels
+from firstpacket.bench.options import BOUNDS, Options, gather, parse_pipeline
+from firstpacket.bench.recompute import recompute
+from firstpacket.bench.record.schema import AUDIBLE, Audible, Evidence, Manifest
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.run import session
 
 MS = 1_000_000
 LOUD, FAINT, QUIET = 0.1, 10 ** (-50 / 20), 10 ** (-70 / 20)

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from made import Silence, manifest, request, segment, utterances
 
-from bench.metrics.carry_over import ALPHA, CarryOver, carry_over
-from bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
-from bench.record.schema import Turn
-from bench.record.store import RunWriter, read_run
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.run.plan import measured
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
+from firstpacket.bench.metrics.carry_over import ALPHA, CarryOver, carry_over
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import RunWriter, read_run
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.plan import measured
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 Latency = Callable[[str, str, str, int, random.Random], float]

@@ -6,11 +6,11 @@ from fake_gpu import FakeGpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.metrics.critical_path import critical_path, hidden, summed
-from bench.timing.clock import VirtualClock
-from bench.timing.cuda import GpuRecorder
-from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
-from bench.timing.trace import Trace
+from firstpacket.bench.metrics.critical_path import critical_path, hidden, summed
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.cuda import GpuRecorder
+from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
+from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from bench.metrics.drift import ALPHA, early_drift
-from bench.record.schema import Turn
-from bench.run.plan import measured
+from firstpacket.bench.metrics.drift import ALPHA, early_drift
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.run.plan import measured
 
 MS = 1_000_000
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.codec import decode, encode
-from bench.metrics.figures import FLAGS, turn_figures
-from bench.metrics.gpu import GPU_FLAGS, throttled_by
-from bench.record.beside import Beside
-from bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
-from bench.record.schema import Delivery, Evidence
-from bench.timing.spans import PacketStamp, TurnTrace
+from firstpacket.bench.codec import decode, encode
+from firstpacket.bench.metrics.figures import FLAGS, turn_figures
+from firstpacket.bench.metrics.gpu import GPU_FLAGS, throttled_by
+from firstpacket.bench.record.beside import Beside
+from firstpacket.bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
+from firstpacket.bench.record.schema import Delivery, Evidence
+from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 BEFORE = GpuReading(0, reasons=("idle",), held_back_ns={"sw_power_cap": 7, "sw_thermal": 0}, energy_mj=1000)
 AFTER = replace(BEFORE, at_ns=1000, energy_mj=3500)

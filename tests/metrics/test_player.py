@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.metrics.figures import turn_figures
-from bench.metrics.player import play
-from bench.record.schema import Delivery, Evidence
-from bench.timing.spans import PacketStamp, TurnTrace
+from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.metrics.player import play
+from firstpacket.bench.record.schema import Delivery, Evidence
+from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 MS = 1_000_000
 

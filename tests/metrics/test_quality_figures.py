@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.metrics.quality import FLOOR_DB, answer_figures, reply_figures, transcript_figures
-from bench.timing.spans import Text, TurnTrace
+from firstpacket.bench.metrics.quality import FLOOR_DB, answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.timing.spans import Text, TurnTrace
 
 
 def trace(*texts: tuple[str, str]) -> TurnTrace:

@@ -8,8 +8,8 @@ from statistics import mean
 
 import pytest
 
-from bench.metrics.settling import is_steady, state
-from bench.record.settling import Settling
+from firstpacket.bench.metrics.settling import is_steady, state
+from firstpacket.bench.record.settling import Settling
 
 RULE = Settling("clip")
 

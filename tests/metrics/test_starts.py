@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.metrics.figures import turn_figures
-from bench.metrics.starts import STARTS, all_starts
-from bench.record.schema import Delivery, Evidence, Start
-from bench.timing.spans import Mark, PacketStamp, StageSpan, TurnTrace
+from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.metrics.starts import STARTS, all_starts
+from firstpacket.bench.record.schema import Delivery, Evidence, Start
+from firstpacket.bench.timing.spans import Mark, PacketStamp, StageSpan, TurnTrace
 
 SEEN = Evidence(
     turn=1,

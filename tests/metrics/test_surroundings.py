@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from made import Silence, manifest, request, segment, utterances
 
-from bench.metrics.figures import FLAGS
-from bench.metrics.surroundings import HOST_FLAGS, host_flags
-from bench.recompute import recompute
-from bench.record.beside import Beside, Collections, HostBeside, Pause
-from bench.record.schema import Delivery, Evidence, LabelFacts
-from bench.record.store import RunWriter, read_run
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.timing.clock import VirtualClock
-from bench.timing.spans import PacketStamp, TurnTrace
+from firstpacket.bench.metrics.figures import FLAGS
+from firstpacket.bench.metrics.surroundings import HOST_FLAGS, host_flags
+from firstpacket.bench.recompute import recompute
+from firstpacket.bench.record.beside import Beside, Collections, HostBeside, Pause
+from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts
+from firstpacket.bench.record.store import RunWriter, read_run
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 MS = 1_000_000
 QUIET = HostBeside(elapsed_ns=1000 * MS, cores=4, others_cpu_ns=0, others_error_ns=20 * MS, stolen_ns=0)

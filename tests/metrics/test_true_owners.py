@@ -15,11 +15,11 @@ from fake_gpu import FakeEvent, FakeGpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.metrics.critical_path import critical_path, summed
-from bench.timing.clock import VirtualClock
-from bench.timing.cuda import GpuRecorder
-from bench.timing.spans import TurnTrace
-from bench.timing.trace import HandOff, Trace
+from firstpacket.bench.metrics.critical_path import critical_path, summed
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.cuda import GpuRecorder
+from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.trace import HandOff, Trace
 
 MS = 1_000_000
 

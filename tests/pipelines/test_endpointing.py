@@ -11,17 +11,24 @@ import numpy as np
 import pytest
 from made import request, utterance
 
-from bench.corpus.load import load_corpus
-from bench.corpus.utterance import Utterance
-from bench.errors import UsageError
-from bench.metrics.figures import TurnFigures, turn_figures
-from bench.pipeline import SAMPLE_RATE, Declaration, Packet, Pipeline, Samples, Settings, Speech, Stage
-from bench.record.schema import Evidence
-from bench.run.asking import Reply, Rules
-from bench.run.local import LocalRespondent
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
-from pipelines.endpointing import OPTIONS, EndedSpeech, Endpointer, OverheardSpeech, SileroDetector, with_endpointing
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.metrics.figures import TurnFigures, turn_figures
+from firstpacket.bench.pipeline import SAMPLE_RATE, Declaration, Packet, Pipeline, Samples, Settings, Speech, Stage
+from firstpacket.bench.record.schema import Evidence
+from firstpacket.bench.run.asking import Reply, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.endpointing import (
+    OPTIONS,
+    EndedSpeech,
+    Endpointer,
+    OverheardSpeech,
+    SileroDetector,
+    with_endpointing,
+)
 
 MS = 1_000_000
 DEFAULTS = {option.name: option.default for option in OPTIONS}

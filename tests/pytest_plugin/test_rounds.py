@@ -14,17 +14,17 @@ import pytest
 from command import write_clips
 from made_runs import Values, written_run
 
-import bench.environment
-import bench.testing.rounds  # here, as pytester forgets what tests import: numpy cannot be loaded twice
-from bench.environment import Gpu
-from bench.export.pytest_benchmark import pytest_benchmark
-from bench.record.store import read_run
+import firstpacket.bench.environment
+import firstpacket.bench.testing.rounds  # here, as pytester forgets what tests import: numpy cannot be loaded twice
+from firstpacket.bench.environment import Gpu
+from firstpacket.bench.export.pytest_benchmark import pytest_benchmark
+from firstpacket.bench.record.store import read_run
 
 pytest_plugins = ["pytester"]
 pytest.importorskip("pytest_benchmark")
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("-p", "bench.pytest_plugin")
+OURS = ("-p", "firstpacket.pytest_plugin")
 THEIRS = ("-p", "pytest_benchmark.plugin")
 
 STORED = """
@@ -113,10 +113,10 @@ def test_every_first_packet_is_a_round_and_the_rest_is_kept_beside_it(inner: Inn
 
 def test_another_gpu_of_the_machine_is_seen_when_comparing(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:
     written = inner.week.folder / "machine.json"
-    monkeypatch.setattr(bench.environment, "gpus", lambda: (Gpu(0, "A GPU", 80, "580.1"),))
+    monkeypatch.setattr(firstpacket.bench.environment, "gpus", lambda: (Gpu(0, "A GPU", 80, "580.1"),))
     inner.pytest(f"--benchmark-json={written}")
     assert inner.week.json("machine.json")["machine_info"]["gpu"]["name"] == "A GPU"
-    monkeypatch.setattr(bench.environment, "gpus", lambda: (Gpu(0, "Another GPU", 80, "580.1"),))
+    monkeypatch.setattr(firstpacket.bench.environment, "gpus", lambda: (Gpu(0, "Another GPU", 80, "580.1"),))
     with pytest.warns(Warning, match="machine_info is different") as caught:
         inner.pytest(f"--benchmark-compare={written}")
     said = next(str(each.message) for each in caught if "machine_info" in str(each.message))

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-import bench.report.html
-import bench.testing.voice  # here, as pytester forgets what tests import and numpy cannot be loaded twice
+import firstpacket.bench.report.html
+import firstpacket.bench.testing.voice  # here, as pytester forgets what tests import and numpy cannot be loaded twice
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGIN = ("-p", "bench.pytest_plugin")
+PLUGIN = ("-p", "firstpacket.pytest_plugin")
 
 GATE = '''
 import pytest
-import bench.testing.voice
-from bench.gate.limits import Limit
-from bench.gate.result import Check, GateResult
+import firstpacket.bench.testing.voice
+from firstpacket.bench.gate.limits import Limit
+from firstpacket.bench.gate.result import Check, GateResult
 from made_runs import written_run
 
 ASKED = []
@@ -38,7 +38,7 @@ def gate(monkeypatch):
         written_run(folder / "round-1", {label: [100.0 + at for at in range(100)] + ["timeout"] * 10})
         checks = (Check(label, limits.limits[0], label.replace("-", " "), "because"),)
         return GateResult("git abc", checks, limits.allow), folder
-    monkeypatch.setattr(bench.testing.voice, "run_gate", found)
+    monkeypatch.setattr(firstpacket.bench.testing.voice, "run_gate", found)
 '''
 
 
@@ -46,7 +46,7 @@ def gate(monkeypatch):
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, ROOT / "tests/support"))))
-    monkeypatch.setattr(bench.report.html, "write_report", lambda runs, out: out)
+    monkeypatch.setattr(firstpacket.bench.report.html, "write_report", lambda runs, out: out)
     pytester.makeconftest(GATE)
     return pytester
 
@@ -101,7 +101,7 @@ def test_figures_can_be_asserted_on_and_unanswered_turns_count_as_late(inner: py
     body = """
 import math
 import pytest
-from bench.errors import RunError, UnknownName
+from firstpacket.bench.errors import RunError, UnknownName
 
 def test_figures(voice_benchmark):
     label = voice_benchmark("same=scripted").label("same")
@@ -182,7 +182,7 @@ def test_processes_are_counted_as_xdist_counts_them(inner: pytest.Pytester) -> N
     (inner.path / "conftest.py").unlink()
     inner.makepyfile(
         test_count="""
-        from bench.pytest_plugin import voice_session
+        from firstpacket.pytest_plugin import voice_session
         def test_count(pytestconfig):
             assert voice_session(pytestconfig).parallel == 2
         """

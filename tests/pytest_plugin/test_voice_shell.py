@@ -31,7 +31,7 @@ def test_a_slower_version_turns_its_test_red_and_no_other(tmp_path: Path) -> Non
     repository.write(24)
     clips = write_clips(tmp_path / "clips")
     (repository.path / "test_voice.py").write_text(TESTS.replace("CLIPS", str(clips)))
-    words = ("-p", "bench.pytest_plugin", "--voice-against=fast", "--junit-xml=found.xml", "--voice-out=kept")
+    words = ("-p", "firstpacket.pytest_plugin", "--voice-against=fast", "--junit-xml=found.xml", "--voice-out=kept")
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", *words],
         cwd=repository.path,
@@ -57,8 +57,8 @@ def test_a_slower_version_turns_its_test_red_and_no_other(tmp_path: Path) -> Non
 
 def test_starting_pytest_loads_nothing_of_the_harness() -> None:
     code = (
-        "import sys, pytest; before = set(sys.modules); import bench.pytest_plugin; "
+        "import sys, pytest; before = set(sys.modules); import firstpacket.pytest_plugin; "
         "print(*sorted(set(sys.modules) - before))"
     )
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == ["bench", "bench.pytest_plugin"]
+    assert answer.stdout.split() == ["firstpacket", "firstpacket.pytest_plugin"]

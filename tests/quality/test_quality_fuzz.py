@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
 
-from bench.errors import BenchError
-from bench.export.summary_json import summary_json
-from bench.quality.record import QUALITY, SCHEMA, HeardReply, ReplySound, ScoredReply
-from bench.quality.sound import Sound
-from bench.record.store import read_run
-from bench.report.quality import quality
-from bench.summary.summarise import summarise
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.quality.record import QUALITY, SCHEMA, HeardReply, ReplySound, ScoredReply
+from firstpacket.bench.quality.sound import Sound
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.quality import quality
+from firstpacket.bench.summary.summarise import summarise
 
 HOSTILE: tuple[Any, ...] = (
     None, True, -1, 0, 2**62, 2**70, 1e300, -0.5, "", "\x1b[31m\u202e", "x" * 5000, [], {}, [[]], {"a": {}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.quality.sound import sound
+from firstpacket.bench.quality.sound import sound
 
 
 def sine(gain: float, offset: float = 0.0) -> np.ndarray:

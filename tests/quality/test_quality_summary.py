@@ -14,16 +14,16 @@ from page import read_back
 from quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, known_run, reply_of, write_lines
 from rich.console import Console
 
-from bench.export.summary_json import summary_json
-from bench.quality.record import SCHEMA, HeardClip, HeardReply, ReplySound, ScoredReply
-from bench.quality.sound import Sound
-from bench.quality.words import VERSION, errors
-from bench.recompute import recompute
-from bench.record.store import Run, read_run
-from bench.report.html import render_report
-from bench.report.quality import quality_notices, quality_table
-from bench.summary.contents import LabelSummary
-from bench.summary.summarise import summarise
+from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.quality.record import SCHEMA, HeardClip, HeardReply, ReplySound, ScoredReply
+from firstpacket.bench.quality.sound import Sound
+from firstpacket.bench.quality.words import VERSION, errors
+from firstpacket.bench.recompute import recompute
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.report.html import render_report
+from firstpacket.bench.report.quality import quality_notices, quality_table
+from firstpacket.bench.summary.contents import LabelSummary
+from firstpacket.bench.summary.summarise import summarise
 
 CLIPS = demo_clips(8)
 

@@ -13,13 +13,13 @@ from command import here, write_clips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.pipeline import Weights
-from bench.record.schema import LabelFacts
-from bench.record.store import read_run
-from bench.run import session
-from bench.run.asking import LabelRequest
-from bench.run.local import LocalRespondent
-from bench.timing.clock import VirtualClock
+from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.run import session
+from firstpacket.bench.run.asking import LabelRequest
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.timing.clock import VirtualClock
 
 FILES = ("manifest.json", "segments.jsonl", "turns.jsonl", "traces.jsonl")
 SCRIPTS = (

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import virtual_run
 
-from bench.errors import BenchError, RunError
-from bench.record.store import RunWriter, read_manifest, read_run
+from firstpacket.bench.errors import BenchError, RunError
+from firstpacket.bench.record.store import RunWriter, read_manifest, read_run
 
 
 def made_run(path: Path) -> Path:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from laid_out_runs import EVIDENCE, MemoryRun, sample_run
 
-from bench.errors import RunError, UsageError
-from bench.record.schema import Evidence, Turn
-from bench.report.html import render_report, write_report
-from bench.report.plots.ecdf import Curve, ecdf_svg
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.record.schema import Evidence, Turn
+from firstpacket.bench.report.html import render_report, write_report
+from firstpacket.bench.report.plots.ecdf import Curve, ecdf_svg
 
 
 class Page(HTMLParser):
@@ -198,5 +198,5 @@ def test_a_thousand_turns_a_label_stay_small() -> None:
 
 
 def test_reading_a_report_module_loads_neither_matplotlib_nor_pandas_nor_torch() -> None:
-    code = "import sys, bench.report; print([m for m in ('matplotlib', 'pandas', 'torch') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = "import sys, firstpacket.bench.report as r; print({'matplotlib', 'pandas', 'torch'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

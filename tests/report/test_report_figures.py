@@ -9,10 +9,10 @@ from command import here
 from made_runs import written_run
 from page import Page, at, read_back
 
-from bench.record.store import read_run
-from bench.report.formats import rendered
-from bench.report.html import cell_html
-from bench.report.section import Figure
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.formats import rendered
+from firstpacket.bench.report.html import cell_html
+from firstpacket.bench.report.section import Figure
 
 CASCADE = [600.0 + 10 * clip for clip in range(8)]
 DIRECT = [value - 410 for value in CASCADE]

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from made_runs import made_run
 
-from bench.errors import RunError, UsageError
-from bench.record.store import RunWriter, in_use
-from bench.report import watch as watching
-from bench.report.html import render_report
-from bench.report.watch import watch
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.record.store import RunWriter, in_use
+from firstpacket.bench.report import watch as watching
+from firstpacket.bench.report.html import render_report
+from firstpacket.bench.report.watch import watch
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from made_runs import made_run
 
-from bench.record.store import Run
-from bench.report.turns.choice import WORST, in_order_of_interest, in_order_of_rank, median_turn, ranks
-from bench.report.turns.rows import choices, turn_rows
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.turns.choice import WORST, in_order_of_interest, in_order_of_rank, median_turn, ranks
+from firstpacket.bench.report.turns.rows import choices, turn_rows
 
 
 @pytest.fixture

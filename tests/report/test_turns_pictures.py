@@ -8,11 +8,11 @@ import pytest
 from made_runs import made_run
 from made_traces import turn_of
 
-from bench.export.one_turn import OneTurn
-from bench.report.scale import Scale
-from bench.report.turns.pictures import Picture, buffer_levels, heard_picture, stage_picture, stage_scale
-from bench.report.turns.strokes import area, blocks, ticks
-from bench.timing.spans import GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
+from firstpacket.bench.export.one_turn import OneTurn
+from firstpacket.bench.report.scale import Scale
+from firstpacket.bench.report.turns.pictures import Picture, buffer_levels, heard_picture, stage_picture, stage_scale
+from firstpacket.bench.report.turns.strokes import area, blocks, ticks
+from firstpacket.bench.timing.spans import GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
 
 MS = 1_000_000
 T0 = 5_000 * MS

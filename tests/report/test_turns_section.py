@@ -15,11 +15,11 @@ import pytest
 from made_runs import made_run
 from spoken_run import spoken_run
 
-from bench.errors import RunError
-from bench.export.frame import turns_csv
-from bench.record.schema import Evidence, Turn
-from bench.record.store import Run, read_run
-from bench.report.turns import audible, laid_open, turn_script, turn_section
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.export.frame import turns_csv
+from firstpacket.bench.record.schema import Evidence, Turn
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.report.turns import audible, laid_open, turn_script, turn_section
 
 ANCHOR = "run-1"
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)><!--{{ 7*7 }}"

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from spoken_run import spoken_run
 
-from bench.errors import CorpusError, MissingDependency, RunError
-from bench.export.one_turn import OneTurn, one_turn
-from bench.record.store import Run, read_run
-from bench.report.turns.audible import Sound
-from bench.report.turns.choice import ranks
-from bench.report.turns.laid_open import laid_open
-from bench.report.turns.recordings import recordings
-from bench.report.turns.sounds import BYTES_PER_S, encoded, mixed, sound
+from firstpacket.bench.errors import CorpusError, MissingDependency, RunError
+from firstpacket.bench.export.one_turn import OneTurn, one_turn
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.report.turns.audible import Sound
+from firstpacket.bench.report.turns.choice import ranks
+from firstpacket.bench.report.turns.laid_open import laid_open
+from firstpacket.bench.report.turns.recordings import recordings
+from firstpacket.bench.report.turns.sounds import BYTES_PER_S, encoded, mixed, sound
 
 soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed")
 RATE = 16_000

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 from fake_nvml import GPU_IS_LOST, NO_PERMISSION, NOT_SUPPORTED, Card, FakeNvml
 
-from bench.codec import decode, encode
-from bench.gpu import nvml
-from bench.gpu.identity import identity_of
-from bench.gpu.nvml import Nvml
-from bench.record.gpu import GpuBeside, GpuIdentity
-from bench.record.schema import LabelFacts
-from bench.run.gpu_watch import GpuWatch
+from firstpacket.bench.codec import decode, encode
+from firstpacket.bench.gpu import nvml
+from firstpacket.bench.gpu.identity import identity_of
+from firstpacket.bench.gpu.nvml import Nvml
+from firstpacket.bench.record.gpu import GpuBeside, GpuIdentity
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.run.gpu_watch import GpuWatch
 
 A = GpuIdentity("aaaa", "00000000:65:00.0")
 WORKER, STRANGER = 4711, 99
@@ -175,7 +175,7 @@ def test_labels_on_one_card_share_a_reading_and_a_worker_started_again_is_known(
 
 
 def test_processes_that_this_one_started_are_its_own() -> None:
-    from bench.run import gpu_watch
+    from firstpacket.bench.run import gpu_watch
 
     assert gpu_watch._descends_from_here(os.getpid())
     assert not gpu_watch._descends_from_here(1)

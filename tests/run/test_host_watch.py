@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from made import Silence, manifest, request, segment, utterances
 
-from bench.host.reading import Reading
-from bench.record.store import RunWriter, read_run
-from bench.run.asking import Respondent
-from bench.run.garbage import GarbageWatch
-from bench.run.gpu_watch import GpuWatch
-from bench.run.host_watch import HostWatch, between, host_counters
-from bench.run.manager import Manager
-from bench.run.process import WorkerProcess
-from bench.run.session import worker_environment
-from bench.run.watch import MachineWatch
-from bench.timing.clock import MonotonicClock, VirtualClock
+from firstpacket.bench.host.reading import Reading
+from firstpacket.bench.record.store import RunWriter, read_run
+from firstpacket.bench.run.asking import Respondent
+from firstpacket.bench.run.garbage import GarbageWatch
+from firstpacket.bench.run.gpu_watch import GpuWatch
+from firstpacket.bench.run.host_watch import HostWatch, between, host_counters
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.run.session import worker_environment
+from firstpacket.bench.run.watch import MachineWatch
+from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
 
 MS = 1_000_000
 

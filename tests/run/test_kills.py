@@ -20,8 +20,8 @@ import psutil
 import pytest
 from command import ROOT, write_clips
 
-from bench.record.schema import Turn
-from bench.record.store import Run, read_run
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run, read_run
 
 SCRIPTS = (
     "a=scripted,script=hear; asr 3; send; llm.decode 4; send | take; tts 2; packet 20; take; tts 2; packet 60",
@@ -43,7 +43,7 @@ def started(out: Path, clips: Path, turns: int) -> subprocess.Popen[bytes]:
         arguments = [*pipelines, *corpus]
     with said(out).open("ab") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "bench", "run", "--no-report", *arguments],
+            [sys.executable, "-m", "firstpacket", "run", "--no-report", *arguments],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=errors,

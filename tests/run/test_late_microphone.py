@@ -10,18 +10,18 @@ import pytest
 from made import virtual_run
 from typer.testing import CliRunner
 
-from bench.cli import app
-from bench.compare.between import compare_same_labels
-from bench.errors import InvalidRun, RunError
-from bench.metrics.microphone import histogram, is_late, late_frames
-from bench.pipeline import Samples
-from bench.recompute import recompute
-from bench.record.schema import Delivery
-from bench.record.store import read_run
-from bench.report.html import render_report
-from bench.run import local
-from bench.run.microphone import Microphone
-from bench.summary.summarise import summarise
+from firstpacket.bench.cli import app
+from firstpacket.bench.compare.between import compare_same_labels
+from firstpacket.bench.errors import InvalidRun, RunError
+from firstpacket.bench.metrics.microphone import histogram, is_late, late_frames
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.recompute import recompute
+from firstpacket.bench.record.schema import Delivery
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.html import render_report
+from firstpacket.bench.run import local
+from firstpacket.bench.run.microphone import Microphone
+from firstpacket.bench.summary.summarise import summarise
 
 MS = 1_000_000
 LIMIT_NS = 5 * MS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench.errors import UsageError
-from bench.options import Options, parse_pipeline
-from bench.run.matching import matched
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.options import Options, parse_pipeline
+from firstpacket.bench.run.matching import matched
 
 DIRECT = "direct,weights=dummy"
 

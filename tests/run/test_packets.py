@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from made import request, utterance
 
-from bench.pipeline import Declaration, Packet, Pipeline, Speech
-from bench.run.asking import Reply, Rules
-from bench.run.local import LocalRespondent
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech
+from firstpacket.bench.run.asking import Reply, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
 
 LOUD = np.full(1600, 0.3, np.float32)
 
@@ -36,7 +36,7 @@ def answer(give: Callable[[], Iterator[Any]]) -> Reply:
 @pytest.mark.parametrize(
     ("packets", "reason"),
     [
-        ([LOUD], "ndarray where a bench.pipeline.Packet of samples is due"),
+        ([LOUD], "ndarray where a firstpacket.bench.pipeline.Packet of samples is due"),
         ([Packet((LOUD * 30_000).astype(np.int16), 16_000)], "must hold float32"),  # type: ignore[arg-type]
         ([Packet(LOUD.reshape(2, -1), 16_000)], r"\(2, 800\)"),
         ([Packet(LOUD[:0], 16_000)], r"\(0,\)"),

@@ -12,21 +12,21 @@ import pytest
 from fake_gpu import FakeGpu, FakeProfiler
 from made import Silence, manifest, segment, utterances
 
-from bench.errors import MissingDependency
-from bench.export.summary_json import summary_json
-from bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
-from bench.recompute import recompute
-from bench.record.schema import LabelFacts, LabelPlan, Manifest, Turn
-from bench.record.store import Run, RunWriter, read_run
-from bench.report.html import render_report
-from bench.run.asking import LabelRequest
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.run.profiling import TURNS, profiled_turns, profiling_notices
-from bench.summary.summarise import summarise
-from bench.timing.clock import VirtualClock
-from bench.timing.cuda import GpuRecorder
-from bench.timing.trace import Trace
+from firstpacket.bench.errors import MissingDependency
+from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
+from firstpacket.bench.recompute import recompute
+from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, Turn
+from firstpacket.bench.record.store import Run, RunWriter, read_run
+from firstpacket.bench.report.html import render_report
+from firstpacket.bench.run.asking import LabelRequest
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.profiling import TURNS, profiled_turns, profiling_notices
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.cuda import GpuRecorder
+from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 STAGES = (Stage("encoder", "listen"), Stage("vocoder", "speak"))

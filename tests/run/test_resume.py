@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.record.store import read_run
+from firstpacket.bench.record.store import read_run
 
 SCRIPTS = ["-p", "a=scripted,script=hear; tts 3; packet 20", "-p", "b=scripted,script=hear; tts 5; packet 20"]
 
@@ -30,7 +30,7 @@ def clips(tmp_path: Path) -> Path:
 
 def bench(*arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "--no-report", *arguments],
+        [sys.executable, "-m", "firstpacket", "run", "--no-report", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         # A test run in the background has SIGINT ignored, and children inherit that.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made import virtual_run
 
-from bench.record.store import read_run
+from firstpacket.bench.record.store import read_run
 
 MS = 1_000_000
 CASCADE = (
@@ -77,7 +77,7 @@ def test_every_turn_ends_in_one_outcome(tmp_path: Path, script: str, outcome: st
 
 
 def test_figures_are_derived_again_from_the_evidence(tmp_path: Path) -> None:
-    from bench.metrics.figures import turn_figures
+    from firstpacket.bench.metrics.figures import turn_figures
 
     run = read_run(virtual_run(tmp_path / "run", {"cascade": CASCADE}))
     for turn in run.turns:
@@ -96,10 +96,10 @@ def test_realtime_frames_come_when_they_have_been_spoken(tmp_path: Path) -> None
 def test_a_start_that_measured_nothing_is_a_segment_too(tmp_path: Path) -> None:
     from made import Silence, manifest, request, segment, utterances
 
-    from bench.record.store import RunWriter
-    from bench.run.local import LocalRespondent
-    from bench.run.manager import Manager
-    from bench.timing.clock import VirtualClock
+    from firstpacket.bench.record.store import RunWriter
+    from firstpacket.bench.run.local import LocalRespondent
+    from firstpacket.bench.run.manager import Manager
+    from firstpacket.bench.timing.clock import VirtualClock
 
     clips = utterances(1)
     what = manifest({"a": "hear; tts 5; packet 100"}, clips)

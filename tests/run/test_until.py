@@ -15,30 +15,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import Silence, manifest, request, segment, utterance
 
-from bench.compare.within import compare_labels
-from bench.corpus.utterance import Utterance
-from bench.errors import RunError, UsageError
-from bench.export.summary_json import summary_json
-from bench.gate import run as gate
-from bench.gate.limits import Limits
-from bench.metrics import until
-from bench.metrics.until import GoOn, Stop, decide
-from bench.options import Options, PipelineChoice, gather, parse_until
-from bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
-from bench.record.schema import Turn
-from bench.record.store import Run, RunWriter, read_run
-from bench.record.until import Until
-from bench.report.method import method
-from bench.run import session
-from bench.run.asking import Reply, Rules
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.run.until import spent_ns
-from bench.stats.looks import clusters_needed, look_level, looks
-from bench.summary.summarise import summarise
-from bench.summary.until import Goal, goal
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
+from firstpacket.bench.compare.within import compare_labels
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import RunError, UsageError
+from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.gate import run as gate
+from firstpacket.bench.gate.limits import Limits
+from firstpacket.bench.metrics import until
+from firstpacket.bench.metrics.until import GoOn, Stop, decide
+from firstpacket.bench.options import Options, PipelineChoice, gather, parse_until
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run, RunWriter, read_run
+from firstpacket.bench.record.until import Until
+from firstpacket.bench.report.method import method
+from firstpacket.bench.run import session
+from firstpacket.bench.run.asking import Reply, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.until import spent_ns
+from firstpacket.bench.stats.looks import clusters_needed, look_level, looks
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.summary.until import Goal, goal
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 CLIPS = 12

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from made import Silence, manifest, request, run, segment, utterance, utterances
 
-from bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
-from bench.record.schema import Manifest, Turn
-from bench.record.settling import Settling
-from bench.record.store import Run, RunWriter, read_run
-from bench.run.asking import Reply, Respondent
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.run.warmup import settling
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
+from firstpacket.bench.record.schema import Manifest, Turn
+from firstpacket.bench.record.settling import Settling
+from firstpacket.bench.record.store import Run, RunWriter, read_run
+from firstpacket.bench.run.asking import Reply, Respondent
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.warmup import settling
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 SECOND = 1_000_000_000

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from made import Silence, manifest, request, segment, utterances
 
-from bench.corpus.utterance import Utterance
-from bench.record.beside import Beside, HostBeside
-from bench.record.schema import LabelFacts
-from bench.record.store import RunWriter, read_run
-from bench.run.asking import Reply, Rules
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.timing.clock import VirtualClock
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.record.beside import Beside, HostBeside
+from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.record.store import RunWriter, read_run
+from firstpacket.bench.run.asking import Reply, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.timing.clock import VirtualClock
 
 
 class Diary:

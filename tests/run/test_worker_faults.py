@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from made import manifest, request, run, utterances
 
-from bench.errors import BenchError
-from bench.record.schema import Turn
-from bench.record.store import Run, read_run
-from bench.run.process import WorkerProcess
-from bench.run.session import worker_environment
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.run.session import worker_environment
 
 MS = 1_000_000
 

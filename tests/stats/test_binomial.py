@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from bench.stats.binomial import mcnemar, share
+from firstpacket.bench.stats.binomial import mcnemar, share
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 10), (10, 10), (1, 1), (3, 10), (570, 600)])

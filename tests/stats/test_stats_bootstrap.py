@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.stats import bootstrap
-from bench.stats.bootstrap import MIN_CLUSTERS, estimate
+from firstpacket.bench.stats import bootstrap
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, estimate
 
 FEW = 300
 """Resamples in property tests: the properties hold for any number."""

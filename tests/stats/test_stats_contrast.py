@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.stats.contrast import median_contrast
+from firstpacket.bench.stats.contrast import median_contrast
 
 
 def test_the_difference_of_two_medians() -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.hodges_lehmann import EXACT, shift, shift_interval
+from firstpacket.bench.stats.hodges_lehmann import EXACT, shift, shift_interval
 
 VALUES = st.lists(st.integers(-1000, 1000).map(lambda n: n / 7), min_size=1, max_size=70)
 

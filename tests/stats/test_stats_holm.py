@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.holm import holm
+from firstpacket.bench.stats.holm import holm
 
 p_values = st.lists(st.floats(0, 1), max_size=20)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.stats.paired import paired_difference, paired_ratio
+from firstpacket.bench.stats.paired import paired_difference, paired_ratio
 
 CLIPS = list("abcdefg")
 BEFORE = [100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0]

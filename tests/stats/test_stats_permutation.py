@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, ttest_rel, wilcoxon
 
-from bench.stats.permutation import EXACT_CLUSTERS, sign_flip_test, stratified_test
+from firstpacket.bench.stats.permutation import EXACT_CLUSTERS, sign_flip_test, stratified_test
 
 FEW = 499
 quick = settings(max_examples=40, deadline=None)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.stats.quantiles import censored_quantile, median, quantile, supported_quantile, values_needed
+from firstpacket.bench.stats.quantiles import censored_quantile, median, quantile, supported_quantile, values_needed
 
 numbers = st.lists(st.integers(-10_000, 10_000).map(float), min_size=1, max_size=60)
 

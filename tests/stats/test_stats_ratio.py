@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.stats.ratio import ratio_of_sums
+from firstpacket.bench.stats.ratio import ratio_of_sums
 
 
 def test_long_texts_count_for_more() -> None:

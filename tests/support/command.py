@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import wavfile
 
-from bench.cli import main
+from firstpacket.bench.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 THIRD_PARTY = Path(__file__).parent / "third_party"
@@ -25,7 +25,7 @@ def bench(
     path = [str(ROOT)] + ([str(THIRD_PARTY)] if plugins else [])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "200"}
     return subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
+        [sys.executable, "-m", "firstpacket", *map(str, arguments)],
         cwd=cwd,
         env=environment,
         capture_output=True,

@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.pipeline import Stage, Weights
-from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, PathPart, Segment, Turn
-from bench.record.store import Run
+from firstpacket.bench.pipeline import Stage, Weights
+from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, PathPart, Segment, Turn
+from firstpacket.bench.record.store import Run
 
 MS = 1_000_000
 STAGES = (Stage("asr", "listen"), Stage("llm.decode", "think"), Stage("tts", "speak"))

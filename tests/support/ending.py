@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from bench.metrics import until
-from bench.metrics.until import GoOn, decide
-from bench.record.schema import Turn
-from bench.record.until import Until
-from bench.stats.bootstrap import LEVEL
-from bench.stats.looks import looks
+from firstpacket.bench.metrics import until
+from firstpacket.bench.metrics.until import GoOn, decide
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.until import Until
+from firstpacket.bench.stats.bootstrap import LEVEL
+from firstpacket.bench.stats.looks import looks
 
 Noise = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 NOISES: dict[str, Noise] = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.record.gpu import DeviceWork, GpuProfile
-from bench.timing.clock import VirtualClock
+from firstpacket.bench.record.gpu import DeviceWork, GpuProfile
+from firstpacket.bench.timing.clock import VirtualClock
 
 
 @dataclass

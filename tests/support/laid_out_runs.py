@@ -6,11 +6,20 @@ from dataclasses import fields
 from pathlib import Path
 from random import Random
 
-from bench.metrics.figures import turn_figures
-from bench.pipeline import Stage, Weights
-from bench.record.schema import Delivery, Evidence, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
-from bench.record.store import Run
-from bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, Text, TurnTrace
+from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.pipeline import Stage, Weights
+from firstpacket.bench.record.schema import (
+    Delivery,
+    Evidence,
+    LabelFacts,
+    LabelPlan,
+    Manifest,
+    Segment,
+    Turn,
+    UtteranceFacts,
+)
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, Text, TurnTrace
 
 MS = 1_000_000
 STAGES = {

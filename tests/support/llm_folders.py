@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from pipelines.cascade.llm import dummy
+from firstpacket.pipelines.cascade.llm import dummy
 
 VOCAB = len(dummy.tokenizer())
 END = 5

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from pipelines.direct.llama_omni import files
-from pipelines.direct.llama_omni.checkpoint import Checkpoint
+from firstpacket.pipelines.direct.llama_omni import files
+from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
 
 
 def resident() -> dict[str, int]:

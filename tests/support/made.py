@@ -6,16 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import registry
-from bench.corpus.utterance import Utterance
-from bench.metrics.definitions import versions
-from bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn, UtteranceFacts
-from bench.record.store import RunWriter
-from bench.run.asking import LabelRequest, Respondent
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.run.plan import Ask
-from bench.timing.clock import VirtualClock
+from firstpacket.bench import registry
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.record.schema import (
+    SCHEMA,
+    InputMode,
+    LabelFacts,
+    LabelPlan,
+    Manifest,
+    Segment,
+    Turn,
+    UtteranceFacts,
+)
+from firstpacket.bench.record.store import RunWriter
+from firstpacket.bench.run.asking import LabelRequest, Respondent
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.plan import Ask
+from firstpacket.bench.timing.clock import VirtualClock
 
 
 def utterance(name: str = "clip-1", seconds: float = 1.0) -> Utterance:

@@ -6,11 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.metrics.definitions import versions
-from bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
-from bench.pipeline import Stage, Weights
-from bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, PathPart, Segment, Turn, UtteranceFacts
-from bench.record.store import Run, RunWriter
+from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
+from firstpacket.bench.pipeline import Stage, Weights
+from firstpacket.bench.record.schema import (
+    LabelFacts,
+    LabelPlan,
+    Manifest,
+    Outcome,
+    PathPart,
+    Segment,
+    Turn,
+    UtteranceFacts,
+)
+from firstpacket.bench.record.store import Run, RunWriter
 
 MS = 1_000_000
 CLIPS = 8

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from bench.history.series import Point, Series
-from bench.stats.bootstrap import Estimate
+from firstpacket.bench.history.series import Point, Series
+from firstpacket.bench.stats.bootstrap import Estimate
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 Floats = npt.NDArray[np.float64]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from bench.export.one_turn import OneTurn, one_turn
-from bench.record.schema import Delivery, Evidence, Turn
-from bench.record.store import Run
-from bench.timing.spans import DeviceWait, GpuSpan, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
+from firstpacket.bench.export.one_turn import OneTurn, one_turn
+from firstpacket.bench.record.schema import Delivery, Evidence, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
 
 STAGES = ("asr", "llm.prefill", "tts")
 _MOMENT = st.integers(0, 40)

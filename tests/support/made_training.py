@@ -11,17 +11,17 @@ import torch
 import whisper_made
 from torch import Tensor, nn
 
-from pipelines.direct.llama_omni.adaptor import SpeechAdaptor
-from pipelines.direct.llama_omni.config import AdaptorConfig, SpeechDecoderConfig, VocoderConfig
-from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
-from pipelines.direct.llama_omni.vocoder import Vocoder
-from pipelines.models import dummy_llama, whisper_tokens
-from pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS
-from pipelines.models.dummy_text import learnt_tokenizer
-from pipelines.models.llama import Llama, LlamaConfig
-from pipelines.models.whisper_names import openai_name
-from pipelines.training import folders
-from pipelines.training.whisper import sinusoids
+from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
+from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, SpeechDecoderConfig, VocoderConfig
+from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
+from firstpacket.pipelines.direct.llama_omni.vocoder import Vocoder
+from firstpacket.pipelines.models import dummy_llama, whisper_tokens
+from firstpacket.pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS
+from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
+from firstpacket.pipelines.models.llama import Llama, LlamaConfig
+from firstpacket.pipelines.models.whisper_names import openai_name
+from firstpacket.pipelines.training import folders
+from firstpacket.pipelines.training.whisper import sinusoids
 
 UNITS = 20
 SIZES = whisper_made.SIZES

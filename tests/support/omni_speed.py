@@ -15,17 +15,17 @@ from recorded_omni import encoder_tensors, shards
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.stats.paired import paired_ratio
-from bench.timing.clock import MonotonicClock
-from bench.timing.spans import TurnTrace
-from bench.timing.trace import Trace
-from pipelines.direct.llama_omni import dummy
-from pipelines.direct.llama_omni.choosing import Choices, Sampling
-from pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, SpeechDecoderConfig
-from pipelines.direct.llama_omni.model import LlamaOmni
-from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
-from pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
-from pipelines.models.llama import LlamaConfig, RopeScaling
+from firstpacket.bench.stats.paired import paired_ratio
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
+from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, SpeechDecoderConfig
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
+from firstpacket.pipelines.models.llama import LlamaConfig, RopeScaling
 
 CPU = torch.device("cpu")
 AUDIO = np.random.default_rng(5).normal(0, 0.1, 48_000).astype(np.float32)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from html.parser import HTMLParser
 
-from bench.record.store import Run
-from bench.report.formats import rendered
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.formats import rendered
 
 
 class Page(HTMLParser):

@@ -1,7 +1,7 @@
 """LLaMA-Omni written the plain way, as the published code works: a reference for results and for speed.
 
 The parts are transformers' own Whisper and Llama, and a HiFi-GAN spelled out with torch's weight norm. After every
-text token the whole speech decoder runs again over all frames so far; nothing of `pipelines.direct` is used.
+text token the whole speech decoder runs again over all frames so far; nothing of `pipelines/direct` is used.
 """
 
 from __future__ import annotations

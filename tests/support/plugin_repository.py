@@ -18,7 +18,7 @@ nap = "nap_assistant:Nap"
 """
 CODE = '''"""Sleeps, then answers."""
 
-from bench.pipeline import Declaration, Option, Packet, Pipeline, Stage
+from firstpacket.bench.pipeline import Declaration, Option, Packet, Pipeline, Stage
 
 
 class Nap(Pipeline):
@@ -78,7 +78,7 @@ class PluginRepository:
     def bench(self, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
         """`bench ARGUMENTS` in the repository."""
         return subprocess.run(
-            [sys.executable, "-m", "bench", *map(str, arguments)],
+            [sys.executable, "-m", "firstpacket", *map(str, arguments)],
             cwd=self.path,
             env=self.environment(**more),
             capture_output=True,

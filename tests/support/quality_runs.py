@@ -10,15 +10,15 @@ import made
 import numpy as np
 import soundfile
 
-from bench.corpus.load import load_corpus
-from bench.corpus.utterance import Utterance
-from bench.metrics.audible import reply_levels
-from bench.metrics.figures import turn_figures
-from bench.pipeline import Samples, Weights
-from bench.quality.record import QUALITY, Judge, Line, Reply
-from bench.record.schema import Delivery, Evidence, LabelFacts, LabelPlan, Outcome, Turn
-from bench.record.store import RunWriter, to_line
-from bench.timing.spans import PacketStamp, Text, TurnTrace
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.metrics.audible import reply_levels
+from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.pipeline import Samples, Weights
+from firstpacket.bench.quality.record import QUALITY, Judge, Line, Reply
+from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts, LabelPlan, Outcome, Turn
+from firstpacket.bench.record.store import RunWriter, to_line
+from firstpacket.bench.timing.spans import PacketStamp, Text, TurnTrace
 
 RATE = 16_000
 MS = 1_000_000

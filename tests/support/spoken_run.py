@@ -11,16 +11,16 @@ import made
 import numpy as np
 import soundfile
 
-from bench.corpus.load import load_corpus
-from bench.corpus.utterance import Utterance
-from bench.pipeline import Declaration, Packet, Pipeline, Samples, Speech, Stage, Weights
-from bench.record.schema import LabelPlan
-from bench.record.store import RunWriter
-from bench.run.asking import LabelRequest, Reply, Rules
-from bench.run.local import LocalRespondent
-from bench.run.manager import Manager
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Samples, Speech, Stage, Weights
+from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.store import RunWriter
+from firstpacket.bench.run.asking import LabelRequest, Reply, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 RATE = 16_000

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 
-from pipelines.cascade.tts.coqui.stand_ins import importable
+from firstpacket.pipelines.cascade.tts.coqui.stand_ins import importable
 
 with importable():
     from TTS.tts.configs.vits_config import VitsConfig

@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from bench.pipeline import Samples, Settings
-from pipelines.cascade.asr.whisper import Whisper
-from pipelines.models import whisper_dummy, whisper_tokens
-from pipelines.models.whisper_names import openai_name
-from pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
+from firstpacket.bench.pipeline import Samples, Settings
+from firstpacket.pipelines.cascade.asr.whisper import Whisper
+from firstpacket.pipelines.models import whisper_dummy, whisper_tokens
+from firstpacket.pipelines.models.whisper_names import openai_name
+from firstpacket.pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
 
 SIZES = WhisperSizes(state=64, heads=1, layers=1, decoder_layers=1)
 WORDS = (

@@ -5,11 +5,11 @@ from fake_gpu import FakeGpu
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.errors import MissingDependency
-from bench.timing.clock import VirtualClock
-from bench.timing.cuda import GpuRecorder, TorchCuda
-from bench.timing.spans import TurnTrace
-from bench.timing.trace import Trace
+from firstpacket.bench.errors import MissingDependency
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
+from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 

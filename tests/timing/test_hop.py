@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.metrics.critical_path import critical_path, summed
-from bench.timing.clock import VirtualClock
-from bench.timing.spans import StageSpan
-from bench.timing.trace import Trace
+from firstpacket.bench.metrics.critical_path import critical_path, summed
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.spans import StageSpan
+from firstpacket.bench.timing.trace import Trace
 
 
 def _hop(left_ns: int, returned_ns: int) -> tuple[StageSpan, ...]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
 
 
 def test_what_was_said_is_what_is_seen() -> None:

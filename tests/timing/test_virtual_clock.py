@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bench.timing.clock import MonotonicClock, VirtualClock
+from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
 
 
 def test_time_jumps_to_the_next_wake_up() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.report.claims import latency, quality
-from bench.report.claims.evidence import Facts
-from bench.report.claims.verdict import Verdict
+from firstpacket.bench.report.claims import latency, quality
+from firstpacket.bench.report.claims.evidence import Facts
+from firstpacket.bench.report.claims.verdict import Verdict
 
 JUDGES = (
     latency.sum_of_stages,

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.compare.comparison import Comparison
-from bench.compare.labels import matched
-from bench.compare.within import compare_labels
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import LabelPlan, Turn
-from bench.record.store import Run
-from bench.report.sweeps import Sweep
-from bench.stats.binomial import Share, share
-from bench.stats.bootstrap import Estimate, estimate
-from bench.stats.ratio import ratio_of_sums
-from bench.summary.contents import LabelSummary, Summary
-from bench.summary.values import NS_PER_MS, measured_turns, started
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.labels import matched
+from firstpacket.bench.compare.within import compare_labels
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.sweeps import Sweep
+from firstpacket.bench.stats.binomial import Share, share
+from firstpacket.bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.stats.ratio import ratio_of_sums
+from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.values import NS_PER_MS, measured_turns, started
 
 Kind = Literal["cascade", "direct", "other"]
 AUDIBLE = "response_latency"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from bench.compare.words import amount
-from bench.report.claims.evidence import Facts, Model, Opponents
-from bench.report.claims.verdict import Claim, Verdict
-from bench.report.words import estimated
-from bench.stats.bootstrap import Estimate, Interval
+from firstpacket.bench.compare.words import amount
+from firstpacket.bench.report.claims.evidence import Facts, Model, Opponents
+from firstpacket.bench.report.claims.verdict import Claim, Verdict
+from firstpacket.bench.report.words import estimated
+from firstpacket.bench.stats.bootstrap import Estimate, Interval
 
 MOST_OF_NO_STAGE = 0.10
 PUBLISHED_MS, TOLERANCE_MS = 236.0, 10.0

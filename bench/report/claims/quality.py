@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench.report.claims.evidence import Facts, Model
-from bench.report.claims.verdict import Claim, Verdict
-from bench.report.figures import percent
-from bench.report.sweeps import Point, Sweep
-from bench.report.words import estimated
-from bench.stats.binomial import Share
-from bench.stats.bootstrap import Estimate
+from firstpacket.bench.report.claims.evidence import Facts, Model
+from firstpacket.bench.report.claims.verdict import Claim, Verdict
+from firstpacket.bench.report.figures import percent
+from firstpacket.bench.report.sweeps import Point, Sweep
+from firstpacket.bench.report.words import estimated
+from firstpacket.bench.stats.binomial import Share
+from firstpacket.bench.stats.bootstrap import Estimate
 
 ERRORS_PASS_DOWN = Claim(
     2,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from bench.metrics.definitions import HEADLINE
-from bench.record.store import Run
-from bench.report.plots.style import SERIES, line_style, plot, series
-from bench.stats.binomial import share
-from bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.plots.style import SERIES, line_style, plot, series
+from firstpacket.bench.stats.binomial import share
+from firstpacket.bench.summary.values import definition, measured_turns, shown_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from bench.report.course import Course
-from bench.report.length import LengthFit
-from bench.report.plots.style import INK, MARKS, SERIES, line_style, plot, series
-from bench.stats.bootstrap import Estimate
-from bench.stats.quantiles import median
+from firstpacket.bench.report.course import Course
+from firstpacket.bench.report.length import LengthFit
+from firstpacket.bench.report.plots.style import INK, MARKS, SERIES, line_style, plot, series
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.stats.quantiles import median
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

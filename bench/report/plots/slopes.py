@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from bench.compare.pairs import Pairs
-from bench.report.plots.style import GRID, SERIES, STRONG, plot
-from bench.stats.quantiles import median
+from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.report.plots.style import GRID, SERIES, STRONG, plot
+from firstpacket.bench.stats.quantiles import median
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

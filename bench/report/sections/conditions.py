@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.report.figures import SHARE
-from bench.report.microphone import lateness_rows
-from bench.report.section import Cell, Column, Place, Row, Section, Table
-from bench.report.view import View
-from bench.report.warmth import TITLES, warmth_table
-from bench.summary.warmth import CLASSES
+from firstpacket.bench.report.figures import SHARE
+from firstpacket.bench.report.microphone import lateness_rows
+from firstpacket.bench.report.section import Cell, Column, Place, Row, Section, Table
+from firstpacket.bench.report.view import View
+from firstpacket.bench.report.warmth import TITLES, warmth_table
+from firstpacket.bench.summary.warmth import CLASSES
 
 GPU_LEAD = (
     "A stage's window lies between its first and last event on the GPU, and may hold idle gaps. Busy is when the "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench.metrics.definitions import HEADLINE
-from bench.report.conversation import BOUNDS
-from bench.report.figures import SHARE
-from bench.report.section import Cell, Column, Row, Table
-from bench.report.view import View
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.report.conversation import BOUNDS
+from firstpacket.bench.report.figures import SHARE
+from firstpacket.bench.report.section import Cell, Column, Row, Table
+from firstpacket.bench.report.view import View
 
 AUDIBLE = "response_latency"
 P50 = ("p50", "p50_low", "p50_high")

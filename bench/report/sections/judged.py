@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from bench.compare.words import amount, number
-from bench.metrics.definitions import HEADLINE
-from bench.report.figures import SHARE
-from bench.report.plots.points import quality_svg
-from bench.report.plots.style import dashes, series
-from bench.report.quality import QualityTable
-from bench.report.quality import quality as quality_table
-from bench.report.section import Cell, Column, Key, Picture, Place, Row, Section, Table
-from bench.report.view import View
-from bench.report.words import NONE
-from bench.stats.bootstrap import MIN_CLUSTERS, Estimate
+from firstpacket.bench.compare.words import amount, number
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.report.figures import SHARE
+from firstpacket.bench.report.plots.points import quality_svg
+from firstpacket.bench.report.plots.style import dashes, series
+from firstpacket.bench.report.quality import QualityTable
+from firstpacket.bench.report.quality import quality as quality_table
+from firstpacket.bench.report.section import Cell, Column, Key, Picture, Place, Row, Section, Table
+from firstpacket.bench.report.view import View
+from firstpacket.bench.report.words import NONE
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 
 REPLY_WER = "reply WER"
 P50 = ("p50", "p50_low", "p50_high")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.metrics.definitions import HEADLINE
-from bench.report.figures import SHARE
-from bench.report.section import Cell, Column, Place, Row, Section, Table
-from bench.report.view import View
-from bench.report.words import NONE
-from bench.summary.contents import OUTCOMES, PHASES
-from bench.summary.values import definition
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.report.figures import SHARE
+from firstpacket.bench.report.section import Cell, Column, Place, Row, Section, Table
+from firstpacket.bench.report.view import View
+from firstpacket.bench.report.words import NONE
+from firstpacket.bench.summary.contents import OUTCOMES, PHASES
+from firstpacket.bench.summary.values import definition
 
 FIRST = (
     HEADLINE,

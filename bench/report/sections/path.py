@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.report.attribution import ROLES as ROLE_WORDS
-from bench.report.bars import by_stage, stacks
-from bench.report.figures import SHARE
-from bench.report.scale import Scale
-from bench.report.section import Bars, Block, Cell, Column, Place, Row, Section, Table
-from bench.report.view import View
-from bench.summary.path import KINDS, ROLES
+from firstpacket.bench.report.attribution import ROLES as ROLE_WORDS
+from firstpacket.bench.report.bars import by_stage, stacks
+from firstpacket.bench.report.figures import SHARE
+from firstpacket.bench.report.scale import Scale
+from firstpacket.bench.report.section import Bars, Block, Cell, Column, Place, Row, Section, Table
+from firstpacket.bench.report.view import View
+from firstpacket.bench.summary.path import KINDS, ROLES
 
 MEAN = ("mean", "mean_low", "mean_high")
 TOTAL = ("total", "total_low", "total_high")

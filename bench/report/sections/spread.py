@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bench.compare.pairs import turn_by_turn
-from bench.compare.words import amount
-from bench.metrics.definitions import HEADLINE
-from bench.report.plots.ecdf import Curve, curves, ecdf_svg
-from bench.report.plots.slopes import MOST, per_clip, slopes_svg
-from bench.report.plots.style import dashes
-from bench.report.section import Block, Key, Picture, Section
-from bench.report.view import View
-from bench.stats.quantiles import median
-from bench.summary.values import definition
+from firstpacket.bench.compare.pairs import turn_by_turn
+from firstpacket.bench.compare.words import amount
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.report.plots.ecdf import Curve, curves, ecdf_svg
+from firstpacket.bench.report.plots.slopes import MOST, per_clip, slopes_svg
+from firstpacket.bench.report.plots.style import dashes
+from firstpacket.bench.report.section import Block, Key, Picture, Section
+from firstpacket.bench.report.view import View
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.summary.values import definition
 
 MOST_PAIRS = 4
 """Comparisons that get a picture of their own."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.errors import BenchError
-from bench.export.one_turn import OneTurn
-from bench.pipeline import Samples
-from bench.record.schema import UtteranceFacts
-from bench.report.turns.recordings import Recordings
-from bench.report.turns.sounds import AUDIO, BYTES_PER_S, kept_file, length_s, sound
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.export.one_turn import OneTurn
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.record.schema import UtteranceFacts
+from firstpacket.bench.report.turns.recordings import Recordings
+from firstpacket.bench.report.turns.sounds import AUDIO, BYTES_PER_S, kept_file, length_s, sound
 
 MOST_S = 600.0
 """So many seconds of sound are made for a run: it takes 7 ms each, and a report must be there within 10 s."""

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from random import Random
 
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.stats.quantiles import median
-from bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.summary.values import definition, measured_turns, shown_value
 
 WORST = 10
 """So many of a label's worst turns are laid open, whatever else must be left out."""

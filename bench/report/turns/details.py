@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.compare.words import amount
-from bench.export.one_turn import OneTurn, playback
-from bench.metrics.definitions import HEADLINE
-from bench.metrics.quality import reply_text
-from bench.metrics.starts import all_starts
-from bench.record.schema import Turn, UtteranceFacts
-from bench.report.bars import NO_STAGE
-from bench.report.turns.pictures import STARTS, Picture, heard_picture, stage_picture, stage_scale
-from bench.report.turns.rows import figure_ms
-from bench.summary.values import NS_PER_MS
+from firstpacket.bench.compare.words import amount
+from firstpacket.bench.export.one_turn import OneTurn, playback
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.quality import reply_text
+from firstpacket.bench.metrics.starts import all_starts
+from firstpacket.bench.record.schema import Turn, UtteranceFacts
+from firstpacket.bench.report.bars import NO_STAGE
+from firstpacket.bench.report.turns.pictures import STARTS, Picture, heard_picture, stage_picture, stage_scale
+from firstpacket.bench.report.turns.rows import figure_ms
+from firstpacket.bench.summary.values import NS_PER_MS
 
 LONGEST_TEXT = 2000
 """Characters shown of a text; the trace keeps the rest."""

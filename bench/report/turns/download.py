@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.errors import BenchError
-from bench.export.frame import turns_csv
-from bench.record.store import Run
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.export.frame import turns_csv
+from firstpacket.bench.record.store import Run
 
 
 @dataclass(frozen=True, slots=True)

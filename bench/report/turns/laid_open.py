@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from bench.errors import RunError
-from bench.export.one_turn import checked_turn
-from bench.record.store import Run
-from bench.report.turns.audible import Sound, SoundMaker
-from bench.report.turns.choice import in_order_of_interest
-from bench.report.turns.details import Detail, closed, opened
-from bench.report.turns.recordings import Recordings
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.export.one_turn import checked_turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.turns.audible import Sound, SoundMaker
+from firstpacket.bench.report.turns.choice import in_order_of_interest
+from firstpacket.bench.report.turns.details import Detail, closed, opened
+from firstpacket.bench.report.turns.recordings import Recordings
 
 MOST_TRACES = 800
 """So many traces of a run are read: each takes about 4 ms, and a report must be there within 10 s."""

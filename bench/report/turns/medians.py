@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.errors import RunError
-from bench.export.one_turn import OneTurn, checked_turn
-from bench.metrics.definitions import HEADLINE
-from bench.record.store import Run
-from bench.report.turns.choice import median_turn
-from bench.report.turns.pictures import Picture, stage_picture, stage_scale
-from bench.summary.values import NS_PER_MS
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.export.one_turn import OneTurn, checked_turn
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.turns.choice import median_turn
+from firstpacket.bench.report.turns.pictures import Picture, stage_picture, stage_scale
+from firstpacket.bench.summary.values import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.compare.words import amount
-from bench.export.one_turn import OneTurn, playback
-from bench.metrics.player import media_ns
-from bench.metrics.starts import all_starts
-from bench.report.scale import Scale
-from bench.report.turns.strokes import Stretch, area, at, blocks, ticks
-from bench.summary.values import NS_PER_MS
+from firstpacket.bench.compare.words import amount
+from firstpacket.bench.export.one_turn import OneTurn, playback
+from firstpacket.bench.metrics.player import media_ns
+from firstpacket.bench.metrics.starts import all_starts
+from firstpacket.bench.report.scale import Scale
+from firstpacket.bench.report.turns.strokes import Stretch, area, at, blocks, ticks
+from firstpacket.bench.summary.values import NS_PER_MS
 
 LANE = 26
 """Height of a lane."""

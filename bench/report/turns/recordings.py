@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.corpus.audio import read_clip
-from bench.corpus.load import find_source
-from bench.corpus.sources import read_source
-from bench.errors import BenchError, CorpusError
-from bench.pipeline import SAMPLE_RATE, Samples
-from bench.record.schema import UtteranceFacts
-from bench.record.store import Run
+from firstpacket.bench.corpus.audio import read_clip
+from firstpacket.bench.corpus.load import find_source
+from firstpacket.bench.corpus.sources import read_source
+from firstpacket.bench.errors import BenchError, CorpusError
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.record.schema import UtteranceFacts
+from firstpacket.bench.record.store import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bench.metrics.definitions import HEADLINE
-from bench.record.schema import Turn
-from bench.record.store import Run
-from bench.report.turns.choice import in_order_of_rank
-from bench.summary.values import NS_PER_MS
+from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.turns.choice import in_order_of_rank
+from firstpacket.bench.summary.values import NS_PER_MS
 
 LONGEST_QUESTION = 120
 """Characters of a clip's text that stand in the table; all of it stands with the turn."""

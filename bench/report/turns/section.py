@@ -7,15 +7,15 @@ from importlib import resources
 from jinja2 import Template
 from markupsafe import Markup
 
-from bench.record.store import Run
-from bench.report.templating import templates
-from bench.report.turns.audible import SOUND_BYTES
-from bench.report.turns.choice import WORST, ranks
-from bench.report.turns.download import packed_json, turns_download
-from bench.report.turns.laid_open import Open, laid_open
-from bench.report.turns.medians import medians
-from bench.report.turns.recordings import recordings
-from bench.report.turns.rows import choices, turn_rows
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.templating import templates
+from firstpacket.bench.report.turns.audible import SOUND_BYTES
+from firstpacket.bench.report.turns.choice import WORST, ranks
+from firstpacket.bench.report.turns.download import packed_json, turns_download
+from firstpacket.bench.report.turns.laid_open import Open, laid_open
+from firstpacket.bench.report.turns.medians import medians
+from firstpacket.bench.report.turns.recordings import recordings
+from firstpacket.bench.report.turns.rows import choices, turn_rows
 
 
 def turn_section(run: Run, anchor: str, share: float = 1.0) -> Markup:
@@ -69,4 +69,4 @@ def _place(each: Open) -> tuple[str, str, int]:
 
 
 def _file(name: str) -> Markup:
-    return Markup(resources.files("bench.report").joinpath("templates", name).read_text(encoding="utf-8"))
+    return Markup(resources.files("firstpacket.bench.report").joinpath("templates", name).read_text(encoding="utf-8"))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.corpus import decoders
-from bench.corpus.audio import to_corpus_rate
-from bench.errors import MissingDependency, RunError
-from bench.export.one_turn import OneTurn, playback
-from bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.corpus import decoders
+from firstpacket.bench.corpus.audio import to_corpus_rate
+from firstpacket.bench.errors import MissingDependency, RunError
+from firstpacket.bench.export.one_turn import OneTurn, playback
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 AUDIO = "audio"
 LONGEST_S = 120.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.report.scale import Scale
+from firstpacket.bench.report.scale import Scale
 
 WIDTH = 1000
 NARROWEST = 2

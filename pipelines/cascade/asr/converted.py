@@ -6,11 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from bench.errors import WeightsError
-from pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
-from pipelines.cascade.asr.whisper_folders import Found
-from pipelines.cascade.engines import cause, imported
-from pipelines.models.cache import cached
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.engines import cause, imported
+from firstpacket.pipelines.models.cache import cached
 
 COPIED = ("tokenizer.json", "preprocessor_config.json")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.errors import UsageError, WeightsError
-from bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.whisper import (
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.whisper import (
     COMPRESSION,
     LOG_PROBABILITY,
     LONGEST,
@@ -16,10 +16,10 @@ from pipelines.cascade.asr.whisper import (
     Whisper,
     options,
 )
-from pipelines.cascade.asr.whisper_config import check_features
-from pipelines.cascade.asr.whisper_folders import Found
-from pipelines.cascade.asr.whisper_vocabulary import check_converted, check_folder
-from pipelines.cascade.engines import cause, imported
+from firstpacket.pipelines.cascade.asr.whisper_config import check_features
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_converted, check_folder
+from firstpacket.pipelines.cascade.engines import cause, imported
 
 
 class FasterWhisper(Whisper):
@@ -57,7 +57,7 @@ class FasterWhisper(Whisper):
         self._check_compute(engine)
         engine.set_random_seed(self.settings.seed)
         if found.layout == "transformers":
-            from pipelines.cascade.asr.converted import converted
+            from firstpacket.pipelines.cascade.asr.converted import converted
 
             check_folder(found)
             found = converted(found)

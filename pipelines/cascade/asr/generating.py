@@ -16,9 +16,9 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, SuppressTokensAtBeginLogitsProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
-from bench.errors import UsageError, WeightsError
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.whisper import COMPRESSION, LOG_PROBABILITY, LONGEST, NO_SPEECH, TEMPERATURES
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.whisper import COMPRESSION, LOG_PROBABILITY, LONGEST, NO_SPEECH, TEMPERATURES
 
 MARKS = 4
 """Ids before the text, at most: start, language, task, no timestamps."""

@@ -12,10 +12,10 @@ from types import TracebackType
 
 import numpy as np
 
-from bench.pipeline import SAMPLE_RATE, Samples, Speech
-from bench.timing.trace import HandOff, Trace
-from pipelines.cascade.asr.local_agreement import Agreement
-from pipelines.models.whisper_sizes import WINDOW_S
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples, Speech
+from firstpacket.bench.timing.trace import HandOff, Trace
+from firstpacket.pipelines.cascade.asr.local_agreement import Agreement
+from firstpacket.pipelines.models.whisper_sizes import WINDOW_S
 
 WINDOW = WINDOW_S * SAMPLE_RATE
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from bench.errors import UsageError, WeightsError
-from bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.whisper import COMPRESSION, LOG_PROBABILITY, NO_SPEECH, TEMPERATURES, Whisper, options
-from pipelines.cascade.asr.whisper_config import check_sizes
-from pipelines.cascade.asr.whisper_folders import Found
-from pipelines.cascade.engines import cause, imported
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.whisper import (
+    COMPRESSION,
+    LOG_PROBABILITY,
+    NO_SPEECH,
+    TEMPERATURES,
+    Whisper,
+    options,
+)
+from firstpacket.pipelines.cascade.asr.whisper_config import check_sizes
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.engines import cause, imported
 
 SIZES_IN_CONFIG = {
     "n_mels": "num_mel_bins",
@@ -108,8 +115,8 @@ class OpenAIWhisper(Whisper):
 
 def _of_file(found: Found) -> tuple[dict[str, int], Any]:
     """Dimensions and tensors of a `.pt` file."""
-    from pipelines.models.fields import Fields
-    from pipelines.models.tensors import LoadedTensors, read_pickle
+    from firstpacket.pipelines.models.fields import Fields
+    from firstpacket.pipelines.models.tensors import LoadedTensors, read_pickle
 
     where = str(found.path)
     content = read_pickle(found.path)
@@ -121,9 +128,9 @@ def _of_file(found: Found) -> tuple[dict[str, int], Any]:
 
 def _of_folder(found: Found) -> tuple[dict[str, int], Any]:
     """Dimensions and tensors of a folder in transformers' layout, by openai's names."""
-    from pipelines.models.fields import Fields
-    from pipelines.models.tensors import SafetensorsFolder
-    from pipelines.models.whisper_names import Renamed, openai_name
+    from firstpacket.pipelines.models.fields import Fields
+    from firstpacket.pipelines.models.tensors import SafetensorsFolder
+    from firstpacket.pipelines.models.whisper_names import Renamed, openai_name
 
     check_sizes(found)
     config = Fields(found.json("config.json"), str(found.path / "config.json"))
@@ -139,7 +146,7 @@ def _of_folder(found: Found) -> tuple[dict[str, int], Any]:
 
 def _built(library: Any, dims: dict[str, int], tensors: Any) -> Any:
     """The model with its weights, float32 on the CPU. Raises `WeightsError` naming what does not fit."""
-    from pipelines.models.tensors import CPU, Uninitialised, is_finite
+    from firstpacket.pipelines.models.tensors import CPU, Uninitialised, is_finite
 
     if dims["n_vocab"] not in VOCABULARIES:
         raise WeightsError(

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.pipeline import Declaration, Option, Requirement, Samples, Speech, Stage, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import ASR, imported
+from firstpacket.bench.pipeline import Declaration, Option, Requirement, Samples, Speech, Stage, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import ASR, imported
 
 BLOCK = 320
 """Samples per call, 20 ms. Cepstral means move with each call, so a fixed size makes it all one how frames come."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.errors import UsageError, WeightsError
-from bench.pipeline import SAMPLE_RATE, Declaration, Requirement, Samples, Settings, Stage
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.whisper import Whisper, options
-from pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
-from pipelines.cascade.asr.whisper_folders import Found
-from pipelines.cascade.asr.whisper_vocabulary import check_folder
-from pipelines.cascade.engines import cause, imported
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.pipeline import SAMPLE_RATE, Declaration, Requirement, Samples, Settings, Stage
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.whisper import Whisper, options
+from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_folder
+from firstpacket.pipelines.cascade.engines import cause, imported
 
 DTYPES = ("float32", "float16", "bfloat16")
 FRAMES = 3000
@@ -60,7 +60,7 @@ class TransformersWhisper(Whisper):
         self._extractor = _extractor(library, found)
         model = _read(library, found, self._precision()).to(self.settings.device).eval()
 
-        from pipelines.cascade.asr.generating import Writer
+        from firstpacket.pipelines.cascade.asr.generating import Writer
 
         self._writer = Writer(
             model,

@@ -17,15 +17,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.errors import UsageError
-from bench.pipeline import SAMPLE_RATE, Option, OptionValue, Samples, Speech, Weights
-from bench.timing.trace import HandOff, Trace
-from pipelines.cascade.asr.live import WINDOW, recognise_live
-from pipelines.cascade.asr.local_agreement import units
-from pipelines.cascade.asr.whisper_folders import Found, Layout, find
-from pipelines.cascade.engines import ASR, imported
-from pipelines.models.whisper_sizes import SIZES
-from pipelines.weights import kinds
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import SAMPLE_RATE, Option, OptionValue, Samples, Speech, Weights
+from firstpacket.bench.timing.trace import HandOff, Trace
+from firstpacket.pipelines.cascade.asr.live import WINDOW, recognise_live
+from firstpacket.pipelines.cascade.asr.local_agreement import units
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found, Layout, find
+from firstpacket.pipelines.cascade.engines import ASR, imported
+from firstpacket.pipelines.models.whisper_sizes import SIZES
+from firstpacket.pipelines.weights import kinds
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 COMPRESSION, LOG_PROBABILITY, NO_SPEECH = 2.4, -1.0, 0.6
@@ -158,7 +158,7 @@ class Whisper(ASR):
 
     def _demo(self) -> Found:
         self._require("The demo weights")
-        from pipelines.weights.layouts import whisper
+        from firstpacket.pipelines.weights.layouts import whisper
 
         if "openai" in self.layouts:
             found = whisper("openai")
@@ -168,7 +168,7 @@ class Whisper(ASR):
 
     def _dummy(self) -> Found:
         self._require("A dummy")
-        from pipelines.models import whisper_dummy
+        from firstpacket.pipelines.models import whisper_dummy
 
         size = self.settings.text("asr-size")
         folder = whisper_dummy.folder(SIZES[size], size, self.settings.seed)
@@ -189,7 +189,7 @@ class Whisper(ASR):
 
 def _known(language: str) -> str:
     """The code, if Whisper has it. Raises `UsageError`."""
-    from pipelines.models.whisper_tokens import LANGUAGES
+    from firstpacket.pipelines.models.whisper_tokens import LANGUAGES
 
     if language and language not in LANGUAGES:
         raise UsageError(

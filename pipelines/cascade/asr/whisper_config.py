@@ -6,10 +6,10 @@ features of another kind would be heard as other words.
 
 from __future__ import annotations
 
-from bench.errors import WeightsError
-from bench.pipeline import SAMPLE_RATE
-from pipelines.cascade.asr.whisper_folders import Found
-from pipelines.models.fields import Fields
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.pipeline import SAMPLE_RATE
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.models.fields import Fields
 
 FEATURES = {"sampling_rate": SAMPLE_RATE, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
 """What every Whisper hears (Radford et al. 2022, section 2.2)."""
@@ -28,7 +28,7 @@ def check_sizes(found: Found) -> None:
 
     What is missing is left to whoever reads the tensors.
     """
-    from pipelines.models.tensors import SafetensorsFolder
+    from firstpacket.pipelines.models.tensors import SafetensorsFolder
 
     config = Fields(found.json("config.json"), str(found.path / "config.json"))
     tensors = SafetensorsFolder(found.path)

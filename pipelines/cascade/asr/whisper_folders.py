@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.errors import WeightsError
-from pipelines.models import hub
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models import hub
 
 Layout = Literal["transformers", "ctranslate2", "openai"]
 

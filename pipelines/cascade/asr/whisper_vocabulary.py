@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.errors import WeightsError
-from pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found
 
 START, END = "<|startoftranscript|>", "<|endoftext|>"
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, LlamaConfig, LlamaForCausalLM, StaticCache
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from pipelines.models.llama import Llama
+from firstpacket.pipelines.models.llama import Llama
 
 
 class AnyCausal:

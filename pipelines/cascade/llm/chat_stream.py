@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import BenchError
+from firstpacket.bench.errors import BenchError
 
 DONE = "[DONE]"
 OPENING, CLOSING = "<think>", "</think>"

@@ -7,8 +7,8 @@ from itertools import takewhile
 from threading import Thread
 from typing import Any
 
-from bench.errors import WeightsError
-from pipelines.cascade.engines import cause
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.cascade.engines import cause
 
 PROBES = ("a", "Zebra?", "7 o'clock")
 """Texts as unlike as the user's may be: what their prompts have in common is the same in every turn."""

@@ -10,10 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from bench.errors import UsageError
-from bench.timing.trace import Trace
-from pipelines.cascade.llm.conversation import Conversation
-from pipelines.models.choosing import TextChoices
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.llm.conversation import Conversation
+from firstpacket.pipelines.models.choosing import TextChoices
 
 
 class Decoder(Protocol):

@@ -8,15 +8,15 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from bench.pipeline import Settings, Weights
-from pipelines.cascade.llm import building
-from pipelines.cascade.llm.building import Loaded
-from pipelines.cascade.llm.conversation import Conversation
-from pipelines.cascade.llm.decoding import Writer
-from pipelines.models import dummy_llama, llama_files
-from pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN, SYSTEM
-from pipelines.models.device import device_of
-from pipelines.models.dummy_text import canned_reply, learnt_tokenizer
+from firstpacket.bench.pipeline import Settings, Weights
+from firstpacket.pipelines.cascade.llm import building
+from firstpacket.pipelines.cascade.llm.building import Loaded
+from firstpacket.pipelines.cascade.llm.conversation import Conversation
+from firstpacket.pipelines.cascade.llm.decoding import Writer
+from firstpacket.pipelines.models import dummy_llama, llama_files
+from firstpacket.pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN, SYSTEM
+from firstpacket.pipelines.models.device import device_of
+from firstpacket.pipelines.models.dummy_text import canned_reply, learnt_tokenizer
 
 POSITIONS = 131_072
 """What the published models of these sizes were made for."""
@@ -39,7 +39,7 @@ def load(settings: Settings) -> Loaded:
     with room.explained("loading"):
         llama = dummy_llama.build(config, seed, device, dtype)
         if settings.text("llm-decoder") == "transformers":
-            from pipelines.cascade.llm.any_causal import from_llama
+            from firstpacket.pipelines.cascade.llm.any_causal import from_llama
 
             built = building.through_transformers(from_llama(llama), length, conversation, settings)
         else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.errors import WeightsError
-from pipelines.models import hub
-from pipelines.models.fields import Fields
-from pipelines.models.tensors import listed, read_json
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models import hub
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.tensors import listed, read_json
 
 WANTED = "config.json, tokenizer.json and the *.safetensors files of a causal language model"
 PICKLES = {".bin", ".pt", ".pth", ".ckpt"}

@@ -14,15 +14,15 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bench.errors import UsageError
-from bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import LLM, imported
-from pipelines.cascade.llm import options
-from pipelines.cascade.llm.chat_stream import DONE, Chunk, ServerError, Thoughts, parse
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import LLM, imported
+from firstpacket.pipelines.cascade.llm import options
+from firstpacket.pipelines.cascade.llm.chat_stream import DONE, Chunk, ServerError, Thoughts, parse
 
 if TYPE_CHECKING:
-    from pipelines.cascade.llm.server import Server
+    from firstpacket.pipelines.cascade.llm.server import Server
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 COUNTS = {"stream_options": {"include_usage": True}}
@@ -74,7 +74,7 @@ class OpenAIServer(LLM):
             )
         key = _key(self.settings.text("llm-key-env"))
         imported("httpx2", "openai", "The language model engine openai")
-        from pipelines.cascade.llm.server import Server
+        from firstpacket.pipelines.cascade.llm.server import Server
 
         self._server = Server(self._url, key, self.settings.number("llm-timeout"))
         try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.errors import UsageError
-from bench.pipeline import Option, Settings
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Option, Settings
 
 SYSTEM = "You are a helpful voice assistant. Answer in one or two short spoken sentences."
 """The system text; dummy weights are given LLaMA-Omni's instead, so that the prompts are alike."""

@@ -9,22 +9,22 @@ from typing import Any
 
 import torch
 
-from bench.errors import UsageError, WeightsError
-from bench.pipeline import OptionValue, Settings, Weights
-from pipelines.cascade.engines import cause
-from pipelines.cascade.llm import building, folder
-from pipelines.cascade.llm.building import Built, Loaded
-from pipelines.cascade.llm.conversation import Conversation
-from pipelines.cascade.llm.decoding import Writer
-from pipelines.cascade.llm.options import SYSTEM
-from pipelines.models import llama_files
-from pipelines.models.device import device_of
-from pipelines.models.fields import Fields
-from pipelines.models.hub import Folder
-from pipelines.models.llama import LlamaConfig
-from pipelines.models.room import Room
-from pipelines.models.tensors import SafetensorsFolder, listed, read_json
-from pipelines.weights.kinds import Origin
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.pipeline import OptionValue, Settings, Weights
+from firstpacket.pipelines.cascade.engines import cause
+from firstpacket.pipelines.cascade.llm import building, folder
+from firstpacket.pipelines.cascade.llm.building import Built, Loaded
+from firstpacket.pipelines.cascade.llm.conversation import Conversation
+from firstpacket.pipelines.cascade.llm.decoding import Writer
+from firstpacket.pipelines.cascade.llm.options import SYSTEM
+from firstpacket.pipelines.models import llama_files
+from firstpacket.pipelines.models.device import device_of
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.hub import Folder
+from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.tensors import SafetensorsFolder, listed, read_json
+from firstpacket.pipelines.weights.kinds import Origin
 
 LONGEST = 1 << 20
 """Positions of a model that states no limit."""
@@ -60,7 +60,7 @@ def load(settings: Settings) -> Loaded:
 
 def load_demo(settings: Settings) -> Loaded:
     """The same with the demo weights. Raises `WeightsError` or `UsageError`."""
-    from pipelines.weights.layouts import exported
+    from firstpacket.pipelines.weights.layouts import exported
 
     found = exported("llama")
     return _load(Folder(found.path, found.source), "demo", settings)

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx2
 
-from bench.text import clean
-from pipelines.cascade.llm.chat_stream import ServerError, error_text
+from firstpacket.bench.text import clean
+from firstpacket.pipelines.cascade.llm.chat_stream import ServerError, error_text
 
 MOST_OF_A_BODY = 4096
 """Bytes read of what comes with an error."""

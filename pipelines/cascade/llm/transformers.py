@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from bench.errors import UsageError
-from bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import LLM, imported
-from pipelines.cascade.llm import options
-from pipelines.weights import kinds
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import LLM, imported
+from firstpacket.pipelines.cascade.llm import options
+from firstpacket.pipelines.weights import kinds
 
 if TYPE_CHECKING:
-    from pipelines.cascade.llm.building import Loaded
+    from firstpacket.pipelines.cascade.llm.building import Loaded
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -68,7 +68,7 @@ class TransformersLM(LLM):
         _check(self.settings)
         for module in ("torch", "transformers", "tokenizers"):
             imported(module, "transformers", "The language model engine transformers")
-        from pipelines.cascade.llm import dummy, published
+        from firstpacket.pipelines.cascade.llm import dummy, published
 
         load = {"demo": published.load_demo, "dummy": dummy.load, "published": published.load}[_origin(self.settings)]
         self._loaded = load(self.settings)

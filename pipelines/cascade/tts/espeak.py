@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import MissingDependency, UnknownName, UsageError
-from bench.pipeline import Declaration, Option, Requirement, Samples, Settings, Stage, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS, imported
+from firstpacket.bench.errors import MissingDependency, UnknownName, UsageError
+from firstpacket.bench.pipeline import Declaration, Option, Requirement, Samples, Settings, Stage, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import TTS, imported
 
 CHUNK_MS = 50
 """What is asked of espeak-ng, which adds a fifth: a chunk has 1324 samples, 60 ms."""

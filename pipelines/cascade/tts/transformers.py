@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.errors import UsageError
-from bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS, imported
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import TTS, imported
 
 
 class TransformersVoice(TTS):
@@ -45,7 +45,7 @@ class TransformersVoice(TTS):
             )
         for module in ("torch", "transformers"):
             imported(module, "transformers", "The voice transformers")
-        from pipelines.cascade.tts import vits
+        from firstpacket.pipelines.cascade.tts import vits
 
         self._voice: Any = vits.read(self.settings, model)
 

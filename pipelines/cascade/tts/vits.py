@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from transformers import VitsModel, VitsTokenizer
 
-from bench.errors import MissingDependency, UsageError, WeightsError
-from bench.pipeline import OptionValue, Samples, Settings
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import cause
-from pipelines.cascade.tts import vits_dummy
-from pipelines.models import hub
-from pipelines.models.device import device_of
-from pipelines.models.tensors import read_json
+from firstpacket.bench.errors import MissingDependency, UsageError, WeightsError
+from firstpacket.bench.pipeline import OptionValue, Samples, Settings
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import cause
+from firstpacket.pipelines.cascade.tts import vits_dummy
+from firstpacket.pipelines.models import hub
+from firstpacket.pipelines.models.device import device_of
+from firstpacket.pipelines.models.tensors import read_json
 
 WANTED = "config.json, vocab.json, tokenizer_config.json and model.safetensors of a VITS"
 

@@ -18,8 +18,8 @@ import transformers
 from torch import nn
 from transformers import VitsConfig, VitsModel, VitsTokenizer
 
-from bench.pipeline import OptionValue
-from pipelines.models.cache import cached
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.pipelines.models.cache import cached
 
 FRAMES = 3
 """Frames of 256 samples for each character and each blank beside it."""

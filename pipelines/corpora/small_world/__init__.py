@@ -6,8 +6,8 @@ numbers as words, nothing that cannot be said aloud.
 
 from __future__ import annotations
 
-from pipelines.corpora.small_world import animals, dates, numbers, things
-from pipelines.corpora.small_world.topic import Topic, sentence
+from firstpacket.pipelines.corpora.small_world import animals, dates, numbers, things
+from firstpacket.pipelines.corpora.small_world.topic import Topic, sentence
 
 TOPICS: tuple[Topic, ...] = (*numbers.TOPICS, *dates.TOPICS, *things.TOPICS, *animals.TOPICS)
 

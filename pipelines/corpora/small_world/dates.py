@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.corpora.small_world.topic import Fact, Topic, pairs
+from firstpacket.pipelines.corpora.small_world.topic import Fact, Topic, pairs
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (

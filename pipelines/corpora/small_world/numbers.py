@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
-from pipelines.corpora.small_world.topic import NUMBERS, Topic
+from firstpacket.pipelines.corpora.small_world.topic import NUMBERS, Topic
 
 _SMALL = range(1, 10)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.corpora.small_world.topic import Topic, pairs
+from firstpacket.pipelines.corpora.small_world.topic import Topic, pairs
 
 COLORS = Topic(
     "colors",

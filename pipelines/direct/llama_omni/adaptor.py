@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.direct.llama_omni.config import AdaptorConfig
+from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig
 
 
 class SpeechAdaptor(nn.Module):

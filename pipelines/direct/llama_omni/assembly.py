@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.pipeline import Settings
-from pipelines.direct.llama_omni import dummy, files
-from pipelines.direct.llama_omni.checkpoint import Checkpoint
-from pipelines.direct.llama_omni.choosing import Choices, Sampling
-from pipelines.direct.llama_omni.chunking import parse_chunk_units
-from pipelines.direct.llama_omni.config import OmniConfig
-from pipelines.direct.llama_omni.files import Files
-from pipelines.direct.llama_omni.launching import Launching
-from pipelines.direct.llama_omni.model import LlamaOmni, Loaded
-from pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
-from pipelines.direct.llama_omni.room import room_of
-from pipelines.direct.llama_omni.streaming import Assistant, Plan
-from pipelines.models.chat import TextTokenizer
-from pipelines.models.device import device_of
-from pipelines.models.dummy_text import learnt_tokenizer
-from pipelines.models.room import Room
-from pipelines.models.tensors import Uninitialised
-from pipelines.weights import kinds
+from firstpacket.bench.pipeline import Settings
+from firstpacket.pipelines.direct.llama_omni import dummy, files
+from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
+from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
+from firstpacket.pipelines.direct.llama_omni.chunking import parse_chunk_units
+from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
+from firstpacket.pipelines.direct.llama_omni.files import Files
+from firstpacket.pipelines.direct.llama_omni.launching import Launching
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded
+from firstpacket.pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
+from firstpacket.pipelines.direct.llama_omni.room import room_of
+from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
+from firstpacket.pipelines.models.chat import TextTokenizer
+from firstpacket.pipelines.models.device import device_of
+from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
+from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.tensors import Uninitialised
+from firstpacket.pipelines.weights import kinds
 
 SMALLER = "--dtype bfloat16 (half of float32), a smaller max-new-tokens, and for the sound a smaller chunk-units"
 

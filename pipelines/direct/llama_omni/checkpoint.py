@@ -5,14 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.errors import WeightsError
-from bench.pipeline import Weights
-from pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
-from pipelines.direct.llama_omni.files import Files
-from pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
-from pipelines.direct.llama_omni.whisper_files import EncoderFile, compare_embedded, open_encoder
-from pipelines.models.fields import Fields
-from pipelines.models.tensors import LoadedTensors, SafetensorsFolder, Uninitialised, fill, read_json, read_pickle
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.pipeline import Weights
+from firstpacket.pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
+from firstpacket.pipelines.direct.llama_omni.files import Files
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
+from firstpacket.pipelines.direct.llama_omni.whisper_files import EncoderFile, compare_embedded, open_encoder
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.tensors import (
+    LoadedTensors,
+    SafetensorsFolder,
+    Uninitialised,
+    fill,
+    read_json,
+    read_pickle,
+)
 
 VOCODER_FILE = "g_00500000"
 ADAPTOR = "model.speech_projector."

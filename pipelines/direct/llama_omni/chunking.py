@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.errors import UsageError
+from firstpacket.bench.errors import UsageError
 
 SMALLEST_CHUNK = 10
 

@@ -6,10 +6,10 @@ import ast
 import math
 from dataclasses import dataclass, replace
 
-from bench.errors import WeightsError
-from bench.pipeline import SAMPLE_RATE
-from pipelines.models.fields import Fields
-from pipelines.models.llama import LlamaConfig
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.pipeline import SAMPLE_RATE
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.llama import LlamaConfig
 
 FRAME_S = 0.02
 """Seconds of speech in one frame of the encoder: two mel frames of 10 ms."""

@@ -9,20 +9,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.pipeline import Weights
-from pipelines.direct.llama_omni.choosing import Choices, Sampling
-from pipelines.direct.llama_omni.config import (
+from firstpacket.bench.pipeline import Weights
+from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
+from firstpacket.pipelines.direct.llama_omni.config import (
     AdaptorConfig,
     EncoderConfig,
     OmniConfig,
     SpeechDecoderConfig,
     VocoderConfig,
 )
-from pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
-from pipelines.models import dummy_llama
-from pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
-from pipelines.models.dummy_text import canned_reply
-from pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
+from firstpacket.pipelines.models import dummy_llama
+from firstpacket.pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
+from firstpacket.pipelines.models.dummy_text import canned_reply
+from firstpacket.pipelines.models.llama import LlamaConfig
 
 FEWEST_UNITS, MOST_UNITS = 5, 9
 """Units per text token: one token never has 10, two always have (published behaviour at Ω = 10)."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.direct.llama_omni.config import EncoderConfig
+from firstpacket.pipelines.direct.llama_omni.config import EncoderConfig
 
 
 class SelfAttention(nn.Module):

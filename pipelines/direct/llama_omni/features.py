@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 N_FFT = 400
 HOP = 160

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bench.errors import WeightsError
-from pipelines.models import hub
-from pipelines.models.tensors import read_json
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models import hub
+from firstpacket.pipelines.models.tensors import read_json
 
 PUBLISHED_ENCODER = "models/speech_encoder/large-v3.pt"
 
@@ -34,7 +34,7 @@ class Files:
 
 def demo() -> Files:
     """The files of the demo weights, written to the cache at first use. Raises `WeightsError`."""
-    from pipelines.weights.layouts import exported
+    from firstpacket.pipelines.weights.layouts import exported
 
     found = exported("llama-omni")
     return replace(find(str(found.path)), source=found.source, origin="demo")

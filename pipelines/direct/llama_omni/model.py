@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from bench.pipeline import Weights
-from pipelines.direct.llama_omni.adaptor import SpeechAdaptor
-from pipelines.direct.llama_omni.config import OmniConfig
-from pipelines.direct.llama_omni.encoder import SpeechEncoder
-from pipelines.direct.llama_omni.features import LogMel
-from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
-from pipelines.direct.llama_omni.vocoder import Vocoder
-from pipelines.models.kv_cache import KVCache
-from pipelines.models.llama import Llama
+from firstpacket.bench.pipeline import Weights
+from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
+from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
+from firstpacket.pipelines.direct.llama_omni.encoder import SpeechEncoder
+from firstpacket.pipelines.direct.llama_omni.features import LogMel
+from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
+from firstpacket.pipelines.direct.llama_omni.vocoder import Vocoder
+from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.llama import Llama
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""Holds the model against recorded answers of the published code: `python -m pipelines.direct.llama_omni.parity DIR`.
+"""Holds the model against recorded answers of the published code.
+
+    python -m firstpacket.pipelines.direct.llama_omni.parity DIR
 
 DIR holds a checkpoint in the published layout (`checkpoint/`, what its config names, `vocoder/`) and what the reference
 answered on it: `golden.safetensors` (tensors) and `golden.json` (ids, units, chunk borders). The checkpoint goes
@@ -19,16 +21,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bench.errors import BenchError, WeightsError
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.direct.llama_omni import files
-from pipelines.direct.llama_omni.checkpoint import Checkpoint
-from pipelines.direct.llama_omni.choosing import Choices, Sampling
-from pipelines.direct.llama_omni.model import LlamaOmni
-from pipelines.direct.llama_omni.prompt import Prompt
-from pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
-from pipelines.models.tensors import read_json
+from firstpacket.bench.errors import BenchError, WeightsError
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni import files
+from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
+from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
+from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
+from firstpacket.pipelines.models.tensors import read_json
 
 TOLERANCE = 1e-4
 """Largest difference allowed, as a share of the largest absolute value expected."""
@@ -199,7 +201,7 @@ def _compare_early_end(model: LlamaOmni, golden: Golden) -> Iterator[Line]:
 
 def main() -> int:
     """Print a line per comparison; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.direct.llama_omni.parity", description=__doc__)
+    parser = argparse.ArgumentParser(prog="parity", description=__doc__)
     parser.add_argument("folder", type=Path, help="a folder with checkpoint/, vocoder/ and golden.safetensors")
     off = 0
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from pipelines.models.chat import BEGIN, END_OF_TURN, HEADER, SYSTEM
+from firstpacket.pipelines.models.chat import BEGIN, END_OF_TURN, HEADER, SYSTEM
 
 SPEECH_TOKEN = -200
 """Stands in a prompt's ids where the speech embeddings go."""

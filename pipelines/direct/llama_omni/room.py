@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from pipelines.direct.llama_omni.config import OmniConfig
-from pipelines.direct.llama_omni.model import LlamaOmni, parameters
-from pipelines.models.room import Room
-from pipelines.models.tensors import Uninitialised
+from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, parameters
+from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.tensors import Uninitialised
 
 
 def room_of(config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str) -> Room:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pipelines.direct.llama_omni.config import SpeechDecoderConfig
-from pipelines.models.kv_cache import KVCache, Window
-from pipelines.models.llama import Layers
+from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
+from firstpacket.pipelines.models.kv_cache import KVCache, Window
+from firstpacket.pipelines.models.llama import Layers
 
 
 class SpeechDecoder(nn.Module):

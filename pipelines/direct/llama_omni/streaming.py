@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.pipeline import SAMPLE_RATE, OptionValue, Packet, Samples
-from bench.timing.trace import Trace
-from pipelines.direct.llama_omni.choosing import Choices
-from pipelines.direct.llama_omni.chunking import Chunker
-from pipelines.direct.llama_omni.ctc import Collapse
-from pipelines.direct.llama_omni.features import HOP
-from pipelines.direct.llama_omni.launching import Launching, Steps
-from pipelines.direct.llama_omni.model import LlamaOmni
-from pipelines.direct.llama_omni.prompt import Prompt
-from pipelines.models.packing import PackedConv, PackedLinear, pack
+from firstpacket.bench.pipeline import SAMPLE_RATE, OptionValue, Packet, Samples
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni.choosing import Choices
+from firstpacket.pipelines.direct.llama_omni.chunking import Chunker
+from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
+from firstpacket.pipelines.direct.llama_omni.features import HOP
+from firstpacket.pipelines.direct.llama_omni.launching import Launching, Steps
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
+from firstpacket.pipelines.models.packing import PackedConv, PackedLinear, pack
 
 
 @dataclass(frozen=True, slots=True)

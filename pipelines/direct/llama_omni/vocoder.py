@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.direct.llama_omni.config import VocoderConfig
+from firstpacket.pipelines.direct.llama_omni.config import VocoderConfig
 
 SLOPE = 0.1
 LAST_SLOPE = 0.01

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.errors import WeightsError
-from pipelines.direct.llama_omni.config import EncoderConfig
-from pipelines.direct.llama_omni.files import Files, listed_paths
-from pipelines.models.fields import Fields
-from pipelines.models.tensors import (
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.direct.llama_omni.config import EncoderConfig
+from firstpacket.pipelines.direct.llama_omni.files import Files, listed_paths
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.tensors import (
     CPU,
     LoadedTensors,
     SafetensorsFolder,
@@ -27,7 +27,7 @@ from pipelines.models.tensors import (
     read_json,
     read_pickle,
 )
-from pipelines.models.whisper_names import HEAD_DIM, Renamed, openai_name
+from firstpacket.pipelines.models.whisper_names import HEAD_DIM, Renamed, openai_name
 
 EMBEDDED = "model.speech_encoder."
 

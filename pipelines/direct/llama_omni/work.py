@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from bench.pipeline import Work
-from pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
-from pipelines.models.llama import LlamaConfig
+from firstpacket.bench.pipeline import Work
+from firstpacket.pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
+from firstpacket.pipelines.models.llama import LlamaConfig
 
 UNITS_PER_TOKEN = 7
 FRAMES_PER_UNIT = 1.7

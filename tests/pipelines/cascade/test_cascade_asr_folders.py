@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.errors import MissingDependency, WeightsError
-from pipelines.cascade.asr.whisper_folders import Found, Layout, find
+from firstpacket.bench.errors import MissingDependency, WeightsError
+from firstpacket.pipelines.cascade.asr.whisper_folders import Found, Layout, find
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "faster-whisper": ("ctranslate2", "transformers"),
@@ -129,20 +129,20 @@ def test_a_published_name_that_was_not_fetched(
     engine: str, model: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("pipelines.cascade.asr.whisper_folders.hub.cached", lambda repository: None)
+    monkeypatch.setattr("firstpacket.pipelines.cascade.asr.whisper_folders.hub.cached", lambda repository: None)
     with pytest.raises(WeightsError, match="nothing is downloaded during a run") as raised:
         found(model, engine)
     assert f"run: {command}." in str(raised.value)
 
 
 def test_a_published_name_that_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.models.hub import Folder
+    from firstpacket.pipelines.models.hub import Folder
 
     (tmp_path / "whisper").mkdir()
     snapshot = folder(tmp_path / "whisper", {"model_type": "whisper"}, "tokenizer.json", "model.safetensors")
     fetched = {"openai/whisper-base": Folder(snapshot, "openai/whisper-base@1")}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("pipelines.cascade.asr.whisper_folders.hub.cached", fetched.get)
+    monkeypatch.setattr("firstpacket.pipelines.cascade.asr.whisper_folders.hub.cached", fetched.get)
     for engine in LAYOUTS:
         assert found("base", engine).path == snapshot, "all engines read the layout of transformers"
     (tmp_path / "whisper" / "base.pt").touch()
@@ -168,7 +168,7 @@ def with_tokenizer(path: Path, vocab: int, start: int) -> Found:
 def test_a_tokenizer_of_another_model(tmp_path: Path, vocab: int, start: int, said: str) -> None:
     pytest.importorskip("tokenizers")
     pytest.importorskip("torch")
-    from pipelines.cascade.asr.whisper_vocabulary import check_folder
+    from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_folder
 
     wrong = with_tokenizer(tmp_path, vocab, start)
     with pytest.raises(WeightsError, match="not this model's") as raised:
@@ -179,7 +179,7 @@ def test_a_tokenizer_of_another_model(tmp_path: Path, vocab: int, start: int, sa
 
 def test_a_converted_model_with_another_tokenizer(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from pipelines.cascade.asr.whisper_vocabulary import check_converted
+    from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_converted
 
     given = with_tokenizer(tmp_path, 51865, 50258)
     words = sorted(vocabulary := _vocabulary(tmp_path), key=vocabulary.__getitem__)
@@ -208,7 +208,7 @@ def test_an_openai_model_whose_vocabulary_the_package_does_not_have(tmp_path: Pa
     pytest.importorskip("whisper")
     import whisper_made as made
 
-    from pipelines.cascade.asr.openai_whisper import OpenAIWhisper
+    from firstpacket.pipelines.cascade.asr.openai_whisper import OpenAIWhisper
 
     sizes = ("n_mels", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer")
     dims = dict.fromkeys((*sizes, "n_text_ctx", "n_text_state", "n_text_head", "n_text_layer"), 8)
@@ -224,12 +224,12 @@ def test_an_openai_model_whose_vocabulary_the_package_does_not_have(tmp_path: Pa
 
 
 def test_converting_needs_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.cascade.asr.converted import converted
+    from firstpacket.pipelines.cascade.asr.converted import converted
 
     def absent(module: str) -> Any:
         raise ImportError(f"No module named '{module}'")
 
-    monkeypatch.setattr("pipelines.cascade.engines.importlib.import_module", absent)
+    monkeypatch.setattr("firstpacket.pipelines.cascade.engines.importlib.import_module", absent)
     with pytest.raises(MissingDependency, match=r"To convert .* pip install .*\[transformers\]'"):
         converted(
             found(folder(tmp_path, {"model_type": "whisper"}, "tokenizer.json", "model.safetensors"), "faster-whisper")

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bench.errors import UsageError, WeightsError
+from firstpacket.bench.errors import UsageError, WeightsError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
 import whisper_made as made  # noqa: E402 (needs torch)
 
-from pipelines.cascade.asr.whisper import Whisper  # noqa: E402
+from firstpacket.pipelines.cascade.asr.whisper import Whisper  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +34,17 @@ def copied(whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def engine(name: str) -> type[Whisper]:
     if name == "transformers":
         pytest.importorskip("transformers")
-        from pipelines.cascade.asr.transformers import TransformersWhisper
+        from firstpacket.pipelines.cascade.asr.transformers import TransformersWhisper
 
         return TransformersWhisper
     if name == "faster-whisper":
         pytest.importorskip("faster_whisper")
         pytest.importorskip("transformers")
-        from pipelines.cascade.asr.faster_whisper import FasterWhisper
+        from firstpacket.pipelines.cascade.asr.faster_whisper import FasterWhisper
 
         return FasterWhisper
     pytest.importorskip("whisper")
-    from pipelines.cascade.asr.openai_whisper import OpenAIWhisper
+    from firstpacket.pipelines.cascade.asr.openai_whisper import OpenAIWhisper
 
     return OpenAIWhisper
 
@@ -136,8 +136,8 @@ def test_what_no_folder_settles(whisper: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_recording_in_a_language_that_whisper_does_not_know(whisper: Path, name: str) -> None:
-    from bench.timing.clock import VirtualClock
-    from bench.timing.trace import Trace
+    from firstpacket.bench.timing.clock import VirtualClock
+    from firstpacket.bench.timing.trace import Trace
 
     with pytest.raises(UsageError, match=r"language 'tlh'.*asr-language=en"):
         made.asked(engine(name), whisper).transcribe(made.Clip(made.tones(300), language="tlh"), Trace(VirtualClock()))

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.pipeline import Samples, TurnCancelled
-from bench.timing.clock import VirtualClock
-from bench.timing.spans import HandOff
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.live import WINDOW, recognise_live
-from pipelines.cascade.asr.local_agreement import Agreement, units
+from firstpacket.bench.pipeline import Samples, TurnCancelled
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.spans import HandOff
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.live import WINDOW, recognise_live
+from firstpacket.pipelines.cascade.asr.local_agreement import Agreement, units
 
 MS = 1_000_000
 RATE_PER_MS = 16

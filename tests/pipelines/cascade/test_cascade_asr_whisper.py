@@ -17,15 +17,15 @@ pytest.importorskip("faster_whisper", exc_type=ImportError)
 import torch
 import whisper_made as made
 
-from bench.errors import UsageError, WeightsError
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import OpenStage, Trace
-from pipelines.cascade.asr.faster_whisper import FasterWhisper
-from pipelines.cascade.asr.openai_whisper import OpenAIWhisper
-from pipelines.cascade.asr.transformers import TransformersWhisper
-from pipelines.cascade.asr.whisper import Whisper, whole_windows
-from pipelines.models.cache import CACHE
-from pipelines.models.whisper_dummy import TEXT
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import OpenStage, Trace
+from firstpacket.pipelines.cascade.asr.faster_whisper import FasterWhisper
+from firstpacket.pipelines.cascade.asr.openai_whisper import OpenAIWhisper
+from firstpacket.pipelines.cascade.asr.transformers import TransformersWhisper
+from firstpacket.pipelines.cascade.asr.whisper import Whisper, whole_windows
+from firstpacket.pipelines.models.cache import CACHE
+from firstpacket.pipelines.models.whisper_dummy import TEXT
 
 Engine = type[Whisper]
 ENGINES: list[Engine] = [FasterWhisper, OpenAIWhisper, TransformersWhisper]
@@ -122,8 +122,8 @@ def own_transformers(folder: Path, where: Path, samples: Any) -> str:
 
 
 def test_each_reads_its_own_layout(loaded: dict[Engine, Whisper], folder: Path, tmp_path: Path) -> None:
-    from pipelines.cascade.asr.converted import converted
-    from pipelines.cascade.asr.whisper_folders import find
+    from firstpacket.pipelines.cascade.asr.converted import converted
+    from firstpacket.pipelines.cascade.asr.whisper_folders import find
 
     text = heard(loaded[TransformersWhisper], CLIPS[0])
     file = made.openai_file(folder, tmp_path / "whisper.pt")

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.metrics.critical_path import critical_path, summed
-from bench.pipeline import Declaration, Packet, Samples, Settings, Speech, TurnCancelled
-from bench.run.microphone import Microphone
-from bench.run.speech import HeardSpeech
-from bench.timing.clock import VirtualClock
-from bench.timing.spans import TurnTrace
-from bench.timing.trace import Trace
-from pipelines.cascade.chains import CHAINS, Engines
-from pipelines.cascade.engines import ASR, LLM, TTS
+from firstpacket.bench.metrics.critical_path import critical_path, summed
+from firstpacket.bench.pipeline import Declaration, Packet, Samples, Settings, Speech, TurnCancelled
+from firstpacket.bench.run.microphone import Microphone
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.chains import CHAINS, Engines
+from firstpacket.pipelines.cascade.engines import ASR, LLM, TTS
 
 MS = 1_000_000
 ASR_MS, PREFILL_MS, TOKEN_MS, CHUNK_MS = 100, 40, 10, 5

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.errors import UnknownName, UsageError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock, VirtualClock
-from bench.timing.trace import Trace
-from pipelines.cascade.tts import espeak
-from pipelines.cascade.tts.espeak import Espeak
+from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.tts import espeak
+from firstpacket.pipelines.cascade.tts.espeak import Espeak
 
 pytest.importorskip("espeakng_loader")
 

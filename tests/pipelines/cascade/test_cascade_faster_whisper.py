@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.errors import MissingDependency, UsageError
-from bench.pipeline import Samples, Settings
-from bench.timing.clock import VirtualClock
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.faster_whisper import FasterWhisper
+from firstpacket.bench.errors import MissingDependency, UsageError
+from firstpacket.bench.pipeline import Samples, Settings
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.faster_whisper import FasterWhisper
 
 
 class Heard:
@@ -77,6 +77,6 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     def absent(module: str) -> Any:
         raise ImportError(f"No module named '{module}'")
 
-    monkeypatch.setattr("pipelines.cascade.engines.importlib.import_module", absent)
+    monkeypatch.setattr("firstpacket.pipelines.cascade.engines.importlib.import_module", absent)
     with pytest.raises(MissingDependency, match=r"pip install .*\[transformers\]'"):
         engine().load()

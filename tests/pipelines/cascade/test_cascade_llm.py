@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.errors import UsageError, WeightsError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.llm.transformers import TransformersLM
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from pipelines.cascade.llm import decoding, dummy  # noqa: E402 (needs torch)
-from pipelines.direct.llama_omni import dummy as direct_dummy  # noqa: E402
-from pipelines.models import dummy_llama, room  # noqa: E402
-from pipelines.models.choosing import Sampling, TextChoices  # noqa: E402
-from pipelines.models.dummy_text import REPLIES  # noqa: E402
-from pipelines.models.llama import Llama  # noqa: E402
+from firstpacket.pipelines.cascade.llm import decoding, dummy  # noqa: E402 (needs torch)
+from firstpacket.pipelines.direct.llama_omni import dummy as direct_dummy  # noqa: E402
+from firstpacket.pipelines.models import dummy_llama, room  # noqa: E402
+from firstpacket.pipelines.models.choosing import Sampling, TextChoices  # noqa: E402
+from firstpacket.pipelines.models.dummy_text import REPLIES  # noqa: E402
+from firstpacket.pipelines.models.llama import Llama  # noqa: E402
 
 
 def engine(seed: int = 0, dtype: str = "float32", device: str = "cpu", **changed: Any) -> TransformersLM:
@@ -150,7 +150,7 @@ def test_the_dummy_goes_through_transformers_too(library: TransformersLM, model:
 
 
 def test_1b_through_transformers_has_its_output_matrix_tied() -> None:
-    from pipelines.cascade.llm.any_causal import from_llama
+    from firstpacket.pipelines.cascade.llm.any_causal import from_llama
 
     small = dummy_llama.LlamaConfig(64, 1, 4, 2, 16, 96, 300, tied=True)
     model = from_llama(dummy_llama.build(small, 0, torch.device("cpu"), torch.float32))

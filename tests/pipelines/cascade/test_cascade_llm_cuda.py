@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.llm.transformers import TransformersLM
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 
 pytestmark = pytest.mark.cuda
 torch = pytest.importorskip("torch")

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import BenchError, UsageError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.spans import TurnTrace
-from bench.timing.trace import Trace
-from pipelines.cascade.llm.chat_stream import ServerError, Thoughts
-from pipelines.cascade.llm.openai import OpenAIServer
+from firstpacket.bench.errors import BenchError, UsageError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.llm.chat_stream import ServerError, Thoughts
+from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
 
 pytest.importorskip("httpx2")
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from bench.errors import UsageError, WeightsError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.llm.transformers import TransformersLM
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 import llm_folders  # noqa: E402 (needs torch)
 
-from pipelines.cascade.llm import conversation, dummy  # noqa: E402
-from pipelines.models import room  # noqa: E402
+from firstpacket.pipelines.cascade.llm import conversation, dummy  # noqa: E402
+from firstpacket.pipelines.models import room  # noqa: E402
 
 TEXTS = ("hello", "What is the capital of France?", "Tell me a story, please.")
 MODELS: dict[str, Callable[[], Any]] = {
@@ -123,7 +123,7 @@ def test_another_architecture_goes_through_transformers(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_the_model_does_not_understand_is_not_used(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.cascade.llm import any_causal
+    from firstpacket.pipelines.cascade.llm import any_causal
 
     class Forgetful(transformers.StaticCache):
         def update(self, keys: Any, values: Any, *others: Any, **named: Any) -> Any:

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import LLM
-from pipelines.cascade.llm.chat_stream import ServerError
-from pipelines.cascade.llm.openai import OpenAIServer
-from pipelines.cascade.llm.transformers import TransformersLM
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import LLM
+from firstpacket.pipelines.cascade.llm.chat_stream import ServerError
+from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
+from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 
 for module in ("torch", "transformers", "httpx2", "fastapi", "uvicorn", "openai"):
     pytest.importorskip(module)

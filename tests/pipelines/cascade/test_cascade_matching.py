@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from pipelines.cascade.matching import ENCODERS
-from pipelines.direct.llama_omni import dummy
-from pipelines.models.whisper_sizes import SIZES
+from firstpacket.pipelines.cascade.matching import ENCODERS
+from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.models.whisper_sizes import SIZES
 
 
 @pytest.mark.parametrize("size", dummy.SIZES)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.cascade.phrases import Phrases, Splitter, Whole
+from firstpacket.pipelines.cascade.phrases import Phrases, Splitter, Whole
 
 PROSE = st.text(st.sampled_from("abZ é3.,;:!?…\"')\n。，—"), max_size=80)
 

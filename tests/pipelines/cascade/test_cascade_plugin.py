@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import registry
-from bench.errors import UnknownName, UsageError
-from bench.metrics.critical_path import critical_path, summed
-from bench.pipeline import Samples, Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade import Cascade
-from pipelines.cascade.asr.faster_whisper import FasterWhisper
-from pipelines.cascade.asr.pocketsphinx import PocketSphinx
+from firstpacket.bench import registry
+from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.bench.metrics.critical_path import critical_path, summed
+from firstpacket.bench.pipeline import Samples, Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade import Cascade
+from firstpacket.pipelines.cascade.asr.faster_whisper import FasterWhisper
+from firstpacket.pipelines.cascade.asr.pocketsphinx import PocketSphinx
 
 
 def option_names(**chosen: Any) -> set[str]:
@@ -79,7 +79,7 @@ def test_an_unknown_engine_is_named() -> None:
 def test_importing_the_cascade_loads_no_model_library() -> None:
     heavy = ("torch", "transformers", "tokenizers", "pocketsphinx", "faster_whisper", "espeakng_loader")
     code = (
-        "import sys, pipelines.cascade as c; c.Cascade.declare({'asr': 'faster-whisper'}); "
+        "import sys, firstpacket.pipelines.cascade as c; c.Cascade.declare({'asr': 'faster-whisper'}); "
         f"sys.exit(str([name for name in {heavy} if name in sys.modules]) if set({heavy}) & set(sys.modules) else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

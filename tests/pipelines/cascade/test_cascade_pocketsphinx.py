@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.pipeline import Samples, Settings, TurnCancelled
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.pocketsphinx import PocketSphinx
-from pipelines.cascade.tts.espeak import Espeak
+from firstpacket.bench.pipeline import Samples, Settings, TurnCancelled
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.pocketsphinx import PocketSphinx
+from firstpacket.pipelines.cascade.tts.espeak import Espeak
 
 pytest.importorskip("pocketsphinx")
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.errors import BenchError, MissingDependency, UnknownName, UsageError, WeightsError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock, VirtualClock
-from bench.timing.trace import Trace
-from pipelines.cascade.tts.coqui import Coqui
-from pipelines.models.cache import CACHE
+from firstpacket.bench.errors import BenchError, MissingDependency, UnknownName, UsageError, WeightsError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.tts.coqui import Coqui
+from firstpacket.pipelines.models.cache import CACHE
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -431,7 +431,7 @@ def test_in_its_own_process_beside_a_broken_torchaudio_it_sounds_the_same(
 
 @pytest.mark.parametrize(("block", "dilations"), [("1", [[1, 3, 5]] * 3), ("2", [[1, 3]] * 3)])
 def test_the_context_is_as_far_as_a_frame_is_heard(block: str, dilations: list[list[int]]) -> None:
-    from pipelines.cascade.tts.coqui.vocoding import Vocoder
+    from firstpacket.pipelines.cascade.tts.coqui.vocoding import Vocoder
 
     generator = checkpoints.HifiganGenerator(
         2, 1, block, dilations, [3, 7, 11], [16, 16, 4, 4], 16, [8, 8, 2, 2], inference_padding=0
@@ -469,7 +469,7 @@ def test_stand_ins_are_gone_once_coqui_is_imported(ana: Coqui) -> None:
 
 def test_the_stand_in_filters_are_htks() -> None:
     librosa = pytest.importorskip("librosa")
-    from pipelines.cascade.tts.coqui.stand_ins import MelSpectrogram
+    from firstpacket.pipelines.cascade.tts.coqui.stand_ins import MelSpectrogram
 
     made = MelSpectrogram(16_000, 512, 400, 160, torch.hamming_window, 64)
     filters = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=64, htk=True, norm=None)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.errors import MissingDependency, UsageError, WeightsError, WorkerError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.tts.process import OwnProcess
+from firstpacket.bench.errors import MissingDependency, UsageError, WeightsError, WorkerError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.tts.process import OwnProcess
 
 PARROT = '''
 import os
@@ -26,9 +26,9 @@ import time
 
 import numpy as np
 
-from bench.errors import WeightsError
-from bench.pipeline import Declaration, Option, Weights
-from pipelines.cascade.engines import TTS
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.pipeline import Declaration, Option, Weights
+from firstpacket.pipelines.cascade.engines import TTS
 
 
 class Parrot(TTS):
@@ -183,10 +183,10 @@ def test_another_python(perch: Path) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the process ends when its line does")
 def test_it_dies_with_its_parent_in_the_middle_of_its_work(perch: Path) -> None:
     program = (
-        "from bench.pipeline import Settings\n"
-        "from bench.timing.clock import MonotonicClock\n"
-        "from bench.timing.trace import Trace\n"
-        "from pipelines.cascade.tts.process import OwnProcess\n"
+        "from firstpacket.bench.pipeline import Settings\n"
+        "from firstpacket.bench.timing.clock import MonotonicClock\n"
+        "from firstpacket.bench.timing.trace import Trace\n"
+        "from firstpacket.pipelines.cascade.tts.process import OwnProcess\n"
         "voice = OwnProcess(Settings(options={'tts-model': ''}), 'parrot')\n"
         "voice.load()\n"
         "print(voice._process.pid, flush=True)\n"

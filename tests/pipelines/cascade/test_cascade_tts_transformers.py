@@ -14,12 +14,12 @@ import pytest
 pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
 
-from bench.errors import BenchError, MissingDependency, UsageError, WeightsError  # noqa: E402
-from bench.pipeline import Samples, Settings  # noqa: E402
-from bench.timing.clock import VirtualClock  # noqa: E402
-from bench.timing.trace import Trace  # noqa: E402
-from pipelines.cascade.tts import vits_dummy  # noqa: E402
-from pipelines.cascade.tts.transformers import TransformersVoice  # noqa: E402
+from firstpacket.bench.errors import BenchError, MissingDependency, UsageError, WeightsError  # noqa: E402
+from firstpacket.bench.pipeline import Samples, Settings  # noqa: E402
+from firstpacket.bench.timing.clock import VirtualClock  # noqa: E402
+from firstpacket.bench.timing.trace import Trace  # noqa: E402
+from firstpacket.pipelines.cascade.tts import vits_dummy  # noqa: E402
+from firstpacket.pipelines.cascade.tts.transformers import TransformersVoice  # noqa: E402
 
 TEXT = "Hello there, how are you?"
 Make = Callable[..., TransformersVoice]

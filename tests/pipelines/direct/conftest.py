@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from bench.pipeline import Packet, Samples, Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.spans import TurnTrace
-from bench.timing.trace import Trace
-from pipelines.direct import Direct
-from pipelines.models import dummy_text
+from firstpacket.bench.pipeline import Packet, Samples, Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct import Direct
+from firstpacket.pipelines.models import dummy_text
 
 Tensors = dict[str, torch.Tensor]
 

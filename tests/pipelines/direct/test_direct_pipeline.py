@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.corpus.audio import read_clip
-from bench.errors import CorpusError, UsageError, WeightsError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.direct import Direct
-from pipelines.models.dummy_text import REPLIES
+from firstpacket.bench.corpus.audio import read_clip
+from firstpacket.bench.errors import CorpusError, UsageError, WeightsError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct import Direct
+from firstpacket.pipelines.models.dummy_text import REPLIES
 
 Make = Callable[..., Settings]
 Ask = Callable[..., Any]
@@ -34,9 +34,9 @@ def tiny() -> Direct:
 
 
 def test_reading_the_declaration_imports_no_model_library() -> None:
-    code = "import sys, pipelines.direct as d; d.Direct.declaration; print(*sorted(sys.modules))"
+    code = "import sys, firstpacket.pipelines.direct as d; d.Direct.declaration; print(*sorted(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "pipelines.direct.plugin" in modules
+    assert "firstpacket.pipelines.direct.plugin" in modules
     assert not {"torch", "transformers", "tokenizers", "safetensors"} & set(modules)
 
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.errors import WeightsError
-from pipelines.direct.llama_omni import checkpoint, dummy, files
-from pipelines.direct.llama_omni.model import Loaded
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.direct.llama_omni import checkpoint, dummy, files
+from firstpacket.pipelines.direct.llama_omni.model import Loaded
 
 CPU = torch.device("cpu")
 

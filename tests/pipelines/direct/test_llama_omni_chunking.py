@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.errors import UsageError
-from pipelines.direct.llama_omni.chunking import Chunker, parse_chunk_units
+from firstpacket.bench.errors import UsageError
+from firstpacket.pipelines.direct.llama_omni.chunking import Chunker, parse_chunk_units
 
 STEPS = st.lists(st.lists(st.integers(0, 9), max_size=25), min_size=1, max_size=12)
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.direct.llama_omni.ctc import Collapse
+from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
 
 BLANK = 3
 LABELS = st.lists(st.integers(0, BLANK), max_size=60)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipelines.direct.llama_omni import dummy
-from pipelines.direct.llama_omni.choosing import Choices, Sampling
-from pipelines.direct.llama_omni.ctc import Collapse
-from pipelines.direct.llama_omni.model import LlamaOmni, parameters
-from pipelines.models.chat import TextTokenizer
-from pipelines.models.dummy_text import learnt_tokenizer
+from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
+from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, parameters
+from firstpacket.pipelines.models.chat import TextTokenizer
+from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
 
 CPU = torch.device("cpu")
 

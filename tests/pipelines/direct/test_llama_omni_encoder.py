@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipelines.direct.llama_omni.encoder import SelfAttention
+from firstpacket.pipelines.direct.llama_omni.encoder import SelfAttention
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)], ids=str)

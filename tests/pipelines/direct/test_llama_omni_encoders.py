@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.errors import UsageError, WeightsError
-from bench.pipeline import Settings
-from pipelines.direct import Direct
-from pipelines.direct.llama_omni import files, parity
-from pipelines.direct.llama_omni.checkpoint import Checkpoint
-from pipelines.direct.llama_omni.model import Loaded
-from pipelines.models.whisper_names import openai_name
+from firstpacket.bench.errors import UsageError, WeightsError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.pipelines.direct import Direct
+from firstpacket.pipelines.direct.llama_omni import files, parity
+from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
+from firstpacket.pipelines.direct.llama_omni.model import Loaded
+from firstpacket.pipelines.models.whisper_names import openai_name
 
 CPU = torch.device("cpu")
 SHARDS = "checkpoint/model.safetensors"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.direct.llama_omni.features import LogMel, mel_filters
+from firstpacket.pipelines.direct.llama_omni.features import LogMel, mel_filters
 
 CPU = torch.device("cpu")
 

@@ -15,17 +15,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from bench.errors import WeightsError
-from bench.pipeline import Settings
-from pipelines.direct import Direct
-from pipelines.direct.llama_omni import dummy
-from pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig
-from pipelines.direct.llama_omni.model import LlamaOmni
-from pipelines.direct.llama_omni.room import room_of
-from pipelines.direct.llama_omni.streaming import Turn
-from pipelines.models import room
-from pipelines.models.llama import LlamaConfig
-from pipelines.models.room import Room
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.pipelines.direct import Direct
+from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+from firstpacket.pipelines.direct.llama_omni.room import room_of
+from firstpacket.pipelines.direct.llama_omni.streaming import Turn
+from firstpacket.pipelines.models import room
+from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.room import Room
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]

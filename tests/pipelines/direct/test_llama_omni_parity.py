@@ -16,9 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.errors import WeightsError
-from pipelines.direct.llama_omni import parity
-from pipelines.direct.llama_omni.streaming import Turn
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.direct.llama_omni import parity
+from firstpacket.pipelines.direct.llama_omni.streaming import Turn
 
 TENSORS = {"mel", "encoder_out", "speech_embeds", "inputs_embeds", "dec_hidden", "ctc_logits", "log_dur", "wav"}
 IDS = {"gen_ids", "units", "units_per_step", "stream_chunks", "dur", "eos_ids", "eos_ctc", "ctc_pred"}

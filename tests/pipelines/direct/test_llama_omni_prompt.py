@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt, prompt_ids
-from pipelines.models.chat import SPECIAL_TOKENS, TextTokenizer
-from pipelines.models.dummy_text import REPLIES, learnt_tokenizer
+from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt, prompt_ids
+from firstpacket.pipelines.models.chat import SPECIAL_TOKENS, TextTokenizer
+from firstpacket.pipelines.models.dummy_text import REPLIES, learnt_tokenizer
 
 CPU = torch.device("cpu")
 

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.direct.llama_omni.config import SpeechDecoderConfig
-from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
-from pipelines.models.kv_cache import KVCache
-from pipelines.models.llama import LlamaConfig, RopeScaling
+from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
+from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
+from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.llama import LlamaConfig, RopeScaling
 
 LAMBDA = 5
 CPU = torch.device("cpu")

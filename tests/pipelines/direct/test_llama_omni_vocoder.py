@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.direct.llama_omni import dummy
-from pipelines.direct.llama_omni.vocoder import Vocoder, filled_up
-from pipelines.models.packing import pack
+from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.direct.llama_omni.vocoder import Vocoder, filled_up
+from firstpacket.pipelines.models.packing import pack
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.errors import CorpusError, RunError
-from bench.options import parse_pipeline
-from pipelines.cascade.engines import ASR
-from pipelines.evaluation.asking import Asked
-from pipelines.evaluation.evaluate import evaluate
-from pipelines.evaluation.questions import read_exam
-from pipelines.evaluation.voice import answer_voice
-from pipelines.quality.judges import RecogniserJudge
+from firstpacket.bench.errors import CorpusError, RunError
+from firstpacket.bench.options import parse_pipeline
+from firstpacket.pipelines.cascade.engines import ASR
+from firstpacket.pipelines.evaluation.asking import Asked
+from firstpacket.pipelines.evaluation.evaluate import evaluate
+from firstpacket.pipelines.evaluation.questions import read_exam
+from firstpacket.pipelines.evaluation.voice import answer_voice
+from firstpacket.pipelines.quality.judges import RecogniserJudge
 
 SPLITS = ["train"] * 3 + ["test"] * 4
 
@@ -91,9 +91,9 @@ def test_every_clip_is_asked_once_and_the_figures_are_written(data: Path, tmp_pa
 
 def test_the_answer_voice_is_heard_once(data: Path, tmp_path: Path) -> None:
     """A recogniser that hears `zero` in everything is asked for each recording once, in two goes."""
-    from bench.pipeline import Settings, Speech
-    from bench.timing.trace import Trace
-    from pipelines.cascade.asr.pocketsphinx import PocketSphinx
+    from firstpacket.bench.pipeline import Settings, Speech
+    from firstpacket.bench.timing.trace import Trace
+    from firstpacket.pipelines.cascade.asr.pocketsphinx import PocketSphinx
 
     calls: list[int] = []
 

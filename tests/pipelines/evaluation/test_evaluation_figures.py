@@ -11,9 +11,9 @@ from typing import cast
 import pytest
 from quality_runs import NOISE, SILENCE, SPEECH, demo_clips, known_run
 
-from bench.record.store import Run, read_run
-from bench.timing.spans import Text, TurnTrace
-from pipelines.evaluation.figures import (
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.timing.spans import Text, TurnTrace
+from firstpacket.pipelines.evaluation.figures import (
     best_constant,
     commonest,
     groups,
@@ -21,8 +21,8 @@ from pipelines.evaluation.figures import (
     passed_down,
     transcript_wer,
 )
-from pipelines.evaluation.questions import Exam, Question
-from pipelines.evaluation.replies import Answer, answers_of
+from firstpacket.pipelines.evaluation.questions import Exam, Question
+from firstpacket.pipelines.evaluation.replies import Answer, answers_of
 
 
 def question(number: int, answer: str = "Four.", **changes: object) -> Question:

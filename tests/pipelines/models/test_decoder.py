@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bench.errors import WeightsError
-from pipelines.models import dummy_llama, llama_files
-from pipelines.models.decoder import Decoder
-from pipelines.models.fields import Fields
-from pipelines.models.kv_cache import KVCache
-from pipelines.models.llama import Llama, LlamaConfig
-from pipelines.models.steps import Step
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models import dummy_llama, llama_files
+from firstpacket.pipelines.models.decoder import Decoder
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.llama import Llama, LlamaConfig
+from firstpacket.pipelines.models.steps import Step
 
 CPU = torch.device("cpu")
 CONFIG = LlamaConfig(32, 2, 4, 2, 8, 48, 60)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.errors import WeightsError
-from pipelines.models.kv_cache import KVCache, inverse_frequencies
-from pipelines.models.llama import Llama, LlamaConfig, RopeScaling
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models.kv_cache import KVCache, inverse_frequencies
+from firstpacket.pipelines.models.llama import Llama, LlamaConfig, RopeScaling
 
 CPU = torch.device("cpu")
 SCALING = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=64)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import WeightsError
-from pipelines.models.cache import CACHE, cached, root
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.models.cache import CACHE, cached, root
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
-from bench.errors import WeightsError
-from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, prompt_ids
-from pipelines.models.chat import SYSTEM, TextTokenizer
+from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, prompt_ids
+from firstpacket.pipelines.models.chat import SYSTEM, TextTokenizer
 
 BEGIN, HEADER, HEADER_END, END_OF_TURN = 128_000, 128_006, 128_007, 128_009
 SPECIAL = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import MissingDependency, WeightsError
-from pipelines.models import hub
+from firstpacket.bench.errors import MissingDependency, WeightsError
+from firstpacket.pipelines.models import hub
 
 NAME = "ICTNLP/Llama-3.1-8B-Omni"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Path:
 def located(weights: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """`locate` in a process of its own: the hub's library reads its environment once."""
     code = (
-        "import sys; from bench.errors import BenchError; from pipelines.models import hub\n"
+        "import sys; from firstpacket.bench.errors import BenchError; from firstpacket.pipelines.models import hub\n"
         "try: found = hub.locate(sys.argv[1]); print(found.path); print(found.source)\n"
         "except BenchError as error: sys.exit(f'{type(error).__name__}: {error}')\n"
         "assert 'torch' not in sys.modules"

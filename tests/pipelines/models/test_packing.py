@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pipelines.models import packing
-from pipelines.models.packing import PackedConv, PackedConvTranspose, PackedLinear, pack
+from firstpacket.pipelines.models import packing
+from firstpacket.pipelines.models.packing import PackedConv, PackedConvTranspose, PackedLinear, pack
 
 pytestmark = pytest.mark.skipif(not packing.can_pack(torch.zeros(1)), reason="this torch has no oneDNN operators")
 DTYPES = [dtype for dtype in (torch.float32, torch.bfloat16) if packing.can_pack(torch.zeros(1, dtype=dtype))]

@@ -11,10 +11,10 @@ pytest.importorskip("tokenizers")
 
 import torch
 
-from pipelines.models import whisper_dummy, whisper_tokens
-from pipelines.models.cache import CACHE
-from pipelines.models.tensors import SafetensorsFolder, Uninitialised
-from pipelines.models.whisper_sizes import SIZES, WhisperSizes
+from firstpacket.pipelines.models import whisper_dummy, whisper_tokens
+from firstpacket.pipelines.models.cache import CACHE
+from firstpacket.pipelines.models.tensors import SafetensorsFolder, Uninitialised
+from firstpacket.pipelines.models.whisper_sizes import SIZES, WhisperSizes
 
 TEXTS = (whisper_dummy.TEXT, "Größe, naïve; 你好 12:30", "  two  spaces\n")
 

@@ -13,18 +13,18 @@ import soundfile
 from command import here
 from quality_runs import NOISE, SILENCE, SPEECH, demo_clips, known_run
 
-from bench import plugins
-from bench.errors import BenchError, RunError, UsageError
-from bench.pipeline import Declaration, Option, Samples, Settings, Speech, Weights
-from bench.quality.record import QUALITY, HeardClip, HeardReply, ReplySound, ScoredReply, read_quality
-from bench.quality.scores import Scorer
-from bench.record.store import read_run
-from bench.summary.summarise import summarise
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import ASR
-from pipelines.quality.assess import Assessed, assess
-from pipelines.quality.choosing import recogniser_judge, scorer_judge, shown
-from pipelines.quality.judges import RecogniserJudge, ScorerJudge
+from firstpacket.bench import plugins
+from firstpacket.bench.errors import BenchError, RunError, UsageError
+from firstpacket.bench.pipeline import Declaration, Option, Samples, Settings, Speech, Weights
+from firstpacket.bench.quality.record import QUALITY, HeardClip, HeardReply, ReplySound, ScoredReply, read_quality
+from firstpacket.bench.quality.scores import Scorer
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import ASR
+from firstpacket.pipelines.quality.assess import Assessed, assess
+from firstpacket.pipelines.quality.choosing import recogniser_judge, scorer_judge, shown
+from firstpacket.pipelines.quality.judges import RecogniserJudge, ScorerJudge
 
 CLIPS = demo_clips(3)
 
@@ -219,11 +219,12 @@ def test_short_names_of_options_are_enough() -> None:
 
 def test_scorers_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "engine", lambda group, name: Loudness)
-    monkeypatch.setattr("bench.registry.engine", lambda group, name: {"scores": Loudness, "asr": Loudness}[group])
+    engines = {"scores": Loudness, "asr": Loudness}
+    monkeypatch.setattr("firstpacket.bench.registry.engine", lambda group, name: engines[group])
     assert scorer_judge("loudness,gain=0.5", "cpu").options == {"gain": 0.5}
     with pytest.raises(UsageError, match="not a recogniser"):
         recogniser_judge("loudness", "cpu")
-    monkeypatch.setattr("bench.registry.engine", lambda group, name: Ears)
+    monkeypatch.setattr("firstpacket.bench.registry.engine", lambda group, name: Ears)
     with pytest.raises(UsageError, match="not a scorer"):
         scorer_judge("ears", "cpu")
 

@@ -6,10 +6,10 @@ torch = pytest.importorskip("torch")
 
 from command import bench  # noqa: E402
 
-from bench.errors import BenchError  # noqa: E402
-from pipelines.direct.llama_omni import dummy  # noqa: E402
-from pipelines.direct.llama_omni.work import first_packet_work  # noqa: E402
-from pipelines.roofline.machine import Machine, checked  # noqa: E402
+from firstpacket.bench.errors import BenchError  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni import dummy  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.work import first_packet_work  # noqa: E402
+from firstpacket.pipelines.roofline.machine import Machine, checked  # noqa: E402
 
 
 def test_the_published_size_counts_as_the_specification_says() -> None:

@@ -8,11 +8,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 soundfile = pytest.importorskip("soundfile")
 
-from bench.errors import CorpusError, WeightsError  # noqa: E402
-from pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
-from pipelines.training import data as corpus  # noqa: E402
-from pipelines.training import folders  # noqa: E402
-from pipelines.training.asr import SCHEDULE, run, trained  # noqa: E402
+from firstpacket.bench.errors import CorpusError, WeightsError  # noqa: E402
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
+from firstpacket.pipelines.training import data as corpus  # noqa: E402
+from firstpacket.pipelines.training import folders  # noqa: E402
+from firstpacket.pipelines.training.asr import SCHEDULE, run, trained  # noqa: E402
 
 SIZES = WhisperSizes(state=128, heads=2, layers=1, decoder_layers=1, positions=64)
 TONES = {"Low.": 200, "High.": 1500}

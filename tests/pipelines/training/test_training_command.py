@@ -13,14 +13,14 @@ pytest.importorskip("transformers", exc_type=ImportError)
 
 from typer.testing import CliRunner
 
-from pipelines.training import command
+from firstpacket.pipelines.training import command
 
 WHERE = ("--data", "DATA", "--work", "WORK")
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, step: str, *options: str) -> list[Any]:
     """All that the step is called with."""
-    module, calls = importlib.import_module(f"pipelines.training.{step}"), []
+    module, calls = importlib.import_module(f"firstpacket.pipelines.training.{step}"), []
 
     def run(*given: Any, **named: Any) -> dict[str, object]:
         calls.append([*given, *named.values()])
@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, step: str, *options: str) -> list[Any
 
 @pytest.mark.parametrize("step", ["llm", "listening", "vocoder", "speaking"])
 def test_batches_and_schedules_are_the_steps_own(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    module = importlib.import_module(f"pipelines.training.{step}")
+    module = importlib.import_module(f"firstpacket.pipelines.training.{step}")
     schedule, *rest = asked(monkeypatch, step, "--seed", "1")
     assert schedule == module.SCHEDULE
     assert module.BATCH in rest
@@ -47,7 +47,7 @@ def test_batches_and_schedules_are_the_steps_own(monkeypatch: pytest.MonkeyPatch
 
 def test_sizes_are_the_steps_own(monkeypatch: pytest.MonkeyPatch) -> None:
     speaking, listening, units = (
-        importlib.import_module(f"pipelines.training.{step}") for step in ("speaking", "listening", "units")
+        importlib.import_module(f"firstpacket.pipelines.training.{step}") for step in ("speaking", "listening", "units")
     )
     own = [speaking.SIZES, speaking.BATCH, False, speaking.FRAMES_PER_TOKEN, speaking.BEGINNING.steps]
     assert asked(monkeypatch, "speaking")[1:] == own

@@ -15,23 +15,23 @@ from torch import Tensor
 pytest.importorskip("transformers", exc_type=ImportError)
 pytest.importorskip("accelerate", exc_type=ImportError)
 
-from bench.errors import WeightsError
-from bench.pipeline import Samples
-from pipelines.direct.llama_omni.adaptor import SpeechAdaptor
-from pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig
-from pipelines.direct.llama_omni.encoder import SpeechEncoder
-from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
-from pipelines.models.kv_cache import KVCache
-from pipelines.models.llama import LlamaConfig
-from pipelines.models.whisper_sizes import WhisperSizes
-from pipelines.training import folders, tokenizer
-from pipelines.training.asr import trained as trained_whisper
-from pipelines.training.hearing import features, whole
-from pipelines.training.listening import SCHEDULE, Parts, losses, run, trained
-from pipelines.training.listening_model import Batch, Extent, Lesson, Listener
-from pipelines.training.llm import write as write_llm
-from pipelines.training.llm_model import TrainableLlama
-from pipelines.training.whisper import Encoder, TrainableWhisper
+from firstpacket.bench.errors import WeightsError
+from firstpacket.bench.pipeline import Samples
+from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
+from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig
+from firstpacket.pipelines.direct.llama_omni.encoder import SpeechEncoder
+from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
+from firstpacket.pipelines.training import folders, tokenizer
+from firstpacket.pipelines.training.asr import trained as trained_whisper
+from firstpacket.pipelines.training.hearing import features, whole
+from firstpacket.pipelines.training.listening import SCHEDULE, Parts, losses, run, trained
+from firstpacket.pipelines.training.listening_model import Batch, Extent, Lesson, Listener
+from firstpacket.pipelines.training.llm import write as write_llm
+from firstpacket.pipelines.training.llm_model import TrainableLlama
+from firstpacket.pipelines.training.whisper import Encoder, TrainableWhisper
 
 CPU = torch.device("cpu")
 SIZES = WhisperSizes(state=16, heads=2, layers=2, decoder_layers=1, positions=100)

@@ -14,22 +14,22 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers", exc_type=ImportError)
 pytest.importorskip("accelerate")
 
-from bench.errors import CorpusError, WeightsError  # noqa: E402
-from bench.pipeline import Settings  # noqa: E402
-from bench.timing.clock import MonotonicClock  # noqa: E402
-from bench.timing.trace import Trace  # noqa: E402
-from pipelines.cascade.llm.conversation import Conversation  # noqa: E402
-from pipelines.cascade.llm.options import SYSTEM  # noqa: E402
-from pipelines.cascade.llm.transformers import TransformersLM  # noqa: E402
-from pipelines.direct.llama_omni.prompt import SPEECH_TOKEN  # noqa: E402
-from pipelines.models.chat import TextTokenizer  # noqa: E402
-from pipelines.models.decoder import Decoder  # noqa: E402
-from pipelines.models.kv_cache import KVCache  # noqa: E402
-from pipelines.models.llama import LlamaConfig, RopeScaling  # noqa: E402
-from pipelines.training import folders, llm_model, tokenizer  # noqa: E402
-from pipelines.training.listening import prompt  # noqa: E402
-from pipelines.training.llm import SCHEDULE, Rows, read, run, said  # noqa: E402
-from pipelines.training.llm_model import IGNORED, TrainableLlama  # noqa: E402
+from firstpacket.bench.errors import CorpusError, WeightsError  # noqa: E402
+from firstpacket.bench.pipeline import Settings  # noqa: E402
+from firstpacket.bench.timing.clock import MonotonicClock  # noqa: E402
+from firstpacket.bench.timing.trace import Trace  # noqa: E402
+from firstpacket.pipelines.cascade.llm.conversation import Conversation  # noqa: E402
+from firstpacket.pipelines.cascade.llm.options import SYSTEM  # noqa: E402
+from firstpacket.pipelines.cascade.llm.transformers import TransformersLM  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN  # noqa: E402
+from firstpacket.pipelines.models.chat import TextTokenizer  # noqa: E402
+from firstpacket.pipelines.models.decoder import Decoder  # noqa: E402
+from firstpacket.pipelines.models.kv_cache import KVCache  # noqa: E402
+from firstpacket.pipelines.models.llama import LlamaConfig, RopeScaling  # noqa: E402
+from firstpacket.pipelines.training import folders, llm_model, tokenizer  # noqa: E402
+from firstpacket.pipelines.training.listening import prompt  # noqa: E402
+from firstpacket.pipelines.training.llm import SCHEDULE, Rows, read, run, said  # noqa: E402
+from firstpacket.pipelines.training.llm_model import IGNORED, TrainableLlama  # noqa: E402
 
 SIZES = LlamaConfig(32, 2, 4, 2, 8, 64, 512, rope_theta=10_000.0, tied=True)
 QUICK = replace(SCHEDULE, steps=120, warmup=5, learning_rate=5e-3, precision="no", validate_every=0)

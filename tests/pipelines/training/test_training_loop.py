@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from bench.errors import UsageError, WeightsError  # noqa: E402
-from pipelines.training import loop  # noqa: E402
+from firstpacket.bench.errors import UsageError, WeightsError  # noqa: E402
+from firstpacket.pipelines.training import loop  # noqa: E402
 
 SCHEDULE = loop.Schedule(steps=12, learning_rate=0.1, warmup=2, validate_every=6, seed=3)
 

@@ -7,17 +7,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from bench.errors import CorpusError  # noqa: E402
-from pipelines.direct.llama_omni.speech_decoder import SpeechDecoder  # noqa: E402
-from pipelines.models.kv_cache import KVCache  # noqa: E402
-from pipelines.models.llama import LlamaConfig  # noqa: E402
-from pipelines.training import speaking  # noqa: E402
-from pipelines.training.data import Clip  # noqa: E402
-from pipelines.training.loop import Schedule, train  # noqa: E402
-from pipelines.training.speaking import Batch, Lesson, Speaker  # noqa: E402
-from pipelines.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
-from pipelines.training.speaking_states import Reply, chosen  # noqa: E402
-from pipelines.training.units import Spoken  # noqa: E402
+from firstpacket.bench.errors import CorpusError  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder  # noqa: E402
+from firstpacket.pipelines.models.kv_cache import KVCache  # noqa: E402
+from firstpacket.pipelines.models.llama import LlamaConfig  # noqa: E402
+from firstpacket.pipelines.training import speaking  # noqa: E402
+from firstpacket.pipelines.training.data import Clip  # noqa: E402
+from firstpacket.pipelines.training.loop import Schedule, train  # noqa: E402
+from firstpacket.pipelines.training.speaking import Batch, Lesson, Speaker  # noqa: E402
+from firstpacket.pipelines.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
+from firstpacket.pipelines.training.speaking_states import Reply, chosen  # noqa: E402
+from firstpacket.pipelines.training.units import Spoken  # noqa: E402
 
 LLM = LlamaConfig(16, 2, 2, 1, 8, 32, 64, rope_theta=10_000.0, tied=True)
 WORDS, UNITS, FRAMES = 6, 8, 4

@@ -12,18 +12,18 @@ soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("transformers", exc_type=ImportError)
 pytest.importorskip("accelerate")
 
-from bench.timing.clock import MonotonicClock  # noqa: E402
-from bench.timing.trace import Trace  # noqa: E402
-from pipelines.direct.llama_omni.ctc import Collapse  # noqa: E402
-from pipelines.models.llama import LlamaConfig  # noqa: E402
-from pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
-from pipelines.training import data as corpus  # noqa: E402
-from pipelines.training import folders, listening, speaking, speaking_replies, tokenizer, units, vocoder  # noqa: E402
-from pipelines.training.listening_model import Batch, Lesson  # noqa: E402
-from pipelines.training.llm import write as write_llm  # noqa: E402
-from pipelines.training.llm_model import TrainableLlama  # noqa: E402
-from pipelines.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
-from pipelines.training.whisper import TrainableWhisper  # noqa: E402
+from firstpacket.bench.timing.clock import MonotonicClock  # noqa: E402
+from firstpacket.bench.timing.trace import Trace  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.ctc import Collapse  # noqa: E402
+from firstpacket.pipelines.models.llama import LlamaConfig  # noqa: E402
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
+from firstpacket.pipelines.training import data as corpus  # noqa: E402
+from firstpacket.pipelines.training import folders, listening, speaking, speaking_replies, tokenizer, units, vocoder  # noqa: E402
+from firstpacket.pipelines.training.listening_model import Batch, Lesson  # noqa: E402
+from firstpacket.pipelines.training.llm import write as write_llm  # noqa: E402
+from firstpacket.pipelines.training.llm_model import TrainableLlama  # noqa: E402
+from firstpacket.pipelines.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
+from firstpacket.pipelines.training.whisper import TrainableWhisper  # noqa: E402
 
 RATE = 16_000
 WHISPER = WhisperSizes(state=16, heads=2, layers=1, decoder_layers=1, positions=100)

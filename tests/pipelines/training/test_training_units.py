@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.errors import CorpusError
+from firstpacket.bench.errors import CorpusError
 
 pytest.importorskip("torch")
 
-from pipelines.training import units
-from pipelines.training.units import Spoken, UnitSizes
+from firstpacket.pipelines.training import units
+from firstpacket.pipelines.training.units import Spoken, UnitSizes
 
 SIZES = UnitSizes(units=4)
 RATE = 16_000

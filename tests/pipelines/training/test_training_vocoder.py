@@ -6,13 +6,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from pipelines.direct.llama_omni.config import VocoderConfig  # noqa: E402
-from pipelines.direct.llama_omni.vocoder import Vocoder  # noqa: E402
-from pipelines.models.fields import Fields  # noqa: E402
-from pipelines.training import vocoder  # noqa: E402
-from pipelines.training.loop import Schedule, train  # noqa: E402
-from pipelines.training.spectra import Spectra  # noqa: E402
-from pipelines.training.units import Spoken  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.config import VocoderConfig  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.vocoder import Vocoder  # noqa: E402
+from firstpacket.pipelines.models.fields import Fields  # noqa: E402
+from firstpacket.pipelines.training import vocoder  # noqa: E402
+from firstpacket.pipelines.training.loop import Schedule, train  # noqa: E402
+from firstpacket.pipelines.training.spectra import Spectra  # noqa: E402
+from firstpacket.pipelines.training.units import Spoken  # noqa: E402
 
 RATE, HOP = 16_000, 320
 TONES = (250, 500, 1000, 2000)

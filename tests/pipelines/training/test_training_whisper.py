@@ -4,13 +4,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
-from pipelines.direct.llama_omni.config import EncoderConfig  # noqa: E402
-from pipelines.direct.llama_omni.encoder import SpeechEncoder  # noqa: E402
-from pipelines.direct.llama_omni.features import LogMel  # noqa: E402
-from pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
-from pipelines.training.asr import LETTERS, Vocabulary, written  # noqa: E402
-from pipelines.training.hearing import alike, features, joined, whole  # noqa: E402
-from pipelines.training.whisper import Silence, TrainableWhisper, full_embedding  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.config import EncoderConfig  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.encoder import SpeechEncoder  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.features import LogMel  # noqa: E402
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
+from firstpacket.pipelines.training.asr import LETTERS, Vocabulary, written  # noqa: E402
+from firstpacket.pipelines.training.hearing import alike, features, joined, whole  # noqa: E402
+from firstpacket.pipelines.training.whisper import Silence, TrainableWhisper, full_embedding  # noqa: E402
 
 SIZES = WhisperSizes(state=128, heads=2, layers=2, decoder_layers=1, positions=200)
 TEXTS = ["What is two plus three?", "Name a colour."]

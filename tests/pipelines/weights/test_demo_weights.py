@@ -24,22 +24,22 @@ import torch
 import whisper_made
 from safetensors.torch import load_file, save_file
 
-from bench import registry
-from bench.errors import UnknownName, UsageError, WeightsError
-from bench.pipeline import Settings
-from bench.timing.clock import MonotonicClock, VirtualClock
-from bench.timing.trace import Trace
-from pipelines.cascade.asr.faster_whisper import FasterWhisper
-from pipelines.cascade.asr.openai_whisper import OpenAIWhisper
-from pipelines.cascade.asr.transformers import TransformersWhisper
-from pipelines.cascade.asr.whisper import Whisper
-from pipelines.cascade.llm.transformers import TransformersLM
-from pipelines.direct import Direct
-from pipelines.direct.llama_omni.checkpoint import Checkpoint
-from pipelines.direct.llama_omni.files import find
-from pipelines.models.cache import CACHE
-from pipelines.weights import layouts, pack, store
-from pipelines.weights.export import export
+from firstpacket.bench import registry
+from firstpacket.bench.errors import UnknownName, UsageError, WeightsError
+from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.asr.faster_whisper import FasterWhisper
+from firstpacket.pipelines.cascade.asr.openai_whisper import OpenAIWhisper
+from firstpacket.pipelines.cascade.asr.transformers import TransformersWhisper
+from firstpacket.pipelines.cascade.asr.whisper import Whisper
+from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
+from firstpacket.pipelines.direct import Direct
+from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
+from firstpacket.pipelines.direct.llama_omni.files import find
+from firstpacket.pipelines.models.cache import CACHE
+from firstpacket.pipelines.weights import layouts, pack, store
+from firstpacket.pipelines.weights.export import export
 
 ENGINES: tuple[type[Whisper], ...] = (FasterWhisper, OpenAIWhisper, TransformersWhisper)
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def packed(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     datasets = tmp_path_factory.mktemp("datasets")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(store, "DATASETS", (datasets,))
+        patch.setattr(store, "DATASETS", datasets)
         pack.pack(work, datasets / store.NAME)
         yield datasets / store.NAME
 
@@ -190,7 +190,7 @@ def test_a_list_of_hashes_that_is_none_is_refused(copied: Path, listed: str) -> 
 
 
 def test_no_weights_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "DATASETS", (tmp_path,))
+    monkeypatch.setattr(store, "DATASETS", tmp_path)
     with pytest.raises(WeightsError, match=r"The demo weights are not there.*--weights dummy"):
         layouts.exported("llama")
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bench import registry
-from bench.errors import UsageError
-from bench.options import Options, parse_pipeline
-from bench.run.matching import matched
-from bench.run.weights import with_weights
-from pipelines.weights import kinds
-from pipelines.weights.kinds import origin
+from firstpacket.bench import registry
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.options import Options, parse_pipeline
+from firstpacket.bench.run.matching import matched
+from firstpacket.bench.run.weights import with_weights
+from firstpacket.pipelines.weights import kinds
+from firstpacket.pipelines.weights.kinds import origin
 
 
 def taken(text: str) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """Coqui TTS: the voices VITS and XTTS. Importing it loads no model library."""
 
-from pipelines.cascade.tts.coqui.engine import Coqui
+from firstpacket.pipelines.cascade.tts.coqui.engine import Coqui
 
 __all__ = ["Coqui"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.errors import UnknownName, UsageError
+from firstpacket.bench.errors import UnknownName, UsageError
 
 
 def chosen(option: str, value: str, known: Sequence[str], what: str) -> str:

@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
-from bench.pipeline import OptionValue
-from pipelines.cascade.tts.coqui.folder import Found
-from pipelines.cascade.tts.coqui.stand_ins import importable
-from pipelines.models.cache import cached
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.pipelines.cascade.tts.coqui.folder import Found
+from firstpacket.pipelines.cascade.tts.coqui.stand_ins import importable
+from firstpacket.pipelines.models.cache import cached
 
 FRAMES = 3
 """Frames of 256 samples for each character and each blank beside it: 14 characters a second."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from bench.errors import UsageError
-from bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS
-from pipelines.cascade.tts.process import HOP, OPTIONS, OwnProcess, asks_for_own
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import TTS
+from firstpacket.pipelines.cascade.tts.process import HOP, OPTIONS, OwnProcess, asks_for_own
 
 
 class Coqui(TTS):
@@ -51,7 +51,7 @@ class Coqui(TTS):
         if asks_for_own(self.settings):
             self._engine: TTS = OwnProcess(self.settings, "coqui", self.settings.text("tts-python"))
         else:
-            from pipelines.cascade.tts.coqui.here import CoquiHere
+            from firstpacket.pipelines.cascade.tts.coqui.here import CoquiHere
 
             self._engine = CoquiHere(self.settings)
         self._engine.load()

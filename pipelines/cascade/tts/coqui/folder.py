@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import MissingDependency, UnknownName, UsageError, WeightsError
-from pipelines.models import hub
+from firstpacket.bench.errors import MissingDependency, UnknownName, UsageError, WeightsError
+from firstpacket.pipelines.models import hub
 
 KINDS = ("vits", "xtts")
 NAME = re.compile(r"tts_models/[\w.-]+/[\w.-]+/[\w.-]+")

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from bench.pipeline import OptionValue, Samples, Settings, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS, imported
+from firstpacket.bench.pipeline import OptionValue, Samples, Settings, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import TTS, imported
 
 
 class CoquiHere(TTS):
@@ -18,7 +18,7 @@ class CoquiHere(TTS):
         """Read the voice. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
         for module in ("torch", "transformers", "six"):
             imported(module, "coqui", "The voice coqui")
-        stand_ins = imported("pipelines.cascade.tts.coqui.stand_ins", "coqui", "The voice coqui")
+        stand_ins = imported("firstpacket.pipelines.cascade.tts.coqui.stand_ins", "coqui", "The voice coqui")
         with stand_ins.importable() as self._torchaudio:
             imported("TTS", "coqui", "The voice coqui")
         self._read(self.settings.text("tts-model"))
@@ -44,7 +44,7 @@ class CoquiHere(TTS):
         return self._facts
 
     def _read(self, model: str) -> None:
-        from pipelines.cascade.tts.coqui import dummy, folder, loading
+        from firstpacket.pipelines.cascade.tts.coqui import dummy, folder, loading
 
         settings = self.settings
         if model:
@@ -67,8 +67,8 @@ class CoquiHere(TTS):
 
 
 def _voice(kind: str, network: Any, settings: Settings) -> Any:
-    from pipelines.cascade.tts.coqui.vits import VitsVoice
-    from pipelines.cascade.tts.coqui.xtts import XttsVoice
+    from firstpacket.pipelines.cascade.tts.coqui.vits import VitsVoice
+    from firstpacket.pipelines.cascade.tts.coqui.xtts import XttsVoice
 
     make = XttsVoice if kind == "xtts" else VitsVoice
     return make(

@@ -18,10 +18,10 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from bench.errors import BenchError, MissingDependency, WeightsError
-from pipelines.cascade.engines import cause
-from pipelines.cascade.tts.coqui.folder import Found
-from pipelines.cascade.tts.coqui.stand_ins import importable
+from firstpacket.bench.errors import BenchError, MissingDependency, WeightsError
+from firstpacket.pipelines.cascade.engines import cause
+from firstpacket.pipelines.cascade.tts.coqui.folder import Found
+from firstpacket.pipelines.cascade.tts.coqui.stand_ins import importable
 
 _TEXT_CLASSES = "TTS.tts."
 _FILE_FIELDS = ("d_vector_file", "speaker_file", "speakers_file", "language_ids_file")

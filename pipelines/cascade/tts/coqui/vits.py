@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.pipeline import Samples
-from bench.timing.trace import Trace
-from pipelines.cascade.tts.coqui.choosing import chosen
-from pipelines.cascade.tts.coqui.randomness import Randomness
-from pipelines.cascade.tts.coqui.vocoding import Vocoder
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.tts.coqui.choosing import chosen
+from firstpacket.pipelines.cascade.tts.coqui.randomness import Randomness
+from firstpacket.pipelines.cascade.tts.coqui.vocoding import Vocoder
 
 STEP = 1024
 """Samples that one step of `tts-chunk` stands for: about what one latent of XTTS gives."""

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from bench.pipeline import Samples
-from bench.timing.trace import Trace
-from pipelines.cascade.tts.coqui.choosing import chosen
-from pipelines.cascade.tts.coqui.randomness import Randomness
-from pipelines.cascade.tts.coqui.vocoding import Vocoder
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.tts.coqui.choosing import chosen
+from firstpacket.pipelines.cascade.tts.coqui.randomness import Randomness
+from firstpacket.pipelines.cascade.tts.coqui.vocoding import Vocoder
 
 OVERLAP = 1024
 """Samples over which a chunk is faded into the next one; Coqui's `overlap_wav_len`."""

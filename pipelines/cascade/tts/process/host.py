@@ -1,4 +1,5 @@
-"""The voice's side: loads one engine and speaks with it. Run as `python -m pipelines.cascade.tts.process.host FD`."""
+"""The voice's side: loads one engine and speaks with it. Run as
+`python -m firstpacket.pipelines.cascade.tts.process.host FD`."""
 
 from __future__ import annotations
 
@@ -11,13 +12,13 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
-from bench import errors, registry
-from bench.errors import BenchError
-from bench.pipeline import Samples, Settings
-from bench.text import clean, reason
-from bench.timing.clock import MonotonicClock
-from bench.timing.trace import Trace
-from pipelines.cascade.tts.process.line import (
+from firstpacket.bench import errors, registry
+from firstpacket.bench.errors import BenchError
+from firstpacket.bench.pipeline import Samples, Settings
+from firstpacket.bench.text import clean, reason
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.tts.process.line import (
     SILENCE,
     Chunk,
     Closed,
@@ -65,7 +66,7 @@ def _loaded(line: Line, asked: Load) -> Any:
 
 
 def _kind(error: Exception) -> str:
-    """The nearest class of `bench.errors` that is made from its message alone."""
+    """The nearest class of `firstpacket.bench.errors` that is made from its message alone."""
     kinds = (errors.MissingDependency, errors.WeightsError, errors.UsageError)
     return next((kind.__name__ for kind in kinds if isinstance(error, kind)), BenchError.__name__)
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.codec import DecodeError, decode, encode
-from bench.pipeline import OptionValue, Samples, Weights
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.pipeline import OptionValue, Samples, Weights
 
 _HEADER = struct.Struct("!BII")
 LONGEST = 256 * 1024 * 1024
@@ -64,7 +64,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not loaded; `kind` is the class in `bench.errors`."""
+    """Not loaded; `kind` is the class in `firstpacket.bench.errors`."""
 
     kind: str
     message: str

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import bench
-from bench import errors
-from bench.errors import BenchError, MissingDependency, WorkerError
-from bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
-from bench.timing.trace import Trace
-from pipelines.cascade.engines import TTS
-from pipelines.cascade.tts.process.line import (
+import firstpacket
+from firstpacket.bench import errors
+from firstpacket.bench.errors import BenchError, MissingDependency, WorkerError
+from firstpacket.bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.cascade.engines import TTS
+from firstpacket.pipelines.cascade.tts.process.line import (
     Chunk,
     Closed,
     Done,
@@ -130,7 +130,7 @@ class OwnProcess(TTS):
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [self._python, "-m", "pipelines.cascade.tts.process.host", str(theirs.fileno())],
+                    [self._python, "-m", "firstpacket.pipelines.cascade.tts.process.host", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=2,  # what a library prints goes where errors go
                     env=_environment(),
@@ -175,7 +175,7 @@ class OwnProcess(TTS):
 def _environment() -> dict[str, str]:
     """This environment; the checkout can be imported from, if this code runs from one."""
     environment = dict(os.environ)
-    checkout = Path(bench.__file__).resolve().parents[1]
+    checkout = Path(firstpacket.__file__).resolve().parents[1]
     if (checkout / "pyproject.toml").exists():
         paths = [str(checkout), *filter(None, [environment.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)

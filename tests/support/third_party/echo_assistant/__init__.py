@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.pipeline import Declaration, Option, Packet, Pipeline, Speech, Stage
-from bench.timing.trace import Trace
+from firstpacket.bench.pipeline import Declaration, Option, Packet, Pipeline, Speech, Stage
+from firstpacket.bench.timing.trace import Trace
 
 
 class Echo(Pipeline):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from bench.testing.replay import ReplayClock
-    from bench.testing.rounds import VoiceRounds
-    from bench.testing.session import VoiceSession
-    from bench.testing.voice import VoiceBenchmark
+    from firstpacket.bench.testing.replay import ReplayClock
+    from firstpacket.bench.testing.rounds import VoiceRounds
+    from firstpacket.bench.testing.session import VoiceSession
+    from firstpacket.bench.testing.voice import VoiceBenchmark
 
 _session = pytest.StashKey["VoiceSession"]()
 
@@ -41,14 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def voice_benchmark(request: pytest.FixtureRequest) -> VoiceBenchmark:
     """A gate as a call: `voice_benchmark("direct", max_regression="5%")` fails the test if it became slower."""
-    from bench.testing.voice import VoiceBenchmark
+    from firstpacket.bench.testing.voice import VoiceBenchmark
 
     return VoiceBenchmark(voice_session(request.config), request.node)
 
 
 def voice_session(config: pytest.Config) -> VoiceSession:
     """What this start of pytest says and remembers."""
-    from bench.testing.session import VoiceSession
+    from firstpacket.bench.testing.session import VoiceSession
 
     if _session not in config.stash:
         allow, folders = config.getoption("voice_allow"), config.getoption("voice_against_path")
@@ -80,7 +80,7 @@ class _WithBenchmark:
     @pytest.fixture
     def _replay_clock(self, request: pytest.FixtureRequest) -> ReplayClock:
         """Set in the test's marker before the fixture `benchmark`, which reads it, is made."""
-        from bench.testing.replay import ReplayClock
+        from firstpacket.bench.testing.replay import ReplayClock
 
         clock, own = ReplayClock(), request.node.get_closest_marker("benchmark")
         said = {**(own.kwargs if own else {}), "timer": clock}
@@ -90,13 +90,13 @@ class _WithBenchmark:
     @pytest.fixture
     def voice_rounds(self, request: pytest.FixtureRequest, _replay_clock: ReplayClock, benchmark: Any) -> VoiceRounds:
         """First packets as rounds of pytest-benchmark: `voice_rounds("direct", turns=30)`."""
-        from bench.testing.rounds import VoiceRounds
+        from firstpacket.bench.testing.rounds import VoiceRounds
 
         return VoiceRounds(voice_session(request.config), request.node, benchmark, _replay_clock)
 
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """The GPU of this machine, when figures are written or compared, which begins before anything is measured."""
-        from bench.environment import gpus
+        from firstpacket.bench.environment import gpus
 
         for gpu in gpus()[:1]:
             machine_info["gpu"] = {"name": gpu.name, "memory_mib": gpu.memory_mib, "driver": gpu.driver}

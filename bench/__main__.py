@@ -1,6 +1,0 @@
-"""`python -m bench` is the console script `bench`."""
-
-from bench.cli import main
-
-if __name__ == "__main__":
-    main()
