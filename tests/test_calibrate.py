@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import here
-from made import manifest, run, utterances
+from support.command import here
+from support.made import manifest, run, utterances
 
 from firstpacket.bench import calibration
 from firstpacket.bench.calibrate.measure import (

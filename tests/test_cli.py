@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import ROOT, bench, here, write_clips
+from support.command import ROOT, bench, here, write_clips
 
 QUICK = "scripted,script=hear; tts 2; packet 50"
 

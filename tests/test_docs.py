@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import here
+from support.command import here
 
 from firstpacket.bench.metrics.definitions import TURN_METRICS
 from firstpacket.bench.options import gather

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made import virtual_run
+from support.made import virtual_run
 
 from firstpacket.bench import environment, notices
 from firstpacket.bench.doctor import diagnose

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import here
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import virtual_run
+from support.command import here
+from support.made import virtual_run
 
 from firstpacket.bench.metrics import definitions, figures
 from firstpacket.bench.recompute import lines, recompute

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import here
-from made import virtual_run
+from support.command import here
+from support.made import virtual_run
 
 from firstpacket.bench.metrics.instrument import recordings
 from firstpacket.bench.record.store import Run, read_run

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import here, write_clips
-from made import manifest, utterances
+from support.command import here, write_clips
+from support.made import manifest, utterances
 
 from firstpacket.bench.export.warmth_json import warmth_json
 from firstpacket.bench.metrics.settling import warm_ups

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from firstpacket.pipelines.models.choosing import Sampling, TextChoices
-from firstpacket.pipelines.models.llama import Llama, LlamaConfig, RopeScaling
+from firstpacket.pipelines.models.llama import Llama
+from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
 
 _ROPE = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
 _ROPE_3_2 = RopeScaling(factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)

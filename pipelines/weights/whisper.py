@@ -12,9 +12,9 @@ from firstpacket.bench.errors import WeightsError
 from firstpacket.pipelines.models import whisper_dummy, whisper_tokens
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.tensors import listed
+from firstpacket.pipelines.models.whisper_embedding import full_embedding, sinusoids
 from firstpacket.pipelines.models.whisper_names import HEAD_DIM, openai_name
 from firstpacket.pipelines.models.whisper_sizes import MULTILINGUAL, SIZES, TEXT_POSITIONS, WhisperSizes
-from firstpacket.pipelines.training.whisper import full_embedding, sinusoids
 from firstpacket.pipelines.weights.store import Content
 
 FILES = ("whisper.safetensors", "whisper.json", "whisper.tiktoken")

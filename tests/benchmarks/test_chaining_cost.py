@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from omni_speed import ratio
 from pytest_benchmark.fixture import BenchmarkFixture
+from support.omni_speed import ratio
 
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.load import load_corpus

@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
 
-from omni_speed import (  # noqa: E402
+from support.omni_speed import (  # noqa: E402
     AUDIO,
     MIDDLE,
     SMALL,
@@ -31,7 +31,7 @@ from omni_speed import (  # noqa: E402
     two_threads,
     whole,
 )
-from plain_omni import Reply, Sizes  # noqa: E402
+from support.plain_omni import Reply, Sizes  # noqa: E402
 
 pytestmark = pytest.mark.timeout(3600)
 SIZES = {"S": SMALL, "M": MIDDLE}

@@ -12,10 +12,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import noise
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+from support import noise
 
 from firstpacket.bench.compare.pairs import Pairs
 from firstpacket.bench.gate.hold import Noise, hold_change

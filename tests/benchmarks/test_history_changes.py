@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_series import NOISES, Floats, levels, made_series
+from support.made_series import NOISES, Floats, levels, made_series
 
 from firstpacket.bench.history.changes import changes
 

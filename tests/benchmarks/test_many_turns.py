@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from made import manifest, segment, utterances
 from pytest_benchmark.fixture import BenchmarkFixture
+from support.made import manifest, segment, utterances
 
 from firstpacket.bench.record.schema import LabelFacts, PathPart, Turn
 from firstpacket.bench.record.store import RunWriter

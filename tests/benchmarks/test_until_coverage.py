@@ -10,8 +10,8 @@ import os
 import sys
 
 import pytest
-from ending import NOISES, coverage
 from pytest_benchmark.fixture import BenchmarkFixture
+from support.ending import NOISES, coverage
 
 from firstpacket.bench.record.until import Until
 

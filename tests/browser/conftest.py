@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opened import Opened, window
-from spoken_run import spoken_run
+from support.opened import Opened, window
+from support.spoken_run import spoken_run
 
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.html import write_report

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.request import url2pathname
 
 import pytest
-from opened import Opened, window
+from support.opened import Opened, window
 
 from firstpacket.bench.export.frame import turns_csv
 from firstpacket.bench.record.store import read_run

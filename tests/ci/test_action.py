@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ROOT, write_clips
-from plugin_repository import PluginRepository, plugin_repository
+from support.command import ROOT, write_clips
+from support.plugin_repository import PluginRepository, plugin_repository
 
 yaml = pytest.importorskip("yaml")
 ACTION = ROOT / "action.yml"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ROOT, here
+from support.command import ROOT, here
 
 yaml = pytest.importorskip("yaml")
 PAGE = (ROOT / "docs/ci.md").read_text("utf-8")

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from compared import MS, run_of_paths
+from support.compared import MS, run_of_paths
 
 from firstpacket.bench.compare.band import widened
 from firstpacket.bench.compare.between import compare_metrics, compare_runs

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command import here
-from made import virtual_run
+from support.command import here
+from support.made import virtual_run
 
 SCRIPTS = {
     "cascade": "hear; asr 200; llm.prefill 50; tts 40; packet 100",

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from compared import MS, run_of_paths
+from support.compared import MS, run_of_paths
 
 from firstpacket.bench.compare.ladder import ladder
 from firstpacket.bench.errors import UnknownName, UsageError

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from compared import MS, run_of_paths
+from support.compared import MS, run_of_paths
 
 from firstpacket.bench.compare.pairs import asked_together
 from firstpacket.bench.compare.roles import contributions_between, contributions_within

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.errors import CorpusError, MissingDependency, UnknownName
 from firstpacket.bench.pipeline import SAMPLE_RATE
-from firstpacket.pipelines.corpora import command
-from firstpacket.pipelines.corpora.build import build
-from firstpacket.pipelines.corpora.finishing import finish
-from firstpacket.pipelines.corpora.recipe import Finish, read_recipe
+from firstpacket.pipelines.tools.corpora import command
+from firstpacket.pipelines.tools.corpora.build import build
+from firstpacket.pipelines.tools.corpora.finishing import finish
+from firstpacket.pipelines.tools.corpora.recipe import Finish, read_recipe
 
 pytest.importorskip("soundfile")
 needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed: apt-get install flite")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import here
+from support.command import here
 
 from firstpacket.bench.corpus.estimates import ESTIMATES, read_estimates
 from firstpacket.bench.corpus.load import load_corpus
@@ -19,8 +19,8 @@ from firstpacket.bench.corpus.manifest import read_manifest, write_manifest
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
 from firstpacket.bench.errors import MissingDependency, UsageError
 from firstpacket.bench.pipeline import Samples
-from firstpacket.pipelines.corpora import second_detectors, speech_ends
-from firstpacket.pipelines.corpora.speech_ends import check
+from firstpacket.pipelines.tools.corpora import second_detectors, speech_ends
+from firstpacket.pipelines.tools.corpora.speech_ends import check
 
 pytest.importorskip("soundfile")
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.manifest import read_manifest
 from firstpacket.bench.corpus.utterance import Corpus
 from firstpacket.bench.pipeline import SAMPLE_RATE
-from firstpacket.pipelines.corpora.recipe import read_recipe
+from firstpacket.pipelines.tools.corpora.recipe import read_recipe
 
 pytest.importorskip("soundfile")
 DATASETS = Path(__file__).parents[2] / "datasets"

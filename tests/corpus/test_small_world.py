@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstpacket.bench.errors import CorpusError
-from firstpacket.pipelines.corpora.questions import SPLITS, Shares, Text, from_file, small_world
-from firstpacket.pipelines.corpora.small_world import TOPICS
+from firstpacket.pipelines.tools.corpora.questions import SPLITS, Shares, Text, from_file, small_world
+from firstpacket.pipelines.tools.corpora.small_world import TOPICS
 
 SHARES = Shares(test=0.13, validation=0.05)
 

@@ -16,11 +16,11 @@ from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.manifest import ManifestLine, read_manifest
 from firstpacket.bench.errors import CorpusError, UsageError
 from firstpacket.bench.pipeline import SAMPLE_RATE
-from firstpacket.pipelines.corpora import command
-from firstpacket.pipelines.corpora.build import build
-from firstpacket.pipelines.corpora.instructions import Instructions, decode_instructions, identities, texts
-from firstpacket.pipelines.corpora.recipe import read_toml
-from firstpacket.pipelines.corpora.takes import draw_take, draw_takes
+from firstpacket.pipelines.tools.corpora import command
+from firstpacket.pipelines.tools.corpora.build import build
+from firstpacket.pipelines.tools.corpora.instructions import Instructions, decode_instructions, identities, texts
+from firstpacket.pipelines.tools.corpora.recipe import read_toml
+from firstpacket.pipelines.tools.corpora.takes import draw_take, draw_takes
 
 pytest.importorskip("soundfile")
 needs_voices = pytest.mark.skipif(

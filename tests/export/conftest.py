@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from made_runs import HOSTILE, made_run
+from support.made_runs import HOSTILE, made_run
 
 from firstpacket.bench.record.store import Run
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command import here
-from made_runs import made_run, written_run
+from support.command import here
+from support.made_runs import made_run, written_run
 
 from firstpacket.bench.errors import InvalidRun, RunError, UnknownName
 from firstpacket.bench.export.formats import FORMATS, exported, write_export

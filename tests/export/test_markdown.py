@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from made_runs import HOSTILE, made_run
+from support.made_runs import HOSTILE, made_run
 
 from firstpacket.bench.export.markdown import markdown
 from firstpacket.bench.export.markdown_text import escaped

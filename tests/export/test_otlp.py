@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import here
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import virtual_run
-from made_traces import traces, turn_of
+from support.command import here
+from support.made import virtual_run
+from support.made_traces import traces, turn_of
 
 from firstpacket.bench.errors import RunError, UnknownName, UsageError
 from firstpacket.bench.export.one_turn import OneTurn, one_turn

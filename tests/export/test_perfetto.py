@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from made import virtual_run
-from made_traces import traces, turn_of
+from support.made import virtual_run
+from support.made_traces import traces, turn_of
 
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.lanes import lanes

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_runs import Values, written_run
+from support.made_runs import Values, written_run
 
 from firstpacket.bench.export.formats import write_export
 from firstpacket.bench.export.pytest_benchmark import pytest_benchmark, stats

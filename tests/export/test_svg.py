@@ -3,8 +3,8 @@
 import re
 from xml.etree import ElementTree
 
-from command import here
-from made_runs import HOSTILE, made_run, written_run
+from support.command import here
+from support.made_runs import HOSTILE, made_run, written_run
 
 from firstpacket.bench.export.svg import COLUMNS, svg
 

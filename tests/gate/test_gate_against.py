@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plugin_repository import PluginRepository, plugin_repository
+from support.plugin_repository import PluginRepository, plugin_repository
 
 from firstpacket.bench.errors import NotComparable, UsageError
 from firstpacket.bench.gate import trees

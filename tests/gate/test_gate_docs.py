@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from command import here
+from support.command import here
 
 from firstpacket.bench.export.gate import gate_json
 from firstpacket.bench.gate.judge import Change, Spread

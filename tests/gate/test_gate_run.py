@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import here
-from made import Silence
-from made_runs import written_run
+from support.command import here
+from support.made import Silence
+from support.made_runs import written_run
 
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName
 from firstpacket.bench.gate import baselines

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import here, write_clips
 from junitparser import JUnitXml
-from plugin_repository import plugin_repository
+from support.command import here, write_clips
+from support.plugin_repository import plugin_repository
 
 GENEROUS = '[gate]\nresolution = "300%"\n[[gate.limit]]\nmax-regression = "200%"\n'
 HIGH_CEILING = '[gate]\n[[gate.limit]]\nstatistic = "p95"\nceiling-ms = 30000\n'

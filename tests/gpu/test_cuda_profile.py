@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command import bench, write_clips
+from support.command import bench, write_clips
 
 from firstpacket.bench.gpu.profiler import TorchProfiler
 from firstpacket.bench.metrics.stretches import covered_ns

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import bench, write_clips
+from support.command import bench, write_clips
 
 from firstpacket.bench.record.store import read_run
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_series import NOISES, levels, made_series
+from support.made_series import NOISES, levels, made_series
 
 from firstpacket.bench.history.changes import MIN_RUNS, changes
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from command import here
-from made_runs import HOSTILE, written_run
+from support.command import here
+from support.made_runs import HOSTILE, written_run
 
 from firstpacket.bench.errors import RunError, UnknownName, UsageError
 from firstpacket.bench.history.as_json import history_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_machine import MadeMachine
+from support.made_machine import MadeMachine
 
 from firstpacket.bench.host.cgroup import cpu_groups, quota_cores, throttled
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from made_machine import MadeMachine
+from support.made_machine import MadeMachine
 
 from firstpacket.bench.host.linux import TICK_NS, LinuxCounters
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from made_machine import MadeMachine
+from support.made_machine import MadeMachine
 
 from firstpacket.bench.host import machine as host
 from firstpacket.bench.host.machine import machine_facts, usable_cores

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import here
-from made import utterances, virtual_run
+from support.command import here
+from support.made import utterances, virtual_run
 
 from firstpacket.bench.compare.comparable import differences
 from firstpacket.bench.corpus.utterance import Corpus

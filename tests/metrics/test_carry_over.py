@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import Silence, manifest, request, segment, utterances
+from support.made import Silence, manifest, request, segment, utterances
 
 from firstpacket.bench.metrics.carry_over import ALPHA, CarryOver, carry_over
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from fake_gpu import FakeGpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_gpu import FakeGpu
 
 from firstpacket.bench.metrics.critical_path import critical_path, hidden, summed
 from firstpacket.bench.timing.clock import VirtualClock

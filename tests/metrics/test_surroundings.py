@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made import Silence, manifest, request, segment, utterances
+from support.made import Silence, manifest, request, segment, utterances
 
 from firstpacket.bench.metrics.figures import FLAGS
 from firstpacket.bench.metrics.surroundings import HOST_FLAGS, host_flags

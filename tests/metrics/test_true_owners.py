@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fake_gpu import FakeEvent, FakeGpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_gpu import FakeEvent, FakeGpu
 
 from firstpacket.bench.metrics.critical_path import critical_path, summed
 from firstpacket.bench.timing.clock import VirtualClock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import write_clips
-from wheel import Installed, build, install, unpacked
+from support.command import write_clips
+from support.wheel import Installed, build, install, unpacked
 
 OWN_TESTS = """
 from bench.mine import VALUE

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from made import request, utterance
+from support.made import request, utterance
 
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
@@ -188,7 +188,7 @@ def test_the_librarys_own_call_gives_the_same_probabilities(endpointer: Endpoint
 
 
 def test_with_file_input_there_is_nothing_to_find(tmp_path: Path) -> None:
-    from command import bench
+    from support.command import bench
 
     done = bench("run", "--pipeline", "direct,endpoint=vad", "--out", str(tmp_path / "run"))
     assert done.returncode == 2

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import write_clips
-from made_runs import Values, written_run
+from support.command import write_clips
+from support.made_runs import Values, written_run
 
 import firstpacket.bench.environment
 import firstpacket.bench.testing.rounds  # here, as pytester forgets what tests import: numpy cannot be loaded twice

@@ -20,7 +20,7 @@ import pytest
 import firstpacket.bench.testing.voice
 from firstpacket.bench.gate.limits import Limit
 from firstpacket.bench.gate.result import Check, GateResult
-from made_runs import written_run
+from support.made_runs import written_run
 
 ASKED = []
 
@@ -45,7 +45,7 @@ def gate(monkeypatch):
 @pytest.fixture
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, ROOT / "tests/support"))))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (ROOT, ROOT / "tests"))))
     monkeypatch.setattr(firstpacket.bench.report.html, "write_report", lambda runs, out: out)
     pytester.makeconftest(GATE)
     return pytester

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import ROOT, write_clips
 from junitparser import JUnitXml
-from plugin_repository import plugin_repository
+from support.command import ROOT, write_clips
+from support.plugin_repository import plugin_repository
 
 TESTS = """
 QUICK = dict(corpus="CLIPS", pairs=12, warmup=0, threads=1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
+from support.quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
 
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.export.summary_json import summary_json

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import here
-from quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
+from support.command import here
+from support.quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
 
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.quality.notebook import Notebook

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import here, write_clips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.command import here, write_clips
 
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import LabelFacts

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from laid_out_runs import EVIDENCE, MemoryRun, sample_run
+from support.laid_out_runs import EVIDENCE, MemoryRun, sample_run
 
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.record.schema import Evidence, Turn

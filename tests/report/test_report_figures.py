@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import here
-from made_runs import written_run
-from page import Page, at, read_back
+from support.command import here
+from support.made_runs import written_run
+from support.page import Page, at, read_back
 
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.formats import rendered

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made import virtual_run
-from page import read_back
+from support.made import virtual_run
+from support.page import read_back
 
 from firstpacket.bench.record.schema import UtteranceFacts
 from firstpacket.bench.record.store import Run, read_run

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from made_runs import made_run
+from support.made_runs import made_run
 
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.record.store import RunWriter, in_use

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from made_runs import made_run
+from support.made_runs import made_run
 
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.choice import WORST, in_order_of_interest, in_order_of_rank, median_turn, ranks

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from made_runs import made_run
-from made_traces import turn_of
+from support.made_runs import made_run
+from support.made_traces import turn_of
 
 from firstpacket.bench.export.one_turn import OneTurn
 from firstpacket.bench.report.scale import Scale

@@ -12,8 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from made_runs import made_run
-from spoken_run import spoken_run
+from support.made_runs import made_run
+from support.spoken_run import spoken_run
 
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.frame import turns_csv

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from spoken_run import spoken_run
+from support.spoken_run import spoken_run
 
 from firstpacket.bench.errors import CorpusError, MissingDependency, RunError
 from firstpacket.bench.export.one_turn import OneTurn, one_turn

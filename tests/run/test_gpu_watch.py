@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fake_nvml import GPU_IS_LOST, NO_PERMISSION, NOT_SUPPORTED, Card, FakeNvml
+from support.fake_nvml import GPU_IS_LOST, NO_PERMISSION, NOT_SUPPORTED, Card, FakeNvml
 
 from firstpacket.bench.codec import decode, encode
 from firstpacket.bench.gpu import nvml

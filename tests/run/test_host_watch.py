@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made import Silence, manifest, request, segment, utterances
+from support.made import Silence, manifest, request, segment, utterances
 
 from firstpacket.bench.host.reading import Reading
 from firstpacket.bench.record.store import RunWriter, read_run

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command import ROOT, write_clips
+from support.command import ROOT, write_clips
 
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, read_run

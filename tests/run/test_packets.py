@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made import request, utterance
+from support.made import request, utterance
 
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech
 from firstpacket.bench.run.asking import Reply, Rules

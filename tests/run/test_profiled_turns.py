@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from fake_gpu import FakeGpu, FakeProfiler
-from made import Silence, manifest, segment, utterances
+from support.fake_gpu import FakeGpu, FakeProfiler
+from support.made import Silence, manifest, segment, utterances
 
 from firstpacket.bench.errors import MissingDependency
 from firstpacket.bench.export.summary_json import summary_json

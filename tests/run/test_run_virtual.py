@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made import virtual_run
+from support.made import virtual_run
 
 from firstpacket.bench.record.store import read_run
 
@@ -94,7 +94,7 @@ def test_realtime_frames_come_when_they_have_been_spoken(tmp_path: Path) -> None
 
 
 def test_a_start_that_measured_nothing_is_a_segment_too(tmp_path: Path) -> None:
-    from made import Silence, manifest, request, segment, utterances
+    from support.made import Silence, manifest, request, segment, utterances
 
     from firstpacket.bench.record.store import RunWriter
     from firstpacket.bench.run.local import LocalRespondent

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ending import coverage
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import Silence, manifest, request, segment, utterance
+from support.ending import coverage
+from support.made import Silence, manifest, request, segment, utterance
 
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.corpus.utterance import Utterance

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import Silence, manifest, request, run, segment, utterance, utterances
+from support.made import Silence, manifest, request, run, segment, utterance, utterances
 
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
 from firstpacket.bench.record.schema import Manifest, Turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from made import Silence, manifest, request, segment, utterances
+from support.made import Silence, manifest, request, segment, utterances
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.beside import Beside, HostBeside

@@ -8,7 +8,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from made import manifest, request, run, utterances
+from support.made import manifest, request, run, utterances
 
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.record.schema import Turn

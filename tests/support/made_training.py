@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import whisper_made
 from torch import Tensor, nn
 
 from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
@@ -18,10 +17,12 @@ from firstpacket.pipelines.direct.llama_omni.vocoder import Vocoder
 from firstpacket.pipelines.models import dummy_llama, whisper_tokens
 from firstpacket.pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS
 from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
-from firstpacket.pipelines.models.llama import Llama, LlamaConfig
+from firstpacket.pipelines.models.llama import Llama
+from firstpacket.pipelines.models.llama_config import LlamaConfig
+from firstpacket.pipelines.models.whisper_embedding import sinusoids
 from firstpacket.pipelines.models.whisper_names import openai_name
-from firstpacket.pipelines.training import folders
-from firstpacket.pipelines.training.whisper import sinusoids
+from firstpacket.pipelines.tools.training import folders
+from support import whisper_made
 
 UNITS = 20
 SIZES = whisper_made.SIZES

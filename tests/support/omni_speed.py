@@ -10,8 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from plain_omni import PlainOmni, Reply, Sizes
-from recorded_omni import encoder_tensors, shards
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,7 +23,9 @@ from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, Encode
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
-from firstpacket.pipelines.models.llama import LlamaConfig, RopeScaling
+from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
+from support.plain_omni import PlainOmni, Reply, Sizes
+from support.recorded_omni import encoder_tensors, shards
 
 CPU = torch.device("cpu")
 AUDIO = np.random.default_rng(5).normal(0, 0.1, 48_000).astype(np.float32)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import made
 import numpy as np
 import soundfile
 
@@ -19,6 +18,7 @@ from firstpacket.bench.quality.record import QUALITY, Judge, Line, Reply
 from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts, LabelPlan, Outcome, Turn
 from firstpacket.bench.record.store import RunWriter, to_line
 from firstpacket.bench.timing.spans import PacketStamp, Text, TurnTrace
+from support import made
 
 RATE = 16_000
 MS = 1_000_000

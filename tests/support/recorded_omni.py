@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from plain_omni import RES_DILATIONS, RES_KERNELS, ROPE, UP_KERNELS, UP_RATES, PlainOmni, Reply, Sizes
 from safetensors.torch import save_file
 from torch import Tensor
+
+from support.plain_omni import RES_DILATIONS, RES_KERNELS, ROPE, UP_KERNELS, UP_RATES, PlainOmni, Reply, Sizes
 
 SPEECH_PLACE = -200
 CLEAR = 2e-3

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import made
 import numpy as np
 import soundfile
 
@@ -21,6 +20,7 @@ from firstpacket.bench.run.local import LocalRespondent
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
+from support import made
 
 MS = 1_000_000
 RATE = 16_000

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from fake_gpu import FakeGpu
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.fake_gpu import FakeGpu
 
 from firstpacket.bench.errors import MissingDependency
 from firstpacket.bench.timing.clock import VirtualClock

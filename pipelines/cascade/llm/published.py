@@ -21,7 +21,7 @@ from firstpacket.pipelines.models import llama_files
 from firstpacket.pipelines.models.device import device_of
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.hub import Folder
-from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.room import Room
 from firstpacket.pipelines.models.tensors import SafetensorsFolder, listed, read_json
 from firstpacket.pipelines.weights.kinds import Origin

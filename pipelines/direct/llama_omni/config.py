@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from firstpacket.bench.errors import WeightsError
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.pipelines.models.fields import Fields
-from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.llama_config import LlamaConfig
 
 FRAME_S = 0.02
 """Seconds of speech in one frame of the encoder: two mel frames of 10 ms."""

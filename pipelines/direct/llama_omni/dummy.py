@@ -22,7 +22,7 @@ from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, par
 from firstpacket.pipelines.models import dummy_llama
 from firstpacket.pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
 from firstpacket.pipelines.models.dummy_text import canned_reply
-from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.llama_config import LlamaConfig
 
 FEWEST_UNITS, MOST_UNITS = 5, 9
 """Units per text token: one token never has 10, two always have (published behaviour at Ω = 10)."""

@@ -10,7 +10,7 @@ import math
 
 from firstpacket.bench.pipeline import Work
 from firstpacket.pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
-from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.llama_config import LlamaConfig
 
 UNITS_PER_TOKEN = 7
 FRAMES_PER_UNIT = 1.7

@@ -14,7 +14,7 @@ from firstpacket.bench.errors import UsageError, WeightsError
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
-import whisper_made as made  # noqa: E402 (needs torch)
+from support import whisper_made as made  # noqa: E402 (needs torch)
 
 from firstpacket.pipelines.cascade.asr.whisper import Whisper  # noqa: E402
 

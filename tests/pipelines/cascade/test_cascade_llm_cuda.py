@@ -36,7 +36,7 @@ def replies(model: TransformersLM) -> list[str]:
 
 @pytest.mark.parametrize("changed", [{}, {"llm_compile": True}], ids=["graphs", "graphs of compiled kernels"])
 def test_replayed_steps_say_the_same(tmp_path: Path, changed: dict[str, Any]) -> None:
-    import llm_folders
+    from support import llm_folders
 
     folder = llm_folders.write(tmp_path, llm_folders.llama())
     plain = loaded(folder, llm_cuda_graphs=False)

@@ -23,7 +23,7 @@ from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
 
 pytest.importorskip("httpx2")
 
-from llm_server import Answer, Scripted, delta, serving
+from support.llm_server import Answer, Scripted, delta, serving
 
 KEY = "sk-very-secret-0123456789"
 SAID = ["The", " sky", " is", " blue", "."]

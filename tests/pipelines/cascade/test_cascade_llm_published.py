@@ -19,7 +19,7 @@ from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-import llm_folders  # noqa: E402 (needs torch)
+from support import llm_folders  # noqa: E402 (needs torch)
 
 from firstpacket.pipelines.cascade.llm import conversation, dummy  # noqa: E402
 from firstpacket.pipelines.models import room  # noqa: E402
@@ -325,7 +325,7 @@ def test_more_layers_than_there_are_tensors_are_not_built(copied: Path, decoder:
 
 def test_a_recogniser_is_no_language_model(tmp_path: Path) -> None:
     """Its decoder counts as a causal model in transformers, and would answer nothing at all."""
-    import whisper_made
+    from support import whisper_made
 
     with pytest.raises(WeightsError, match=r"holds no causal language model: its config\.json is of a 'whisper'"):
         loaded(whisper_made.write(tmp_path))

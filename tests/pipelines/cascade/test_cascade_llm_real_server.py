@@ -25,7 +25,7 @@ from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 for module in ("torch", "transformers", "httpx2", "fastapi", "uvicorn", "openai"):
     pytest.importorskip(module)
 
-import llm_folders  # noqa: E402 (needs torch)
+from support import llm_folders  # noqa: E402 (needs torch)
 
 TEXTS = ("hello", "What is the capital of France?", "Tell me a story, please.")
 STARTING_S = 30.0

@@ -52,7 +52,7 @@ def same_encoder(loaded: Loaded, folder: Path) -> bool:
 def transformers_folder(copied: Path) -> Path:
     """The recorded encoder as transformers saves a whole Whisper: names with `model.`, and a decoder beside it."""
     transformers = pytest.importorskip("transformers", exc_type=ImportError)
-    from plain_omni import Sizes, whisper_config
+    from support.plain_omni import Sizes, whisper_config
 
     config = whisper_config(Sizes())
     config.update({"decoder_layers": 1, "decoder_attention_heads": 1, "decoder_ffn_dim": 8, "vocab_size": 60_000})

@@ -24,7 +24,7 @@ from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.room import room_of
 from firstpacket.pipelines.direct.llama_omni.streaming import Turn
 from firstpacket.pipelines.models import room
-from firstpacket.pipelines.models.llama import LlamaConfig
+from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.room import Room
 
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
 from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
 from firstpacket.pipelines.models.kv_cache import KVCache
-from firstpacket.pipelines.models.llama import LlamaConfig, RopeScaling
+from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
 
 LAMBDA = 5
 CPU = torch.device("cpu")

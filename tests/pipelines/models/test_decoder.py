@@ -12,7 +12,8 @@ from firstpacket.pipelines.models import dummy_llama, llama_files
 from firstpacket.pipelines.models.decoder import Decoder
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.kv_cache import KVCache
-from firstpacket.pipelines.models.llama import Llama, LlamaConfig
+from firstpacket.pipelines.models.llama import Llama
+from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.steps import Step
 
 CPU = torch.device("cpu")

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from firstpacket.bench.errors import WeightsError
 from firstpacket.pipelines.models.kv_cache import KVCache, inverse_frequencies
-from firstpacket.pipelines.models.llama import Llama, LlamaConfig, RopeScaling
+from firstpacket.pipelines.models.llama import Llama
+from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
 
 CPU = torch.device("cpu")
 SCALING = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=64)

@@ -19,10 +19,9 @@ pytest.importorskip("transformers", exc_type=ImportError)
 pytest.importorskip("whisper", exc_type=ImportError)
 pytest.importorskip("faster_whisper", exc_type=ImportError)
 
-import made_training
 import torch
-import whisper_made
 from safetensors.torch import load_file, save_file
+from support import made_training, whisper_made
 
 from firstpacket.bench import registry
 from firstpacket.bench.errors import UnknownName, UsageError, WeightsError
@@ -38,8 +37,9 @@ from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
 from firstpacket.pipelines.direct.llama_omni.files import find
 from firstpacket.pipelines.models.cache import CACHE
-from firstpacket.pipelines.weights import layouts, pack, store
-from firstpacket.pipelines.weights.export import export
+from firstpacket.pipelines.tools.weights import pack
+from firstpacket.pipelines.tools.weights.export import export
+from firstpacket.pipelines.weights import layouts, store
 
 ENGINES: tuple[type[Whisper], ...] = (FasterWhisper, OpenAIWhisper, TransformersWhisper)
 CPU = torch.device("cpu")

@@ -1,0 +1,81 @@
+"""From `NAME,key=value` to a recogniser or scorer that is checked, and not yet loaded."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+
+from firstpacket.bench import registry
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Declaration, OptionValue, Settings
+from firstpacket.bench.quality.scores import Scorer
+from firstpacket.pipelines.cascade.engines import ASR
+from firstpacket.pipelines.tools.quality.judges import RecogniserJudge, ScorerJudge
+
+_SECRET = re.compile(r"(?i)key|token|secret|password")
+
+
+def recogniser_judge(text: str, device: str) -> RecogniserJudge:
+    """The recogniser `NAME[,key=value...]`, of the cascade's engines; `model=` may stand for `asr-model=`.
+
+    Raises `UnknownName`, `UsageError` or `MissingDependency`.
+    """
+    name, given = _parsed("--recogniser", text)
+    found = registry.engine("asr", name)
+    if not (isinstance(found, type) and issubclass(found, ASR)):
+        raise UsageError(f"The plugin '{name}' is not a recogniser: it must be a class derived from ASR.")
+    known = {option.name for option in found.declaration.options}
+    given = {key if key in known else f"asr-{key}": value for key, value in given.items()}
+    # A whole reply is there at once: there is nothing to hear it piece by piece for.
+    given = {"asr-streaming": "off", **given} if "asr-streaming" in known else given
+    settings = _settings(found.declaration, given, device)
+    return RecogniserJudge(found(settings), packages(found.declaration), shown(settings))
+
+
+def scorer_judge(text: str, device: str) -> ScorerJudge:
+    """The scorer `NAME[,key=value...]`. Raises `UnknownName`, `UsageError` or `MissingDependency`."""
+    name, given = _parsed("--score", text)
+    found = registry.engine("scores", name)
+    if not (isinstance(found, type) and issubclass(found, Scorer) and isinstance(found.declaration, Declaration)):
+        raise UsageError(f"The plugin '{name}' is not a scorer: it must be a class derived from Scorer.")
+    if not found.least < found.most:
+        raise UsageError(f"The scorer '{name}' has no scale: least must be below most.")
+    settings = _settings(found.declaration, given, device)
+    return ScorerJudge(found(settings), packages(found.declaration), shown(settings))
+
+
+def checked_device(device: str) -> str:
+    """`cpu`, or `cuda:N`. Raises `UsageError` for anything else."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UsageError(f"--device {device}: expected cpu, cuda or cuda:N.")
+    return "cuda:0" if device == "cuda" else device
+
+
+def packages(declaration: Declaration) -> dict[str, str]:
+    """Versions of the distributions that hold the modules it needs."""
+    modules = {need.module.partition(".")[0] for need in declaration.requires}
+    owners = metadata.packages_distributions()
+    return {name: metadata.version(name) for module in sorted(modules) for name in sorted(set(owners.get(module, ())))}
+
+
+def shown(settings: Settings) -> dict[str, OptionValue]:
+    """The options that a record may keep."""
+    return {name: value for name, value in settings.options.items() if not _SECRET.search(name)}
+
+
+def _settings(declaration: Declaration, given: dict[str, OptionValue], device: str) -> Settings:
+    registry.require(declaration)
+    options = registry.checked_options(f"'{declaration.name}'", declaration.options, given)
+    return Settings(device if declaration.gpu != "none" else "cpu", "float32", 0, options)
+
+
+def _parsed(flag: str, text: str) -> tuple[str, dict[str, OptionValue]]:
+    name, *pairs = text.split(",")
+    given: dict[str, OptionValue] = {}
+    for key, equals, value in (pair.partition("=") for pair in pairs):
+        if not key.strip() or not equals:
+            raise UsageError(f"{flag} {text}: '{key}' is not key=value.")
+        if key.strip() in given:
+            raise UsageError(f"{flag} {text}: option {key.strip()} stands twice.")
+        given[key.strip()] = value
+    return name.strip(), given

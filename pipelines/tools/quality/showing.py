@@ -1,0 +1,49 @@
+"""What people see of it: a bar while it listens, then the table, and the report made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from firstpacket.bench.quality.record import QUALITY
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.html import write_report
+from firstpacket.bench.report.quality import quality_notices, quality_table
+from firstpacket.bench.summary.summarise import summarise
+from firstpacket.pipelines.tools.quality.assess import Assessed, Progress
+
+REPORT = "report.html"
+MOST_PROBLEMS = 5
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar on a terminal, nothing elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    columns = BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("loading", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def show(path: Path, found: Assessed) -> None:
+    """Print the table, what nobody should miss, and where things lie; a report that is there is written again."""
+    run = read_run(path)
+    summary = summarise(run)
+    table, notes = Console(highlight=False), Console(stderr=True, highlight=False)
+    table.print(quality_table(summary))
+    for notice in (notice for label in summary.labels for notice in quality_notices(label)):
+        notes.print(f"note: {notice}", markup=False, soft_wrap=True)
+    for problem in found.problems[:MOST_PROBLEMS]:
+        notes.print(f"note: {problem}", markup=False, soft_wrap=True)
+    if len(found.problems) > MOST_PROBLEMS:
+        notes.print(f"note: {len(found.problems) - MOST_PROBLEMS} more of that kind")
+    said = f"{found.replies} replies, {found.written} new findings: {path / QUALITY}"
+    notes.print(f"quality: {said}", markup=False, soft_wrap=True)
+    if (path / REPORT).exists():
+        notes.print(f"report:  {write_report([run], path / REPORT)}", markup=False, soft_wrap=True)

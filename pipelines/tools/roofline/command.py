@@ -1,0 +1,125 @@
+"""The command: load, measure the machine, measure first packets, print measured over floor by stage."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from firstpacket.bench import registry
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.metrics.critical_path import critical_path
+from firstpacket.bench.options import PipelineChoice, parse_pipeline
+from firstpacket.bench.pipeline import SAMPLE_RATE, Pipeline, Settings, Work
+from firstpacket.bench.run.asking import LabelRequest, Rules
+from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
+
+command = typer.Typer(help="Measured first packet over the machine's floor.", invoke_without_command=True)
+
+WARM_UP = 5
+SPEECH_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stage: ms on the critical path (median over turns), and its floor."""
+
+    stage: str
+    measured_ms: float
+    floor_ms: float
+
+
+@command.callback()
+def roofline(
+    pipeline: Annotated[str, typer.Option("--pipeline", "-p", metavar="NAME[,KEY=VALUE...]", help="What to measure.")],
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
+    turns: Annotated[int, typer.Option(help="Measured turns, after 5 of warm-up.", min=1, max=10_000)] = 20,
+) -> None:
+    """Print, by stage, the time on the critical path to the first packet over what the machine needs at least."""
+    # As for workers: threads that spin while they wait slow their neighbours down. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import torch
+
+    from firstpacket.pipelines.tools.roofline.machine import measure
+
+    place = "cuda:0" if device == "cuda" else device
+    choice = parse_pipeline(pipeline)
+    settings = checked_settings(choice, place, dtype)
+    machine = measure(torch.device(place), getattr(torch, dtype))
+    rows = measured_rows(choice.name, settings, turns, machine)
+    typer.echo(f"{machine.name}: {machine.bandwidth / 1e9:.0f} GB/s copied (read plus written), ", nl=False)
+    typer.echo(f"{machine.rate / 1e12:.2f} TFLOP/s {dtype}; {turns} turns")
+    for line in table(rows):
+        typer.echo(line)
+
+
+def checked_settings(choice: PipelineChoice, device: str, dtype: str) -> Settings:
+    """The label's settings, options checked. Raises `BenchError`."""
+    if dtype not in ("float32", "float16", "bfloat16"):
+        raise UsageError(f"--dtype {dtype}: expected float32, float16 or bfloat16.")
+    declaration, options = registry.check_options(choice.name, choice.options)
+    registry.require(declaration)
+    return Settings(device, dtype, 0, options)
+
+
+def measured_rows(name: str, settings: Settings, turns: int, machine: Any) -> list[Row]:
+    """One row per stage that is known to work or was seen on the path. Raises `UsageError` if the work is unknown."""
+    made: list[Pipeline] = []
+
+    class Kept(registry.pipeline(name)):  # type: ignore[misc]
+        def load(self) -> None:
+            super().load()
+            made.append(self)
+
+    clock = MonotonicClock()
+    gpu = GpuRecorder(TorchCuda(settings.device), clock) if settings.device.startswith("cuda") else None
+    request = LabelRequest(name, name, settings.device, settings.dtype, 0, dict(settings.options))
+    respondent = LocalRespondent(request, clock, Kept, gpu)
+    respondent.start()
+    try:
+        work = made[0].work()
+        if not work:
+            raise UsageError(f"Pipeline '{name}' does not say what work its first packet is; it has no roofline.")
+        return _rows(work, [_turn(respondent, number) for number in range(WARM_UP + turns)][WARM_UP:], machine)
+    finally:
+        respondent.stop()
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Lines of text: stage, measured, floor, ratio; a total last."""
+    rows = [*rows, Row("total", sum(row.measured_ms for row in rows), sum(row.floor_ms for row in rows))]
+    lines = [f"{'stage':<16}{'measured ms':>12}{'floor ms':>12}{'ratio':>8}"]
+    for row in rows:
+        ratio = f"{row.measured_ms / row.floor_ms:.2f}" if row.floor_ms > 0 else "-"
+        lines.append(f"{row.stage:<16}{row.measured_ms:>12.2f}{row.floor_ms:>12.3f}{ratio:>8}")
+    return lines
+
+
+def _turn(respondent: LocalRespondent, number: int) -> dict[str, int]:
+    """ns on the critical path by stage, of one turn on a fixed noise of 3 s."""
+    noise = np.random.default_rng(0).standard_normal(round(SPEECH_S * SAMPLE_RATE)).astype(np.float32) * 0.05
+    clip = Utterance("noise", noise, "", SPEECH_S * 1000, "annotated")
+    reply = respondent.ask(number, clip, Rules("file", 600_000_000_000), "")
+    if reply.outcome != "answered":
+        raise UsageError(f"The pipeline did not answer: {reply.outcome}. {reply.reason}")
+    totals: dict[str, int] = defaultdict(int)
+    for part in critical_path(reply.trace, reply.delivery.t0_ns):
+        totals[part.stage or "no stage"] += part.ns
+    return totals
+
+
+def _rows(work: tuple[Work, ...], turns: list[dict[str, int]], machine: Any) -> list[Row]:
+    floors = {each.stage: machine.floor_s(each.bytes, each.operations) * 1000 for each in work}
+    stages = [*floors, *sorted({stage for turn in turns for stage in turn} - floors.keys())]
+    return [
+        Row(stage, median([turn.get(stage, 0) for turn in turns]) / 1e6, floors.get(stage, 0.0)) for stage in stages
+    ]

@@ -1,0 +1,47 @@
+"""Features of a corpus' clips, made once and kept: every step and every seed hears the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from firstpacket.pipelines.tools.training.data import Clip, sound
+from firstpacket.pipelines.tools.training.hearing import Heard, features
+
+_FOLDER = "features"
+
+
+def heard(clips: Sequence[Clip], mels: int, work: Path) -> list[Heard]:
+    """Features of some clips, in their order; kept in `work/features/`, under a name made of the files' hashes.
+
+    Raises `CorpusError` for a clip that cannot be read.
+    """
+    path = work / _FOLDER / f"{_name(clips, mels)}.safetensors"
+    if not path.is_file():
+        made = [features(sound(clip.path), mels) for clip in clips]
+        _keep(path, made)
+        return made
+    kept = load_file(path)
+    parts = torch.split(kept["mel"], kept["lengths"].tolist(), dim=1)
+    return [Heard(mel, float(floor)) for mel, floor in zip(parts, kept["floors"], strict=True)]
+
+
+def _keep(path: Path, made: Sequence[Heard]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    tensors = {
+        "mel": torch.cat([one.mel for one in made], dim=1),
+        "lengths": torch.tensor([one.mel.shape[1] for one in made]),
+        "floors": torch.tensor([one.floor for one in made], dtype=torch.float64),
+    }
+    save_file(tensors, fresh)
+    fresh.replace(path)
+
+
+def _name(clips: Sequence[Clip], mels: int) -> str:
+    said = "\n".join(f"{clip.id} {clip.sha256} {clip.path.stat().st_size}" for clip in clips)
+    return f"{mels}-{hashlib.sha256(said.encode()).hexdigest()[:24]}"

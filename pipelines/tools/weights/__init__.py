@@ -1,0 +1,1 @@
+"""`bench weights`: packs trained weights and exports them in published layouts."""

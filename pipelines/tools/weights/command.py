@@ -1,0 +1,45 @@
+"""`bench weights`: packs what was trained, and writes it in the published layouts. Plugs in as `weights`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+command = typer.Typer(help="Pack trained weights, and write them in the published layouts.", no_args_is_help=True)
+
+
+@command.callback()
+def weights() -> None:
+    """Pack trained weights, and write them in the published layouts."""
+
+
+@command.command()
+def pack(
+    work: Annotated[Path, typer.Option(help="Folder of the training steps (`bench train`).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the weights, such as datasets/weights/demo.")],
+) -> None:
+    """Pack the steps' weights: each tensor once, in float16, with the hashes of all files."""
+    from firstpacket.pipelines.tools.weights.pack import pack as run
+
+    size = run(work, out)
+    typer.echo(f"{size / 2**20:.1f} MiB in {out}")
+
+
+@command.command()
+def export(
+    layout: Annotated[
+        str,
+        typer.Option(help="all, transformers-whisper, faster-whisper, openai-whisper, llama or llama-omni."),
+    ] = "all",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write into, one folder per layout. [the cache]")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Folder of packed weights. [the demo weights]")] = None,
+) -> None:
+    """Write the demo weights, or those that were packed elsewhere, in published layouts, and print where they are."""
+    from firstpacket.pipelines.tools.weights.export import export as run
+
+    for folder in run(layout, out, weights):
+        typer.echo(str(folder))

@@ -1,0 +1,149 @@
+"""Figures of an exam worked out by hand: who was right, what was known without listening, what errors passed down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from support.quality_runs import NOISE, SILENCE, SPEECH, demo_clips, known_run
+
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.timing.spans import Text, TurnTrace
+from firstpacket.pipelines.tools.evaluation.figures import (
+    best_constant,
+    commonest,
+    groups,
+    other_clips,
+    passed_down,
+    transcript_wer,
+)
+from firstpacket.pipelines.tools.evaluation.questions import Exam, Question
+from firstpacket.pipelines.tools.evaluation.replies import Answer, answers_of
+
+
+def question(number: int, answer: str = "Four.", **changes: object) -> Question:
+    text = f"What is two plus number {number}?"
+    return Question(**{  # type: ignore[arg-type]
+        "clip": f"c{number}", "text": text, "answers": (answer,), "voice": "v", "topic": "sums", "new_text": True,
+        "new_answer": False, **changes,
+    })  # fmt: skip
+
+
+def answer(number: int, right: bool, heard: str | None = None, reply: str = "") -> Answer:
+    asked = question(number)
+    return Answer(asked, "answered", heard, reply or ("Four." if right else "Five."), right)
+
+
+def right_transcript(number: int) -> str:
+    return question(number).text
+
+
+def test_errors_are_passed_down_where_the_transcript_is_wrong() -> None:
+    """Of ten clips the cascade mishears four, and answers one of those right; the direct model answers three."""
+    cascade = [answer(n, n < 6, right_transcript(n)) for n in range(6)]
+    cascade += [answer(n, n == 6, "what is who plus") for n in range(6, 10)]
+    direct = [answer(n, n != 9) for n in range(10)]
+    found = passed_down("cascade", cascade, "direct", direct)
+    assert (found.heard_right.n, found.heard_wrong.n, found.all.n) == (6, 4, 10)
+    assert (found.heard_right.first_right, found.heard_right.second_right, found.heard_right.p) == (6, 6, 1.0)
+    assert (found.heard_wrong.first_right, found.heard_wrong.second_right) == (1, 3)
+    assert (found.all.only_first, found.all.only_second, found.all.p) == (0, 2, 0.5)
+
+
+def test_pairs_are_of_the_same_clips() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        passed_down("a", [answer(1, True, "x"), answer(2, True, "x")], "b", [answer(1, True)])
+
+
+def test_who_does_not_listen_gives_one_answer_to_all() -> None:
+    """Training says `Five.` most often, these clips ask for `Six.`; ties go by alphabet, whatever the order."""
+    questions = tuple(question(n, said) for n, said in enumerate(["Six.", "Six.", "Six.", "Five.", "Four."]))
+    exam = Exam(questions, Counter({"Six.": 2, "Five.": 3, "Always.": 3}))
+    assert commonest(exam).answer == "Always." and commonest(exam).right.value == 0.0
+    assert commonest(replace(exam, trained_answers=Counter({"five!": 1}))).right.value == 1 / 5
+    best = best_constant(exam)
+    assert (best.answer, best.right.value, best.right.n) == ("Six.", 3 / 5, 5)
+
+
+def test_a_repertoire_alone_is_worth_what_its_replies_are_on_other_clips() -> None:
+    """Every pair of a reply and another clip by hand: a is right on b's clip and the other way round, c on none."""
+    asked = [question(1, "Four."), question(2, "Four."), question(3, "Six.")]
+    said = ["Four.", "Four.", "Nine."]
+    answers = [Answer(q, "answered", None, text, text in q.answers) for q, text in zip(asked, said, strict=True)]
+    assert other_clips(answers) == 2 / 6
+    assert other_clips(answers[:1]) == 0.0
+
+
+def test_a_label_that_always_says_the_same_knows_as_much_on_other_clips() -> None:
+    answers = [Answer(question(n, "Six." if n < 3 else "Five."), "answered", None, "Six.", n < 3) for n in range(10)]
+    assert other_clips(answers) == pytest.approx(3 / 10)
+
+
+def test_groups_hold_every_answer_once() -> None:
+    answers = [
+        Answer(question(n, voice="ab"[n % 2], new_text=n < 4), "answered", right_transcript(n), "Four.", n % 2 == 0)
+        for n in range(10)
+    ]
+    found = groups(answers)
+    assert {name: group.right.value for name, group in found["voice"].items()} == {"a": 1.0, "b": 0.0}
+    assert {name: group.right.n for name, group in found["question"].items()} == {
+        "never trained on": 4,
+        "trained on": 6,
+    }
+    assert all(sum(group.right.n for group in members.values()) == 10 for members in found.values())
+
+
+def test_errors_of_transcripts_are_all_edits_over_all_words() -> None:
+    heard = [replace(answer(n, True), transcript=right_transcript(n).replace("two", "who")) for n in range(8)]
+    found = transcript_wer(heard)
+    assert found is not None and found.rate is not None
+    assert (found.rate.value, found.words) == (8 / 48, 48)
+    assert transcript_wer([answer(1, True)]) is None
+
+
+def test_a_run_s_answers_are_read_in_the_exam_s_order_and_none_is_dropped(tmp_path: Path) -> None:
+    """A label says back what was asked; a silent one says the same text, which nobody hears."""
+    clips = demo_clips(3)
+    run = read_run(known_run(tmp_path / "run", clips, {"loud": SPEECH, "mute": SILENCE}))
+    exam = Exam(
+        tuple(
+            Question(clip.id, clip.text or "", ((clip.text or "").lower(),), "", "", True, True) for clip in clips[::-1]
+        ),
+        Counter(),
+    )
+    loud, mute = answers_of(run, "loud", exam), answers_of(run, "mute", exam)
+    assert [each.question.clip for each in loud] == [clip.id for clip in clips[::-1]]
+    assert all(each.right and each.heard_right for each in loud)
+    assert [each.outcome for each in mute] == ["silent"] * 3 and not any(each.right for each in mute)
+
+
+def test_a_label_without_transcripts_has_none_and_a_turn_without_one_is_all_errors(tmp_path: Path) -> None:
+    clips = demo_clips(2)
+    exam = Exam(tuple(Question(clip.id, clip.text or "", ("x",), "", "", True, True) for clip in clips), Counter())
+    deaf = read_run(known_run(tmp_path / "deaf", clips, {"a": NOISE}, transcript=None))
+    assert [each.transcript for each in answers_of(deaf, "a", exam)] == [None, None]
+    nothing = read_run(known_run(tmp_path / "nothing", clips, {"a": NOISE}, transcript=""))
+    found = answers_of(nothing, "a", exam)
+    assert not any(each.heard_right for each in found)
+    rate = transcript_wer(found)
+    assert rate is not None and rate.rate is not None and rate.rate.value == 1.0
+
+
+def test_a_turn_that_failed_beside_others_that_were_transcribed_is_a_wrong_transcript() -> None:
+    """It left nothing behind; of a label that transcribes this is no missing figure, but all errors."""
+    exam = Exam((question(0), question(1)), Counter())
+    texts = {"c0": (Text("transcript", question(0).text), Text("reply", "Four.")), "c1": ()}
+    outcomes = {"c0": "answered", "c1": "failed"}
+    run = SimpleNamespace(
+        turns=[
+            SimpleNamespace(label="a", phase="measured", utterance=clip, outcome=outcomes[clip]) for clip in outcomes
+        ],
+        evidence=lambda turn: SimpleNamespace(trace=TurnTrace(texts=texts[turn.utterance])),
+    )
+    fine, failed = answers_of(cast(Run, run), "a", exam)
+    assert fine.right and fine.heard_right
+    assert failed.transcript == "" and not failed.heard_right and not failed.right

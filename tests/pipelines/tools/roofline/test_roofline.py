@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from support.command import bench  # noqa: E402
+
+from firstpacket.bench.errors import BenchError  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni import dummy  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.work import first_packet_work  # noqa: E402
+from firstpacket.pipelines.tools.roofline.machine import Machine, checked  # noqa: E402
+
+
+def test_the_published_size_counts_as_the_specification_says() -> None:
+    """8.03 G weights of the LLM (7.5 G without the embedding), read once per token, in two bytes each."""
+    work = {each.stage: each for each in first_packet_work(dummy.config("8b"), 366, 10, 2)}
+    assert work["llm.prefill"].bytes == pytest.approx(2 * 7.505e9, rel=0.001)
+    assert work["llm.decode"].bytes == work["llm.prefill"].bytes
+    assert work["speech_decoder"].bytes == pytest.approx(2 * 2 * 425.65e6, rel=0.001)
+    assert work["encoder"].bytes == pytest.approx(2 * 635e6, rel=0.01)
+    assert work["adaptor"].bytes == pytest.approx(2 * 21.5e6, rel=0.01)
+    # Twice the weights per position, and the attention: about 5.5 TFLOP.
+    assert work["llm.prefill"].operations == pytest.approx(2 * 6.98e9 * 366, rel=0.02)
+
+
+def test_on_an_h200_the_floor_is_what_the_issue_of_the_field_says() -> None:
+    """Two passes over 15 GB at 4.3 TB/s and 750 TFLOP/s: 16 to 20 ms to the first packet."""
+    machine = Machine("NVIDIA H200", 4.3e12, 750e12)
+    floor_s = sum(
+        machine.floor_s(each.bytes, each.operations) for each in first_packet_work(dummy.config("8b"), 366, 10, 2)
+    )
+    assert 0.012 < floor_s < 0.022
+
+
+def test_a_larger_chunk_is_more_work() -> None:
+    small, large = (
+        {each.stage: each for each in first_packet_work(dummy.config("tiny"), 366, units, 4)} for units in (10, 40)
+    )
+    for stage in ("llm.decode", "speech_decoder", "vocoder"):
+        assert large[stage].operations > small[stage].operations
+    assert large["encoder"] == small["encoder"]
+
+
+def test_implausible_figures_of_a_known_chip_are_refused() -> None:
+    with pytest.raises(BenchError, match="something else uses it"):
+        checked(Machine("NVIDIA H200", 2.0e12, 750e12), torch.bfloat16)
+    checked(Machine("NVIDIA H200", 4.3e12, 750e12), torch.bfloat16)
+    checked(Machine("CPU", 1e9, 1e9), torch.bfloat16)
+
+
+def test_the_command_prints_measured_over_floor() -> None:
+    done = bench("roofline", "--pipeline", "direct,weights=dummy", "--turns", "2")
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    measured, floor, ratio = map(float, lines["total"])
+    assert measured > floor > 0
+    assert ratio == pytest.approx(measured / floor, rel=0.05)
+    for stage in ("encoder", "llm.prefill", "speech_decoder", "vocoder"):
+        assert float(lines[stage][0]) > 0
+
+
+def test_a_pipeline_without_known_work_is_refused() -> None:
+    done = bench("roofline", "--pipeline", "scripted")
+    assert done.returncode == 2
+    assert "no roofline" in done.stderr

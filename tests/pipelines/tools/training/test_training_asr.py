@@ -1,0 +1,87 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+soundfile = pytest.importorskip("soundfile")
+
+from firstpacket.bench.errors import CorpusError, WeightsError  # noqa: E402
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
+from firstpacket.pipelines.tools.training import data as corpus  # noqa: E402
+from firstpacket.pipelines.tools.training import folders  # noqa: E402
+from firstpacket.pipelines.tools.training.asr import SCHEDULE, run, trained  # noqa: E402
+
+SIZES = WhisperSizes(state=128, heads=2, layers=1, decoder_layers=1, positions=64)
+TONES = {"Low.": 200, "High.": 1500}
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    """A language of two words, each a tone of its own."""
+    folder = tmp_path_factory.mktemp("tones")
+    random, lines = np.random.default_rng(0), []
+    for number in range(20):
+        text, hertz = list(TONES.items())[number % 2]
+        time = np.arange(4800 + int(random.integers(0, 1600))) / 16000
+        soundfile.write(folder / f"{number}.flac", 0.3 * np.sin(2 * np.pi * hertz * (1 + number / 200) * time), 16000)
+        split = "validation" if number > 15 else "train"
+        lines.append({"id": f"t{number}", "audio": f"{number}.flac", "text": text, "answers": [text], "split": split})
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def test_what_was_heard_is_learnt_and_kept(tones, tmp_path):
+    schedule = replace(SCHEDULE, steps=40, warmup=4, learning_rate=2e-3, precision="no", validate_every=0)
+    figures = run(tones, tmp_path, schedule, SIZES, batch=8, beginning=10)
+    assert figures["wer"] == figures["wer_whole"] == 0
+    assert figures["clips"] == 16 and figures["steps"] == 40
+    model, sizes = trained(tmp_path)
+    assert sizes == SIZES
+    kept = folders.tensors(tmp_path, "asr")
+    assert all(torch.equal(kept[name], tensor) for name, tensor in model.state_dict().items() if name in kept)
+    assert not any(name.startswith("letters") for name in kept), "the letters are of use in training alone"
+    assert not (tmp_path / "asr" / "checkpoint").exists()
+
+
+def test_a_step_that_was_not_made_is_asked_for_by_name(tmp_path):
+    with pytest.raises(WeightsError, match="bench train asr"):
+        trained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"id": "a", "audio": "0.flac", "split": "train"}, "lacks its text"),
+        ({"id": "a", "audio": "0.flac", "text": "x", "split": "train"}, "lacks its text or its answer"),
+        ({"id": "a", "audio": "0.flac", "text": "x", "answers": ["y"], "split": "other"}, "no clip of the split"),
+        ({"id": "a", "audio": "../0.flac", "text": "x", "answers": ["y"], "split": "train"}, "0.flac"),
+    ],
+)
+def test_a_corpus_that_nothing_can_be_learnt_from_is_refused(tmp_path, line, said):
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(CorpusError, match=said):
+        corpus.clips(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no text of the split"),
+        ("[1]\n", "is no object"),
+        ("{broken\n", "not valid JSON"),
+        ('{"question": 1, "response": "b", "split": "train"}\n', "is no object"),
+    ],
+)
+def test_texts_that_are_none_are_refused(tmp_path, content, said):
+    (tmp_path / "texts.jsonl").write_text(content)
+    with pytest.raises(CorpusError, match=said):
+        corpus.texts(tmp_path, "train")
+
+
+def test_answers_outside_the_corpus_are_refused(tmp_path):
+    (tmp_path / "answers.jsonl").write_text('{"text": "a", "audio": "../../etc/passwd"}\n')
+    with pytest.raises(CorpusError, match="leads out"):
+        corpus.answers(tmp_path)

@@ -1,0 +1,60 @@
+"""What is not asked for on the command line is what the published weights were trained with."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers", exc_type=ImportError)
+
+from typer.testing import CliRunner
+
+from firstpacket.pipelines.tools.training import command
+
+WHERE = ("--data", "DATA", "--work", "WORK")
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, step: str, *options: str) -> list[Any]:
+    """All that the step is called with."""
+    module, calls = importlib.import_module(f"firstpacket.pipelines.tools.training.{step}"), []
+
+    def run(*given: Any, **named: Any) -> dict[str, object]:
+        calls.append([*given, *named.values()])
+        return {}
+
+    monkeypatch.setattr(module, "run", run)
+    result = CliRunner().invoke(command, [step, *WHERE, *options])
+    assert result.exit_code == 0, result.output
+    ((data, work, *rest),) = calls
+    assert (data, work) == (Path("DATA"), Path("WORK"))
+    return rest
+
+
+@pytest.mark.parametrize("step", ["llm", "listening", "vocoder", "speaking"])
+def test_batches_and_schedules_are_the_steps_own(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    module = importlib.import_module(f"firstpacket.pipelines.tools.training.{step}")
+    schedule, *rest = asked(monkeypatch, step, "--seed", "1")
+    assert schedule == module.SCHEDULE
+    assert module.BATCH in rest
+    schedule, *rest = asked(monkeypatch, step, "--steps", "7", "--batch", "3", "--accumulate", "2", "--seed", "5")
+    assert (schedule.steps, schedule.accumulate, schedule.seed) == (7, 2, 5)
+    assert 3 in rest
+
+
+def test_sizes_are_the_steps_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaking, listening, units = (
+        importlib.import_module(f"firstpacket.pipelines.tools.training.{step}")
+        for step in ("speaking", "listening", "units")
+    )
+    own = [speaking.SIZES, speaking.BATCH, False, speaking.FRAMES_PER_TOKEN, speaking.BEGINNING.steps]
+    assert asked(monkeypatch, "speaking")[1:] == own
+    other = ("--layers", "2", "4096", "32", "11008", "--frames", "30", "--beginning", "0", "--unpaired")
+    assert asked(monkeypatch, "speaking", *other)[1:] == [(2, 4096, 32, 11008), speaking.BATCH, True, 30, 0]
+    assert asked(monkeypatch, "listening")[1].inner == listening.INNER
+    assert asked(monkeypatch, "listening", "--inner", "2048")[1].inner == 2048
+    assert asked(monkeypatch, "units")[1:] == [units.UnitSizes()]
+    assert asked(monkeypatch, "units", "--count", "50")[1:] == [units.UnitSizes(units=50)]

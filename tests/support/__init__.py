@@ -1,0 +1,1 @@
+"""What tests share: makers of runs, corpora, checkpoints and servers. Imported as `support`."""
