@@ -24,7 +24,7 @@ from firstpacket.bench.record.settling import Settling
 from firstpacket.bench.record.until import Until
 from firstpacket.bench.timing.spans import TurnTrace
 
-SCHEMA = 1
+SCHEMA = 2
 
 Outcome = Literal["answered", "silent", "failed", "timeout", "interrupted"]
 Phase = Literal["cold", "warmup", "measured", "idle", "profiled"]

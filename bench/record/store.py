@@ -12,7 +12,7 @@ import gc
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import RunError
+from firstpacket.bench.record import migrate
 from firstpacket.bench.record.schema import SCHEMA, Evidence, Manifest, Segment, Turn
 from firstpacket.bench.text import LABEL, clean
 
@@ -36,6 +37,8 @@ class Run:
     segments: tuple[Segment, ...]
     turns: tuple[Turn, ...]
     notices: tuple[str, ...] = ()
+    schema: int = SCHEMA
+    """The schema that the folder was written in; what was read is of this version's (`bench.record.migrate`)."""
 
     def evidence(self, turn: Turn) -> Evidence:
         """The raw evidence of a turn. Raises `RunError` if it is damaged."""
@@ -47,7 +50,7 @@ class Run:
                 "The turn's figures in turns.jsonl still stand; the trace cannot be used."
             )
         where = f"{self.path / TRACES}, turn {turn.turn}"
-        return _decoded(Evidence, _parse(line, where), where)
+        return _decoded(Evidence, migrate.evidence(_parse(line, where), self.schema), where)
 
     def _evidence_line(self, turn: Turn) -> bytes:
         """The bytes that the turn points at; empty if they cannot be there."""
@@ -64,12 +67,12 @@ class Run:
 
 def read_run(path: Path) -> Run:
     """Read a run folder from its narrow lines. Raises `RunError` if it is no run, too new, or damaged."""
-    manifest = read_manifest(path)
+    manifest, schema = _read_manifest(path)
     for name in (TRACES, TURNS):
         if not (path / name).is_file():
             raise RunError(f"{path / name} is missing: the run folder is damaged. Bring it back from a copy.")
-    segments, _ = read_lines(path / SEGMENTS, Segment)
-    turns, torn = read_lines(path / TURNS, Turn)
+    segments, _ = read_lines(path / SEGMENTS, Segment, lambda raw: migrate.segment(raw, schema))
+    turns, torn = read_lines(path / TURNS, Turn, lambda raw: migrate.turn(raw, schema))
     known = {plan.label for plan in manifest.labels}
     seen: set[int] = set()
     for turn in turns:
@@ -79,7 +82,7 @@ def read_run(path: Path) -> Run:
             )
         seen.add(turn.turn)
     notices = ("The last line of turns.jsonl is torn: the turn in flight when the run stopped is not counted.",)
-    return Run(path, manifest, segments, turns, notices if torn else ())
+    return Run(path, manifest, segments, turns, notices if torn else (), schema)
 
 
 def in_use(path: Path) -> bool:
@@ -95,7 +98,23 @@ def in_use(path: Path) -> bool:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a run's manifest. Raises `RunError`."""
+    """Read a run's manifest, of whichever schema. Raises `RunError`."""
+    return _read_manifest(path)[0]
+
+
+def require_resumable(path: Path) -> Manifest:
+    """The manifest of a run that this version may go on with. Raises `RunError` for one of another schema."""
+    manifest, schema = _read_manifest(path)
+    if schema != SCHEMA:
+        raise RunError(
+            f"{path} has schema {schema}; only runs of schema {SCHEMA} can be resumed. It can be shown, compared and "
+            "reported as it is; to measure on, begin a new run."
+        )
+    return manifest
+
+
+def _read_manifest(path: Path) -> tuple[Manifest, int]:
+    """A run's manifest, and the schema that it was written in."""
     file = path / MANIFEST
     try:
         content = file.read_bytes()
@@ -110,13 +129,15 @@ def read_manifest(path: Path) -> Manifest:
             f"{path} was written by a newer version (schema {schema}; this version reads up to {SCHEMA}). "
             "Upgrade firstpacket to read it."
         )
-    manifest = _decoded(Manifest, raw, str(file))
+    if type(schema) is not int or schema < migrate.OLDEST:
+        raise RunError(f"{file}: 'schema' must be a whole number from {migrate.OLDEST} on. The run folder is damaged.")
+    manifest = _decoded(Manifest, migrate.manifest(raw, schema), str(file))
     for plan in manifest.labels:
         if not LABEL.fullmatch(plan.label):
             raise RunError(f"{file}: '{plan.label[:80]}' cannot be a label. The run folder is damaged.")
     if manifest.until is not None and not (manifest.until.possible and manifest.utterances):
         raise RunError(f"{file}: nobody can have asked for {manifest.until!r}. The run folder is damaged.")
-    return manifest
+    return manifest, schema
 
 
 class RunWriter:
@@ -262,8 +283,10 @@ def to_line(value: Any) -> bytes:
     return json.dumps(encode(value), separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def read_lines(file: Path, kind: type[T]) -> tuple[tuple[T, ...], bool]:
-    """All whole lines of a file, and whether a torn one follows them."""
+def read_lines(
+    file: Path, kind: type[T], upgrade: Callable[[Any], Any] = lambda raw: raw
+) -> tuple[tuple[T, ...], bool]:
+    """All whole lines of a file, each through `upgrade`, and whether a torn one follows them."""
     if not file.exists():
         return (), False
     lines = list(_lines(file))
@@ -272,7 +295,7 @@ def read_lines(file: Path, kind: type[T]) -> tuple[tuple[T, ...], bool]:
     with _without_collecting():
         places = (f"{file}, line {number}" for number in range(1, len(whole) + 1))
         return tuple(
-            [_decoded(kind, _parse(line, where), where) for line, where in zip(whole, places, strict=True)]
+            [_decoded(kind, upgrade(_parse(line, where)), where) for line, where in zip(whole, places, strict=True)]
         ), torn
 
 

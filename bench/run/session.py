@@ -30,7 +30,7 @@ from firstpacket.bench.record.schema import (
     Turn,
     UtteranceFacts,
 )
-from firstpacket.bench.record.store import RunWriter, read_manifest, read_run
+from firstpacket.bench.record.store import RunWriter, read_run, require_resumable
 from firstpacket.bench.record.until import Until
 from firstpacket.bench.run.asking import LabelRequest
 from firstpacket.bench.run.gpu_watch import GpuWatch
@@ -87,9 +87,7 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: So
 
 def resume(path: Path, progress: Progress) -> Path:
     """Go on with a run that was stopped: same order, same options, a new segment. Raises `BenchError`."""
-    manifest = read_manifest(path)
-    if manifest.schema != SCHEMA:
-        raise RunError(f"{path} has schema {manifest.schema}; only runs of schema {SCHEMA} can be resumed.")
+    manifest = require_resumable(path)
     if any(plan.source for plan in manifest.labels):
         raise RunError(f"{path} holds two versions, which must be measured at one time. Begin anew.")
     for plan in manifest.labels:

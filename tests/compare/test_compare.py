@@ -10,7 +10,7 @@ from firstpacket.bench.compare.within import compare_all, compare_labels
 from firstpacket.bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
+from firstpacket.bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.terminal import comparison_table
 
@@ -34,7 +34,7 @@ def run_of(values: dict[str, list[int | None]], name: str = "monday", origin="pu
 
 def manifest_of(**said) -> Manifest:
     """What a test does not say is empty, so that the schema can grow."""
-    return Manifest(**{item.name: "" for item in fields(Manifest)} | {"schema": 1, "notices": ()} | said)
+    return Manifest(**{item.name: "" for item in fields(Manifest)} | {"schema": SCHEMA, "notices": ()} | said)
 
 
 def _turn(label: str, clip: str, ms: int | None) -> Turn:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.made import virtual_run
 
 from firstpacket.bench.errors import BenchError, RunError
+from firstpacket.bench.record.schema import SCHEMA
 from firstpacket.bench.record.store import RunWriter, read_manifest, read_run
 
 
@@ -45,7 +46,7 @@ def test_an_existing_folder_is_never_written_over(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     path = made_run(tmp_path)
     manifest = path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"schema": 1', '"schema": 99'))
+    manifest.write_text(manifest.read_text().replace(f'"schema": {SCHEMA}', '"schema": 99'))
     with pytest.raises(RunError, match=r"newer version \(schema 99"):
         read_run(path)
 

@@ -36,7 +36,7 @@ def answer(give: Callable[[], Iterator[Any]]) -> Reply:
 @pytest.mark.parametrize(
     ("packets", "reason"),
     [
-        ([LOUD], "ndarray where a firstpacket.bench.pipeline.Packet of samples is due"),
+        ([LOUD], "ndarray where a Packet of samples is due"),
         ([Packet((LOUD * 30_000).astype(np.int16), 16_000)], "must hold float32"),  # type: ignore[arg-type]
         ([Packet(LOUD.reshape(2, -1), 16_000)], r"\(2, 800\)"),
         ([Packet(LOUD[:0], 16_000)], r"\(0,\)"),

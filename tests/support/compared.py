@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from firstpacket.bench.pipeline import Stage, Weights
-from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, Outcome, PathPart, Segment, Turn
+from firstpacket.bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Outcome, PathPart, Segment, Turn
 from firstpacket.bench.record.store import Run
 
 MS = 1_000_000
@@ -41,7 +41,7 @@ def run_of_paths(
         for number, parts in enumerate(rows)
     ]
     facts = tuple(LabelFacts(label, 5 * MS, 1, tuple(weights)) for label in labels)
-    said = {"schema": 1, "run": name, "notices": (), "labels": all_plans, "threads": 1, "utterances": ()}
+    said = {"schema": SCHEMA, "run": name, "notices": (), "labels": all_plans, "threads": 1, "utterances": ()}
     return Run(
         Path(name),
         Manifest(**{item.name: "" for item in fields(Manifest)} | said | manifest),  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from random import Random
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.record.schema import (
+    SCHEMA,
     Delivery,
     Evidence,
     LabelFacts,
@@ -79,7 +80,8 @@ def sample_run(name="sample", blocks=1, clips=24, origin="published", rename=lam
         UtteranceFacts(clip, "e" * 64, 2000.0, 1800.0, "annotated", rename(f"text of {clip}"), "CC-BY-4.0")
         for clip in ids
     )
-    said = {"schema": 1, "run": name, "created": "2025-01-01T12:00:00Z", "command": ("bench", "run", "--seed", "1"),
+    said = {"schema": SCHEMA, "run": name, "created": "2025-01-01T12:00:00Z",
+            "command": ("bench", "run", "--seed", "1"),
             "input": "file", "t0": "end of speech, handed over at one instant", "turns": blocks * clips, "warmup": 1,
             "seed": 1, "deadline_ms": 10_000.0, "labels": plans, "corpus": "questions", "corpus_sha256": "ab" * 32,
             "utterances": heard, "notices": ()}  # fmt: skip

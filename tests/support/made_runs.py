@@ -10,6 +10,7 @@ from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.record.schema import (
+    SCHEMA,
     LabelFacts,
     LabelPlan,
     Manifest,
@@ -107,7 +108,7 @@ def _manifest(
 ) -> Manifest:
     clips = tuple(UtteranceFacts(f"{clip}-{at}", "0" * 64, 1000.0, 900.0, "annotated") for at in range(CLIPS))
     values: dict[str, object] = {
-        "schema": 1,
+        "schema": SCHEMA,
         "run": name,
         "created": created,
         "command": ("bench", "run"),

@@ -33,7 +33,7 @@ def turn_of(run: Run, trace: TurnTrace, t0_ns: int = 0, pre_roll_ns: int = 0) ->
     turn = run.turns[0]
     delivery = Delivery(t0_ns, t0_ns, t0_ns, (0,))
     given = Evidence(turn.turn, turn.label, turn.utterance, turn.outcome, delivery, trace, pre_roll_ns=pre_roll_ns)
-    return one_turn(RunOf(run.path, run.manifest, run.segments, run.turns, (), given), turn.turn)
+    return one_turn(RunOf(run.path, run.manifest, run.segments, run.turns, given=given), turn.turn)
 
 
 @st.composite

@@ -1,0 +1,116 @@
+"""Runs of older schemas: every figure is the one that the version which wrote them printed, to the last bit.
+
+schema_1/ holds two runs recorded at 486b24a, without their audio, each with what `bench show --json` printed then.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.made import Silence
+
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.recompute import recompute
+from firstpacket.bench.record import migrate
+from firstpacket.bench.record.schema import SCHEMA
+from firstpacket.bench.record.store import MANIFEST, SEGMENTS, TURNS, read_run
+from firstpacket.bench.run import session
+from firstpacket.bench.summary.contents import Figure
+from firstpacket.bench.summary.summarise import summarise
+
+RUNS = sorted(Path(__file__).parent.glob("schema_*/*"))
+old_runs = pytest.mark.parametrize("path", RUNS, ids=lambda path: f"{path.parent.name}-{path.name}")
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@old_runs
+def test_every_turn_has_the_figures_it_was_written_with(path: Path) -> None:
+    run = read_run(path)
+    written = lines(path / TURNS)
+    assert len(run.turns) == len(written) > 40
+    assert run.manifest.schema == SCHEMA and run.schema == json.loads((path / MANIFEST).read_text())["schema"] < SCHEMA
+    for turn, raw in zip(run.turns, written, strict=True):
+        assert turn.figures == raw["figures"]
+        assert [(part.stage, part.kind, part.ns) for part in turn.path] == [
+            tuple(part.values()) for part in raw["path"]
+        ]
+        assert (turn.outcome, list(turn.flags)) == (raw["outcome"], raw.get("flags", []))
+
+
+@old_runs
+def test_figures_derived_again_from_the_evidence_are_equal_bit_for_bit(path: Path) -> None:
+    found = recompute(read_run(path))
+    assert found.equal and found.turns == found.turns_equal > 40
+    assert found.figures == found.figures_equal > 1500
+    assert not found.redefined
+
+
+@old_runs
+def test_the_summary_is_what_was_printed_then(path: Path) -> None:
+    printed = json.loads((path / "show.json").read_text())
+    summary = summarise(read_run(path))
+    assert {label.label for label in summary.labels} == set(printed["labels"])
+    for label in summary.labels:
+        before = printed["labels"][label.label]
+        assert label.outcomes == before["outcomes"]
+        assert set(label.figures) == set(before["metrics"])
+        for name, figure in label.figures.items():
+            assert_same(figure, before["metrics"][name])
+        assert label.path.total is not None and label.path.total.value == before["path"]["total"]
+        means = [part.mean.value for part in label.path.parts]
+        assert means == [part["mean"] for part in before["path"]["parts"]]
+
+
+def assert_same(figure: Figure, before: dict[str, Any]) -> None:
+    interval = figure.p50.interval if figure.p50 else None
+    assert figure.n == before["n"] and figure.missing == before["missing"] and figure.mean == before["mean"]
+    assert (figure.p50.value if figure.p50 else None) == before["p50"]
+    assert (interval.low if interval else None) == before["p50_low"]
+    assert (interval.high if interval else None) == before["p50_high"]
+    assert {name: each.value for name, each in figure.percentiles.items()} == {
+        name: before[name] for name in figure.percentiles
+    }
+
+
+def test_every_older_schema_has_a_step_and_a_run() -> None:
+    assert set(migrate.STEPS) == set(range(migrate.OLDEST, SCHEMA))
+    assert {read_run(path).schema for path in RUNS} == set(migrate.STEPS)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(RUNS[0], tmp_path / "old"))
+
+
+def test_reading_changes_nothing_on_disk(old: Path) -> None:
+    before = {file.name: file.read_bytes() for file in old.iterdir()}
+    summarise(read_run(old))
+    recompute(read_run(old))
+    assert {file.name: file.read_bytes() for file in old.iterdir()} == before
+
+
+def test_an_older_run_is_not_measured_on(old: Path) -> None:
+    with pytest.raises(RunError, match=r"has schema 1; only runs of schema .* can be resumed.*begin a new run"):
+        session.resume(old, Silence())
+
+
+@pytest.mark.parametrize("schema", ["0", "-1", "true", '"1"', "1.5", "null"])
+def test_a_schema_that_never_was_is_named(old: Path, schema: str) -> None:
+    manifest = old / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"schema": 1', f'"schema": {schema}'))
+    with pytest.raises(RunError, match="'schema' must be a whole number"):
+        read_run(old)
+
+
+@pytest.mark.parametrize("name", [SEGMENTS, TURNS])
+def test_lines_that_are_no_objects_are_damage_not_crashes(old: Path, name: str) -> None:
+    (old / name).write_text("[1]\n")
+    with pytest.raises(RunError, match="expected an object"):
+        read_run(old)
