@@ -17,6 +17,7 @@ from firstpacket.bench.calibrate.own_stamps import OwnStamps, own_stamps
 from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piece
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import WorkerError
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.metrics.surroundings import HOST_FLAGS
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn
@@ -102,7 +103,7 @@ def errors(piece: Piece, turn: Turn, own: OwnStamps, t0_ns: int) -> dict[str, in
     reported = turn.figures
     result = {
         FIRST_PACKET: int(reported["first_packet_latency"]) - (own.packets[0].ended_ns - start_ns),
-        AUDIBLE: int(reported["response_latency"]) - (piece.audible_ns(own) - start_ns),
+        AUDIBLE: int(reported[FIRST_AUDIBLE]) - (piece.audible_ns(own) - start_ns),
         STALLS: int(reported["stall_total"]) - own.stall_ns(),
         STAGES: _worst({stage: int(reported[f"stage.{stage}.host"]) - ns for stage, ns in own.stages().items()}),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firstpacket.bench.compare.comparison import Comparison
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
 from firstpacket.bench.summary.contents import Unit
 
@@ -11,13 +11,6 @@ CAVEAT = "times only; unmatched; the answers mean nothing"
 """Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""
 MATCHED_CAVEAT = CAVEAT.replace("unmatched", "matched")
 """The same where a label was made like the other one (`firstpacket.bench.run.matching`)."""
-
-REACHED = {
-    HEADLINE: "to the first packet",
-    "response_latency": "to the first audible sample",
-    "gapless_first_audio": "to gapless audio",
-}
-"""Metrics that are the moment of an answer; of these a sentence says sooner or later."""
 
 
 def sentence(comparison: Comparison) -> str:
@@ -55,9 +48,9 @@ def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
     less = value < 0
     size = amount(abs(value), comparison.unit)
     low, high = sorted((abs(interval.low), abs(interval.high)))
-    if comparison.metric in REACHED:
-        word, to_what = "sooner" if less else "later", REACHED[comparison.metric]
-        claim = f"{comparison.other} answers {size} {word} than {comparison.base} {to_what}"
+    if moment := metric(comparison.metric).moment:
+        word = "sooner" if less else "later"
+        claim = f"{comparison.other} answers {size} {word} than {comparison.base} {moment}"
     else:
         word, title = "less" if less else "more", comparison.title
         claim = f"{title} is {size} {word} with {comparison.other} than with {comparison.base}"
@@ -77,7 +70,7 @@ def _too_few(comparison: Comparison) -> str:
 
 
 def _subject(comparison: Comparison) -> str:
-    where = REACHED.get(comparison.metric, f"in {comparison.title}")
+    where = metric(comparison.metric).moment or f"in {comparison.title}"
     return f"{comparison.base} and {comparison.other} {where}"
 
 

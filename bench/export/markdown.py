@@ -9,17 +9,14 @@ from collections.abc import Iterable, Sequence
 
 from firstpacket.bench.compare.within import compare_all
 from firstpacket.bench.export.markdown_text import escaped, table
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Shown, shown_in
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.answer import Answer, answer
 from firstpacket.bench.report.words import NONE, estimated, percentile
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.summary.values import definition
 
-AUDIBLE = "response_latency"
-COLUMNS = (HEADLINE, AUDIBLE, "gapless_first_audio", "llm_ttft", "rtf_e2e")
 MOST_ROWS, MOST_ITEMS, LONGEST_ITEM, LONGEST_NAME = 200, 100, 1000, 200
 """Bounds: 4 lists of 100 items and 2 tables of 200 rows stay below 1 MiB whatever characters they hold."""
 
@@ -27,7 +24,7 @@ MOST_ROWS, MOST_ITEMS, LONGEST_ITEM, LONGEST_NAME = 200, 100, 1000, 200
 def markdown(run: Run) -> str:
     """The page: what the run says in a sentence, its tables, and what to know. Raises `RunError` as `summarise`."""
     summary = summarise(run)
-    first, heard = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, AUDIBLE))
+    first, heard = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
     said = answer(run, summary, first, heard)
     lines = [
         f"## Latency: {escaped(summary.run, LONGEST_NAME)}",
@@ -60,9 +57,9 @@ def _items(texts: Iterable[str]) -> list[str]:
 
 
 def _metrics(summary: Summary) -> list[str]:
-    names = [name for name in COLUMNS if any(name in label.figures for label in summary.labels)]
-    titles = [definition(name).title for name in names]
-    headings = ["label", *titles, "first packet p95", "answered", "not answered"]
+    columns = shown_in(Shown.SUMMARY, {name for label in summary.labels for name in label.figures})
+    names = [each.name for each in columns]
+    headings = ["label", *(each.title for each in columns), "first packet p95", "answered", "not answered"]
     return table(headings, [_metric_row(label, names) for label in summary.labels], MOST_ROWS)
 
 

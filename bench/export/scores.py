@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import TURN_METRICS
 from firstpacket.bench.stats.bootstrap import Interval
 from firstpacket.bench.summary.contents import Figure, Summary
-
-FOLLOWED = (
-    HEADLINE,
-    "response_latency",
-    "gapless_first_audio",
-    "asr_final_latency",
-    "llm_ttft",
-    "llm_first_token_latency",
-)
-"""Metrics that are times, in the order in which they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +24,8 @@ class Score:
 def scores(summary: Summary) -> Iterator[Score]:
     """The median and every percentile that the turns support, of each followed metric that a label has."""
     for label in summary.labels:
-        for figure in (label.figures[name] for name in FOLLOWED if name in label.figures):
+        followed = (known.name for known in TURN_METRICS if known.followed and known.name in label.figures)
+        for figure in map(label.figures.__getitem__, followed):
             if figure.p50 is not None:
                 yield Score(label.label, figure, "p50", figure.p50.value, figure.p50.interval)
             for name, percentile in figure.percentiles.items():

@@ -6,15 +6,32 @@ Stage metrics exist once per stage that worked: `stage.STAGE.host`, `.gpu` and `
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Literal
 
 Unit = Literal["ns", "ratio", "count", "dB", "per_s", "J"]
 
 
+class Shown(IntEnum):
+    """Places that show metrics unasked, from the narrowest to the widest: each shows what narrower ones show, too."""
+
+    TERMINAL = 1
+    """`bench show`"""
+    SUMMARY = 2
+    """The page for CI (`bench export --format markdown`)"""
+    REPORT = 3
+    """The report's first table of figures"""
+    COMPARISON = 4
+    """`bench compare`"""
+    ON_REQUEST = 5
+    """The report's folded table, `bench compare --all`"""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure's definition; `side` says where its events are seen."""
+    """A figure's definition, and where and how it is shown; `side` says where its events are seen."""
 
     name: str
     title: str
@@ -24,21 +41,129 @@ class Metric:
     side: Literal["client", "pipeline", "gpu"] = "client"
     version: int = 1
     smaller_is_better: bool = True
+    shown: Shown = Shown.ON_REQUEST
+    """The narrowest place that shows it unasked."""
+    short: str = ""
+    """Its heading where there is little room; empty: the title."""
+    moment: str = ""
+    """The moment of an answer as sentences say it: `to the first packet`. Empty for all other metrics."""
+    followed: bool = False
+    """Whether it is among the scores that a CI service follows over time."""
+
+    @property
+    def heading(self) -> str:
+        """Its heading where there is little room."""
+        return self.short or self.title
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is the moment of an answer: one that never comes counts as infinitely late."""
+        return bool(self.moment)
 
 
 HEADLINE = "first_packet_latency"
+FIRST_AUDIBLE = "response_latency"
+"""What a listener waits for."""
 
 TURN_METRICS = (
-    Metric(HEADLINE, "first packet", "t0", "first reply audio packet in host memory, of any content"),
     Metric(
-        "response_latency", "first audible", "t0", "first audible sample, played gaplessly from the first packet on"
+        HEADLINE,
+        "first packet",
+        "t0",
+        "first reply audio packet in host memory, of any content",
+        shown=Shown.TERMINAL,
+        moment="to the first packet",
+        followed=True,
+    ),
+    Metric(
+        FIRST_AUDIBLE,
+        "first audible",
+        "t0",
+        "first audible sample, played gaplessly from the first packet on",
+        shown=Shown.TERMINAL,
+        short="audible",
+        moment="to the first audible sample",
+        followed=True,
+    ),
+    Metric(
+        "gapless_first_audio",
+        "gapless",
+        "t0",
+        "first packet plus the smallest pre-roll that gives no stall",
+        shown=Shown.SUMMARY,
+        moment="to gapless audio",
+        followed=True,
+    ),
+    Metric(
+        "endpointing_delay",
+        "endpoint decided",
+        "end of speech",
+        "decision that the user has finished",
+        side="pipeline",
+        shown=Shown.REPORT,
+    ),
+    Metric(
+        "asr_final_latency",
+        "final transcript",
+        "t0",
+        "end of the last asr span",
+        side="pipeline",
+        shown=Shown.REPORT,
+        followed=True,
+    ),
+    Metric(
+        "llm_first_token_latency",
+        "t0 to LLM token",
+        "t0",
+        "first output of the LLM",
+        side="pipeline",
+        shown=Shown.REPORT,
+        followed=True,
+    ),
+    Metric(
+        "llm_ttft",
+        "LLM first token",
+        "first llm.prefill begins",
+        "first output of the LLM",
+        side="pipeline",
+        shown=Shown.TERMINAL,
+        short="LLM token",
+        followed=True,
+    ),
+    Metric(
+        "generation_duration",
+        "last packet",
+        "t0",
+        "last reply audio packet",
+        shown=Shown.COMPARISON,
+    ),
+    Metric(
+        "reply_audio",
+        "reply length",
+        "first reply sample",
+        "last reply sample, in media time",
+        shown=Shown.REPORT,
+    ),
+    Metric(
+        "rtf_e2e",
+        "RTF end to end",
+        "generation_duration",
+        "divided by reply_audio",
+        unit="ratio",
+        shown=Shown.TERMINAL,
+        short="RTF",
+    ),
+    Metric(
+        "transcript_wer",
+        "transcript WER",
+        "word edits between the corpus' text and the transcript",
+        "divided by the words of the corpus' text",
+        unit="ratio",
+        side="pipeline",
+        shown=Shown.COMPARISON,
     ),
     Metric("leading_silence", "leading silence", "first packet", "first audible sample, in media time"),
-    Metric("gapless_first_audio", "gapless", "t0", "first packet plus the smallest pre-roll that gives no stall"),
     Metric("turn_duration", "whole turn", "t0", "last reply sample played, without pre-roll"),
-    Metric("generation_duration", "last packet", "t0", "last reply audio packet"),
-    Metric("reply_audio", "reply length", "first reply sample", "last reply sample, in media time"),
-    Metric("llm_ttft", "LLM first token", "first llm.prefill begins", "first output of the LLM", side="pipeline"),
     Metric("llm_ttfb", "LLM first byte", "first llm.prefill begins", "first byte of a server's reply", side="pipeline"),
     Metric(
         "llm_ttfat",
@@ -47,28 +172,15 @@ TURN_METRICS = (
         "first token of the answer, reasoning left out",
         side="pipeline",
     ),
-    Metric("llm_first_token_latency", "t0 to LLM token", "t0", "first output of the LLM", side="pipeline"),
     Metric("last_frame_delay", "last frame", "end of speech", "last frame of speech delivered"),
     Metric("late_frames", "late frames", "due", "delivered later than the microphone may be", unit="count"),
     Metric("request_delay", "request", "end of speech", "first work once all speech was there", side="pipeline"),
-    Metric(
-        "endpointing_delay", "endpoint decided", "end of speech", "decision that the user has finished", side="pipeline"
-    ),
     Metric("asr_first_partial", "first partial", "t0", "first partial transcript with a word in it", side="pipeline"),
     Metric(
         "asr_partial_rewrites",
         "rewritten words",
         "words of partial transcripts that the next one or the transcript changed",
         "divided by the words of the transcript",
-        unit="ratio",
-        side="pipeline",
-    ),
-    Metric("asr_final_latency", "final transcript", "t0", "end of the last asr span", side="pipeline"),
-    Metric(
-        "transcript_wer",
-        "transcript WER",
-        "word edits between the corpus' text and the transcript",
-        "divided by the words of the corpus' text",
         unit="ratio",
         side="pipeline",
     ),
@@ -88,7 +200,6 @@ TURN_METRICS = (
         side="pipeline",
         smaller_is_better=False,
     ),
-    Metric("rtf_e2e", "RTF end to end", "generation_duration", "divided by reply_audio", unit="ratio"),
     Metric(
         "rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"
     ),
@@ -139,6 +250,7 @@ TURN_METRICS = (
         side="gpu",
     ),
 )
+"""In the order in which they are shown."""
 
 
 STAGE_METRICS = {
@@ -170,3 +282,8 @@ def metric(name: str) -> Metric:
         title = f"{stage_id} ({STAGE_TITLES[side]})"
         return replace(STAGE_METRICS[side], name=name, title=title)
     raise KeyError(name)
+
+
+def shown_in(place: Shown, among: Collection[str]) -> list[Metric]:
+    """The metrics `among` these names that a place shows unasked, in the order of the definitions."""
+    return [known for known in TURN_METRICS if known.shown <= place and known.name in among]

@@ -9,6 +9,7 @@ from itertools import pairwise, takewhile
 
 from firstpacket.bench.metrics.audible import audible_onset_ns
 from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden, summed
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
 from firstpacket.bench.metrics.instrument import recordings
 from firstpacket.bench.metrics.microphone import histogram, late_frames
@@ -103,7 +104,7 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
     onset_ns = audible_onset_ns(evidence.reply_levels, evidence.audible)
     if onset_ns is not None:
         figures["leading_silence"] = onset_ns
-        figures["response_latency"] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns
+        figures[FIRST_AUDIBLE] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns
     return figures
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.binomial import Share, share
 from firstpacket.bench.summary.values import definition, shown_value
 
-METRIC = "response_latency"
 """A listener waits for something to be heard, so this is what is held against the bounds."""
 METHOD = "exact intervals (Clopper and Pearson, 1934); of a clip's turns all together count for one"
 
@@ -50,7 +50,7 @@ def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:
     """
     if not turns:
         return {}
-    known = definition(METRIC)
+    known = definition(FIRST_AUDIBLE)
     waits = [shown_value(turn, known) for turn in turns]
     clips = [turn.utterance for turn in turns]
     return {bound.ms: share([wait is not None and wait <= bound.ms for wait in waits], clips) for bound in BOUNDS}

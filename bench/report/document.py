@@ -33,13 +33,14 @@ from firstpacket.bench.compare.findings import Question, Report, of_labels
 from firstpacket.bench.export.comparison_json import comparison_json, estimate_json
 from firstpacket.bench.export.quality_json import quality_json
 from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.answer import Answer, answer, between_runs
 from firstpacket.bench.report.attribution import Attribution, attribution
 from firstpacket.bench.report.claims.all import verdicts
 from firstpacket.bench.report.claims.evidence import contest, facts
 from firstpacket.bench.report.claims.verdict import Verdict
-from firstpacket.bench.report.conversation import BOUNDS, METRIC, shares_under
+from firstpacket.bench.report.conversation import BOUNDS, shares_under
 from firstpacket.bench.report.conversation import METHOD as SHARE_METHOD
 from firstpacket.bench.report.course import METHOD as COURSE_METHOD
 from firstpacket.bench.report.course import Course, courses, temperatures
@@ -54,7 +55,6 @@ from firstpacket.bench.summary.values import measured_turns
 
 SCHEMA = 1
 KIND = "firstpacket.report"
-AUDIBLE = "response_latency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def run_document(found: RunContents) -> dict[str, Any]:
             for each in found.attributions
         ],
         "conversation": {
-            "metric": METRIC,
+            "metric": FIRST_AUDIBLE,
             "method": SHARE_METHOD,
             "bounds": [{"ms": bound.ms, "why": bound.why, "source": bound.source} for bound in BOUNDS],
             "labels": {
@@ -163,7 +163,7 @@ def run_document(found: RunContents) -> dict[str, Any]:
 def _audible(compared: Report | None) -> tuple[Comparison, ...]:
     if compared is None:
         return ()
-    return tuple(each for found in compared.findings for each in found.metrics if each.metric == AUDIBLE)
+    return tuple(each for found in compared.findings for each in found.metrics if each.metric == FIRST_AUDIBLE)
 
 
 def _length(fit: LengthFit) -> dict[str, Any]:

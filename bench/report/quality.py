@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.quality.findings import Accuracy, ErrorRate, HeardBy
 from firstpacket.bench.report.words import NONE, estimated, interval, valued
 from firstpacket.bench.summary.contents import LabelSummary, Summary
@@ -115,7 +115,7 @@ def _row(label: LabelSummary, scorers: Sequence[str]) -> QualityRow:
     found, pace, audio = label.quality, label.quality.pace, label.quality.audio
     scores = {score.scorer: score for score in found.scores}
     cells = (
-        *(_median(label, name) for name in (HEADLINE, "response_latency")),
+        *(_median(label, name) for name in (HEADLINE, FIRST_AUDIBLE)),
         _rate(found.transcript),
         _accuracy(found.answers),
         _rate(found.reply),

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from firstpacket.bench.compare.comparison import Comparison
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import HEADLINE, TURN_METRICS, Shown
 from firstpacket.bench.report.warmth import warmth_line
 from firstpacket.bench.report.words import estimated, percentile, valued
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 
-COLUMNS = {HEADLINE: "first packet", "response_latency": "audible", "llm_ttft": "LLM token", "rtf_e2e": "RTF"}
+COLUMNS = tuple(known for known in TURN_METRICS if known.shown <= Shown.TERMINAL)
 
 
 def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
@@ -23,7 +23,7 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
     `percentiles` (of `p90 p95 p99`) of the first packet are shown where the turns carry them.
     """
     table = plain_table(f"{summary.run}: medians [95 % CI], {summary.corpus}, input {summary.input}")
-    for heading in ("label", "n", *COLUMNS.values(), *percentiles, "not answered"):
+    for heading in ("label", "n", *(known.heading for known in COLUMNS), *percentiles, "not answered"):
         add_column(table, heading, is_number=heading not in ("label", "not answered"))
     for label in summary.labels:
         table.add_row(*(Text(cell) for cell in _cells(label, percentiles)))
@@ -70,11 +70,11 @@ def add_column(table: Table, heading: str, *, is_number: bool) -> None:
 
 def _cells(label: LabelSummary, percentiles: Sequence[str]) -> list[str]:
     cells = [label.label, str(label.figures[HEADLINE].n)]
-    for name in COLUMNS:
-        figure = label.figures.get(name)
+    for known in COLUMNS:
+        figure = label.figures.get(known.name)
         if figure is None or figure.p50 is None:
             cells.append("-")
-        elif name == HEADLINE:
+        elif known.name == HEADLINE:
             cells.append(estimated(figure.p50, figure.unit))
         else:
             cells.append(valued(figure.p50.value, figure.unit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.metrics.figures import FALSE_ENDPOINT
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.quality.findings import LabelQuality
@@ -113,7 +114,7 @@ class LabelSummary:
     @property
     def audible_share(self) -> float | None:
         """Share of the measured turns in which something was heard; None without measured turns."""
-        heard = self.figures["response_latency"].n
+        heard = self.figures[FIRST_AUDIBLE].n
         return heard / self.measured if self.measured else None
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from firstpacket.bench.metrics.definitions import HEADLINE, TURN_METRICS, Metric
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Metric
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, estimate
 from firstpacket.bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
@@ -13,14 +13,12 @@ from firstpacket.bench.summary.contents import Figure
 from firstpacket.bench.summary.values import definition, shown_unit, shown_value
 
 PERCENTILES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
-ANSWERS = (HEADLINE, "response_latency", "gapless_first_audio")
-"""Metrics that are the moment of an answer: one that never comes is infinitely late."""
 DEFICIT_LIMITS_MS = (50, 100, 200)
 
 
 def metric_names(turns: Iterable[Turn]) -> list[str]:
     """The headline, the audible latency and whatever else any turn has, in the order of the definitions."""
-    found = {name for turn in turns for name in turn.figures} | {HEADLINE, "response_latency"}
+    found = {name for turn in turns for name in turn.figures} | {HEADLINE, FIRST_AUDIBLE}
     listed = [known.name for known in TURN_METRICS if known.name in found]
     return listed + sorted(found.difference(listed))
 
@@ -45,7 +43,7 @@ def figure(known: Metric, turns: Sequence[Turn], level: float = LEVEL, resamples
         p50=estimate(values, clips, level=level, resamples=resamples) if values else None,
         mean=sum(values) / len(values) if values else None,
         percentiles={name: supported_quantile(values, q) for name, q in PERCENTILES.items()},
-        counting_all=_counting_all(values, missing.total()) if known.name in ANSWERS else {},
+        counting_all=_counting_all(values, missing.total()) if known.is_answer else {},
     )
 
 

@@ -13,7 +13,6 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import censored_quantile, supported_quantile
-from firstpacket.bench.summary.figures import ANSWERS
 from firstpacket.bench.summary.values import definition, measured_turns, shown_value
 
 
@@ -65,7 +64,7 @@ class LabelFigures:
         Raises `RunError` where the turns are too few for it.
         """
         values = self.values(metric)
-        late = len(self.turns) - len(values) if metric in ANSWERS else 0
+        late = len(self.turns) - len(values) if definition(metric).is_answer else 0
         found = censored_quantile(values, late, q) if late else supported_quantile(values, q)
         if found.value is None:
             raise RunError(

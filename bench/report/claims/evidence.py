@@ -10,7 +10,7 @@ from typing import Literal
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.labels import matched
 from firstpacket.bench.compare.within import compare_labels
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.schema import LabelPlan, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.sweeps import Sweep
@@ -21,7 +21,6 @@ from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import NS_PER_MS, measured_turns, started
 
 Kind = Literal["cascade", "direct", "other"]
-AUDIBLE = "response_latency"
 LLM = "think"
 ALIKE = 0.05
 """Sizes of two language models that differ by at most this share are the same size."""
@@ -169,7 +168,7 @@ def _right(turns: Sequence[Turn], *, heard: bool) -> Share | None:
 
 def _opponents(run: Run, cascade: Model, direct: Model) -> Opponents:
     names = (cascade.label, direct.label)
-    headline, audible = (compare_labels(run, *names, metric) for metric in (HEADLINE, AUDIBLE))
+    headline, audible = (compare_labels(run, *names, metric) for metric in (HEADLINE, FIRST_AUDIBLE))
     return Opponents(cascade, direct, headline, audible, matched(run, names) or _alike(cascade, direct))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.report.conversation import BOUNDS
 from firstpacket.bench.report.figures import SHARE
 from firstpacket.bench.report.section import Cell, Column, Row, Table
 from firstpacket.bench.report.view import View
 
-AUDIBLE = "response_latency"
 P50 = ("p50", "p50_low", "p50_high")
 
 
@@ -43,7 +42,7 @@ def _row(view: View, label: str) -> Row:
     known = view.figures.value((*at, "metrics"))
     medians: list[Cell] = [
         view.figures.estimate((*at, "metrics", name), "ms", P50) if name in known else ("-",)
-        for name in (HEADLINE, AUDIBLE)
+        for name in (HEADLINE, FIRST_AUDIBLE)
     ]
     shares: list[Cell] = []
     for bound in BOUNDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from firstpacket.bench.compare.words import amount, number
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.report.figures import SHARE
 from firstpacket.bench.report.plots.points import quality_svg
 from firstpacket.bench.report.plots.style import dashes, series
@@ -79,7 +79,7 @@ def _cells(view: View, label: str, found: QualityTable) -> tuple[Cell, ...]:
     known, quality, figures = (*at, "metrics"), (*at, "quality"), view.figures
     medians = (
         figures.number((*known, name, "p50"), "ms") if name in figures.value(known) else (NONE,)
-        for name in (HEADLINE, "response_latency")
+        for name in (HEADLINE, FIRST_AUDIBLE)
     )
     rates = (
         figures.estimate((*quality, name), unit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import Shown, shown_in
 from firstpacket.bench.report.figures import SHARE
 from firstpacket.bench.report.section import Cell, Column, Place, Row, Section, Table
 from firstpacket.bench.report.view import View
@@ -12,26 +12,14 @@ from firstpacket.bench.report.words import NONE
 from firstpacket.bench.summary.contents import OUTCOMES, PHASES
 from firstpacket.bench.summary.values import definition
 
-FIRST = (
-    HEADLINE,
-    "response_latency",
-    "gapless_first_audio",
-    "endpointing_delay",
-    "asr_final_latency",
-    "llm_first_token_latency",
-    "llm_ttft",
-    "reply_audio",
-    "rtf_e2e",
-)
-"""Metrics that stand in the open; all others are one click away."""
 PERCENTILES = ("p90", "p95", "p99")
 
 
 def numbers(view: View) -> Section:
     """All metrics of all labels."""
     names = view.metrics()
-    first = [name for name in FIRST if name in names]
-    others = [name for name in names if name not in FIRST]
+    first = [known.name for known in shown_in(Shown.REPORT, names)]
+    others = [name for name in names if name not in first]
     tables = [*_differences(view), _metrics(view, first, "Metrics", folded=False)]
     tables += [_metrics(view, others, f"{len(others)} more metrics", folded=True)] if others else []
     return Section("figures", "Figures", "", (*tables, _outcomes(view)))

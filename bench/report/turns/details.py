@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.compare.words import amount
 from firstpacket.bench.export.one_turn import OneTurn, playback
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.metrics.quality import reply_text
 from firstpacket.bench.metrics.starts import all_starts
 from firstpacket.bench.record.schema import Turn, UtteranceFacts
@@ -54,7 +54,7 @@ def closed(turn: Turn, asked: UtteranceFacts | None, answers: Sequence[str], pro
 
 def narrow_facts(turn: Turn) -> Iterator[Named]:
     """What the narrow line says, in words."""
-    first, heard = figure_ms(turn, HEADLINE), figure_ms(turn, "response_latency")
+    first, heard = figure_ms(turn, HEADLINE), figure_ms(turn, FIRST_AUDIBLE)
     if first is None:
         yield "outcome", f"{turn.outcome}: no packet came" + (f"; {turn.reason}" if turn.reason else "")
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.choice import in_order_of_rank
@@ -78,7 +78,7 @@ def _row(turn: Turn, rank: int | None, question: str) -> Row:
         question=question,
         outcome=turn.outcome,
         first_ms=figure_ms(turn, HEADLINE),
-        heard_ms=figure_ms(turn, "response_latency"),
+        heard_ms=figure_ms(turn, FIRST_AUDIBLE),
         stalled_ms=figure_ms(turn, "stall_total"),
         flags=turn.flags,
         reason=turn.reason,

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Shown, metric, shown_in
+
+
+def test_wider_places_show_what_narrower_ones_show_in_the_same_order() -> None:
+    names = [known.name for known in TURN_METRICS]
+    for narrow, wide in pairwise(Shown):
+        inner, outer = shown_in(narrow, names), shown_in(wide, names)
+        assert [known for known in outer if known in inner] == inner
+        assert len(outer) > len(inner)
+
+
+def test_what_is_not_there_is_not_shown() -> None:
+    assert [known.name for known in shown_in(Shown.COMPARISON, ["reply_audio", "packets", HEADLINE])] == [
+        HEADLINE,
+        "reply_audio",
+    ]
+
+
+def test_the_moments_of_an_answer() -> None:
+    answers = [known.name for known in TURN_METRICS if known.is_answer]
+    assert answers == [HEADLINE, FIRST_AUDIBLE, "gapless_first_audio"]
+    assert all(known.start == "t0" for known in TURN_METRICS if known.is_answer)
+
+
+def test_what_is_followed_over_time_is_a_time_of_which_less_is_better() -> None:
+    followed = [known for known in TURN_METRICS if known.followed]
+    assert followed
+    assert all(known.unit == "ns" and known.smaller_is_better for known in followed)
+
+
+def test_stage_metrics_are_shown_on_request_and_are_no_answers() -> None:
+    known = metric("stage.tts.host")
+    assert known.shown == Shown.ON_REQUEST
+    assert not known.is_answer
+    assert known.heading == "tts (host)"
