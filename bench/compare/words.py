@@ -22,6 +22,11 @@ def sentence(comparison: Comparison) -> str:
         said = _undecided(comparison, difference.interval)
     else:
         said = _decided(comparison, difference.value, difference.interval)
+    return qualified(said, comparison)
+
+
+def qualified(said: str, comparison: Comparison) -> str:
+    """A sentence with what was overlooked to say it, and the caveat if any weights are dummies."""
     caveat = MATCHED_CAVEAT if comparison.matched else CAVEAT
     if comparison.overlooked:
         said = f"{said} [overlooked: {'; '.join(comparison.overlooked)}]"
@@ -54,18 +59,18 @@ def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
     else:
         word, title = "less" if less else "more", comparison.title
         claim = f"{title} is {size} {word} with {comparison.other} than with {comparison.base}"
-    return f"{claim} (95 % CI {number(low, comparison.unit)} to {number(high, comparison.unit)}, {_basis(comparison)})"
+    return f"{claim} (95 % CI {number(low, comparison.unit)} to {number(high, comparison.unit)}, {basis(comparison)})"
 
 
 def _undecided(comparison: Comparison, interval: Interval) -> str:
     span = f"95 % CI {number(interval.low, comparison.unit)} to {amount(interval.high, comparison.unit)}"
-    return f"These turns do not show a difference between {_subject(comparison)} ({span}, {_basis(comparison)})"
+    return f"These turns do not show a difference between {_subject(comparison)} ({span}, {basis(comparison)})"
 
 
 def _too_few(comparison: Comparison) -> str:
     return (
         f"Too few turns to tell a difference between {_subject(comparison)}: "
-        f"{_basis(comparison)}, and an interval needs {MIN_CLUSTERS} clips"
+        f"{basis(comparison)}, and an interval needs {MIN_CLUSTERS} clips"
     )
 
 
@@ -74,7 +79,8 @@ def _subject(comparison: Comparison) -> str:
     return f"{comparison.base} and {comparison.other} {where}"
 
 
-def _basis(comparison: Comparison) -> str:
+def basis(comparison: Comparison) -> str:
+    """What an interval rests on: `40 pairs on 8 clips, 1 lost`."""
     clips = _counted(comparison.clips, "clip")
     lost = sum(comparison.lost.values())
     missing = f", {lost} lost" if lost else ""

@@ -47,7 +47,7 @@ def markdown(run: Run) -> str:
 
 
 def _headlines(said: Answer) -> list[str]:
-    return [*_items(f"{each}." for each in said.headlines), *_items(f"{each}." for each in said.audible)]
+    return _items(f"{each}." for each in said.headlines)
 
 
 def _items(texts: Iterable[str]) -> list[str]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from firstpacket.bench.compare.between import compare_same_labels
 from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.headline import headline
 from firstpacket.bench.compare.words import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.schema import LabelPlan
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_notices
 from firstpacket.bench.report.words import interval, valued
-from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary
 
 MACHINE = ("cpu", "gpu0", "cores_usable", "memory_mib", "os")
 """What of a segment's environment stands on the first screen, as far as it is known."""
@@ -28,28 +29,31 @@ class Answer:
     headlines: tuple[str, ...]
     attribution: str
     """What the first headline's difference is made of; empty where that cannot be said."""
-    audible: tuple[str, ...]
     measured_on: str
     made_of: tuple[str, ...]
     """What answers under each label, stage after stage."""
     notices: tuple[str, ...]
 
+    @property
+    def first_lines(self) -> tuple[str, ...]:
+        """What a terminal shows of it: the headlines, and what answers."""
+        return (*(f"{each}." for each in self.headlines), *self.made_of)
+
 
 def answer(
     run: Run,
     summary: Summary,
-    headline: tuple[Comparison, ...],
+    packet: tuple[Comparison, ...],
     audible: tuple[Comparison, ...],
     attribution: str = "",
 ) -> Answer:
-    """The first screen of one run, from its comparisons on the first packet and on the first audible sample."""
+    """The first screen of one run, from comparisons of the same labels on first packet and first audible sample."""
     return Answer(
-        headlines=_invalid(summary) or tuple(map(sentence, headline)) or tuple(map(alone, summary.labels)),
+        headlines=_invalid(summary) or tuple(map(headline, packet, audible)) or tuple(map(alone, summary.labels)),
         attribution=attribution,
-        audible=tuple(map(sentence, audible)),
         measured_on=_measured_on(run, summary),
         made_of=tuple(map(_made_of, run.manifest.labels)),
-        notices=(*_quality(summary), *summary.notices, *_notices(run, summary), *_disagreements(headline, audible)),
+        notices=(*_quality(summary), *summary.notices, *_notices(run, summary)),
     )
 
 
@@ -65,15 +69,23 @@ def _invalid(summary: Summary) -> tuple[str, ...]:
 
 def alone(label: LabelSummary) -> str:
     """A label's headline in one sentence, for a run that has no other."""
-    figure = label.figures[HEADLINE]
-    if figure.p50 is None:
+    packet, audible = label.figures[HEADLINE], label.figures[FIRST_AUDIBLE]
+    if packet.p50 is None:
         return f"{label.label} brought no first packet in {label.measured} measured turns"
+    said = f"{label.label} reaches the first packet after {valued(packet.p50.value, packet.unit)}"
+    if audible.p50 is None:
+        said += f" but no audible sample (median, {_basis(packet)})"
+    else:
+        said += f" and the first audible sample after {valued(audible.p50.value, audible.unit)} (medians; "
+        said += f"first packet: {_basis(packet)}; first audible: {_basis(audible)})"
+    return f"{said} [{CAVEAT}]" if label.dummy else said
+
+
+def _basis(figure: Figure) -> str:
+    assert figure.p50 is not None
     clips = "1 clip" if figure.p50.clusters == 1 else f"{figure.p50.clusters} clips"
     span = interval(figure.p50, figure.unit)
-    said = "95 % CI " + span if figure.p50.interval else span
-    reached = f"{label.label} reaches the first packet after {valued(figure.p50.value, figure.unit)}"
-    text = f"{reached} (median, {said}, {figure.n} turns on {clips})"
-    return f"{text} [{CAVEAT}]" if label.dummy else text
+    return f"{'95 % CI ' if figure.p50.interval else ''}{span}, {figure.n} turns on {clips}"
 
 
 def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
@@ -148,12 +160,3 @@ def _dummies(summary: Summary) -> Iterator[str]:
 def _dummy_sources(label: LabelSummary) -> str:
     """Where the random values come from, each source once: it names the size."""
     return "; ".join(dict.fromkeys(weights.source for weights in label.weights if weights.origin == "dummy"))
-
-
-def _disagreements(headline: tuple[Comparison, ...], audible: tuple[Comparison, ...]) -> list[str]:
-    return [
-        f"To the first audible sample {heard.other} against {heard.base} tells another story than to the first packet."
-        for packet in headline
-        for heard in audible
-        if (packet.base, packet.other) == (heard.base, heard.other) and packet.finding != heard.finding
-    ]

@@ -6,7 +6,7 @@ interval is an object {value low high level n clips}:
     schema kind version time_unit
     between_runs[]     sentences on every later run against the first
     runs[]
-      .answer          sentences[] attribution audible[] measured_on made_of[] notices[]
+      .answer          sentences[] attribution measured_on made_of[] notices[]
       .summary         as firstpacket.bench.export.summary_json lays down (`bench show --json`)
       .comparison      as firstpacket.bench.export.comparison_json lays down (`bench compare --json`), or null
       .attribution[]   base other shares {ROLE: share of the mean difference} sentence
@@ -30,6 +30,7 @@ from typing import Any
 from firstpacket import __version__
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.findings import Question, Report, of_labels
+from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.export.comparison_json import comparison_json, estimate_json
 from firstpacket.bench.export.quality_json import quality_json
 from firstpacket.bench.export.summary_json import summary_json
@@ -86,7 +87,7 @@ def contents(run: Run) -> RunContents:
     return RunContents(
         run=run,
         summary=summary,
-        answer=answer(run, summary, headlines, _audible(compared), parts[0].sentence if parts else ""),
+        answer=answer(run, summary, headlines, _audible(run, compared), parts[0].sentence if parts else ""),
         comparison=compared,
         attributions=parts,
         shares={label.label: shares_under(measured_turns(run, label.label)) for label in summary.labels},
@@ -128,7 +129,6 @@ def run_document(found: RunContents) -> dict[str, Any]:
         "answer": {
             "sentences": list(found.answer.headlines),
             "attribution": found.answer.attribution or None,
-            "audible": list(found.answer.audible),
             "measured_on": found.answer.measured_on,
             "made_of": list(found.answer.made_of),
             "notices": list(found.answer.notices),
@@ -160,10 +160,11 @@ def run_document(found: RunContents) -> dict[str, Any]:
     }
 
 
-def _audible(compared: Report | None) -> tuple[Comparison, ...]:
+def _audible(run: Run, compared: Report | None) -> tuple[Comparison, ...]:
     if compared is None:
         return ()
-    return tuple(each for found in compared.findings for each in found.metrics if each.metric == FIRST_AUDIBLE)
+    pairs = [(found.headline.base, found.headline.other) for found in compared.findings]
+    return tuple(compare_labels(run, *pair, FIRST_AUDIBLE) for pair in pairs)
 
 
 def _length(fit: LengthFit) -> dict[str, Any]:

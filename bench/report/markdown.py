@@ -50,7 +50,7 @@ def _answer(said: Answer) -> Iterator[str]:
     yield from ("", f"Measured on {_text(said.measured_on)}.", "")
     if said.made_of:
         yield from (f"What answers: {_text('; '.join(said.made_of))}.", "")
-    yield from (f"- {_text(each)}." for each in (*said.audible[:1], *others))
+    yield from (f"- {_text(each)}." for each in others)
     yield ""
 
 

@@ -54,8 +54,9 @@ def html() -> str:
 def test_the_answer_comes_first(html: str) -> None:
     answer = Page(html).heading
     assert re.fullmatch(
-        r"direct answers \d+ ms sooner than cascade to the first packet "
-        r"\(95 % CI \d+ to \d+, 23 pairs on 23 clips, 1 lost\)\.",
+        r"direct answers \d+ ms sooner than cascade to the first packet and \d+ ms sooner to the first audible sample "
+        r"\(first packet: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 lost; "
+        r"first audible: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 lost\)\.",
         answer,
     )
 
@@ -179,7 +180,11 @@ def test_one_label_has_its_own_sentence() -> None:
     manifest = replace(run.manifest, labels=run.manifest.labels[:1])
     turns = tuple(turn for turn in run.turns if turn.label == "cascade")
     page = Page(render_report([MemoryRun(run.path, manifest, run.segments, turns)]))
-    said = r"cascade reaches the first packet after \d+ ms \(median, 95 % CI \d+ to \d+, 23 turns on 23 clips\)\."
+    said = (
+        r"cascade reaches the first packet after \d+ ms and the first audible sample after \d+ ms \(medians; "
+        r"first packet: 95 % CI \d+ to \d+, 23 turns on 23 clips; "
+        r"first audible: 95 % CI \d+ to \d+, 23 turns on 23 clips\)\."
+    )
     assert re.fullmatch(said, page.heading)
 
 

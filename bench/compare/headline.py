@@ -1,0 +1,63 @@
+"""The headline: one sentence on the first packet and on the first audible sample, since what is heard is the second."""
+
+from __future__ import annotations
+
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.words import amount, basis, number, qualified
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, metric
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
+
+PACKET, AUDIBLE = metric(HEADLINE).moment, metric(FIRST_AUDIBLE).moment
+
+
+def headline(packet: Comparison, audible: Comparison) -> str:
+    """Both comparisons of the same two labels; in brackets each one's interval, and the pairs it rests on.
+
+    `cascade answers 98 ms later than direct to the first packet and 37 ms later to the first audible sample (first
+    packet: 95 % CI 96 to 101 ms, 40 pairs on 8 clips; first audible: ...)`. Says so where the two verdicts differ.
+    """
+    differs = _differs(packet, audible)
+    said = _on_packet(packet) + _on_audible(packet, audible, "but" if differs else "and")
+    if differs:
+        said += ": the two verdicts differ"
+    evidence = f"first packet: {_evidence(packet)}; first audible: {_evidence(audible)}"
+    return qualified(f"{said} ({evidence})", packet)
+
+
+def _differs(packet: Comparison, audible: Comparison) -> bool:
+    return "too few" not in (packet.finding, audible.finding) and packet.finding != audible.finding
+
+
+def _on_packet(found: Comparison) -> str:
+    if shift := _shift(found):
+        return f"{found.other} answers {shift} than {found.base} {PACKET}"
+    if found.finding == "undecided":
+        return f"These turns do not show a difference between {found.base} and {found.other} {PACKET}"
+    return f"Too few turns to tell a difference between {found.base} and {found.other} {PACKET}"
+
+
+def _on_audible(packet: Comparison, found: Comparison, joint: str) -> str:
+    if shift := _shift(found):
+        return f" {joint} {shift} {AUDIBLE}" if _shift(packet) else f", {joint} {found.other} answers {shift} {AUDIBLE}"
+    if found.finding == packet.finding:
+        return f" or {AUDIBLE}"
+    if found.finding == "undecided":
+        return f", {joint} {AUDIBLE} these turns do not show a difference"
+    return f", {joint} {AUDIBLE} there are too few turns to tell"
+
+
+def _shift(found: Comparison) -> str:
+    """`98 ms later`; empty where the interval does not decide."""
+    if found.difference is None or found.finding not in ("less", "more"):
+        return ""
+    return f"{amount(abs(found.difference.value), found.unit)} {'sooner' if found.finding == 'less' else 'later'}"
+
+
+def _evidence(found: Comparison) -> str:
+    interval = found.difference.interval if found.difference else None
+    if interval is None:
+        return f"{basis(found)}, and an interval needs {MIN_CLUSTERS} clips"
+    if found.finding != "undecided":  # said as sooner or later: sizes without their sign
+        low, high = sorted((abs(interval.low), abs(interval.high)))
+        interval = Interval(low, high)
+    return f"95 % CI {number(interval.low, found.unit)} to {amount(interval.high, found.unit)}, {basis(found)}"

@@ -1,0 +1,70 @@
+"""What a listener hears is in the headline, and so is a contradiction between it and the first packet."""
+
+from __future__ import annotations
+
+import pytest
+
+from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.headline import headline
+from firstpacket.bench.stats.bootstrap import Estimate, Interval
+
+LATER, SOONER, UNDECIDED, TOO_FEW = (98.0, 95.0, 101.0), (-12.0, -15.0, -9.0), (3.0, -4.0, 9.0), None
+
+
+def found(metric: str, shift: tuple[float, float, float] | None, dummy: bool = False) -> Comparison:
+    difference = Estimate(5.0, 4, 2, None) if shift is None else Estimate(shift[0], 40, 8, Interval(*shift[1:]))
+    title = {"first_packet_latency": "first packet", "response_latency": "first audible"}[metric]
+    return Comparison(metric, title, "ms", "direct", "cascade", "turn", difference, None, {}, dummy)
+
+
+def said(packet: tuple[float, float, float] | None, audible: tuple[float, float, float] | None) -> str:
+    return headline(found("first_packet_latency", packet), found("response_latency", audible))
+
+
+def test_both_moments_have_their_own_interval_and_basis() -> None:
+    assert said(LATER, (37.0, 30.0, 44.5)) == (
+        "cascade answers 98.0 ms later than direct to the first packet and 37.0 ms later to the first audible sample "
+        "(first packet: 95 % CI 95.0 to 101 ms, 40 pairs on 8 clips; "
+        "first audible: 95 % CI 30.0 to 44.5 ms, 40 pairs on 8 clips)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("packet", "audible", "claim"),
+    [
+        (
+            LATER,
+            SOONER,
+            "to the first packet but 12.0 ms sooner to the first audible sample: the two verdicts differ (",
+        ),
+        (LATER, UNDECIDED, "packet, but to the first audible sample these turns do not show a difference: the two ver"),
+        (UNDECIDED, LATER, "packet, but cascade answers 98.0 ms later to the first audible sample: the two verdicts d"),
+        (UNDECIDED, UNDECIDED, "a difference between direct and cascade to the first packet or to the first audible s"),
+        (LATER, TOO_FEW, "to the first packet, and to the first audible sample there are too few turns to tell ("),
+        (TOO_FEW, TOO_FEW, "Too few turns to tell a difference between direct and cascade to the first packet or to"),
+    ],
+)
+def test_every_pair_of_verdicts(
+    packet: tuple[float, float, float] | None, audible: tuple[float, float, float] | None, claim: str
+) -> None:
+    assert claim in said(packet, audible)
+
+
+def test_only_verdicts_can_differ() -> None:
+    assert "differ" not in said(LATER, LATER).partition("(")[0]
+    assert "verdicts differ" not in said(LATER, TOO_FEW)
+
+
+def test_an_open_interval_keeps_its_signs_and_says_what_it_lacks() -> None:
+    assert "(first packet: 95 % CI -4.0 to 9.0 ms, 40 pairs on 8 clips; first audible: 4 pairs on 2 clips, and an " in (
+        said(UNDECIDED, TOO_FEW)
+    )
+
+
+def test_sizes_of_sooner_have_no_sign() -> None:
+    assert "first packet: 95 % CI 9.0 to 15.0 ms" in said(SOONER, SOONER)
+
+
+def test_the_caveat_of_dummy_weights_stands_once() -> None:
+    text = headline(found("first_packet_latency", LATER, dummy=True), found("response_latency", LATER, dummy=True))
+    assert text.endswith("[times only; unmatched; the answers mean nothing]") and text.count("[") == 1
