@@ -171,7 +171,7 @@ def show(
     if json:
         from json import dumps
 
-        from firstpacket.bench.export.summary_json import summary_json
+        from firstpacket.bench.analysis.summary_json import summary_json
 
         typer.echo(dumps(summary_json(summary), indent=1, ensure_ascii=False, allow_nan=False))
     else:

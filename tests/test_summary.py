@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.export.summary_json import summary_json
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn
 from firstpacket.bench.record.store import Run

@@ -10,7 +10,7 @@ import pytest
 from support.command import here, write_clips
 from support.made import manifest, utterances
 
-from firstpacket.bench.export.warmth_json import warmth_json
+from firstpacket.bench.analysis.warmth_json import warmth_json
 from firstpacket.bench.metrics.settling import warm_ups
 from firstpacket.bench.record.schema import Phase, Turn
 from firstpacket.bench.record.settling import Settling

@@ -34,7 +34,7 @@ def compare(
     if json:
         from json import dumps
 
-        from firstpacket.bench.export.comparison_json import comparison_json
+        from firstpacket.bench.analysis.comparison_json import comparison_json
 
         typer.echo(dumps(comparison_json(report), indent=1, ensure_ascii=False, allow_nan=False))
     else:

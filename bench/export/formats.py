@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from firstpacket.bench.analysis.frame import turns_csv, turns_parquet
+from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.export.bencher import bencher
-from firstpacket.bench.export.frame import turns_csv, turns_parquet
 from firstpacket.bench.export.github_action_benchmark import github_action_benchmark
 from firstpacket.bench.export.junit import junit
 from firstpacket.bench.export.markdown import markdown
 from firstpacket.bench.export.openmetrics import openmetrics
 from firstpacket.bench.export.pytest_benchmark import pytest_benchmark
-from firstpacket.bench.export.summary_json import summary_json
 from firstpacket.bench.export.svg import svg
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.summarise import summarise

@@ -9,8 +9,8 @@ from typing import Any
 from firstpacket.bench.codec import encode
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.junit import Case, Ending, junit_xml
-from firstpacket.bench.export.markdown_text import escaped, table
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
+from firstpacket.bench.markdown_text import escaped, table
 
 SCHEMA = 1
 LONGEST = 600

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from firstpacket.bench.analysis.answer import Answer, answer
 from firstpacket.bench.compare.within import compare_all
-from firstpacket.bench.export.markdown_text import escaped, table
+from firstpacket.bench.format import NONE, estimated, percentile
+from firstpacket.bench.markdown_text import escaped, table
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Shown, shown_in
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.answer import Answer, answer
-from firstpacket.bench.report.words import NONE, estimated, percentile
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.summary.summarise import summarise

@@ -21,8 +21,8 @@ from hashlib import blake2b
 from typing import Any
 
 from firstpacket import __version__
+from firstpacket.bench.analysis.one_turn import OneTurn, timed_texts
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.export.one_turn import OneTurn, timed_texts
 from firstpacket.bench.metrics.starts import all_starts
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn

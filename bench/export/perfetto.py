@@ -20,8 +20,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from firstpacket.bench.analysis.one_turn import OneTurn, playback, speech_delivered, timed_texts
 from firstpacket.bench.export.lanes import lanes
-from firstpacket.bench.export.one_turn import OneTurn, playback, speech_delivered, timed_texts
 from firstpacket.bench.metrics.starts import all_starts
 from firstpacket.bench.text import clean
 from firstpacket.bench.timing.spans import HandOff, StageSpan

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
 from firstpacket.bench.errors import RunError, UnknownName, UsageError
-from firstpacket.bench.export.one_turn import OneTurn, one_turn
 from firstpacket.bench.export.otlp import otlp
 from firstpacket.bench.export.perfetto import perfetto
 from firstpacket.bench.record.store import Run

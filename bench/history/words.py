@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from firstpacket.bench.compare.words import amount
+from firstpacket.bench.format import estimated
 from firstpacket.bench.history.changes import MIN_RUNS, Change
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.series import Point, Series
-from firstpacket.bench.report.words import estimated
 from firstpacket.bench.summary.contents import Unit
 from firstpacket.bench.summary.values import shown_unit
 

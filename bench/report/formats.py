@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from firstpacket.bench.analysis.document import contents, report_document
 from firstpacket.bench.errors import UnknownName
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.document import contents, report_document
 from firstpacket.bench.report.html import render_report, write_text
 from firstpacket.bench.report.markdown import render_markdown
 
 
 def render_json(runs: Sequence[Run]) -> str:
-    """The report as JSON text (`firstpacket.bench.report.document`)."""
+    """The report as JSON text (`firstpacket.bench.analysis.document`)."""
     return (
         json.dumps(report_document([contents(run) for run in runs]), indent=1, ensure_ascii=False, allow_nan=False)
         + "\n"

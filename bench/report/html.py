@@ -14,10 +14,10 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from firstpacket import __version__
+from firstpacket.bench.analysis.answer import between_runs
+from firstpacket.bench.analysis.document import RunContents, contents
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.answer import between_runs
-from firstpacket.bench.report.document import RunContents, contents
 from firstpacket.bench.report.method import Method, method
 from firstpacket.bench.report.page import after_turns, before_turns
 from firstpacket.bench.report.policy import content_policy

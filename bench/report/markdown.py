@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from firstpacket.bench.analysis.answer import Answer, between_runs
+from firstpacket.bench.analysis.document import contents
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.export.markdown_text import escaped, table
+from firstpacket.bench.markdown_text import escaped, table
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.answer import Answer, between_runs
-from firstpacket.bench.report.document import contents
 from firstpacket.bench.report.method import method
 from firstpacket.bench.report.page import after_turns, before_turns
 from firstpacket.bench.report.section import Cell, Picture, Section, Table, Words

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from firstpacket.bench.analysis.answer import answer
 from firstpacket.bench.compare.within import compare_all
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.answer import answer
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.terminal import comparison_table, summary_table
 from firstpacket.bench.summary.contents import Summary

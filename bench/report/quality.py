@@ -9,18 +9,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.quality.findings import Accuracy, ErrorRate, HeardBy
-from firstpacket.bench.report.words import NONE, estimated, interval, valued
+from firstpacket.bench.quality.findings import Accuracy
+from firstpacket.bench.report.words import NONE, estimated, valued
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 TITLE = "latency and quality of the same turns"
-BAD_WER = 0.5
-"""From here on more is wrong than right."""
-MOST = 0.5
-"""Share of the turns."""
-CLIPPED = 0.001
-"""Share of samples at full scale from which on clipping is heard as such."""
 SILENT = (NONE, "n/a", "0.00%")
 """Cells that need no column of their own: the notes say why there is no figure."""
 COLUMNS = (
@@ -87,38 +82,14 @@ def quality_table(summary: Summary) -> Table:
     return table
 
 
-def quality_notices(label: LabelSummary) -> Iterator[str]:
-    """What nobody should miss who reads the label's latency."""
-    name, found = label.label, label.quality
-    heard = found.heard[-1] if found.heard else None
-    if label.audible_share is not None and label.audible_share < MOST:
-        yield f"{name} is silent: something can be heard in {label.audible_share:.0%} of its measured turns."
-    elif heard and _value(heard.reply) > BAD_WER:
-        yield (
-            f"{name} cannot be understood by {heard.recogniser}, {_own(heard)}: reply WER {_rate(heard.reply)}, "
-            f"{heard.words_heard} words heard of {heard.reply.words}. Either what it says is no speech, or the "
-            "recogniser does not know the voice: listen to the run's audio before believing the latency."
-        )
-    if _value(found.transcript) > BAD_WER:
-        yield f"{name} mishears: transcript WER {_rate(found.transcript)}. It answered something else than was asked."
-    if found.pace and found.pace.implausible > MOST * found.pace.median.n:
-        pace = valued(found.pace.median.value, "per_s")
-        yield (
-            f"{name} speaks at an implausible pace in {found.pace.implausible} of {found.pace.median.n} replies "
-            f"(median {pace} letters and digits): what is heard is hardly its text."
-        )
-    if found.audio and found.audio.clipped_share.value > CLIPPED:
-        yield f"{name} is clipped: {found.audio.clipped_share.value:.1%} of its samples stand at full scale."
-
-
 def _row(label: LabelSummary, scorers: Sequence[str]) -> QualityRow:
     found, pace, audio = label.quality, label.quality.pace, label.quality.audio
     scores = {score.scorer: score for score in found.scores}
     cells = (
         *(_median(label, name) for name in (HEADLINE, FIRST_AUDIBLE)),
-        _rate(found.transcript),
+        error_rate(found.transcript),
         _accuracy(found.answers),
-        _rate(found.reply),
+        error_rate(found.reply),
         valued(pace.median.value, "per_s").removesuffix("/s") if pace else NONE,
         f"{found.silence.value:.0%}" if found.silence else NONE,
         f"{found.ends_loud:.0%}" if found.ends_loud is not None else NONE,
@@ -126,9 +97,9 @@ def _row(label: LabelSummary, scorers: Sequence[str]) -> QualityRow:
         *(estimated(scores[name].mean, "ratio") if name in scores else NONE for name in scorers),
     )
     trouble = {
-        2: _value(found.transcript) > BAD_WER,
+        2: rate_value(found.transcript) > BAD_WER,
         3: found.answers.share is not None and found.answers.share.value < BAD_WER,
-        4: _value(found.reply) > BAD_WER,
+        4: rate_value(found.reply) > BAD_WER,
         5: pace is not None and pace.implausible > MOST * pace.median.n,
         6: found.silence is not None and found.silence.value > MOST,
         8: audio is not None and audio.clipped_share.value > CLIPPED,
@@ -145,20 +116,13 @@ def _notes(label: LabelSummary) -> Iterator[str]:
     if found.reply.rate is None:
         yield f"reply WER of {label.label}: n/a, {found.reply.why_none}"
     for heard in found.heard[:-1]:
-        yield f"{label.label}: reply WER {_rate(heard.reply)} as heard by {heard.recogniser}, {_own(heard)}"
+        yield f"{label.label}: reply WER {error_rate(heard.reply)} as heard by {heard.recogniser}, {own_errors(heard)}"
     if found.heard and found.reply.rate is not None:
-        yield f"reply WER as heard by {found.heard[-1].recogniser}, {_own(found.heard[-1])}"
+        yield f"reply WER as heard by {found.heard[-1].recogniser}, {own_errors(found.heard[-1])}"
     if found.pace and found.pace.implausible:
         yield f"{label.label}: implausible pace in {found.pace.implausible} of {found.pace.median.n} replies"
     for score in found.scores:
         yield f"{score.scorer}: from {score.least:g} to {score.most:g}, higher is better"
-
-
-def _own(heard: HeardBy) -> str:
-    """How much of its figure may be the recogniser's own fault."""
-    if heard.own.rate is None:
-        return f"whose own errors are not known ({heard.own.why_none})"
-    return f"whose own WER on the corpus' clips is {_rate(heard.own)}"
 
 
 def _median(label: LabelSummary, name: str) -> str:
@@ -166,21 +130,8 @@ def _median(label: LabelSummary, name: str) -> str:
     return valued(figure.p50.value if figure.p50 else None, figure.unit)
 
 
-def _rate(found: ErrorRate) -> str:
-    """As a share with its interval, where there is one."""
-    if found.rate is None:
-        return "n/a"
-    if found.rate.interval is None:
-        return f"{found.rate.value:.3f}"
-    return f"{found.rate.value:.3f} [{interval(found.rate, 'ratio').replace(' to ', ', ')}]"
-
-
 def _accuracy(found: Accuracy) -> str:
     """As a share with its interval."""
     if found.share is None:
         return "n/a"
     return f"{found.share.value:.1%} [{found.share.interval.low:.1%}, {found.share.interval.high:.1%}]"
-
-
-def _value(found: ErrorRate) -> float:
-    return found.rate.value if found.rate else 0.0

@@ -1,7 +1,7 @@
 """What a report is made of, whatever form it is written in: sections of words, tables and pictures.
 
 Every number that a reader sees is a `Figure`: it knows its own raw value and where that stands in the report's JSON
-(`firstpacket.bench.report.document`), so that all forms tell the same and a test can read them back.
+(`firstpacket.bench.analysis.document`), so that all forms tell the same and a test can read them back.
 """
 
 from __future__ import annotations

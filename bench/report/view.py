@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from firstpacket.bench.report.document import RunContents, run_document
+from firstpacket.bench.analysis.document import RunContents, run_document
 from firstpacket.bench.report.figures import Figures
 from firstpacket.bench.report.section import Place
 

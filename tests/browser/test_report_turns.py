@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 import pytest
 from support.opened import Opened, window
 
-from firstpacket.bench.export.frame import turns_csv
+from firstpacket.bench.analysis.frame import turns_csv
 from firstpacket.bench.record.store import read_run
 
 CLIPS = 12

@@ -6,7 +6,7 @@ import pytest
 from support.made_runs import HOSTILE, made_run
 
 from firstpacket.bench.export.markdown import markdown
-from firstpacket.bench.export.markdown_text import escaped
+from firstpacket.bench.markdown_text import escaped
 from firstpacket.bench.record.store import Run
 
 markdown_it = pytest.importorskip("markdown_it")

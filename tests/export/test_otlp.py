@@ -17,8 +17,8 @@ from support.command import here
 from support.made import virtual_run
 from support.made_traces import traces, turn_of
 
+from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
 from firstpacket.bench.errors import RunError, UnknownName, UsageError
-from firstpacket.bench.export.one_turn import OneTurn, one_turn
 from firstpacket.bench.export.otlp import otlp
 from firstpacket.bench.export.traces import trace_lines, write_traces
 from firstpacket.bench.pipeline import Weights

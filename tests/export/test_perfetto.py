@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from support.made import virtual_run
 from support.made_traces import traces, turn_of
 
+from firstpacket.bench.analysis.one_turn import LONGEST_NS, OneTurn, one_turn
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.lanes import lanes
-from firstpacket.bench.export.one_turn import LONGEST_NS, OneTurn, one_turn
 from firstpacket.bench.export.perfetto import microseconds, perfetto
 from firstpacket.bench.record.schema import Delivery
 from firstpacket.bench.record.store import Run, read_run

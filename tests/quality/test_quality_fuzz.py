@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
 
+from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import BenchError
-from firstpacket.bench.export.summary_json import summary_json
 from firstpacket.bench.quality.record import QUALITY, SCHEMA, HeardReply, ReplySound, ScoredReply
 from firstpacket.bench.quality.sound import Sound
 from firstpacket.bench.record.store import read_run

@@ -14,14 +14,15 @@ from rich.console import Console
 from support.page import read_back
 from support.quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, known_run, reply_of, write_lines
 
-from firstpacket.bench.export.summary_json import summary_json
+from firstpacket.bench.analysis.quality import quality_notices
+from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.quality.record import SCHEMA, HeardClip, HeardReply, ReplySound, ScoredReply
 from firstpacket.bench.quality.sound import Sound
 from firstpacket.bench.quality.words import VERSION, errors
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.html import render_report
-from firstpacket.bench.report.quality import quality_notices, quality_table
+from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.summary.contents import LabelSummary
 from firstpacket.bench.summary.summarise import summarise
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from firstpacket.bench.analysis.claims.all import verdicts
+from firstpacket.bench.analysis.claims.evidence import facts
+from firstpacket.bench.analysis.claims.verdict import NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, Verdict
+from firstpacket.bench.analysis.sweeps import sweeps
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.claims.all import verdicts
-from firstpacket.bench.report.claims.evidence import facts
-from firstpacket.bench.report.claims.verdict import NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, Verdict
-from firstpacket.bench.report.sweeps import sweeps
 from firstpacket.bench.summary.summarise import summarise
 
 MS = 1_000_000

@@ -9,10 +9,10 @@ import pytest
 from support.made import virtual_run
 from support.page import read_back
 
+from firstpacket.bench.analysis.starts import starts
 from firstpacket.bench.record.schema import UtteranceFacts
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.html import render_report
-from firstpacket.bench.report.starts import starts
 
 DECIDED = "hear; rest 30; encoder 10; packet 100"
 EARLY = "encoder 50; rest 250; packet 100"

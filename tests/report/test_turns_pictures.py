@@ -8,7 +8,7 @@ import pytest
 from support.made_runs import made_run
 from support.made_traces import turn_of
 
-from firstpacket.bench.export.one_turn import OneTurn
+from firstpacket.bench.analysis.one_turn import OneTurn
 from firstpacket.bench.report.scale import Scale
 from firstpacket.bench.report.turns.pictures import Picture, buffer_levels, heard_picture, stage_picture, stage_scale
 from firstpacket.bench.report.turns.strokes import area, blocks, ticks

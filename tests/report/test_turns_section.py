@@ -15,8 +15,8 @@ import pytest
 from support.made_runs import made_run
 from support.spoken_run import spoken_run
 
+from firstpacket.bench.analysis.frame import turns_csv
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.export.frame import turns_csv
 from firstpacket.bench.record.schema import Evidence, Turn
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.turns import audible, laid_open, turn_script, turn_section

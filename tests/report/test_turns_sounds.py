@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from support.spoken_run import spoken_run
 
+from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
 from firstpacket.bench.errors import CorpusError, MissingDependency, RunError
-from firstpacket.bench.export.one_turn import OneTurn, one_turn
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.turns.audible import Sound
 from firstpacket.bench.report.turns.choice import ranks

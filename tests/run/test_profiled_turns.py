@@ -12,8 +12,8 @@ import pytest
 from support.fake_gpu import FakeGpu, FakeProfiler
 from support.made import Silence, manifest, segment, utterances
 
+from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import MissingDependency
-from firstpacket.bench.export.summary_json import summary_json
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, Turn

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from support.ending import coverage
 from support.made import Silence, manifest, request, segment, utterance
 
+from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import RunError, UsageError
-from firstpacket.bench.export.summary_json import summary_json
 from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
 from firstpacket.bench.metrics import until

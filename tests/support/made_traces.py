@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from firstpacket.bench.export.one_turn import OneTurn, one_turn
+from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
 from firstpacket.bench.record.schema import Delivery, Evidence, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from firstpacket.bench.analysis.conversation import BOUNDS
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.report.conversation import BOUNDS
 from firstpacket.bench.report.figures import SHARE
 from firstpacket.bench.report.section import Cell, Column, Row, Table
 from firstpacket.bench.report.view import View

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from firstpacket.bench.report.attribution import ROLES as ROLE_WORDS
+from firstpacket.bench.analysis.attribution import ROLES as ROLE_WORDS
 from firstpacket.bench.report.bars import by_stage, stacks
 from firstpacket.bench.report.figures import SHARE
 from firstpacket.bench.report.scale import Scale

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
+from firstpacket.bench.analysis.course import METHOD as COURSE_METHOD
+from firstpacket.bench.analysis.length import METHOD as LENGTH_METHOD
+from firstpacket.bench.analysis.published import DEFINITION, HARDWARE
+from firstpacket.bench.analysis.sweeps import Sweep
 from firstpacket.bench.compare.words import amount
-from firstpacket.bench.report.course import METHOD as COURSE_METHOD
-from firstpacket.bench.report.length import METHOD as LENGTH_METHOD
 from firstpacket.bench.report.plots.points import course_svg, length_svg, sweep_svg
 from firstpacket.bench.report.plots.style import dashes, series
-from firstpacket.bench.report.published import DEFINITION, HARDWARE
 from firstpacket.bench.report.section import Block, Cell, Column, Figure, Key, Picture, Place, Row, Section, Table
-from firstpacket.bench.report.sweeps import Sweep
 from firstpacket.bench.report.view import View
 
 

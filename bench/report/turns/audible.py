@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from firstpacket.bench.analysis.one_turn import OneTurn
 from firstpacket.bench.errors import BenchError
-from firstpacket.bench.export.one_turn import OneTurn
 from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.record.schema import UtteranceFacts
 from firstpacket.bench.report.turns.recordings import Recordings

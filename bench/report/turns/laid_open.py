@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from firstpacket.bench.analysis.one_turn import checked_turn
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.export.one_turn import checked_turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.audible import Sound, SoundMaker
 from firstpacket.bench.report.turns.choice import in_order_of_interest

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from firstpacket.bench.analysis.one_turn import OneTurn, checked_turn
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.export.one_turn import OneTurn, checked_turn
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.choice import median_turn

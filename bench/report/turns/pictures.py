@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from firstpacket.bench.analysis.one_turn import OneTurn, playback
 from firstpacket.bench.compare.words import amount
-from firstpacket.bench.export.one_turn import OneTurn, playback
 from firstpacket.bench.metrics.player import media_ns
 from firstpacket.bench.metrics.starts import all_starts
 from firstpacket.bench.report.scale import Scale

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.quality.record import QUALITY
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.html import write_report
-from firstpacket.bench.report.quality import quality_notices, quality_table
+from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.summary.summarise import summarise
 from firstpacket.pipelines.tools.quality.assess import Assessed, Progress
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from firstpacket.bench.analysis.sweeps import Sweep
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.labels import matched
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.schema import LabelPlan, Turn
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.sweeps import Sweep
 from firstpacket.bench.stats.binomial import Share, share
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
 from firstpacket.bench.stats.ratio import ratio_of_sums

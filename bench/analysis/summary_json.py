@@ -6,12 +6,12 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
     corpus           name, sha256
     valid invalid_reasons   whether the figures may be believed, and why not
     microphone       limit_ms frames late_frames turns late_turns buckets[] {from to frames}; null with file input
-    until            as firstpacket.bench.export.until_json lays down: how a run with --until ended, or null
+    until            as firstpacket.bench.analysis.until_json lays down: how a run with --until ended, or null
     method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
     labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
       .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
-      .quality       as firstpacket.bench.export.quality_json lays down
-      .warmth        as firstpacket.bench.export.warmth_json lays down: cold, warm and idle turns, drift, carry-over
+      .quality       as firstpacket.bench.analysis.quality_json lays down
+      .warmth        as firstpacket.bench.analysis.warmth_json lays down: cold, warm and idle turns, drift, carry-over
       .gpu           turns problems {why: n} lost_launches busy unassigned stages {STAGE: {window busy share}}: of the
                      turns under the profiler, or null
       .weights[]     part origin source detail
@@ -31,9 +31,9 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from firstpacket.bench.export.quality_json import quality_json
-from firstpacket.bench.export.until_json import until_json
-from firstpacket.bench.export.warmth_json import warmth_json
+from firstpacket.bench.analysis.quality_json import quality_json
+from firstpacket.bench.analysis.until_json import until_json
+from firstpacket.bench.analysis.warmth_json import warmth_json
 from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
 from firstpacket.bench.stats.quantiles import INTERPOLATION, values_needed
 from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary

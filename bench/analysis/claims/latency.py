@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from firstpacket.bench.compare.words import amount
-from firstpacket.bench.report.claims.evidence import Facts, Model, Opponents
-from firstpacket.bench.report.claims.verdict import Claim, Verdict
-from firstpacket.bench.report.words import estimated
+from firstpacket.bench.analysis.claims.evidence import Facts, Model, Opponents
+from firstpacket.bench.analysis.claims.verdict import Claim, Verdict
+from firstpacket.bench.format import amount, estimated
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
 
 MOST_OF_NO_STAGE = 0.10

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.compare.between import compare_same_labels
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.headline import headline
 from firstpacket.bench.compare.words import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
+from firstpacket.bench.format import interval, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.schema import LabelPlan
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.quality import quality_notices
-from firstpacket.bench.report.words import interval, valued
 from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary
 
 MACHINE = ("cpu", "gpu0", "cores_usable", "memory_mib", "os")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from firstpacket.bench.report.claims.evidence import Facts, Model
-from firstpacket.bench.report.claims.verdict import Claim, Verdict
-from firstpacket.bench.report.figures import percent
-from firstpacket.bench.report.sweeps import Point, Sweep
-from firstpacket.bench.report.words import estimated
+from firstpacket.bench.analysis.claims.evidence import Facts, Model
+from firstpacket.bench.analysis.claims.verdict import Claim, Verdict
+from firstpacket.bench.analysis.sweeps import Point, Sweep
+from firstpacket.bench.format import amount, estimated
 from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.stats.bootstrap import Estimate
 
@@ -98,7 +97,8 @@ def _heard_and_right(model: Model) -> str:
 
 
 def _share(found: Share) -> str:
-    return f"{percent(found.value)} [{percent(found.interval.low)}, {percent(found.interval.high)}] of {found.n}"
+    value, low, high = (amount(each, "share") for each in (found.value, found.interval.low, found.interval.high))
+    return f"{value} [{low}, {high}] of {found.n}"
 
 
 def _measured(sweep: Sweep) -> str:

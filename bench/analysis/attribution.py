@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firstpacket.bench.compare.findings import Findings
-from firstpacket.bench.report.figures import percent
+from firstpacket.bench.format import amount
 from firstpacket.bench.summary.contents import Summary
 
 LEAST = 0.05
@@ -52,9 +52,9 @@ def _sentence(shares: dict[str, float], names: dict[str, str]) -> str:
     makes = [(names[role], share) for role, share in shares.items() if share >= LEAST]
     takes = [(names[role], share) for role, share in shares.items() if share <= -LEAST]
     (first, share), *others = makes
-    parts = [f"{first[:1].upper()}{first[1:]} accounts for {percent(share)} of it"]
-    parts += [f"{name} for {percent(share)}" for name, share in others]
-    parts += [f"{name} takes back {percent(-share)}" for name, share in takes]
+    parts = [f"{first[:1].upper()}{first[1:]} accounts for {amount(share, 'share')} of it"]
+    parts += [f"{name} for {amount(share, 'share')}" for name, share in others]
+    parts += [f"{name} takes back {amount(-share, 'share')}" for name, share in takes]
     return ", ".join(parts)
 
 

@@ -7,8 +7,8 @@ interval is an object {value low high level n clips}:
     between_runs[]     sentences on every later run against the first
     runs[]
       .answer          sentences[] attribution measured_on made_of[] notices[]
-      .summary         as firstpacket.bench.export.summary_json lays down (`bench show --json`)
-      .comparison      as firstpacket.bench.export.comparison_json lays down (`bench compare --json`), or null
+      .summary         as firstpacket.bench.analysis.summary_json lays down (`bench show --json`)
+      .comparison      as firstpacket.bench.analysis.comparison_json lays down (`bench compare --json`), or null
       .attribution[]   base other shares {ROLE: share of the mean difference} sentence
       .conversation    metric method bounds[] {ms why source}; labels {LABEL: {MS: value with interval}}
       .length          method labels {LABEL: {ms_per_s: value with interval, or null; at_s at_ms clips}}
@@ -28,27 +28,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from firstpacket import __version__
+from firstpacket.bench.analysis.answer import Answer, answer, between_runs
+from firstpacket.bench.analysis.attribution import Attribution, attribution
+from firstpacket.bench.analysis.claims.all import verdicts
+from firstpacket.bench.analysis.claims.evidence import contest, facts
+from firstpacket.bench.analysis.claims.verdict import Verdict
+from firstpacket.bench.analysis.comparison_json import comparison_json, estimate_json
+from firstpacket.bench.analysis.conversation import BOUNDS, shares_under
+from firstpacket.bench.analysis.conversation import METHOD as SHARE_METHOD
+from firstpacket.bench.analysis.course import METHOD as COURSE_METHOD
+from firstpacket.bench.analysis.course import Course, courses, temperatures
+from firstpacket.bench.analysis.length import METHOD as LENGTH_METHOD
+from firstpacket.bench.analysis.length import LengthFit, length_fits
+from firstpacket.bench.analysis.quality_json import quality_json
+from firstpacket.bench.analysis.starts import StartTable, starts
+from firstpacket.bench.analysis.summary_json import summary_json
+from firstpacket.bench.analysis.sweeps import Point, Sweep, sweeps
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.findings import Question, Report, of_labels
 from firstpacket.bench.compare.within import compare_labels
-from firstpacket.bench.export.comparison_json import comparison_json, estimate_json
-from firstpacket.bench.export.quality_json import quality_json
-from firstpacket.bench.export.summary_json import summary_json
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.answer import Answer, answer, between_runs
-from firstpacket.bench.report.attribution import Attribution, attribution
-from firstpacket.bench.report.claims.all import verdicts
-from firstpacket.bench.report.claims.evidence import contest, facts
-from firstpacket.bench.report.claims.verdict import Verdict
-from firstpacket.bench.report.conversation import BOUNDS, shares_under
-from firstpacket.bench.report.conversation import METHOD as SHARE_METHOD
-from firstpacket.bench.report.course import METHOD as COURSE_METHOD
-from firstpacket.bench.report.course import Course, courses, temperatures
-from firstpacket.bench.report.length import METHOD as LENGTH_METHOD
-from firstpacket.bench.report.length import LengthFit, length_fits
-from firstpacket.bench.report.starts import StartTable, starts
-from firstpacket.bench.report.sweeps import Point, Sweep, sweeps
 from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.summary.contents import Summary
 from firstpacket.bench.summary.summarise import summarise

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from firstpacket.bench.report.claims import latency, quality
-from firstpacket.bench.report.claims.evidence import Facts
-from firstpacket.bench.report.claims.verdict import Verdict
+from firstpacket.bench.analysis.claims import latency, quality
+from firstpacket.bench.analysis.claims.evidence import Facts
+from firstpacket.bench.analysis.claims.verdict import Verdict
 
 JUDGES = (
     latency.sum_of_stages,

@@ -6,10 +6,10 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
+from firstpacket.bench.analysis.published import PUBLISHED, Published
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import LabelPlan, Manifest
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.published import PUBLISHED, Published
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 SweepKey = tuple[str, str, str, str, tuple[tuple[str, str], ...]]

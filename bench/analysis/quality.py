@@ -1,0 +1,63 @@
+"""What nobody should miss who reads a label's latency: answers that are silent, misheard, no speech or clipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from firstpacket.bench.format import interval, valued
+from firstpacket.bench.quality.findings import ErrorRate, HeardBy
+from firstpacket.bench.summary.contents import LabelSummary
+
+BAD_WER = 0.5
+"""From here on more is wrong than right."""
+MOST = 0.5
+"""Share of the turns."""
+CLIPPED = 0.001
+"""Share of samples at full scale from which on clipping is heard as such."""
+
+
+def quality_notices(label: LabelSummary) -> Iterator[str]:
+    """What nobody should miss who reads the label's latency."""
+    name, found = label.label, label.quality
+    heard = found.heard[-1] if found.heard else None
+    if label.audible_share is not None and label.audible_share < MOST:
+        yield f"{name} is silent: something can be heard in {label.audible_share:.0%} of its measured turns."
+    elif heard and rate_value(heard.reply) > BAD_WER:
+        yield (
+            f"{name} cannot be understood by {heard.recogniser}, {own_errors(heard)}: "
+            f"reply WER {error_rate(heard.reply)}, {heard.words_heard} words heard of {heard.reply.words}. "
+            "Either what it says is no speech, or the recogniser does not know the voice: listen to the run's audio "
+            "before believing the latency."
+        )
+    if rate_value(found.transcript) > BAD_WER:
+        wer = error_rate(found.transcript)
+        yield f"{name} mishears: transcript WER {wer}. It answered something else than was asked."
+    if found.pace and found.pace.implausible > MOST * found.pace.median.n:
+        pace = valued(found.pace.median.value, "per_s")
+        yield (
+            f"{name} speaks at an implausible pace in {found.pace.implausible} of {found.pace.median.n} replies "
+            f"(median {pace} letters and digits): what is heard is hardly its text."
+        )
+    if found.audio and found.audio.clipped_share.value > CLIPPED:
+        yield f"{name} is clipped: {found.audio.clipped_share.value:.1%} of its samples stand at full scale."
+
+
+def own_errors(heard: HeardBy) -> str:
+    """How much of its figure may be the recogniser's own fault."""
+    if heard.own.rate is None:
+        return f"whose own errors are not known ({heard.own.why_none})"
+    return f"whose own WER on the corpus' clips is {error_rate(heard.own)}"
+
+
+def error_rate(found: ErrorRate) -> str:
+    """As a share with its interval, where there is one."""
+    if found.rate is None:
+        return "n/a"
+    if found.rate.interval is None:
+        return f"{found.rate.value:.3f}"
+    return f"{found.rate.value:.3f} [{interval(found.rate, 'ratio').replace(' to ', ', ')}]"
+
+
+def rate_value(found: ErrorRate) -> float:
+    """0 where there is none."""
+    return found.rate.value if found.rate else 0.0
