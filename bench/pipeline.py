@@ -31,6 +31,8 @@ from firstpacket.bench.timing.trace import HandOff, Trace
 
 Samples = npt.NDArray[np.float32]
 Role = Literal["wait", "listen", "think", "speak", "move"]
+Origin = Literal["published", "dummy", "demo", "bundled", "none"]
+"""Of weights: from the hub or a folder, random, trained in this project, brought by a package, or not loaded here."""
 OptionValue = str | int | float | bool
 
 SAMPLE_RATE = 16_000
@@ -117,9 +119,20 @@ class Weights:
     """Where one set of weights came from; printed by every report."""
 
     part: str
-    origin: Literal["published", "dummy", "demo", "bundled", "none"]
+    """What they are of; those of the language model are of the part `llm`, whatever the pipeline."""
+    origin: Origin
     source: str
     detail: str = ""
+    """What else people should know, such as the family of the model: `Llama`."""
+    parameters: int | None = None
+    """How many numbers they are; None where that is not known."""
+
+    @property
+    def size(self) -> str:
+        """`parameters` for people, `3.2 M` or `8.0 B`; empty where they are not known."""
+        if self.parameters is None:
+            return ""
+        return f"{self.parameters / 1e9:.1f} B" if self.parameters >= 1e9 else f"{self.parameters / 1e6:.1f} M"
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,9 @@ def test_json_keeps_its_contract(summary: Summary) -> None:
     }  # fmt: skip
     assert cascade["path"]["roles"]["speak"] == {"mean": 105.0, "mean_low": None, "mean_high": None}
     assert cascade["cold"] == {"load": [1500.0, 1600.0], "first_turn": [900.0]}
-    assert cascade["weights"] == [{"part": "llm", "origin": "dummy", "source": "seed 1", "detail": ""}]
+    assert cascade["weights"] == [
+        {"part": "llm", "origin": "dummy", "source": "seed 1", "detail": "", "parameters": None}
+    ]
     assert cascade["outcomes"]["measured"]["timeout"] == 1
 
 

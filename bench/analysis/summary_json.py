@@ -14,7 +14,7 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
       .warmth        as firstpacket.bench.analysis.warmth_json lays down: cold, warm and idle turns, drift, carry-over
       .gpu           turns problems {why: n} lost_launches busy unassigned stages {STAGE: {window busy share}}: of the
                      turns under the profiler, or null
-      .weights[]     part origin source detail
+      .weights[]     part origin source detail parameters
       .outcomes      {PHASE: {OUTCOME: n}}, every phase and outcome named
       .cold          load (one per segment), first_turn (first packet of the turns of phase cold)
       .metrics.NAME  title unit version n n_missing missing {OUTCOME: n} clips mean p50 p50_low p50_high p90 p95 p99;

@@ -8,13 +8,14 @@ reason stand in what comes out.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from firstpacket.bench.compare.labels import plan_of
 from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.errors import InvalidRun, NotComparable, UnknownName
 from firstpacket.bench.metrics.definitions import metric
+from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import LabelPlan
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import median
@@ -164,11 +165,17 @@ def _options(a: LabelPlan, b: LabelPlan) -> Iterator[Mismatch]:
 
 
 def _weights(base: Side, other: Side) -> Iterator[Mismatch]:
-    a, b = label_weights(*base), label_weights(*other)
+    a, b = (tuple(map(_known_to_all, label_weights(*side))) for side in (base, other))
     if set(a) != set(b):
         only = [each for each in (*a, *b) if each not in a or each not in b]
-        said = ", ".join(f"{each.part} {each.origin} {each.source} {each.detail}".rstrip() for each in only)
+        said = ", ".join(f"{each.part} {each.origin} {each.source} {each.size}".rstrip() for each in only)
         yield Mismatch("weights", f"weights of {base[1]} differ ({said})")
+
+
+def _known_to_all(weights: Weights) -> Weights:
+    """Without what is only for people, and with the size as runs of schema 1 know it: to a tenth of a million."""
+    size = weights.parameters
+    return replace(weights, detail="", parameters=None if size is None else round(size, -5))
 
 
 def _definitions(base: Run, other: Run) -> Iterator[Mismatch]:

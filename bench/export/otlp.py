@@ -15,7 +15,6 @@ anchor of the turn's segment; a turn's spans lie to one another as they were mea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -35,8 +34,6 @@ INTERNAL, CLIENT = 1, 3
 """Kinds of spans: in this process, or asking a server."""
 ERROR = 2
 """Status of a turn that went wrong; others have none."""
-USAGE = re.compile(r"(\d{1,15}) prompt tokens, (\d{1,15}) reply tokens")
-"""What engines of served models say of a turn, as the text `usage`."""
 LATEST_NS = 2**63
 NS_PER_S = 1_000_000_000
 
@@ -248,11 +245,11 @@ def _model(one: OneTurn) -> str:
 
 
 def _usage(one: OneTurn) -> Json:
-    """Tokens as a server counted them, if it did: the last text `usage` of the turn."""
-    said = [USAGE.fullmatch(text.text) for text in one.trace.texts if text.kind == "usage"]
-    counts = said[-1].groups() if said and said[-1] else (None, None)
-    names = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
-    return {name: int(count) for name, count in zip(names, counts, strict=True) if count is not None}
+    """Tokens as whoever ran the model counted them, if anybody did."""
+    usage = one.trace.usage
+    if usage is None:
+        return {}
+    return {"gen_ai.usage.input_tokens": usage.prompt_tokens, "gen_ai.usage.output_tokens": usage.reply_tokens}
 
 
 def _provider(one: OneTurn) -> str:

@@ -21,5 +21,7 @@ def _moments(trace: TurnTrace) -> Iterator[int]:
             yield from (span.start_ns, span.end_ns)
     for wait in trace.waits:
         yield from (wait.start_ns, wait.end_ns)
+    if trace.usage is not None:
+        yield trace.usage.at_ns
     for moments in (trace.hand_offs, trace.marks, trace.texts, trace.packets):
         yield from (moment.at_ns for moment in moments)

@@ -6,9 +6,10 @@ tests/record/test_migrate.py holds runs of every older schema to the figures tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from firstpacket.bench.record.schema import SCHEMA
 
@@ -35,7 +36,32 @@ def _manifest_1(raw: Raw) -> Raw:
     return {**raw, "schema": 2}
 
 
-STEPS: dict[int, Step] = {1: Step(manifest=_manifest_1)}
+def _segment_1(raw: Raw) -> Raw:
+    """The size of weights stood in their detail, for people."""
+    for weights in _objects(raw, "labels", "weights"):
+        size = _SIZE_1.fullmatch(str(weights.get("detail")))
+        if size:
+            weights |= {"detail": "", "parameters": round(float(size[1]) * 1_000_000)}
+    return raw
+
+
+def _evidence_1(raw: Raw) -> Raw:
+    """Token counts were a text."""
+    if _is_object(trace := raw.get("trace")) and isinstance(texts := trace.get("texts"), list):
+        for place, text in reversed(list(enumerate(texts))):
+            counts = _USAGE_1.fullmatch(str(text.get("text"))) if _is_object(text) else None
+            if counts and text.get("kind") == "usage":
+                prompt, reply = map(int, counts.groups())
+                trace["usage"] = {"prompt_tokens": prompt, "reply_tokens": reply, "at_ns": text.get("at_ns", 0)}
+                del texts[place]
+                break
+    return raw
+
+
+_SIZE_1 = re.compile(r"(\d{1,9}(?:\.\d)?) M (?:parameters|values|random values)")
+_USAGE_1 = re.compile(r"(\d{1,15}) prompt tokens, (\d{1,15}) reply tokens")
+
+STEPS: dict[int, Step] = {1: Step(manifest=_manifest_1, segment=_segment_1, evidence=_evidence_1)}
 """By the schema that a step starts from; every schema from `OLDEST` to the last one before this version's has one."""
 
 
@@ -57,6 +83,18 @@ def turn(raw: Raw, schema: int) -> Raw:
 def evidence(raw: Raw, schema: int) -> Raw:
     """A line of traces.jsonl of an older schema as this version writes it."""
     return _through(raw, schema, "evidence")
+
+
+def _objects(raw: Raw, *names: str) -> Iterator[Raw]:
+    """Every object in the lists within lists of objects that the names lead to; what is damaged is passed over."""
+    name, *rest = names
+    for each in found if isinstance(found := raw.get(name), list) else ():
+        if _is_object(each):
+            yield from _objects(each, *rest) if rest else (each,)
+
+
+def _is_object(value: object) -> TypeGuard[Raw]:
+    return isinstance(value, dict)
 
 
 def _through(raw: Raw, schema: int, file: str) -> Raw:

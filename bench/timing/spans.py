@@ -74,6 +74,15 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one turn as whoever ran the language model counted them."""
+
+    prompt_tokens: int
+    reply_tokens: int
+    at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PacketStamp:
     """A packet's arrival at the harness; `thread` is the one that received it."""
 
@@ -94,5 +103,7 @@ class TurnTrace:
     marks: tuple[Mark, ...] = ()
     texts: tuple[Text, ...] = ()
     packets: tuple[PacketStamp, ...] = ()
+    usage: Usage | None = None
+    """None where nobody counted."""
     events: int = 0
     """Number of recordings the instrumentor made; times its cost each, they are the tax on the turn."""

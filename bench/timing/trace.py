@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from firstpacket.bench.text import clean
 from firstpacket.bench.timing.clock import Clock
-from firstpacket.bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
+from firstpacket.bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace, Usage
 
 if TYPE_CHECKING:
     from firstpacket.bench.timing.cuda import GpuRecorder, PendingSpan
@@ -171,6 +171,7 @@ class Trace:
         self._marks: list[Mark] = []
         self._texts: list[Text] = []
         self._packets: list[PacketStamp] = []
+        self._usages: list[Usage] = []
 
     def stage(self, stage: str, *, after: HandOff | None = None, gpu: bool = False) -> OpenStage:
         """Time the body of a `with` as work of `stage`.
@@ -217,6 +218,10 @@ class Trace:
         at_ns = self._now_ns()
         self._texts.append(Text(kind, clean(text), at_ns))
 
+    def usage(self, prompt_tokens: int, reply_tokens: int) -> None:
+        """Keep how many tokens the language model read and wrote in this turn; the last count holds."""
+        self._usages.append(Usage(prompt_tokens, reply_tokens, self._now_ns()))
+
     def packet(self, samples: int, sample_rate: int, after: HandOff | None, at_ns: int | None = None) -> PacketStamp:
         """Record a packet's arrival, now or at `at_ns`; called by the harness alone."""
         arrived_ns = self._now_ns() if at_ns is None else at_ns
@@ -237,6 +242,7 @@ class Trace:
             marks=tuple(self._marks),
             texts=tuple(self._texts),
             packets=tuple(self._packets),
+            usage=self._usages[-1] if self._usages else None,
             events=len(spans) * 2
             + first_outputs
             + gpu_events
@@ -244,5 +250,6 @@ class Trace:
             + len(self._waits) * 2
             + len(self._marks)
             + len(self._texts)
+            + len(self._usages)
             + len(self._packets),
         )

@@ -24,7 +24,7 @@ from firstpacket.bench.export.traces import trace_lines, write_traces
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import Run, read_run
-from firstpacket.bench.timing.spans import GpuSpan, HandOff, StageSpan, Text, TurnTrace
+from firstpacket.bench.timing.spans import GpuSpan, HandOff, StageSpan, TurnTrace, Usage
 
 STREAMED = (
     "hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take; tts 10; packet 40; take"
@@ -153,9 +153,7 @@ def test_the_language_models_call_has_the_conventions_names(run: Run) -> None:
         one,
         plan=replace(one.plan, options=options),
         turn=replace(one.turn, figures={**one.turn.figures, "llm_ttfb": 7_000_000}),
-        evidence=replace(
-            one.evidence, trace=replace(one.trace, texts=(Text("usage", "12 prompt tokens, 34 reply tokens", 1),))
-        ),
+        evidence=replace(one.evidence, trace=replace(one.trace, usage=Usage(12, 34))),
     )
     chat = spans_of(one)[1]
     assert (chat.name, chat.kind) == ("chat some-model", 3)

@@ -114,3 +114,32 @@ def test_lines_that_are_no_objects_are_damage_not_crashes(old: Path, name: str) 
     (old / name).write_text("[1]\n")
     with pytest.raises(RunError, match="expected an object"):
         read_run(old)
+
+
+def test_sizes_of_weights_are_numbers(old: Path) -> None:
+    (direct, *_) = read_run(old).segments[0].labels
+    sizes = {weights.part: weights.parameters for weights in direct.weights}
+    assert sizes["llm"] == 3_200_000 and sizes["speech encoder"] == 1_100_000
+    assert not any(weights.detail for weights in direct.weights)
+
+
+@pytest.mark.parametrize("detail", ["8B", "writes one text whatever it hears", "", "x 3.2 M values"])
+def test_what_is_no_size_stays_what_it_was(detail: str) -> None:
+    raw = {"labels": [{"weights": [{"part": "llm", "detail": detail}]}]}
+    assert migrate.segment(raw, 1) == {"labels": [{"weights": [{"part": "llm", "detail": detail}]}]}
+
+
+def test_token_counts_are_numbers_and_no_text() -> None:
+    texts = [{"kind": "reply", "text": "hi", "at_ns": 4}]
+    usage = {"kind": "usage", "text": "12 prompt tokens, 34 reply tokens", "at_ns": 5}
+    assert migrate.evidence({"trace": {"texts": [*texts, usage]}}, 1)["trace"] == {
+        "texts": texts,
+        "usage": {"prompt_tokens": 12, "reply_tokens": 34, "at_ns": 5},
+    }
+
+
+def test_damage_is_passed_on_for_the_decoder_to_name() -> None:
+    for raw in ({"labels": 3}, {"labels": [7, {"weights": "x"}, {"weights": [None]}]}, {}):
+        assert migrate.segment(dict(raw), 1) == raw
+    for raw in ({"trace": 1}, {"trace": {"texts": [1, {"kind": "usage"}, {"text": 3}]}}, {}):
+        assert migrate.evidence(dict(raw), 1) == raw

@@ -22,7 +22,7 @@ MS = 1_000_000
 CLIPS = 12
 CASCADE = (Stage("asr", "listen"), Stage("llm.decode", "think"), Stage("tts", "speak"))
 DIRECT = (Stage("encoder", "listen"), Stage("llm.decode", "think"), Stage("vocoder", "speak"))
-EIGHT_BILLION = (Weights("llm", "published", "made", "8030.3 M parameters"),)
+EIGHT_BILLION = (Weights("llm", "published", "made", parameters=8_030_300_000),)
 Parts = tuple[float, float, float]
 """Listening, thinking, speaking, ms."""
 
@@ -125,7 +125,7 @@ def test_4_only_8b_on_an_l40_with_chunks_of_10() -> None:
     assert judged({"d": fast}, gpu="NVIDIA L40S")[4].answer == NOT_TESTABLE
     assert judged({"d": fast})[4].answer == NOT_TESTABLE
     assert judged({"d": direct(options={"chunk-units": "20"})}, gpu="NVIDIA L40")[4].answer == NOT_TESTABLE
-    tiny = direct(weights=(Weights("llm", "dummy", "seed 0", "5.0 M values"),), **fitting)
+    tiny = direct(weights=(Weights("llm", "dummy", "seed 0", parameters=5_000_000),), **fitting)
     assert judged({"d": tiny}, gpu="NVIDIA L40")[4].answer == NOT_TESTABLE
 
 
@@ -138,9 +138,9 @@ def test_5_and_9_a_fair_opponent_is_overlapped_and_of_the_same_size() -> None:
     assert answers((100, 50, 60)) == (SUPPORTED, NOT_SUPPORTED)
     assert answers((20, 50, 60)) == (NOT_SUPPORTED, NOT_SUPPORTED)
     assert answers((300, 50, 100), options={"chain": "sequential"}) == (NOT_TESTABLE, NOT_TESTABLE)
-    smaller = (Weights("llm", "published", "made", "500.0 M parameters"),)
+    smaller = (Weights("llm", "published", "made", parameters=500_000_000),)
     assert answers((300, 50, 100), weights=smaller) == (NOT_TESTABLE, NOT_TESTABLE)
-    dummy = (Weights("llm", "dummy", "seed 0", "8030.3 M values"),)
+    dummy = (Weights("llm", "dummy", "seed 0", parameters=8_030_300_000),)
     assert answers((300, 50, 100), weights=dummy) == (NOT_TESTABLE, NOT_TESTABLE)
     assert answers((300, 50, 100), weights=dummy, options={"matched": True}) == (SUPPORTED, SUPPORTED)
 

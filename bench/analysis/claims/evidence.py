@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +11,7 @@ from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.labels import matched
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
+from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import LabelPlan, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import Share, share
@@ -50,10 +50,14 @@ class Model:
         return self.summary.label
 
     @property
-    def llm_millions(self) -> float | None:
-        """Parameters of its language model in millions; None where its weights do not say."""
-        sizes = [re.match(r"([\d.]+) M\b", each.detail) for each in self.summary.weights if each.part == "llm"]
-        return next((float(size[1]) for size in sizes if size), None)
+    def llm(self) -> Weights | None:
+        """Its language model; None where no weights say that they are one, or how large it is."""
+        return next((each for each in self.summary.weights if each.part == "llm" and each.parameters), None)
+
+    @property
+    def llm_parameters(self) -> int:
+        """Size of its language model; 0 where that is not known."""
+        return (self.llm.parameters if self.llm else None) or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,6 @@ def _opponents(run: Run, cascade: Model, direct: Model) -> Opponents:
 
 
 def _alike(a: Model, b: Model) -> bool:
-    if a.summary.dummy or b.summary.dummy or a.llm_millions is None or b.llm_millions is None:
+    if a.summary.dummy or b.summary.dummy or not (a.llm_parameters and b.llm_parameters):
         return False
-    return abs(a.llm_millions - b.llm_millions) <= ALIKE * max(a.llm_millions, b.llm_millions)
+    return abs(a.llm_parameters - b.llm_parameters) <= ALIKE * max(a.llm_parameters, b.llm_parameters)

@@ -175,7 +175,7 @@ def _total(model: Model) -> str:
 
 
 def _mean(model: Model, gpu: str) -> str:
-    size = f"LLM of {model.llm_millions:g} M" if model.llm_millions else "LLM of unknown size"
+    size = f"LLM of {model.llm.size}" if model.llm else "LLM of unknown size"
     units = model.plan.options.get("chunk-units", "?")
     weights = "dummy weights" if model.summary.dummy else "trained weights"
     total = estimated(model.summary.path.total, "ms")
@@ -183,9 +183,8 @@ def _mean(model: Model, gpu: str) -> str:
 
 
 def _as_in_the_paper(model: Model, facts: Facts) -> bool:
-    size = model.llm_millions or 0.0
     return (
-        BILLIONS[0] <= size / 1000 <= BILLIONS[1]
+        BILLIONS[0] <= model.llm_parameters / 1e9 <= BILLIONS[1]
         and str(model.plan.options.get("chunk-units")) == FIRST_CHUNK
         and facts.input == "file"
         and re.search(r"\bL40\b", facts.gpu) is not None

@@ -91,6 +91,8 @@ def _texts(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -
     if reply := reply_text(one.trace):
         yield "reply", _shortened(reply)
     yield from _references(answers)
+    if one.trace.usage is not None:
+        yield "usage", f"{one.trace.usage.prompt_tokens} prompt tokens, {one.trace.usage.reply_tokens} reply tokens"
     yield from ((text.kind, _shortened(text.text)) for text in texts if text.kind not in APART)
 
 

@@ -48,7 +48,7 @@ def load(settings: Settings) -> Loaded:
     values = llama_files.parameters(config)
     return Loaded(
         Writer(built.decoder, conversation, choices, frozenset((end,)), settings.whole("llm-max-tokens")),
-        Weights("llm", "dummy", f"seed {seed}, size {size}", f"{values / 1e6:.1f} M values"),
+        Weights("llm", "dummy", f"seed {seed}, size {size}", "Llama", values),
         room,
         {"llm_parameters": values, **built.facts},
     )

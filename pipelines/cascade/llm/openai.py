@@ -103,7 +103,7 @@ class OpenAIServer(LLM):
             mark("llm.first_byte")
             for chunk in _chunks(events):
                 if chunk.usage is not None:
-                    trace.text("usage", f"{chunk.usage[0]} prompt tokens, {chunk.usage[1]} reply tokens")
+                    trace.usage(*chunk.usage)
                 if chunk.content or chunk.reasoning:
                     mark("llm.first_token")
                     pieces += 1
@@ -129,7 +129,7 @@ class OpenAIServer(LLM):
         return (Weights("llm", "none", f"{self._model}, served by {self._url}", "not loaded here"),)
 
     def facts(self) -> Mapping[str, OptionValue]:
-        """The model, and whether the server counts tokens (text `usage` of every turn)."""
+        """The model, and whether the server counts tokens (`usage` of every trace)."""
         return {"llm_model": self._model, "llm_usage": "asked for" if self._counted else "not accepted"}
 
     def _body(self, text: str, **changed: Any) -> dict[str, Any]:

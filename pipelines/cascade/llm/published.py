@@ -92,7 +92,7 @@ def _load(found: Folder, origin: Origin, settings: Settings) -> Loaded:
     choices = building.choices(settings, source.device, ends)
     return Loaded(
         Writer(read.built.decoder, conversation, choices, ends, settings.whole("llm-max-tokens")),
-        Weights("llm", origin, found.source, f"{values / 1e6:.1f} M values"),
+        Weights("llm", origin, found.source, "Llama" if config is not None else "", values),
         room,
         facts,
     )

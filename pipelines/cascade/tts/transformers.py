@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Origin, Requirement, Samples, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS, imported
 
@@ -61,10 +61,8 @@ class TransformersVoice(TTS):
 
     def weights(self) -> tuple[Weights, ...]:
         """Where the voice came from."""
-        size = f"{self._voice.parameters / 1e6:.1f} M values"
-        if self.settings.text("tts-model"):
-            return (Weights("tts", "published", self._voice.source, size),)
-        return (Weights("tts", "dummy", self._voice.source, size),)
+        origin: Origin = "published" if self.settings.text("tts-model") else "dummy"
+        return (Weights("tts", origin, self._voice.source, parameters=self._voice.parameters),)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """Size and rate of the voice, and how a dummy's work is fixed."""

@@ -9,7 +9,7 @@ from firstpacket.bench.errors import WeightsError
 from firstpacket.bench.pipeline import Weights
 from firstpacket.pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
 from firstpacket.pipelines.direct.llama_omni.files import Files
-from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, weights
 from firstpacket.pipelines.direct.llama_omni.whisper_files import EncoderFile, compare_embedded, open_encoder
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.tensors import (
@@ -105,7 +105,4 @@ def fold_weight_norm(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
 
 def _origins(model: LlamaOmni, files: Files, encoder: EncoderFile) -> tuple[Weights, ...]:
     sources = {"speech encoder": encoder.source, "vocoder": str(files.vocoder)} if files.origin == "published" else {}
-    return tuple(
-        Weights(name, files.origin, sources.get(name, files.source), f"{parameters(part) / 1e6:.1f} M parameters")
-        for name, (part, _) in model.parts().items()
-    )
+    return weights(model, files.origin, files.source, sources)

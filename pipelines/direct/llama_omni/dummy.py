@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from firstpacket.bench.pipeline import Weights
 from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.config import (
     AdaptorConfig,
@@ -18,7 +17,7 @@ from firstpacket.pipelines.direct.llama_omni.config import (
     SpeechDecoderConfig,
     VocoderConfig,
 )
-from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, weights
 from firstpacket.pipelines.models import dummy_llama
 from firstpacket.pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
 from firstpacket.pipelines.models.dummy_text import canned_reply
@@ -93,11 +92,7 @@ def build(size: str, seed: int, device: torch.device, dtype: torch.dtype) -> Loa
     for part, kind in model.parts().values():
         part.to(kind).to_empty(device=device)
         dummy_llama.randomise(part, generator)
-    weights = tuple(
-        Weights(name, "dummy", f"seed {seed}, size {size}", f"{parameters(part) / 1e6:.1f} M random values")
-        for name, (part, _) in model.parts().items()
-    )
-    return Loaded(model, weights)
+    return Loaded(model, weights(model, "dummy", f"seed {seed}, size {size}"))
 
 
 class FixedWork(Choices):

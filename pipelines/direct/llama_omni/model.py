@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import nn
 
-from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.pipeline import Origin, Weights
 from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
 from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
 from firstpacket.pipelines.direct.llama_omni.encoder import SpeechEncoder
@@ -16,6 +18,9 @@ from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
 from firstpacket.pipelines.direct.llama_omni.vocoder import Vocoder
 from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama import Llama
+
+FAMILIES = {"llm": "Llama"}
+"""What kind of model a part is, where its name does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,16 @@ class Loaded:
     """Tensors in the files that the model has no place for."""
     notices: tuple[str, ...] = ()
     """What a reader of the figures should know about these weights."""
+
+
+def weights(
+    model: LlamaOmni, origin: Origin, source: str, sources: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Weights, ...]:
+    """Those of every part; `sources` are of parts that came from elsewhere."""
+    return tuple(
+        Weights(name, origin, sources.get(name, source), FAMILIES.get(name, ""), parameters(part))
+        for name, (part, _) in model.parts().items()
+    )
 
 
 def parameters(module: nn.Module) -> int:

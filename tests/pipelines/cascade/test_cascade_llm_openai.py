@@ -168,7 +168,8 @@ def test_counts_are_kept_if_they_come(server: Scripted) -> None:
     model = loaded(server)
     pieces, trace = turn(model)
     assert pieces == SAID
-    assert [(text.kind, text.text) for text in trace.texts] == [("usage", "31 prompt tokens, 5 reply tokens")]
+    assert trace.usage is not None and (trace.usage.prompt_tokens, trace.usage.reply_tokens) == (31, 5)
+    assert not trace.texts
     assert model.facts() == {"llm_model": "tiny", "llm_usage": "asked for"}
 
 

@@ -79,9 +79,8 @@ def test_the_server_says_what_our_decoder_says(serving: Serving) -> None:
         assert said[-1] == ours.rstrip("\ufffd"), "the server keeps half a character at the end to itself"
         assert len(pieces) > 5, "it is streamed"
         assert [mark.name for mark in seen.marks] == ["llm.first_byte", "llm.first_token", "llm.first_answer_token"]
-        (usage,) = seen.texts
         prompt = len(own._ready().writer.conversation.prompt(text))  # type: ignore[attr-defined]
-        assert usage.text == f"{prompt} prompt tokens, 12 reply tokens"
+        assert seen.usage is not None and (seen.usage.prompt_tokens, seen.usage.reply_tokens) == (prompt, 12)
     assert len(set(said)) == len(TEXTS)
     asked.close()
 

@@ -54,7 +54,7 @@ class CoquiHere(TTS):
         read: Any = loading.read_xtts if found.kind == "xtts" else loading.read_vits
         network = read(found, settings.device)
         values = sum(parameter.numel() for parameter in network.parameters())
-        self._weights = Weights("tts", "published" if model else "dummy", found.source, f"{values / 1e6:.1f} M values")
+        self._weights = Weights("tts", "published" if model else "dummy", found.source, parameters=values)
         self._voice: Any = _voice(found.kind, network, settings)
         self._facts: dict[str, OptionValue] = {
             "tts_kind": found.kind,
