@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.run.plan import Ask
+from firstpacket.bench.run.plan import PlannedTurn
 
 
 class RunningMedian:
@@ -58,7 +58,7 @@ class BarProgress:
         """Show what is being loaded."""
         self._bar.update(self._task, description=f"loading {label}")
 
-    def begins(self, ask: Ask, done: int, total: int) -> None:
+    def begins(self, ask: PlannedTurn, done: int, total: int) -> None:
         """Show the turn in flight."""
         what = f"{ask.label} {ask.utterance}" if ask.phase == "measured" else f"{ask.phase} turn of {ask.label}"
         self._bar.update(self._task, description=what, completed=done, total=total)
@@ -96,7 +96,7 @@ class PlainProgress:
         """Say what is being loaded."""
         self._say(f"loading {label}")
 
-    def begins(self, ask: Ask, done: int, total: int) -> None:
+    def begins(self, ask: PlannedTurn, done: int, total: int) -> None:
         """Nothing: the line comes when the turn is over."""
 
     def idling(self, seconds: float) -> None:

@@ -237,11 +237,11 @@ def test_ids_with_markup_stay_text(tmp_path: Path) -> None:
     from rich.console import Console
 
     from firstpacket.bench.progress import BarProgress
-    from firstpacket.bench.run.plan import Ask
+    from firstpacket.bench.run.plan import PlannedTurn
 
     console = Console(force_terminal=True, file=(tmp_path / "terminal").open("w"))
     with BarProgress(console) as progress:
-        progress.begins(Ask(1, 0, "measured", "a", "[/foo] [red]x"), 0, 1)
+        progress.begins(PlannedTurn(1, 0, "measured", "a", "[/foo] [red]x"), 0, 1)
     console.file.close()
     assert "[/foo] [red]x" in (tmp_path / "terminal").read_text()
 

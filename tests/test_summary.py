@@ -11,7 +11,7 @@ from rich.console import Console
 from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.pipeline import Stage, Weights
-from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn
+from firstpacket.bench.record.schema import LabelFacts, Manifest, PathPart, Segment, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.terminal import summary_table
 from firstpacket.bench.summary.contents import Summary
@@ -52,7 +52,7 @@ def manifest_of(**said) -> Manifest:
 
 def small_run(turns=TURNS) -> Run:
     stages = (Stage("asr", "listen"), Stage("tts", "speak"))
-    plans = tuple(LabelPlan(name, "scripted", "cpu", "float32", {}, stages) for name in ("cascade", "direct"))
+    plans = tuple(System(name, "scripted", "cpu", "float32", {}, stages) for name in ("cascade", "direct"))
     weights = Weights("llm", "dummy", "seed 1")
     segments = tuple(
         Segment(at, "", 0, 0, {}, {}, (LabelFacts("cascade", load * MS, 1, (weights,)),))

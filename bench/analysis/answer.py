@@ -14,7 +14,7 @@ from firstpacket.bench.compare.words import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import interval, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary
 
@@ -116,7 +116,7 @@ def _measured_on(run: Run, summary: Summary) -> str:
     return f"{what}; {machine}" if machine else what
 
 
-def _made_of(plan: LabelPlan) -> str:
+def _made_of(plan: System) -> str:
     """`cascade: asr (faster-whisper) → llm (transformers) → tts (espeak)`."""
     engines = ((stage.id, str(plan.options.get(stage.id, ""))) for stage in plan.stages)
     return f"{plan.label}: {' → '.join(f'{name} ({engine})' if engine else name for name, engine in engines)}"

@@ -9,7 +9,7 @@ from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.metrics.critical_path import Part, critical_path
 from firstpacket.bench.metrics.player import media_ns
 from firstpacket.bench.metrics.starts import all_starts, start_ns
-from firstpacket.bench.record.schema import Evidence, LabelPlan, Segment, Turn
+from firstpacket.bench.record.schema import Evidence, Segment, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.timing.spans import HandOff, StageSpan, Text, TurnTrace
 
@@ -22,7 +22,7 @@ class OneTurn:
     """A turn, its evidence and its critical path; all stretches run forwards and lie within `LONGEST_NS`."""
 
     run: Run
-    plan: LabelPlan
+    plan: System
     segment: Segment
     turn: Turn
     evidence: Evidence

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.analysis.published import PUBLISHED, Published
 from firstpacket.bench.pipeline import OptionValue
-from firstpacket.bench.record.schema import LabelPlan, Manifest
+from firstpacket.bench.record.schema import Manifest, System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 
@@ -52,7 +52,7 @@ def sweeps(run: Run, summary: Summary) -> tuple[Sweep, ...]:
     return tuple(found)
 
 
-def _all_else(plan: LabelPlan, option: str) -> SweepKey:
+def _all_else(plan: System, option: str) -> SweepKey:
     others = tuple(sorted((name, repr(value)) for name, value in plan.options.items() if name != option))
     return plan.pipeline, option, plan.device, plan.dtype, others
 

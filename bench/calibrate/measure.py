@@ -20,11 +20,10 @@ from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.metrics.surroundings import HOST_FLAGS
 from firstpacket.bench.pipeline import SAMPLE_RATE
-from firstpacket.bench.record.schema import SCHEMA, InputMode, LabelFacts, LabelPlan, Manifest, Segment, Turn
+from firstpacket.bench.record.schema import SCHEMA, InputMode, LabelFacts, Manifest, Segment, System, Turn
 from firstpacket.bench.record.store import Run, RunWriter, read_run
-from firstpacket.bench.run.asking import LabelRequest
 from firstpacket.bench.run.manager import Manager, Progress
-from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.run.process import ProcessExecutor
 
 FIRST_PACKET = "first packet"
 NEGATIVE = "answers before t0"
@@ -135,12 +134,8 @@ def _run(
     speech = np.full(round(SPEECH_S * SAMPLE_RATE), 0.1, np.float32)
     utterance = Utterance("speech", speech, "", SPEECH_S * 1000, "annotated")
     workers = {
-        label: WorkerProcess(
-            LabelRequest(label, "scripted", "cpu", "float32", 0, {"script": piece.script}),
-            path / f"worker-{label}.log",
-            environment,
-        )
-        for label, piece in pieces.items()
+        system.label: ProcessExecutor(system, path / f"worker-{system.label}.log", environment)
+        for system in manifest.labels
     }
     with RunWriter.create(path, manifest) as writer:
         Manager(manifest, writer, workers, (utterance,), progress).run((), _segment)
@@ -163,7 +158,7 @@ def _manifest(mode: InputMode, pieces: Mapping[str, Piece], turns: int) -> Manif
         threads=1,
         keep_audio=False,
         labels=tuple(
-            LabelPlan(label, "scripted", "cpu", "float32", {"script": piece.script}, stages)
+            System(label, "scripted", "cpu", "float32", {"script": piece.script}, stages)
             for label, piece in pieces.items()
         ),
         corpus="",

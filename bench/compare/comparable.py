@@ -16,7 +16,7 @@ from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.errors import InvalidRun, NotComparable, UnknownName
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.summary.microphone import invalid
@@ -156,7 +156,7 @@ def _differ(rule: str, what: str, a: Any, b: Any) -> Iterator[Mismatch]:
         yield Mismatch(rule, f"{what} differ ({a or 'none known'} and {b or 'none known'})")
 
 
-def _options(a: LabelPlan, b: LabelPlan) -> Iterator[Mismatch]:
+def _options(a: System, b: System) -> Iterator[Mismatch]:
     names = sorted(a.options.keys() | b.options.keys())
     changed = [name for name in names if a.options.get(name) != b.options.get(name)]
     if changed:

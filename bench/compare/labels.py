@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from firstpacket.bench.errors import UnknownName
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.values import label_weights
 
 
-def plan_of(run: Run, label: str) -> LabelPlan:
+def plan_of(run: Run, label: str) -> System:
     """The plan of a label. Raises `UnknownName` if the run has no such label."""
     check_label(run, label)
     return next(plan for plan in run.manifest.labels if plan.label == label)

@@ -16,7 +16,7 @@ from firstpacket.bench.compare.labels import any_dummy, plan_of
 from firstpacket.bench.compare.pairs import asked_together, block_of, value_of, why_lost
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.stats.paired import paired_difference
@@ -106,7 +106,7 @@ def _share(step: Estimate, whole: Estimate | None) -> float | None:
     return step.value / whole.value
 
 
-def _changed(a: LabelPlan, b: LabelPlan) -> str:
+def _changed(a: System, b: System) -> str:
     before, after = ({name: getattr(plan, name) for name in SETTINGS} for plan in (a, b))
     if a.pipeline == b.pipeline:
         before, after = before | a.options, after | b.options

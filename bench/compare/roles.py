@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from firstpacket.bench.compare.labels import plan_of
 from firstpacket.bench.compare.pairs import Together, block_of, value_of, why_lost
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
-from firstpacket.bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
 from firstpacket.bench.summary.path import ROLES
@@ -102,7 +102,7 @@ def _path_of(turns: Sequence[Turn]) -> Turn | str:
     return turns[0] if turns[0].path else "no critical path"
 
 
-def _roles(plan: LabelPlan) -> dict[str, str]:
+def _roles(plan: System) -> dict[str, str]:
     return {stage.id: stage.role for stage in plan.stages}
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.gate import trees
-from firstpacket.bench.run.source import Source
+from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.text import without_secrets
 
-ITSELF = Source("this version once more", (sys.executable,), {}, itself=True)
+ITSELF = CodeVersion("this version once more", (sys.executable,), {}, itself=True)
 """For an A/A run: what the same code shows against itself."""
 
 _SAFE = {"PYTHONSAFEPATH": "1"}
@@ -23,7 +23,7 @@ _SAFE = {"PYTHONSAFEPATH": "1"}
 
 
 @contextmanager
-def other_version(against: str, folders: tuple[str, ...] = ()) -> Iterator[Source]:
+def other_version(against: str, folders: tuple[str, ...] = ()) -> Iterator[CodeVersion]:
     """What `--against` names: a git revision if there is one of that name, else the command that starts Python.
 
     `folders` are those of the repository that its packages lie in, relative to it. Raises `UsageError` if `against` is
@@ -38,12 +38,12 @@ def other_version(against: str, folders: tuple[str, ...] = ()) -> Iterator[Sourc
         yield _command(against, repository)
 
 
-def _revision(repository: Path, tree: Path, commit: str, name: str, folders: tuple[str, ...]) -> Source:
+def _revision(repository: Path, tree: Path, commit: str, name: str, folders: tuple[str, ...]) -> CodeVersion:
     short = commit[:12]
     path = [trees.registered(repository, tree), *trees.search_path(repository, tree, folders)]
     outside = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     path += [Path(entry) for entry in outside if not Path(entry).resolve().is_relative_to(repository)]
-    return Source(
+    return CodeVersion(
         name=f"git {short}" if len(name) >= 7 and commit.startswith(name) else f"git {short} ({name})",
         python=(sys.executable,),
         environment=_SAFE | {"PYTHONPATH": os.pathsep.join(map(str, path))},
@@ -52,7 +52,7 @@ def _revision(repository: Path, tree: Path, commit: str, name: str, folders: tup
     )
 
 
-def _command(against: str, repository: Path | None) -> Source:
+def _command(against: str, repository: Path | None) -> CodeVersion:
     try:
         words = tuple(shlex.split(against))
     except ValueError as error:
@@ -66,4 +66,4 @@ def _command(against: str, repository: Path | None) -> Source:
         )
     said = " ".join(without_secrets(word) for word in words)
     # Whoever wants this version's variables there too can say so: env PYTHONPATH=... python.
-    return Source(f"command {said}", words, _SAFE, dropped=("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"))
+    return CodeVersion(f"command {said}", words, _SAFE, dropped=("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"))

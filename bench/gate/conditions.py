@@ -8,7 +8,7 @@ import json
 from firstpacket.bench import registry
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.pipeline import OptionValue
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
 
 Conditions = dict[str, OptionValue | None]
@@ -53,7 +53,7 @@ def unlike(before: Conditions, after: Conditions) -> tuple[str, ...]:
     return tuple(f"{name} ({before.get(name, 'not set')} and {after.get(name, 'not set')})" for name in names)
 
 
-def _chosen(plan: LabelPlan) -> dict[str, OptionValue]:
+def _chosen(plan: System) -> dict[str, OptionValue]:
     """The options that differ from the defaults of the pipeline as it is installed now; all, where it is not."""
     try:
         _, defaults = registry.check_options(plan.pipeline, {})

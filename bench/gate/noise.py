@@ -26,7 +26,7 @@ from firstpacket.bench.gate.hold import Noise
 from firstpacket.bench.gate.judge import LEAST_BAND
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.run.source import BASE
+from firstpacket.bench.run.code_version import BASE
 
 KEPT = 50
 """Findings kept for one set of conditions; older ones are dropped."""

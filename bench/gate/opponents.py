@@ -14,7 +14,7 @@ from firstpacket.bench.gate.noise import noise
 from firstpacket.bench.gate.result import Check
 from firstpacket.bench.metrics.definitions import Metric
 from firstpacket.bench.record.store import MANIFEST, Run, read_run
-from firstpacket.bench.run.source import BASE, Source
+from firstpacket.bench.run.code_version import BASE, CodeVersion
 
 AUTO = "auto"
 
@@ -28,7 +28,7 @@ class Opponent(Protocol):
         ...
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> CodeVersion | None:
         """The version whose labels are asked beside the candidate's, if it is measured now."""
         ...
 
@@ -48,7 +48,7 @@ class Opponent(Protocol):
 class Beside:
     """Another version, asked in turn with the candidate."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: CodeVersion) -> None:
         self._source = source
 
     @property
@@ -57,7 +57,7 @@ class Beside:
         return self._source.name
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> CodeVersion | None:
         """How its workers are started."""
         return self._source
 
@@ -91,7 +91,7 @@ class Kept:
         return f"baseline {', '.join(used) or self._asked}"
 
     @property
-    def source(self) -> Source | None:
+    def source(self) -> CodeVersion | None:
         """Nothing is measured beside the candidate."""
         return None
 

@@ -26,9 +26,9 @@ from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import Options
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.run import session
+from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.run.manager import Progress
 from firstpacket.bench.run.matching import SWITCH
-from firstpacket.bench.run.source import Source
 from firstpacket.bench.summary.values import measured_turns, shown_value
 
 COMMAND = ("bench", "gate")
@@ -161,7 +161,7 @@ def _settled(options: Options, limits: Limits) -> Options:
 
 
 def _measure(
-    options: Options, folder: Path, number: int, source: Source | None, progress: Progress, command: Sequence[str]
+    options: Options, folder: Path, number: int, source: CodeVersion | None, progress: Progress, command: Sequence[str]
 ) -> Run:
     return read_run(session.start(replace(options, out=str(folder / f"round-{number}")), command, progress, source))
 

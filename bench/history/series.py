@@ -10,7 +10,7 @@ from firstpacket.bench.errors import RunError
 from firstpacket.bench.history.folders import RunFolder, Skipped
 from firstpacket.bench.history.mismatches import mismatches
 from firstpacket.bench.metrics.definitions import Metric
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.figures import figure
@@ -87,7 +87,7 @@ def _point(run: Run, folder: RunFolder, label: str, known: Metric) -> Point | Sk
     return Point(run.manifest.run, folder.name, folder.when, label, found.p50, found.n_missing)
 
 
-def _join(growing: list[_Growing], run: Run, plan: LabelPlan, point: Point, known: Metric) -> None:
+def _join(growing: list[_Growing], run: Run, plan: System, point: Point, known: Metric) -> None:
     """Put a point behind the latest series that it may be compared with, or begin another."""
     latest = sorted(growing, key=lambda each: each.points[-1].when, reverse=True)
     apart: list[tuple[str, ...]] = []
@@ -101,7 +101,7 @@ def _join(growing: list[_Growing], run: Run, plan: LabelPlan, point: Point, know
     growing.append(_Growing(_machine(run, plan), apart[0] if apart else (), run, [point]))
 
 
-def _machine(run: Run, plan: LabelPlan) -> str:
+def _machine(run: Run, plan: System) -> str:
     """The GPU that a label ran on, or the processor and how many of its cores were usable."""
     known = run.segments[0].environment if run.segments else {}
     if plan.device.startswith("cuda"):

@@ -39,7 +39,7 @@ def _flags(evidence: Evidence, t0_ns: int) -> Iterator[str]:
     beside, packets = evidence.beside, evidence.trace.packets
     if beside is not None and beside.host is not None:
         yield from _of_host(beside.host)
-    collected = beside.collections if beside is not None else None
+    collected = evidence.collections
     if collected is not None and packets and _paused(collected, t0_ns, packets[0].at_ns):
         yield GC_PAUSED
 

@@ -64,8 +64,7 @@ class Collections:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """All that was seen beside one turn, by who saw it."""
+    """All that was seen beside one turn from outside."""
 
     host: HostBeside | None = None
     gpus: tuple[GpuBeside, ...] = ()
-    collections: Collections | None = None

@@ -33,7 +33,19 @@ class Step:
 
 
 def _manifest_1(raw: Raw) -> Raw:
+    labels = raw.get("labels")
+    if isinstance(labels, list):
+        raw["labels"] = [_system_1(each, raw.get("seed")) for each in labels]
     return {**raw, "schema": 2}
+
+
+def _system_1(raw: Any, seed: Any) -> Any:
+    """The run's seed was that of every label, and `endpoint=vad` was the one way to find the end of speech."""
+    if not isinstance(raw, dict):
+        return raw
+    options = raw.get("options")
+    finds = isinstance(options, dict) and options.get("endpoint") == "vad"
+    return {**raw, "seed": seed, "finds_speech_end": finds}
 
 
 def _segment_1(raw: Raw) -> Raw:
@@ -46,7 +58,9 @@ def _segment_1(raw: Raw) -> Raw:
 
 
 def _evidence_1(raw: Raw) -> Raw:
-    """Token counts were a text."""
+    """Token counts were a text; garbage collections of the process stood with what was seen from outside."""
+    if isinstance(beside := raw.get("beside"), dict) and "collections" in beside:
+        raw["collections"] = beside.pop("collections")
     if _is_object(trace := raw.get("trace")) and isinstance(texts := trace.get("texts"), list):
         for place, text in reversed(list(enumerate(texts))):
             counts = _USAGE_1.fullmatch(str(text.get("text"))) if _is_object(text) else None

@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from firstpacket.bench.pipeline import OptionValue, Stage, Weights
-from firstpacket.bench.record.beside import Beside
+from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
+from firstpacket.bench.record.beside import Beside, Collections
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
 from firstpacket.bench.record.settling import Settling
 from firstpacket.bench.record.until import Until
@@ -49,18 +49,27 @@ AUDIBLE = Audible()
 
 
 @dataclass(frozen=True, slots=True)
-class LabelPlan:
-    """One label: a pipeline with one set of options (all of them, defaults filled in)."""
+class System:
+    """What is measured: one pipeline with one set of options (all of them, defaults filled in). `label` is its name."""
 
     label: str
     pipeline: str
     device: str
     dtype: str
     options: dict[str, OptionValue]
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage, ...] = ()
     source: str = ""
     """Which version of the code answers, if not this one, such as `git 1a2b3c4d5e6f (main)`. Its options are those that
     were given: it fills in its own defaults."""
+    seed: int = 0
+    """Seed of dummy weights."""
+    finds_speech_end: bool = False
+    """Whether it finds the end of speech by itself, in the silence that follows it."""
+
+    @property
+    def settings(self) -> Settings:
+        """What its pipeline is made with."""
+        return Settings(self.device, self.dtype, self.seed, self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ class Manifest:
     deadline_ms: float
     threads: int
     keep_audio: bool
-    labels: tuple[LabelPlan, ...]
+    labels: tuple[System, ...]
     corpus: str
     corpus_source: str
     corpus_sha256: str
@@ -173,28 +182,46 @@ class Delivery:
     """Per frame: delivered minus due, ns. One frame with file input (due when it was handed over)."""
 
 
+CUT = "cut"
+"""Flag of a turn that had begun to answer and was called off, or whose worker ended."""
+NOTHING_DELIVERED = Delivery(0, 0, 0, ())
+NOTHING_SEEN = TurnTrace()
+
+
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """The wide line: everything raw about one turn."""
+class TurnResult:
+    """What came of one turn, as it was run: the same from the worker to the disk."""
 
     turn: int
-    label: str
-    utterance: str
     outcome: Outcome
-    delivery: Delivery
-    trace: TurnTrace
+    trace: TurnTrace = NOTHING_SEEN
+    delivery: Delivery = NOTHING_DELIVERED
+    """Known to who holds the microphone; a worker sends none."""
     reply_levels: tuple[float, ...] = ()
     """RMS of the reply in successive windows of 10 ms, linear, all packets joined gaplessly."""
+    audio: str = ""
+    """File of the kept reply; on disk relative to the run folder."""
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+    """How it was run, such as `cut`; what figures say is not among them."""
+    collections: Collections | None = None
+    """Garbage collections of the system's process, where it has one of its own."""
+    profile: GpuProfile | None = None
+    """How the device really worked, in a turn under the profiler."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(TurnResult):
+    """The wide line: everything raw about one turn, and what its figures were derived by."""
+
+    label: str
+    utterance: str
     start: Start = "speech_end"
     """The declared t0."""
     pre_roll_ns: int = 0
     """How long the player waits after the first packet, for the figures of its stalls."""
-    audio: str = ""
-    """Path of the kept reply, relative to the run folder."""
     beside: Beside | None = None
     """What went on beside the turn; `None` where nobody looked."""
-    profile: GpuProfile | None = None
-    """How the device really worked, in a turn under the profiler."""
     microphone_limit_ns: int = 5_000_000
     """How late a frame of the user's speech may come, for the flag of those that did."""
     audible: Audible = AUDIBLE

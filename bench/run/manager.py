@@ -9,20 +9,18 @@ from typing import Protocol
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError
-from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.until import Stop
-from firstpacket.bench.record.beside import Beside, Collections
-from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts, Manifest, Outcome, Segment, Turn
+from firstpacket.bench.record.beside import Beside
+from firstpacket.bench.record.schema import Delivery, LabelFacts, Manifest, Outcome, Segment, Turn, TurnResult
 from firstpacket.bench.record.store import RunWriter
-from firstpacket.bench.run.asking import Reply, Respondent, Rules
-from firstpacket.bench.run.plan import Ask, after_idle, measured
+from firstpacket.bench.run.commit import commit
+from firstpacket.bench.run.executor import Executor, TurnConfig
+from firstpacket.bench.run.plan import PlannedTurn, after_idle, measured
 from firstpacket.bench.run.profiling import patient, profiled_turns
 from firstpacket.bench.run.until import Goal, in_words
 from firstpacket.bench.run.warmup import warm_labels
 from firstpacket.bench.run.watch import NoWatch, Watch
-from firstpacket.bench.text import reason
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
-from firstpacket.bench.timing.spans import TurnTrace
 
 
 class Progress(Protocol):
@@ -32,7 +30,7 @@ class Progress(Protocol):
         """A label is being loaded."""
         ...
 
-    def begins(self, ask: Ask, done: int, total: int) -> None:
+    def begins(self, ask: PlannedTurn, done: int, total: int) -> None:
         """A turn is about to be asked; `done` of `total` measured turns are over."""
         ...
 
@@ -56,23 +54,23 @@ class Manager:
         self,
         manifest: Manifest,
         writer: RunWriter,
-        respondents: Mapping[str, Respondent],
+        executors: Mapping[str, Executor],
         utterances: Sequence[Utterance],
         progress: Progress,
         watch: Watch | None = None,
         clock: Clock | None = None,
-        profiling: Mapping[str, Respondent] | None = None,
+        profiling: Mapping[str, Executor] | None = None,
         spent_ns: int = 0,
     ) -> None:
         self._manifest = manifest
         self._writer = writer
-        self._respondents = dict(respondents)
+        self._executors = dict(executors)
         self._profiling = profiling or {}
         self._utterances = {utterance.id: utterance for utterance in utterances}
         self._progress = progress
         self._watch = watch or NoWatch()
         self._clock = clock or MonotonicClock()
-        self._rules = Rules(manifest.input, round(manifest.deadline_ms * 1e6), manifest.audible)
+        self._config = TurnConfig(manifest.input, round(manifest.deadline_ms * 1e6), manifest.audible)
         self._labels = [plan.label for plan in manifest.labels]
         self._plan = list(measured(self._labels, list(self._utterances), manifest.turns, manifest.seed))
         rule = manifest.until
@@ -122,9 +120,9 @@ class Manager:
     def _stop_all(self) -> None:
         """Stop every label, also when the user presses Ctrl-C again on the way."""
         interrupted = False
-        for respondent in self._respondents.values():
+        for executor in self._executors.values():
             try:
-                respondent.stop()
+                executor.stop()
             except KeyboardInterrupt:
                 interrupted = True
         if interrupted:
@@ -132,7 +130,7 @@ class Manager:
 
     def _start(self, label: str) -> LabelFacts:
         self._progress.loading(label)
-        facts = self._respondents[label].start()
+        facts = self._executors[label].start()
         self._watch.started(facts)
         return facts
 
@@ -141,17 +139,17 @@ class Manager:
         clips = list(self._utterances.values())
         warm_labels(labels, manifest, clips, manifest.seed + self._segment, self._clock, self._put_if_ready)
 
-    def _put_if_ready(self, ask: Ask) -> Turn | None:
-        return self._put(ask) if self._respondents[ask.label].ready else None
+    def _put_if_ready(self, ask: PlannedTurn) -> Turn | None:
+        return self._put(ask) if self._executors[ask.label].ready else None
 
-    def _measure(self, asks: Sequence[Ask]) -> None:
+    def _measure(self, asks: Sequence[PlannedTurn]) -> None:
         for ask in asks:
             if self._enough(ask):
                 return
             self._put(ask, self._warm_again(ask.label))
             self._done += 1
 
-    def _enough(self, ask: Ask) -> bool:
+    def _enough(self, ask: PlannedTurn) -> bool:
         """Whether a turn is not wanted any more: enough is known, or the time is used up."""
         if self._goal is None:
             return False
@@ -162,17 +160,17 @@ class Manager:
 
     def _warm_again(self, label: str) -> tuple[str, ...]:
         """Start and warm up a label whose process is gone; the flags of its next turn."""
-        if self._respondents[label].ready:
+        if self._executors[label].ready:
             return ()
         self._start(label)
         self._warm_up([label])
-        if self._respondents[label].ready:
+        if self._executors[label].ready:
             return ()
         # It died again while it was warming up: ask cold rather than for ever.
         self._start(label)
         return ("not_warmed_up",)
 
-    def _rounds_left(self, already: Iterable[Turn]) -> list[list[Ask]]:
+    def _rounds_left(self, already: Iterable[Turn]) -> list[list[PlannedTurn]]:
         """The turns after idleness, round by round, but for those that are on record."""
         manifest = self._manifest
         if not manifest.idle_s:
@@ -182,7 +180,7 @@ class Manager:
         left = [[ask for ask in asks if (ask.block, ask.label) not in there] for asks in rounds]
         return [asks for asks in left if asks]
 
-    def _ask_after_idle(self, asks: Sequence[Ask]) -> None:
+    def _ask_after_idle(self, asks: Sequence[PlannedTurn]) -> None:
         """Let all labels have nothing to do for a while, then ask one after the other.
 
         Those that come after the first are flagged: their own process was idle, the machine was not.
@@ -193,38 +191,37 @@ class Manager:
         for place, ask in enumerate(asks):
             self._put(ask, (*flags[ask.label], *(("machine_awake",) if place else ())))
 
-    def _profile(self, asks: Sequence[Ask]) -> None:
-        """Ask a label's turns under the profiler, in its process for that; the one that measured makes room for it."""
+    def _profile(self, asks: Sequence[PlannedTurn]) -> None:
+        """Run a label's turns under the profiler, in its process for that; the one that measured makes room for it."""
         label = asks[0].label
-        self._respondents[label].stop()
-        respondent = self._respondents[label] = self._profiling[label]
+        self._executors[label].stop()
+        executor = self._executors[label] = self._profiling[label]
         try:
             self._start(label)
         except BenchError as error:  # what was measured stands; that there is no profile is on record
-            self._commit(asks[-1], self._extra_number(), self._not_asked("failed", str(error)), ())
+            self._commit(asks[-1], self._not_run("failed", str(error)), ())
         for ask in asks:
-            if respondent.ready:
+            if executor.ready:
                 self._put(ask, ("not_warmed_up",) if ask.block < 0 else ())
-        respondent.stop()
+        executor.stop()
 
-    def _put(self, ask: Ask, flags: tuple[str, ...] = ()) -> Turn:
+    def _put(self, ask: PlannedTurn, flags: tuple[str, ...] = ()) -> Turn:
         self._progress.begins(ask, self._done, len(self._plan))
         number = ask.turn or self._extra_number()
-        respondent = self._respondents[ask.label]
-        rules = patient(self._rules) if ask.phase == "profiled" else self._rules
+        executor = self._executors[ask.label]
+        config = patient(self._config) if ask.phase == "profiled" else self._config
         self._watch.before()
         try:
-            reply = respondent.ask(number, self._utterances[ask.utterance], rules, self._audio_path(number))
+            result = executor.run(number, self._utterances[ask.utterance], config, self._audio_path(number))
         except KeyboardInterrupt:
-            # Under a number of its own: the turn itself is asked again when the run is resumed.
-            called_off = self._not_asked("interrupted", "the run was stopped")
-            self._commit(ask, self._extra_number(), called_off, flags)
+            # Under a number of its own: the turn itself is run again when the run is resumed.
+            self._commit(ask, self._not_run("interrupted", "the run was stopped"), flags)
             raise
-        return self._commit(ask, number, reply, flags, self._watch.after())
+        return self._commit(ask, result, flags, self._watch.after())
 
-    def _not_asked(self, outcome: Outcome, said: str) -> Reply:
+    def _not_run(self, outcome: Outcome, reason: str) -> TurnResult:
         now_ns = self._clock.now_ns()
-        return Reply(outcome, Delivery(now_ns, now_ns, now_ns, ()), TurnTrace(), reason=said)
+        return TurnResult(self._extra_number(), outcome, delivery=Delivery(now_ns, now_ns, now_ns, ()), reason=reason)
 
     def _extra_number(self) -> int:
         self._next_extra += 1
@@ -241,59 +238,14 @@ class Manager:
         return str((folder / f"turn-{number:06d}.flac").resolve())
 
     def _commit(
-        self, ask: Ask, number: int, reply: Reply, flags: tuple[str, ...], beside: Beside | None = None
+        self, ask: PlannedTurn, result: TurnResult, flags: tuple[str, ...], beside: Beside | None = None
     ) -> Turn:
-        audio = str(Path("audio") / Path(reply.audio).name) if reply.audio else ""
-        evidence = Evidence(
-            number,
-            ask.label,
-            ask.utterance,
-            reply.outcome,
-            reply.delivery,
-            reply.trace,
-            reply.reply_levels,
-            self._manifest.start,
-            round(self._manifest.pre_roll_ms * 1e6),
-            audio,
-            beside=_beside(beside, reply.collections),
-            microphone_limit_ns=round(self._manifest.microphone_limit_ms * 1e6),
-            profile=reply.profile,
-            audible=self._manifest.audible,
+        if result.audio:
+            result = replace(result, audio=str(Path("audio") / Path(result.audio).name))
+        turn = commit(
+            self._writer, self._manifest, self._segment, ask, self._utterances[ask.utterance], result, flags, beside
         )
-        clip = self._utterances[ask.utterance]
-        try:
-            figures = turn_figures(evidence, clip.text, clip.answers)
-        except Exception as error:  # a trace that makes no sense must cost its turn, not the run
-            evidence = replace(evidence, outcome="failed", trace=TurnTrace())
-            reply = replace(reply, outcome="failed", reason=f"no figures could be derived: {reason(error)}")
-            figures = turn_figures(evidence, clip.text, clip.answers)
-        at, size, checksum = self._writer.evidence(evidence)
-        turn = Turn(
-            number,
-            self._segment,
-            ask.block,
-            ask.phase,
-            ask.label,
-            ask.utterance,
-            reply.outcome,
-            figures.figures,
-            figures.path,
-            figures.path_error_ns,
-            figures.hidden,
-            at,
-            size,
-            checksum,
-            (*reply.flags, *figures.flags, *flags),
-            reply.reason or (reply.profile.problem if reply.profile is not None else ""),
-            figures.lateness,
-        )
-        self._writer.turn(turn)
         if self._goal is not None:
-            self._goal.ended(turn, reply.delivery.t0_ns)
+            self._goal.ended(turn, result.delivery.t0_ns)
         self._progress.ended(turn, self._done + (ask.phase == "measured"), len(self._plan))
         return turn
-
-
-def _beside(seen: Beside | None, collections: Collections | None) -> Beside | None:
-    """What the watch saw from outside, with what the label's process said of itself."""
-    return seen if collections is None else replace(seen or Beside(), collections=collections)

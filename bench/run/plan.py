@@ -14,7 +14,7 @@ from firstpacket.bench.record.schema import Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PlannedTurn:
     """One turn to be asked. `turn` numbers measured turns from 1 in their order; it is 0 for the others."""
 
     turn: int
@@ -24,7 +24,7 @@ class Ask:
     utterance: str
 
 
-def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[Ask]:
+def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[PlannedTurn]:
     """The measured turns: `turns` per label; the same for the same arguments, whenever it is asked.
 
     Block b is one shuffled pass over the utterances (the last block may be cut short).
@@ -37,31 +37,33 @@ def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed:
         shuffled = random.Random(f"{seed}/labels {position}").sample(list(labels), len(labels))
         for label in shuffled:
             number += 1
-            yield Ask(number, block, "measured", label, order[place])
+            yield PlannedTurn(number, block, "measured", label, order[place])
 
 
-def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[Ask]:
+def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[PlannedTurn]:
     """The turns before, if their number is set: a cold one per label, then `turns` warm-up turns, interleaved."""
     choose = random.Random(f"{seed}/warm-up")
     for position in range(turns + 1):
         utterance = choose.choice(list(utterances))
         for label in labels:
-            yield Ask(0, -1, "warmup" if position else "cold", label, utterance)
+            yield PlannedTurn(0, -1, "warmup" if position else "cold", label, utterance)
 
 
-def opening(labels: Sequence[str], clip: str, longest: str) -> Iterator[Ask]:
+def opening(labels: Sequence[str], clip: str, longest: str) -> Iterator[PlannedTurn]:
     """The turns before it is looked for warmth on `clip`: a cold one per label there, then the corpus's longest clip.
 
     After that one, buffers have grown to their largest and kernels of its shapes are loaded.
     """
     for label in labels:
-        yield Ask(0, -1, "cold", label, clip)
+        yield PlannedTurn(0, -1, "cold", label, clip)
     if longest != clip:
         for label in labels:
-            yield Ask(0, -1, "warmup", label, longest)
+            yield PlannedTurn(0, -1, "warmup", label, longest)
 
 
-def after_idle(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[tuple[Ask, ...]]:
+def after_idle(
+    labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int
+) -> Iterator[tuple[PlannedTurn, ...]]:
     """The turns after idleness: `turns` rounds, each one clip put to all labels after one common wait; block = round.
 
     Only the first label of a round meets an idle machine, so the labels take turns at being first; clips are shuffled
@@ -72,4 +74,4 @@ def after_idle(labels: Sequence[str], utterances: Sequence[str], turns: int, see
         lap, place = divmod(number, len(utterances))
         order = random.Random(f"{seed}/idle {lap}").sample(list(utterances), len(utterances))
         turned = number % len(first)
-        yield tuple(Ask(0, number, "idle", label, order[place]) for label in first[turned:] + first[:turned])
+        yield tuple(PlannedTurn(0, number, "idle", label, order[place]) for label in first[turned:] + first[:turned])

@@ -11,18 +11,17 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError, RunError, WorkerError
-from firstpacket.bench.record.schema import Delivery, LabelFacts
-from firstpacket.bench.run.asking import LabelRequest, Reply, Rules
+from firstpacket.bench.record.schema import CUT, Delivery, LabelFacts, System, TurnResult
+from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.run.protocol import (
     VERSION,
-    Answer,
-    AskTurn,
     Cancel,
     Channel,
     Close,
@@ -30,7 +29,8 @@ from firstpacket.bench.run.protocol import (
     FirstPacket,
     Frame,
     Hello,
-    Loaded,
+    Instrument,
+    Prepare,
     Prepared,
     Refused,
     SpeechOver,
@@ -48,20 +48,22 @@ TURN_LIMIT_DEADLINES = 4
 """A turn that has begun to answer may take this many deadlines in all before it is cut."""
 
 
-class WorkerProcess:
-    """One label in a process of its own, which is started, asked, cancelled, killed and started again."""
+class ProcessExecutor:
+    """One system in a process of its own, which is started, run, cancelled, killed and started again."""
 
     def __init__(
         self,
-        request: LabelRequest,
+        system: System,
         log: Path,
         environment: Mapping[str, str],
         python: Sequence[str] = (sys.executable,),
+        instruments: tuple[Instrument, ...] = (),
     ) -> None:
-        self._request = request
+        self._system = system
         self._log = log
         self._environment = dict(environment)
         self._python = tuple(python)
+        self._instruments = instruments
         self._clock = MonotonicClock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -75,60 +77,38 @@ class WorkerProcess:
     def start(self) -> LabelFacts:
         """Start the process and load the pipeline."""
         self.stop()
-        channel = self._spawn()
-        request = self._request
+        channel, label = self._spawn(), self._system.label
         try:
-            channel.send(
-                Hello(
-                    VERSION,
-                    request.label,
-                    request.pipeline,
-                    request.device,
-                    request.dtype,
-                    request.seed,
-                    request.options,
-                    request.instruments,
-                )
-            )
+            channel.send(Hello(VERSION, replace(self._system, stages=()), self._instruments))
             message = channel.receive(LOAD_TIMEOUT_S)
         except Closed:
             raise WorkerError(
-                f"The worker of '{request.label}' ended while it was loading ({self._how_it_ended()}). "
+                f"The worker of '{label}' ended while it was loading ({self._how_it_ended()}). "
                 f"What it printed is in {self._log}."
             ) from None
         if isinstance(message, Refused):
             self.stop()
-            raise BenchError(f"{request.label}: {message.message}")
-        if not isinstance(message, Loaded):
+            raise BenchError(f"{label}: {message.message}")
+        if not isinstance(message, LabelFacts):
             self.stop()
-            raise WorkerError(f"The worker of '{request.label}' did not load within {LOAD_TIMEOUT_S:.0f} s.")
-        assert self._process is not None
-        return LabelFacts(
-            request.label,
-            message.load_ns,
-            self._process.pid,
-            message.weights,
-            message.facts,
-            message.event_cost_ns,
-            message.gpu,
-            message.code,
-        )
+            raise WorkerError(f"The worker of '{label}' did not load within {LOAD_TIMEOUT_S:.0f} s.")
+        return message
 
-    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
-        """Put one utterance; whatever goes wrong with the worker becomes a reply, and costs this turn alone."""
+    def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
+        """Play one utterance; whatever goes wrong with the worker becomes a result, and costs this turn alone."""
         speech = utterance.speech()
-        exchange = _Exchange(self._clock, rules)
+        exchange = _Exchange(turn, self._clock, config)
         try:
             channel = self._channel
             if channel is None or not self.ready:
                 raise Closed
-            whole = pack_samples(speech) if rules.input == "file" else ""
+            whole = pack_samples(speech) if config.input == "file" else ""
             self._in_flight = True
-            channel.send(AskTurn(turn, utterance.language, whole, keep_audio, rules.audible))
-            exchange.microphone = _microphone(self._clock, speech, channel, rules, self._request.finds_speech_end)
-            reply = exchange.run(channel, turn)
+            channel.send(Prepare(turn, utterance.language, whole, keep_audio, config.audible))
+            exchange.microphone = _microphone(turn, self._clock, speech, channel, config, self._system.finds_speech_end)
+            result = exchange.run(channel)
             self._in_flight = False
-            return reply
+            return result
         except Closed:
             how = self._how_it_ended()
             self.stop()
@@ -191,83 +171,75 @@ class WorkerProcess:
 
 
 class _Exchange:
-    """One turn as the manager lives it: prepare, speak, wait for the first packet, wait for the answer."""
+    """One turn as the manager lives it: prepare, speak, wait for the first packet, wait for the result."""
 
-    def __init__(self, clock: MonotonicClock, rules: Rules) -> None:
+    def __init__(self, turn: int, clock: MonotonicClock, config: TurnConfig) -> None:
+        self._turn = turn
         self._clock = clock
-        self._rules = rules
+        self._config = config
         self.microphone: Microphone | None = None
         self._playing: threading.Thread | None = None
         self._t0_ns = 0
         self._first: FirstPacket | None = None
 
-    def run(self, channel: Channel, turn: int) -> Reply:
+    def run(self, channel: Channel) -> TurnResult:
         """The whole turn. Raises `WorkerError` if the worker does not let itself be cancelled."""
-        self._expect_prepared(channel, turn)
+        self._expect_prepared(channel)
         microphone = self.microphone
         assert microphone is not None
-        if self._rules.input == "file":
+        if self._config.input == "file":
             microphone.hand_over()
             self._t0_ns = microphone.delivery().t0_ns
         else:
             self._t0_ns = microphone.begin()
             self._playing = threading.Thread(target=_play, args=(microphone,), name="microphone", daemon=True)
             self._playing.start()
-        answer = self._wait(channel, turn)
-        if answer is None:
-            channel.send(Cancel())
+        result = self._wait(channel)
+        if result is None:
+            channel.send(Cancel(self._turn))
             microphone.stop()
-            answer = self._wait_until(channel, turn, time.monotonic_ns() + int(CANCEL_GRACE_S * 1e9))
-        if answer is None:
+            result = self._wait_until(channel, time.monotonic_ns() + int(CANCEL_GRACE_S * 1e9))
+        if result is None:
             raise WorkerError("The worker did not give the turn up in time and was killed.")
-        return Reply(
-            answer.outcome,
-            microphone.delivery(),
-            answer.trace,
-            answer.reply_levels,
-            answer.audio,
-            answer.reason or ("no packet by the deadline" if answer.outcome == "timeout" else ""),
-            answer.flags,
-            answer.collections,
-            answer.profile,
-        )
+        reason = result.reason or (NO_PACKET if result.outcome == "timeout" else "")
+        return replace(result, delivery=microphone.delivery(), reason=reason)
 
     def end(self) -> None:
-        """Silence the microphone: no frame of this turn is to reach the next one."""
+        """Silence the microphone: a worker need not hear what it would ignore."""
         if self.microphone is not None:
             self.microphone.stop()
         if self._playing is not None:
             self._playing.join(CLOSE_GRACE_S)
 
-    def broken_off(self, reason: str) -> Reply:
-        """The reply for a turn whose worker is gone; a first packet that had arrived still counts."""
+    def broken_off(self, reason: str) -> TurnResult:
+        """The result of a turn whose worker is gone; a first packet that had arrived still counts."""
         delivery = self.microphone.delivery() if self.microphone is not None else None
         delivery = delivery or Delivery(self._clock.now_ns(), 0, 0, ())
         if self._first is None:
-            late = self._t0_ns and self._clock.now_ns() - self._t0_ns > self._rules.deadline_ns
-            return Reply("timeout" if late else "failed", delivery, TurnTrace(), reason=reason)
+            late = self._t0_ns and self._clock.now_ns() - self._t0_ns > self._config.deadline_ns
+            return TurnResult(self._turn, "timeout" if late else "failed", delivery=delivery, reason=reason)
         first = self._first
         trace = TurnTrace(packets=(PacketStamp(first.at_ns, first.samples, first.sample_rate, 0),))
-        return Reply("answered", delivery, trace, reason=reason, flags=("cut",))
+        return TurnResult(self._turn, "answered", trace, delivery, reason=reason, flags=(CUT,))
 
-    def _expect_prepared(self, channel: Channel, turn: int) -> None:
+    def _expect_prepared(self, channel: Channel) -> None:
         message = channel.receive(PREPARE_TIMEOUT_S)
-        if not isinstance(message, Prepared) or message.turn != turn:
-            raise WorkerError(f"The worker did not get ready for turn {turn} within {PREPARE_TIMEOUT_S:.0f} s.")
+        if not isinstance(message, Prepared) or message.turn != self._turn:
+            raise WorkerError(f"The worker did not get ready for turn {self._turn} within {PREPARE_TIMEOUT_S:.0f} s.")
 
-    def _wait(self, channel: Channel, turn: int) -> Answer | None:
-        deadline_ns = self._rules.deadline_ns
-        answer = self._wait_until(channel, turn, self._t0_ns + deadline_ns)
-        if answer is None and self._first is not None:
-            answer = self._wait_until(channel, turn, self._t0_ns + TURN_LIMIT_DEADLINES * deadline_ns)
-        return answer
+    def _wait(self, channel: Channel) -> TurnResult | None:
+        deadline_ns = self._config.deadline_ns
+        result = self._wait_until(channel, self._t0_ns + deadline_ns)
+        if result is None and self._first is not None:
+            result = self._wait_until(channel, self._t0_ns + TURN_LIMIT_DEADLINES * deadline_ns)
+        return result
 
-    def _wait_until(self, channel: Channel, turn: int, until_ns: int) -> Answer | None:
+    def _wait_until(self, channel: Channel, until_ns: int) -> TurnResult | None:
         while (left_ns := until_ns - self._clock.now_ns()) > 0:
             message: Any = channel.receive(left_ns / 1e9)
-            if isinstance(message, FirstPacket) and message.turn == turn:
+            if isinstance(message, FirstPacket) and message.turn == self._turn:
                 self._first = message
-            elif isinstance(message, Answer) and message.turn == turn:
+            elif isinstance(message, TurnResult) and message.turn == self._turn:
                 return message
             elif message is not None:
                 raise WorkerError(f"The worker sent {type(message).__name__} out of turn.")
@@ -275,16 +247,16 @@ class _Exchange:
 
 
 def _microphone(
-    clock: MonotonicClock, speech: Any, channel: Channel, rules: Rules, silence_follows: bool
+    turn: int, clock: MonotonicClock, speech: Any, channel: Channel, config: TurnConfig, silence_follows: bool
 ) -> Microphone:
     def frame(samples: Any) -> None:
-        channel.send(Frame(pack_samples(samples)))
+        channel.send(Frame(turn, pack_samples(samples)))
 
     def nothing(_: Any) -> None:
-        """With file input the clip went ahead with the request; `SpeechOver` releases it."""
+        """With file input the clip went ahead with `Prepare`; `SpeechOver` releases it."""
 
-    hear = nothing if rules.input == "file" else frame
-    return Microphone(clock, speech, hear, lambda: channel.send(SpeechOver()), silence_follows)
+    hear = nothing if config.input == "file" else frame
+    return Microphone(clock, speech, hear, lambda: channel.send(SpeechOver(turn)), silence_follows)
 
 
 def _play(microphone: Microphone) -> None:

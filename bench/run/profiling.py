@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from firstpacket.bench.metrics.gpu import put_under_the_profiler
-from firstpacket.bench.record.schema import LabelPlan, Manifest, Turn
-from firstpacket.bench.run.asking import Rules
-from firstpacket.bench.run.plan import Ask
+from firstpacket.bench.record.schema import Manifest, System, Turn
+from firstpacket.bench.run.executor import TurnConfig
+from firstpacket.bench.run.plan import PlannedTurn
 
 TURNS = 3
 """Per label, each on a clip of its own, after one that warms the process up."""
@@ -21,25 +21,27 @@ PATIENCE = 10
 """Deadlines are longer by this factor: every launch is recorded, and the trace is written before the reply."""
 
 
-def profiled_labels(manifest: Manifest) -> tuple[LabelPlan, ...]:
+def profiled_labels(manifest: Manifest) -> tuple[System, ...]:
     """The labels that are to be profiled: those on a GPU, as this version of the code has them."""
     return tuple(plan for plan in manifest.labels if manifest.profile_gpu and _on_gpu(plan) and not plan.source)
 
 
-def profiled_turns(label: str, clips: Sequence[str], seed: int, already: Iterable[Turn] = ()) -> tuple[Ask, ...]:
+def profiled_turns(
+    label: str, clips: Sequence[str], seed: int, already: Iterable[Turn] = ()
+) -> tuple[PlannedTurn, ...]:
     """One to warm up (block -1), then those that count and are not on record yet; empty if all are."""
     there = {turn.block for turn in already if turn.label == label and put_under_the_profiler(turn)}
     chosen = random.Random(f"{seed}/profiled").sample(list(clips), min(TURNS, len(clips)))
-    asks = [Ask(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
-    return (Ask(0, -1, "profiled", label, chosen[0]), *asks) if asks else ()
+    asks = [PlannedTurn(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
+    return (PlannedTurn(0, -1, "profiled", label, chosen[0]), *asks) if asks else ()
 
 
-def patient(rules: Rules) -> Rules:
-    """The rules for such a turn."""
-    return replace(rules, deadline_ns=rules.deadline_ns * PATIENCE)
+def patient(config: TurnConfig) -> TurnConfig:
+    """The configuration of such a turn."""
+    return replace(config, deadline_ns=config.deadline_ns * PATIENCE)
 
 
-def profiling_notices(asked: bool, plans: Sequence[LabelPlan]) -> tuple[str, ...]:
+def profiling_notices(asked: bool, plans: Sequence[System]) -> tuple[str, ...]:
     """Said where the profiler was asked for and there is nothing to profile."""
     on_cpu = [plan.label for plan in plans if not _on_gpu(plan)]
     if not asked or not on_cpu:
@@ -47,5 +49,5 @@ def profiling_notices(asked: bool, plans: Sequence[LabelPlan]) -> tuple[str, ...
     return (f"--profile-gpu: {', '.join(on_cpu)} on the CPU: there is no GPU whose busy time could be seen.",)
 
 
-def _on_gpu(plan: LabelPlan) -> bool:
+def _on_gpu(plan: System) -> bool:
     return plan.device.startswith("cuda")

@@ -1,10 +1,11 @@
 """What manager and worker say to each other: one JSON object per line, on a socket of their own.
 
-    manager → worker   hello · turn · frame · speech_over · cancel · close
-    worker → manager   loaded · refused · prepared · first_packet · answer
+    manager → worker   hello · prepare · frame · speech_over · cancel · close
+    worker → manager   loaded · refused · prepared · first_packet · result
 
-`hello` carries the protocol's version; a worker of another version refuses. Standard output and error of the worker
-are not part of it: they go to a log, so that whatever a library prints can do no harm.
+Whatever belongs to a turn carries its number: a worker ignores what comes for another turn than the one in flight, and
+the manager refuses it. `hello` carries the protocol's version; a worker of another version refuses. Standard output and
+error of the worker are not part of it: they go to a log, so that whatever a library prints can do no harm.
 """
 
 from __future__ import annotations
@@ -15,20 +16,17 @@ import json
 import selectors
 import socket
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import WorkerError
-from firstpacket.bench.pipeline import OptionValue, Samples, Weights
-from firstpacket.bench.record.beside import Collections
-from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
-from firstpacket.bench.record.schema import AUDIBLE, Audible, Outcome
-from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.record.schema import AUDIBLE, Audible, LabelFacts, System, TurnResult
 
-VERSION = 2
+VERSION = 3
 Instrument = Literal["nvtx", "profiler"]
 """What is at work beside the trace: stages as NVTX ranges, or every turn under the GPU's profiler."""
 MAX_LINE = 64 * 1024 * 1024
@@ -37,20 +35,15 @@ MAX_LINE = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Start: which pipeline, with what."""
+    """Start: which system. Its stages are left out: the worker declares them itself."""
 
     version: int
-    label: str
-    pipeline: str
-    device: str
-    dtype: str
-    seed: int
-    options: dict[str, OptionValue] = field(default_factory=dict)
+    system: System
     instruments: tuple[Instrument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class AskTurn:
+class Prepare:
     """Get ready for a turn. With file input the speech comes along and is released by `SpeechOver`."""
 
     turn: int
@@ -65,6 +58,7 @@ class AskTurn:
 class Frame:
     """A frame of the user's speech, base64 of little-endian float32."""
 
+    turn: int
     samples: str
 
 
@@ -75,27 +69,19 @@ class SpeechOver:
     Frames that follow are silence, sent to pipelines that find the end of speech by themselves.
     """
 
+    turn: int
+
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
     """Give the turn up."""
 
+    turn: int
+
 
 @dataclass(frozen=True, slots=True)
 class Close:
     """Release everything and end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The pipeline is ready."""
-
-    load_ns: int
-    weights: tuple[Weights, ...]
-    facts: dict[str, OptionValue] = field(default_factory=dict)
-    event_cost_ns: int = 0
-    gpu: GpuIdentity | None = None
-    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +108,18 @@ class FirstPacket:
     sample_rate: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The turn is over; everything that was seen."""
-
-    turn: int
-    outcome: Outcome
-    trace: TurnTrace
-    reply_levels: tuple[float, ...] = ()
-    audio: str = ""
-    reason: str = ""
-    flags: tuple[str, ...] = ()
-    collections: Collections | None = None
-    """Garbage collections of the worker while it answered."""
-    profile: GpuProfile | None = None
-
-
 MESSAGES: dict[str, type] = {
     "hello": Hello,
-    "turn": AskTurn,
+    "prepare": Prepare,
     "frame": Frame,
     "speech_over": SpeechOver,
     "cancel": Cancel,
     "close": Close,
-    "loaded": Loaded,
+    "loaded": LabelFacts,
     "refused": Refused,
     "prepared": Prepared,
     "first_packet": FirstPacket,
-    "answer": Answer,
+    "result": TurnResult,
 }
 _NAMES = {kind: name for name, kind in MESSAGES.items()}
 

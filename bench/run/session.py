@@ -24,23 +24,22 @@ from firstpacket.bench.record.schema import (
     SCHEMA,
     Audible,
     LabelFacts,
-    LabelPlan,
     Manifest,
     Segment,
+    System,
     Turn,
     UtteranceFacts,
 )
 from firstpacket.bench.record.store import RunWriter, read_run, require_resumable
 from firstpacket.bench.record.until import Until
-from firstpacket.bench.run.asking import LabelRequest
+from firstpacket.bench.run.code_version import BaselineExecutor, CodeVersion, with_base
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, host_counters
 from firstpacket.bench.run.manager import Manager, Progress
 from firstpacket.bench.run.matching import matched
-from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.profiling import profiled_labels, profiling_notices
 from firstpacket.bench.run.protocol import Instrument
-from firstpacket.bench.run.source import OtherVersion, Source, with_base
 from firstpacket.bench.run.until import spent_ns
 from firstpacket.bench.run.warmup import settling
 from firstpacket.bench.run.watch import MachineWatch
@@ -58,7 +57,7 @@ T0 = {
 }
 
 
-def start(options: Options, command: Sequence[str], progress: Progress, base: Source | None = None) -> Path:
+def start(options: Options, command: Sequence[str], progress: Progress, base: CodeVersion | None = None) -> Path:
     """Run what was asked, every label also as `base` has it, if given; returns the run's folder.
 
     Raises `BenchError` before anything is loaded if it cannot be, and `NotComparable` if `base` cannot be measured
@@ -66,7 +65,7 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: So
     """
     options, notices = matched(with_weights(options))
     device = _device(options.device)
-    plans = tuple(_plan(choice, device, options.dtype) for choice in options.pipelines)
+    plans = tuple(_plan(choice, device, options.dtype, options.seed) for choice in options.pipelines)
     _require_realtime(options)
     if base is not None:
         plans = with_base(plans, {choice.label: choice.options for choice in options.pipelines}, base)
@@ -141,17 +140,19 @@ def _run(
     already: Sequence[Turn],
     segments_before: int,
     progress: Progress,
-    base: Source | None = None,
+    base: CodeVersion | None = None,
     spent: int = 0,
 ) -> None:
     neighbours = Neighbours()
     surroundings = worker_environment(manifest.threads)
 
-    def respondent(plan: LabelPlan) -> WorkerProcess:
-        request, log = _request(plan, manifest), writer.path / f"worker-{plan.label}.log"
-        if base is not None and plan.source:
-            return OtherVersion(request, log, surroundings, base)
-        return WorkerProcess(request, log, surroundings)
+    instruments: tuple[Instrument, ...] = ("nvtx",) if manifest.nvtx else ()
+
+    def executor(system: System, instruments: tuple[Instrument, ...] = instruments) -> ProcessExecutor:
+        log = writer.path / f"worker-{system.label}.log"
+        if base is not None and system.source:
+            return BaselineExecutor(system, log, surroundings, base, instruments)
+        return ProcessExecutor(system, log, surroundings, instruments=instruments)
 
     def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
         if base is not None:
@@ -168,15 +169,10 @@ def _run(
         )
 
     watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
-    respondents = {plan.label: respondent(plan) for plan in manifest.labels}
-    profiling = {
-        plan.label: WorkerProcess(
-            _request(plan, manifest, ("profiler",)), writer.path / f"worker-{plan.label}.log", surroundings
-        )
-        for plan in profiled_labels(manifest)
-    }
+    executors = {system.label: executor(system) for system in manifest.labels}
+    profiling = {system.label: executor(system, ("profiler",)) for system in profiled_labels(manifest)}
     manager = Manager(
-        manifest, writer, respondents, corpus.utterances, progress, watch, profiling=profiling, spent_ns=spent
+        manifest, writer, executors, corpus.utterances, progress, watch, profiling=profiling, spent_ns=spent
     )
     try:
         manager.run(already, segment, segments_before)
@@ -209,14 +205,23 @@ def _device(asked: str) -> str:
     return "cuda:0" if asked == "cuda" else asked
 
 
-def _plan(choice: PipelineChoice, device: str, dtype: str) -> LabelPlan:
+def _plan(choice: PipelineChoice, device: str, dtype: str, seed: int) -> System:
     declaration, values = registry.check_options(choice.name, choice.options)
     registry.require(declaration)
     own_device = device if declaration.gpu != "none" else "cpu"
     own_dtype = dtype if dtype != "auto" else ("bfloat16" if own_device != "cpu" else "float32")
     # Making the object imports no model library, but lets the pipeline refuse values before anything is loaded.
     registry.check_settings(choice.name, Settings(own_device, own_dtype, 0, values))
-    return LabelPlan(choice.label, choice.name, own_device, own_dtype, values, declaration.stages)
+    return System(
+        choice.label,
+        choice.name,
+        own_device,
+        own_dtype,
+        values,
+        declaration.stages,
+        seed=seed,
+        finds_speech_end=declaration.finds_speech_end,
+    )
 
 
 def _require_realtime(options: Options) -> None:
@@ -248,22 +253,8 @@ def _input_notices(options: Options) -> tuple[str, ...]:
     )
 
 
-def _request(plan: LabelPlan, manifest: Manifest, instruments: tuple[Instrument, ...] = ()) -> LabelRequest:
-    finds_speech_end = registry.check_options(plan.pipeline, plan.options)[0].finds_speech_end
-    return LabelRequest(
-        plan.label,
-        plan.pipeline,
-        plan.device,
-        plan.dtype,
-        manifest.seed,
-        plan.options,
-        finds_speech_end,
-        instruments or (("nvtx",) if manifest.nvtx else ()),
-    )
-
-
 def _manifest(
-    options: Options, plans: tuple[LabelPlan, ...], corpus: Corpus, command: Sequence[str], notices: tuple[str, ...]
+    options: Options, plans: tuple[System, ...], corpus: Corpus, command: Sequence[str], notices: tuple[str, ...]
 ) -> Manifest:
     now = _now()
     rule = settling(corpus.utterances) if options.warmup == "auto" else None

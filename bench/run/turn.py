@@ -3,84 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from firstpacket.bench.metrics.audible import reply_levels
 from firstpacket.bench.metrics.figures import heard_outcome
 from firstpacket.bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
-from firstpacket.bench.record.schema import Audible, Outcome
+from firstpacket.bench.record.schema import CUT, Audible, Outcome, TurnResult
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.text import reason
 from firstpacket.bench.timing.cuda import GpuRecorder
-from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
+from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Trace
 
 RATES = range(1000, 768_001)
 LOUDEST = 1.5
 """Synthesis may overshoot a little; integers taken for floats overshoot a lot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """How a turn ended, and what was seen and heard."""
-
-    outcome: Outcome
-    reason: str
-    flags: tuple[str, ...]
-    trace: TurnTrace
-    reply_levels: tuple[float, ...]
-    reply: tuple[tuple[Samples, int], ...]
+Said = list[tuple[Samples, int]]
+"""The reply, packet by packet: samples and their rate."""
 
 
 def perform(
+    turn: int,
     pipeline: Pipeline,
     speech: HeardSpeech,
     trace: Trace,
     gpu: GpuRecorder | None,
     audible: Audible,
     on_first_packet: Callable[[PacketStamp], None],
-) -> Answered:
+) -> tuple[TurnResult, Said]:
     """Let the pipeline answer. Every exception of the pipeline becomes an outcome; none is raised."""
-    reply: list[tuple[Samples, int]] = []
+    said: Said = []
     outcome: Outcome | None = None
-    said = ""
+    why = ""
     try:
-        _listen_to(pipeline, speech, trace, reply, on_first_packet)
+        _listen_to(pipeline, speech, trace, said, on_first_packet)
     except TurnCancelled:
         outcome = "timeout"
     except Exception as error:
-        outcome, said = "failed", reason(error)
+        outcome, why = "failed", reason(error)
     if gpu is not None:
         try:
             gpu.end_turn()
         except Exception as error:
-            return Answered("failed", reason(error), (), TurnTrace(), (), tuple(reply))
+            return TurnResult(turn, "failed", reason=reason(error)), said
     seen = trace.finish()
-    levels = reply_levels(reply)
+    levels = reply_levels(said)
     flags: tuple[str, ...] = ()
     if outcome == "timeout" and seen.packets:
-        outcome, flags = "answered", ("cut",)
-    return Answered(outcome or heard_outcome(seen, levels, audible), said, flags, seen, levels, tuple(reply))
+        outcome, flags = "answered", (CUT,)
+    outcome = outcome or heard_outcome(seen, levels, audible)
+    return TurnResult(turn, outcome, seen, reply_levels=levels, reason=why, flags=flags), said
 
 
 def _listen_to(
     pipeline: Pipeline,
     speech: HeardSpeech,
     trace: Trace,
-    reply: list[tuple[Samples, int]],
+    said: Said,
     on_first_packet: Callable[[PacketStamp], None],
 ) -> None:
     packets = iter(pipeline.respond(speech, trace))
     try:
         for packet in packets:
             arrived_ns = trace.clock.now_ns()
-            _check(packet, reply)
+            _check(packet, said)
             stamp = trace.packet(len(packet.samples), packet.sample_rate, packet.after, arrived_ns)
-            if not reply:
+            if not said:
                 on_first_packet(stamp)
-            reply.append((packet.samples, packet.sample_rate))
+            said.append((packet.samples, packet.sample_rate))
             if speech.cancelled:
                 raise TurnCancelled
     finally:
@@ -89,7 +80,7 @@ def _listen_to(
             close()
 
 
-def _check(packet: object, before: list[tuple[Samples, int]]) -> None:
+def _check(packet: object, before: Said) -> None:
     """Raises `TypeError` or `ValueError` for a packet that nobody could play; its stamp has been taken already."""
     if not isinstance(packet, Packet) or not isinstance(packet.samples, np.ndarray):
         raise TypeError(f"the pipeline gave a {type(packet).__name__} where a Packet of samples is due")

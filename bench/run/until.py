@@ -12,7 +12,7 @@ from firstpacket.bench.metrics.until import GoOn, Look, Stop, decide
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.record.until import Until, amount
-from firstpacket.bench.run.plan import Ask
+from firstpacket.bench.run.plan import PlannedTurn
 from firstpacket.bench.stats.looks import looks
 
 NS_PER_MINUTE = 60_000_000_000
@@ -46,20 +46,20 @@ class Goal:
             self._turns.append(turn)
             self._latest_ns = t0_ns
 
-    def before(self, ask: Ask) -> Stop | GoOn | None:
+    def before(self, ask: PlannedTurn) -> Stop | GoOn | None:
         """At the first turn of a block where a look is due: what it says. None elsewhere, and the second time."""
         if ask.block not in looks(self.rule.blocks) or ask.block <= self._looked or not self._begins_block(ask):
             return None
         self._looked = ask.block
         return decide(self._turns, self.labels, self.rule, ask.block)
 
-    def out_of_time(self, ask: Ask) -> bool:
+    def out_of_time(self, ask: PlannedTurn) -> bool:
         """Whether the time is used up before the first turn of a clip; once begun, a clip is put to every label."""
         begins_clip = (ask.turn - 1) % len(self.labels) == 0
         spent_ns = self.spent_ns + self._latest_ns - self._began_ns
         return begins_clip and spent_ns >= self.rule.minutes * NS_PER_MINUTE
 
-    def _begins_block(self, ask: Ask) -> bool:
+    def _begins_block(self, ask: PlannedTurn) -> bool:
         return (ask.turn - 1) % (len(self.labels) * self.clips) == 0
 
 

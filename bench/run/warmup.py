@@ -9,10 +9,10 @@ from firstpacket.bench.metrics.latency import first_packet_ms
 from firstpacket.bench.metrics.settling import state
 from firstpacket.bench.record.schema import Manifest, Turn
 from firstpacket.bench.record.settling import Settling
-from firstpacket.bench.run.plan import Ask, opening, warm_up
+from firstpacket.bench.run.plan import PlannedTurn, opening, warm_up
 from firstpacket.bench.timing.clock import Clock
 
-Put = Callable[[Ask], Turn | None]
+Put = Callable[[PlannedTurn], Turn | None]
 """Asks a turn and gives its record; None where the label's process is gone."""
 
 
@@ -29,7 +29,7 @@ def settling(clips: Sequence[Utterance]) -> Settling:
 def warm_labels(
     labels: Sequence[str], manifest: Manifest, clips: Sequence[Utterance], seed: int, clock: Clock, put: Put
 ) -> None:
-    """Ask the cold turn and the warm-up turns of `labels`, interleaved, as the manifest says."""
+    """Run the cold turn and the warm-up turns of `labels`, interleaved, as the manifest says."""
     rule = manifest.settling
     if rule is None:
         for ask in warm_up(labels, [clip.id for clip in clips], manifest.warmup, seed):
@@ -42,7 +42,7 @@ def warm_labels(
     unsettled = list(labels)
     while unsettled:
         for label in tuple(unsettled):
-            turn = put(Ask(0, -1, "warmup", label, rule.clip))
+            turn = put(PlannedTurn(0, -1, "warmup", label, rule.clip))
             seen[label].append(first_packet_ms(turn) if turn else None)
             late = len(seen[label]) >= rule.window and clock.now_ns() > until_ns
             if late or state(seen[label], rule) != "open":

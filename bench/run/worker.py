@@ -1,4 +1,4 @@
-"""The worker: one process that holds one label's pipeline. Started as `python -m firstpacket.bench.run.worker FD`.
+"""The worker: one process with one system's pipeline. Started as `python -m firstpacket.bench.run.worker FD`.
 
 Its main thread loads the pipeline and performs turns; a second thread reads the line from the manager, so that frames
 are heard and a cancellation is seen while the pipeline works. It ends when the manager does, whatever it is doing.
@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import traceback
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,12 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.gpu.identity import identity
 from firstpacket.bench.gpu.nvtx import nvtx_ranges
 from firstpacket.bench.gpu.profiler import GpuProfiler, TorchProfiler
-from firstpacket.bench.pipeline import OptionValue, Pipeline, Samples, Settings, Weights
+from firstpacket.bench.pipeline import OptionValue, Pipeline, Samples, Weights
+from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.run.garbage import GarbageWatch
-from firstpacket.bench.run.origin import loaded_from
+from firstpacket.bench.run.loaded_paths import loaded_from
 from firstpacket.bench.run.protocol import (
     VERSION,
-    Answer,
-    AskTurn,
     Cancel,
     Channel,
     Close,
@@ -37,14 +37,14 @@ from firstpacket.bench.run.protocol import (
     FirstPacket,
     Frame,
     Hello,
-    Loaded,
+    Prepare,
     Prepared,
     Refused,
     SpeechOver,
     unpack_samples,
 )
 from firstpacket.bench.run.speech import HeardSpeech
-from firstpacket.bench.run.turn import Answered, perform
+from firstpacket.bench.run.turn import Said, perform
 from firstpacket.bench.text import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cost import event_cost_ns
@@ -69,13 +69,22 @@ def main() -> None:
     os._exit(0)  # threads that a library left behind must not keep the process
 
 
+@dataclass(slots=True)
+class InFlight:
+    """The turn that the pipeline answers now."""
+
+    turn: int
+    speech: HeardSpeech
+    held_back: Samples | None
+    """With file input: the whole clip, until speech is over."""
+
+
 class _Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._clock = MonotonicClock()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._speech: HeardSpeech | None = None
-        self._held_back: Samples | None = None
+        self._in_flight: InFlight | None = None
         self._garbage = GarbageWatch(self._clock)
         self._profiler: GpuProfiler | None = None
         self._ranges: Ranges | None = None
@@ -85,27 +94,13 @@ class _Worker:
         try:
             while True:
                 message = self._channel.receive()
-                if not self._heard(message):
+                if isinstance(message, (Frame, SpeechOver, Cancel)):
+                    hear(message, self._in_flight)
+                else:
                     self._inbox.put(message)
         except Exception:
             # The manager is gone: whatever this worker started goes with it.
             os.killpg(0, signal.SIGKILL)
-
-    def _heard(self, message: Any) -> bool:
-        speech = self._speech
-        if speech is None:
-            return False
-        if isinstance(message, Frame):
-            speech.hear(unpack_samples(message.samples))
-        elif isinstance(message, SpeechOver):
-            if self._held_back is not None:
-                speech.hear(self._held_back)
-            speech.end()
-        elif isinstance(message, Cancel):
-            speech.cancel()
-        else:
-            return False
-        return True
 
     def serve(self) -> None:
         """Load, then perform turns until told to close."""
@@ -116,20 +111,20 @@ class _Worker:
         pipeline, gpu = loaded
         try:
             while not isinstance(message := self._inbox.get(), Close):
-                if isinstance(message, AskTurn):
+                if isinstance(message, Prepare):
                     self._turn(message, pipeline, gpu)
         finally:
             pipeline.close()
 
     def _load(self, hello: Hello) -> tuple[Pipeline, GpuRecorder | None] | None:
-        began_ns = self._clock.now_ns()
+        began_ns, system = self._clock.now_ns(), hello.system
         try:
             if hello.version != VERSION:
                 raise BenchError(f"The worker speaks protocol {VERSION}, the manager {hello.version}; restart the run.")
-            _, options = registry.check_options(hello.pipeline, hello.options)
-            settings = Settings(hello.device, hello.dtype, hello.seed, options)
-            pipeline = registry.pipeline(hello.pipeline)(settings)
-            gpu = GpuRecorder(TorchCuda(hello.device), self._clock) if hello.device.startswith("cuda") else None
+            # Checked once more: this may be another version, which fills in defaults of its own.
+            _, options = registry.check_options(system.pipeline, system.options)
+            pipeline = registry.pipeline(system.pipeline)(replace(system, options=options).settings)
+            gpu = GpuRecorder(TorchCuda(system.device), self._clock) if system.device.startswith("cuda") else None
             self._set_up(hello)
             pipeline.load()
             weights, facts = _said_of_itself(pipeline)
@@ -141,67 +136,77 @@ class _Worker:
         # Garbage collections over the loaded model would show up as rare slow turns.
         gc.collect()
         gc.freeze()
-        told_gpu = identity(hello.device) if gpu is not None else None
         self._channel.send(
-            Loaded(load_ns, weights, facts, event_cost_ns(self._clock, gpu, self._ranges), told_gpu, loaded_from())
+            LabelFacts(
+                system.label,
+                load_ns,
+                os.getpid(),
+                weights,
+                facts,
+                event_cost_ns(self._clock, gpu, self._ranges),
+                identity(system.device) if gpu is not None else None,
+                loaded_from(),
+            )
         )
         return pipeline, gpu
 
     def _set_up(self, hello: Hello) -> None:
         """Instruments must be there before a pipeline captures graphs. Raises `MissingDependency`."""
         if "profiler" in hello.instruments:
-            self._profiler = TorchProfiler(hello.device)
+            self._profiler = TorchProfiler(hello.system.device)
             self._ranges = self._profiler.mark
         elif "nvtx" in hello.instruments:
             self._ranges = nvtx_ranges()
 
-    def _turn(self, ask: AskTurn, pipeline: Pipeline, gpu: GpuRecorder | None) -> None:
-        self._held_back = unpack_samples(ask.speech) if ask.speech else None
-        speech = HeardSpeech(self._clock, ask.language)
+    def _turn(self, wanted: Prepare, pipeline: Pipeline, gpu: GpuRecorder | None) -> None:
+        speech = HeardSpeech(self._clock, wanted.language)
         if self._profiler is not None:
             self._profiler.start()
         trace = Trace(self._clock, gpu, self._ranges)
         if gpu is not None:
             gpu.begin_turn()
-        self._speech = speech
-        self._channel.send(Prepared(ask.turn))
+        self._in_flight = InFlight(wanted.turn, speech, unpack_samples(wanted.speech) if wanted.speech else None)
+        self._channel.send(Prepared(wanted.turn))
 
         def announce(stamp: PacketStamp) -> None:
-            self._channel.send(FirstPacket(ask.turn, stamp.at_ns, stamp.samples, stamp.sample_rate))
+            self._channel.send(FirstPacket(wanted.turn, stamp.at_ns, stamp.samples, stamp.sample_rate))
 
         self._garbage.begin_turn()
-        answered = perform(pipeline, speech, trace, gpu, ask.audible, announce)
+        result, said = perform(wanted.turn, pipeline, speech, trace, gpu, wanted.audible, announce)
         collections = self._garbage.end_turn()
-        self._speech = None
+        self._in_flight = None
         profile = self._profiler.stop() if self._profiler is not None else None
-        audio, problem = _keep(answered, ask.keep_audio)
+        audio, problem = _keep(said, wanted.keep_audio)
         self._channel.send(
-            Answer(
-                ask.turn,
-                answered.outcome,
-                answered.trace,
-                answered.reply_levels,
-                audio,
-                answered.reason or problem,
-                answered.flags,
-                collections,
-                profile,
-            )
+            replace(result, audio=audio, reason=result.reason or problem, collections=collections, profile=profile)
         )
 
 
-def _keep(answered: Answered, path: str) -> tuple[str, str]:
+def hear(message: Frame | SpeechOver | Cancel, now: InFlight | None) -> None:
+    """Let the pipeline hear it, unless it belongs to another turn than the one in flight: that one is over."""
+    if now is None or message.turn != now.turn:
+        return
+    if isinstance(message, Frame):
+        now.speech.hear(unpack_samples(message.samples))
+    elif isinstance(message, Cancel):
+        now.speech.cancel()
+    else:
+        if now.held_back is not None:
+            now.speech.hear(now.held_back)
+        now.speech.end()
+
+
+def _keep(said: Said, path: str) -> tuple[str, str]:
     """Write the reply to `path` (FLAC, 16 bit); returns the path, or why not."""
-    if not path or not answered.reply:
+    if not path or not said:
         return "", ""
     import numpy as np
 
     try:
         import soundfile
 
-        rate = answered.reply[0][1]
-        samples = np.concatenate([samples for samples, _ in answered.reply])
-        soundfile.write(Path(path), samples, rate, format="FLAC", subtype="PCM_16")
+        samples = np.concatenate([samples for samples, _ in said])
+        soundfile.write(Path(path), samples, said[0][1], format="FLAC", subtype="PCM_16")
     except Exception as error:
         return "", f"the reply's audio was not kept: {reason(error)}"
     return path, ""

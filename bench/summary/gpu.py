@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from firstpacket.bench.metrics.gpu import put_under_the_profiler
-from firstpacket.bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.record.schema import System, Turn
 
 NS_PER_MS = 1_000_000
 
@@ -43,7 +43,7 @@ class LabelGpu:
     stages: tuple[GpuStage, ...]
 
 
-def label_gpu(turns: Sequence[Turn], plan: LabelPlan) -> LabelGpu | None:
+def label_gpu(turns: Sequence[Turn], plan: System) -> LabelGpu | None:
     """Of all turns of one label; None if none was put under the profiler."""
     asked = [turn for turn in turns if put_under_the_profiler(turn)]
     if not asked:

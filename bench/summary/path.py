@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar, get_args
 
 from firstpacket.bench.pipeline import Role
-from firstpacket.bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
 from firstpacket.bench.summary.contents import Path, PathMean
 from firstpacket.bench.summary.values import NS_PER_MS
@@ -23,7 +23,7 @@ Owner = tuple[str, str]
 Key = TypeVar("Key", bound=Hashable)
 
 
-def mean_path(turns: Sequence[Turn], plan: LabelPlan) -> Path:
+def mean_path(turns: Sequence[Turn], plan: System) -> Path:
     """Mean over turns that have a path: every part and role with its interval; parts and roles add up to the total."""
     roles = {stage.id: stage.role for stage in plan.stages}
     by_part: list[dict[Owner, int]] = [{(part.stage, part.kind): part.ns for part in turn.path} for turn in turns]
@@ -59,7 +59,7 @@ def _mean(turns: Sequence[Mapping[Key, int]], key: Key, clips: Sequence[str]) ->
     return replace(found, value=sum(values) / (len(values) * NS_PER_MS))
 
 
-def _path_order(plan: LabelPlan, owners: Iterable[Owner]) -> list[Owner]:
+def _path_order(plan: System, owners: Iterable[Owner]) -> list[Owner]:
     """Stages as declared, owners that are no stage last; within a stage: what it waited for, then what it did."""
     stages = [stage.id for stage in plan.stages]
 

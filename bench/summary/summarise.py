@@ -9,7 +9,7 @@ from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.metrics.until import level_of
 from firstpacket.bench.quality.record import Line, read_quality
-from firstpacket.bench.record.schema import LabelPlan, Outcome, Phase, Turn
+from firstpacket.bench.record.schema import Outcome, Phase, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from firstpacket.bench.summary.figures import continuity, figure, metric_names
@@ -53,7 +53,7 @@ def _said(run: Run, warm: Mapping[str, LabelWarmth], until: Goal | None) -> Iter
         yield from (notice.text for notice in notices.of_warmth(label, each.warm_ups, each.drift, each.carry_over))
 
 
-def _label(run: Run, plan: LabelPlan, judged: Sequence[Line], warm: LabelWarmth, until: Goal | None) -> LabelSummary:
+def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, until: Goal | None) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.phase == "measured"]
     level, resamples = level_of(run.manifest.until)

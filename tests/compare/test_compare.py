@@ -10,7 +10,7 @@ from firstpacket.bench.compare.within import compare_all, compare_labels
 from firstpacket.bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Outcome, Segment, Turn
+from firstpacket.bench.record.schema import SCHEMA, LabelFacts, Manifest, Outcome, Segment, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.terminal import comparison_table
 
@@ -20,7 +20,7 @@ CLIPS = [f"clip-{index}" for index in range(8)]
 
 def run_of(values: dict[str, list[int | None]], name: str = "monday", origin="published", **manifest) -> Run:
     """A run in which each label answers clip i after `values[label][i]` ms; None is a timeout."""
-    plans = tuple(LabelPlan(label, "scripted", "cpu", "float32", {}, ()) for label in values)
+    plans = tuple(System(label, "scripted", "cpu", "float32", {}, ()) for label in values)
     turns = [_turn(label, clip, ms) for label in values for clip, ms in zip(CLIPS, values[label], strict=False)]
     facts = tuple(LabelFacts(label, 5 * MS, 1, (Weights("llm", origin, "somewhere"),)) for label in values)
     settings = {"corpus_sha256": "c" * 64, "t0": "end of speech", "input": "file", **manifest}

@@ -15,9 +15,9 @@ from firstpacket.bench.errors import NotComparable, UsageError
 from firstpacket.bench.gate import trees
 from firstpacket.bench.gate.against import other_version
 from firstpacket.bench.pipeline import Stage
-from firstpacket.bench.record.schema import LabelFacts, LabelPlan
-from firstpacket.bench.run.origin import loaded_from
-from firstpacket.bench.run.source import Source, with_base
+from firstpacket.bench.record.schema import LabelFacts, System
+from firstpacket.bench.run.code_version import CodeVersion, with_base
+from firstpacket.bench.run.loaded_paths import loaded_from
 
 ASKED = """
 from importlib.metadata import entry_points, version
@@ -44,7 +44,7 @@ def enter(made: PluginRepository, folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PYTHONPATH", made.environment()["PYTHONPATH"])
 
 
-def loaded(source: Source) -> list[str]:
+def loaded(source: CodeVersion) -> list[str]:
     """What Python finds of the plugin when it is started as workers are."""
     command = [*source.python, "-c", ASKED]
     environment = source.surroundings(os.environ)
@@ -156,8 +156,8 @@ def test_a_repository_that_git_cannot_use(repository, monkeypatch) -> None:
 
 
 REPOSITORY, TREE = Path("/home/me/project"), Path("/cache/versions/1/tree")
-REVISION = Source("git 1a2b3c4d5e6f (main)", ("python",), {}, repository=REPOSITORY, tree=TREE)
-COMMAND = Source("command /old/python", ("/old/python",), {})
+REVISION = CodeVersion("git 1a2b3c4d5e6f (main)", ("python",), {}, repository=REPOSITORY, tree=TREE)
+COMMAND = CodeVersion("command /old/python", ("/old/python",), {})
 PACKAGES = "/home/me/project/.venv/lib/python3.11/site-packages"
 
 
@@ -180,7 +180,7 @@ def facts(label: str, *code: str) -> LabelFacts:
         (COMMAND, [PACKAGES], [], "does not say which code"),
     ],
 )
-def test_a_version_is_never_compared_with_itself(source: Source, own, base, refused: str | None) -> None:
+def test_a_version_is_never_compared_with_itself(source: CodeVersion, own, base, refused: str | None) -> None:
     labels = [facts("a", *own), facts("a.base", *base)]
     if refused is None:
         source.check(labels)
@@ -197,11 +197,11 @@ def test_this_process_says_where_its_code_came_from() -> None:
 
 
 def test_the_other_version_gets_only_what_was_given() -> None:
-    plan = LabelPlan("a", "nap", "cpu", "float32", {"ms": 24, "factor": 2.0}, (Stage("encoder", "listen"),))
+    plan = System("a", "nap", "cpu", "float32", {"ms": 24, "factor": 2.0}, (Stage("encoder", "listen"),))
     own, base = with_base([plan], {"a": {"factor": "2"}}, REVISION)
     assert own == plan
     assert (base.label, base.source, base.options) == ("a.base", REVISION.name, {"factor": "2"})
     for label in ("x" * 64, "b"):
-        named = [LabelPlan(name, "nap", "cpu", "float32", {}, ()) for name in (label, "b.base")]
+        named = [System(name, "nap", "cpu", "float32", {}, ()) for name in (label, "b.base")]
         with pytest.raises(UsageError, match="choose another"):
             with_base(named, {plan.label: {} for plan in named}, REVISION)

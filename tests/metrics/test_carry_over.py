@@ -16,7 +16,7 @@ from firstpacket.bench.metrics.carry_over import ALPHA, CarryOver, carry_over
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import RunWriter, read_run
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.plan import measured
 from firstpacket.bench.timing.clock import VirtualClock
@@ -163,11 +163,12 @@ class SharedB(Shared):
 def test_a_run_with_carry_over_says_so(tmp_path: Path) -> None:
     clips, clock = utterances(4), VirtualClock()
     what = manifest({"a": "hear", "b": "hear"}, clips, turns=40)
-    respondents = {
-        label: LocalRespondent(request(label, "hear"), clock, kind) for label, kind in (("a", SharedA), ("b", SharedB))
+    executors = {
+        label: InProcessExecutor(request(label, "hear"), clock, kind)
+        for label, kind in (("a", SharedA), ("b", SharedB))
     }
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, respondents, clips, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, executors, clips, Silence(), clock=clock).run((), segment)
     found = named(carry_over(read_run(tmp_path / "run").turns, ["a", "b"]))
     assert found["a"].significant
     assert not found["b"].significant

@@ -24,7 +24,9 @@ CARD = GpuBeside("GPU-a", 0, ("direct",), BEFORE, AFTER)
 def evidence(*gpus: GpuBeside, profile: GpuProfile | None = None) -> Evidence:
     trace = TurnTrace(packets=(PacketStamp(500, 1, 1, 0),))
     delivery = Delivery(0, 0, 0, (0,))
-    return Evidence(1, "direct", "clip", "answered", delivery, trace, beside=Beside(gpus=gpus), profile=profile)
+    return Evidence(
+        1, "answered", trace, delivery, label="direct", utterance="clip", beside=Beside(gpus=gpus), profile=profile
+    )
 
 
 def flags(**after: object) -> tuple[str, ...]:

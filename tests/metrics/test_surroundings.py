@@ -14,7 +14,7 @@ from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.beside import Beside, Collections, HostBeside, Pause
 from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
@@ -27,8 +27,11 @@ def flags(host: HostBeside | None, collections: Collections | None = None) -> tu
     """Of a turn whose t0 is at 1000 ms and whose first packet comes 100 ms later."""
     trace = TurnTrace(packets=(PacketStamp(1100 * MS, 100, 16_000, 0),))
     delivery = Delivery(1000 * MS, 1000 * MS, 1000 * MS, (0,))
-    beside = Beside(host=host, collections=collections)
-    return host_flags(Evidence(1, "a", "c", "answered", delivery, trace, beside=beside), 1000 * MS)
+    beside = Beside(host=host)
+    return host_flags(
+        Evidence(1, "answered", trace, delivery, label="a", utterance="c", beside=beside, collections=collections),
+        1000 * MS,
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,9 +97,9 @@ class Noisy:
 def test_flagged_turns_are_kept_counted_and_derived_again(tmp_path: Path) -> None:
     clips, script = utterances(4), "hear; tts 5; packet 100"
     what = manifest({"a": script}, clips, warmup=0)
-    respondent = LocalRespondent(request("a", script), VirtualClock())
+    executor = InProcessExecutor(request("a", script), VirtualClock())
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"a": respondent}, clips, Silence(), Noisy()).run((), segment)
+        Manager(what, writer, {"a": executor}, clips, Silence(), Noisy()).run((), segment)
     run = read_run(tmp_path / "run")
     assert [turn.flags for turn in run.turns] == [("host_busy", "cpu_throttled", "paged"), ()] * 2 + [
         ("host_busy", "cpu_throttled", "paged")

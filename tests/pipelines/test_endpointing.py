@@ -17,8 +17,8 @@ from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.figures import TurnFigures, turn_figures
 from firstpacket.bench.pipeline import SAMPLE_RATE, Declaration, Packet, Pipeline, Samples, Settings, Speech, Stage
 from firstpacket.bench.record.schema import Evidence
-from firstpacket.bench.run.asking import Reply, Rules
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import TurnConfig, TurnResult
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.endpointing import (
@@ -79,12 +79,12 @@ class Trusting(Answering):
     ended = EndedSpeech
 
 
-def put(pipeline: type[Pipeline], said: Utterance) -> tuple[Reply, TurnFigures]:
+def put(pipeline: type[Pipeline], said: Utterance) -> tuple[TurnResult, TurnFigures]:
     finds = pipeline is Answering
-    respondent = LocalRespondent(replace(request("a", ""), finds_speech_end=finds), VirtualClock(), pipeline)
-    respondent.start()
-    reply = respondent.ask(1, said, Rules("realtime", 1000 * MS), "")
-    evidence = Evidence(1, "a", said.id, reply.outcome, reply.delivery, reply.trace, reply.reply_levels)
+    executor = InProcessExecutor(replace(request("a", ""), finds_speech_end=finds), VirtualClock(), pipeline)
+    executor.start()
+    reply = executor.run(1, said, TurnConfig("realtime", 1000 * MS), "")
+    evidence = Evidence(1, reply.outcome, reply.trace, reply.delivery, reply.reply_levels, label="a", utterance=said.id)
     return reply, turn_figures(evidence)
 
 

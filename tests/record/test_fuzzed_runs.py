@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from support.command import here, write_clips
 
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.record.schema import LabelFacts, System
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.run import session
-from firstpacket.bench.run.asking import LabelRequest
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.timing.clock import VirtualClock
 
 FILES = ("manifest.json", "segments.jsonl", "turns.jsonl", "traces.jsonl")
@@ -40,11 +39,11 @@ READING = (
 Damage = Callable[[Path], None]
 
 
-class OnVirtualTime(LocalRespondent):
+class OnVirtualTime(InProcessExecutor):
     """Answers in this process, so that a resumed run needs no other."""
 
-    def __init__(self, request: LabelRequest, *_: object) -> None:
-        super().__init__(request, VirtualClock())
+    def __init__(self, system: System, *_: object, **__: object) -> None:
+        super().__init__(system, VirtualClock())
 
     def start(self) -> LabelFacts:
         facts = super().start()
@@ -57,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fuzzed")
     pipelines = [word for script in SCRIPTS for word in ("-p", script)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "WorkerProcess", OnVirtualTime)
+        patched.setattr(session, "ProcessExecutor", OnVirtualTime)
         corpus = ("--corpus", write_clips(folder / "clips"), "--turns", "5", "--warmup", "1", "--no-keep-audio")
         done = here("run", "--no-report", *pipelines, *corpus, "--out", folder / "run")
     assert done.returncode == 0, done.stderr
@@ -179,7 +178,7 @@ def answers(run: Path, out: Path, damage: list[Damage]) -> None:
         said(here(command, out, *flags, *written))
     said(here("compare", out, run))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "WorkerProcess", OnVirtualTime)
+        patched.setattr(session, "ProcessExecutor", OnVirtualTime)
         said(here("run", "--no-report", "--resume", out))
 
 
@@ -217,7 +216,7 @@ def test_the_undamaged_run_is_read_and_gone_on_with(whole: Path, tmp_path: Path)
         assert here(command, out, *flags, *written).returncode == 0
     before = len(read_run(out).turns)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "WorkerProcess", OnVirtualTime)
+        patched.setattr(session, "ProcessExecutor", OnVirtualTime)
         done = here("run", "--no-report", "--resume", out)
     assert done.returncode == 0, done.stderr
     asked = [turn.turn for turn in read_run(out).turns if turn.phase == "measured"]

@@ -14,7 +14,7 @@ from firstpacket.bench.analysis.claims.evidence import facts
 from firstpacket.bench.analysis.claims.verdict import NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, Verdict
 from firstpacket.bench.analysis.sweeps import sweeps
 from firstpacket.bench.pipeline import Stage, Weights
-from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, PathPart, Segment, Turn, UtteranceFacts
+from firstpacket.bench.record.schema import LabelFacts, Manifest, PathPart, Segment, System, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.summarise import summarise
 
@@ -33,7 +33,7 @@ def judged(labels: Mapping[str, Mapping[str, Any]], *, gpu: str = "", **manifest
     for label, said in labels.items():
         stages = CASCADE if said.get("asr") else DIRECT
         options = said.get("options", {})
-        plans.append(LabelPlan(label, "made", "cuda" if gpu else "cpu", "float32", options, stages))
+        plans.append(System(label, "made", "cuda" if gpu else "cpu", "float32", options, stages))
         told.append(LabelFacts(label, MS, 1, said.get("weights", EIGHT_BILLION)))
         parts = said["parts"] if isinstance(said["parts"], list) else [said["parts"]] * CLIPS
         turns += [_turn(label, clip, each, stages, said.get("figures")) for clip, each in enumerate(parts)]

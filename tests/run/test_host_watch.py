@@ -11,12 +11,12 @@ from support.made import Silence, manifest, request, segment, utterances
 
 from firstpacket.bench.host.reading import Reading
 from firstpacket.bench.record.store import RunWriter, read_run
-from firstpacket.bench.run.asking import Respondent
+from firstpacket.bench.run.executor import Executor
 from firstpacket.bench.run.garbage import GarbageWatch
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, between, host_counters
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.session import worker_environment
 from firstpacket.bench.run.watch import MachineWatch
 from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
@@ -68,14 +68,14 @@ def test_real_workers_are_ours_and_their_collections_are_told(tmp_path: Path) ->
     """The whole way: a worker in its own process, the real counters, and the record."""
     script, clips = "hear; tts 30; packet 100", utterances(1)
     what = manifest({"a": script}, clips, warmup=0, turns=1)
-    worker: Respondent = WorkerProcess(request("a", script), tmp_path / "log", worker_environment(1))
+    worker: Executor = ProcessExecutor(request("a", script), tmp_path / "log", worker_environment(1))
     watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
     with RunWriter.create(tmp_path / "run", what) as writer:
         Manager(what, writer, {"a": worker}, clips, Silence(), watch).run((), segment)
     run = read_run(tmp_path / "run")
     for turn in run.turns:
         seen = run.evidence(turn).beside
-        assert seen is not None and seen.host is not None and seen.collections is not None
+        assert seen is not None and seen.host is not None and run.evidence(turn).collections is not None
         # The readings stand around the turn: what lies between them is at least as long.
         assert seen.host.elapsed_ns > turn.figures["first_packet_latency"]
         assert seen.host.cores >= 1

@@ -19,7 +19,7 @@ from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import Delivery
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.html import render_report
-from firstpacket.bench.run import local
+from firstpacket.bench.run import in_process
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.summary.summarise import summarise
 
@@ -89,7 +89,7 @@ def lagging(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
         scripts: dict[str, str] = {"a": SCRIPT},  # noqa: B006 (only read)
         **changes: object,
     ) -> Path:
-        monkeypatch.setattr(local, "Microphone", Lagging)
+        monkeypatch.setattr(in_process, "Microphone", Lagging)
         monkeypatch.setattr(Lagging, "late", staticmethod(late), raising=False)
         monkeypatch.setattr(Lagging, "delivered", 0)
         return virtual_run(path, scripts, "realtime", 4, turns=turns, warmup=0, **changes)

@@ -11,15 +11,15 @@ import pytest
 from support.made import request, utterance
 
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech
-from firstpacket.bench.run.asking import Reply, Rules
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import TurnConfig, TurnResult
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 
 LOUD = np.full(1600, 0.3, np.float32)
 
 
-def answer(give: Callable[[], Iterator[Any]]) -> Reply:
+def answer(give: Callable[[], Iterator[Any]]) -> TurnResult:
     class Giver(Pipeline):
         declaration = Declaration("giver", "direct", "gives what it is told")
 
@@ -28,9 +28,9 @@ def answer(give: Callable[[], Iterator[Any]]) -> Reply:
         def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
             yield from give()
 
-    respondent = LocalRespondent(request("giver", ""), VirtualClock(), Giver)
-    respondent.start()
-    return respondent.ask(1, utterance(), Rules("file", 10**10), "")
+    executor = InProcessExecutor(request("giver", ""), VirtualClock(), Giver)
+    executor.start()
+    return executor.run(1, utterance(), TurnConfig("file", 10**10), "")
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def answer(give: Callable[[], Iterator[Any]]) -> Reply:
     ],
 )
 def test_packets_that_nobody_could_play_fail_the_turn(packets: list[Any], reason: str) -> None:
-    reply = answer(lambda: iter(packets))
-    assert reply.outcome == "failed"
-    assert re.search(reason, reply.reason)
+    result = answer(lambda: iter(packets))
+    assert result.outcome == "failed"
+    assert re.search(reason, result.reason)
 
 
 def test_a_list_of_packets_is_as_good_as_a_generator() -> None:

@@ -16,11 +16,10 @@ from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import MissingDependency
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.recompute import recompute
-from firstpacket.bench.record.schema import LabelFacts, LabelPlan, Manifest, Turn
+from firstpacket.bench.record.schema import LabelFacts, Manifest, System, Turn
 from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.report.html import render_report
-from firstpacket.bench.run.asking import LabelRequest
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.profiling import TURNS, profiled_turns, profiling_notices
 from firstpacket.bench.summary.summarise import summarise
@@ -55,20 +54,20 @@ class Starving(Pipeline):
         yield Packet(np.full(1600, 0.1, np.float32), 16_000, trace.hand_off("vocoder"))
 
 
-class Refusing(LocalRespondent):
+class Refusing(InProcessExecutor):
     """A process that cannot load the profiler."""
 
     def start(self) -> LabelFacts:
         raise MissingDependency("no CUPTI here")
 
 
-def starving(clock: VirtualClock, profiler: FakeProfiler | None = None) -> LocalRespondent:
-    request = LabelRequest("direct", "starving", "cuda:0", "float32", 0, {})
-    return LocalRespondent(request, clock, Starving, GpuRecorder(Starving.gpu, clock), profiler)
+def starving(clock: VirtualClock, profiler: FakeProfiler | None = None) -> InProcessExecutor:
+    request = System("direct", "starving", "cuda:0", "float32", {})
+    return InProcessExecutor(request, clock, Starving, GpuRecorder(Starving.gpu, clock), profiler)
 
 
 def plan(**changes: object) -> Manifest:
-    labels = (LabelPlan("direct", "starving", "cuda:0", "float32", {}, STAGES),)
+    labels = (System("direct", "starving", "cuda:0", "float32", {}, STAGES),)
     return manifest({}, CLIPS, labels=labels, profile_gpu=True, keep_audio=False, **changes)
 
 
@@ -80,8 +79,8 @@ def run(path: Path, problem: str = "", refuse: bool = False) -> Run:
         profiling.__class__ = Refusing
     what = plan()
     with RunWriter.create(path, what) as writer:
-        respondents, beside = {"direct": starving(clock)}, {"direct": profiling}
-        Manager(what, writer, respondents, CLIPS, Silence(), clock=clock, profiling=beside).run((), segment)
+        executors, beside = {"direct": starving(clock)}, {"direct": profiling}
+        Manager(what, writer, executors, CLIPS, Silence(), clock=clock, profiling=beside).run((), segment)
     return read_run(path)
 
 
@@ -175,7 +174,7 @@ def test_a_resumed_run_asks_only_the_profiled_turns_that_are_missing(profiled: R
 
 
 def test_asking_for_it_without_a_gpu_is_answered_with_a_notice() -> None:
-    on_cpu = LabelPlan("cascade", "cascade", "cpu", "float32", {}, ())
+    on_cpu = System("cascade", "cascade", "cpu", "float32", {}, ())
     assert "cascade on the CPU" in profiling_notices(True, (on_cpu, *plan().labels))[0]
     assert profiling_notices(True, plan().labels) == ()
     assert profiling_notices(False, (on_cpu,)) == ()

@@ -97,7 +97,7 @@ def test_a_start_that_measured_nothing_is_a_segment_too(tmp_path: Path) -> None:
     from support.made import Silence, manifest, request, segment, utterances
 
     from firstpacket.bench.record.store import RunWriter
-    from firstpacket.bench.run.local import LocalRespondent
+    from firstpacket.bench.run.in_process import InProcessExecutor
     from firstpacket.bench.run.manager import Manager
     from firstpacket.bench.timing.clock import VirtualClock
 
@@ -107,7 +107,7 @@ def test_a_start_that_measured_nothing_is_a_segment_too(tmp_path: Path) -> None:
     with RunWriter.create(path, what) as writer:
         writer.segment(segment(0, ()))
     with RunWriter.resume(path) as writer:
-        respondent = LocalRespondent(request("a", "hear; tts 5; packet 100"), VirtualClock())
-        Manager(what, writer, {"a": respondent}, clips, Silence()).run((), segment, len(read_run(path).segments))
+        executor = InProcessExecutor(request("a", "hear; tts 5; packet 100"), VirtualClock())
+        Manager(what, writer, {"a": executor}, clips, Silence()).run((), segment, len(read_run(path).segments))
     assert [each.segment for each in read_run(path).segments] == [0, 1]
     assert {turn.segment for turn in read_run(path).turns} == {1}

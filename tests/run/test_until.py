@@ -30,8 +30,8 @@ from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.record.until import Until
 from firstpacket.bench.report.method import method
 from firstpacket.bench.run import session
-from firstpacket.bench.run.asking import Reply, Rules
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import TurnConfig, TurnResult
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.until import spent_ns
 from firstpacket.bench.stats.looks import clusters_needed, look_level, looks
@@ -64,21 +64,21 @@ class Noisy(Pipeline):
         yield Packet(np.full(160, 0.2, np.float32), 16_000)
 
 
-class Answering(LocalRespondent):
+class Answering(InProcessExecutor):
     """100 ms, with noise of turns (by number) and of clips (by name), each a share; Ctrl-C comes in turn `stop_in`."""
 
     def __init__(self, label: str, clock: VirtualClock, turns: float, clips: float, stop_in: int = 0) -> None:
         super().__init__(request(label, ""), clock, Noisy)
         self._label, self._noise, self._stop_in = label, (turns, clips), stop_in
 
-    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
+    def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
         if turn == self._stop_in:
             raise KeyboardInterrupt
         of_turns, of_clips = self._noise
         drawn = random.Random(f"{self._label} {turn}").gauss(0, of_turns)
         drawn += random.Random(f"{self._label} {utterance.id}").gauss(0, of_clips)
         Noisy.takes_ms = 100 * float(np.exp(drawn))
-        return super().ask(turn, utterance, rules, keep_audio)
+        return super().run(turn, utterance, config, keep_audio)
 
 
 class Listening(Silence):

@@ -15,8 +15,8 @@ from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, 
 from firstpacket.bench.record.schema import Manifest, Turn
 from firstpacket.bench.record.settling import Settling
 from firstpacket.bench.record.store import Run, RunWriter, read_run
-from firstpacket.bench.run.asking import Reply, Respondent
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import Executor, TurnResult
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.warmup import settling
 from firstpacket.bench.timing.clock import VirtualClock
@@ -68,11 +68,11 @@ def warmed(tmp_path: Path, pipelines: dict[str, type[Pipeline]], count: int = 5,
     clips = utterances(count)
     what = manifest(dict.fromkeys(pipelines, SCRIPT), clips, settling=settling(clips), **changes)
     clock = VirtualClock()
-    respondents: dict[str, Respondent] = {
-        label: LocalRespondent(request(label, SCRIPT), clock, pipeline) for label, pipeline in pipelines.items()
+    executors: dict[str, Executor] = {
+        label: InProcessExecutor(request(label, SCRIPT), clock, pipeline) for label, pipeline in pipelines.items()
     }
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, respondents, clips, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, executors, clips, Silence(), clock=clock).run((), segment)
     return read_run(tmp_path / "run")
 
 
@@ -139,16 +139,16 @@ def test_a_budget_ends_the_search_but_not_before_the_window_is_full(tmp_path: Pa
     rule = Settling(clips[0].id, budget_s=0.0)
     what = manifest({"wild": SCRIPT}, clips, settling=rule)
     clock = VirtualClock()
-    respondent = LocalRespondent(request("wild", SCRIPT), clock, NeverSteady)
+    executor = InProcessExecutor(request("wild", SCRIPT), clock, NeverSteady)
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"wild": respondent}, clips, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, {"wild": executor}, clips, Silence(), clock=clock).run((), segment)
     assert len(on_the_rules_clip(read_run(tmp_path / "run"), "wild")) == rule.window
 
 
 class Dying:
-    """A respondent whose process ends in its third turn, every time."""
+    """A executor whose process ends in its third turn, every time."""
 
-    def __init__(self, inner: LocalRespondent) -> None:
+    def __init__(self, inner: InProcessExecutor) -> None:
         self._inner = inner
         self._turns = 0
 
@@ -160,12 +160,12 @@ class Dying:
         self._turns = 0
         return self._inner.start()
 
-    def ask(self, *arguments: object) -> Reply:
+    def run(self, *arguments: object) -> TurnResult:
         self._turns += 1
-        reply = self._inner.ask(*arguments)  # type: ignore[arg-type]
+        result = self._inner.run(*arguments)  # type: ignore[arg-type]
         if self._turns == 3:
             self._inner.stop()
-        return reply
+        return result
 
     def stop(self) -> None:
         self._inner.stop()
@@ -175,7 +175,7 @@ def test_a_process_that_dies_while_it_warms_up_is_asked_cold_in_the_end(tmp_path
     clips = utterances(2)
     what = manifest({"dies": SCRIPT}, clips, settling=settling(clips))
     clock = VirtualClock()
-    dying = Dying(LocalRespondent(request("dies", SCRIPT), clock))
+    dying = Dying(InProcessExecutor(request("dies", SCRIPT), clock))
     with RunWriter.create(tmp_path / "run", what) as writer:
         Manager(what, writer, {"dies": dying}, clips, Silence(), clock=clock).run((), segment)
     found = read_run(tmp_path / "run")
@@ -241,8 +241,8 @@ def test_a_resumed_run_asks_what_is_left_after_idleness(tmp_path: Path, kept: in
         for turn in whole.turns[:kept]:
             writer.evidence(whole.evidence(turn))
             writer.turn(turn)
-        respondents = {label: LocalRespondent(request(label, SCRIPT), clock) for label in "ab"}
-        Manager(what, writer, respondents, clips, Silence(), clock=clock).run(whole.turns[:kept], segment, 1)
+        executors = {label: InProcessExecutor(request(label, SCRIPT), clock) for label in "ab"}
+        Manager(what, writer, executors, clips, Silence(), clock=clock).run(whole.turns[:kept], segment, 1)
     found = read_run(resumed)
 
     def idle(run: Run) -> list[tuple[int, str, str]]:

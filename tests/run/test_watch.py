@@ -10,8 +10,8 @@ from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.beside import Beside, HostBeside
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
-from firstpacket.bench.run.asking import Reply, Rules
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import TurnConfig, TurnResult
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
 
@@ -33,24 +33,24 @@ class Diary:
         return Beside(HostBeside(elapsed_ns=len(self.entries), cores=2))
 
 
-class Told(LocalRespondent):
+class Told(InProcessExecutor):
     """Writes down when it is asked."""
 
     diary: Diary
 
-    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
+    def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
         self.diary.entries.append("asked")
-        return super().ask(turn, utterance, rules, keep_audio)
+        return super().run(turn, utterance, config, keep_audio)
 
 
 def test_the_machine_is_looked_at_before_and_after_each_turn(tmp_path: Path) -> None:
     clips, diary = utterances(2), Diary()
     script = "hear; tts 5; packet 100"
     what = manifest({"a": script}, clips)
-    respondent = Told(request("a", script), VirtualClock())
-    respondent.diary = diary
+    executor = Told(request("a", script), VirtualClock())
+    executor.diary = diary
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"a": respondent}, clips, Silence(), diary).run((), segment)
+        Manager(what, writer, {"a": executor}, clips, Silence(), diary).run((), segment)
     run = read_run(tmp_path / "run")
     assert diary.entries == ["started a"] + ["before", "asked", "after"] * len(run.turns)
     seen = [run.evidence(turn).beside for turn in run.turns]

@@ -13,7 +13,7 @@ from support.made import manifest, request, run, utterances
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, read_run
-from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.session import worker_environment
 
 MS = 1_000_000
@@ -23,7 +23,7 @@ def process_run(tmp_path: Path, scripts: dict[str, str], count: int = 4, **chang
     clips = utterances(count, seconds=0.05)
     what = manifest(scripts, clips, **{"warmup": 0, "deadline_ms": 400.0, **changes})
     workers = {
-        label: WorkerProcess(request(label, script), tmp_path / f"{label}.log", worker_environment(1))
+        label: ProcessExecutor(request(label, script), tmp_path / f"{label}.log", worker_environment(1))
         for label, script in scripts.items()
     }
     run(tmp_path / "run", what, clips, dict(workers))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from firstpacket.bench.pipeline import Stage, Weights
-from firstpacket.bench.record.schema import SCHEMA, LabelFacts, LabelPlan, Manifest, Outcome, PathPart, Segment, Turn
+from firstpacket.bench.record.schema import SCHEMA, LabelFacts, Manifest, Outcome, PathPart, Segment, System, Turn
 from firstpacket.bench.record.store import Run
 
 MS = 1_000_000
@@ -32,7 +32,7 @@ def run_of_paths(
     """Turn i of every label is on clip `i % clips` in block `i // clips`; None is a timeout."""
     changed = plans or {}
     all_plans = tuple(
-        LabelPlan(**{**_plan(label), **changed.get(label, {})})  # type: ignore[arg-type]
+        System(**{**_plan(label), **changed.get(label, {})})  # type: ignore[arg-type]
         for label in labels
     )
     turns = [

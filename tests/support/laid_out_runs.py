@@ -13,9 +13,9 @@ from firstpacket.bench.record.schema import (
     Delivery,
     Evidence,
     LabelFacts,
-    LabelPlan,
     Manifest,
     Segment,
+    System,
     Turn,
     UtteranceFacts,
 )
@@ -69,7 +69,7 @@ def sample_run(name="sample", blocks=1, clips=24, origin="published", rename=lam
             for label in STAGES:
                 turns.append(_turn(name, len(turns), block, label, clip, factors[clip] * random.gauss(1, 0.02), rename))
     plans = tuple(
-        LabelPlan(rename(label), label, "cuda", "bfloat16", {"chunk": 40}, tuple(Stage(s, r) for s, r, *_ in stages))
+        System(rename(label), label, "cuda", "bfloat16", {"chunk": 40}, tuple(Stage(s, r) for s, r, *_ in stages))
         for label, stages in STAGES.items()
     )
     facts = tuple(
@@ -97,7 +97,15 @@ def _turn(run: str, number: int, block: int, label: str, clip: str, factor: floa
     trace = TurnTrace() if failed else trace_of(label, factor, t0_ns, rename(f"text of {clip}"))
     outcome = "timeout" if failed else "answered"
     levels = () if failed else (0.0,) * 3 + (0.1,) * 29
-    seen = Evidence(number, rename(label), clip, outcome, Delivery(t0_ns, t0_ns, t0_ns, (0,)), trace, levels)
+    seen = Evidence(
+        number,
+        outcome,
+        trace,
+        Delivery(t0_ns, t0_ns, t0_ns, (0,)),
+        levels,
+        label=rename(label),
+        utterance=clip,
+    )
     EVIDENCE[run, number] = seen
     found = turn_figures(seen)
     return Turn(

@@ -13,17 +13,17 @@ from firstpacket.bench.record.schema import (
     SCHEMA,
     InputMode,
     LabelFacts,
-    LabelPlan,
     Manifest,
     Segment,
+    System,
     Turn,
     UtteranceFacts,
 )
 from firstpacket.bench.record.store import RunWriter
-from firstpacket.bench.run.asking import LabelRequest, Respondent
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import Executor
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.plan import Ask
+from firstpacket.bench.run.plan import PlannedTurn
 from firstpacket.bench.timing.clock import VirtualClock
 
 
@@ -36,8 +36,8 @@ def utterances(count: int, seconds: float = 0.2) -> tuple[Utterance, ...]:
     return tuple(utterance(f"clip-{number}", seconds) for number in range(count))
 
 
-def request(label: str, script: str) -> LabelRequest:
-    return LabelRequest(label, "scripted", "cpu", "float32", 0, {"script": script})
+def request(label: str, script: str) -> System:
+    return System(label, "scripted", "cpu", "float32", {"script": script})
 
 
 def manifest(scripts: dict[str, str], clips: tuple[Utterance, ...], **changes: object) -> Manifest:
@@ -56,8 +56,7 @@ def manifest(scripts: dict[str, str], clips: tuple[Utterance, ...], **changes: o
         "threads": 1,
         "keep_audio": False,
         "labels": tuple(
-            LabelPlan(label, "scripted", "cpu", "float32", {"script": script}, stages)
-            for label, script in scripts.items()
+            System(label, "scripted", "cpu", "float32", {"script": script}, stages) for label, script in scripts.items()
         ),
         "corpus": "made",
         "corpus_source": "made",
@@ -79,7 +78,7 @@ class Silence:
 
     def loading(self, label: str) -> None: ...
 
-    def begins(self, ask: Ask, done: int, total: int) -> None: ...
+    def begins(self, ask: PlannedTurn, done: int, total: int) -> None: ...
 
     def ended(self, turn: Turn, done: int, total: int) -> None: ...
 
@@ -93,12 +92,12 @@ def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
 
 
 def run(
-    path: Path, what: Manifest, clips: tuple[Utterance, ...], respondents: dict[str, Respondent] | None = None
+    path: Path, what: Manifest, clips: tuple[Utterance, ...], executors: dict[str, Executor] | None = None
 ) -> VirtualClock:
-    """A whole run on virtual time, unless `respondents` say otherwise."""
+    """A whole run on virtual time, unless `executors` say otherwise."""
     clock = VirtualClock()
-    answering = respondents or {
-        plan.label: LocalRespondent(request(plan.label, str(plan.options["script"])), clock) for plan in what.labels
+    answering = executors or {
+        plan.label: InProcessExecutor(request(plan.label, str(plan.options["script"])), clock) for plan in what.labels
     }
     with RunWriter.create(path, what) as writer:
         Manager(what, writer, answering, clips, Silence(), clock=clock).run((), segment)

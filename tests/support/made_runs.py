@@ -12,11 +12,11 @@ from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.record.schema import (
     SCHEMA,
     LabelFacts,
-    LabelPlan,
     Manifest,
     Outcome,
     PathPart,
     Segment,
+    System,
     Turn,
     UtteranceFacts,
 )
@@ -50,7 +50,7 @@ def made_run(
 
     `late`: the microphone was, in every turn, so that the run is invalid.
     """
-    plans = tuple(LabelPlan(label, "scripted", device, "float32", dict(options or {}), STAGES) for label in values)
+    plans = tuple(System(label, "scripted", device, "float32", dict(options or {}), STAGES) for label in values)
     weights = Weights("llm", origin, f"{origin} weights")  # type: ignore[arg-type]
     facts = tuple(LabelFacts(label, 5 * MS, 1, (weights,) if origin else ()) for label in values)
     known = {
@@ -104,7 +104,7 @@ def _numbered(turns: Sequence[Turn]) -> list[Turn]:
 
 
 def _manifest(
-    name: str, created: str, plans: tuple[LabelPlan, ...], turns: int, clip: str, said: Mapping[str, object]
+    name: str, created: str, plans: tuple[System, ...], turns: int, clip: str, said: Mapping[str, object]
 ) -> Manifest:
     clips = tuple(UtteranceFacts(f"{clip}-{at}", "0" * 64, 1000.0, 900.0, "annotated") for at in range(CLIPS))
     values: dict[str, object] = {

@@ -32,7 +32,15 @@ def turn_of(run: Run, trace: TurnTrace, t0_ns: int = 0, pre_roll_ns: int = 0) ->
     """The first turn of a run, with another trace."""
     turn = run.turns[0]
     delivery = Delivery(t0_ns, t0_ns, t0_ns, (0,))
-    given = Evidence(turn.turn, turn.label, turn.utterance, turn.outcome, delivery, trace, pre_roll_ns=pre_roll_ns)
+    given = Evidence(
+        turn.turn,
+        turn.outcome,
+        trace,
+        delivery,
+        label=turn.label,
+        utterance=turn.utterance,
+        pre_roll_ns=pre_roll_ns,
+    )
     return one_turn(RunOf(run.path, run.manifest, run.segments, run.turns, given=given), turn.turn)
 
 

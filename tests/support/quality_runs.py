@@ -15,7 +15,7 @@ from firstpacket.bench.metrics.audible import reply_levels
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.pipeline import Samples, Weights
 from firstpacket.bench.quality.record import QUALITY, Judge, Line, Reply
-from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts, LabelPlan, Outcome, Turn
+from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts, Outcome, System, Turn
 from firstpacket.bench.record.store import RunWriter, to_line
 from firstpacket.bench.timing.spans import PacketStamp, Text, TurnTrace
 from support import made
@@ -51,7 +51,7 @@ def known_run(
     """
     kinds = labels or {"good": SPEECH, "noise": NOISE}
     manifest = made.manifest({}, clips, corpus_source="demo", limit=len(clips), **changes)
-    plans = tuple(LabelPlan(label, "scripted", "cpu", "float32", {}, ()) for label in kinds)
+    plans = tuple(System(label, "scripted", "cpu", "float32", {}, ()) for label in kinds)
     with RunWriter.create(path, replace(manifest, labels=plans)) as writer:
         writer.segment(made.segment(0, tuple(LabelFacts(label, 1, 1, ()) for label in kinds)))
         (path / "audio").mkdir()
@@ -74,7 +74,7 @@ def _turn(
     levels = reply_levels([(reply, RATE)])
     outcome: Outcome = "answered" if max(levels) > 0 else "silent"
     delivery = Delivery(0, 0, 0, (0,))
-    evidence = Evidence(number, label, clip.id, outcome, delivery, trace, levels, audio=audio)
+    evidence = Evidence(number, outcome, trace, delivery, levels, audio, label=label, utterance=clip.id)
     found = turn_figures(evidence, clip.text, clip.answers)
     at, size, crc32 = writer.evidence(evidence)
     return Turn(

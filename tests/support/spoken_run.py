@@ -13,10 +13,10 @@ import soundfile
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Samples, Speech, Stage, Weights
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System, TurnResult
 from firstpacket.bench.record.store import RunWriter
-from firstpacket.bench.run.asking import LabelRequest, Reply, Rules
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import TurnConfig
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
@@ -70,11 +70,11 @@ class Paced(Pipeline):
         return (Weights("llm", "published", self.rename("hub/model"), self.rename("8B")),)
 
 
-class Recorded(LocalRespondent):
+class Recorded(InProcessExecutor):
     """Keeps the reply's audio, as a worker does."""
 
-    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
-        reply = super().ask(turn, utterance, rules, keep_audio)
+    def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
+        reply = super().run(turn, utterance, config, keep_audio)
         said = sum(packet.samples for packet in reply.trace.packets)
         if not said:
             return reply
@@ -87,7 +87,7 @@ def spoken_run(folder: Path, clips: int = 12, blocks: int = 1, rename: Rename = 
     corpus = load_corpus(str(_corpus(folder / rename("corpus"), clips, rename)))
     labels = {"cascade": CASCADE, "direct": DIRECT}
     plans = tuple(
-        LabelPlan(label, rename("paced"), "cpu", "float32", {rename("chunk"): rename("40")}, _stages(paces))
+        System(label, rename("paced"), "cpu", "float32", {rename("chunk"): rename("40")}, _stages(paces))
         for label, paces in labels.items()
     )
     manifest = replace(
@@ -100,7 +100,7 @@ def spoken_run(folder: Path, clips: int = 12, blocks: int = 1, rename: Rename = 
     )
     clock = VirtualClock()
     path = folder / rename("run")
-    answering = {label: _respondent(label, paces, clock, rename) for label, paces in labels.items()}
+    answering = {label: _executor(label, paces, clock, rename) for label, paces in labels.items()}
     with RunWriter.create(path, manifest) as writer:
 
         def segment(number: int, facts: tuple[object, ...]) -> object:
@@ -111,9 +111,9 @@ def spoken_run(folder: Path, clips: int = 12, blocks: int = 1, rename: Rename = 
     return path
 
 
-def _respondent(label: str, paces: object, clock: VirtualClock, rename: Rename) -> LocalRespondent:
+def _executor(label: str, paces: object, clock: VirtualClock, rename: Rename) -> InProcessExecutor:
     plugin = type("Paced", (Paced,), {"paces": paces, "rename": staticmethod(rename)})
-    return Recorded(LabelRequest(label, "paced", "cpu", "float32", 0, {}), clock, plugin)
+    return Recorded(System(label, "paced", "cpu", "float32", {}), clock, plugin)
 
 
 def _stages(paces: tuple[tuple[str, str, int], ...]) -> tuple[Stage, ...]:

@@ -12,7 +12,7 @@ from firstpacket.bench.compare.labels import matched
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import LabelPlan, Turn
+from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import Share, share
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
@@ -31,7 +31,7 @@ class Model:
     """A label that is a cascade or a direct model, with what the claims ask of it."""
 
     summary: LabelSummary
-    plan: LabelPlan
+    plan: System
     kind: Kind
     beside_llm: Estimate | None
     """Share of the mean first packet that stages other than the language model's own have on the critical path."""
@@ -138,7 +138,7 @@ def kind_of(label: LabelSummary) -> Kind:
     return "direct" if "listen" in roles else "other"
 
 
-def _beside_llm(turns: Sequence[Turn], plan: LabelPlan) -> Estimate | None:
+def _beside_llm(turns: Sequence[Turn], plan: System) -> Estimate | None:
     roles = {stage.id: stage.role for stage in plan.stages}
     having = [turn for turn in turns if sum(part.ns for part in turn.path) > 0]
     if not having:

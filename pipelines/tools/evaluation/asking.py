@@ -16,11 +16,11 @@ from firstpacket.bench.metrics.quality import reply_text
 from firstpacket.bench.options import Options, PipelineChoice
 from firstpacket.bench.pipeline import SAMPLE_RATE, Settings
 from firstpacket.bench.progress import BarProgress, PlainProgress
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run, read_manifest, read_run
 from firstpacket.bench.run import session
-from firstpacket.bench.run.asking import LabelRequest, Rules
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.run.executor import TurnConfig
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import LLM
@@ -57,20 +57,19 @@ def ask(asked: Asked, exam: Exam, out: Path, command: Sequence[str]) -> Run:
     return read_run(path)
 
 
-def reply_to_silence(plan: LabelPlan, seed: int) -> str:
+def reply_to_silence(plan: System) -> str:
     """The text that a label replies with to two seconds of nothing; empty where it says nothing."""
     silence = np.zeros(_SILENCE_S * SAMPLE_RATE, np.float32)
     clip = Utterance("silence", silence, "", _SILENCE_S * 1000.0, "annotated")
-    request = LabelRequest(plan.label, plan.pipeline, plan.device, plan.dtype, seed, plan.options)
-    respondent = LocalRespondent(request, MonotonicClock())
-    respondent.start()
+    executor = InProcessExecutor(plan, MonotonicClock())
+    executor.start()
     try:
-        return reply_text(respondent.ask(0, clip, Rules("file", round(DEADLINE_S * 1e9)), "").trace)
+        return reply_text(executor.run(0, clip, TurnConfig("file", round(DEADLINE_S * 1e9))).trace)
     finally:
-        respondent.stop()
+        executor.stop()
 
 
-def reply_to_nothing(plan: LabelPlan, seed: int) -> str | None:
+def reply_to_nothing(plan: System, seed: int) -> str | None:
     """What the language model of a cascade replies to an empty question; None where the label has none."""
     if "llm" not in plan.options:
         return None

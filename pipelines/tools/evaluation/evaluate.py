@@ -11,7 +11,7 @@ from pathlib import Path
 
 from firstpacket.bench.corpus.manifest import MANIFEST
 from firstpacket.bench.folders import replace_text
-from firstpacket.bench.record.schema import LabelPlan
+from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.stats.binomial import share
 from firstpacket.bench.summary.contents import LabelSummary
@@ -89,7 +89,7 @@ def evaluate(asked: Asked, out: Path, recogniser: str, listen: int | None, comma
     return written
 
 
-def _label(run: Run, plan: LabelPlan, summary: LabelSummary, answers: Sequence[Answer], exam: Exam) -> LabelFigures:
+def _label(run: Run, plan: System, summary: LabelSummary, answers: Sequence[Answer], exam: Exam) -> LabelFigures:
     nothing = reply_to_nothing(plan, run.manifest.seed)
     return LabelFigures(
         label=plan.label,
@@ -101,7 +101,7 @@ def _label(run: Run, plan: LabelPlan, summary: LabelSummary, answers: Sequence[A
         heard=summary.quality.heard[-1] if summary.quality.heard else None,
         groups=groups(answers),
         other_clips=other_clips(answers),
-        to_silence=constant(reply_to_silence(plan, run.manifest.seed), exam),
+        to_silence=constant(reply_to_silence(plan), exam),
         to_nothing=constant(nothing, exam) if nothing is not None else None,
     )
 

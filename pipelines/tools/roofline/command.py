@@ -16,8 +16,9 @@ from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.critical_path import critical_path
 from firstpacket.bench.options import PipelineChoice, parse_pipeline
 from firstpacket.bench.pipeline import SAMPLE_RATE, Pipeline, Settings, Work
-from firstpacket.bench.run.asking import LabelRequest, Rules
-from firstpacket.bench.run.local import LocalRespondent
+from firstpacket.bench.record.schema import System
+from firstpacket.bench.run.executor import TurnConfig
+from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
@@ -82,16 +83,16 @@ def measured_rows(name: str, settings: Settings, turns: int, machine: Any) -> li
 
     clock = MonotonicClock()
     gpu = GpuRecorder(TorchCuda(settings.device), clock) if settings.device.startswith("cuda") else None
-    request = LabelRequest(name, name, settings.device, settings.dtype, 0, dict(settings.options))
-    respondent = LocalRespondent(request, clock, Kept, gpu)
-    respondent.start()
+    system = System(name, name, settings.device, settings.dtype, dict(settings.options))
+    executor = InProcessExecutor(system, clock, Kept, gpu)
+    executor.start()
     try:
         work = made[0].work()
         if not work:
             raise UsageError(f"Pipeline '{name}' does not say what work its first packet is; it has no roofline.")
-        return _rows(work, [_turn(respondent, number) for number in range(WARM_UP + turns)][WARM_UP:], machine)
+        return _rows(work, [_turn(executor, number) for number in range(WARM_UP + turns)][WARM_UP:], machine)
     finally:
-        respondent.stop()
+        executor.stop()
 
 
 def table(rows: list[Row]) -> list[str]:
@@ -104,15 +105,15 @@ def table(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _turn(respondent: LocalRespondent, number: int) -> dict[str, int]:
+def _turn(executor: InProcessExecutor, number: int) -> dict[str, int]:
     """ns on the critical path by stage, of one turn on a fixed noise of 3 s."""
     noise = np.random.default_rng(0).standard_normal(round(SPEECH_S * SAMPLE_RATE)).astype(np.float32) * 0.05
     clip = Utterance("noise", noise, "", SPEECH_S * 1000, "annotated")
-    reply = respondent.ask(number, clip, Rules("file", 600_000_000_000), "")
-    if reply.outcome != "answered":
-        raise UsageError(f"The pipeline did not answer: {reply.outcome}. {reply.reason}")
+    result = executor.run(number, clip, TurnConfig("file", 600_000_000_000))
+    if result.outcome != "answered":
+        raise UsageError(f"The pipeline did not answer: {result.outcome}. {result.reason}")
     totals: dict[str, int] = defaultdict(int)
-    for part in critical_path(reply.trace, reply.delivery.t0_ns):
+    for part in critical_path(result.trace, result.delivery.t0_ns):
         totals[part.stage or "no stage"] += part.ns
     return totals
 

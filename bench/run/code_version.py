@@ -1,4 +1,4 @@
-"""Another version of the code, whose workers are asked beside this one's."""
+"""Another version of the code, whose workers are measured alongside this one's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, UsageError
 from firstpacket.bench.pipeline import OptionValue
-from firstpacket.bench.record.schema import LabelFacts, LabelPlan
-from firstpacket.bench.run.asking import LabelRequest
-from firstpacket.bench.run.process import WorkerProcess
+from firstpacket.bench.record.schema import LabelFacts, System
+from firstpacket.bench.run.process import ProcessExecutor
+from firstpacket.bench.run.protocol import Instrument
 from firstpacket.bench.text import LABEL
 
 BASE = ".base"
@@ -18,7 +18,7 @@ BASE = ".base"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CodeVersion:
     """How workers of another version are started."""
 
     name: str
@@ -59,12 +59,19 @@ class Source:
             _refuse_other_trees(self.name, self.repository, self.tree, own, base)
 
 
-class OtherVersion(WorkerProcess):
-    """Answers with another version; what keeps it from loading keeps the two from being compared."""
+class BaselineExecutor(ProcessExecutor):
+    """Runs turns on another version; what keeps it from loading keeps the two from being compared."""
 
-    def __init__(self, request: LabelRequest, log: Path, own_environment: Mapping[str, str], source: Source) -> None:
-        super().__init__(request, log, source.surroundings(own_environment), source.python)
-        self._source = source
+    def __init__(
+        self,
+        system: System,
+        log: Path,
+        own_environment: Mapping[str, str],
+        version: CodeVersion,
+        instruments: tuple[Instrument, ...] = (),
+    ) -> None:
+        super().__init__(system, log, version.surroundings(own_environment), version.python, instruments)
+        self._version = version
 
     def start(self) -> LabelFacts:
         """Start and load. Raises `NotComparable` if that version cannot be."""
@@ -74,15 +81,15 @@ class OtherVersion(WorkerProcess):
             raise
         except (BenchError, OSError) as error:
             raise NotComparable(
-                f"{self._source.name} cannot be measured beside this version: {error} If files are missing that the "
+                f"{self._version.name} cannot be measured beside this version: {error} If files are missing that the "
                 "repository does not hold (built extensions, models), give --against the Python of an environment in "
                 "which that version is installed, with firstpacket."
             ) from error
 
 
 def with_base(
-    plans: Sequence[LabelPlan], given: Mapping[str, Mapping[str, OptionValue]], source: Source
-) -> tuple[LabelPlan, ...]:
+    plans: Sequence[System], given: Mapping[str, Mapping[str, OptionValue]], source: CodeVersion
+) -> tuple[System, ...]:
     """Every label followed by the other version's, which gets the options that were given for it.
 
     Raises `UsageError` for labels that could not be told apart.

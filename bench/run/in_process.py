@@ -1,15 +1,16 @@
-"""A label inside this process, on any clock: whole runs on virtual time, and plugins tried without a process."""
+"""A system inside this process, on any clock: whole runs on virtual time, and plugins tried without a process."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.gpu.profiler import GpuProfiler
-from firstpacket.bench.pipeline import Pipeline, Samples, Settings
-from firstpacket.bench.record.schema import LabelFacts
-from firstpacket.bench.run.asking import LabelRequest, Reply, Rules
+from firstpacket.bench.pipeline import Pipeline, Samples
+from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
+from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.turn import perform
@@ -19,18 +20,18 @@ from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Trace
 
 
-class LocalRespondent:
-    """Performs turns on the given clock. A deadline is judged afterwards: only listening can be interrupted here."""
+class InProcessExecutor:
+    """Runs turns on the given clock. A deadline is judged afterwards: only listening can be interrupted here."""
 
     def __init__(
         self,
-        request: LabelRequest,
+        system: System,
         clock: Clock,
         pipeline: type[Pipeline] | None = None,
         gpu: GpuRecorder | None = None,
         profiler: GpuProfiler | None = None,
     ) -> None:
-        self._request = request
+        self._system = system
         self._clock = clock
         self._plugin = pipeline
         self._gpu = gpu
@@ -44,17 +45,17 @@ class LocalRespondent:
 
     def start(self) -> LabelFacts:
         """Load the pipeline here."""
-        request = self._request
+        system = self._system
         began_ns = self._clock.now_ns()
-        plugin = self._plugin or registry.pipeline(request.pipeline)
-        pipeline = plugin(Settings(request.device, request.dtype, request.seed, request.options))
+        plugin = self._plugin or registry.pipeline(system.pipeline)
+        pipeline = plugin(system.settings)
         pipeline.load()
         self._pipeline = pipeline
         load_ns = self._clock.now_ns() - began_ns
-        return LabelFacts(request.label, load_ns, os.getpid(), pipeline.weights(), dict(pipeline.facts()))
+        return LabelFacts(system.label, load_ns, os.getpid(), pipeline.weights(), dict(pipeline.facts()))
 
-    def ask(self, turn: int, utterance: Utterance, rules: Rules, keep_audio: str) -> Reply:
-        """Put one utterance."""
+    def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
+        """Play one utterance; the reply is not kept."""
         assert self._pipeline is not None
         speech = HeardSpeech(self._clock, utterance.language)
         profiler = self._profiler
@@ -70,27 +71,28 @@ class LocalRespondent:
                 speech.cancel()
             speech.hear(frame)
 
-        microphone = Microphone(self._clock, utterance.speech(), hear, speech.end, self._request.finds_speech_end)
+        microphone = Microphone(self._clock, utterance.speech(), hear, speech.end, self._system.finds_speech_end)
         playing = None
-        if rules.input == "file":
+        if config.input == "file":
             microphone.hand_over()
         else:
-            until_ns = microphone.begin() + rules.deadline_ns
+            until_ns = microphone.begin() + config.deadline_ns
             playing = self._clock.spawn(microphone.play, "microphone")
-        answered = perform(self._pipeline, speech, trace, self._gpu, rules.audible, _ignore)
+        result, _ = perform(turn, self._pipeline, speech, trace, self._gpu, config.audible, _ignore)
         microphone.stop()
         if playing is not None:
             self._clock.join(playing)
         profile = profiler.stop() if profiler is not None else None
-        delivery = microphone.delivery()
-        outcome, reason = answered.outcome, answered.reason
-        packets = answered.trace.packets
-        if not packets or packets[0].at_ns > delivery.t0_ns + rules.deadline_ns:
-            late = self._clock.now_ns() > delivery.t0_ns + rules.deadline_ns
-            outcome, reason = ("timeout", "no packet by the deadline") if late else (outcome, reason)
-        return Reply(
-            outcome, delivery, answered.trace, answered.reply_levels, "", reason, answered.flags, None, profile
-        )
+        result = replace(result, delivery=microphone.delivery(), profile=profile)
+        return self._judged(result, config.deadline_ns)
+
+    def _judged(self, result: TurnResult, deadline_ns: int) -> TurnResult:
+        """As a worker would have said it, which is called off when the deadline passes."""
+        packets, until_ns = result.trace.packets, result.delivery.t0_ns + deadline_ns
+        in_time = bool(packets) and packets[0].at_ns <= until_ns
+        if in_time or self._clock.now_ns() <= until_ns:
+            return result
+        return replace(result, outcome="timeout", reason=NO_PACKET)
 
     def stop(self) -> None:
         """Close the pipeline."""

@@ -1,0 +1,70 @@
+"""A turn's result becomes its two lines on disk: the evidence, and the narrow line of its figures, which commits it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.metrics.figures import TurnFigures, turn_figures
+from firstpacket.bench.record.beside import Beside
+from firstpacket.bench.record.schema import Evidence, Manifest, Turn, TurnResult
+from firstpacket.bench.record.store import RunWriter
+from firstpacket.bench.run.plan import PlannedTurn
+from firstpacket.bench.text import reason
+from firstpacket.bench.timing.spans import TurnTrace
+
+
+def commit(
+    writer: RunWriter,
+    manifest: Manifest,
+    segment: int,
+    planned: PlannedTurn,
+    clip: Utterance,
+    result: TurnResult,
+    flags: tuple[str, ...] = (),
+    beside: Beside | None = None,
+) -> Turn:
+    """Put a turn on disk; returns its narrow line. `flags` say how it was run, beside those of the result."""
+    evidence = Evidence(
+        **{each.name: getattr(result, each.name) for each in fields(result)},
+        label=planned.label,
+        utterance=planned.utterance,
+        start=manifest.start,
+        pre_roll_ns=round(manifest.pre_roll_ms * 1e6),
+        microphone_limit_ns=round(manifest.microphone_limit_ms * 1e6),
+        audible=manifest.audible,
+        beside=beside,
+    )
+    evidence, found = _with_figures(evidence, clip)
+    at, size, checksum = writer.evidence(evidence)
+    turn = Turn(
+        evidence.turn,
+        segment,
+        planned.block,
+        planned.phase,
+        planned.label,
+        planned.utterance,
+        evidence.outcome,
+        found.figures,
+        found.path,
+        found.path_error_ns,
+        found.hidden,
+        at,
+        size,
+        checksum,
+        (*evidence.flags, *found.flags, *flags),
+        evidence.reason or (evidence.profile.problem if evidence.profile is not None else ""),
+        found.lateness,
+    )
+    writer.turn(turn)
+    return turn
+
+
+def _with_figures(evidence: Evidence, clip: Utterance) -> tuple[Evidence, TurnFigures]:
+    """A trace that makes no sense must cost its turn, not the run."""
+    try:
+        return evidence, turn_figures(evidence, clip.text, clip.answers)
+    except Exception as error:
+        why = f"no figures could be derived: {reason(error)}"
+        evidence = replace(evidence, outcome="failed", trace=TurnTrace(), reason=why)
+        return evidence, turn_figures(evidence, clip.text, clip.answers)

@@ -1,0 +1,45 @@
+"""What runs a planned turn on one system: in this process, in a worker, or in a worker of another version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.record.schema import AUDIBLE, Audible, InputMode, LabelFacts, TurnResult
+
+NO_PACKET = "no packet by the deadline"
+"""Why a turn was called off."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnConfig:
+    """How turns are run: input mode, deadline for the first packet (ns after t0), and what counts as an answer."""
+
+    input: InputMode
+    deadline_ns: int
+    audible: Audible = AUDIBLE
+
+
+class Executor(Protocol):
+    """Runs turns on one system. A failing pipeline is a `TurnResult`, not an exception."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a turn can be run without starting first."""
+        ...
+
+    def start(self) -> LabelFacts:
+        """Load the pipeline. Raises `BenchError` with the reason if it cannot be."""
+        ...
+
+    def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
+        """Play one utterance and wait until the turn is over, one way or another.
+
+        `turn` is its number, which the result carries. The reply is written to the file `keep_audio`, if given.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End it; may be called at any time, more than once."""
+        ...
