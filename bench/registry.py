@@ -17,10 +17,12 @@ __all__ = [
     "check_settings",
     "checked_options",
     "engine",
+    "has_option",
     "missing",
     "names",
     "pipeline",
     "require",
+    "value",
 ]
 
 ENGINE_GROUPS = ("asr", "llm", "tts")
@@ -56,6 +58,17 @@ def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[De
             "see CONTRIBUTING.md."
         ) from error
     return declaration, checked_options(f"pipeline '{name}'", declaration.options, given)
+
+
+def has_option(name: str, option: str) -> bool:
+    """Whether a pipeline has an option whatever else is chosen. Raises as `pipeline` does."""
+    return option in {each.name for each in pipeline(name).declaration.options}
+
+
+def value(name: str, option: str, given: Mapping[str, str | OptionValue]) -> OptionValue:
+    """One of the options of `has_option`, converted. Raises `UsageError` for a value that does not fit."""
+    declared = next(each for each in pipeline(name).declaration.options if each.name == option)
+    return _convert(declared, given[option]) if option in given else declared.default
 
 
 def checked_options(

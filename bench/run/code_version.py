@@ -88,20 +88,25 @@ class BaselineExecutor(ProcessExecutor):
 
 
 def with_base(
-    plans: Sequence[System], given: Mapping[str, Mapping[str, OptionValue]], source: CodeVersion
+    systems: Sequence[System], given: Mapping[str, Mapping[str, OptionValue]], version: CodeVersion
 ) -> tuple[System, ...]:
     """Every label followed by the other version's, which gets the options that were given for it.
 
     Raises `UsageError` for labels that could not be told apart.
     """
-    labels = {plan.label for plan in plans}
+    labels = {system.label for system in systems}
     for label in labels:
         if label + BASE in labels or not LABEL.fullmatch(label + BASE):
-            raise UsageError(f"Label '{label}' cannot stand beside '{label}{BASE}': choose another, or a shorter one.")
+            raise UsageError(
+                f"Label '{label}' cannot be measured alongside '{label}{BASE}': choose another, or a shorter one."
+            )
     return tuple(
         each
-        for plan in plans
-        for each in (plan, replace(plan, label=plan.label + BASE, source=source.name, options=dict(given[plan.label])))
+        for system in systems
+        for each in (
+            system,
+            replace(system, label=system.label + BASE, source=version.name, options=dict(given[system.label])),
+        )
     )
 
 

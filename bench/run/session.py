@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from firstpacket.bench import environment, registry
+from firstpacket.bench import environment
 from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Corpus, Utterance
@@ -18,8 +18,7 @@ from firstpacket.bench.host.machine import usable_cores
 from firstpacket.bench.host.neighbours import Neighbours
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.until import clips_needed
-from firstpacket.bench.options import BOUNDS, MINUTES, PASSES, Options, PipelineChoice, parse_until
-from firstpacket.bench.pipeline import Settings
+from firstpacket.bench.options import BOUNDS, MINUTES, PASSES, Options, parse_until
 from firstpacket.bench.record.schema import (
     SCHEMA,
     Audible,
@@ -36,14 +35,13 @@ from firstpacket.bench.run.code_version import BaselineExecutor, CodeVersion, wi
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, host_counters
 from firstpacket.bench.run.manager import Manager, Progress
-from firstpacket.bench.run.matching import matched
 from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.profiling import profiled_labels, profiling_notices
 from firstpacket.bench.run.protocol import Instrument
+from firstpacket.bench.run.resolve import require_runnable, resolve
 from firstpacket.bench.run.until import spent_ns
 from firstpacket.bench.run.warmup import settling
 from firstpacket.bench.run.watch import MachineWatch
-from firstpacket.bench.run.weights import with_weights
 from firstpacket.bench.text import without_secrets
 
 SPEECH_END = {
@@ -63,14 +61,12 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
     Raises `BenchError` before anything is loaded if it cannot be, and `NotComparable` if `base` cannot be measured
     beside this version.
     """
-    options, notices = matched(with_weights(options))
-    device = _device(options.device)
-    plans = tuple(_plan(choice, device, options.dtype, options.seed) for choice in options.pipelines)
-    _require_realtime(options)
+    resolved, notices = resolve(options)
+    systems = tuple(each.system for each in resolved)
     if base is not None:
-        plans = with_base(plans, {choice.label: choice.options for choice in options.pipelines}, base)
+        systems = with_base(systems, {each.choice.label: each.choice.options for each in resolved}, base)
     corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit)
-    manifest = _manifest(options, plans, corpus, command, notices)
+    manifest = _manifest(options, systems, corpus, command, notices)
     path = Path(options.out) if options.out else Path("reports") / manifest.run
     with RunWriter.create(path, manifest) as writer:
         try:
@@ -89,8 +85,7 @@ def resume(path: Path, progress: Progress) -> Path:
     manifest = require_resumable(path)
     if any(plan.source for plan in manifest.labels):
         raise RunError(f"{path} holds two versions, which must be measured at one time. Begin anew.")
-    for plan in manifest.labels:
-        registry.require(registry.check_options(plan.pipeline, plan.options)[0])
+    require_runnable(manifest.labels)
     corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.trim_to_s, limit=manifest.limit)
     if corpus.sha256 != manifest.corpus_sha256:
         raise RunError(
@@ -199,69 +194,15 @@ def worker_environment(threads: int) -> dict[str, str]:
     return settled
 
 
-def _device(asked: str) -> str:
-    if asked == "auto":
-        return "cuda:0" if environment.cuda_usable() else "cpu"
-    return "cuda:0" if asked == "cuda" else asked
-
-
-def _plan(choice: PipelineChoice, device: str, dtype: str, seed: int) -> System:
-    declaration, values = registry.check_options(choice.name, choice.options)
-    registry.require(declaration)
-    own_device = device if declaration.gpu != "none" else "cpu"
-    own_dtype = dtype if dtype != "auto" else ("bfloat16" if own_device != "cpu" else "float32")
-    # Making the object imports no model library, but lets the pipeline refuse values before anything is loaded.
-    registry.check_settings(choice.name, Settings(own_device, own_dtype, 0, values))
-    return System(
-        choice.label,
-        choice.name,
-        own_device,
-        own_dtype,
-        values,
-        declaration.stages,
-        seed=seed,
-        finds_speech_end=declaration.finds_speech_end,
-    )
-
-
-def _require_realtime(options: Options) -> None:
-    """Raises `UsageError` if a label looks for the end of speech in a clip that is cut there."""
-    if options.input == "realtime":
-        return
-    for choice in options.pipelines:
-        if registry.check_options(choice.name, choice.options)[0].finds_speech_end:
-            raise UsageError(
-                f"'{choice.label}' finds the end of speech by itself, in the silence after it; with file input the "
-                "clip is cut there. Run with --input realtime, or use endpoint=oracle."
-            )
-
-
-def _input_notices(options: Options) -> tuple[str, ...]:
-    """File input takes from a pipeline what it could have done while the user spoke; whoever reads must know."""
-    if options.input != "file":
-        return ()
-    early = [
-        choice.label
-        for choice in options.pipelines
-        if registry.check_options(choice.name, choice.options)[0].starts_before_speech_ends
-    ]
-    if not early or len(early) == len(options.pipelines):
-        return ()
-    return (
-        f"{', '.join(early)} can work while the user speaks, but with file input the clip comes at one instant, after "
-        "which all its work begins. In a conversation it would answer sooner: see --input realtime.",
-    )
-
-
 def _manifest(
-    options: Options, plans: tuple[System, ...], corpus: Corpus, command: Sequence[str], notices: tuple[str, ...]
+    options: Options, systems: tuple[System, ...], corpus: Corpus, command: Sequence[str], notices: tuple[str, ...]
 ) -> Manifest:
     now = _now()
     rule = settling(corpus.utterances) if options.warmup == "auto" else None
     until = _until(options, len(corpus.utterances))
     return Manifest(
         schema=SCHEMA,
-        run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.label for plan in plans)}"[:100],
+        run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(system.label for system in systems)}"[:100],
         created=now.isoformat(timespec="seconds"),
         command=tuple(without_secrets(word) for word in command),
         input=options.input,
@@ -279,7 +220,7 @@ def _manifest(
         deadline_ms=options.deadline * 1000,
         threads=options.threads or usable_cores(),
         keep_audio=options.keep_audio,
-        labels=plans,
+        labels=systems,
         corpus=corpus.name,
         corpus_source=_lasting(corpus.source),
         corpus_sha256=corpus.sha256,
@@ -289,7 +230,7 @@ def _manifest(
         nvtx=options.nvtx,
         profile_gpu=options.profile_gpu,
         until=until,
-        notices=(*notices, *_input_notices(options), *profiling_notices(options.profile_gpu, plans), *corpus.notices),
+        notices=(*notices, *profiling_notices(options.profile_gpu, systems), *corpus.notices),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.options import Options, parse_pipeline
-from firstpacket.bench.run.matching import matched
+from firstpacket.bench.options import Options, PipelineChoice, parse_pipeline
+from firstpacket.bench.run.resolve import resolve
 
 DIRECT = "direct,weights=dummy"
 
@@ -15,17 +15,23 @@ def options(*pipelines: str, all_of_them: bool = False) -> Options:
     return Options(pipelines=tuple(map(parse_pipeline, pipelines)), matched=all_of_them)
 
 
+def matched(asked: Options) -> tuple[tuple[PipelineChoice, ...], tuple[str, ...]]:
+    """Labels as they are measured, and what is said of the matched ones."""
+    resolved, notices = resolve(asked)
+    return tuple(each.choice for each in resolved), tuple(each for each in notices if "matched" in each)
+
+
 def test_without_being_asked_nothing_changes() -> None:
     asked = options("cascade", "direct")
-    assert matched(asked) == (asked, ())
+    assert matched(asked) == (asked.pipelines, ())
 
 
 def test_the_ladder_holds_a_cascade_as_it_is_and_one_that_is_matched() -> None:
     asked = options("a=cascade,chain=sequential", "b=cascade", "c=cascade,matched=true", DIRECT + ",max-new-tokens=64")
     found, notices = matched(asked)
-    assert found.pipelines[:2] == asked.pipelines[:2]
-    assert found.pipelines[3] == asked.pipelines[3]
-    assert found.pipelines[2].options == {
+    assert found[:2] == asked.pipelines[:2]
+    assert found[3] == asked.pipelines[3]
+    assert found[2].options == {
         "matched": True,
         "asr": "transformers",
         "asr-weights": "dummy",
@@ -44,15 +50,15 @@ def test_the_ladder_holds_a_cascade_as_it_is_and_one_that_is_matched() -> None:
 
 def test_a_flag_asks_for_all_but_those_that_say_no() -> None:
     found, notices = matched(options("a=cascade", "b=cascade,matched=false", "direct,size=8b", all_of_them=True))
-    assert found.pipelines[0].options["asr-size"] == "large-v3"
-    assert found.pipelines[0].options["llm-size"] == "8b"
-    assert found.pipelines[1].options == {"matched": "false"}
+    assert found[0].options["asr-size"] == "large-v3"
+    assert found[0].options["llm-size"] == "8b"
+    assert found[1].options == {"matched": "false"}
     assert len(notices) == 1
 
 
 def test_published_weights_are_what_they_are() -> None:
     found, (notice,) = matched(options("cascade,matched=true,llm-model=x", "direct,weights=FOLDER"))
-    assert "llm-size" not in found.pipelines[0].options
+    assert "llm-size" not in found[0].options
     assert "Not matched: encoder and language model (published weights are those of each)" in notice
 
 

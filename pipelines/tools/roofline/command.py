@@ -14,11 +14,11 @@ from firstpacket.bench import registry
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.critical_path import critical_path
-from firstpacket.bench.options import PipelineChoice, parse_pipeline
-from firstpacket.bench.pipeline import SAMPLE_RATE, Pipeline, Settings, Work
-from firstpacket.bench.record.schema import System
+from firstpacket.bench.options import Options, parse_pipeline
+from firstpacket.bench.pipeline import SAMPLE_RATE, Pipeline, Work
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
+from firstpacket.bench.run.resolve import Resolved, resolve_one
 from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
@@ -54,42 +54,37 @@ def roofline(
 
     place = "cuda:0" if device == "cuda" else device
     choice = parse_pipeline(pipeline)
-    settings = checked_settings(choice, place, dtype)
+    if dtype not in ("float32", "float16", "bfloat16"):
+        raise UsageError(f"--dtype {dtype}: expected float32, float16 or bfloat16.")
+    resolved = resolve_one(choice, Options(device=place, dtype=dtype))
     machine = measure(torch.device(place), getattr(torch, dtype))
-    rows = measured_rows(choice.name, settings, turns, machine)
+    rows = measured_rows(resolved, turns, machine)
     typer.echo(f"{machine.name}: {machine.bandwidth / 1e9:.0f} GB/s copied (read plus written), ", nl=False)
     typer.echo(f"{machine.rate / 1e12:.2f} TFLOP/s {dtype}; {turns} turns")
     for line in table(rows):
         typer.echo(line)
 
 
-def checked_settings(choice: PipelineChoice, device: str, dtype: str) -> Settings:
-    """The label's settings, options checked. Raises `BenchError`."""
-    if dtype not in ("float32", "float16", "bfloat16"):
-        raise UsageError(f"--dtype {dtype}: expected float32, float16 or bfloat16.")
-    declaration, options = registry.check_options(choice.name, choice.options)
-    registry.require(declaration)
-    return Settings(device, dtype, 0, options)
-
-
-def measured_rows(name: str, settings: Settings, turns: int, machine: Any) -> list[Row]:
+def measured_rows(resolved: Resolved, turns: int, machine: Any) -> list[Row]:
     """One row per stage that is known to work or was seen on the path. Raises `UsageError` if the work is unknown."""
+    system = resolved.system
     made: list[Pipeline] = []
 
-    class Kept(registry.pipeline(name)):  # type: ignore[misc]
+    class Kept(registry.pipeline(system.pipeline)):  # type: ignore[misc]
         def load(self) -> None:
             super().load()
             made.append(self)
 
     clock = MonotonicClock()
-    gpu = GpuRecorder(TorchCuda(settings.device), clock) if settings.device.startswith("cuda") else None
-    system = System(name, name, settings.device, settings.dtype, dict(settings.options))
+    gpu = GpuRecorder(TorchCuda(system.device), clock) if system.device.startswith("cuda") else None
     executor = InProcessExecutor(system, clock, Kept, gpu)
     executor.start()
     try:
         work = made[0].work()
         if not work:
-            raise UsageError(f"Pipeline '{name}' does not say what work its first packet is; it has no roofline.")
+            raise UsageError(
+                f"Pipeline '{system.pipeline}' does not say what work its first packet is; it has no roofline."
+            )
         return _rows(work, [_turn(executor, number) for number in range(WARM_UP + turns)][WARM_UP:], machine)
     finally:
         executor.stop()

@@ -9,8 +9,7 @@ import pytest
 from firstpacket.bench import registry
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.options import Options, parse_pipeline
-from firstpacket.bench.run.matching import matched
-from firstpacket.bench.run.weights import with_weights
+from firstpacket.bench.run.resolve import _with_weights, resolve
 from firstpacket.pipelines.weights import kinds
 from firstpacket.pipelines.weights.kinds import origin
 
@@ -57,8 +56,8 @@ def test_a_model_that_was_named_wins(weights: str, model: str, is_from: str) -> 
 
 
 def asked(weights: str, *labels: str) -> dict[str, dict[str, Any]]:
-    options = with_weights(Options(pipelines=tuple(map(parse_pipeline, labels)), weights=weights))
-    return {choice.label: dict(choice.options) for choice in options.pipelines}
+    choices = _with_weights(Options(pipelines=tuple(map(parse_pipeline, labels)), weights=weights))
+    return {choice.label: dict(choice.options) for choice in choices}
 
 
 def test_a_run_says_what_labels_take_that_do_not_say_otherwise() -> None:
@@ -78,13 +77,13 @@ def test_weights_that_nothing_would_take_are_refused() -> None:
 
 def test_a_cascade_matched_with_the_demo_weights_takes_them_too() -> None:
     labels = ("cascade,matched=true", "direct,weights=demo")
-    options, (notice,) = matched(Options(pipelines=tuple(map(parse_pipeline, labels))))
-    cascade = options.pipelines[0].options
-    assert (cascade["asr"], cascade["asr-weights"], cascade["llm-weights"]) == ("transformers", "demo", "demo")
+    (cascade, _), (notice, *_) = resolve(Options(pipelines=tuple(map(parse_pipeline, labels))))
+    options = cascade.system.options
+    assert (options["asr"], options["asr-weights"], options["llm-weights"]) == ("transformers", "demo", "demo")
     assert "the encoder, weight for weight" in notice
 
 
 def test_a_model_beside_the_demo_weights_is_no_match() -> None:
     labels = ("cascade,matched=true,asr=transformers,asr-model=small.en", "direct,weights=demo")
     with pytest.raises(UsageError, match=r"direct runs on the demo weights, and asr-model=small\.en is no such model"):
-        matched(Options(pipelines=tuple(map(parse_pipeline, labels))))
+        resolve(Options(pipelines=tuple(map(parse_pipeline, labels))))
