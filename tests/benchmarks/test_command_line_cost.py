@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 
 def seconds(*arguments: str) -> float:
     start = time.perf_counter()
@@ -13,6 +15,7 @@ def seconds(*arguments: str) -> float:
     return time.perf_counter() - start
 
 
+@pytest.mark.alone
 def test_help_costs_at_most_half_more_than_importing_typer() -> None:
     """The fastest of interleaved runs: a process's start is slowed by neighbours, never sped up. So many that both are
     left alone once, also beside busy ones."""

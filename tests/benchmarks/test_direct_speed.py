@@ -159,8 +159,10 @@ def test_vocoder(benchmark: BenchmarkFixture, say: Say) -> None:
     say(faster("vocoder, bfloat16, plain float32", taken[0], taken[2], 1.5))
 
 
+@pytest.mark.alone
 def test_a_long_reply_costs_a_fraction_of_the_plain_one() -> None:
     """The one that `make test` runs: without its cache the speech decoder would do the work of all tokens again."""
+    torch.set_num_threads(1)  # which neighbours slow evenly; two would wait for each other
     labels = fixed_labels(60)
     plain = Plain(TINY, labels)
     ours = Ours(plain, labels, 60)

@@ -74,6 +74,7 @@ def test_cost_of_1000_spans(benchmark: BenchmarkFixture, way: str) -> None:
     benchmark.pedantic(work, rounds=30, warmup_rounds=3)
 
 
+@pytest.mark.alone
 def test_a_stage_costs_a_fraction_of_an_opentelemetry_span() -> None:
     """Interleaved in one run, so that whatever slows the machine slows both."""
     theirs = opentelemetry()

@@ -163,6 +163,7 @@ class Dear(Trace):
         return super().hand_off(stage)
 
 
+@pytest.mark.alone
 def test_pairs_contradict_a_bound_that_is_too_low() -> None:
     pipeline = registry.pipeline("scripted")(Settings(options={"script": "hear; tts 3; packet 50"}))
     silence = np.zeros(160, np.float32)

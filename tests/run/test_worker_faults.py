@@ -17,6 +17,7 @@ from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.session import worker_environment
 
 MS = 1_000_000
+pytestmark = pytest.mark.alone  # turns have a deadline
 
 
 def process_run(tmp_path: Path, scripts: dict[str, str], count: int = 4, **changes: object) -> Run:

@@ -41,6 +41,7 @@ def test_speaks_in_short_audible_chunks(voice: Espeak, clock: Any) -> None:
     assert max(len(samples) for samples, _ in chunks) < 0.1 * 22_050
 
 
+@pytest.mark.alone
 def test_the_first_chunk_does_not_wait_for_the_last(voice: Espeak) -> None:
     trace = Trace(MonotonicClock())
     chunks = voice.speak(LONG, trace)

@@ -49,6 +49,7 @@ def test_implausible_figures_of_a_known_chip_are_refused() -> None:
     checked(Machine("CPU", 1e9, 1e9), torch.bfloat16)
 
 
+@pytest.mark.alone
 def test_the_command_prints_measured_over_floor() -> None:
     done = bench("roofline", "--pipeline", "direct,weights=dummy", "--turns", "2")
     assert done.returncode == 0, done.stderr

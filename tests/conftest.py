@@ -1,0 +1,25 @@
+"""How the suite runs: in parallel but for what is marked `alone`, and what takes long says why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+LONG_S = 10
+
+
+def pytest_configure() -> None:
+    """Nothing that a test starts takes itself for one of xdist's workers (pytest-benchmark would switch itself off)."""
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+        del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    """Warns of a long test that does not say why it is."""
+    report = yield
+    if call.when == "call" and call.duration > LONG_S and not getattr(item, "function", item).__doc__:
+        item.warn(pytest.PytestWarning(f"took {call.duration:.0f} s: its docstring is to say why (or make it shorter)"))
+    return report
