@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from support.compared import MS, run_of_paths
+from support.runs import MS, make_run
 
 from firstpacket.bench.compare.band import widened
 from firstpacket.bench.compare.between import compare_metrics, compare_runs
@@ -14,9 +14,9 @@ from firstpacket.bench.record.schema import Audible
 HOST: dict[str, Any] = {"cpu": "Xeon", "cores_usable": 2, "gpu0": "L40", "gpu_driver": "570"}
 USUAL: dict[str, Any] = {
     "environment": HOST,
-    "definitions": {"first_packet_latency": 1, "path": 1},
-    "weights": (Weights("llm", "dummy", "seed 0"),),
-    "figures": {"reply_audio": 1000 * MS},
+    "segment": {"metrics": {"first_packet_latency": 1, "path": 1}},
+    "facts": {"weights": (Weights("llm", "dummy", "seed 0"),)},
+    "turn": {"figures": {"reply_audio": 1000 * MS}},
     "corpus_sha256": "c" * 64,
     "t0": "end of speech",
     "start": "speech_end",
@@ -33,19 +33,19 @@ CHANGES: dict[str, dict[str, Any]] = {
     "driver": {"environment": HOST | {"gpu_driver": "580"}},
     "threads": {"threads": 4},
     "nvtx": {"nvtx": True},
-    "pipeline": {"plans": {"a": {"pipeline": "other"}}},
-    "device": {"plans": {"a": {"device": "cuda:0"}}},
-    "dtype": {"plans": {"a": {"dtype": "bfloat16"}}},
-    "options": {"plans": {"a": {"options": {"beam": 5}}}},
-    "weights": {"weights": (Weights("llm", "published", "org/model"),)},
-    "definitions": {"definitions": {"first_packet_latency": 2, "path": 1}},
-    "work": {"figures": {"reply_audio": 1200 * MS}},
+    "pipeline": {"systems": {"a": {"pipeline": "other"}}},
+    "device": {"systems": {"a": {"device": "cuda:0"}}},
+    "dtype": {"systems": {"a": {"dtype": "bfloat16"}}},
+    "options": {"systems": {"a": {"options": {"beam": 5}}}},
+    "weights": {"facts": {"weights": (Weights("llm", "published", "org/model"),)}},
+    "definitions": {"segment": {"metrics": {"first_packet_latency": 2, "path": 1}}},
+    "work": {"turn": {"figures": {"reply_audio": 1200 * MS}}},
 }
-TURNS = [{"asr": (100 + number) * MS} for number in range(8)]
+TURNS = [{"asr": 100 + number} for number in range(8)]
 
 
 def made(name: str = "monday", **changes: Any):
-    return run_of_paths({"a": TURNS, "b": TURNS}, name=name, **{**USUAL, **changes})
+    return make_run({"a": TURNS, "b": TURNS}, run=name, **{**USUAL, **changes})
 
 
 def test_a_run_matches_itself() -> None:
@@ -82,12 +82,12 @@ def test_every_rule_but_those_of_other_tests_is_tried_here() -> None:
 
 
 def test_replies_of_nearly_the_same_length_are_the_same_work() -> None:
-    assert over_time(made(), made("tuesday", figures={"reply_audio": 1090 * MS}), "a") == ()
-    assert over_time(made(figures={}), made("tuesday", figures={}), "a") == ()
+    assert over_time(made(), made("tuesday", turn={"figures": {"reply_audio": 1090 * MS}}), "a") == ()
+    assert over_time(made(turn={}), made("tuesday", turn={}), "a") == ()
 
 
 def test_unlike_labels_share_machine_clock_and_run_but_not_options_or_weights() -> None:
-    run = made(plans={"b": {"pipeline": "direct", "device": "cuda:0", "options": {"x": 1}}})
+    run = made(systems={"b": {"pipeline": "direct", "device": "cuda:0", "options": {"x": 1}}})
     assert side_by_side((run, "a"), (run, "b")) == ()
     other = made("tuesday", threads=4, **CHANGES["weights"])
     assert [each.rule for each in side_by_side((run, "a"), (other, "b"))] == ["run"]
@@ -98,7 +98,7 @@ def test_unlike_labels_share_machine_clock_and_run_but_not_options_or_weights() 
 
 
 def test_runs_from_before_versions_were_kept_are_not_held_against_later_ones() -> None:
-    assert over_time(made(definitions={}), made("tuesday"), "a") == ()
+    assert over_time(made(segment={"metrics": {}}), made("tuesday"), "a") == ()
 
 
 def test_the_band_widens_both_intervals_and_is_said() -> None:
@@ -119,7 +119,7 @@ def test_the_band_widens_both_intervals_and_is_said() -> None:
 
 
 def test_what_counts_no_time_is_not_widened() -> None:
-    runs = [run_of_paths({"a": TURNS}, name=name, **{**USUAL, "figures": {"packets": 3}}) for name in ("one", "two")]
+    runs = [make_run({"a": TURNS}, run=name, **USUAL) for name in ("one", "two")]
     (found,) = compare_metrics(*runs, ("a", "a"), ["packets"], band=0.02)
     assert found.difference is not None and found.difference.interval is not None
     assert found.difference.interval.high == 0

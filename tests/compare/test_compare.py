@@ -1,46 +1,23 @@
 import io
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from support.runs import make_run
 
 from firstpacket.bench.compare.between import compare_runs, compare_same_labels
 from firstpacket.bench.compare.within import compare_all, compare_labels
 from firstpacket.bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import SCHEMA, LabelFacts, Manifest, Outcome, Segment, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.terminal import comparison_table
 
-MS = 1_000_000
-CLIPS = [f"clip-{index}" for index in range(8)]
 
-
-def run_of(values: dict[str, list[int | None]], name: str = "monday", origin="published", **manifest) -> Run:
+def run_of(values: dict[str, list[float | None]], name: str = "monday", origin="published", **said) -> Run:
     """A run in which each label answers clip i after `values[label][i]` ms; None is a timeout."""
-    plans = tuple(System(label, "scripted", "cpu", "float32", {}, ()) for label in values)
-    turns = [_turn(label, clip, ms) for label in values for clip, ms in zip(CLIPS, values[label], strict=False)]
-    facts = tuple(LabelFacts(label, 5 * MS, 1, (Weights("llm", origin, "somewhere"),)) for label in values)
-    settings = {"corpus_sha256": "c" * 64, "t0": "end of speech", "input": "file", **manifest}
-    return Run(
-        path=Path("somewhere"),
-        manifest=manifest_of(run=name, labels=plans, **settings),
-        segments=(Segment(0, "", 0, 0, {}, {}, facts),),
-        turns=tuple(replace(turn, turn=number) for number, turn in enumerate(turns)),
-    )
-
-
-def manifest_of(**said) -> Manifest:
-    """What a test does not say is empty, so that the schema can grow."""
-    return Manifest(**{item.name: "" for item in fields(Manifest)} | {"schema": SCHEMA, "notices": ()} | said)
-
-
-def _turn(label: str, clip: str, ms: int | None) -> Turn:
-    outcome: Outcome = "timeout" if ms is None else "answered"
-    figures = {} if ms is None else {"first_packet_latency": ms * MS, "packets": 3}
-    return Turn(0, 0, 0, "measured", label, clip, outcome, figures, (), 0, {}, 0, 0, 0)
+    timings = {label: ["timeout" if ms is None else ms for ms in row] for label, row in values.items()}
+    return make_run(timings, run=name, facts={"weights": (Weights("llm", origin, "somewhere"),)}, **said)
 
 
 CASCADE = [500, 600, 700, 800, 900, 1000, 1100, 1200]

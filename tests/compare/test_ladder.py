@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.compared import MS, run_of_paths
+from support.runs import make_run
 
 from firstpacket.bench.compare.ladder import ladder
 from firstpacket.bench.errors import UnknownName, UsageError
@@ -12,12 +12,12 @@ LABELS = ("plain", "streamed", "small", "direct")
 
 def turns(mean_ms, seed, count=48):
     rng = np.random.default_rng(seed)
-    return [{"asr": int(MS * (mean_ms + rng.normal(0, 3)))} for _ in range(count)]
+    return [{"asr": mean_ms + rng.normal(0, 3)} for _ in range(count)]
 
 
 def steps_run(**changes):
     labels = {name: turns(ms, seed) for seed, (name, ms) in enumerate(zip(LABELS, (900, 500, 400, 300), strict=True))}
-    return run_of_paths(labels | changes)
+    return make_run(labels | changes)
 
 
 def test_steps_add_up_to_the_whole() -> None:
@@ -40,7 +40,7 @@ def test_the_order_is_the_one_asked_for() -> None:
 
 
 def test_only_turns_that_all_labels_answered_take_part() -> None:
-    run = steps_run(small=[None, *turns(400, 2)[1:]], direct=[None, None, *turns(300, 3)[2:]])
+    run = steps_run(small=["timeout", *turns(400, 2)[1:]], direct=["timeout", "timeout", *turns(300, 3)[2:]])
     found = ladder(run, LABELS)
     assert found.whole is not None
     assert found.whole.n == 46
@@ -50,25 +50,25 @@ def test_only_turns_that_all_labels_answered_take_part() -> None:
 
 
 def test_where_the_whole_may_be_nothing_no_step_has_a_share_of_it() -> None:
-    run = run_of_paths({"a": turns(500, 1), "b": turns(400, 2), "c": turns(500, 3)})
+    run = make_run({"a": turns(500, 1), "b": turns(400, 2), "c": turns(500, 3)})
     found = ladder(run, ("a", "b", "c"))
     assert [step.share for step in found.steps] == [None, None]
     assert found.steps[0].difference.value == pytest.approx(-100, abs=3)
 
 
 def test_a_step_says_what_changed() -> None:
-    plans = {
+    systems = {
         "a": {"options": {"mode": "sequential", "asr": "whisper"}},
         "b": {"options": {"mode": "overlapped", "asr": "whisper"}},
         "c": {"pipeline": "direct", "options": {"speed": "x" * 90}},
     }
-    run = run_of_paths({name: turns(500, 1) for name in "abc"}, plans=plans)
+    run = make_run({name: turns(500, 1) for name in "abc"}, systems=systems)
     said = [step.changed for step in ladder(run, "abc").steps]
-    assert said == ["mode sequential → overlapped", "pipeline made → direct"]
+    assert said == ["mode sequential → overlapped", "pipeline scripted → direct"]
 
 
 def test_nobody_answered() -> None:
-    found = ladder(run_of_paths({"a": [None] * 8, "b": [None] * 8}), "ab")
+    found = ladder(make_run({"a": ["timeout"] * 8, "b": ["timeout"] * 8}), "ab")
     assert (found.steps, found.whole, found.lost) == ((), None, {"a: timeout, b: timeout": 8})
 
 

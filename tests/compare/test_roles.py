@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from support.compared import MS, run_of_paths
+from support.runs import MS, make_run
 
 from firstpacket.bench.compare.pairs import asked_together
 from firstpacket.bench.compare.roles import contributions_between, contributions_within
@@ -9,7 +9,7 @@ from firstpacket.bench.compare.roles import contributions_between, contributions
 def paths(seed: int, turns: int = 48):
     rng = np.random.default_rng(seed)
     rows = rng.integers(1, 90 * MS, (turns, 4))
-    return [dict(zip(("asr", "llm.decode", "tts", ""), map(int, row), strict=True)) for row in rows]
+    return [dict(zip(("asr", "llm.decode", "tts", ""), row / MS, strict=True)) for row in rows]
 
 
 def within(run):
@@ -17,9 +17,9 @@ def within(run):
 
 
 def test_roles_say_who_brought_the_difference() -> None:
-    before = [{"asr": 300 * MS, "llm.decode": 100 * MS, "tts": 50 * MS} for _ in range(8)]
-    after = [{"llm.decode": 120 * MS, "tts": 50 * MS, "": MS} for _ in range(8)]
-    found = within(run_of_paths({"a": before, "b": after}))
+    before = [{"asr": 300, "llm.decode": 100, "tts": 50} for _ in range(8)]
+    after = [{"llm.decode": 120, "tts": 50, "": 1} for _ in range(8)]
+    found = within(make_run({"a": before, "b": after}))
     assert {role: each.value for role, each in found.roles.items()} == {
         "listen": -300.0,
         "think": 20.0,
@@ -33,8 +33,8 @@ def test_roles_say_who_brought_the_difference() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_roles_add_up_to_the_mean_difference_of_the_first_packet(seed) -> None:
     before, after = paths(seed), paths(seed + 100)
-    found = within(run_of_paths({"a": before, "b": after}))
-    exact = sum(sum(b.values()) - sum(a.values()) for a, b in zip(before, after, strict=True))
+    found = within(make_run({"a": before, "b": after}))
+    exact = sum(round(MS * (sum(b.values()) - sum(a.values()))) for a, b in zip(before, after, strict=True))
     assert found.total is not None
     assert round(found.total.value * 48 * MS) == exact
     assert sum(round(each.value * 48 * MS) for each in found.roles.values()) == exact
@@ -44,22 +44,22 @@ def test_roles_add_up_to_the_mean_difference_of_the_first_packet(seed) -> None:
 
 
 def test_pairs_without_a_path_on_both_sides_are_counted_not_guessed() -> None:
-    before, after = paths(1, 8), [*paths(2, 6), None, {}]
-    found = within(run_of_paths({"a": before, "b": after}))
+    before, after = paths(1, 8), [*paths(2, 6), "timeout", {}]
+    found = within(make_run({"a": before, "b": after}))
     assert (found.pairs, found.lost) == (6, {"b: timeout": 1, "b: no critical path": 1})
 
 
 def test_without_pairs_there_is_nothing_to_say() -> None:
-    found = within(run_of_paths({"a": paths(1, 8), "b": [None] * 8}))
+    found = within(make_run({"a": paths(1, 8), "b": ["timeout"] * 8}))
     assert (found.pairs, found.total, found.roles) == (0, None, {})
 
 
 def test_between_runs_clips_are_compared_by_their_mean_paths() -> None:
     """Two turns on every clip: the clip's path is their mean, whatever their order."""
-    before = [{"asr": ms * MS} for ms in (10, 10, 10, 10, 10, 10, 10, 10, 30, 30, 30, 30, 30, 30, 30, 30)]
-    after = [{"asr": 25 * MS, "tts": 5 * MS} for _ in range(8)]
-    found = contributions_between(run_of_paths({"a": before}), run_of_paths({"a": after}, name="tuesday"), ("a", "a"))
+    before = [{"asr": ms} for ms in (10, 10, 10, 10, 10, 10, 10, 10, 30, 30, 30, 30, 30, 30, 30, 30)]
+    after = [{"asr": 25, "tts": 5} for _ in range(8)]
+    found = contributions_between(make_run({"a": before}), make_run({"a": after}, run="tuesday"), ("a", "a"))
     assert {role: each.value for role, each in found.roles.items()} == {"listen": 5.0, "speak": 5.0}
-    assert (found.pairs, found.base, found.other) == (8, "a in monday", "a in tuesday")
-    few = contributions_between(run_of_paths({"a": before}), run_of_paths({"a": after[:5]}, name="tuesday"), ("a", "a"))
+    assert (found.pairs, found.base, found.other) == (8, "a in made", "a in tuesday")
+    few = contributions_between(make_run({"a": before}), make_run({"a": after[:5]}, run="tuesday"), ("a", "a"))
     assert (few.pairs, few.lost) == (5, {"no path of a in tuesday": 3})

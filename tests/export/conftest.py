@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.made_runs import HOSTILE, made_run
+from support.runs import HOSTILE, LATE, make_run
 
 from firstpacket.bench.record.store import Run
 
@@ -14,23 +14,23 @@ def run() -> Run:
         "slow": [300.0, "timeout", 500.0, "failed"],
         "never": ["silent", "interrupted"],
     }
-    return made_run(values, environment={"gpu0": "Some GPU", "gpu_driver": "580.1", "gpu0_memory_mib": 80})
+    return make_run(values, environment={"gpu0": "Some GPU", "gpu_driver": "580.1", "gpu0_memory_mib": 80})
 
 
 @pytest.fixture(scope="session")
 def invalid() -> Run:
     """Its microphone was late in every turn."""
-    return made_run({"a": [100.0] * 8, "b": [200.0] * 8}, late=True)
+    return make_run({"a": [100.0] * 8, "b": [200.0] * 8}, turn=LATE)
 
 
 @pytest.fixture(scope="session")
 def hostile() -> Run:
     """Every text that is free to be anything is."""
-    return made_run(
+    return make_run(
         {"a": [100.0, "failed"], "b": [200.0, -50.0]},
-        name=HOSTILE,
+        run=HOSTILE,
         environment={"gpu0": HOSTILE, "os": HOSTILE, "cpu": HOSTILE},
-        reason=HOSTILE,
+        turn={"reason": HOSTILE},
         clip=f"=1+{HOSTILE}",
         corpus=HOSTILE,
         t0=HOSTILE,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.command import here
-from support.made_runs import made_run, written_run
+from support.runs import make_run, write_run
 
 from firstpacket.bench.errors import InvalidRun, RunError, UnknownName
 from firstpacket.bench.export.formats import FORMATS, exported, write_export
@@ -26,7 +26,7 @@ def test_the_same_run_gives_the_same_bytes(form: str, run: Run) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_run_without_any_turn_is_written_too(form: str) -> None:
     pytest.importorskip("pyarrow")
-    assert exported(made_run({"a": []}), form) is not None
+    assert exported(make_run({"a": []}), form) is not None
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_written_is_explained(run: Run, tmp_path: Path) ->
 
 
 def test_the_command_prints_text_and_writes_files(tmp_path: Path) -> None:
-    folder = written_run(tmp_path / "run", {"a": [100.0, 200.0]})
+    folder = write_run(tmp_path / "run", make_run({"a": [100.0, 200.0]}))
     printed = here("export", folder)
     assert printed.stdout.startswith("turn,segment,block,phase,label,")
     written = here("export", folder, "--format", "json", "--out", tmp_path / "made" / "run.json")
@@ -71,7 +71,7 @@ def test_the_command_prints_text_and_writes_files(tmp_path: Path) -> None:
 
 def test_what_is_no_text_needs_a_file(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
-    folder = written_run(tmp_path / "run", {"a": [100.0]})
+    folder = write_run(tmp_path / "run", make_run({"a": [100.0]}))
     refused = here("export", folder, "--format", "parquet")
     assert refused.returncode == 2
     assert "name a file to write with --out" in refused.stderr

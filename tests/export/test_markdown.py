@@ -3,10 +3,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.made_runs import HOSTILE, made_run
+from support.runs import HOSTILE, make_run
 
 from firstpacket.bench.export.markdown import markdown
 from firstpacket.bench.markdown_text import escaped
+from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.store import Run
 
 markdown_it = pytest.importorskip("markdown_it")
@@ -60,7 +61,13 @@ def test_an_escaped_line_is_a_paragraph_with_the_same_text(text: str) -> None:
 def test_the_page_stays_below_what_github_drops() -> None:
     worst = "\\" * 3000 + "&" * 3000
     labels = {f"label-{at:05}": [100.0] for at in range(400)}
-    run = made_run(labels, name=worst, corpus=worst, notices=(worst,) * 5000, origin="dummy")
+    run = make_run(
+        labels,
+        run=worst,
+        corpus=worst,
+        notices=(worst,) * 5000,
+        facts={"weights": (Weights("llm", "dummy", "dummy weights"),)},
+    )
     page = markdown(run)
     assert len(page.encode()) < MIB
     assert "200 rows more are left out." in page
@@ -68,7 +75,7 @@ def test_the_page_stays_below_what_github_drops() -> None:
 
 
 def test_a_single_label_has_its_own_sentence() -> None:
-    assert "alone reaches the first packet after 100 ms" in markdown(made_run({"alone": [100.0] * 8}))
+    assert "alone reaches the first packet after 100 ms" in markdown(make_run({"alone": [100.0] * 8}))
 
 
 def test_hostile_is_what_it_says() -> None:

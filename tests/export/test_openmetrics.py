@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from support.made_runs import HOSTILE
+from support.runs import HOSTILE
 
 from firstpacket.bench.export.openmetrics import openmetrics
 from firstpacket.bench.record.store import Run

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.made_runs import Values, written_run
+from support.runs import Timings, make_run, write_run
 
 from firstpacket.bench.export.formats import write_export
 from firstpacket.bench.export.pytest_benchmark import pytest_benchmark, stats
@@ -48,8 +48,8 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three runs and their exports; the third is 20 % slower than the first, and the second is not."""
     folder = tmp_path_factory.mktemp("week")
     for name, factor in (("monday", 1.0), ("tuesday", 1.02), ("wednesday", 1.2)):
-        values: Values = {"direct": [factor * (100 + at) for at in range(8)], "cascade": [400.0] * 8}
-        written_run(folder / name, values, name=name)
+        values: Timings = {"direct": [factor * (100 + at) for at in range(8)], "cascade": [400.0] * 8}
+        write_run(folder / name, make_run(values, run=name))
         write_export(read_run(folder / name), "pytest-benchmark", folder / f"{name}.json")
     code = re.search(r"```python\n(# test_voice.py\n.*?)```", (ROOT / "docs/exports.md").read_text("utf-8"), re.DOTALL)
     assert code is not None

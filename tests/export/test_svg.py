@@ -4,7 +4,7 @@ import re
 from xml.etree import ElementTree
 
 from support.command import here
-from support.made_runs import HOSTILE, made_run, written_run
+from support.runs import HOSTILE, make_run, write_run
 
 from firstpacket.bench.export.svg import COLUMNS, svg
 
@@ -15,7 +15,7 @@ def texts(picture: str) -> str:
 
 
 def test_it_says_what_is_printed(tmp_path):
-    folder = written_run(tmp_path / "run", {"a": [100.0, 200.0, 300.0], "b": [50.0, 100.0, 150.0]})
+    folder = write_run(tmp_path / "run", make_run({"a": [100.0, 200.0, 300.0], "b": [50.0, 100.0, 150.0]}))
     drawn = texts(here("export", folder, "--format", "svg").stdout)
     printed = here("show", folder).stdout
     assert len(printed.split()) > 40
@@ -23,7 +23,7 @@ def test_it_says_what_is_printed(tmp_path):
 
 
 def test_nothing_runs_over_its_edge():
-    picture = svg(made_run({"a": [1.0], "b": [2.0]}))
+    picture = svg(make_run({"a": [1.0], "b": [2.0]}))
     pieces = re.findall(r'<text class="bench-r\d+" x="([\d.]+)"[^>]*textLength="([\d.]+)"[^>]*>([^<]*)', picture)
     seen = [float(x) + float(length) for x, length, text in pieces if text.strip()]
     assert len(seen) > 10
@@ -31,6 +31,6 @@ def test_nothing_runs_over_its_edge():
 
 
 def test_it_needs_no_network_and_runs_no_script():
-    picture = svg(made_run({"a": [100.0]}, name=HOSTILE))
+    picture = svg(make_run({"a": [100.0]}, run=HOSTILE))
     assert not re.search(r"url\((?!#)|@import|@font-face|<script|href", picture)
     assert "<script>alert(1)</script>" in texts(picture)

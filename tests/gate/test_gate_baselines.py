@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.command import here
-from support.made_runs import written_run
+from support.runs import make_run, write_run
 
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import baselines
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def measured(folder: Path, name: str, slower: float = 1.0, labels: tuple[str, ...] = ("a",), **said: object) -> Run:
     values = {label: [ms * slower**place for ms in MS] for place, label in enumerate(labels, 1)}
-    return read_run(written_run(folder / name, values, name=name, **said))
+    return read_run(write_run(folder / name, make_run(values, run=name, **said)))
 
 
 def test_a_kept_run_is_a_run_that_can_be_read_without_its_evidence(folder: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_name_is_taken_over_and_cannot_lead_elsewhere(folder: Path) -> None:
 
 
 def test_a_run_that_nobody_answered_is_no_baseline(folder: Path) -> None:
-    silent = read_run(written_run(folder / "silent", {"a": MS, "b": ["timeout"] * 8}))
+    silent = read_run(write_run(folder / "silent", make_run({"a": MS, "b": ["timeout"] * 8})))
     with pytest.raises(RunError, match="no answered turn of b"):
         baselines.save(silent, "main")
 
@@ -94,8 +94,8 @@ def test_a_damaged_baseline_is_named(folder: Path, content: str) -> None:
         ({"corpus_sha256": "f" * 64}, "corpus"),
         ({"start": "request"}, "t0"),
         ({"input": "realtime"}, "input"),
-        ({"options": {"script": "hear; tts 1; packet 1"}}, "option script"),
-        ({"device": "cuda:0"}, "device"),
+        ({"system": {"options": {"script": "hear; tts 1; packet 1"}}}, "option script"),
+        ({"system": {"device": "cuda:0"}}, "device"),
     ],
 )
 def test_other_conditions_are_another_key(folder: Path, said: dict[str, object], what: str) -> None:
@@ -111,13 +111,14 @@ def test_what_is_updated_behind_ones_back_and_options_left_at_their_default_are_
 
     plain = conditions(measured(folder, "1"), "a")
     assert key(plain) == key(conditions(measured(folder, "2", environment={"os": "newer"}), "a"))
-    assert key(plain) == key(conditions(measured(folder, "3", options={"script": DEFAULT}), "a"))
+    assert key(plain) == key(conditions(measured(folder, "3", system={"options": {"script": DEFAULT}}), "a"))
 
 
 def test_gpus_count_where_one_is_used(folder: Path) -> None:
     cards = [{"gpu0": "L40", "gpu_driver": "1"}, {"gpu0": "L40", "gpu_driver": "2"}]
     for device, same in (("cpu", True), ("cuda:0", False)):
-        runs = [measured(folder, f"{device} {n}", environment=card, device=device) for n, card in enumerate(cards)]
+        on = {"device": device}
+        runs = [measured(folder, f"{device} {n}", environment=card, system=on) for n, card in enumerate(cards)]
         keys = {key(conditions(run, "a")) for run in runs}
         assert (len(keys) == 1) is same
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.command import here
 from support.made import Silence
-from support.made_runs import written_run
+from support.runs import LATE, make_run, write_run
 
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName
 from firstpacket.bench.gate import baselines
@@ -46,7 +46,7 @@ class Played:
         if base is not None:
             values |= {f"{label}.base": answers(self.base_ms, seed + 50 + n) for n, label in enumerate(labels)}
         assert options.out is not None
-        return written_run(Path(options.out), values, name=f"run {len(self.asked)}", **self.said)
+        return write_run(Path(options.out), make_run(values, run=f"run {len(self.asked)}", **self.said))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_version_that_cannot_be_measured_is_not_comparable(place: Path, monkey
 
 def test_an_invalid_run_lets_nothing_pass(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, a=100)
-    played.said["late"] = True
+    played.said["turn"] = LATE
     result, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, Silence())
     assert result.verdict == "not comparable"
     assert "invalid" in result.checks[0].reason
@@ -135,7 +135,7 @@ def test_a_folder_that_is_there_is_not_written_over(place: Path, monkeypatch: py
 def test_a_kept_run_is_found_by_its_conditions_by_name_and_by_folder(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = written_run(place / "before", {"a": answers(100, 1)}, name="before")
+    before = write_run(place / "before", make_run({"a": answers(100, 1)}, run="before"))
     baselines.save(read_run(before), "main")
     for asked in ("auto", "main", str(before)):
         play(monkeypatch, a=130)

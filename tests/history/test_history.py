@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.command import here
-from support.made_runs import HOSTILE, written_run
+from support.runs import HOSTILE, LATE, make_run, write_run
 
 from firstpacket.bench.errors import RunError, UnknownName, UsageError
 from firstpacket.bench.history.as_json import history_json
@@ -16,7 +16,10 @@ from firstpacket.bench.history.history import History, history
 from firstpacket.bench.history.page import history_html, write_history
 from firstpacket.bench.history.plot import history_svg
 from firstpacket.bench.history.words import said_of
+from firstpacket.bench.pipeline import Weights
 
+STREAMED = {"options": {"chain": "streamed"}}
+ON_A_GPU = {"system": STREAMED | {"device": "cuda"}, "environment": {"gpu0": "A GPU", "gpu_driver": "1"}}
 FIRST = datetime(2026, 1, 1, 3, tzinfo=UTC)
 
 
@@ -25,7 +28,8 @@ def night(folder: Path, day: int, levels: dict[str, float], **said: object) -> N
     ripple = 1 + (day * 7 % 5 - 2) / 200
     values = {label: [level * ripple + at for at in range(8)] for label, level in levels.items()}
     name = f"night-{day:02}"
-    written_run(folder / name, values, name=name, created=(FIRST + timedelta(days=day)).isoformat(), **said)
+    created = (FIRST + timedelta(days=day)).isoformat()
+    write_run(folder / name, make_run(values, run=name, created=created, **said))
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +103,18 @@ def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
         ({"corpus_sha256": "d" * 64}, "the corpora differ (sha256 cccccccccccc and dddddddddddd)"),
         ({"t0": "last frame"}, "their clocks start at different moments (t0: end of speech and last frame)"),
         ({"input": "realtime"}, "the speech was put in differently (input: file and realtime)"),
-        ({"origin": "dummy"}, "weights of direct differ"),
-        ({"options": {"chain": "overlapped"}}, "options of direct differ (chain streamed and overlapped)"),
-        ({"device": "cuda", "environment": {"gpu0": "A GPU", "gpu_driver": "1"}}, "GPUs differ (none known and A GPU)"),
+        ({"facts": {"weights": (Weights("llm", "dummy", "seed 0"),)}}, "weights of direct differ"),
+        ({"system": {"options": {"chain": "overlapped"}}}, "options of direct differ (chain streamed and overlapped)"),
+        (
+            ON_A_GPU,
+            "GPUs differ (none known and A GPU)",
+        ),
         ({"threads": 4}, "threads per worker differ (1 and 4)"),
         ({"clip": "other"}, "the clips differ (8 and 8, of which 0 are the same)"),
     ],
 )
 def test_unlike_runs_stand_apart_for_a_reason(tmp_path: Path, said: dict[str, object], reason: str) -> None:
-    same: dict[str, object] = {"options": {"chain": "streamed"}}
+    same: dict[str, object] = {"system": STREAMED}
     for day, more in enumerate((same, same | said, same)):
         night(tmp_path, day, {"direct": 100.0}, **more)
     first, second = history(tmp_path).series
@@ -116,14 +123,14 @@ def test_unlike_runs_stand_apart_for_a_reason(tmp_path: Path, said: dict[str, ob
 
 
 def test_an_option_that_came_with_the_code_parts_nothing(tmp_path: Path) -> None:
-    night(tmp_path, 0, {"direct": 100.0}, options={"chain": "streamed"})
-    night(tmp_path, 1, {"direct": 100.0}, options={"chain": "streamed", "new": "x"})
+    night(tmp_path, 0, {"direct": 100.0}, system=STREAMED)
+    night(tmp_path, 1, {"direct": 100.0}, system={"options": {"chain": "streamed", "new": "x"}})
     assert len(history(tmp_path).series) == 1
 
 
 def test_an_invalid_run_is_left_out_with_its_reason(tmp_path: Path) -> None:
     night(tmp_path, 0, {"direct": 100.0})
-    night(tmp_path, 1, {"direct": 900.0}, late=True)
+    night(tmp_path, 1, {"direct": 900.0}, turn=LATE)
     found = history(tmp_path)
     assert [point.run for point in found.series[0].points] == ["night-00"]
     assert found.skipped[0].name == "night-01"
@@ -184,7 +191,7 @@ def test_another_ending_is_refused_before_anything_is_written(found: History, tm
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     night(tmp_path, 0, {"direct": 100.0}, environment={"cpu": HOSTILE}, corpus=HOSTILE)
     night(tmp_path, 1, {"direct": 100.0}, t0=HOSTILE)
-    written_run(tmp_path / "dateless", {"direct": [1.0]}, created=HOSTILE)
+    write_run(tmp_path / "dateless", make_run({"direct": [1.0]}, created=HOSTILE))
     found = history(tmp_path)
     assert "cannot be read" in found.skipped[0].reason
     ElementTree.fromstring(history_svg(found))

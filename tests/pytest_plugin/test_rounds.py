@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 from support.command import write_clips
-from support.made_runs import Values, written_run
+from support.runs import LATE, Timings, make_run, write_run
 
 import firstpacket.bench.environment
-import firstpacket.bench.testing.rounds  # here, as pytester forgets what tests import: numpy cannot be loaded twice
 from firstpacket.bench.environment import Gpu
 from firstpacket.bench.export.pytest_benchmark import pytest_benchmark
 from firstpacket.bench.record.store import read_run
@@ -45,13 +44,13 @@ class Week:
         self.folder = folder
         gpu = {"gpu0": "Some GPU", "gpu0_memory_mib": 80, "gpu_driver": "580.1"}
         for name, factor in (("monday", 1.0), ("tuesday", 1.02), ("wednesday", 1.2)):
-            values: Values = {
+            values: Timings = {
                 "direct": [*(factor * (100 + at) for at in range(16)), "timeout"],
                 "cascade": [400.0] * 17,
             }
-            written_run(folder / name, values, name=name, environment=gpu)
-        written_run(folder / "silent", {"direct": ["timeout"] * 4, "cascade": [400.0] * 4}, name="silent")
-        written_run(folder / "late", {"direct": [100.0] * 4, "cascade": [400.0] * 4}, name="late", late=True)
+            write_run(folder / name, make_run(values, run=name, environment=gpu))
+        write_run(folder / "silent", make_run({"direct": ["timeout"] * 4, "cascade": [400.0] * 4}, run="silent"))
+        write_run(folder / "late", make_run({"direct": [100.0] * 4, "cascade": [400.0] * 4}, run="late", turn=LATE))
         (folder / "test_voice.py").write_text(STORED)
 
     def shell(self, *words: str, run: str = "monday") -> subprocess.CompletedProcess[str]:

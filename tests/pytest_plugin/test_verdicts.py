@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import firstpacket.bench.report.html
-import firstpacket.bench.testing.voice  # here, as pytester forgets what tests import and numpy cannot be loaded twice
 
 pytest_plugins = ["pytester"]
 
@@ -20,7 +19,7 @@ import pytest
 import firstpacket.bench.testing.voice
 from firstpacket.bench.gate.limits import Limit
 from firstpacket.bench.gate.result import Check, GateResult
-from support.made_runs import written_run
+from support.runs import make_run, write_run
 
 ASKED = []
 
@@ -35,7 +34,8 @@ def gate(monkeypatch):
         ASKED.append((options, limits, reference))
         label = options.pipelines[0].label
         folder.mkdir(parents=True)
-        written_run(folder / "round-1", {label: [100.0 + at for at in range(100)] + ["timeout"] * 10})
+        timings = {label: [100.0 + at for at in range(100)] + ["timeout"] * 10}
+        write_run(folder / "round-1", make_run(timings))
         checks = (Check(label, limits.limits[0], label.replace("-", " "), "because"),)
         return GateResult("git abc", checks, limits.allow), folder
     monkeypatch.setattr(firstpacket.bench.testing.voice, "run_gate", found)

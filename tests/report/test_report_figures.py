@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from support.command import here
-from support.made_runs import written_run
 from support.page import Page, at, read_back
+from support.runs import make_run, write_run
 
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.formats import rendered
@@ -22,7 +22,7 @@ DIRECT = [value - 410 for value in CASCADE]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = {"cascade": [*CASCADE, "timeout"], "direct": [*DIRECT, "silent"]}
-    return written_run(tmp_path_factory.mktemp("figures") / "run", values)
+    return write_run(tmp_path_factory.mktemp("figures") / "run", make_run(values))
 
 
 @pytest.fixture(scope="module")

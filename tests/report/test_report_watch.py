@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.made_runs import made_run
+from support.runs import make_run
 
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.record.store import RunWriter, in_use
@@ -14,7 +14,7 @@ from firstpacket.bench.report.watch import watch
 
 @pytest.fixture
 def writer(tmp_path: Path):
-    run = made_run({"a": [100.0] * 8, "b": [200.0] * 8})
+    run = make_run({"a": [100.0] * 8, "b": [200.0] * 8})
     with RunWriter.create(tmp_path / "run", run.manifest) as writer:
         writer.segment(run.segments[0])
         yield writer, run
@@ -51,7 +51,7 @@ def test_the_lock_says_whether_somebody_is_at_work(writer, tmp_path: Path) -> No
 
 
 def test_only_a_watched_page_loads_itself_anew() -> None:
-    run = made_run({"a": [100.0] * 8})
+    run = make_run({"a": [100.0] * 8})
     assert 'http-equiv="refresh" content="7"' in render_report([run], refresh_s=7, status="3 of 8")
     assert 'http-equiv="refresh"' not in render_report([run])
     with pytest.raises(UsageError):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from support.made_runs import made_run
+from support.runs import make_run
 
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.choice import WORST, in_order_of_interest, in_order_of_rank, median_turn, ranks
@@ -13,7 +13,7 @@ from firstpacket.bench.report.turns.rows import choices, turn_rows
 @pytest.fixture
 def run() -> Run:
     """Turns 0 to 4 are `slow`'s, 5 to 9 `fast`'s; turn 9 is its cold one."""
-    made = made_run({"slow": [400, "failed", 900, 600, 500], "fast": [40, 90, "interrupted", 60, 10]})
+    made = make_run({"slow": [400, "failed", 900, 600, 500], "fast": [40, 90, "interrupted", 60, 10]})
     return replace(made, turns=(*made.turns[:-1], replace(made.turns[-1], phase="cold")))
 
 
@@ -33,7 +33,7 @@ def test_the_median_turn_is_the_nearest_to_the_median(run: Run) -> None:
 
 
 def test_every_turn_is_of_interest_once() -> None:
-    made = made_run({"a": [100 + at for at in range(40)], "b": [200 + at for at in range(40)]})
+    made = make_run({"a": [100 + at for at in range(40)], "b": [200 + at for at in range(40)]})
     ordered = [turn.turn for turn in in_order_of_interest(made, ranks(made))]
     assert sorted(ordered) == list(range(80))
     assert set(ordered[: 2 * WORST]) == {*range(30, 40), *range(70, 80)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.made_runs import made_run
 from support.made_traces import turn_of
+from support.runs import make_run
 
 from firstpacket.bench.analysis.one_turn import OneTurn
 from firstpacket.bench.report.scale import Scale
@@ -33,7 +33,7 @@ def one(pre_roll_ms: int = 0) -> OneTurn:
         hand_offs=(HandOff(0, "asr", 1, T0 + 100 * MS), HandOff(1, "tts", 1, T0 + 200 * MS)),
         packets=(packet(200, 300, 1), packet(250, 100), packet(800, 100)),
     )
-    return turn_of(made_run({"a": [200]}), trace, T0, pre_roll_ms * MS)
+    return turn_of(make_run({"a": [200]}), trace, T0, pre_roll_ms * MS)
 
 
 def drawn(picture: Picture, lane: str, looks: str) -> str:
@@ -98,7 +98,7 @@ def test_a_pre_roll_fills_the_player_first() -> None:
 
 
 def test_a_turn_without_a_packet_has_pictures_too() -> None:
-    turn = turn_of(made_run({"a": ["failed"]}), TurnTrace((StageSpan("asr", 1, T0, T0 + 100 * MS),)), T0)
+    turn = turn_of(make_run({"a": ["failed"]}), TurnTrace((StageSpan("asr", 1, T0, T0 + 100 * MS),)), T0)
     picture = stage_picture(turn, stage_scale([turn]))
     assert borders(drawn(picture, "asr", "host")) == [(0, 833)]
     assert [rule.looks for rule in picture.rules] == ["t0"]

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from support.made_runs import made_run
+from support.runs import make_run
 from support.spoken_run import spoken_run
 
 from firstpacket.bench.analysis.frame import turns_csv
@@ -188,7 +188,7 @@ def test_sounds_of_a_report_stay_within_its_room(run: Run, monkeypatch: pytest.M
 
 
 def test_a_run_without_turns_has_a_section() -> None:
-    made = made_run({"a": [1]})
+    made = make_run({"a": [1]})
     html = turn_section(replace(made, turns=()), ANCHOR)
     assert "All 0 turns" in html
     assert "no turns to download" in html
@@ -196,7 +196,7 @@ def test_a_run_without_turns_has_a_section() -> None:
 
 def test_thousands_of_turns_stay_small() -> None:
     """Without evidence, so that only what grows with every turn is counted."""
-    made = made_run({label: [100 + at % 97 for at in range(1000)] for label in "abcd"})
+    made = make_run({label: [100 + at % 97 for at in range(1000)] for label in "abcd"})
     html = turn_section(made, ANCHOR)
     assert len(Section(html).all("tbody", "data-turn")) == 4000
     assert len(html) < 3 * 2**20
