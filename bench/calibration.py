@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.folders import CACHE, cache, replace_text
 
 SCHEMA = 1
+NEVER = "not calibrated: bench calibrate"
 HEADLINE = "first packet"
 """The figure whose error later runs state."""
 
@@ -89,6 +91,17 @@ def facts(processor: str) -> dict[str, int | float | bool | None]:
         "calibration_p99_ms": headline.p99_ms,
         "calibration_within_limits": found.within_limits,
     }
+
+
+def ruler(environment: Mapping[str, object]) -> str:
+    """What a segment's environment says of the last calibration of its machine."""
+    median, p99 = environment.get("calibration_median_ms"), environment.get("calibration_p99_ms")
+    if not isinstance(median, float):
+        return NEVER
+    tail = f", p99 {p99:.2g} ms" if isinstance(p99, float) else ""
+    size = f"{environment.get('calibration_turns')} turns, {environment.get('calibration_age_h')} h before"
+    verdict = "" if environment.get("calibration_within_limits") else "; over its limits"
+    return f"first packet off by {median:.2g} ms in the median{tail} ({size}){verdict}"
 
 
 def _file(processor: str) -> Path:

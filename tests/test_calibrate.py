@@ -25,13 +25,13 @@ from firstpacket.bench.calibrate.measure import (
 from firstpacket.bench.calibrate.own_stamps import OwnStamps, own_stamps
 from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, Piece
 from firstpacket.bench.calibrate.verdict import Limits, deviation, finding
+from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.environment import facts
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.folders import CACHE
 from firstpacket.bench.metrics.surroundings import HOST_FLAGS
 from firstpacket.bench.record.schema import PathPart, Turn
 from firstpacket.bench.record.store import read_run
-from firstpacket.bench.report.calibration import NEVER, ruler
 
 MS = 1_000_000
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firstpacket.bench.compare.findings import Findings
+from firstpacket.bench.compare.tables import ROLE_WORDS
 from firstpacket.bench.format import amount
 from firstpacket.bench.summary.contents import Summary
 
 LEAST = 0.05
 """A role with a smaller share of the difference is not worth a reader's time in a sentence; the table has it."""
-ROLES = {
-    "wait": "waiting for the end of speech",
-    "listen": "listening",
-    "think": "thinking (the language model)",
-    "speak": "speaking",
-    "move": "moving sound",
-    "": "what no stage accounts for",
-}
 TRANSCRIBING = "asr"
 
 
@@ -36,14 +29,13 @@ class Attribution:
 def attribution(found: Findings, summary: Summary) -> Attribution:
     """Of `found`, a comparison of two labels of the run that `summary` is of."""
     base, other = found.contributions.base, found.contributions.other
-    total = found.contributions.total
-    if total is None or total.interval is None or total.interval.contains(0.0):
+    shares = found.contributions.shares
+    if not shares:
         return Attribution(base, other, {}, "")
-    shares = {role: each.value / total.value for role, each in found.contributions.roles.items()}
     ordered = dict(sorted(shares.items(), key=lambda item: -abs(item[1])))
     either = any(_transcribes(summary, label) for label in (base, other))
     return Attribution(
-        base, other, ordered, _sentence(ordered, ROLES | {"listen": "transcription"} if either else ROLES)
+        base, other, ordered, _sentence(ordered, ROLE_WORDS | {"listen": "transcription"} if either else ROLE_WORDS)
     )
 
 

@@ -7,7 +7,8 @@ A contract (`"schema": 1`, docs/compare.md); absent numbers null. A value with i
     comparisons[]    base other pairing dummy matched band overlooked[]
       .metrics[]     metric title unit finding pairs clips difference ratio lost {REASON: n} sentence; the first is the
                      one that was asked for
-      .contributions statistic pairs total roles {ROLE: value} lost {REASON: n}; "" is what no stage accounts for
+      .contributions statistic pairs total roles {ROLE: value} shares {ROLE: share of the total} lost {REASON: n}; "" is
+                     what no stage accounts for; no shares where the total may be nothing
     ladder           metric title unit labels[] statistic pairs whole steps[] lost {REASON: n}, or null
       .steps[]       base other changed difference share
 """
@@ -74,6 +75,7 @@ def _contributions(found: Contributions) -> dict[str, Any]:
         "pairs": found.pairs,
         "total": estimate_json(found.total),
         "roles": {role: estimate_json(each) for role, each in found.roles.items()},
+        "shares": found.shares,
         "lost": found.lost,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firstpacket.bench.format import interval, valued
+from firstpacket.bench.format import amount, estimated, valued
 from firstpacket.bench.quality.findings import ErrorRate, HeardBy
 from firstpacket.bench.summary.contents import LabelSummary
 
@@ -21,7 +21,8 @@ def quality_notices(label: LabelSummary) -> Iterator[str]:
     name, found = label.label, label.quality
     heard = found.heard[-1] if found.heard else None
     if label.audible_share is not None and label.audible_share < MOST:
-        yield f"{name} is silent: something can be heard in {label.audible_share:.0%} of its measured turns."
+        share = amount(label.audible_share, "share")
+        yield f"{name} is silent: something can be heard in {share} of its measured turns."
     elif heard and rate_value(heard.reply) > BAD_WER:
         yield (
             f"{name} cannot be understood by {heard.recogniser}, {own_errors(heard)}: "
@@ -39,7 +40,8 @@ def quality_notices(label: LabelSummary) -> Iterator[str]:
             f"(median {pace} letters and digits): what is heard is hardly its text."
         )
     if found.audio and found.audio.clipped_share.value > CLIPPED:
-        yield f"{name} is clipped: {found.audio.clipped_share.value:.1%} of its samples stand at full scale."
+        share = amount(found.audio.clipped_share.value, "share")
+        yield f"{name} is clipped: {share} of its samples stand at full scale."
 
 
 def own_errors(heard: HeardBy) -> str:
@@ -51,11 +53,7 @@ def own_errors(heard: HeardBy) -> str:
 
 def error_rate(found: ErrorRate) -> str:
     """As a share with its interval, where there is one."""
-    if found.rate is None:
-        return "n/a"
-    if found.rate.interval is None:
-        return f"{found.rate.value:.3f}"
-    return f"{found.rate.value:.3f} [{interval(found.rate, 'ratio').replace(' to ', ', ')}]"
+    return estimated(found.rate, "ratio") if found.rate else "n/a"
 
 
 def rate_value(found: ErrorRate) -> float:

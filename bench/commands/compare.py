@@ -42,18 +42,17 @@ def compare(
 
 
 def _print(report: Report) -> None:
+    from firstpacket.bench.compare.tables import contributions, differences, ladder_table
     from firstpacket.bench.compare.words import sentence
-    from firstpacket.bench.report.differences import contributions_table, ladder_table, metrics_table
+    from firstpacket.bench.tables.terminal import TerminalTable
 
     answer = console(stderr=False)
     for found in report.findings:
         answer.print(sentence(found.headline), markup=False, soft_wrap=True)
     answer.print()
-    for found in report.findings:
-        answer.print(metrics_table(found.metrics))
-        answer.print(contributions_table(found.contributions))
-    if report.ladder is not None:
-        answer.print(ladder_table(report.ladder))
+    steps = [ladder_table(report.ladder)] if report.ladder else []
+    for table in (*differences(report), *contributions(report), *steps):
+        answer.print(TerminalTable(table))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -114,14 +114,13 @@ def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:
 
 def _show(result: GateResult, folder: Path, report: bool) -> None:
     from firstpacket.bench.export.gate import write_gate
+    from firstpacket.bench.gate.table import checks_table
     from firstpacket.bench.record.store import MANIFEST, read_run
-    from firstpacket.bench.report.gate import gate_table
     from firstpacket.bench.report.html import write_report
+    from firstpacket.bench.tables.terminal import TerminalTable
 
     shown = console()
-    console(stderr=False).print(gate_table(result))
-    for notice in result.notices:
-        shown.print(f"note:    {notice}", markup=False, soft_wrap=True)
+    console(stderr=False).print(TerminalTable(checks_table(result)))
     allowed = [
         check for check in result.checks if check not in result.failing and check.verdict not in ("same", "improved")
     ]

@@ -19,8 +19,9 @@ def history(
 ) -> None:
     """Show the medians of many runs over time, joined where they may be compared, and the runs that changed them."""
     from firstpacket.bench.history.history import history as read_history
-    from firstpacket.bench.history.terminal import history_tables
+    from firstpacket.bench.history.tables import history_tables
     from firstpacket.bench.history.words import said_of
+    from firstpacket.bench.tables.terminal import TerminalTable
 
     found = read_history(folder, metric, label)
     shown = console()
@@ -33,7 +34,7 @@ def history(
     else:
         answer = console(stderr=False)
         for table in history_tables(found):
-            answer.print(table)
+            answer.print(TerminalTable(table))
         for line in said_of(found):
             answer.print(line, markup=False, soft_wrap=True)
     for each in found.skipped:

@@ -47,9 +47,9 @@ def calibrate(
     """Hold the harness against a pipeline that knows what it did, and keep the finding for later runs."""
     from firstpacket.bench import calibration
     from firstpacket.bench.calibrate.measure import measure
+    from firstpacket.bench.calibrate.table import calibration_json, calibration_table, instrument_cost
     from firstpacket.bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
     from firstpacket.bench.environment import cpu_name
-    from firstpacket.bench.report.calibration import calibration_json, calibration_table, instrument_cost
     from firstpacket.bench.run.session import worker_environment
 
     shown = console()
@@ -64,7 +64,9 @@ def calibrate(
         typer.echo(dumps(calibration_json(found, apart(measured), broken), indent=1, allow_nan=False))
     else:
         answer = console(stderr=False)
-        answer.print(calibration_table(found, apart(measured)))
+        from firstpacket.bench.tables.terminal import TerminalTable
+
+        answer.print(TerminalTable(calibration_table(found, apart(measured))))
         answer.print(instrument_cost(found), markup=False, soft_wrap=True)
     if turns < P99_TURNS:
         shown.print(

@@ -38,6 +38,14 @@ class Contributions:
     lost: dict[str, int]
     """Pairs that could not be made, by reason."""
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """What each role has of the total, together 1; empty where the total may be nothing."""
+        total = self.total
+        if total is None or total.interval is None or total.interval.contains(0.0):
+            return {}
+        return {role: each.value / total.value for role, each in self.roles.items()}
+
 
 def contributions_within(run: Run, labels: tuple[str, str], together: Together) -> Contributions:
     """Of two labels of one run whose turns were asked together, turn by turn."""

@@ -1,11 +1,11 @@
-"""Comparisons in sentences, and numbers, for people."""
+"""Comparisons in sentences, for people."""
 
 from __future__ import annotations
 
 from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.format import amount, counted, number
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
-from firstpacket.bench.summary.contents import Unit
 
 CAVEAT = "times only; unmatched; the answers mean nothing"
 """Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""
@@ -31,22 +31,6 @@ def qualified(said: str, comparison: Comparison) -> str:
     if comparison.overlooked:
         said = f"{said} [overlooked: {'; '.join(comparison.overlooked)}]"
     return f"{said} [{caveat}]" if comparison.dummy else said
-
-
-def amount(value: float, unit: Unit) -> str:
-    """A value for people: `412 ms`, `8.3 ms`, `-20.1 dBFS`, `14.2/s`, `0.412`; a `count` has no unit to write."""
-    return number(value, unit) + {"ms": " ms", "dB": " dBFS", "per_s": "/s", "J": " J"}.get(unit, "")
-
-
-def number(value: float, unit: Unit) -> str:
-    """As `amount`, without the unit: whole from 100 on, one decimal, below 1 two digits; ratios have three decimals."""
-    if unit == "count" and value == int(value):
-        return f"{value:.0f}"
-    if unit == "ratio":
-        return f"{value:.3f}"
-    if abs(value) < 1:
-        return f"{value:.2g}"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
 
 
 def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
@@ -81,11 +65,11 @@ def _subject(comparison: Comparison) -> str:
 
 def basis(comparison: Comparison) -> str:
     """What an interval rests on: `40 pairs on 8 clips, 1 lost`."""
-    clips = _counted(comparison.clips, "clip")
+    clips = counted(comparison.clips, "clip")
     lost = sum(comparison.lost.values())
     missing = f", {lost} lost" if lost else ""
     if comparison.pairing == "turn":
-        return f"{_counted(comparison.pairs, 'pair')} on {clips}{missing}"
+        return f"{counted(comparison.pairs, 'pair')} on {clips}{missing}"
     return f"{clips} in common{missing}, {_band(comparison.band)}"
 
 
@@ -93,7 +77,3 @@ def _band(band: float | None) -> str:
     if band is None:
         return "no A/A band known: drift between the runs is not in the interval"
     return f"widened by an A/A band of {100 * band:.2g} %"
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

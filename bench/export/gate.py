@@ -10,12 +10,11 @@ from firstpacket.bench.codec import encode
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.junit import Case, Ending, junit_xml
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
-from firstpacket.bench.markdown_text import escaped, table
+from firstpacket.bench.gate.table import checks_table
+from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
 
 SCHEMA = 1
-LONGEST = 600
-"""Characters of a reason in Markdown."""
-MOST_ROWS = 200
+BOUNDS = Bounds(rows=200, characters=600)
 
 
 def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
@@ -55,23 +54,9 @@ def gate_junit(result: GateResult, name: str) -> str:
 
 def gate_markdown(result: GateResult, name: str) -> str:
     """A table of the checks under the verdict."""
-    rows = [
-        [escaped(text, LONGEST) for text in (check.label, check.limit.name, _shown(check, result), check.reason)]
-        for check in result.checks
-    ]
     passed = "passes" if result.exit_code == 0 else f"fails with exit code {result.exit_code}"
-    return "\n".join(
-        [
-            f"## {escaped(name, LONGEST)}: {result.verdict}",
-            "",
-            f"Held against {escaped(result.baseline, LONGEST)}; the gate {passed}.",
-            "",
-            *table(("label", "limit", "verdict", "what was found"), rows, MOST_ROWS),
-            "",
-            *(f"- {escaped(notice, LONGEST)}" for notice in result.notices),
-            "",
-        ]
-    )
+    heading = f"## {escaped(name, BOUNDS.characters)}: {result.verdict}"
+    return "\n".join([heading, "", f"The gate {passed}.", "", *table_lines(checks_table(result), BOUNDS)])
 
 
 def _check(check: Check, result: GateResult) -> dict[str, Any]:
@@ -88,7 +73,3 @@ def _ending(check: Check, result: GateResult) -> Ending:
     if EXIT_CODES[check.verdict] == 0:
         return "passed"
     return "skipped" if passes(check.verdict, result.allow) else "failure"
-
-
-def _shown(check: Check, result: GateResult) -> str:
-    return f"{check.verdict} (allowed)" if _ending(check, result) == "skipped" else check.verdict

@@ -5,19 +5,23 @@ GitHub drops a step's summary above 1 MiB whole. Everything here is bounded so t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 
 from firstpacket.bench.analysis.answer import Answer, answer
 from firstpacket.bench.compare.within import compare_all
-from firstpacket.bench.format import NONE, estimated, percentile
-from firstpacket.bench.markdown_text import escaped, table
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Shown, shown_in
+from firstpacket.bench.format import NONE, percentile
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Metric, Shown, shown_in
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
+from firstpacket.bench.tables.table import Cell, Column, Table, rows, table
 
-MOST_ROWS, MOST_ITEMS, LONGEST_ITEM, LONGEST_NAME = 200, 100, 1000, 200
+BOUNDS = Bounds(rows=200, characters=200)
+MOST_ITEMS, LONGEST_ITEM = 100, 1000
 """Bounds: 4 lists of 100 items and 2 tables of 200 rows stay below 1 MiB whatever characters they hold."""
 
 
@@ -27,22 +31,17 @@ def markdown(run: Run) -> str:
     first, heard = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
     said = answer(run, summary, first, heard)
     lines = [
-        f"## Latency: {escaped(summary.run, LONGEST_NAME)}",
+        f"## Latency: {escaped(summary.run, BOUNDS.characters)}",
         "",
         *_headlines(said),
         "",
         escaped(said.measured_on, LONGEST_ITEM),
         "",
-        "### Medians, 95 % intervals",
-        "",
-        *_metrics(summary),
-        "",
-        "### Critical path to the first packet: mean by role",
-        "",
-        *_path(summary),
+        *table_lines(_metrics(summary), BOUNDS),
+        *table_lines(_path(summary), BOUNDS),
     ]
     if said.notices:
-        lines += ["", "### To know", "", *_items(said.notices)]
+        lines += ["### To know", "", *_items(said.notices)]
     return "\n".join(lines) + "\n"
 
 
@@ -56,33 +55,40 @@ def _items(texts: Iterable[str]) -> list[str]:
     return lines if len(listed) <= MOST_ITEMS else [*lines, f"- {len(listed) - MOST_ITEMS} more are left out."]
 
 
-def _metrics(summary: Summary) -> list[str]:
-    columns = shown_in(Shown.SUMMARY, {name for label in summary.labels for name in label.figures})
-    names = [each.name for each in columns]
-    headings = ["label", *(each.title for each in columns), "first packet p95", "answered", "not answered"]
-    return table(headings, [_metric_row(label, names) for label in summary.labels], MOST_ROWS)
+def _metrics(summary: Summary) -> Table:
+    columns: list[Column[LabelSummary]] = [Column("label", lambda label: (label.label,), is_number=False)]
+    columns += map(_median, shown_in(Shown.SUMMARY, {name for label in summary.labels for name in label.figures}))
+    columns += [
+        Column("first packet p95", lambda label: (percentile(label.figures[HEADLINE].percentiles["p95"], "ms"),)),
+        Column("answered", lambda label: (f"{label.outcomes['measured']['answered']} of {label.asked}",)),
+        Column("not answered", lambda label: (_others(label),), is_number=False),
+    ]
+    return table("Medians [95 % CI]", columns, [rows(columns, summary.labels)])
 
 
-def _metric_row(label: LabelSummary, names: Sequence[str]) -> list[str]:
-    cells = [label.label]
-    for name in names:
-        figure = label.figures.get(name)
-        cells.append(estimated(figure.p50, figure.unit) if figure else NONE)
-    headline = label.figures[HEADLINE]
-    outcomes = dict(label.outcomes["measured"])
-    answered = outcomes.pop("answered")
-    others = ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items() if n)
-    cells += [percentile(headline.percentiles["p95"], headline.unit), f"{answered} of {label.asked}", others or "none"]
-    return [escaped(cell, LONGEST_NAME) for cell in cells]
+def _median(known: Metric) -> Column[LabelSummary]:
+    def cell(label: LabelSummary) -> Cell:
+        figure = label.figures.get(known.name)
+        return estimate(figure.p50, figure.unit) if figure else (NONE,)
+
+    return Column(known.title, cell)
 
 
-def _path(summary: Summary) -> list[str]:
+def _others(label: LabelSummary) -> str:
+    others = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
+    return ", ".join(f"{n} {outcome}" for outcome, n in others.items()) or "none"
+
+
+def _path(summary: Summary) -> Table:
     roles = [role for role in ROLES if any(role in label.path.roles for label in summary.labels)]
-    headings = ["label", *(role or "unattributed" for role in roles), "total", "turns"]
-    return table(headings, [_path_row(label, roles) for label in summary.labels], MOST_ROWS)
+    columns: list[Column[LabelSummary]] = [Column("label", lambda label: (label.label,), is_number=False)]
+    columns += [Column(role or "unattributed", partial(_role, role=role)) for role in roles]
+    columns += [
+        Column("total", lambda label: estimate(label.path.total, "ms")),
+        Column("turns", lambda label: single(label.path.n, "count")),
+    ]
+    return table("Critical path to the first packet: means by role", columns, [rows(columns, summary.labels)])
 
 
-def _path_row(label: LabelSummary, roles: Sequence[str]) -> list[str]:
-    means = [label.path.roles.get(role) for role in roles]
-    cells = [label.label, *(estimated(mean, "ms") for mean in (*means, label.path.total)), str(label.path.n)]
-    return [escaped(cell, LONGEST_NAME) for cell in cells]
+def _role(label: LabelSummary, role: str) -> Cell:
+    return estimate(label.path.roles.get(role), "ms")

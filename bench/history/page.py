@@ -12,8 +12,9 @@ from firstpacket import __version__
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.plot import history_svg, inline
-from firstpacket.bench.history.words import HEADINGS, row, said_of, title
-from firstpacket.bench.summary.values import shown_unit
+from firstpacket.bench.history.tables import history_tables
+from firstpacket.bench.history.words import said_of
+from firstpacket.bench.tables.html import table_html
 
 
 def write_history(found: History, out: Path) -> Path:
@@ -32,7 +33,6 @@ def write_history(found: History, out: Path) -> Path:
 def history_html(found: History) -> str:
     """The page. Texts of runs come from outside and stay text."""
     style = resources.files("firstpacket.bench.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
-    unit = shown_unit(found.metric)
     environment = Environment(
         loader=PackageLoader("firstpacket.bench.history"),
         autoescape=True,
@@ -46,6 +46,5 @@ def history_html(found: History) -> str:
         found=found,
         plot=Markup(inline(history_svg(found))),
         said=said_of(found),
-        headings=HEADINGS,
-        tables=[(title(each), [row(point, unit) for point in each.points]) for each in found.series],
+        tables=map(table_html, history_tables(found)),
     )

@@ -1,33 +1,20 @@
-"""A history in sentences and cells, the same in the terminal and on the page."""
+"""A history in sentences, the same in the terminal and on the page."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from firstpacket.bench.compare.words import amount
-from firstpacket.bench.format import estimated
+from firstpacket.bench.format import amount
 from firstpacket.bench.history.changes import MIN_RUNS, Change
 from firstpacket.bench.history.history import History
-from firstpacket.bench.history.series import Point, Series
+from firstpacket.bench.history.series import Series
 from firstpacket.bench.summary.contents import Unit
 from firstpacket.bench.summary.values import shown_unit
-
-HEADINGS = ("date", "run", "median [95 % CI]", "turns", "unanswered")
 
 
 def date(when: datetime) -> str:
     """To the minute, UTC."""
     return f"{when:%Y-%m-%d %H:%M}"
-
-
-def title(each: Series) -> str:
-    """What a series is of."""
-    return f"{each.label} on {each.machine}"
-
-
-def row(point: Point, unit: Unit) -> tuple[str, ...]:
-    """Cells under `HEADINGS`."""
-    return date(point.when), point.run, estimated(point.median, unit), str(point.median.n), str(point.unanswered)
 
 
 def said_of(found: History) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from firstpacket.bench.compare.words import amount
+from firstpacket.bench.format import amount
 from firstpacket.bench.summary.contents import LabelSummary
 
 NO_STAGE = "no stage"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,12 +20,14 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.method import Method, method
 from firstpacket.bench.report.page import after_turns, before_turns
 from firstpacket.bench.report.policy import content_policy
-from firstpacket.bench.report.section import Bars, Cell, Section, Table
+from firstpacket.bench.report.section import Bars, Section
 from firstpacket.bench.report.sections.glance import glance
 from firstpacket.bench.report.sections.path import overview
 from firstpacket.bench.report.templating import templates
 from firstpacket.bench.report.turns import turn_script, turn_section, turn_style
 from firstpacket.bench.report.view import View
+from firstpacket.bench.tables.html import cell_html, table_html
+from firstpacket.bench.tables.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +107,9 @@ def _page(run: Run, anchor: str, share: float) -> RunPage:
 def _templates() -> Environment:
     """Those of `templating`, and what writes a cell."""
     environment = templates().overlay()
-    environment.filters |= {"cell": cell_html}
+    environment.filters |= {"cell": cell_html, "table": table_html}
     environment.tests |= {"of_kind": lambda block, kind: type(block).__name__ == kind}
     return environment
-
-
-def cell_html(cell: Cell) -> Markup:
-    """Words escaped, figures as `<data>` elements that hold the raw value and its place in the report's JSON."""
-    figure = Markup('<data value="{}" data-figure="{}">{}</data>')
-    parts = (
-        Markup.escape(part) if isinstance(part, str) else figure.format(_raw(part.value), part.pointer, part.text)
-        for part in cell
-    )
-    return Markup().join(parts)
-
-
-def _raw(value: float | int | str) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _file(name: str) -> Markup:

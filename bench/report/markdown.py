@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from firstpacket.bench.analysis.answer import Answer, between_runs
 from firstpacket.bench.analysis.document import contents
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.markdown_text import escaped, table
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.method import method
 from firstpacket.bench.report.page import after_turns, before_turns
-from firstpacket.bench.report.section import Cell, Picture, Section, Table, Words
+from firstpacket.bench.report.section import Picture, Section, Words
 from firstpacket.bench.report.sections.glance import glance
 from firstpacket.bench.report.view import View
+from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
+from firstpacket.bench.tables.table import Cell, Table, text
 
-LONGEST, MOST_ROWS = 2000, 2000
-"""Characters of a cell or sentence, and rows of a table, that are written."""
+BOUNDS = Bounds()
 
 
 def render_markdown(runs: Sequence[Run]) -> str:
@@ -31,7 +31,7 @@ def render_markdown(runs: Sequence[Run]) -> str:
 
 def _run(view: View) -> Iterator[str]:
     said = view.contents.answer
-    yield from (f"# {_text(view.contents.summary.run)}", "", *_answer(said), *_table(glance(view)))
+    yield from (f"# {_text(view.contents.summary.run)}", "", *_answer(said), *table_lines(glance(view), BOUNDS))
     if said.notices:
         yield from ("", "To know before believing it:", "", *(f"- {_text(notice)}" for notice in said.notices))
     for section in (*before_turns(view), *after_turns(view)):
@@ -60,20 +60,11 @@ def _section(section: Section) -> Iterator[str]:
         yield from (_text(section.lead), "")
     for block in section.blocks:
         if isinstance(block, Table):
-            yield from _table(block)
+            yield from table_lines(block, BOUNDS)
         elif isinstance(block, Picture):
             yield from (_text(block.says), "")
         elif isinstance(block, Words):
             yield from (_cell(block.cell), "")
-
-
-def _table(found: Table) -> Iterator[str]:
-    yield from (f"**{_text(found.caption)}**", "")
-    headings = [_text(column.heading) for column in found.columns]
-    yield from table(headings, ([_cell(cell) for cell in row.cells] for row in found.rows), MOST_ROWS)
-    yield ""
-    for note in found.notes:
-        yield from (_text(note), "")
 
 
 def _between(said: Sequence[str]) -> Iterator[str]:
@@ -82,8 +73,8 @@ def _between(said: Sequence[str]) -> Iterator[str]:
 
 
 def _cell(cell: Cell) -> str:
-    return _text("".join(part if isinstance(part, str) else part.text for part in cell))
+    return _text(text(cell))
 
 
-def _text(text: str) -> str:
-    return escaped(text, LONGEST)
+def _text(said: str) -> str:
+    return escaped(said, BOUNDS.characters)

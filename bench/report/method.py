@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.metrics import carry_over, drift
 from firstpacket.bench.record.schema import Manifest
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.calibration import NEVER, ruler
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
 from firstpacket.bench.stats.looks import look_level
 from firstpacket.bench.stats.paired import DIFFERENCE, RATIO

@@ -1,110 +1,104 @@
-"""Latency and quality in one table, the same in the terminal and in the report, and what nobody should miss."""
+"""Latency and quality in one table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Callable, Iterator
 
 from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
+from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.quality.findings import Accuracy
-from firstpacket.bench.report.words import NONE, estimated, valued
 from firstpacket.bench.summary.contents import LabelSummary, Summary
-
-TITLE = "latency and quality of the same turns"
-SILENT = (NONE, "n/a", "0.00%")
-"""Cells that need no column of their own: the notes say why there is no figure."""
-COLUMNS = (
-    "first packet",
-    "audible",
-    "transcript WER",
-    "right answers",
-    "reply WER",
-    "chars/s",
-    "silent",
-    "ends loud",
-    "clipped",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class QualityRow:
-    """One label's cells, in the order of `QualityTable.columns`; `bad` are the places of those that tell of trouble."""
-
-    label: str
-    cells: tuple[str, ...]
-    bad: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class QualityTable:
-    """All labels, and what the cells alone do not say."""
-
-    columns: tuple[str, ...]
-    rows: tuple[QualityRow, ...]
-    notes: tuple[str, ...]
-    scorers: tuple[str, ...]
-    """Whose columns are the last ones."""
-
-
-def quality(summary: Summary) -> QualityTable:
-    """Latency and quality of every label."""
-    scorers = tuple(dict.fromkeys(score.scorer for label in summary.labels for score in label.quality.scores))
-    return QualityTable(
-        (*COLUMNS, *scorers),
-        tuple(_row(label, scorers) for label in summary.labels),
-        tuple(dict.fromkeys(note for label in summary.labels for note in _notes(label))),
-        scorers,
-    )
+from firstpacket.bench.tables.cells import estimate, single, value
+from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table
 
 
 def quality_table(summary: Summary) -> Table:
-    """The same for the terminal, where intervals have no room, nor columns that say nothing of any label."""
-    found = quality(summary)
-    telling = [
-        place for place in range(len(found.columns)) if any(row.cells[place] not in SILENT for row in found.rows)
-    ]
-    table = Table(title=TITLE, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.collapse_padding = True
-    table.add_column("label", overflow="fold")
-    for place in telling:
-        table.add_column(Text(found.columns[place].replace(" ", "\n")), justify="right", no_wrap=True)
-    for row in found.rows:
-        short = ((place, row.cells[place].partition(" [")[0]) for place in telling)
-        cells = (Text(cell, style="bold red" if place in row.bad else "") for place, cell in short)
-        table.add_row(Text(row.label), *cells)
-    if found.notes:
-        table.caption = Text("\n".join(found.notes))
-    return table
+    """One row per label."""
+    scorers = dict.fromkeys(score.scorer for label in summary.labels for score in label.quality.scores)
+    columns = (*COLUMNS, *map(_scorer, scorers))
+    notes = dict.fromkeys(f"{note}." for label in summary.labels for note in _notes(label))
+    return table("Latency and quality of the same turns", columns, [rows(columns, summary.labels)], notes=notes)
 
 
-def _row(label: LabelSummary, scorers: Sequence[str]) -> QualityRow:
-    found, pace, audio = label.quality, label.quality.pace, label.quality.audio
-    scores = {score.scorer: score for score in found.scores}
-    cells = (
-        *(_median(label, name) for name in (HEADLINE, FIRST_AUDIBLE)),
-        error_rate(found.transcript),
-        _accuracy(found.answers),
-        error_rate(found.reply),
-        valued(pace.median.value, "per_s").removesuffix("/s") if pace else NONE,
-        f"{found.silence.value:.0%}" if found.silence else NONE,
-        f"{found.ends_loud:.0%}" if found.ends_loud is not None else NONE,
-        f"{audio.clipped_share.value:.2%}" if audio else NONE,
-        *(estimated(scores[name].mean, "ratio") if name in scores else NONE for name in scorers),
-    )
-    trouble = {
-        2: rate_value(found.transcript) > BAD_WER,
-        3: found.answers.share is not None and found.answers.share.value < BAD_WER,
-        4: rate_value(found.reply) > BAD_WER,
-        5: pace is not None and pace.implausible > MOST * pace.median.n,
-        6: found.silence is not None and found.silence.value > MOST,
-        8: audio is not None and audio.clipped_share.value > CLIPPED,
-    }
-    return QualityRow(label.label, cells, frozenset(place for place, is_bad in trouble.items() if is_bad))
+def _at(label: LabelSummary, *steps: str | int) -> Place:
+    return ("summary", "labels", label.label, "quality", *steps)
+
+
+def _median(name: str) -> Callable[[LabelSummary], Cell]:
+    def cell(label: LabelSummary) -> Cell:
+        found = label.figures[name].p50
+        at = ("summary", "labels", label.label, "metrics", name, "p50")
+        return single(found.value if found else None, "ms", at)
+
+    return cell
+
+
+def _is_hasty(label: LabelSummary) -> bool:
+    found = label.quality.pace
+    return found is not None and found.implausible > MOST * found.median.n
+
+
+def _is_clipped(label: LabelSummary) -> bool:
+    found = label.quality.audio
+    return found is not None and found.clipped_share.value > CLIPPED
+
+
+def _is_wrong(label: LabelSummary) -> bool:
+    found = label.quality.answers.share
+    return found is not None and found.value < BAD_WER
+
+
+def _scorer(name: str) -> Column[LabelSummary]:
+    def cell(label: LabelSummary) -> Cell:
+        for place, score in enumerate(label.quality.scores):
+            if score.scorer == name:
+                return estimate(score.mean, "ratio", _at(label, "scores", place))
+        return (NONE,)
+
+    return Column(name, cell)
+
+
+COLUMNS: tuple[Column[LabelSummary], ...] = (
+    Column("label", lambda label: (label.label,), is_number=False),
+    Column("first packet", _median(HEADLINE)),
+    Column("audible", _median(FIRST_AUDIBLE)),
+    Column(
+        "transcript WER",
+        lambda label: estimate(label.quality.transcript.rate, "ratio", _at(label, "transcript_wer")),
+        lambda label: rate_value(label.quality.transcript) > BAD_WER,
+    ),
+    Column(
+        "right answers",
+        lambda label: estimate(label.quality.answers.share, "rate", _at(label, "answers")),
+        _is_wrong,
+    ),
+    Column(
+        "reply WER",
+        lambda label: estimate(label.quality.reply.rate, "ratio", _at(label, "reply_wer")),
+        lambda label: rate_value(label.quality.reply) > BAD_WER,
+    ),
+    Column(
+        "chars/s",
+        lambda label: value(
+            label.quality.pace.median if label.quality.pace else None, "per_s", _at(label, "pace"), bare=True
+        ),
+        _is_hasty,
+    ),
+    Column(
+        "silent",
+        lambda label: value(label.quality.silence, "share", _at(label, "silence")),
+        lambda label: label.quality.silence is not None and label.quality.silence.value > MOST,
+    ),
+    Column("ends loud", lambda label: single(label.quality.ends_loud, "share", _at(label, "ends_loud"))),
+    Column(
+        "clipped",
+        lambda label: value(
+            label.quality.audio.clipped_share if label.quality.audio else None, "share", _at(label, "clipped")
+        ),
+        _is_clipped,
+    ),
+)
+"""Those of every run; each scorer has one more."""
 
 
 def _notes(label: LabelSummary) -> Iterator[str]:
@@ -123,15 +117,3 @@ def _notes(label: LabelSummary) -> Iterator[str]:
         yield f"{label.label}: implausible pace in {found.pace.implausible} of {found.pace.median.n} replies"
     for score in found.scores:
         yield f"{score.scorer}: from {score.least:g} to {score.most:g}, higher is better"
-
-
-def _median(label: LabelSummary, name: str) -> str:
-    figure = label.figures[name]
-    return valued(figure.p50.value if figure.p50 else None, figure.unit)
-
-
-def _accuracy(found: Accuracy) -> str:
-    """As a share with its interval."""
-    if found.share is None:
-        return "n/a"
-    return f"{found.share.value:.1%} [{found.share.interval.low:.1%}, {found.share.interval.high:.1%}]"

@@ -6,9 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from firstpacket.bench.compare.words import amount, number
-from firstpacket.bench.report.words import estimated, interval, percentile, valued
-from firstpacket.bench.summary.values import definition
+from firstpacket.bench.format import amount
 
 
 @cache
@@ -22,14 +20,8 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "valued": valued,
         "amount": amount,
-        "number": number,
-        "interval": interval,
-        "estimated": estimated,
-        "percentile": percentile,
         "percent": lambda value: f"{value:.2f}%",
         "ms": lambda value: "" if value is None else f"{value:.1f}",
-        "definition": definition,
     }
     return environment

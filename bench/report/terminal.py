@@ -8,10 +8,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.format import estimated, percentile, valued
 from firstpacket.bench.metrics.definitions import HEADLINE, TURN_METRICS, Shown
 from firstpacket.bench.report.warmth import warmth_line
-from firstpacket.bench.report.words import estimated, percentile, valued
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 COLUMNS = tuple(known for known in TURN_METRICS if known.shown <= Shown.TERMINAL)
@@ -40,19 +39,6 @@ def summary_table(summary: Summary, percentiles: Sequence[str] = ()) -> Table:
     said += [line for line in (warmth_line(summary),) if line]
     if said:
         table.caption = Text("\n".join(said))
-    return table
-
-
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    """One row per comparison: difference and ratio with their intervals, and the pairs they rest on."""
-    table = plain_table("differences, medians of pairs [95 % CI]")
-    for heading in ("metric", "of", "difference", "ratio", "pairs", "lost"):
-        add_column(table, heading, is_number=heading in ("difference", "ratio", "pairs"))
-    for each in comparisons:
-        lost = ", ".join(f"{n} ({reason})" for reason, n in each.lost.items()) or "none"
-        difference, ratio = estimated(each.difference, each.unit), estimated(each.ratio, "ratio")
-        row = (each.title, f"{each.other} - {each.base}", difference, ratio, str(each.pairs), lost)
-        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

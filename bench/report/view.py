@@ -9,7 +9,7 @@ from typing import Any
 
 from firstpacket.bench.analysis.document import RunContents, run_document
 from firstpacket.bench.report.figures import Figures
-from firstpacket.bench.report.section import Place
+from firstpacket.bench.tables.table import Place
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from firstpacket.bench.format import NONE, estimated, valued
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
 from firstpacket.bench.metrics.settling import WarmUp
-from firstpacket.bench.report.words import NONE, estimated, valued
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import CLASSES, ClassOfTurns, Warmth

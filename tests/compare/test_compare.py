@@ -6,12 +6,13 @@ from rich.console import Console
 from support.runs import make_run
 
 from firstpacket.bench.compare.between import compare_runs, compare_same_labels
+from firstpacket.bench.compare.tables import headlines
 from firstpacket.bench.compare.within import compare_all, compare_labels
 from firstpacket.bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.terminal import comparison_table
+from firstpacket.bench.tables.terminal import TerminalTable
 
 
 def run_of(values: dict[str, list[float | None]], name: str = "monday", origin="published", **said) -> Run:
@@ -131,10 +132,10 @@ def test_other_metrics_are_said_in_their_own_unit() -> None:
 def test_the_terminal_shows_difference_ratio_and_what_was_lost() -> None:
     console = Console(file=io.StringIO(), width=200)
     found = compare_labels(run_of({"a[b]": [200.0] * 6 + [None], "b": [150.0] * 6 + [1.0]}), "a[b]", "b")
-    console.print(comparison_table([found]))
+    console.print(TerminalTable(headlines([found])))
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
-    for said in ("b - a[b]", "-50.0 ms [-50.0, -50.0]", "0.750 [0.750, 0.750]", "1 (a[b]: timeout)"):
+    for said in ("b      a[b]", "-50.0 ms [-50.0, -50.0]", "0.750 [0.750, 0.750]", "1 (a[b]: timeout)"):
         assert said in told
 
 

@@ -31,7 +31,7 @@ def test_the_answer_comes_first_then_metrics_roles_and_the_ladder(run: Path) -> 
     first, *rest = done.stdout.splitlines()
     assert first.startswith("streamed answers 160 ms sooner than cascade to the first packet")
     said = "\n".join(rest)
-    for expected in ("final transcript", "by role", "listen", "together", "step by step", "76 %", "8 pairs"):
+    for expected in ("final transcript", "made of", "listening", "together", "Step by step", "76 %", "8 pairs"):
         assert expected in said
     assert "recordings" not in said
     assert "recordings" in here("compare", run, "--all").stdout

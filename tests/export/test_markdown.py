@@ -6,9 +6,9 @@ import pytest
 from support.runs import HOSTILE, make_run
 
 from firstpacket.bench.export.markdown import markdown
-from firstpacket.bench.markdown_text import escaped
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.tables.markdown import escaped
 
 markdown_it = pytest.importorskip("markdown_it")
 MIB = 1 << 20

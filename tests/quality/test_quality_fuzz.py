@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from support.quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
 
 from firstpacket.bench.analysis.summary_json import summary_json
@@ -17,8 +19,10 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.quality.record import QUALITY, SCHEMA, HeardReply, ReplySound, ScoredReply
 from firstpacket.bench.quality.sound import Sound
 from firstpacket.bench.record.store import read_run
-from firstpacket.bench.report.quality import quality
+from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.tables.table import Table
+from firstpacket.bench.tables.terminal import TerminalTable
 
 HOSTILE: tuple[Any, ...] = (
     None, True, -1, 0, 2**62, 2**70, 1e300, -0.5, "", "\x1b[31m\u202e", "x" * 5000, [], {}, [[]], {"a": {}},
@@ -38,16 +42,24 @@ def listened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def printed(table: Table) -> str:
+    """As a terminal without styles gets it."""
+    console = Console(file=io.StringIO(), width=120)
+    console.print(TerminalTable(table))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
 def read(path: Path) -> None:
     """All that is made of it; only a `BenchError` may come out."""
     try:
         summary = summarise(read_run(path))
-        told = quality(summary)
+        told = printed(quality_table(summary))
         json.dumps(summary_json(summary), allow_nan=False)
     except BenchError as error:
         assert str(error)
         return
-    assert "\x1b" not in str(told)
+    assert "\x1b" not in told
 
 
 @settings(max_examples=150, deadline=None)

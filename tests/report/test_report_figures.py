@@ -11,8 +11,8 @@ from support.runs import make_run, write_run
 
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.formats import rendered
-from firstpacket.bench.report.html import cell_html
-from firstpacket.bench.report.section import Figure
+from firstpacket.bench.tables.html import cell_html
+from firstpacket.bench.tables.table import Figure
 
 CASCADE = [600.0 + 10 * clip for clip in range(8)]
 DIRECT = [value - 410 for value in CASCADE]
@@ -53,7 +53,7 @@ def test_the_run_shows_what_was_worked_out_by_hand(page: Page) -> None:
     assert text["/summary/labels/direct/metrics/first_packet_latency/p50"] in ("225 ms", "225")
     assert text["/comparison/comparisons/0/metrics/0/difference/value"] == "-410 ms"
     assert text["/comparison/comparisons/0/contributions/roles/listen/value"] == "-137 ms"
-    assert text["/attribution/0/shares/listen"] == "33 %"
+    assert text["/comparison/comparisons/0/contributions/shares/listen"] == "33 %"
     assert text["/summary/labels/direct/path/parts/0/mean"] == "75.0 ms"
     assert "direct answers 410 ms sooner than cascade to the first packet" in page.text
     assert "What answers cascade: asr → " in page.text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from firstpacket.bench.report.figures import SHARE
 from firstpacket.bench.report.microphone import lateness_rows
-from firstpacket.bench.report.section import Cell, Column, Place, Row, Section, Table
+from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View
 from firstpacket.bench.report.warmth import TITLES, warmth_table
 from firstpacket.bench.summary.warmth import CLASSES
+from firstpacket.bench.tables.table import Cell, Heading, Place, Row, Table
 
 GPU_LEAD = (
     "A stage's window lies between its first and last event on the GPU, and may hold idle gaps. Busy is when the "
@@ -34,9 +34,9 @@ def clock_starts(view: View) -> Section:
     table = Table(
         "From one start to a later one, medians [95 % CI]",
         (
-            Column("label", is_number=False),
-            Column("from", is_number=False),
-            *(Column(f"to {name}") for name in found.columns),
+            Heading("label", is_number=False),
+            Heading("from", is_number=False),
+            *(Heading(f"to {name}") for name in found.columns),
         ),
         (tuple(rows),),
         (f"End of speech: {'; '.join(found.end_of_speech)}.",) if found.end_of_speech else (),
@@ -67,7 +67,7 @@ def microphone(view: View) -> Section:
         )
         for place, row in enumerate(lateness_rows(heard))
     ]
-    columns = (Column("late by, ms"), Column("frames"), Column("share"))
+    columns = (Heading("late by, ms"), Heading("frames"), Heading("share"))
     return Section("microphone", "The microphone", lead, (Table("Lateness of frames", columns, (tuple(rows),)),))
 
 
@@ -85,10 +85,10 @@ def warmth(view: View) -> Section:
                 over = view.figures.estimate(here, "ms", OVER, signed=True)
                 rows.append(Row(((label,), (TITLES[name],), asked, view.figures.estimate(here, "ms", P50), over)))
         groups.append(tuple(rows))
-    columns = (Column("label", is_number=False), Column("turns", is_number=False), Column("asked"))
+    columns = (Heading("label", is_number=False), Heading("turns", is_number=False), Heading("asked"))
     table = Table(
         "First packets by class of turns, medians [95 % CI]",
-        (*columns, Column("first packet"), Column("over warm")),
+        (*columns, Heading("first packet"), Heading("over warm")),
         tuple(groups),
         tuple(f"{note}." for note in warmth_table(view.contents.summary).notes),
     )
@@ -100,7 +100,7 @@ def gpu(view: View) -> Section:
     """How busy the GPU was."""
     profiled = [label for label in view.labels if view.figures.value((*view.of_label(label), "gpu"))]
     groups = [tuple(_busy(view, label)) for label in profiled]
-    columns = (Column("label", is_number=False), Column("stage", is_number=False), Column("window"), Column("busy"))
+    columns = (Heading("label", is_number=False), Heading("stage", is_number=False), Heading("window"), Heading("busy"))
     turns = [
         f"{label}: {view.figures.value((*view.of_label(label), 'gpu'))['turns']} profiled turns" for label in profiled
     ]
@@ -110,7 +110,7 @@ def gpu(view: View) -> Section:
         if (found := view.figures.value((*view.of_label(label), "gpu")))["lost_launches"]
     ]
     notes = (f"Means. {'; '.join([*turns, *lost])}. Windows are of the measured turns of the same clips.",)
-    table = Table("Busy by stage", (*columns, Column("share")), tuple(groups), notes)
+    table = Table("Busy by stage", (*columns, Heading("share")), tuple(groups), notes)
     return Section("gpu", "How busy the GPU was", GPU_LEAD, (table,) if profiled else ())
 
 
@@ -120,7 +120,7 @@ def _busy(view: View, label: str) -> list[Row]:
     for stage in view.figures.value((*at, "stages")):
         here = (*at, "stages", stage)
         cells: list[Cell] = [view.figures.number((*here, name), "ms") for name in ("window", "busy")]
-        rows.append(Row(((label,), (stage,), *cells, view.figures.number((*here, "share"), SHARE))))
+        rows.append(Row(((label,), (stage,), *cells, view.figures.number((*here, "share"), "share"))))
     for name, title in (("busy", "the device, whatever for"), ("unassigned", "for no stage")):
         rows.append(Row(((label,), (title,), ("",), view.figures.number((*at, name), "ms"), ("",)), kind="quiet"))
     return rows

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from firstpacket.bench.analysis.conversation import BOUNDS
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.report.figures import SHARE
-from firstpacket.bench.report.section import Cell, Column, Row, Table
 from firstpacket.bench.report.view import View
+from firstpacket.bench.tables.table import Cell, Heading, Row, Table
 
 P50 = ("p50", "p50_low", "p50_high")
 
 
 def glance(view: View) -> Table:
     """Medians, and whether they are soon enough for a conversation."""
-    bounds = [Column(f"heard by {bound.ms} ms", says=f"{bound.why} ({bound.source})") for bound in BOUNDS]
+    bounds = [Heading(f"heard by {bound.ms} ms", says=f"{bound.why} ({bound.source})") for bound in BOUNDS]
     return Table(
         "At a glance: medians, and whether answers come soon enough for a conversation",
         (
-            Column("label", is_number=False),
-            Column("first packet [95 % CI]", says="median"),
-            Column("first audible [95 % CI]", says="median"),
+            Heading("label", is_number=False),
+            Heading("first packet [95 % CI]", says="median"),
+            Heading("first audible [95 % CI]", says="median"),
             *bounds,
-            Column("answered"),
-            Column(
+            Heading("answered"),
+            Heading(
                 "weights",
                 is_number=False,
                 says="dummy: random values, so that only times mean something",
@@ -48,7 +47,7 @@ def _row(view: View, label: str) -> Row:
     for bound in BOUNDS:
         found = view.figures.value(("conversation", "labels", label))
         place = ("conversation", "labels", label, str(bound.ms))
-        shares.append(view.figures.estimate(place, SHARE) if found else ("-",))
+        shares.append(view.figures.estimate(place, "share") if found else ("-",))
     answered = view.figures.number((*at, "outcomes", "measured", "answered"), "count")
     measured = sum(view.figures.value((*at, "outcomes", "measured")).values())
     weights = view.figures.value((*at, "weights"))

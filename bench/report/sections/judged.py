@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from firstpacket.bench.compare.words import amount, number
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.report.figures import SHARE
+from firstpacket.bench.format import amount, number
+from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.report.plots.points import quality_svg
 from firstpacket.bench.report.plots.style import dashes, series
-from firstpacket.bench.report.quality import QualityTable
-from firstpacket.bench.report.quality import quality as quality_table
-from firstpacket.bench.report.section import Cell, Column, Key, Picture, Place, Row, Section, Table
+from firstpacket.bench.report.quality import quality_table
+from firstpacket.bench.report.section import Key, Picture, Section
 from firstpacket.bench.report.view import View
-from firstpacket.bench.report.words import NONE
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
+from firstpacket.bench.tables.table import Cell, Heading, Row, Table
 
 REPLY_WER = "reply WER"
 P50 = ("p50", "p50_low", "p50_high")
@@ -36,19 +34,19 @@ def continuity(view: View) -> Section:
     rows = []
     for label in view.labels:
         at = view.of_label(label)
-        cells: list[Cell] = [view.figures.number((*at, "continuity", name), SHARE) for name in shares]
+        cells: list[Cell] = [view.figures.number((*at, "continuity", name), "share") for name in shares]
         known = view.figures.value((*at, "metrics"))
         cells += [
             view.figures.estimate((*at, "metrics", name), "ms", P50) if name in known else ("-",) for name in names
         ]
         rows.append(Row(((label,), *cells)))
     heads = [
-        Column(name, says=f"share of the replies in which the player never waits longer than {name[1:]} ms")
+        Heading(name, says=f"share of the replies in which the player never waits longer than {name[1:]} ms")
         for name in shares
     ]
     table = Table(
         "The player's waits",
-        (Column("label", is_number=False), *heads, *(Column(PLAYER[name]) for name in names)),
+        (Heading("label", is_number=False), *heads, *(Heading(PLAYER[name]) for name in names)),
         (tuple(rows),),
         ("Of the replies of several packets; a dash: there are none. Gapless: the first packet and the wait that keeps "
          "the player from running dry.",),
@@ -58,50 +56,8 @@ def continuity(view: View) -> Section:
 
 def judged(view: View) -> Section:
     """Latency and quality of the same turns."""
-    found = quality_table(view.contents.summary)
-    rows = tuple(
-        Row(((row.label,), *_cells(view, row.label, found)), frozenset(place + 1 for place in row.bad))
-        for row in found.rows
-    )
-    table = Table(
-        "Latency and quality",
-        (Column("label", is_number=False), *map(Column, found.columns)),
-        (rows,),
-        tuple(f"{note}." for note in found.notes),
-    )
     lead = "Of the same turns: a fast answer that is noise is no answer. WER: word errors over words."
-    return Section("quality", "Latency and quality", lead, (*_pictures(view), table))
-
-
-def _cells(view: View, label: str, found: QualityTable) -> tuple[Cell, ...]:
-    """In the order of the table's columns: those of every run, then one per scorer."""
-    at: Place = view.of_label(label)
-    known, quality, figures = (*at, "metrics"), (*at, "quality"), view.figures
-    medians = (
-        figures.number((*known, name, "p50"), "ms") if name in figures.value(known) else (NONE,)
-        for name in (HEADLINE, FIRST_AUDIBLE)
-    )
-    rates = (
-        figures.estimate((*quality, name), unit)
-        for name, unit in (("transcript_wer", "ratio"), ("answers", SHARE), ("reply_wer", "ratio"))
-    )
-    sound = (
-        figures.number((*quality, *path), unit, bare=unit == "per_s")
-        if figures.value((*quality, path[0])) is not None
-        else (NONE,)
-        for path, unit in (
-            (("pace", "value"), "per_s"),
-            (("silence", "value"), SHARE),
-            (("ends_loud",), SHARE),
-            (("clipped", "value"), SHARE),
-        )
-    )
-    places = {score["scorer"]: place for place, score in enumerate(figures.value((*quality, "scores")))}
-    scores = (
-        figures.estimate((*quality, "scores", places[name]), "ratio") if name in places else (NONE,)
-        for name in found.scorers
-    )
-    return (*medians, *rates, *sound, *scores)
+    return Section("quality", "Latency and quality", lead, (*_pictures(view), quality_table(view.contents.summary)))
 
 
 def _pictures(view: View) -> list[Picture]:
@@ -147,7 +103,7 @@ def claims(view: View) -> Section:
             )
         )
     columns = [
-        Column(name, is_number=False)
+        Heading(name, is_number=False)
         for name in ("", "what is claimed", "verdict", "what was measured", "what it takes")
     ]
     return Section(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from firstpacket.bench.compare.tables import differences
+from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import Shown, shown_in
-from firstpacket.bench.report.figures import SHARE
-from firstpacket.bench.report.section import Cell, Column, Place, Row, Section, Table
+from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View
-from firstpacket.bench.report.words import NONE
 from firstpacket.bench.summary.contents import OUTCOMES, PHASES
 from firstpacket.bench.summary.values import definition
+from firstpacket.bench.tables.table import Cell, Heading, Place, Row, Table
 
 PERCENTILES = ("p90", "p95", "p99")
 
@@ -20,7 +21,11 @@ def numbers(view: View) -> Section:
     names = view.metrics()
     first = [known.name for known in shown_in(Shown.REPORT, names)]
     others = [name for name in names if name not in first]
-    tables = [*_differences(view), _metrics(view, first, "Metrics", folded=False)]
+    compared = view.contents.comparison
+    tables = [
+        *(differences(compared, ("comparison",)) if compared else ()),
+        _metrics(view, first, "Metrics", folded=False),
+    ]
     tables += [_metrics(view, others, f"{len(others)} more metrics", folded=True)] if others else []
     return Section("figures", "Figures", "", (*tables, _outcomes(view)))
 
@@ -29,7 +34,7 @@ def _metrics(view: View, names: Sequence[str], caption: str, *, folded: bool) ->
     columns = ("p50", "95 % CI of p50", "mean", *PERCENTILES, "n", "missing")
     return Table(
         caption,
-        (Column("metric", is_number=False), Column("label", is_number=False), *map(Column, columns)),
+        (Heading("metric", is_number=False), Heading("label", is_number=False), *map(Heading, columns)),
         tuple(tuple(_rows(view, name)) for name in names),
         folded=folded,
     )
@@ -84,43 +89,6 @@ def _percentile(view: View, at: Place, name: str, kind: str) -> Cell:
     return (f"n/a (n={n} < {needed})",) if n and needed and n < needed else (NONE,)
 
 
-def _differences(view: View) -> list[Table]:
-    comparison = view.document["comparison"]
-    if comparison is None:
-        return []
-    groups = []
-    for place, found in enumerate(comparison["comparisons"]):
-        at: Place = ("comparison", "comparisons", place, "metrics")
-        rows = [_difference(view, (*at, number), found) for number, _ in enumerate(found["metrics"])]
-        groups.append(tuple(rows))
-    columns = [Column(name, is_number=False) for name in ("metric", "label", "against")]
-    columns += [
-        Column("difference [95 % CI]"),
-        Column("ratio [95 % CI]"),
-        Column("pairs"),
-        Column("lost", is_number=False),
-    ]
-    note = "Pair by pair: same clip, same block, same segment of the run. A negative difference means less."
-    first = Table("Differences", tuple(columns), tuple(groups[:1]), (note,))
-    others = Table(f"{len(groups) - 1} more pairs of labels", tuple(columns), tuple(groups[1:]), folded=True)
-    return [first, others] if groups[1:] else [first]
-
-
-def _difference(view: View, at: Place, found: dict[str, object]) -> Row:
-    metric = view.figures.value(at)
-    lost = ", ".join(f"{n} ({reason})" for reason, n in metric["lost"].items())
-    cells: tuple[Cell, ...] = (
-        (metric["title"],),
-        (str(found["other"]),),
-        (str(found["base"]),),
-        view.figures.estimate((*at, "difference"), metric["unit"]),
-        view.figures.estimate((*at, "ratio"), "ratio"),
-        view.figures.number((*at, "pairs"), "count"),
-        (lost or "none",),
-    )
-    return Row(cells)
-
-
 def _outcomes(view: View) -> Table:
     groups = []
     for label in view.labels:
@@ -128,10 +96,10 @@ def _outcomes(view: View) -> Table:
         found = view.figures.value((*at, "outcomes"))
         rows = [_phase(view, at, phase, label) for phase in PHASES if any(found[phase].values()) or phase == "measured"]
         groups.append(tuple(rows))
-    columns = (Column("label", is_number=False), Column("phase", is_number=False), *map(Column, OUTCOMES))
+    columns = (Heading("label", is_number=False), Heading("phase", is_number=False), *map(Heading, OUTCOMES))
     return Table(
         "Outcomes",
-        (*columns, Column("audible"), Column("flags", is_number=False)),
+        (*columns, Heading("audible"), Heading("flags", is_number=False)),
         tuple(groups),
         ("Every turn on record, counted once.",),
     )
@@ -141,5 +109,5 @@ def _phase(view: View, at: Place, phase: str, label: str) -> Row:
     counts = [view.figures.number((*at, "outcomes", phase, outcome), "count") for outcome in OUTCOMES]
     measured = phase == "measured"
     flags = ", ".join(f"{n} {flag}" for flag, n in view.figures.value((*at, "flags")).items())
-    audible = view.figures.number((*at, "audible_share"), SHARE) if measured else ("",)
+    audible = view.figures.number((*at, "audible_share"), "share") if measured else ("",)
     return Row(((label,), (phase,), *counts, audible, (flags if measured else "",)))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from firstpacket.bench.analysis.attribution import ROLES as ROLE_WORDS
+from firstpacket.bench.compare.tables import contributions, ladder_table
 from firstpacket.bench.report.bars import by_stage, stacks
-from firstpacket.bench.report.figures import SHARE
 from firstpacket.bench.report.scale import Scale
-from firstpacket.bench.report.section import Bars, Block, Cell, Column, Place, Row, Section, Table
+from firstpacket.bench.report.section import Bars, Block, Section
 from firstpacket.bench.report.view import View
 from firstpacket.bench.summary.path import KINDS, ROLES
+from firstpacket.bench.tables.table import Cell, Heading, Place, Row, Table
 
 MEAN = ("mean", "mean_low", "mean_high")
 TOTAL = ("total", "total_low", "total_high")
@@ -46,7 +43,11 @@ def path(view: View) -> Section:
         tuple(kind for kind in KINDS if kind in kinds),
         "The same by stage and kind of work; the table below has every part.",
     )
-    blocks: list[Block] = [drawn, _parts(view), *_contributions(view), *_ladder(view)]
+    blocks: list[Block] = [drawn, _parts(view)]
+    if (compared := view.contents.comparison) is not None:
+        blocks += contributions(compared, ("comparison",))
+        if compared.ladder and compared.ladder.steps:
+            blocks.append(ladder_table(compared.ladder, ("comparison", "ladder")))
     return Section(
         "path",
         "Where the time goes",
@@ -71,7 +72,7 @@ def _parts(view: View) -> Table:
     hidden = dict.fromkeys(stage for label in labels for stage in view.figures.value((*view.of_label(label), "hidden")))
     return Table(
         "Critical path, means in ms [95 % CI]",
-        (Column("part", is_number=False), Column("how", is_number=False), *(Column(label) for label in labels)),
+        (Heading("part", is_number=False), Heading("how", is_number=False), *(Heading(label) for label in labels)),
         (
             tuple(rows),
             (Row((("sum",), ("",), *total), kind="sum"),),
@@ -97,69 +98,3 @@ def _hidden(view: View, stage: str) -> Row:
 
 def _estimate(view: View, at: Place, names: tuple[str, str, str]) -> Cell:
     return view.figures.estimate(at, "ms", names)
-
-
-def _contributions(view: View) -> Sequence[Table]:
-    """What every role contributes to the differences, label by label against the first."""
-    comparison: dict[str, Any] | None = view.document["comparison"]
-    if comparison is None:
-        return ()
-    found = comparison["comparisons"]
-    roles = [role for role in ROLES if any(role in each["contributions"]["roles"] for each in found)]
-    if not roles:
-        return ()
-    rows = [_role(view, role, found) for role in roles]
-    sums = [_total(view, place) for place, _ in enumerate(found)]
-    columns = [Column(f"{each['other']} - {each['base']}") for each in found]
-    return (
-        Table(
-            "What the differences are made of, means in ms [95 % CI]",
-            (Column("role", is_number=False), *columns),
-            (tuple(rows), (Row((("together",), *sums), kind="sum"),)),
-            ("Over pairs with a critical path on both sides; the roles add up. The share is of the mean difference.",),
-        ),
-    )
-
-
-def _role(view: View, role: str, found: Sequence[dict[str, Any]]) -> Row:
-    cells: list[Cell] = []
-    for place, each in enumerate(found):
-        at: Place = ("comparison", "comparisons", place, "contributions", "roles")
-        if role not in each["contributions"]["roles"]:
-            cells.append(("",))
-            continue
-        shares = view.figures.value(("attribution", place, "shares"))
-        share = view.figures.number(("attribution", place, "shares", role), SHARE) if role in shares else ()
-        cells.append((*view.figures.estimate((*at, role), "ms"), *((", ", *share) if share else ())))
-    return Row(((ROLE_WORDS[role],), *cells), role=role or "none")
-
-
-def _total(view: View, place: int) -> Cell:
-    return view.figures.estimate(("comparison", "comparisons", place, "contributions", "total"), "ms")
-
-
-def _ladder(view: View) -> Sequence[Table]:
-    comparison: dict[str, Any] | None = view.document["comparison"]
-    found = comparison["ladder"] if comparison else None
-    if not found or not found["steps"]:
-        return ()
-    at: Place = ("comparison", "ladder")
-    rows = [
-        Row((
-            (step["base"],), (step["other"],), (step["changed"],),
-            view.figures.estimate((*at, "steps", place, "difference"), found["unit"]),
-            view.figures.number((*at, "steps", place, "share"), SHARE),
-        ))
-        for place, step in enumerate(found["steps"])
-    ]  # fmt: skip
-    whole = view.figures.estimate((*at, "whole"), found["unit"])
-    last = Row(((found["labels"][0],), (found["labels"][-1],), ("everything",), whole, ("",)), kind="sum")
-    columns = [Column(name, is_number=False) for name in ("from", "to", "changed")]
-    return (
-        Table(
-            f"Step by step: {found['title']}, means [95 % CI]",
-            (*columns, Column("difference"), Column("share")),
-            (tuple(rows), (last,)),
-            ("Over the turns that every label answered; the steps add up to the whole.",),
-        ),
-    )

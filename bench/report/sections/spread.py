@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firstpacket.bench.compare.pairs import turn_by_turn
-from firstpacket.bench.compare.words import amount
+from firstpacket.bench.format import amount
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.report.plots.ecdf import Curve, curves, ecdf_svg
 from firstpacket.bench.report.plots.slopes import MOST, per_clip, slopes_svg

@@ -8,11 +8,12 @@ from firstpacket.bench.analysis.course import METHOD as COURSE_METHOD
 from firstpacket.bench.analysis.length import METHOD as LENGTH_METHOD
 from firstpacket.bench.analysis.published import DEFINITION, HARDWARE
 from firstpacket.bench.analysis.sweeps import Sweep
-from firstpacket.bench.compare.words import amount
+from firstpacket.bench.format import amount
 from firstpacket.bench.report.plots.points import course_svg, length_svg, sweep_svg
 from firstpacket.bench.report.plots.style import dashes, series
-from firstpacket.bench.report.section import Block, Cell, Column, Figure, Key, Picture, Place, Row, Section, Table
+from firstpacket.bench.report.section import Block, Key, Picture, Section
 from firstpacket.bench.report.view import View
+from firstpacket.bench.tables.table import Cell, Figure, Heading, Place, Row, Table
 
 
 def by_length(view: View) -> Section:
@@ -27,7 +28,7 @@ def by_length(view: View) -> Section:
         rows.append(Row(((fit.label,), slope, view.figures.number((*at, "clips"), "count"))))
     table = Table(
         "What each second of speech costs",
-        (Column("label", is_number=False), Column("per second of speech [95 % CI]"), Column("clips")),
+        (Heading("label", is_number=False), Heading("per second of speech [95 % CI]"), Heading("clips")),
         (tuple(rows),),
         (f"{LENGTH_METHOD}. A dash: too few clips, or too few lengths.",),
     )
@@ -58,10 +59,10 @@ def over_the_run(view: View) -> Section:
         rows.append(
             Row(((course.label,), change, *counts, (", ".join(f"{n} {flag}" for flag, n in flags.items()) or "none",)))
         )
-    columns = (Column("label", is_number=False), Column("change, first turn to last [95 % CI]"), Column("turns"))
+    columns = (Heading("label", is_number=False), Heading("change, first turn to last [95 % CI]"), Heading("turns"))
     table = Table(
         "Change over the run",
-        (*columns, Column("disturbed"), Column("flags", is_number=False)),
+        (*columns, Heading("disturbed"), Heading("flags", is_number=False)),
         (tuple(rows),),
         (
             f"{COURSE_METHOD}. Disturbed: the machine did something else beside the turn (its flags say what).",
@@ -122,15 +123,15 @@ def _table(view: View, number: int, sweep: Sweep) -> Table:
         wer = view.figures.estimate((*here, "reply_wer"), "ratio")
         rows.append(Row((value, (point["label"],), *estimates, wer, *scores)))
     columns = (
-        Column(sweep.option),
-        Column("label", is_number=False),
-        Column("mean first packet [95 % CI]"),
-        Column("median"),
+        Heading(sweep.option),
+        Heading("label", is_number=False),
+        Heading("mean first packet [95 % CI]"),
+        Heading("median"),
     )
     note = f"Published figures stand not beside it: {sweep.why_none_published}." if sweep.why_none_published else ""
     return Table(
         f"{sweep.pipeline} by {sweep.option}",
-        (*columns, Column("reply WER"), *map(Column, scorers)),
+        (*columns, Heading("reply WER"), *map(Heading, scorers)),
         (tuple(rows),),
         (note,) if note else (),
     )
@@ -148,16 +149,16 @@ def _published(view: View, number: int, sweep: Sweep) -> list[Table]:
         quality = [view.figures.number((*here, name), "ratio") for name in ("wer", "utmos")]
         rows.append(Row((value, (each["system"],), ms, *quality, (each["source"],))))
     columns = (
-        Column(sweep.option),
-        Column("system", is_number=False),
-        Column("mean"),
-        Column("reply WER"),
-        Column("UTMOS"),
+        Heading(sweep.option),
+        Heading("system", is_number=False),
+        Heading("mean"),
+        Heading("reply WER"),
+        Heading("UTMOS"),
     )
     return [
         Table(
             f"Published, by {sweep.option}: other machines, other weights",
-            (*columns, Column("source", is_number=False)),
+            (*columns, Heading("source", is_number=False)),
             (tuple(rows),),
             (f"Definition: {DEFINITION}. Hardware: {HARDWARE}. Differences below 10 ms say nothing: whole seconds "
              "of the run over 199 questions.",),

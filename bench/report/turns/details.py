@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from firstpacket.bench.analysis.one_turn import OneTurn, playback
-from firstpacket.bench.compare.words import amount
+from firstpacket.bench.format import amount
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.metrics.quality import reply_text
 from firstpacket.bench.metrics.starts import all_starts

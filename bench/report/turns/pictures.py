@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from firstpacket.bench.analysis.one_turn import OneTurn, playback
-from firstpacket.bench.compare.words import amount
+from firstpacket.bench.format import amount
 from firstpacket.bench.metrics.player import media_ns
 from firstpacket.bench.metrics.starts import all_starts
 from firstpacket.bench.report.scale import Scale

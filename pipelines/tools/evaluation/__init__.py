@@ -40,8 +40,12 @@ def evaluate(
     from firstpacket.bench.options import parse_pipeline
     from firstpacket.pipelines.tools.evaluation.asking import Asked
     from firstpacket.pipelines.tools.evaluation.evaluate import evaluate as run
+    from firstpacket.pipelines.tools.evaluation.tables import show
 
     choices = tuple(parse_pipeline(text) for text in pipeline or BOTH)
     asked = Asked(data, split, limit, seed, choices, device)
     found = run(asked, out, recogniser, listen or None, ("bench", *sys.argv[1:]))
-    typer.echo((out / (found.json if json else found.tables)).read_text("utf-8"), nl=False)
+    if json:
+        typer.echo((out / found.json).read_text("utf-8"), nl=False)
+    else:
+        show(found.figures)

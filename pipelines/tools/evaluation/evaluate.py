@@ -32,7 +32,7 @@ from firstpacket.pipelines.tools.evaluation.figures import (
 )
 from firstpacket.pipelines.tools.evaluation.questions import Exam, drawn, read_exam
 from firstpacket.pipelines.tools.evaluation.replies import Answer, answers_of
-from firstpacket.pipelines.tools.evaluation.tables import tables
+from firstpacket.pipelines.tools.evaluation.tables import markdown
 from firstpacket.pipelines.tools.evaluation.voice import answer_voice
 from firstpacket.pipelines.tools.quality import NOBODY
 from firstpacket.pipelines.tools.quality.assess import assess
@@ -42,8 +42,9 @@ from firstpacket.pipelines.tools.quality.showing import progress
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Names of the files in the folder."""
+    """What was found, and the names of its files in the folder."""
 
+    figures: Figures
     json: str = "figures.json"
     tables: str = "figures.md"
 
@@ -83,9 +84,9 @@ def evaluate(asked: Asked, out: Path, recogniser: str, listen: int | None, comma
         passed_down=_passed_down(answers_by_label),
         command=tuple(without_secrets(word) for word in command),
     )
-    written = Written()
+    written = Written(figures)
     replace_text(out / written.json, json.dumps(asdict(figures), indent=1) + "\n")
-    replace_text(out / written.tables, tables(figures))
+    replace_text(out / written.tables, markdown(figures))
     return written
 
 

@@ -1,110 +1,151 @@
-"""The figures as Markdown: for the terminal, and for a model card."""
+"""The figures as tables: for the terminal, and in Markdown for a model card."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from rich.console import Console
+
+from firstpacket.bench.format import NONE
 from firstpacket.bench.quality.findings import ErrorRate
-from firstpacket.bench.stats.binomial import Share
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
+from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, text
+from firstpacket.bench.tables.terminal import TerminalTable
 from firstpacket.pipelines.tools.evaluation.figures import Baseline, Figures, LabelFigures, Pairs
 
-NONE = "-"
+BOUNDS = Bounds()
 
 
-def tables(found: Figures) -> str:
-    """All tables, each with what its columns are, then the command that made them."""
-    parts = (
-        _summary(found),
-        _baselines(found),
-        *([_passed_down(found)] if found.passed_down else []),
-        *(_groups(found, name) for name in found.labels[0].groups),
-        ("", f"Made by `{shlex.join(found.command)}`; manifest of the corpus: SHA-256 `{found.corpus}`."),
-    )
-    return "\n".join(line for part in parts for line in part).lstrip("\n") + "\n"
+class Constant(NamedTuple):
+    """What is right without listening."""
+
+    title: str
+    right: Cell
+    answer: str
 
 
-def _summary(found: Figures) -> Iterator[str]:
-    yield (
+def show(found: Figures) -> None:
+    """Print what was asked, and all tables."""
+    console = Console(highlight=False)
+    console.print(exam(found), markup=False, soft_wrap=True)
+    for each in tables(found):
+        console.print(TerminalTable(each))
+
+
+def markdown(found: Figures) -> str:
+    """What was asked, all tables, and the command that made them."""
+    lines = [escaped(exam(found), BOUNDS.characters), ""]
+    for each in tables(found):
+        lines += table_lines(each, BOUNDS)
+    made = f"Made by `{shlex.join(found.command)}`; manifest of the corpus: SHA-256 `{found.corpus}`."
+    return "\n".join([*lines, made]) + "\n"
+
+
+def exam(found: Figures) -> str:
+    """What was asked."""
+    return (
         f"{found.clips} clips of the split `{found.split}`: {found.texts} texts, {found.voices} voices; the texts of "
         f"{found.new_texts} clips were never trained on. 95 % intervals in brackets."
     )
+
+
+def tables(found: Figures) -> Iterator[Table]:
+    """Labels, what is right without listening, pairs of labels, and labels by group of clips."""
+    yield _labels(found)
+    yield _constants(found)
+    yield from _passed_down(found)
+    for name in found.labels[0].groups:
+        yield _group(found, name)
+
+
+def _labels(found: Figures) -> Table:
     recogniser = next((label.heard.recogniser for label in found.labels if label.heard), "nobody")
-    yield from _table(
-        ("", "right answers", "transcript WER", f"reply WER by {recogniser}", "replies heard", "not answered"),
-        (
-            (
-                label.label,
-                _share(label.right),
-                _rate(label.transcript_wer),
-                _rate(label.heard.reply if label.heard else None),
-                str(label.heard.reply.rate.n if label.heard and label.heard.reply.rate else 0),
-                _unanswered(label),
-            )
-            for label in found.labels
-        ),
+    columns: tuple[Column[LabelFigures], ...] = (
+        Column("label", lambda label: (label.label,), is_number=False),
+        Column("right answers", lambda label: estimate(label.right, "rate")),
+        Column("transcript WER", lambda label: _rate(label.transcript_wer)),
+        Column(f"reply WER by {recogniser}", lambda label: _rate(label.heard.reply if label.heard else None)),
+        Column("replies heard", lambda label: single(_heard(label), "count")),
+        Column("not answered", lambda label: (_unanswered(label),), is_number=False),
     )
+    notes = []
     if found.answer_voice is not None:
-        n = found.answer_voice.rate.n if found.answer_voice.rate else 0
-        yield ""
-        yield f"The same recogniser on {n} recordings of the answer voice itself: {_rate(found.answer_voice)}."
+        n, rate = found.answer_voice.rate.n if found.answer_voice.rate else 0, text(_rate(found.answer_voice))
+        notes.append(f"The same recogniser on {n} recordings of the answer voice itself: {rate}.")
+    return table("Labels", columns, [rows(columns, found.labels)], notes=notes)
 
 
-def _baselines(found: Figures) -> Iterator[str]:
-    yield from _table(
-        ("without listening", "right answers", "answer"),
-        (
-            ("commonest answer of the training", *_constant(found.commonest)),
-            ("commonest answer of these clips: no single answer is right more often", *_constant(found.best_constant)),
-            *(row for label in found.labels for row in _unheard(label)),
-        ),
+def _constants(found: Figures) -> Table:
+    columns: tuple[Column[Constant], ...] = (
+        Column("without listening", lambda each: (each.title,), is_number=False),
+        Column("right answers", lambda each: each.right),
+        Column("answer", lambda each: (each.answer,), is_number=False),
     )
+    best = "commonest answer of these clips: no single answer is right more often"
+    constants = (
+        _constant("commonest answer of the training", found.commonest),
+        _constant(best, found.best_constant),
+        *(each for label in found.labels for each in _unheard(label)),
+    )
+    return table("Without listening", columns, [rows(columns, constants)])
 
 
-def _unheard(label: LabelFigures) -> Iterator[tuple[str, str, str]]:
-    yield f"{label.label} hearing silence", *_constant(label.to_silence)
+def _unheard(label: LabelFigures) -> Iterator[Constant]:
+    yield _constant(f"{label.label} hearing silence", label.to_silence)
     if label.to_nothing is not None:
-        yield f"language model of {label.label}, no question", *_constant(label.to_nothing)
-    yield f"{label.label}, its replies given to other clips", f"{label.other_clips:.1%}", NONE
+        yield _constant(f"language model of {label.label}, no question", label.to_nothing)
+    yield Constant(f"{label.label}, its replies given to other clips", single(label.other_clips, "rate"), NONE)
 
 
-def _passed_down(found: Figures) -> Iterator[str]:
-    yield from _table(
-        ("on the same clips", "clips", "first right", "second right", "only first", "only second", "p (McNemar)"),
-        (
-            (f"{each.transcribing}, {each.direct}: {which}", *_pairs(pairs))
-            for each in found.passed_down
-            for which, pairs in (
-                (f"{each.transcribing} heard right", each.heard_right),
-                (f"{each.transcribing} misheard", each.heard_wrong),
-                ("all", each.all),
-            )
-        ),
+def _constant(title: str, found: Baseline) -> Constant:
+    return Constant(title, estimate(found.right, "rate"), found.answer or "nothing")
+
+
+def _passed_down(found: Figures) -> Iterable[Table]:
+    columns: tuple[Column[tuple[str, Pairs]], ...] = (
+        Column("on the same clips", lambda row: (row[0],), is_number=False),
+        Column("clips", lambda row: single(row[1].n, "count")),
+        Column("first right", lambda row: _of(row[1].first_right, row[1].n)),
+        Column("second right", lambda row: _of(row[1].second_right, row[1].n)),
+        Column("only first", lambda row: single(row[1].only_first, "count")),
+        Column("only second", lambda row: single(row[1].only_second, "count")),
+        Column("p (McNemar)", lambda row: (f"{row[1].p:.2g}" if row[1].n else NONE,)),
     )
-
-
-def _groups(found: Figures, name: str) -> Iterator[str]:
-    members = dict.fromkeys(member for label in found.labels for member in label.groups[name])
-    heard = [label for label in found.labels if label.transcript_wer is not None]
-    headings = (name, "clips", *(f"{label.label} right" for label in found.labels))
-    yield from _table(
-        (*headings, *(f"{label.label} transcript WER" for label in heard)),
-        (
+    groups = [
+        rows(
+            columns,
             (
-                member or "not stated",
-                str(found.labels[0].groups[name][member].right.n),
-                *(_share(label.groups[name][member].right) for label in found.labels),
-                *(_rate(label.groups[name][member].transcript_wer) for label in heard),
-            )
-            for member in members
-        ),
-    )
+                (f"{each.transcribing}, {each.direct}: {each.transcribing} heard right", each.heard_right),
+                (f"{each.transcribing}, {each.direct}: {each.transcribing} misheard", each.heard_wrong),
+                (f"{each.transcribing}, {each.direct}: all", each.all),
+            ),
+        )
+        for each in found.passed_down
+    ]
+    return [table("Errors passed down", columns, groups)] if groups else []
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield ""
-    for cells in (headings, ("---",) * len(headings), *rows):
-        yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+def _group(found: Figures, name: str) -> Table:
+    def right(label: LabelFigures) -> Column[str]:
+        return Column(f"{label.label} right", lambda member: estimate(label.groups[name][member].right, "rate"))
+
+    def wer(label: LabelFigures) -> Column[str]:
+        return Column(f"{label.label} transcript WER", lambda member: _rate(label.groups[name][member].transcript_wer))
+
+    members = dict.fromkeys(member for label in found.labels for member in label.groups[name])
+    columns: list[Column[str]] = [
+        Column(name, lambda member: (member or "not stated",), is_number=False),
+        Column("clips", lambda member: single(found.labels[0].groups[name][member].right.n, "count")),
+    ]
+    columns += [*map(right, found.labels), *map(wer, found.labels)]
+    return table(f"By {name}", columns, [rows(columns, members)])
+
+
+def _heard(label: LabelFigures) -> int:
+    return label.heard.reply.rate.n if label.heard and label.heard.reply.rate else 0
 
 
 def _unanswered(label: LabelFigures) -> str:
@@ -112,24 +153,9 @@ def _unanswered(label: LabelFigures) -> str:
     return ", ".join(f"{n} {name}" for name, n in others.items()) or "none"
 
 
-def _constant(found: Baseline) -> tuple[str, str]:
-    return _share(found.right), found.answer or "nothing"
+def _of(right: int, n: int) -> Cell:
+    return (*single(right, "count"), " (", *single(right / n, "rate"), ")") if n else ("0",)
 
 
-def _pairs(found: Pairs) -> tuple[str, ...]:
-    p = f"{found.p:.2g}" if found.n else NONE
-    rights = (
-        f"{right} ({right / found.n:.1%})" if found.n else "0" for right in (found.first_right, found.second_right)
-    )
-    return str(found.n), *rights, str(found.only_first), str(found.only_second), p
-
-
-def _share(found: Share) -> str:
-    return f"{found.value:.1%} [{found.interval.low:.1%}, {found.interval.high:.1%}]"
-
-
-def _rate(found: ErrorRate | None) -> str:
-    if found is None or found.rate is None:
-        return NONE
-    interval = found.rate.interval
-    return f"{found.rate.value:.1%}" + (f" [{interval.low:.1%}, {interval.high:.1%}]" if interval else "")
+def _rate(found: ErrorRate | None) -> Cell:
+    return estimate(found.rate if found else None, "rate")

@@ -16,6 +16,7 @@ from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.html import write_report
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.tables.terminal import TerminalTable
 from firstpacket.pipelines.tools.quality.assess import Assessed, Progress
 
 REPORT = "report.html"
@@ -37,7 +38,7 @@ def show(path: Path, found: Assessed) -> None:
     run = read_run(path)
     summary = summarise(run)
     table, notes = Console(highlight=False), Console(stderr=True, highlight=False)
-    table.print(quality_table(summary))
+    table.print(TerminalTable(quality_table(summary)))
     for notice in (notice for label in summary.labels for notice in quality_notices(label)):
         notes.print(f"note: {notice}", markup=False, soft_wrap=True)
     for problem in found.problems[:MOST_PROBLEMS]:

@@ -1,0 +1,47 @@
+"""How far the figures may be off: a table, a sentence, and plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from firstpacket.bench.calibration import Calibration, Deviation
+from firstpacket.bench.codec import encode
+from firstpacket.bench.stats.quantiles import values_needed
+from firstpacket.bench.tables.table import Cell, Column, Figure, Table, rows, table
+
+COLUMNS: tuple[Column[Deviation], ...] = (
+    Column("figure", lambda each: (each.figure,), is_number=False),
+    Column("turns", lambda each: (Figure(str(each.n), each.n),)),
+    Column("median", lambda each: _ms(each, 0.5, each.median_ms)),
+    Column("p99", lambda each: _ms(each, 0.99, each.p99_ms)),
+)
+
+
+def calibration_table(found: Calibration, apart: Iterable[Deviation]) -> Table:
+    """One row per figure: reported against the scripted pipeline's own stamps; then what is told apart from that."""
+    groups = (rows(COLUMNS, found.deviations), rows(COLUMNS, apart, kind="quiet"))
+    return table(f"|reported - true|, {found.turns} turns", COLUMNS, groups)
+
+
+def instrument_cost(found: Calibration) -> str:
+    """What the instrument itself took, in a sentence."""
+    each_us, events = found.event_cost_ns / 1000, found.events
+    total_us = each_us * events
+    return f"instrument: at most {each_us:.2g} µs x {events:.0f} recordings = {total_us:.0f} µs in a turn"
+
+
+def calibration_json(found: Calibration, apart: Iterable[Deviation], broken: tuple[str, ...]) -> dict[str, Any]:
+    """Plain JSON values; times in ms unless a name says otherwise, null where the turns cannot support a figure."""
+    return {
+        "kind": "firstpacket.calibration",
+        **encode(found),
+        "cost_per_turn_ms": found.event_cost_ns * found.events / 1e6,
+        "apart": [encode(each) for each in apart],
+        "over_limits": list(broken),
+    }
+
+
+def _ms(each: Deviation, q: float, value: float | None) -> Cell:
+    """To a microsecond: errors are small."""
+    return (f"n/a (n={each.n} < {values_needed(q)})" if value is None else Figure(f"{value:.3f} ms", value),)

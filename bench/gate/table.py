@@ -1,0 +1,28 @@
+"""What a gate found, as a table."""
+
+from __future__ import annotations
+
+from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
+from firstpacket.bench.tables.table import Column, Table, rows, table
+
+
+def checks_table(result: GateResult) -> Table:
+    """One row per check."""
+    columns: tuple[Column[Check], ...] = (
+        Column("label", lambda check: (check.label,), is_number=False),
+        Column("limit", lambda check: (check.limit.name,), is_number=False),
+        Column(
+            "verdict",
+            lambda check: (verdict(check, result),),
+            lambda check: not passes(check.verdict, result.allow),
+            is_number=False,
+        ),
+        Column("what was found", lambda check: (check.reason,), is_number=False),
+    )
+    return table(f"Against {result.baseline}", columns, [rows(columns, result.checks)], notes=result.notices)
+
+
+def verdict(check: Check, result: GateResult) -> str:
+    """The verdict, and whether it passes only because it is allowed to."""
+    allowed = EXIT_CODES[check.verdict] != 0 and passes(check.verdict, result.allow)
+    return f"{check.verdict} (allowed)" if allowed else check.verdict

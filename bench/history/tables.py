@@ -1,0 +1,26 @@
+"""A history as tables: one per series, a row per run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from firstpacket.bench.history.history import History
+from firstpacket.bench.history.series import Point
+from firstpacket.bench.history.words import date
+from firstpacket.bench.summary.values import shown_unit
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.table import Column, Table, rows, table
+
+
+def history_tables(found: History) -> Iterator[Table]:
+    """In the order of the series."""
+    unit = shown_unit(found.metric)
+    columns: tuple[Column[Point], ...] = (
+        Column("date", lambda point: (date(point.when),), is_number=False),
+        Column("run", lambda point: (point.run,), is_number=False),
+        Column("median [95 % CI]", lambda point: estimate(point.median, unit)),
+        Column("turns", lambda point: single(point.median.n, "count")),
+        Column("unanswered", lambda point: single(point.unanswered, "count"), lambda point: point.unanswered > 0),
+    )
+    for each in found.series:
+        yield table(f"{found.metric.title}: {each.label} on {each.machine}", columns, [rows(columns, each.points)])

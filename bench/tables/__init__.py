@@ -1,0 +1,1 @@
+"""Tables, built once and written three ways: for the terminal, as HTML and as Markdown."""

@@ -1,0 +1,64 @@
+"""Tables, and texts from outside, as Markdown that shows them as they are: no markup, HTML, links or mentions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from firstpacket.bench.tables.table import Row, Table
+from firstpacket.bench.tables.table import text as as_read
+from firstpacket.bench.text import clean
+
+MARKUP = re.compile(r"[\\`*_\[\]#|~$]")
+"""What begins markup anywhere in a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of a table is written: rows, and characters of a cell or a note."""
+
+    rows: int = 2000
+    characters: int = 2000
+
+
+def escaped(text: str, longest: int) -> str:
+    """One line of text, cut to `longest` characters, that is shown as it is inside a paragraph, an item or a cell."""
+    line = " ".join(clean(text).split())
+    if len(line) > longest:
+        line = line[: longest - 1] + "…"
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = MARKUP.sub(lambda mark: "\\" + mark[0], line)
+    # GitHub makes links of addresses and mentions of names without any markup: these marks keep it from that.
+    line = re.sub(r"(?i)\b(www)\.", r"\1&#46;", line).replace("://", "&#58;//")
+    line = line.replace("@", "@\u2060")
+    return re.sub(r"^(?:[-+=]+|\d+[.)])(?=\s|$)", _not_first, line)
+
+
+def table_lines(table: Table, bounds: Bounds) -> Iterator[str]:
+    """The caption, the table with at most so many rows (it says how many were left out), and its notes."""
+    if table.caption:
+        yield from (f"**{escaped(table.caption, bounds.characters)}**", "")
+    yield _line(escaped(heading.text, bounds.characters) for heading in table.headings)
+    yield _line("--:" if heading.is_number else "---" for heading in table.headings)
+    for row in table.rows[: bounds.rows]:
+        yield _line(_cells(row, bounds))
+    yield ""
+    if len(table.rows) > bounds.rows:
+        yield from (f"{len(table.rows) - bounds.rows} rows more are left out.", "")
+    for note in table.notes:
+        yield from (escaped(note, bounds.characters), "")
+
+
+def _not_first(mark: re.Match[str]) -> str:
+    return f"{mark[0][:-1]}\\{mark[0][-1]}"
+
+
+def _cells(row: Row, bounds: Bounds) -> Iterator[str]:
+    for place, cell in enumerate(row.cells):
+        shown = escaped(as_read(cell), bounds.characters)
+        yield f"**{shown}**" if shown and (place in row.bad or row.kind == "sum") else shown
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,173 @@
+"""What a table is, in no form yet: columns that say what stands in them, rows of cells, and figures that know their
+raw value.
+
+A `Column` says in one place how it is headed, what it holds of an item, and when that tells of trouble:
+
+    COLUMNS = (
+        Column[Check]("label", lambda check: (check.label,), is_number=False),
+        Column[Check]("verdict", lambda check: (check.verdict,), is_bad=lambda check: not check.passes),
+    )
+    made = table("checks", COLUMNS, [rows(COLUMNS, checks)])
+
+The writers (`terminal`, `html`, `markdown`) take what is made, so that no two forms can say different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from firstpacket.bench.format import NONE
+
+T = TypeVar("T")
+Step = str | int
+Place = tuple[Step, ...]
+"""Where a value stands in a JSON document: names of objects, and numbers of places in lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number as it is read, as it is, and where it stands in the JSON that goes with the table, if it does."""
+
+    text: str
+    value: float | int | str
+    at: Place = ()
+
+    @property
+    def pointer(self) -> str:
+        """The place as a JSON Pointer (RFC 6901); empty for a figure without a place."""
+        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a narrow terminal leaves out first, such as the interval behind a value."""
+
+    parts: tuple[str | Figure, ...]
+
+
+Cell = tuple[str | Figure | Aside, ...]
+"""What stands in a cell of a table, or in a sentence: words and figures in turn."""
+EMPTY = frozenset({"", NONE, "n/a"})
+"""Texts of cells that say nothing."""
+
+
+@dataclass(frozen=True)
+class Column(Generic[T]):
+    """One column of a table of `T`s: its heading, what stands in it, and when that tells of trouble.
+
+    `says` explains the heading to whoever points at it.
+    """
+
+    heading: str
+    cell: Callable[[T], Cell]
+    is_bad: Callable[[T], bool] = lambda _: False
+    is_number: bool = True
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The head of a column."""
+
+    text: str
+    is_number: bool = True
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells in the order of the headings; `bad` are the places of those that tell of trouble."""
+
+    cells: tuple[Cell, ...]
+    bad: frozenset[int] = frozenset()
+    kind: str = ""
+    """`sum`, `quiet` (beside the matter), a style of its own, or nothing."""
+    role: str = ""
+    """Role whose colour stands before the first cell; `none` for no stage."""
+    says: str = ""
+    """Explains the first cell to whoever points at it."""
+
+    def only(self, places: Sequence[int]) -> Row:
+        """The cells at these places."""
+        bad = frozenset(new for new, old in enumerate(places) if old in self.bad)
+        return replace(self, cells=tuple(self.cells[place] for place in places), bad=bad)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows in groups that belong together."""
+
+    caption: str
+    headings: tuple[Heading, ...]
+    groups: tuple[tuple[Row, ...], ...]
+    notes: tuple[str, ...] = ()
+    folded: bool = False
+    """Whether a page shows it only on demand."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows in their order."""
+        return tuple(row for group in self.groups for row in group)
+
+    def only(self, places: Sequence[int]) -> Table:
+        """The columns at these places."""
+        groups = tuple(tuple(row.only(places) for row in group) for group in self.groups)
+        return replace(self, headings=tuple(self.headings[place] for place in places), groups=groups)
+
+
+def rows(
+    columns: Sequence[Column[T]],
+    items: Iterable[T],
+    *,
+    kind: str = "",
+    role: Callable[[T], str] = lambda _: "",
+    says: Callable[[T], str] = lambda _: "",
+) -> tuple[Row, ...]:
+    """A row per item."""
+    return tuple(
+        Row(
+            tuple(column.cell(item) for column in columns),
+            frozenset(place for place, column in enumerate(columns) if column.is_bad(item)),
+            kind,
+            role(item),
+            says(item),
+        )
+        for item in items
+    )
+
+
+def table(
+    caption: str,
+    columns: Sequence[Column[T]],
+    groups: Iterable[tuple[Row, ...]],
+    *,
+    notes: Iterable[str] = (),
+    folded: bool = False,
+) -> Table:
+    """A table of these columns. A column that says nothing in any row is left out."""
+    headings = tuple(Heading(column.heading, column.is_number, column.says) for column in columns)
+    whole = Table(caption, headings, tuple(groups), tuple(notes), folded)
+    telling = [place for place in range(len(headings)) if any(tells(row.cells[place]) for row in whole.rows)]
+    return whole.only(telling) if whole.rows else whole
+
+
+def tells(cell: Cell) -> bool:
+    """Whether a cell says anything at all."""
+    return text(cell) not in EMPTY
+
+
+def text(cell: Cell) -> str:
+    """A cell as it is read."""
+    return "".join(part if isinstance(part, str) else part.text for part in flat(cell))
+
+
+def flat(cell: Cell) -> tuple[str | Figure, ...]:
+    """Words and figures in turn, those of asides among them."""
+    return tuple(each for part in cell for each in (part.parts if isinstance(part, Aside) else (part,)))
+
+
+def brief(cell: Cell) -> Cell:
+    """A cell without its asides."""
+    return tuple(part for part in cell if not isinstance(part, Aside))
