@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.made import virtual_run
+from support.runs import make_turn
 
 from firstpacket.bench import environment, notices
 from firstpacket.bench.doctor import diagnose
@@ -54,7 +55,7 @@ def test_more_threads_than_cores_wait_for_one_another() -> None:
 
 
 def turn(number: int, label: str, *flags: str) -> Turn:
-    return Turn(number, 0, 0, "measured", label, "c", "answered", {}, (), 0, {}, 0, 0, 0, flags)
+    return make_turn(turn=number, label=label, flags=flags)
 
 
 def test_flags_are_said_from_one_turn_in_twenty_on() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.command import here, write_clips
 from support.made import manifest, utterances
+from support.runs import make_turn
 
 from firstpacket.bench.analysis.warmth_json import warmth_json
 from firstpacket.bench.metrics.settling import warm_ups
@@ -27,8 +28,8 @@ RULE = Settling("clip-0")
 def turn(number: int, phase: Phase, clip: int, ms: float | None, label: str = "a", **changes: object) -> Turn:
     figures = {} if ms is None else {"first_packet_latency": round(ms * MS), "response_latency": round(ms * MS)}
     outcome = "answered" if figures else "failed"
-    made = Turn(number, 0, 0, phase, label, f"clip-{clip}", outcome, figures, (), 0, {}, 0, 0, 0)  # type: ignore[arg-type]
-    return replace(made, **changes)  # type: ignore[arg-type]
+    said = {"turn": number, "phase": phase, "label": label, "utterance": f"clip-{clip}"}
+    return make_turn(outcome=outcome, figures=figures, **{**said, **changes})
 
 
 def run_of(turns: list[Turn], **changes: object) -> Run:

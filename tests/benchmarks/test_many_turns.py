@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from support.made import manifest, segment, utterances
+from support.runs import make_turn
 
 from firstpacket.bench.record.schema import LabelFacts, PathPart, Turn
 from firstpacket.bench.record.store import RunWriter
@@ -51,22 +52,8 @@ def made(number: int, label: str, clip: int, block: int) -> Turn:
     figures |= {f"stage.{stage}.host": latency // 5 for stage in ("asr", "llm.prefill", "llm.decode", "tts")}
     figures |= {"first_packet_latency": latency, "reply_audio": 3_000_000_000, "packets": 12, "llm_ttft": latency // 4}
     path = tuple(PathPart(stage, "host", latency // 4) for stage in ("asr", "llm.prefill", "llm.decode", "tts"))
-    return Turn(
-        number,
-        0,
-        block,
-        "measured",
-        label,
-        f"clip-{clip}",
-        "answered",
-        {**figures, "rtf_e2e": 0.3},
-        path,
-        0,
-        {},
-        0,
-        0,
-        0,
-    )
+    figures |= {"rtf_e2e": 0.3}
+    return make_turn(turn=number, block=block, label=label, utterance=f"clip-{clip}", figures=figures, path=path)
 
 
 def compared(folder: Path) -> tuple[int, float, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.made import Silence, manifest, request, segment, utterances
+from support.runs import make_turn
 
 from firstpacket.bench.metrics.carry_over import ALPHA, CarryOver, carry_over
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
@@ -35,10 +36,10 @@ def turns(labels: Sequence[str], clips: int, count: int, latency: Latency, seed:
     for ask in measured(labels, names, count, seed):
         value = latency(ask.label, before, ask.utterance, (ask.turn - 1) // len(labels), chance)
         before = ask.label
+        figures = {"first_packet_latency": round(value * MS)}
         found.append(
-            Turn(ask.turn, 0, ask.block, "measured", ask.label, ask.utterance, "answered",
-                 {"first_packet_latency": round(value * MS)}, (), 0, {}, 0, 0, 0)
-        )  # fmt: skip
+            make_turn(turn=ask.turn, block=ask.block, label=ask.label, utterance=ask.utterance, figures=figures)
+        )
     return found
 
 
@@ -108,7 +109,7 @@ def test_too_few_turns_or_one_label_say_nothing() -> None:
 def test_turns_that_were_not_asked_as_planned_take_no_part() -> None:
     asked = turns("ab", 8, 40, quiet)
     whole = carry_over(asked, "ab")[0].n
-    warm_up = Turn(99, 0, -1, "warmup", "a", "clip-0", "answered", {}, (), 0, {}, 0, 0, 0)
+    warm_up = make_turn(turn=99, block=-1, phase="warmup")
     at = next(index for index in range(20, 40) if asked[index].turn % 2 == 1)
     # Something else came between two positions: the position after it does not count.
     assert carry_over([*asked[:at], warm_up, *asked[at:]], "ab")[0].n == whole - 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from support.runs import make_turn
 
 from firstpacket.bench.metrics.drift import ALPHA, early_drift
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.run.plan import measured
+from firstpacket.bench.run.plan import PlannedTurn, measured
 
 MS = 1_000_000
 
@@ -17,15 +18,19 @@ def turns(clips: int, count: int, cold: float, decay: float, seed: int = 0) -> l
     """100 ms and more by clip, `cold` times as much on top at first."""
     chance = random.Random(seed)
     return [
-        Turn(
-            ask.turn, 0, ask.block, "measured", "a", ask.utterance, "answered",
-            {"first_packet_latency": round(
-                (100 + 5 * int(ask.utterance)) * chance.lognormvariate(0, 0.05)
-                * (1 + cold * 2.0 ** (-ask.turn / decay)) * MS
-            )}, (), 0, {}, 0, 0, 0,
+        make_turn(
+            turn=ask.turn,
+            block=ask.block,
+            utterance=ask.utterance,
+            figures={"first_packet_latency": round(latency(ask, chance, cold, decay) * MS)},
         )
         for ask in measured(["a"], [str(number) for number in range(clips)], count, seed)
-    ]  # fmt: skip
+    ]
+
+
+def latency(ask: PlannedTurn, chance: random.Random, cold: float, decay: float) -> float:
+    usual = 100 + 5 * int(ask.utterance)
+    return usual * chance.lognormvariate(0, 0.05) * (1 + cold * 2.0 ** (-ask.turn / decay))
 
 
 @pytest.mark.parametrize(("clips", "by_clip"), [(10, True), (50, False)])

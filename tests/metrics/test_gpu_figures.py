@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import make_evidence
 
 from firstpacket.bench.codec import decode, encode
 from firstpacket.bench.metrics.figures import FLAGS, turn_figures
 from firstpacket.bench.metrics.gpu import GPU_FLAGS, throttled_by
 from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
-from firstpacket.bench.record.schema import Delivery, Evidence
+from firstpacket.bench.record.schema import Evidence
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 BEFORE = GpuReading(0, reasons=("idle",), held_back_ns={"sw_power_cap": 7, "sw_thermal": 0}, energy_mj=1000)
@@ -23,10 +24,7 @@ CARD = GpuBeside("GPU-a", 0, ("direct",), BEFORE, AFTER)
 
 def evidence(*gpus: GpuBeside, profile: GpuProfile | None = None) -> Evidence:
     trace = TurnTrace(packets=(PacketStamp(500, 1, 1, 0),))
-    delivery = Delivery(0, 0, 0, (0,))
-    return Evidence(
-        1, "answered", trace, delivery, label="direct", utterance="clip", beside=Beside(gpus=gpus), profile=profile
-    )
+    return make_evidence(trace, label="direct", beside=Beside(gpus=gpus), profile=profile)
 
 
 def flags(**after: object) -> tuple[str, ...]:

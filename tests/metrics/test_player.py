@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.runs import make_evidence
 
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.player import play
-from firstpacket.bench.record.schema import Evidence
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 MS = 1_000_000
@@ -32,7 +32,7 @@ def test_a_pre_roll_buys_stalls_off(pre_roll: int, stalls: tuple[int, ...]) -> N
 
 
 def test_the_figures_are_those_of_the_declared_player() -> None:
-    seen = Evidence(1, "answered", TurnTrace(packets=THREE), label="a", utterance="c", pre_roll_ns=20 * MS)
+    seen = make_evidence(TurnTrace(packets=THREE), pre_roll_ns=20 * MS)
     found = turn_figures(seen).figures
     assert (found["stall_count"], found["stall_total"], found["underrun_max"]) == (2, 20 * MS, 10 * MS)
     assert found["first_packet_latency"] == 100 * MS

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from support.runs import make_evidence
 
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.starts import STARTS, all_starts
-from firstpacket.bench.record.schema import Delivery, Evidence, Start
+from firstpacket.bench.record.schema import Delivery, Start
 from firstpacket.bench.timing.spans import Mark, PacketStamp, StageSpan, TurnTrace
 
-SEEN = Evidence(
-    turn=1,
-    label="a",
-    utterance="clip",
-    outcome="answered",
+SEEN = make_evidence(
     delivery=Delivery(t0_ns=1000, start_ns=0, last_frame_ns=1030, lateness_ns=(30,)),
     trace=TurnTrace(
         spans=(StageSpan("asr", 1, 900, 1200), StageSpan("endpoint", 2, 900, 1500), StageSpan("asr", 1, 1510, 1600)),

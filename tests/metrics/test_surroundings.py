@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from support.made import Silence, manifest, request, segment, utterances
+from support.runs import make_delivery, make_evidence
 
 from firstpacket.bench.metrics.figures import FLAGS
 from firstpacket.bench.metrics.surroundings import HOST_FLAGS, host_flags
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.beside import Beside, Collections, HostBeside, Pause
-from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts
+from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
@@ -26,12 +27,10 @@ QUIET = HostBeside(elapsed_ns=1000 * MS, cores=4, others_cpu_ns=0, others_error_
 def flags(host: HostBeside | None, collections: Collections | None = None) -> tuple[str, ...]:
     """Of a turn whose t0 is at 1000 ms and whose first packet comes 100 ms later."""
     trace = TurnTrace(packets=(PacketStamp(1100 * MS, 100, 16_000, 0),))
-    delivery = Delivery(1000 * MS, 1000 * MS, 1000 * MS, (0,))
-    beside = Beside(host=host)
-    return host_flags(
-        Evidence(1, "answered", trace, delivery, label="a", utterance="c", beside=beside, collections=collections),
-        1000 * MS,
+    evidence = make_evidence(
+        trace, delivery=make_delivery(1000 * MS), beside=Beside(host=host), collections=collections
     )
+    return host_flags(evidence, 1000 * MS)
 
 
 @pytest.mark.parametrize(

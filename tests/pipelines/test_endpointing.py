@@ -10,13 +10,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from support.made import request, utterance
+from support.runs import make_evidence
 
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.figures import TurnFigures, turn_figures
 from firstpacket.bench.pipeline import SAMPLE_RATE, Declaration, Packet, Pipeline, Samples, Settings, Speech, Stage
-from firstpacket.bench.record.schema import Evidence
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.timing.clock import VirtualClock
@@ -84,7 +84,9 @@ def put(pipeline: type[Pipeline], said: Utterance) -> tuple[TurnResult, TurnFigu
     executor = InProcessExecutor(replace(request("a", ""), finds_speech_end=finds), VirtualClock(), pipeline)
     executor.start()
     reply = executor.run(1, said, TurnConfig("realtime", 1000 * MS), "")
-    evidence = Evidence(1, reply.outcome, reply.trace, reply.delivery, reply.reply_levels, label="a", utterance=said.id)
+    evidence = make_evidence(
+        **{name: getattr(reply, name) for name in ("outcome", "trace", "delivery", "reply_levels")}
+    )
     return reply, turn_figures(evidence)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.made import virtual_run
 from support.page import read_back
+from support.runs import make_utterances
 
 from firstpacket.bench.analysis.starts import starts
 from firstpacket.bench.record.schema import UtteranceFacts
@@ -34,7 +35,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def clip(name: str, source: str = "annotated", **ends: float | None) -> UtteranceFacts:
-    return UtteranceFacts(name, "0" * 64, 2000.0, 1000.0, source, "", "", dict(ends))  # type: ignore[arg-type]
+    (made,) = make_utterances(1, speech_end_ms=1000.0, speech_end_source=source, speech_end_estimates_ms=dict(ends))
+    return replace(made, id=name)
 
 
 def of_clips(run: Run, *clips: UtteranceFacts) -> str:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.ending import coverage
 from support.made import Silence, manifest, request, segment, utterance
+from support.runs import make_turn
 
 from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.compare.within import compare_labels
@@ -248,13 +249,16 @@ def test_every_label_must_be_narrow(tmp_path: Path) -> None:
 def made_turns(rows: Mapping[str, Sequence[float]], clips: int) -> list[Turn]:
     """Turn i of every label is on clip `i % clips` in block `i // clips`, and took so many ms."""
     return [
-        Turn(
-            1 + number * len(rows) + place, 0, number // clips, "measured", label, f"clip-{number % clips}", "answered",
-            {"first_packet_latency": round(ms * MS)}, (), 0, {}, 0, 0, 0,
+        make_turn(
+            turn=1 + number * len(rows) + place,
+            block=number // clips,
+            label=label,
+            utterance=f"clip-{number % clips}",
+            figures={"first_packet_latency": round(ms * MS)},
         )
         for place, (label, values) in enumerate(rows.items())
         for number, ms in enumerate(values)
-    ]  # fmt: skip
+    ]
 
 
 @settings(max_examples=15, deadline=None)
