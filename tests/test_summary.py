@@ -2,35 +2,40 @@
 
 import io
 import json
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from support.runs import MS, make_facts, make_run, make_segment, make_system, make_turn
 
 from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.pipeline import Stage, Weights
-from firstpacket.bench.record.schema import LabelFacts, Manifest, PathPart, Segment, System, Turn
+from firstpacket.bench.record.schema import PathPart, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.terminal import summary_table
 from firstpacket.bench.summary.contents import Summary
 from firstpacket.bench.summary.summarise import summarise
 
-MS = 1_000_000
+LABELS = ("cascade", "direct")
 
 
 def turn(number, clip, phase, outcome, first_ms=None, asr_ms=0, heard_ms=None, flags=(), label="cascade") -> Turn:
     """The path is `asr_ms` of asr on the host and the rest of tts on the GPU."""
     figures = {"first_packet_latency": first_ms, "response_latency": heard_ms}
     path = (("tts", "gpu", (first_ms or 0) - asr_ms), ("asr", "host", asr_ms)) if first_ms else ()
-    return Turn(
-        turn=number, segment=0, block=number, phase=phase, label=label, utterance=clip, outcome=outcome,
+    return make_turn(
+        turn=number,
+        block=number,
+        phase=phase,
+        label=label,
+        utterance=clip,
+        outcome=outcome,
         figures={name: ms * MS for name, ms in figures.items() if ms is not None},
-        path=tuple(PathPart(stage, kind, ms * MS) for stage, kind, ms in path), path_error_ns=0,
-        hidden={"asr": 6 * MS} if first_ms == 100 else {}, evidence_at=0, evidence_bytes=0, evidence_crc32=0,
+        path=tuple(PathPart(stage, kind, ms * MS) for stage, kind, ms in path),
+        hidden={"asr": 6 * MS} if first_ms == 100 else {},
         flags=flags,
-    )  # fmt: skip
+    )
 
 
 TURNS = (
@@ -45,24 +50,23 @@ TURNS = (
 )
 
 
-def manifest_of(**said) -> Manifest:
-    """What a test does not say is empty, so that the schema can grow."""
-    return Manifest(**{item.name: "" for item in fields(Manifest)} | {"schema": 1, "notices": ()} | said)
-
-
 def small_run(turns=TURNS) -> Run:
-    stages = (Stage("asr", "listen"), Stage("tts", "speak"))
-    plans = tuple(System(name, "scripted", "cpu", "float32", {}, stages) for name in ("cascade", "direct"))
     weights = Weights("llm", "dummy", "seed 1")
+    run = make_run(
+        turns,
+        run="small",
+        labels=tuple(make_system(label, stages=(Stage("asr", "listen"), Stage("tts", "speak"))) for label in LABELS),
+        turns=6,
+        seed=3,
+        corpus="clips",
+        corpus_sha256="ab" * 32,
+        notices=("a notice",),
+    )
     segments = tuple(
-        Segment(at, "", 0, 0, {}, {}, (LabelFacts("cascade", load * MS, 1, (weights,)),))
+        make_segment(at, (make_facts("cascade", load_ns=load * MS, weights=(weights,)),), metrics={})
         for at, load in ((0, 1500), (1, 1600))
     )
-    manifest = manifest_of(
-        run="small", created="today", input="file", t0="end of speech", turns=6, seed=3, labels=plans, corpus="clips",
-        corpus_sha256="ab" * 32, notices=("a notice",),
-    )  # fmt: skip
-    return Run(Path("somewhere"), manifest, segments, turns, ("a torn line",))
+    return replace(run, segments=segments, notices=("a torn line",))
 
 
 @pytest.fixture

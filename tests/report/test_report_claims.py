@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from support.runs import MS, make_facts, make_run, make_system, make_turn, make_utterances
 
 from firstpacket.bench.analysis.claims.all import verdicts
 from firstpacket.bench.analysis.claims.evidence import facts
 from firstpacket.bench.analysis.claims.verdict import NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, Verdict
 from firstpacket.bench.analysis.sweeps import sweeps
 from firstpacket.bench.pipeline import Stage, Weights
-from firstpacket.bench.record.schema import LabelFacts, Manifest, PathPart, Segment, System, Turn, UtteranceFacts
-from firstpacket.bench.record.store import Run
+from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.summary.summarise import summarise
 
-MS = 1_000_000
 CLIPS = 12
 CASCADE = (Stage("asr", "listen"), Stage("llm.decode", "think"), Stage("tts", "speak"))
 DIRECT = (Stage("encoder", "listen"), Stage("llm.decode", "think"), Stage("vocoder", "speak"))
@@ -29,32 +27,29 @@ Parts = tuple[float, float, float]
 
 def judged(labels: Mapping[str, Mapping[str, Any]], *, gpu: str = "", **manifest: Any) -> dict[int, Verdict]:
     """The verdicts by number. Of each label: `parts` (a path for every clip, or one for all), and what is not usual."""
-    plans, turns, told = [], [], []
+    systems, turns, told = [], [], []
     for label, said in labels.items():
         stages = CASCADE if said.get("asr") else DIRECT
-        options = said.get("options", {})
-        plans.append(System(label, "made", "cuda" if gpu else "cpu", "float32", options, stages))
-        told.append(LabelFacts(label, MS, 1, said.get("weights", EIGHT_BILLION)))
+        device = "cuda" if gpu else "cpu"
+        systems.append(make_system(label, device=device, options=said.get("options", {}), stages=stages))
+        told.append(make_facts(label, weights=said.get("weights", EIGHT_BILLION)))
         parts = said["parts"] if isinstance(said["parts"], list) else [said["parts"]] * CLIPS
         turns += [_turn(label, clip, each, stages, said.get("figures")) for clip, each in enumerate(parts)]
-    clips = tuple(UtteranceFacts(f"clip-{n}", "0" * 64, 1000.0, 900.0, "annotated", "some words") for n in range(CLIPS))
-    known = {"schema": 1, "run": "made", "notices": (), "threads": 1, "input": "file", "labels": tuple(plans),
-             "utterances": clips, "turns": CLIPS}  # fmt: skip
-    run = Run(
-        Path("made"),
-        Manifest(**{item.name: "" for item in fields(Manifest)} | known | manifest),
-        (Segment(0, "", 0, 0, {"gpu0": gpu} if gpu else {}, {}, tuple(told)),),
-        tuple(replace(turn, turn=number) for number, turn in enumerate(turns)),
+    run = make_run(
+        [replace(turn, turn=number) for number, turn in enumerate(turns)],
+        clips=CLIPS,
+        environment={"gpu0": gpu} if gpu else {},
+        segment={"labels": tuple(told)},
+        labels=tuple(systems),
+        **{"utterances": make_utterances(CLIPS, text="some words"), **manifest},
     )
     summary = summarise(run)
     return {each.number: each for each in verdicts(facts(run, summary, sweeps(run, summary)))}
 
 
 def _turn(label: str, clip: int, parts: Parts, stages: Sequence[Stage], figures: Any) -> Turn:
-    path = tuple(PathPart(stage.id, "host", round(ms * MS)) for stage, ms in zip(stages, parts, strict=True))
-    first = sum(part.ns for part in path)
-    said = {"first_packet_latency": first, "response_latency": first + MS, **(figures(clip) if figures else {})}
-    return Turn(0, 0, 0, "measured", label, f"clip-{clip}", "answered", said, path, 0, {}, 0, 0, 0)
+    timing = {stage.id: ms for stage, ms in zip(stages, parts, strict=True)}
+    return make_turn(timing, label=label, utterance=f"clip-{clip}", figures=figures(clip) if figures else {})
 
 
 def cascade(parts: Any = (300.0, 50.0, 100.0), **said: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ No pipeline answers here and nothing is timed; `support.virtual` has runs in whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -163,8 +163,7 @@ def _path(timing: float | Mapping[str, float]) -> tuple[PathPart, ...]:
 
 
 def make_run(
-    timings: Timings | None = None,
-    turns: Iterable[Turn] = (),
+    given: Timings | Sequence[Turn],
     *,
     path: Path = Path("somewhere"),
     clip: str = "clip",
@@ -177,30 +176,33 @@ def make_run(
     segment: Mapping[str, Any] | None = None,
     **manifest: Any,
 ) -> Run:
-    """A run of these timings, or of these turns as they are. Turn i is on clip `i % clips`, in block `i // clips`.
+    """A run of these turns, or of these timings: turn i of a label is on clip `i % clips`, in block `i // clips`.
 
     What is not as usual: `turn` of every timed turn, `system` and `facts` of every label, `systems` by label,
     `environment` of the machine, `segment` else, and by its own name whatever the manifest says.
     """
-    given = timings or {}
-    timed = [
-        make_turn(timing, label=label, utterance=f"{clip}-{at % clips}", block=at // clips, **(turn or {}))
-        for label, row in given.items()
-        for at, timing in enumerate(row)
-    ]
-    every = (*(replace(each, turn=number) for number, each in enumerate(timed)), *turns)
-    labels = list(given) or list(dict.fromkeys(each.label for each in every))
-    said = {
+    turns = _timed(given, clip, clips, turn or {}) if isinstance(given, Mapping) else tuple(given)
+    labels = given if isinstance(given, Mapping) else dict.fromkeys(each.label for each in turns)
+    asked = {
         "labels": tuple(make_system(label, **{**(system or {}), **(systems or {}).get(label, {})}) for label in labels),
-        "turns": max((len(row) for row in given.values()), default=CLIPS),
+        "turns": max((len(row) for row in given.values()), default=0) if isinstance(given, Mapping) else clips,
         "utterances": make_utterances(clips, clip),
     }
-    whole = make_segment(
-        labels=tuple(make_facts(label, **(facts or {})) for label in labels),
-        environment={**ENVIRONMENT, **(environment or {})},
-        **(segment or {}),
-    )
-    return Run(path, make_manifest(**{**said, **manifest}), (whole,), every)
+    seen = {
+        "labels": tuple(make_facts(label, **(facts or {})) for label in labels),
+        "environment": {**ENVIRONMENT, **(environment or {})},
+    }
+    whole = make_segment(**{**seen, **(segment or {})})
+    return Run(path, make_manifest(**{**asked, **manifest}), (whole,), turns)
+
+
+def _timed(timings: Timings, clip: str, clips: int, changes: Mapping[str, Any]) -> tuple[Turn, ...]:
+    turns = [
+        make_turn(timing, label=label, utterance=f"{clip}-{at % clips}", block=at // clips, **changes)
+        for label, row in timings.items()
+        for at, timing in enumerate(row)
+    ]
+    return tuple(replace(turn, turn=number) for number, turn in enumerate(turns))
 
 
 def write_run(folder: Path, run: Run) -> Path:
