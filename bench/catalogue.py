@@ -25,6 +25,8 @@ class Entry:
     needs: str
     install: str
     options: tuple[str, ...] = ()
+    kind: str = ""
+    """Of a pipeline: cascade, direct or other."""
 
 
 def catalogue() -> tuple[Entry, ...]:
@@ -56,4 +58,5 @@ def _plugin(title: str, group: str, name: str) -> Entry:
         ", ".join(sorted({need.module for need in declaration.requires})),
         lacking.install if lacking else "",
         tuple(f"{option.name}={option.default}  {option.help}" for option in declaration.options),
+        declaration.kind if group == "pipelines" else "",
     )

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.timing.trace import HandOff, Trace
+from firstpacket.bench.vocabulary import Architecture, StageKind
 
 Samples = npt.NDArray[np.float32]
 Role = Literal["wait", "listen", "think", "speak", "move"]
@@ -41,10 +42,11 @@ SAMPLE_RATE = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A named part of a pipeline; the role lays unlike pipelines side by side."""
+    """A named part of a pipeline; the role lays unlike pipelines side by side, the kind says which figures it has."""
 
     id: str
     role: Role
+    kind: StageKind = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Option:
     """One option that a label may set: `name=value` after the pipeline's name.
 
     The type of `default` is the type of the option. `choices`, if any, are the only values allowed;
-    `engines` names an entry-point group (`asr`, `llm`, `tts`) whose members are the choices.
+    `engines` names an entry-point group (`asr`, `llm`, `tts`) whose members are the choices. `chooses` says that the
+    value names the engine of all stages of that kind.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Option:
     help: str
     choices: tuple[OptionValue, ...] = ()
     engines: str = ""
+    chooses: StageKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +79,24 @@ class Declaration:
     """What a pipeline (or an engine of one) says of itself before anything is loaded."""
 
     name: str
-    kind: str
     summary: str
+    kind: Architecture = "other"
+    """Of a pipeline; engines have none."""
     stages: tuple[Stage, ...] = ()
     options: tuple[Option, ...] = ()
     requires: tuple[Requirement, ...] = ()
     starts_before_speech_ends: bool = False
+    overlaps: bool = False
+    """Whether every stage works on what the one before has ready while that one goes on with the rest."""
     finds_speech_end: bool = False
     """Whether it listens for the end of speech by itself: then it gets silence after it, and needs realtime input."""
     gpu: Literal["none", "optional", "required"] = "none"
     install: str = ""
     """Command that installs it, for plugins from elsewhere; empty means the extras of `requires`."""
+
+    def engines(self, values: Mapping[str, OptionValue]) -> dict[StageKind, str]:
+        """By kind of stage, the engine that these values of its options name."""
+        return {option.chooses: str(values[option.name]) for option in self.options if option.chooses}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from firstpacket.bench.errors import BenchError, MissingDependency, UnknownName, UsageError, install_command
-from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Pipeline, Settings
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Pipeline, Role, Settings
 from firstpacket.bench.plugins import engine, names
+from firstpacket.bench.vocabulary import Architecture, StageKind
 
 __all__ = [
     "ENGINE_GROUPS",
@@ -40,6 +42,22 @@ def pipeline(name: str) -> type[Pipeline]:
     return found
 
 
+def _check_kinds(name: str, declaration: Declaration) -> None:
+    """Raises `UsageError` for a kind that no record could hold."""
+    if declaration.kind not in get_args(Architecture):
+        raise UsageError(
+            f"The plugin '{name}' declares the kind '{declaration.kind}'; a pipeline is one of "
+            f"{', '.join(get_args(Architecture))}."
+        )
+    for stage in declaration.stages:
+        for what, value, known in (("kind", stage.kind, get_args(StageKind)), ("role", stage.role, get_args(Role))):
+            if value not in known:
+                raise UsageError(
+                    f"The plugin '{name}' declares the {what} '{value}' for its stage '{stage.id}'; it must be one of "
+                    f"{', '.join(known)}."
+                )
+
+
 def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[Declaration, dict[str, OptionValue]]:
     """Check a label's options against its pipeline's declaration.
 
@@ -57,6 +75,7 @@ def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[De
             f"The plugin '{name}' cannot say what it is ({type(error).__name__}: {error}). It needs a declaration; "
             "see CONTRIBUTING.md."
         ) from error
+    _check_kinds(name, declaration)
     return declaration, checked_options(f"pipeline '{name}'", declaration.options, given)
 
 

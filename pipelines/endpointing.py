@@ -32,6 +32,7 @@ from firstpacket.bench.pipeline import (
 )
 from firstpacket.bench.timing.clock import Inbox
 from firstpacket.bench.timing.trace import HandOff, OpenStage, Trace
+from firstpacket.bench.vocabulary import KnownMark
 
 WINDOW = 512
 CONTEXT = 64
@@ -39,13 +40,14 @@ HYSTERESIS = 0.15
 TAIL = 25
 """Frames: a detector may hear a voice for so long after it has ended, and that wait too is one for the end."""
 
-STAGE = Stage("endpoint", "wait")
+STAGE = Stage("endpoint", "wait", "endpoint")
 OPTIONS = (
     Option(
         "endpoint",
         "oracle",
         "who says that the user has finished: the corpus, or a voice activity detector (--input realtime)",
         choices=("oracle", "vad"),
+        chooses="endpoint",
     ),
     Option("endpoint-silence", 500, "ms without a voice after which the user has finished (endpoint=vad)"),
     Option("endpoint-threshold", 0.5, "probability from which on a sound is a voice (endpoint=vad)"),
@@ -199,7 +201,7 @@ class OverheardSpeech(EndedSpeech):
                 voiced, over = self._detector.voiced, self._detector.over
                 waits = [*waits, waiting][-TAIL if voiced else 0 :]
                 if over:
-                    self._trace.mark(STAGE.id)
+                    self._trace.mark(KnownMark.ENDPOINT)
                     _keep(waits)
                 inbox.put(_Overheard(frame, over, None if voiced else self._trace.hand_off(STAGE.id)))
         except BaseException as problem:

@@ -42,13 +42,13 @@ from firstpacket.bench.timing.trace import HandOff, Trace
 RATE = 16_000
 DEFAULT = "hear; encoder 5; llm.prefill 10 token; llm.decode 5; vocoder 5; packet 200; vocoder 5; packet 200"
 STAGES = (
-    Stage("asr", "listen"),
+    Stage("asr", "listen", "asr"),
     Stage("features", "listen"),
     Stage("encoder", "listen"),
     Stage("adaptor", "listen"),
-    Stage("llm.prefill", "think"),
-    Stage("llm.decode", "think"),
-    Stage("tts", "speak"),
+    Stage("llm.prefill", "think", "llm"),
+    Stage("llm.decode", "think", "llm"),
+    Stage("tts", "speak", "tts"),
     Stage("speech_decoder", "speak"),
     Stage("vocoder", "speak"),
     Stage("copy", "move"),
@@ -99,7 +99,6 @@ class Scripted(Pipeline):
 
     declaration = Declaration(
         name="scripted",
-        kind="scripted",
         summary="Known delays, stalls and faults: for testing the harness itself.",
         stages=STAGES,
         options=(Option("script", DEFAULT, "steps, see pipelines/scripted.py"),),

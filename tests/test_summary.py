@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 from support.runs import MS, make_facts, make_run, make_segment, make_system, make_turn
+from support.stages import stage
 
 from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.pipeline import Stage, Weights
+from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import PathPart, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.terminal import summary_table
@@ -55,7 +56,7 @@ def small_run(turns=TURNS) -> Run:
     run = make_run(
         turns,
         run="small",
-        labels=tuple(make_system(label, stages=(Stage("asr", "listen"), Stage("tts", "speak"))) for label in LABELS),
+        labels=tuple(make_system(label, stages=(stage("asr", "listen"), stage("tts", "speak"))) for label in LABELS),
         turns=6,
         seed=3,
         corpus="clips",

@@ -11,7 +11,6 @@ from firstpacket.bench.summary.contents import Summary
 
 LEAST = 0.05
 """A role with a smaller share of the difference is not worth a reader's time in a sentence; the table has it."""
-TRANSCRIBING = "asr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,5 @@ def _sentence(shares: dict[str, float], names: dict[str, str]) -> str:
 
 def _transcribes(summary: Summary, label: str) -> bool:
     """Whether a label writes down what it hears: only then is listening called transcription."""
-    return any(
-        TRANSCRIBING in {part.stage for part in each.path.parts} for each in summary.labels if each.label == label
-    )
+    (found,) = (each for each in summary.labels if each.label == label)
+    return "asr" in {stage.kind for stage in found.stages if stage.id in {part.stage for part in found.path.parts}}

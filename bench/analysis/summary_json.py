@@ -96,6 +96,7 @@ def _microphone_json(heard: Microphone | None) -> dict[str, Any] | None:
 def _label_json(label: LabelSummary) -> dict[str, Any]:
     return {
         "pipeline": label.pipeline,
+        "kind": label.kind,
         "device": label.device,
         "dtype": label.dtype,
         "asked": label.asked,

@@ -20,7 +20,8 @@ def list_() -> None:
     shown = console(stderr=False)
     for entry in catalogue():
         shown.print(Text.assemble((f"{entry.group} {entry.name}", "bold"), f"  {entry.summary}"))
-        lines = [f"needs {entry.needs}"] if entry.needs else []
+        lines = [f"kind {entry.kind}"] if entry.kind else []
+        lines += [f"needs {entry.needs}"] if entry.needs else []
         lines += [] if entry.installed else [f"not installed: {entry.install or 'it cannot be imported'}"]
         lines += [f"option {option}" for option in entry.options]
         for line in lines:

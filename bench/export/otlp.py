@@ -108,7 +108,7 @@ class _Spans:
 
     def _chat(self) -> list[Json]:
         """The call of the language model as one span: its stages alone would be counted as many calls."""
-        thinking = [span for span in self._one.trace.spans if span.stage.startswith("llm.")]
+        thinking = self._one.evidence.spans_of("llm")
         if not thinking:
             return []
         model = _model(self._one)
@@ -254,7 +254,7 @@ def _usage(one: OneTurn) -> Json:
 
 def _provider(one: OneTurn) -> str:
     """Who ran the model: the engine that the label chose, else its pipeline."""
-    return str(_option(one, "llm", str) or one.plan.pipeline)
+    return one.plan.engines.get("llm", one.plan.pipeline)
 
 
 def _option(one: OneTurn, name: str, kind: type[OptionValue]) -> OptionValue | None:

@@ -106,7 +106,7 @@ TURN_METRICS = (
         "asr_final_latency",
         "final transcript",
         "t0",
-        "end of the last asr span",
+        "end of the last span of the recogniser",
         side="pipeline",
         shown=Shown.REPORT,
         followed=True,
@@ -123,7 +123,7 @@ TURN_METRICS = (
     Metric(
         "llm_ttft",
         "LLM first token",
-        "first llm.prefill begins",
+        "the language model begins",
         "first output of the LLM",
         side="pipeline",
         shown=Shown.TERMINAL,
@@ -164,11 +164,13 @@ TURN_METRICS = (
     ),
     Metric("leading_silence", "leading silence", "first packet", "first audible sample, in media time"),
     Metric("turn_duration", "whole turn", "t0", "last reply sample played, without pre-roll"),
-    Metric("llm_ttfb", "LLM first byte", "first llm.prefill begins", "first byte of a server's reply", side="pipeline"),
+    Metric(
+        "llm_ttfb", "LLM first byte", "the language model begins", "first byte of a server's reply", side="pipeline"
+    ),
     Metric(
         "llm_ttfat",
         "LLM first answer token",
-        "first llm.prefill begins",
+        "the language model begins",
         "first token of the answer, reasoning left out",
         side="pipeline",
     ),

@@ -15,10 +15,11 @@ from firstpacket.bench.metrics.instrument import recordings
 from firstpacket.bench.metrics.microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
 from firstpacket.bench.metrics.quality import answer_figures, reply_figures, transcript_figures
-from firstpacket.bench.metrics.starts import ENDPOINT, NO_SUCH_START, all_starts, start_flags, start_ns
+from firstpacket.bench.metrics.starts import NO_SUCH_START, all_starts, start_flags, start_ns
 from firstpacket.bench.metrics.surroundings import HOST_FLAGS, host_flags
 from firstpacket.bench.record.schema import Audible, Evidence, Outcome, PathPart
 from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.vocabulary import KnownMark
 
 FALSE_ENDPOINT = "false_endpoint"
 FLAGS = (FALSE_ENDPOINT, NO_SUCH_START, *HOST_FLAGS, *GPU_FLAGS)
@@ -50,8 +51,8 @@ def turn_figures(evidence: Evidence, said: str | None = None, answers: Sequence[
     figures = {
         **_start_figures(evidence),
         **_packet_figures(evidence, t0_ns),
-        **_listening_figures(evidence.trace, t0_ns),
-        **_language_figures(evidence.trace, t0_ns),
+        **_listening_figures(evidence, t0_ns),
+        **_language_figures(evidence, t0_ns),
         **_stage_figures(evidence.trace),
         **transcript_figures(evidence.trace, said),
         **answer_figures(evidence.trace, answers),
@@ -132,15 +133,16 @@ def _start_figures(evidence: Evidence) -> dict[str, int | float]:
     figures: dict[str, int | float] = {}
     if "last_frame" in starts:
         figures["last_frame_delay"] = starts["last_frame"] - starts["speech_end"]
-    if any(mark.name == ENDPOINT for mark in evidence.trace.marks):
+    if any(mark.name == KnownMark.ENDPOINT for mark in evidence.trace.marks):
         figures["endpointing_delay"] = starts["endpoint"] - starts["speech_end"]
     if "request" in starts:
         figures["request_delay"] = starts["request"] - starts["speech_end"]
     return figures
 
 
-def _listening_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
+def _listening_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
     figures: dict[str, int | float] = {}
+    trace = evidence.trace
     partials = [text for text in trace.texts if text.kind == "partial" and text.text.split()]
     if partials:
         figures["asr_first_partial"] = partials[0].at_ns - t0_ns
@@ -148,7 +150,7 @@ def _listening_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
     if partials and transcripts:
         told = [*(text.text for text in partials), transcripts[-1]]
         figures["asr_partial_rewrites"] = _rewritten(told) / len(transcripts[-1].split())
-    transcribed = [span.end_ns for span in trace.spans if span.stage == "asr"]
+    transcribed = [span.end_ns for span in evidence.spans_of("asr")]
     if transcribed:
         figures["asr_final_latency"] = max(transcribed) - t0_ns
     return figures
@@ -165,18 +167,20 @@ def _in_common(before: list[str], after: list[str]) -> int:
     return sum(takewhile(bool, same))
 
 
-def _language_figures(trace: TurnTrace, t0_ns: int) -> dict[str, int | float]:
+def _language_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
     figures: dict[str, int | float] = {}
-    prefills = [span for span in trace.spans if span.stage == "llm.prefill"]
-    thinking = [span for span in trace.spans if span.stage.startswith("llm.")]
+    thinking = evidence.spans_of("llm")
+    if not thinking:
+        return {}
+    begins_ns = thinking[0].start_ns
     tokens = [span.first_output_ns for span in thinking if span.first_output_ns is not None]
-    if prefills and tokens:
-        figures["llm_ttft"] = min(tokens) - prefills[0].start_ns
+    if tokens:
+        figures["llm_ttft"] = min(tokens) - begins_ns
         figures["llm_first_token_latency"] = min(tokens) - t0_ns
-    for mark, name in (("llm.first_byte", "llm_ttfb"), ("llm.first_answer_token", "llm_ttfat")):
-        seen = [each.at_ns for each in trace.marks if each.name == mark]
-        if prefills and seen:
-            figures[name] = seen[0] - prefills[0].start_ns
+    for mark, name in ((KnownMark.LLM_FIRST_BYTE, "llm_ttfb"), (KnownMark.LLM_FIRST_ANSWER_TOKEN, "llm_ttfat")):
+        seen = [each.at_ns for each in evidence.trace.marks if each.name == mark]
+        if seen:
+            figures[name] = seen[0] - begins_ns
     return figures
 
 

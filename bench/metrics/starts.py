@@ -11,9 +11,7 @@ from __future__ import annotations
 from typing import get_args
 
 from firstpacket.bench.record.schema import Evidence, Start
-
-ENDPOINT = "endpoint"
-"""Mark at the moment at which a pipeline takes the user's turn to be over, and the stage that waits for it."""
+from firstpacket.bench.vocabulary import KnownMark
 
 STARTS: tuple[Start, ...] = get_args(Start)
 DELAYS: dict[Start, str] = {
@@ -34,9 +32,10 @@ def start_ns(evidence: Evidence) -> int:
 def all_starts(evidence: Evidence) -> dict[Start, int]:
     """Every start that happened in a turn, on the host's monotonic clock."""
     delivery, trace = evidence.delivery, evidence.trace
-    decided = min((mark.at_ns for mark in trace.marks if mark.name == ENDPOINT), default=delivery.t0_ns)
+    decided = min((mark.at_ns for mark in trace.marks if mark.name == KnownMark.ENDPOINT), default=delivery.t0_ns)
     complete_ns = max(decided, delivery.last_frame_ns)
-    begun = [span.start_ns for span in trace.spans if span.stage != ENDPOINT and span.start_ns >= complete_ns]
+    working = (span for span in trace.spans if evidence.kinds.get(span.stage) != "endpoint")
+    begun = [span.start_ns for span in working if span.start_ns >= complete_ns]
     found: dict[Start, int] = {"speech_end": delivery.t0_ns, "endpoint": decided}
     if delivery.last_frame_ns >= delivery.t0_ns:  # else the turn was over before all speech was delivered
         found["last_frame"] = delivery.last_frame_ns

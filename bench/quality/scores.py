@@ -5,7 +5,7 @@ that are known (UTMOS, NISQA) rest on weights, which come with the plugin or are
 fetched at run time.
 
     class Loudness(Scorer):
-        declaration = Declaration(name="loudness", kind="score", summary="Peak of the reply.")
+        declaration = Declaration(name="loudness", summary="Peak of the reply.")
         least, most = 0.0, 1.0
 
         def score(self, samples: Samples, rate: int) -> float:

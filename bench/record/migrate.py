@@ -33,19 +33,33 @@ class Step:
 
 
 def _manifest_1(raw: Raw) -> Raw:
-    labels = raw.get("labels")
-    if isinstance(labels, list):
-        raw["labels"] = [_system_1(each, raw.get("seed")) for each in labels]
+    for system in _objects(raw, "labels"):
+        _system_1(system, raw.get("seed"))
     return {**raw, "schema": 2}
 
 
-def _system_1(raw: Any, seed: Any) -> Any:
-    """The run's seed was that of every label, and `endpoint=vad` was the one way to find the end of speech."""
-    if not isinstance(raw, dict):
-        return raw
-    options = raw.get("options")
-    finds = isinstance(options, dict) and options.get("endpoint") == "vad"
-    return {**raw, "seed": seed, "finds_speech_end": finds}
+def _system_1(raw: Raw, seed: object) -> None:
+    """What a pipeline and its stages were was read off names, and the run's seed was that of every label."""
+    stages, options = list(_objects(raw, "stages")), raw.get("options")
+    for stage in stages:
+        if (kind := _kind_1(stage.get("id"))) != "other":
+            stage["kind"] = kind
+    hears = "direct" if "listen" in {stage.get("role") for stage in stages} else "other"
+    architecture = "cascade" if "asr" in {stage.get("kind") for stage in stages} else hears
+    raw["kind"] = "other" if raw.get("pipeline") == "scripted" else architecture
+    raw["seed"] = seed
+    raw["finds_speech_end"] = False
+    if _is_object(options):
+        raw["finds_speech_end"] = options.get("endpoint") == "vad"
+        raw["engines"] = {kind: options[kind] for kind in _ENGINES_1 if isinstance(options.get(kind), str)}
+        raw["overlaps"] = raw["kind"] == "cascade" and options.get("chain", "overlapped") == "overlapped"
+
+
+def _kind_1(stage: object) -> str:
+    """Of a stage by its name, as metrics read it."""
+    if stage in ("endpoint", "asr", "tts"):
+        return str(stage)
+    return "llm" if isinstance(stage, str) and stage.startswith("llm.") else "other"
 
 
 def _segment_1(raw: Raw) -> Raw:
@@ -58,9 +72,13 @@ def _segment_1(raw: Raw) -> Raw:
 
 
 def _evidence_1(raw: Raw) -> Raw:
-    """Token counts were a text; garbage collections of the process stood with what was seen from outside."""
+    """Token counts were a text, kinds of stages were in their names, and collections stood with what others saw."""
     if isinstance(beside := raw.get("beside"), dict) and "collections" in beside:
         raw["collections"] = beside.pop("collections")
+    names = [span.get("stage") for span in _objects(raw.get("trace"), "spans")]
+    kinds = {name: _kind_1(name) for name in names if isinstance(name, str)}
+    thinks = "llm.prefill" in kinds  # without it, a turn had no figures of its language model
+    raw["kinds"] = {name: kind for name, kind in kinds.items() if kind != "other" and (thinks or kind != "llm")}
     if _is_object(trace := raw.get("trace")) and isinstance(texts := trace.get("texts"), list):
         for place, text in reversed(list(enumerate(texts))):
             counts = _USAGE_1.fullmatch(str(text.get("text"))) if _is_object(text) else None
@@ -72,6 +90,7 @@ def _evidence_1(raw: Raw) -> Raw:
     return raw
 
 
+_ENGINES_1 = ("endpoint", "asr", "llm", "tts")
 _SIZE_1 = re.compile(r"(\d{1,9}(?:\.\d)?) M (?:parameters|values|random values)")
 _USAGE_1 = re.compile(r"(\d{1,15}) prompt tokens, (\d{1,15}) reply tokens")
 
@@ -99,9 +118,11 @@ def evidence(raw: Raw, schema: int) -> Raw:
     return _through(raw, schema, "evidence")
 
 
-def _objects(raw: Raw, *names: str) -> Iterator[Raw]:
+def _objects(raw: object, *names: str) -> Iterator[Raw]:
     """Every object in the lists within lists of objects that the names lead to; what is damaged is passed over."""
     name, *rest = names
+    if not _is_object(raw):
+        return
     for each in found if isinstance(found := raw.get(name), list) else ():
         if _is_object(each):
             yield from _objects(each, *rest) if rest else (each,)

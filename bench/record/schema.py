@@ -22,7 +22,8 @@ from firstpacket.bench.record.beside import Beside, Collections
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
 from firstpacket.bench.record.settling import Settling
 from firstpacket.bench.record.until import Until
-from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.timing.spans import StageSpan, TurnTrace
+from firstpacket.bench.vocabulary import Architecture, StageKind
 
 SCHEMA = 2
 
@@ -65,11 +66,21 @@ class System:
     """Seed of dummy weights."""
     finds_speech_end: bool = False
     """Whether it finds the end of speech by itself, in the silence that follows it."""
+    kind: Architecture = "other"
+    engines: dict[StageKind, str] = field(default_factory=dict)
+    """By kind of stage, the engine that an option names; of another version of the code none is known."""
+    overlaps: bool = False
+    """Whether all its stages work at the same time."""
 
     @property
     def settings(self) -> Settings:
         """What its pipeline is made with."""
         return Settings(self.device, self.dtype, self.seed, self.options)
+
+    @property
+    def kinds(self) -> dict[str, StageKind]:
+        """Kinds of its stages by their ids, where they are of any that figures know."""
+        return {stage.id: stage.kind for stage in self.stages if stage.kind != "other"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +236,12 @@ class Evidence(TurnResult):
     microphone_limit_ns: int = 5_000_000
     """How late a frame of the user's speech may come, for the flag of those that did."""
     audible: Audible = AUDIBLE
+    kinds: dict[str, StageKind] = field(default_factory=dict)
+    """Kinds of stages by their ids; a stage that is not named is of no kind that figures know."""
+
+    def spans_of(self, kind: StageKind) -> list[StageSpan]:
+        """Stretches of work of all stages of a kind, in order of time."""
+        return [span for span in self.trace.spans if self.kinds.get(span.stage, "other") == kind]
 
 
 @dataclass(frozen=True, slots=True)

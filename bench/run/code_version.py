@@ -105,7 +105,9 @@ def with_base(
         for system in systems
         for each in (
             system,
-            replace(system, label=system.label + BASE, source=version.name, options=dict(given[system.label])),
+            replace(
+                system, label=system.label + BASE, source=version.name, options=dict(given[system.label]), engines={}
+            ),
         )
     )
 

@@ -34,6 +34,7 @@ def commit(
         microphone_limit_ns=round(manifest.microphone_limit_ms * 1e6),
         audible=manifest.audible,
         beside=beside,
+        kinds=next((system.kinds for system in manifest.labels if system.label == planned.label), {}),
     )
     evidence, found = _with_figures(evidence, clip)
     at, size, checksum = writer.evidence(evidence)

@@ -67,6 +67,9 @@ def resolve_one(choice: PipelineChoice, options: Options) -> Resolved:
         declaration.stages,
         seed=options.seed,
         finds_speech_end=declaration.finds_speech_end,
+        kind=declaration.kind,
+        engines=declaration.engines(values),
+        overlaps=declaration.overlaps,
     )
     # Making the object imports no model library, but lets the pipeline refuse values before anything is loaded.
     registry.check_settings(choice.name, system.settings)

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.metrics.figures import FALSE_ENDPOINT
-from firstpacket.bench.pipeline import Weights
+from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
 from firstpacket.bench.record.schema import Outcome, Phase
 from firstpacket.bench.stats.bootstrap import Estimate
@@ -17,6 +17,7 @@ from firstpacket.bench.summary.microphone import Microphone
 from firstpacket.bench.summary.until import Goal
 from firstpacket.bench.summary.warmth import LabelWarmth
 from firstpacket.bench.tax import Tax
+from firstpacket.bench.vocabulary import Architecture
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -89,6 +90,8 @@ class LabelSummary:
 
     label: str
     pipeline: str
+    kind: Architecture
+    stages: tuple[Stage, ...]
     device: str
     dtype: str
     asked: int

@@ -61,6 +61,8 @@ def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, un
     return LabelSummary(
         label=plan.label,
         pipeline=plan.pipeline,
+        kind=plan.kind,
+        stages=plan.stages,
         device=plan.device,
         dtype=plan.dtype,
         asked=run.manifest.turns if until is None or until.ended == "unfinished" else len(measured),

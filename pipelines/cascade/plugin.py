@@ -42,9 +42,9 @@ _OPTIONS = (
         "what engines take that are not told otherwise: demo (trained, small, in this project) or dummy (random)",
         choices=tuple(RECOGNISERS),
     ),
-    Option("asr", "pocketsphinx", "recogniser", engines="asr"),
-    Option("llm", "transformers", "language model", engines="llm"),
-    Option("tts", "espeak", "voice", engines="tts"),
+    Option("asr", "pocketsphinx", "recogniser", engines="asr", chooses="asr"),
+    Option("llm", "transformers", "language model", engines="llm", chooses="llm"),
+    Option("tts", "espeak", "voice", engines="tts", chooses="tts"),
     Option(
         "chain",
         "overlapped",
@@ -79,6 +79,7 @@ def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapp
         options=kinds.settled((*_own(chosen), *(option for part in parts for option in part.options)), chosen),
         requires=tuple(dict.fromkeys(need for part in parts for need in part.requires)),
         starts_before_speech_ends=overlapped and asr.starts_before_speech_ends,
+        overlaps=overlapped,
         gpu="required" if "required" in gpus else "optional" if "optional" in gpus else "none",
         install=" && ".join(dict.fromkeys(part.install for part in parts if part.install)),
     )

@@ -148,10 +148,10 @@ def test_links_lead_to_what_let_the_item_go(run: Run) -> None:
 
 def test_the_language_models_call_has_the_conventions_names(run: Run) -> None:
     one = first(run)
-    options = {**one.plan.options, "llm": "openai", "llm-model": "some-model", "llm-temperature": 0.5}
+    options = {**one.plan.options, "llm-model": "some-model", "llm-temperature": 0.5}
     one = replace(
         one,
-        plan=replace(one.plan, options=options),
+        plan=replace(one.plan, options=options, engines={"llm": "openai"}),
         turn=replace(one.turn, figures={**one.turn.figures, "llm_ttfb": 7_000_000}),
         evidence=replace(one.evidence, trace=replace(one.trace, usage=Usage(12, 34))),
     )

@@ -134,7 +134,7 @@ class Shared(Pipeline):
     """10 ms to the first packet, 2 more right after the label `b`."""
 
     before = ""
-    declaration = Declaration("shared", "scripted", "leaves something behind", (Stage("tts", "speak"),), ())
+    declaration = Declaration("shared", "leaves something behind", stages=(Stage("tts", "speak"),))
     LABEL = ""
 
     def __init__(self, settings: Settings) -> None:

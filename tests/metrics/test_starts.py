@@ -20,6 +20,7 @@ SEEN = make_evidence(
         packets=(PacketStamp(2000, 160, 16_000, 1),),
     ),
     reply_levels=(0.5,),
+    kinds={"asr": "asr", "endpoint": "endpoint"},
 )
 
 

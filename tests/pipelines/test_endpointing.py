@@ -50,7 +50,7 @@ class Counting:
 class Answering(Pipeline):
     """Answers at once when the user has finished."""
 
-    declaration = Declaration("answering", "test", "", (Stage("tts", "speak"),))
+    declaration = Declaration("answering", "", stages=(Stage("tts", "speak"),))
     ended: ClassVar[Callable[[Speech, Trace], EndedSpeech]]
 
     def load(self) -> None: ...
@@ -131,12 +131,12 @@ def test_an_end_that_is_never_found_is_a_timeout(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_declaration_says_what_is_asked_for() -> None:
-    plain = Declaration("a", "test", "")
+    plain = Declaration("a", "")
     assert with_endpointing(plain, {}) == with_endpointing(plain, {"endpoint": "oracle"})
     assert not with_endpointing(plain, {}).requires
     found = with_endpointing(plain, {"endpoint": "vad"})
     assert found.finds_speech_end and found.requires
-    assert found.stages == (Stage("endpoint", "wait"),)
+    assert found.stages == (Stage("endpoint", "wait", "endpoint"),)
 
 
 @pytest.mark.parametrize(

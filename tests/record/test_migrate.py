@@ -142,4 +142,32 @@ def test_damage_is_passed_on_for_the_decoder_to_name() -> None:
     for raw in ({"labels": 3}, {"labels": [7, {"weights": "x"}, {"weights": [None]}]}, {}):
         assert migrate.segment(dict(raw), 1) == raw
     for raw in ({"trace": 1}, {"trace": {"texts": [1, {"kind": "usage"}, {"text": 3}]}}, {}):
-        assert migrate.evidence(dict(raw), 1) == raw
+        assert migrate.evidence(dict(raw), 1) == raw | {"kinds": {}}
+    for raw in ({"labels": 1}, {"labels": [2, None]}, {"labels": [{"stages": [3], "options": 4}]}):
+        migrate.manifest(dict(raw, schema=1), 1)
+
+
+def test_kinds_are_read_off_the_names_that_they_were_in(old: Path) -> None:
+    systems = {plan.label: plan for plan in read_run(old).manifest.labels}
+    assert {label: plan.kind for label, plan in systems.items()} == {"direct": "direct", "cascade": "cascade"}
+    assert systems["cascade"].kinds == {
+        "endpoint": "endpoint", "asr": "asr", "llm.prefill": "llm", "llm.decode": "llm", "tts": "tts"
+    }  # fmt: skip
+    assert systems["direct"].kinds == {"endpoint": "endpoint", "llm.prefill": "llm", "llm.decode": "llm"}
+    assert systems["cascade"].engines["llm"] == "transformers" and "llm" not in systems["direct"].engines
+    assert systems["cascade"].overlaps and not systems["direct"].overlaps
+
+
+def test_a_turn_without_a_prefill_had_no_figures_of_its_language_model() -> None:
+    spans = [{"stage": "asr"}, {"stage": "llm.decode"}, {"stage": 3}]
+    assert migrate.evidence({"trace": {"spans": spans}}, 1)["kinds"] == {"asr": "asr"}
+    spans.append({"stage": "llm.prefill"})
+    assert migrate.evidence({"trace": {"spans": spans}}, 1)["kinds"] == {
+        "asr": "asr", "llm.decode": "llm", "llm.prefill": "llm"
+    }  # fmt: skip
+
+
+def test_a_script_is_no_assistant() -> None:
+    stages = [{"id": "asr", "role": "listen"}]
+    (system,) = migrate.manifest({"labels": [{"pipeline": "scripted", "stages": stages, "options": {}}]}, 1)["labels"]
+    assert (system["kind"], system["overlaps"]) == ("other", False)

@@ -21,7 +21,7 @@ LOUD = np.full(1600, 0.3, np.float32)
 
 def answer(give: Callable[[], Iterator[Any]]) -> TurnResult:
     class Giver(Pipeline):
-        declaration = Declaration("giver", "direct", "gives what it is told")
+        declaration = Declaration("giver", "gives what it is told")
 
         def load(self) -> None: ...
 

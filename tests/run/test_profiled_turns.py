@@ -35,7 +35,7 @@ CLIPS = utterances(4)
 class Starving(Pipeline):
     """Its encoder launches three kernels of 2 ms, each 8 ms after the last: a window of 18 ms, busy for 6."""
 
-    declaration = Declaration("starving", "direct", "launches too slowly", STAGES, gpu="required")
+    declaration = Declaration("starving", "launches too slowly", "direct", STAGES, gpu="required")
     gpu: ClassVar[FakeGpu]
 
     def load(self) -> None: ...

@@ -54,7 +54,7 @@ class Noisy(Pipeline):
     """Takes as long as it is told before every turn."""
 
     takes_ms = 0.0
-    declaration = Declaration("noisy", "scripted", "takes as long as it is told", (Stage("tts", "speak"),), ())
+    declaration = Declaration("noisy", "takes as long as it is told", stages=(Stage("tts", "speak"),))
 
     def load(self) -> None: ...
 

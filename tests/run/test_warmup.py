@@ -32,7 +32,7 @@ class Warming(Pipeline):
     """10 ms to the first packet, and on top what `COLD_MS` says of its first turns in this process."""
 
     COLD_MS: tuple[float, ...] = ()
-    declaration = Declaration("warming", "scripted", "warms up", (Stage("tts", "speak"),), ())
+    declaration = Declaration("warming", "warms up", stages=(Stage("tts", "speak"),))
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

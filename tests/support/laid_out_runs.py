@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from firstpacket.bench.metrics.figures import turn_figures
-from firstpacket.bench.pipeline import Stage, Weights
+from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import (
     SCHEMA,
     Delivery,
@@ -21,6 +21,7 @@ from firstpacket.bench.record.schema import (
 )
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, Text, TurnTrace
+from support.stages import KINDS, stage
 
 MS = 1_000_000
 STAGES = {
@@ -45,14 +46,14 @@ EVIDENCE: dict[tuple[str, int], Evidence] = {}
 def trace_of(label: str, factor: float, t0_ns: int, said: str) -> TurnTrace:
     """Stages one after the other from t0 on, each with a hand-off to the next; four packets 80 ms apart."""
     spans, hand_offs, waits, now = [], [], [], t0_ns
-    for stage, _, ms, on_gpu in STAGES[label]:
+    for name, _, ms, on_gpu in STAGES[label]:
         start, now = now, now + round(ms * factor * MS)
         gpu = GpuSpan(7, start + MS // 2, now - MS // 4, 4000) if on_gpu else None
         after = hand_offs[-1].id if hand_offs else None
-        spans.append(StageSpan(stage, 1, start, now, after, now if stage == "llm.prefill" else None, gpu))
+        spans.append(StageSpan(name, 1, start, now, after, now if name == "llm.prefill" else None, gpu))
         if on_gpu:
             waits.append(DeviceWait(1, start + round(0.3 * ms * MS), now))
-        hand_offs.append(HandOff(len(hand_offs), stage, 1, now))
+        hand_offs.append(HandOff(len(hand_offs), name, 1, now))
     last = hand_offs[-1].id
     packets = tuple(PacketStamp(now + step * 80 * MS, 1920, 24000, 1, last if step == 0 else None) for step in range(4))
     texts = (Text("transcript", said), Text("reply", f"You said: {said}"))
@@ -69,7 +70,15 @@ def sample_run(name="sample", blocks=1, clips=24, origin="published", rename=lam
             for label in STAGES:
                 turns.append(_turn(name, len(turns), block, label, clip, factors[clip] * random.gauss(1, 0.02), rename))
     plans = tuple(
-        System(rename(label), label, "cuda", "bfloat16", {"chunk": 40}, tuple(Stage(s, r) for s, r, *_ in stages))
+        System(
+            rename(label),
+            label,
+            "cuda",
+            "bfloat16",
+            {"chunk": 40},
+            tuple(stage(s, r) for s, r, *_ in stages),
+            kind=label,
+        )
         for label, stages in STAGES.items()
     )
     facts = tuple(
@@ -105,6 +114,7 @@ def _turn(run: str, number: int, block: int, label: str, clip: str, factor: floa
         levels,
         label=rename(label),
         utterance=clip,
+        kinds=KINDS,
     )
     EVIDENCE[run, number] = seen
     found = turn_figures(seen)

@@ -10,6 +10,7 @@ from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
 from firstpacket.bench.record.schema import Delivery, Evidence, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
+from support.stages import KINDS
 
 STAGES = ("asr", "llm.prefill", "tts")
 _MOMENT = st.integers(0, 40)
@@ -40,6 +41,7 @@ def turn_of(run: Run, trace: TurnTrace, t0_ns: int = 0, pre_roll_ns: int = 0) ->
         label=turn.label,
         utterance=turn.utterance,
         pre_roll_ns=pre_roll_ns,
+        kinds=KINDS,
     )
     return one_turn(RunOf(run.path, run.manifest, run.segments, run.turns, given=given), turn.turn)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
-from firstpacket.bench.pipeline import Stage, Weights
+from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import (
     SCHEMA,
     Delivery,
@@ -31,10 +31,11 @@ from firstpacket.bench.record.schema import (
 )
 from firstpacket.bench.record.store import Run, RunWriter
 from firstpacket.bench.timing.spans import TurnTrace
+from support.stages import KINDS, stage
 
 MS = 1_000_000
 CREATED = "2026-01-01T00:00:00+00:00"
-STAGES = (Stage("asr", "listen"), Stage("llm.decode", "think"), Stage("tts", "speak"))
+STAGES = (stage("asr", "listen"), stage("llm.decode", "think"), stage("tts", "speak"))
 CLIPS = 8
 ENVIRONMENT = {
     "cpu": "Some CPU",
@@ -95,7 +96,15 @@ SEGMENT = Segment(
     metrics=versions(),
 )
 DELIVERY = Delivery(t0_ns=0, start_ns=0, last_frame_ns=0, lateness_ns=(0,))
-EVIDENCE = Evidence(turn=0, label="a", utterance="clip-0", outcome="answered", delivery=DELIVERY, trace=TurnTrace())
+EVIDENCE = Evidence(
+    turn=0,
+    label="a",
+    utterance="clip-0",
+    outcome="answered",
+    delivery=DELIVERY,
+    trace=TurnTrace(),
+    kinds=KINDS,
+)
 TURN = Turn(
     turn=0,
     segment=0,

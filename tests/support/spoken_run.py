@@ -21,6 +21,7 @@ from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 from support import made
+from support.stages import stage
 
 MS = 1_000_000
 RATE = 16_000
@@ -40,7 +41,7 @@ Rename = Callable[[str], str]
 class Paced(Pipeline):
     """Takes its time for every second of speech, then says a tone in three packets, the last of them late."""
 
-    declaration = Declaration("paced", "cascade", "known delays", tuple(Stage(name, role) for name, role, _ in CASCADE))  # type: ignore[arg-type]
+    declaration = Declaration("paced", "known delays", "cascade", tuple(stage(name, role) for name, role, _ in CASCADE))  # type: ignore[arg-type]
     paces = CASCADE
     rename: Rename = str
 
@@ -87,7 +88,7 @@ def spoken_run(folder: Path, clips: int = 12, blocks: int = 1, rename: Rename = 
     corpus = load_corpus(str(_corpus(folder / rename("corpus"), clips, rename)))
     labels = {"cascade": CASCADE, "direct": DIRECT}
     plans = tuple(
-        System(label, rename("paced"), "cpu", "float32", {rename("chunk"): rename("40")}, _stages(paces))
+        System(label, rename("paced"), "cpu", "float32", {rename("chunk"): rename("40")}, _stages(paces), kind=label)
         for label, paces in labels.items()
     )
     manifest = replace(
@@ -117,7 +118,7 @@ def _executor(label: str, paces: object, clock: VirtualClock, rename: Rename) ->
 
 
 def _stages(paces: tuple[tuple[str, str, int], ...]) -> tuple[Stage, ...]:
-    return tuple(Stage(name, role) for name, role, _ in paces)  # type: ignore[arg-type]
+    return tuple(stage(name, role) for name, role, _ in paces)  # type: ignore[arg-type]
 
 
 def _corpus(folder: Path, clips: int, rename: Rename) -> Path:

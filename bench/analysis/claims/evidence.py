@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from firstpacket.bench.analysis.sweeps import Sweep
 from firstpacket.bench.compare.comparison import Comparison
@@ -19,9 +18,8 @@ from firstpacket.bench.stats.bootstrap import Estimate, estimate
 from firstpacket.bench.stats.ratio import ratio_of_sums
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import NS_PER_MS, measured_turns, started
+from firstpacket.bench.vocabulary import Architecture
 
-Kind = Literal["cascade", "direct", "other"]
-LLM = "think"
 ALIKE = 0.05
 """Sizes of two language models that differ by at most this share are the same size."""
 
@@ -32,7 +30,7 @@ class Model:
 
     summary: LabelSummary
     plan: System
-    kind: Kind
+    kind: Architecture
     beside_llm: Estimate | None
     """Share of the mean first packet that stages other than the language model's own have on the critical path."""
     of_no_stage: float | None
@@ -83,7 +81,7 @@ class Facts:
     gpu: str
     """Name of the GPU; empty without one."""
 
-    def of_kind(self, kind: Kind) -> tuple[Model, ...]:
+    def of_kind(self, kind: Architecture) -> tuple[Model, ...]:
         """The models of this kind, in the order of the run."""
         return tuple(model for model in self.models if model.kind == kind)
 
@@ -127,24 +125,18 @@ def _models(run: Run, summary: Summary) -> Iterator[Model]:
         )
 
 
-def kind_of(label: LabelSummary) -> Kind:
-    """By the stages that worked; a pipeline without weights (a script, a mock) is no model, and supports no claim."""
-    if all(weights.origin == "none" for weights in label.weights):
-        return "other"
-    worked = {part.stage for part in label.path.parts if part.mean.value > 0} | {*label.hidden}
-    roles = {part.role for part in label.path.parts if part.mean.value > 0}
-    if "asr" in worked:
-        return "cascade"
-    return "direct" if "listen" in roles else "other"
+def kind_of(label: LabelSummary) -> Architecture:
+    """As its pipeline declares; one without weights (a script, a mock) is no model, and supports no claim."""
+    return "other" if all(weights.origin == "none" for weights in label.weights) else label.kind
 
 
 def _beside_llm(turns: Sequence[Turn], plan: System) -> Estimate | None:
-    roles = {stage.id: stage.role for stage in plan.stages}
+    others_than_llm = {stage.id for stage in plan.stages if stage.kind != "llm"}
     having = [turn for turn in turns if sum(part.ns for part in turn.path) > 0]
     if not having:
         return None
     totals = [float(sum(part.ns for part in turn.path)) for turn in having]
-    others = [float(sum(p.ns for p in turn.path if roles.get(p.stage) and roles[p.stage] != LLM)) for turn in having]
+    others = [float(sum(p.ns for p in turn.path if p.stage in others_than_llm)) for turn in having]
     return ratio_of_sums(others, totals, [turn.utterance for turn in having])
 
 

@@ -49,7 +49,10 @@ MATTERS = Claim(
     "supported where the direct model is heard more than 200 ms sooner than every overlapped cascade of the same size, "
     "by the interval of the paired differences; not supported where it is less for one of them",
 )
-NEEDS_PAIR = "a cascade with chain=overlapped and a direct model in one run, with LLMs of the same size (--matched)"
+NEEDS_PAIR = (
+    "a cascade whose stages overlap (chain=overlapped) and a direct model in one run, with LLMs of the same size "
+    "(--matched)"
+)
 MORE_CLIPS = "more clips: the interval leaves it open"
 
 
@@ -127,9 +130,7 @@ def matters(facts: Facts) -> Verdict:
 
 def _against_overlapped(claim: Claim, facts: Facts, what: str, least_ms: float) -> Verdict:
     """Whether the direct model is sooner by more than `least_ms` than every overlapped cascade of the same size."""
-    overlapped = [
-        each for each in facts.opponents if each.cascade.plan.options.get("chain", "overlapped") == "overlapped"
-    ]
+    overlapped = [each for each in facts.opponents if each.cascade.plan.overlaps]
     fair = [each for each in overlapped if each.fair]
     shown = fair or overlapped or list(facts.opponents)
     found = [_difference(each, what) for each in shown]

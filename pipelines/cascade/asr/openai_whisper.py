@@ -46,9 +46,8 @@ class OpenAIWhisper(Whisper):
 
     declaration = Declaration(
         name="openai-whisper",
-        kind="asr",
         summary="Whisper through the published code; unless one is given, this project's small one or a dummy.",
-        stages=(Stage("asr", "listen"),),
+        stages=(Stage("asr", "listen", "asr"),),
         options=options("float32", "float16"),
         requires=(Requirement("whisper", "openai-whisper"), Requirement("torch", "openai-whisper")),
         starts_before_speech_ends=True,

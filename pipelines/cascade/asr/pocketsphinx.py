@@ -22,9 +22,8 @@ class PocketSphinx(ASR):
 
     declaration = Declaration(
         name="pocketsphinx",
-        kind="asr",
         summary="Small GMM-HMM recogniser of US English; decodes while the user speaks.",
-        stages=(Stage("asr", "listen"),),
+        stages=(Stage("asr", "listen", "asr"),),
         options=(
             Option("asr-fast", False, "leave out the second pass and the search of the lattice: sooner, less accurate"),
             Option(

@@ -27,9 +27,8 @@ class TransformersWhisper(Whisper):
 
     declaration = Declaration(
         name="transformers",
-        kind="asr",
         summary="Whisper through transformers; unless one is given, this project's small one or a dummy.",
-        stages=(Stage("asr", "listen"),),
+        stages=(Stage("asr", "listen", "asr"),),
         options=options(*DTYPES),
         requires=tuple(
             Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers", "safetensors")

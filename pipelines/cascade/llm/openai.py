@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
+from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.cascade.engines import LLM, imported
 from firstpacket.pipelines.cascade.llm import options
 from firstpacket.pipelines.cascade.llm.chat_stream import DONE, Chunk, ServerError, Thoughts, parse
@@ -37,9 +38,8 @@ class OpenAIServer(LLM):
 
     declaration = Declaration(
         name="openai",
-        kind="llm",
         summary="Any server with OpenAI's chat completions, streamed; keys come from the environment only.",
-        stages=(Stage("llm.prefill", "think"), Stage("llm.decode", "think")),
+        stages=(Stage("llm.prefill", "think", "llm"), Stage("llm.decode", "think", "llm")),
         options=(
             Option("llm-url", "http://127.0.0.1:8000/v1", "the server's base address"),
             Option("llm-model", "", "model that is asked for; empty means the only one that the server lists"),
@@ -99,23 +99,23 @@ class OpenAIServer(LLM):
                 marked.add(name)
                 trace.mark(name)
 
-        with self._ready().chat(self._body(text), lambda: trace.mark("llm.connected")) as events:
-            mark("llm.first_byte")
+        with self._ready().chat(self._body(text), lambda: trace.mark(KnownMark.LLM_CONNECTED)) as events:
+            mark(KnownMark.LLM_FIRST_BYTE)
             for chunk in _chunks(events):
                 if chunk.usage is not None:
                     trace.usage(*chunk.usage)
                 if chunk.content or chunk.reasoning:
-                    mark("llm.first_token")
+                    mark(KnownMark.LLM_FIRST_TOKEN)
                     pieces += 1
                     if pieces > most:
                         raise ServerError("its reply does not end, though llm-max-tokens is past")
                     answer = thoughts.push(chunk.content)
                     if answer:
-                        mark("llm.first_answer_token")
+                        mark(KnownMark.LLM_FIRST_ANSWER_TOKEN)
                     yield answer
             left = thoughts.flush()
             if left:
-                mark("llm.first_answer_token")
+                mark(KnownMark.LLM_FIRST_ANSWER_TOKEN)
                 yield left
 
     def close(self) -> None:

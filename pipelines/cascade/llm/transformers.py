@@ -27,9 +27,8 @@ class TransformersLM(LLM):
 
     declaration = Declaration(
         name="transformers",
-        kind="llm",
         summary="Causal language model in Hugging Face's layout; unless given, this project's small one or a dummy.",
-        stages=(Stage("llm.prefill", "think"), Stage("llm.decode", "think")),
+        stages=(Stage("llm.prefill", "think", "llm"), Stage("llm.decode", "think", "llm")),
         options=(
             Option(
                 "llm-weights",

@@ -27,9 +27,8 @@ class Espeak(TTS):
 
     declaration = Declaration(
         name="espeak",
-        kind="tts",
         summary="espeak-ng: formant synthesis of many languages, a few milliseconds per phrase.",
-        stages=(Stage("tts", "speak"),),
+        stages=(Stage("tts", "speak", "tts"),),
         options=(
             Option("tts-voice", "en", "voice of espeak-ng, for example en-us, de, en+f3"),
             Option("tts-speed", 175, "words per minute, 80 to 450"),

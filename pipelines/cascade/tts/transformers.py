@@ -16,9 +16,8 @@ class TransformersVoice(TTS):
 
     declaration = Declaration(
         name="transformers",
-        kind="tts",
         summary="VITS through transformers, as MMS is published; dummy weights unless a voice is given.",
-        stages=(Stage("tts", "speak"),),
+        stages=(Stage("tts", "speak", "tts"),),
         options=(
             Option(
                 "tts-weights",

@@ -71,9 +71,9 @@ def reply_to_silence(plan: System) -> str:
 
 def reply_to_nothing(plan: System, seed: int) -> str | None:
     """What the language model of a cascade replies to an empty question; None where the label has none."""
-    if "llm" not in plan.options:
+    if "llm" not in plan.engines:
         return None
-    engine = registry.engine("llm", str(plan.options["llm"]))
+    engine = registry.engine("llm", plan.engines["llm"])
     model: LLM = engine(Settings(plan.device, plan.dtype, seed, plan.options))
     model.load()
     try:

@@ -23,7 +23,7 @@ from firstpacket.pipelines.cascade.engines import ASR, LLM, TTS
 MS = 1_000_000
 ASR_MS, PREFILL_MS, TOKEN_MS, CHUNK_MS = 100, 40, 10, 5
 REPLY = ["One", " two", " three,", " four", " five", ".", " Six", " seven", "."]
-NOTHING = Declaration(name="fake", kind="fake", summary="")
+NOTHING = Declaration(name="fake", summary="")
 
 
 class FakeASR(ASR):

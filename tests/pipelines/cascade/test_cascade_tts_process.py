@@ -34,7 +34,7 @@ from firstpacket.pipelines.cascade.engines import TTS
 class Parrot(TTS):
     """Says each word as a chunk of so many samples as it has letters."""
 
-    declaration = Declaration("parrot", "tts", "For tests.", options=(Option("tts-model", "", ""),))
+    declaration = Declaration("parrot", "For tests.", options=(Option("tts-model", "", ""),))
 
     def load(self):
         print("noise on standard output")

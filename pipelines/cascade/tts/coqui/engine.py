@@ -17,9 +17,8 @@ class Coqui(TTS):
 
     declaration = Declaration(
         name="coqui",
-        kind="tts",
         summary="Coqui TTS: VITS and XTTS (streamed); dummy weights unless a voice is given.",
-        stages=(Stage("tts", "speak"), HOP),
+        stages=(Stage("tts", "speak", "tts"), HOP),
         options=(
             Option(
                 "tts-weights",

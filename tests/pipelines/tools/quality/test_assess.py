@@ -32,7 +32,7 @@ CLIPS = demo_clips(3)
 class Ears(ASR):
     """Knows the clips by their samples; hears nothing in anything else."""
 
-    declaration = Declaration("ears", "asr", "Knows the clips.", options=(Option("asr-model", "", "whose ears"),))
+    declaration = Declaration("ears", "Knows the clips.", options=(Option("asr-model", "", "whose ears"),))
     asked: ClassVar[list[str]] = []
 
     def load(self) -> None: ...
@@ -58,7 +58,7 @@ class Invented(Ears):
 
 
 class Loudness(Scorer):
-    declaration = Declaration("loudness", "score", "Peak of the reply.", options=(Option("gain", 1.0, "factor"),))
+    declaration = Declaration("loudness", "Peak of the reply.", options=(Option("gain", 1.0, "factor"),))
     least, most = 0.0, 1.0
 
     def score(self, samples: Samples, rate: int) -> float:
