@@ -8,7 +8,7 @@ A contract (`"schema": 1`, docs/json.md); times in ms, absent numbers null:
     microphone       limit_ms frames late_frames turns late_turns buckets[] {from to frames}; null with file input
     until            as firstpacket.bench.analysis.until_json lays down: how a run with --until ended, or null
     method           interpolation, interval {level, method, resamples, seed, needs_clips}, turns_needed {p90, p95, p99}
-    labels.LABEL     pipeline device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
+    labels.LABEL     pipeline kind device dtype asked audible_share flags {FLAG: n} continuity {C50 C100 C200: share}
       .instrument    event_cost_us recordings share largest_share: upper bound of its part in the first packet, or null
       .quality       as firstpacket.bench.analysis.quality_json lays down
       .warmth        as firstpacket.bench.analysis.warmth_json lays down: cold, warm and idle turns, drift, carry-over

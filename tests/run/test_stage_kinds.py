@@ -1,0 +1,146 @@
+"""A pipeline from elsewhere with stage names of its own has every figure of the kinds that it declares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.made import Silence, manifest, segment, utterance
+
+from firstpacket.bench import registry
+from firstpacket.bench.analysis.one_turn import one_turn
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.export.otlp import otlp
+from firstpacket.bench.options import Options, PipelineChoice
+from firstpacket.bench.pipeline import Declaration, Option, Packet, Pipeline, Speech, Stage
+from firstpacket.bench.recompute import recompute
+from firstpacket.bench.record.store import Run, RunWriter, read_run
+from firstpacket.bench.run.in_process import InProcessExecutor
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.resolve import resolve_one
+from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.bench.vocabulary import KnownMark
+
+MS = 1_000_000
+
+
+class Foreign(Pipeline):
+    """Recognises in 30 ms, thinks for 50 with the first token after 20, turns to sound in 10."""
+
+    declaration = Declaration(
+        "foreign",
+        "Named by other people.",
+        "cascade",
+        (Stage("vad", "wait", "endpoint"), Stage("stt", "listen", "asr"), Stage("brain", "think", "llm"),
+         Stage("voice", "speak", "tts")),
+        options=(Option("mind", "small", "which model thinks", chooses="llm"),),
+    )  # fmt: skip
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        def work(ms: int) -> None:
+            trace.clock.sleep_until_ns(trace.clock.now_ns() + ms * MS)
+
+        with trace.stage("vad"):
+            speech.whole()
+            work(7)
+        trace.mark(KnownMark.ENDPOINT)
+        with trace.stage("stt"):
+            work(30)
+        with trace.stage("brain") as span:
+            work(5)
+            trace.mark(KnownMark.LLM_FIRST_BYTE)
+            work(15)
+            span.first_output()
+            work(30)
+        trace.usage(12, 34)
+        with trace.stage("voice"):
+            work(10)
+        yield Packet(np.full(1600, 0.5, np.float32), 16_000, after=trace.hand_off("voice"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    return measured(tmp_path, monkeypatch)
+
+
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(registry, "pipeline", lambda name: Foreign)
+    clips = (utterance(),)
+    system = resolve_one(PipelineChoice("theirs", "foreign", {}), Options(device="cpu")).system
+    asked = replace(manifest({}, clips), labels=(system,))
+    clock = VirtualClock()
+    with RunWriter.create(tmp_path / "run", asked) as writer:
+        executor = InProcessExecutor(system, clock, Foreign)
+        Manager(asked, writer, {"theirs": executor}, clips, Silence(), clock=clock).run((), segment)
+    return read_run(tmp_path / "run")
+
+
+def test_its_stages_have_the_figures_of_their_kinds(run: Run) -> None:
+    figures = run.turns[-1].figures
+    expected = {
+        "first_packet_latency": 97,
+        "endpointing_delay": 7,
+        "request_delay": 7,
+        "asr_final_latency": 37,
+        "llm_ttft": 20,
+        "llm_ttfb": 5,
+        "llm_first_token_latency": 57,
+    }
+    assert {name: figures.get(name) for name in expected} == {name: ms * MS for name, ms in expected.items()}
+
+
+def test_the_evidence_is_enough_to_derive_them_again(run: Run) -> None:
+    found = recompute(run)
+    assert found.equal and found.turns_equal == len(run.turns) > 0
+
+
+def test_its_language_model_is_one_call_in_a_trace_with_its_engine_and_tokens(run: Run) -> None:
+    (spans,) = (scope["spans"] for each in otlp(one_turn(run, run.turns[-1].turn))["resourceSpans"]
+                for scope in each["scopeSpans"])  # fmt: skip
+    (chat,) = [span for span in spans if span["name"].startswith("chat")]
+    assert int(chat["endTimeUnixNano"]) - int(chat["startTimeUnixNano"]) == 50 * MS
+    said = {each["key"]: each["value"] for each in chat["attributes"]}
+    assert said["gen_ai.provider.name"] == {"stringValue": "small"}
+    assert said["gen_ai.usage.input_tokens"] == {"intValue": "12"}
+    assert said["gen_ai.usage.output_tokens"] == {"intValue": "34"}
+
+
+def test_without_kinds_there_are_the_figures_of_every_stage_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = tuple(replace(stage, kind="other") for stage in Foreign.declaration.stages)
+    monkeypatch.setattr(Foreign, "declaration", replace(Foreign.declaration, stages=stages))
+    figures = measured(tmp_path, monkeypatch).turns[-1].figures
+    assert figures["stage.stt.host"] == 30 * MS
+    assert not {"asr_final_latency", "llm_ttft", "llm_ttfb", "llm_first_token_latency"} & figures.keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"kind": "assistant"}, "declares the kind 'assistant'; a pipeline is one of cascade, direct, other"),
+        ({"stages": (Stage("stt", "listen", "stt"),)}, "kind 'stt' for its stage 'stt'; it must be one of endpoint"),  # type: ignore[arg-type]
+        ({"stages": (Stage("stt", "hear"),)}, "the role 'hear' for its stage 'stt'; it must be one of wait, listen"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_no_record_could_hold_is_refused_before_the_run(
+    changes: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = type("Broken", (Foreign,), {"declaration": replace(Foreign.declaration, **changes)})  # type: ignore[arg-type]
+    monkeypatch.setattr(registry, "pipeline", lambda name: broken)
+    with pytest.raises(UsageError, match=said):
+        resolve_one(PipelineChoice("theirs", "foreign", {}), Options(device="cpu"))
+
+
+def test_the_kinds_are_on_disk(run: Run) -> None:
+    stored = json.loads((run.path / "manifest.json").read_text())["labels"][0]
+    assert stored["engines"] == {"llm": "small"} and stored["kind"] == "cascade"
+    assert [stage["kind"] for stage in stored["stages"]] == ["endpoint", "asr", "llm", "tts"]
