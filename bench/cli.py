@@ -169,11 +169,9 @@ def show(
     found = read_run(path)
     summary = summarise(found)
     if json:
-        from json import dumps
+        from firstpacket.bench.contract import written
 
-        from firstpacket.bench.analysis.summary_json import summary_json
-
-        typer.echo(dumps(summary_json(summary), indent=1, ensure_ascii=False, allow_nan=False))
+        typer.echo(written("summary", summary), nl=False)
     else:
         from firstpacket.bench.report.printed import print_run
 

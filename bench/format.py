@@ -67,9 +67,9 @@ def percentile(quantile: Quantile, unit: Unit) -> str:
     return f"n/a ({quantile.shortfall})" if quantile.value is None else amount(quantile.value, unit)
 
 
-def too_few(clips: int) -> str:
+def too_few(clips: int, needed: int = MIN_CLUSTERS) -> str:
     """Why there is no interval: `3 clips < 6`."""
-    return f"{counted(clips, 'clip')} < {MIN_CLUSTERS}"
+    return f"{counted(clips, 'clip')} < {needed}"
 
 
 def counted(n: int, what: str) -> str:

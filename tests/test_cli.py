@@ -35,12 +35,12 @@ def test_json_has_all_figures_by_label(finished: Path) -> None:
     answer = bench("show", finished, "--json")
     assert answer.returncode == 0, answer.stderr
     figures = json.loads(answer.stdout)
-    assert figures["schema"] == 1
+    assert figures["schema"] == 2
     assert set(figures["labels"]) == {"quick", "slow"}
     slow = figures["labels"]["slow"]
-    headline = slow["metrics"]["first_packet_latency"]
+    headline = slow["figures"]["first_packet_latency"]
     assert headline["n"] == 7
-    assert 12 <= headline["p50"] < 40
+    assert 12 <= headline["p50"]["value"] < 40
     assert slow["outcomes"]["measured"]["answered"] == 7
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from support.runs import MS, make_facts, make_run, make_segment, make_system, make_turn
 from support.stages import stage
 
-from firstpacket.bench.analysis.summary_json import summary_json
+from firstpacket.bench.contract import written
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import PathPart, Turn
@@ -141,22 +141,33 @@ def test_a_label_that_never_answered_is_there_with_its_outcome(summary: Summary)
 
 
 def test_json_keeps_its_contract(summary: Summary) -> None:
-    told = json.loads(json.dumps(summary_json(summary), allow_nan=False))
-    assert (told["schema"], told["time_unit"], told["run"]) == (1, "ms", "small")
+    told = json.loads(written("summary", summary))
+    assert (told["schema"], told["kind"], told["time_unit"], told["run"]) == (2, "firstpacket.summary", "ms", "small")
     assert told["notices"] == ["a notice", "a torn line"]
-    assert told["method"]["turns_needed"] == {"p90": 64, "p95": 130, "p99": 662}
+    assert (told["valid"], told["invalid"], told["until"]) == (True, [], None)
     cascade = told["labels"]["cascade"]
-    assert cascade["metrics"]["first_packet_latency"] == {
-        "title": "first packet", "unit": "ms", "version": 1, "n": 2, "n_missing": 3,
-        "missing": {"failed": 1, "silent": 1, "timeout": 1}, "clips": 2, "mean": 150.0, "p50": 150.0, "p50_low": None,
-        "p50_high": None, "p90": None, "p95": None, "p99": None,
-        "p50_all": None, "p90_all": None, "p95_all": None, "p99_all": None,
+    none = {"value": None, "n": 2}
+    assert cascade["figures"]["first_packet_latency"] == {
+        "metric": "first_packet_latency", "title": "first packet", "unit": "ms", "version": 1, "n": 2, "n_missing": 3,
+        "missing": {"failed": 1, "silent": 1, "timeout": 1}, "mean": 150.0,
+        "p50": {"value": 150.0, "n": 2, "clusters": 2, "interval": None},
+        "percentiles": {
+            "p90": none | {"q": 0.90, "needs": 64}, "p95": none | {"q": 0.95, "needs": 130},
+            "p99": none | {"q": 0.99, "needs": 662},
+        },
+        "counting_all": {
+            "p50": {"value": None, "n": 5, "q": 0.5, "needs": 11},
+            "p90": {"value": None, "n": 5, "q": 0.9, "needs": 64},
+            "p95": {"value": None, "n": 5, "q": 0.95, "needs": 130},
+            "p99": {"value": None, "n": 5, "q": 0.99, "needs": 662},
+        },
     }  # fmt: skip
+    mean = {"n": 2, "clusters": 2, "interval": None}
     assert cascade["path"]["parts"][0] == {
-        "stage": "asr", "role": "listen", "kind": "host", "mean": 45.0, "mean_low": None, "mean_high": None
+        "stage": "asr", "role": "listen", "kind": "host", "mean": mean | {"value": 45.0}
     }  # fmt: skip
-    assert cascade["path"]["roles"]["speak"] == {"mean": 105.0, "mean_low": None, "mean_high": None}
-    assert cascade["cold"] == {"load": [1500.0, 1600.0], "first_turn": [900.0]}
+    assert cascade["path"]["roles"]["speak"] == mean | {"value": 105.0}
+    assert cascade["cold"] == {"load_ms": [1500.0, 1600.0], "first_turn_ms": [900.0]}
     assert cascade["weights"] == [
         {"part": "llm", "origin": "dummy", "source": "seed 1", "detail": "", "parameters": None}
     ]

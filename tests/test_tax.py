@@ -26,7 +26,7 @@ def costing(found: Run, ns: int) -> Run:
 
 def test_the_share_is_cost_times_recordings_over_the_latency(tmp_path: Path) -> None:
     found = costing(read_run(virtual_run(tmp_path / "run", {"a": SERIAL})), 10_000)
-    paid = summarise(found).labels[0].tax
+    paid = summarise(found).labels[0].instrument
     assert paid is not None
     assert paid.recordings == 3 * 2 + 1 + 1 + 1, "three stages, a first output, a hand-off and a packet"
     assert paid.share == paid.largest_share == pytest.approx(9 * 0.010 / 20)
@@ -52,13 +52,13 @@ def test_a_run_that_measured_no_cost_claims_none(tmp_path: Path) -> None:
 def test_an_answer_before_t0_has_no_share(tmp_path: Path) -> None:
     script = "hear | rest 20; tts 5; packet 100"
     found = read_run(virtual_run(tmp_path / "run", {"a": script}, input="realtime"))
-    assert summarise(costing(found, 1000)).labels[0].tax is None
+    assert summarise(costing(found, 1000)).labels[0].instrument is None
 
 
 def test_the_dearest_start_counts(tmp_path: Path) -> None:
     """A label that was started again in a resumed run is bound by the worse of its processes."""
     found = costing(read_run(virtual_run(tmp_path / "run", {"a": SERIAL})), 1000)
     dearer = costing(found, 9000).segments[0]
-    paid = summarise(replace(found, segments=(*found.segments, dearer))).labels[0].tax
+    paid = summarise(replace(found, segments=(*found.segments, dearer))).labels[0].instrument
     assert paid is not None
     assert paid.event_cost_us == 9

@@ -11,7 +11,7 @@ from support.command import here, write_clips
 from support.made import manifest, utterances
 from support.runs import make_turn
 
-from firstpacket.bench.analysis.warmth_json import warmth_json
+from firstpacket.bench.contract import as_json
 from firstpacket.bench.metrics.settling import warm_ups
 from firstpacket.bench.record.schema import Phase, Turn
 from firstpacket.bench.record.settling import Settling
@@ -116,9 +116,11 @@ def test_turns_that_begin_slow_are_said() -> None:
 def test_json_report_and_terminal_tell_the_same() -> None:
     run = run_of([*warming_up([150.0] * 6), *MEASURED, *IDLE], settling=RULE, idle_s=30.0, idle_turns=8)
     summary = summarise(run)
-    told = json.loads(json.dumps(warmth_json(summary.labels[0].warmth), allow_nan=False))
-    assert told["classes"]["idle"]["over_warm"] == 30
-    assert told["warm_ups"][0] == {"segment": 0, "turns": 6, "state": "settled", "last": [150.0] * 6, "used": True}
+    told = json.loads(json.dumps(as_json(summary.labels[0].warmth), allow_nan=False))
+    assert told["classes"]["idle"]["over_warm"]["value"] == 30
+    assert told["warm_ups"][0] == {
+        "label": "a", "segment": 0, "turns": 6, "state": "settled", "last_ms": [150.0] * 6, "used": True
+    }  # fmt: skip
     assert (told["drift"], told["carry_over"]) == (None, None)
     table = warmth_table(summary)
     assert [(row.title, row.asked) for row in table.rows] == [
@@ -155,7 +157,7 @@ def test_a_run_warms_up_and_idles_as_asked(tmp_path: Path) -> None:
     assert (what.warmup, what.idle_s, what.idle_turns) == (what.settling.most, 0.2, 2)
     told = json.loads(here("show", out, "--json").stdout)["labels"]["a"]
     assert told["outcomes"]["idle"]["answered"] == 2
-    assert told["metrics"]["first_packet_latency"]["n"] == 4
+    assert told["figures"]["first_packet_latency"]["n"] == 4
     assert told["warmth"]["warm_ups"][0]["turns"] >= what.settling.window
     html = (out / "report.html").read_text("utf-8")
     assert "Cold, warm, after idle" in html

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import Share, share
-from firstpacket.bench.summary.values import definition, shown_value
+from firstpacket.bench.summary.values import definition, measured_turns, shown_value
 
-"""A listener waits for something to be heard, so this is what is held against the bounds."""
 METHOD = "exact intervals (Clopper and Pearson, 1934); of a clip's turns all together count for one"
 
 
@@ -41,6 +41,23 @@ BOUNDS = (
         "JASA 133(6)",
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Shares of all measured turns that were audible by each of the bounds (ms), by label."""
+
+    labels: dict[str, dict[int, Share]]
+    bounds: tuple[Bound, ...] = BOUNDS
+    metric: str = FIRST_AUDIBLE
+    """A listener waits for something to be heard, so this is what the bounds are for."""
+    method: str = METHOD
+
+
+def conversation(run: Run) -> Conversation:
+    """Of every label of a run."""
+    labels = [plan.label for plan in run.manifest.labels]
+    return Conversation({label: shares_under(measured_turns(run, label)) for label in labels})
 
 
 def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from firstpacket.bench.contract import Keyed, Omitted, computed
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.metrics.gpu import GPU_FLAGS
@@ -29,14 +32,47 @@ class Course:
     whether the machine did something else beside."""
 
     label: str
-    places: tuple[int, ...]
-    ms: tuple[float, ...]
-    disturbed: tuple[bool, ...]
+    places: Omitted[tuple[int, ...]]
+    ms: Omitted[tuple[float, ...]]
+    was_disturbed: Omitted[tuple[bool, ...]]
     change: Estimate | None
     """From the first turn of the run to its last, ms; None with too few turns."""
 
+    @computed
+    def turns(self) -> int:
+        """Answered measured turns."""
+        return len(self.ms)
 
-def courses(run: Run) -> tuple[Course, ...]:
+    @computed
+    def disturbed(self) -> int:
+        """Those beside which the machine did something else."""
+        return sum(self.was_disturbed)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The smallest and the largest value."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """Change over the run, by label, and how warm the warmest GPU became."""
+
+    labels: Annotated[tuple[Course, ...], Keyed("label")]
+    temperatures: Omitted[tuple[tuple[int, int], ...]]
+    method: str = METHOD
+
+    @computed
+    def temperature(self) -> Range | None:
+        """Of the warmest GPU, °C; None where it is not known."""
+        found = [celsius for _, celsius in self.temperatures]
+        return Range(min(found), max(found)) if found else None
+
+
+def courses(run: Run) -> Courses:
     """Of every label that has answers; turns in the order in which they were asked."""
     measured = [turn for turn in run.turns if turn.phase == "measured"]
     known = definition(HEADLINE)
@@ -45,14 +81,13 @@ def courses(run: Run) -> tuple[Course, ...]:
         value = shown_value(turn, known)
         if value is not None:
             by_label[turn.label].append((place, value, turn))
-    return tuple(
-        _course(plan.label, by_label[plan.label], len(measured)) for plan in run.manifest.labels if by_label[plan.label]
-    )
+    labels = [plan.label for plan in run.manifest.labels if by_label[plan.label]]
+    found = tuple(_course(label, by_label[label], len(measured)) for label in labels)
+    return Courses(found, _temperatures(run, measured))
 
 
-def temperatures(run: Run) -> tuple[tuple[int, int], ...]:
+def _temperatures(run: Run, measured: Sequence[Turn]) -> tuple[tuple[int, int], ...]:
     """Place among the measured turns and the warmest GPU's temperature after each, °C; empty where none is known."""
-    measured = [turn for turn in run.turns if turn.phase == "measured"]
     found = []
     for place in range(0, len(measured), max(1, len(measured) // TEMPERATURES)):
         warmest = _temperature(run, measured[place])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Annotated
 
+from firstpacket.bench.contract import Keyed, Omitted, computed
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.line import Line, line
@@ -19,13 +21,26 @@ class LengthFit:
     """A label's clips by length of speech (s) and median first packet (ms), ascending; the line's slope is ms per s."""
 
     label: str
-    seconds: tuple[float, ...]
-    ms: tuple[float, ...]
+    seconds: Omitted[tuple[float, ...]]
+    ms: Omitted[tuple[float, ...]]
     line: Line | None
     """None with too few clips, or too few lengths."""
 
+    @computed
+    def clips(self) -> int:
+        """Clips with an answer."""
+        return len(self.ms)
 
-def length_fits(run: Run) -> tuple[LengthFit, ...]:
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """What each second of speech costs, by label."""
+
+    labels: Annotated[tuple[LengthFit, ...], Keyed("label")]
+    method: str = METHOD
+
+
+def lengths(run: Run) -> Lengths:
     """Of every label that has answers."""
     spoken = {clip.id: clip.speech_end_ms / 1000 for clip in run.manifest.utterances}
     fits = []
@@ -39,4 +54,4 @@ def length_fits(run: Run) -> tuple[LengthFit, ...]:
         if points:
             seconds, ms = (tuple(each) for each in zip(*points, strict=True))
             fits.append(LengthFit(plan.label, seconds, ms, line(seconds, ms)))
-    return tuple(fits)
+    return Lengths(tuple(fits))

@@ -27,7 +27,7 @@ class StartRow:
 
     label: str
     start: str
-    to: tuple[Estimate | None, ...]
+    to: dict[str, Estimate | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ def _rows(label: str, turns: Sequence[Turn]) -> list[StartRow]:
     rows = []
     for place, start in enumerate(STARTS[:-1]):
         later = STARTS[place + 1 :]
-        to = tuple(_difference(answered, start, end) if end in later else None for end in STARTS[1:])
-        if any(to):
+        to = {TITLES[end]: _difference(answered, start, end) if end in later else None for end in STARTS[1:]}
+        if any(to.values()):
             rows.append(StartRow(label, TITLES[start], to))
     return rows
 

@@ -7,9 +7,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from firstpacket.bench.analysis.published import PUBLISHED, Published
+from firstpacket.bench.contract import Omitted, computed
+from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.pipeline import OptionValue
+from firstpacket.bench.quality.findings import ErrorRate, ScoredBy
 from firstpacket.bench.record.schema import Manifest, System
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 SweepKey = tuple[str, str, str, str, tuple[tuple[str, str], ...]]
@@ -20,7 +24,32 @@ class Point:
     """A label at one value of the option."""
 
     value: float
-    label: LabelSummary
+    summary: Omitted[LabelSummary]
+
+    @computed
+    def label(self) -> str:
+        """Its name in the run."""
+        return self.summary.label
+
+    @computed
+    def mean(self) -> Estimate | None:
+        """Of its first packets, ms, since published figures are means."""
+        return self.summary.path.total
+
+    @computed
+    def p50(self) -> Estimate | None:
+        """Of its first packets, ms."""
+        return self.summary.figures[HEADLINE].p50
+
+    @computed
+    def reply(self) -> ErrorRate:
+        """What the recogniser that was asked last made of its replies."""
+        return self.summary.quality.reply
+
+    @computed
+    def scores(self) -> tuple[ScoredBy, ...]:
+        """What scorers made of its replies."""
+        return self.summary.quality.scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,9 @@ def compare(
     first = read_run(path)
     report = of_labels(first, question) if other is None else of_runs(first, read_run(other), question)
     if json:
-        from json import dumps
+        from firstpacket.bench.contract import written
 
-        from firstpacket.bench.analysis.comparison_json import comparison_json
-
-        typer.echo(dumps(comparison_json(report), indent=1, ensure_ascii=False, allow_nan=False))
+        typer.echo(written("comparison", report), nl=False)
     else:
         _print(report)
 

@@ -26,11 +26,9 @@ def history(
     found = read_history(folder, metric, label)
     shown = console()
     if json:
-        from json import dumps
+        from firstpacket.bench.contract import written
 
-        from firstpacket.bench.history.as_json import history_json
-
-        typer.echo(dumps(history_json(found), indent=1, ensure_ascii=False, allow_nan=False))
+        typer.echo(written("history", found), nl=False)
     else:
         answer = console(stderr=False)
         for table in history_tables(found):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UnknownName
 from firstpacket.bench.metrics.definitions import TURN_METRICS, Metric
 from firstpacket.bench.metrics.definitions import metric as metric_by_name
@@ -42,17 +43,17 @@ class Comparison:
     overlooked: tuple[str, ...] = ()
     """What does not match and was allowed by name."""
 
-    @property
+    @computed
     def pairs(self) -> int:
         """Number of pairs compared."""
         return self.difference.n if self.difference else 0
 
-    @property
+    @computed
     def clips(self) -> int:
         """Number of clips that the pairs come from."""
         return self.difference.clusters if self.difference else 0
 
-    @property
+    @computed
     def finding(self) -> Finding:
         """What the interval of the difference says of `other` against `base`."""
         if self.difference is None or self.difference.interval is None:

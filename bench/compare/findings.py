@@ -11,6 +11,8 @@ from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.ladder import Ladder, ladder
 from firstpacket.bench.compare.pairs import asked_together
 from firstpacket.bench.compare.roles import Contributions, contributions_between, contributions_within
+from firstpacket.bench.compare.words import sentence
+from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE, Shown, shown_in
 from firstpacket.bench.record.store import Run
@@ -37,9 +39,18 @@ MAIN = (
 class Findings:
     """One label against another: on the headline (or the metric asked for), then on every metric that both have."""
 
-    headline: Comparison
     metrics: tuple[Comparison, ...]
     contributions: Contributions
+
+    @property
+    def headline(self) -> Comparison:
+        """The metric that was asked for."""
+        return self.metrics[0]
+
+    @computed
+    def sentences(self) -> tuple[str, ...]:
+        """What each of the metrics says, in words."""
+        return tuple(map(sentence, self.metrics))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +122,13 @@ def _of_pair(run: Run, labels: tuple[str, str], question: Question) -> Findings:
     together = asked_together(run, labels)
     names = _metrics([(run, label) for label in labels], question)
     found = [replace(each, overlooked=overlooked) for each in within.compare_metrics(run, together, labels, names)]
-    return Findings(found[0], _with_pairs(found), contributions_within(run, labels, together))
+    return Findings(_with_pairs(found), contributions_within(run, labels, together))
 
 
 def _of_runs(base: Run, other: Run, labels: tuple[str, str], question: Question) -> Findings:
     names = _metrics([(base, labels[0]), (other, labels[1])], question)
     found = between.compare_metrics(base, other, labels, names, allowed=question.allowed, band=question.band)
-    return Findings(found[0], _with_pairs(found), contributions_between(base, other, labels))
+    return Findings(_with_pairs(found), contributions_between(base, other, labels))
 
 
 def _metrics(sides: Sequence[tuple[Run, str]], question: Question) -> list[str]:

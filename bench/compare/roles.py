@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from firstpacket.bench.compare.labels import plan_of
 from firstpacket.bench.compare.pairs import Together, block_of, value_of, why_lost
+from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.record.store import Run
@@ -38,7 +39,7 @@ class Contributions:
     lost: dict[str, int]
     """Pairs that could not be made, by reason."""
 
-    @property
+    @computed
     def shares(self) -> dict[str, float]:
         """What each role has of the total, together 1; empty where the total may be nothing."""
         total = self.total

@@ -54,7 +54,7 @@ def headlines(found: Sequence[Comparison]) -> Table:
 def differences(found: Report, at: Place = ()) -> Iterator[Table]:
     """One table per pair of labels, a row per metric; a page folds all but the first."""
     for place, pair in enumerate(found.findings):
-        there = [(each, (*at, "comparisons", place, "metrics", n)) for n, each in enumerate(pair.metrics)]
+        there = [(each, (*at, "findings", place, "metrics", n)) for n, each in enumerate(pair.metrics)]
         yield table(
             f"{pair.headline.other} - {pair.headline.base}: medians of pairs [95 % CI]",
             OF_METRICS,
@@ -68,7 +68,7 @@ def contributions(found: Report, at: Place = ()) -> Iterator[Table]:
     """A row per role and a column per pair of labels: what the role adds to the mean difference of the first packet,
     and its share of it where there is a difference. Nothing where no pair has a critical path on both sides."""
     pairs = [
-        (each.contributions, (*at, "comparisons", place, "contributions")) for place, each in enumerate(found.findings)
+        (each.contributions, (*at, "findings", place, "contributions")) for place, each in enumerate(found.findings)
     ]
     roles = [role for role in ROLES if any(role in each.roles for each, _ in pairs)]
     if not roles:

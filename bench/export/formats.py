@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from firstpacket.bench.analysis.frame import turns_csv, turns_parquet
-from firstpacket.bench.analysis.summary_json import summary_json
+from firstpacket.bench.contract import written
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.export.bencher import bencher
 from firstpacket.bench.export.github_action_benchmark import github_action_benchmark
@@ -22,7 +21,7 @@ from firstpacket.bench.summary.summarise import summarise
 
 def all_figures(run: Run) -> str:
     """What `bench show --json` prints."""
-    return json.dumps(summary_json(summarise(run)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return written("summary", summarise(run))
 
 
 FORMATS: dict[str, Callable[[Run], str | bytes]] = {

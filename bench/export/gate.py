@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from firstpacket.bench.codec import encode
+from firstpacket.bench.contract import document, text
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.junit import Case, Ending, junit_xml
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
 from firstpacket.bench.gate.table import checks_table
 from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
 
-SCHEMA = 1
 BOUNDS = Bounds(rows=200, characters=600)
 
 
@@ -26,8 +23,8 @@ def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
         "gate.md": gate_markdown(result, name),
     }
     try:
-        for file, text in texts.items():
-            (folder / file).write_text(text, "utf-8")
+        for file, content in texts.items():
+            (folder / file).write_text(content, "utf-8")
     except OSError as error:
         raise RunError(f"Cannot write to {folder}: {error.strerror}.") from error
     return tuple(folder / file for file in texts)
@@ -35,16 +32,10 @@ def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
 
 def gate_json(result: GateResult) -> str:
     """The verdict with everything it rests on, as documented in docs/gate.md."""
-    found = {
-        "schema": SCHEMA,
-        "verdict": result.verdict,
-        "exit_code": result.exit_code,
-        "baseline": result.baseline,
-        "allow": list(result.allow),
-        "notices": list(result.notices),
-        "checks": [_check(check, result) for check in result.checks],
-    }
-    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    found = document("gate", result)
+    for told, check in zip(found["checks"], result.checks, strict=True):
+        told["passes"] = passes(check.verdict, result.allow)
+    return text(found)
 
 
 def gate_junit(result: GateResult, name: str) -> str:
@@ -57,11 +48,6 @@ def gate_markdown(result: GateResult, name: str) -> str:
     passed = "passes" if result.exit_code == 0 else f"fails with exit code {result.exit_code}"
     heading = f"## {escaped(name, BOUNDS.characters)}: {result.verdict}"
     return "\n".join([heading, "", f"The gate {passed}.", "", *table_lines(checks_table(result), BOUNDS)])
-
-
-def _check(check: Check, result: GateResult) -> dict[str, Any]:
-    found: dict[str, Any] = encode(check)
-    return found | {"name": check.limit.name, "passes": passes(check.verdict, result.allow)}
 
 
 def _case(check: Check, result: GateResult) -> Case:

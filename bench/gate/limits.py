@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UnknownName, UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE, TURN_METRICS, metric
 from firstpacket.bench.options import read_toml, share
@@ -58,7 +59,7 @@ class Limit:
     """Smaller changes are none."""
     ceiling_ms: float | None = None
 
-    @property
+    @computed
     def name(self) -> str:
         """The limit in a few words."""
         if self.metric == LOST_ANSWERS:

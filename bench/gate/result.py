@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from firstpacket.bench.contract import computed
 from firstpacket.bench.gate.judge import Change, Verdict
 from firstpacket.bench.gate.limits import Limit
 
@@ -55,7 +56,7 @@ class GateResult:
     allow: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
-    @property
+    @computed
     def verdict(self) -> Verdict:
         """The worst of all; without any check there was nothing to compare."""
         found = {check.verdict for check in self.checks}
@@ -66,7 +67,7 @@ class GateResult:
         """Checks that fail and are not allowed to."""
         return tuple(check for check in self.checks if not passes(check.verdict, self.allow))
 
-    @property
+    @computed
     def exit_code(self) -> int:
         """0 if all checks pass or may fail, else the code of the worst that may not."""
         if not self.checks:

@@ -8,7 +8,6 @@ change of level; logarithms, because noise grows with the time measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firstpacket.bench.errors import MissingDependency, install_command
-from firstpacket.bench.history.series import Point, Series
+from firstpacket.bench.history.series import Change, Series
 from firstpacket.bench.stats.quantiles import median
 
 MIN_RUNS = 8
@@ -28,20 +27,6 @@ PENALTY = 9.0
 """What a change must explain, in units of noise: `docs/history.md` has the false alarms that this gives."""
 FINEST = 0.002
 """Noise taken for granted, relative to the level."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """`point` is the first run at the new level; levels are medians of the runs between changes."""
-
-    point: Point
-    before: float
-    after: float
-
-    @property
-    def ratio(self) -> float | None:
-        """`after / before`; None unless both are above zero."""
-        return self.after / self.before if self.before > 0 and self.after > 0 else None
 
 
 def changes(series: Series) -> tuple[Change, ...]:

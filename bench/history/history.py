@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firstpacket.bench.compare.comparison import asked_for
+from firstpacket.bench.contract import Omitted, computed
 from firstpacket.bench.errors import MissingDependency, RunError, UnknownName
-from firstpacket.bench.history.changes import Change, changes
+from firstpacket.bench.history.changes import changes
 from firstpacket.bench.history.folders import Skipped, run_folders
 from firstpacket.bench.history.series import Series, read_series
 from firstpacket.bench.metrics.definitions import HEADLINE, Metric
+from firstpacket.bench.summary.contents import Unit
+from firstpacket.bench.summary.values import shown_unit
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The series of one metric, and the changes in each (as many as there are series)."""
+    """The series of one metric, each with its changes."""
 
-    metric: Metric
+    definition: Omitted[Metric]
     series: tuple[Series, ...]
-    changes: tuple[tuple[Change, ...], ...]
     skipped: tuple[Skipped, ...]
     not_looked: str = ""
-    """Why no change points were looked for."""
+    """Why no change points were looked for; empty if they were."""
+
+    @computed
+    def metric(self) -> str:
+        """Its name."""
+        return self.definition.name
+
+    @computed
+    def title(self) -> str:
+        """What people call it."""
+        return self.definition.title
+
+    @computed
+    def unit(self) -> Unit:
+        """Of all values here."""
+        return shown_unit(self.definition)
 
 
 def history(folder: Path, metric: str = HEADLINE, label: str | None = None) -> History:
@@ -42,6 +59,6 @@ def history(folder: Path, metric: str = HEADLINE, label: str | None = None) -> H
         raise UnknownName("label", label, labels)
     found = tuple(each for each in found if label in (None, each.label))
     try:
-        return History(known, found, tuple(map(changes, found)), skipped)
+        return History(known, tuple(replace(each, changes=changes(each)) for each in found), skipped)
     except MissingDependency as error:
-        return History(known, found, ((),) * len(found), skipped, str(error))
+        return History(known, found, skipped, str(error))

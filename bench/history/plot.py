@@ -8,10 +8,8 @@ import warnings
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from firstpacket.bench.history.changes import Change
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.series import Series
-from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.text import clean_xml
 
 if TYPE_CHECKING:
@@ -52,10 +50,10 @@ def history_svg(found: History) -> str:
         figure.patch.set_visible(False)
         panels = figure.subplots(len(machines), 1, squeeze=False, sharex=True)[:, 0]
         for axes, machine in zip(panels, machines, strict=True):
-            for each, moved in zip(found.series, found.changes, strict=True):
+            for each in found.series:
                 if each.machine == machine:
-                    _draw(axes, each, moved, labels.index(each.label))
-            _dress(axes, machine, f"{found.metric.title}, {shown_unit(found.metric)}")
+                    _draw(axes, each, labels.index(each.label))
+            _dress(axes, machine, f"{found.title}, {found.unit}")
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     return target.getvalue()
@@ -78,7 +76,7 @@ def _day(when: datetime) -> float:
     return float(date2num(when))  # type: ignore[no-untyped-call]
 
 
-def _draw(axes: Axes, each: Series, moved: tuple[Change, ...], number: int) -> None:
+def _draw(axes: Axes, each: Series, number: int) -> None:
     colour, mark = SERIES[number % len(SERIES)], MARKS[number % len(MARKS)]
     days = [_day(point.when) for point in each.points]
     values = [point.median.value for point in each.points]
@@ -90,7 +88,7 @@ def _draw(axes: Axes, each: Series, moved: tuple[Change, ...], number: int) -> N
             axes.plot([day, day], span, color=colour, linewidth=1, alpha=0.5)
     if each.apart:
         axes.axvline(days[0], color=colour, linewidth=0.8, linestyle=":")
-    for change in moved:
+    for change in each.changes:
         day = _day(change.point.when)
         axes.axvline(day, color=colour, linewidth=1, linestyle=(0, (6, 3)))
         said = f"× {change.ratio:.2f}" if change.ratio is not None else "changed"

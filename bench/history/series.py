@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.history.folders import RunFolder, Skipped
 from firstpacket.bench.history.mismatches import mismatches
@@ -31,8 +32,22 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """`point` is the first run at the new level; levels are medians of the runs between changes."""
+
+    point: Point
+    before: float
+    after: float
+
+    @computed
+    def ratio(self) -> float | None:
+        """`after / before`; None unless both are above zero."""
+        return self.after / self.before if self.before > 0 and self.after > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
-    """Points of one label that may be compared, in the order of time.
+    """Points of one label that may be compared, and the changes among them, both in the order of time.
 
     `apart` says what differs from the label's latest run before them; empty for the first series of a label.
     """
@@ -41,6 +56,7 @@ class Series:
     machine: str
     points: tuple[Point, ...]
     apart: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(slots=True)

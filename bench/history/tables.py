@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.series import Point
 from firstpacket.bench.history.words import date
-from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.table import Column, Table, rows, table
 
 
 def history_tables(found: History) -> Iterator[Table]:
     """In the order of the series."""
-    unit = shown_unit(found.metric)
+    unit = found.unit
     columns: tuple[Column[Point], ...] = (
         Column("date", lambda point: (date(point.when),), is_number=False),
         Column("run", lambda point: (point.run,), is_number=False),
@@ -23,4 +22,4 @@ def history_tables(found: History) -> Iterator[Table]:
         Column("unanswered", lambda point: single(point.unanswered, "count"), lambda point: point.unanswered > 0),
     )
     for each in found.series:
-        yield table(f"{found.metric.title}: {each.label} on {each.machine}", columns, [rows(columns, each.points)])
+        yield table(f"{found.title}: {each.label} on {each.machine}", columns, [rows(columns, each.points)])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from firstpacket.bench.format import amount
-from firstpacket.bench.history.changes import MIN_RUNS, Change
+from firstpacket.bench.history.changes import MIN_RUNS
 from firstpacket.bench.history.history import History
-from firstpacket.bench.history.series import Series
+from firstpacket.bench.history.series import Change, Series
 from firstpacket.bench.summary.contents import Unit
-from firstpacket.bench.summary.values import shown_unit
 
 
 def date(when: datetime) -> str:
@@ -19,10 +18,9 @@ def date(when: datetime) -> str:
 
 def said_of(found: History) -> list[str]:
     """What there is to say: changes, then why series stand apart, then where no change was found or looked for."""
-    unit, both = shown_unit(found.metric), list(zip(found.series, found.changes, strict=True))
-    changed = [_changed(change, unit) for _, moved in both for change in moved]
+    changed = [_changed(change, found.unit) for each in found.series for change in each.changes]
     apart = [_apart(each) for each in found.series if each.apart]
-    rest = [found.not_looked] if found.not_looked else [_unchanged(each) for each, moved in both if not moved]
+    rest = [found.not_looked] if found.not_looked else [_unchanged(each) for each in found.series if not each.changes]
     return changed + apart + rest
 
 

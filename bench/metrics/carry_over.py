@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
+from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.latency import comparable_ms
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import Estimate
@@ -56,9 +58,9 @@ class CarryOver:
     n: int
     p: float
     adjusted_p: float
-    after: tuple[After, ...]
+    after: Annotated[tuple[After, ...], Keyed("predecessor")]
 
-    @property
+    @computed
     def significant(self) -> bool:
         """Whether chance alone would hardly bring it."""
         return self.adjusted_p <= ALPHA

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.latency import comparable_ms
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
@@ -36,7 +37,7 @@ class Drift:
     by_clip: bool
     """Whether turns of the same clip were compared; else the order of the clips, drawn by chance, has to do."""
 
-    @property
+    @computed
     def notable(self) -> bool:
         """Whether it is neither chance nor trifling."""
         return self.p <= ALPHA and abs(self.excess.value) > NOTABLE * abs(self.later_ms)

@@ -11,7 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
+from firstpacket.bench.contract import Keyed
+from firstpacket.bench.format import too_few
 from firstpacket.bench.metrics.latency import comparable_ms
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.until import Until
@@ -45,7 +48,7 @@ class Look:
 
     blocks: int
     level: float
-    reaches: tuple[Reach, ...]
+    reaches: Annotated[tuple[Reach, ...], Keyed("label")]
 
     @property
     def widest(self) -> Reach:
@@ -145,7 +148,7 @@ def _paired(label: str, base: str, sides: dict[str, dict[Key, float]], rule: Unt
 
 def _reach(label: str, against: str, found: Estimate, width: float, level: float) -> Reach:
     if found.interval is None:
-        return Reach(label, against, found, None, f"{found.clusters} clips < {clusters_needed(level)}")
+        return Reach(label, against, found, None, too_few(found.clusters, clusters_needed(level)))
     return Reach(label, against, found, width)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from firstpacket.bench.contract import computed
 from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.stats.bootstrap import Estimate
 
@@ -83,7 +84,7 @@ class LabelQuality:
     """Share of the replies whose last 10 ms are audible: cut off, or without an end."""
     audio: AudioFindings | None = None
 
-    @property
+    @computed
     def reply(self) -> ErrorRate:
         """What the recogniser that was asked last made of the replies."""
         return self.heard[-1].reply if self.heard else ErrorRate(None, why_none="not looked at: bench quality RUN")

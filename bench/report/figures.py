@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from firstpacket.bench.format import NONE, Unit, too_few
-from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS
-from firstpacket.bench.tables.cells import figure, single
-from firstpacket.bench.tables.table import Aside, Cell, Place
+from firstpacket.bench.codec import decode
+from firstpacket.bench.format import Unit
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.tables.cells import estimate, single, span
+from firstpacket.bench.tables.table import Cell, Place
 
 
 class Figures:
@@ -27,42 +28,13 @@ class Figures:
         """The number at a place, with its unit unless `bare`; a dash for null."""
         return single(self.value(at), unit, at, bare=bare)
 
-    def estimate(
-        self,
-        at: Place,
-        unit: Unit,
-        names: tuple[str, str, str] = ("value", "low", "high"),
-        *,
-        signed: bool = False,
-    ) -> Cell:
-        """`412 ms [398, 430]` of an object that has a value and both ends of its interval under these names.
+    def estimate(self, at: Place, unit: Unit, *, signed: bool = False) -> Cell:
+        """`412 ms [398, 430]` of a value with its interval, or why there is none; a dash for null."""
+        return estimate(self._estimate(at), unit, at, signed=signed)
 
-        Where there are too few clips for an interval it says so: `412 ms [5 clips < 6]`; a dash for no object.
-        """
-        found = self.value(at)
-        if found is None or found[names[0]] is None:
-            return (NONE,)
-        value, low, high = (found[name] for name in names)
-        shown = figure(value, unit, (*at, names[0]), signed=signed)
-        if low is None or high is None:
-            why = _why_none(found)
-            return (shown, Aside((f" [{why}]",))) if why else (shown,)
-        ends = [figure(end, unit, (*at, name), bare=True) for end, name in zip((low, high), names[1:], strict=True)]
-        return (shown, Aside((" [", ends[0], ", ", ends[1], "]")))
+    def interval(self, at: Place, unit: Unit) -> Cell:
+        """`398 to 430`, or why there is none; a dash for null."""
+        return span(self._estimate(at), unit, at)
 
-    def interval(self, at: Place, unit: Unit, names: tuple[str, str]) -> Cell:
-        """`398 to 430`, or why there is none."""
-        found = self.value(at)
-        low, high = (found[name] for name in names)
-        if low is None or high is None:
-            return (_why_none(found) or NONE,)
-        return (
-            figure(low, unit, (*at, names[0]), bare=True),
-            " to ",
-            figure(high, unit, (*at, names[1]), bare=True),
-        )
-
-
-def _why_none(found: dict[str, Any]) -> str:
-    clips = found.get("clips")
-    return too_few(clips) if isinstance(clips, int) and 0 < clips < MIN_CLUSTERS else ""
+    def _estimate(self, at: Place) -> Estimate | None:
+        return decode(Estimate, found) if (found := self.value(at)) is not None else None

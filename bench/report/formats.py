@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from firstpacket.bench.analysis.document import contents, report_document
+from firstpacket.bench.analysis.document import report_contents
+from firstpacket.bench.contract import written
 from firstpacket.bench.errors import UnknownName
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.html import render_report, write_text
@@ -15,10 +15,7 @@ from firstpacket.bench.report.markdown import render_markdown
 
 def render_json(runs: Sequence[Run]) -> str:
     """The report as JSON text (`firstpacket.bench.analysis.document`)."""
-    return (
-        json.dumps(report_document([contents(run) for run in runs]), indent=1, ensure_ascii=False, allow_nan=False)
-        + "\n"
-    )
+    return written("report", report_contents(runs))
 
 
 FORMATS: dict[str, Callable[[Sequence[Run]], str]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firstpacket.bench.summary.microphone import Microphone
+from firstpacket.bench.summary.microphone import Bucket, Microphone
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +21,18 @@ def lateness_rows(heard: Microphone | None) -> tuple[LatenessRow, ...]:
     """One row per bucket up to the last that holds a frame; none without realtime input."""
     if heard is None:
         return ()
-    fullest = max(heard.counts)
+    fullest = max(bucket.frames for bucket in heard.buckets)
     rows = [
-        LatenessRow(_bucket(low, high), frames, frames / heard.frames, frames / fullest)
-        for low, high, frames in heard.buckets
+        LatenessRow(_bucket(each), each.frames, each.frames / heard.frames, each.frames / fullest)
+        for each in heard.buckets
     ]
     while not rows[-1].frames:
         rows.pop()
     return tuple(rows)
 
 
-def _bucket(low: float, high: float | None) -> str:
+def _bucket(found: Bucket) -> str:
+    low, high = found.from_ms, found.to_ms
     if high is None:
         return f"{low:g} and more"
     return f"{low:g} to {high:g}" if low else f"below {high:g}"

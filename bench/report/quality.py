@@ -27,8 +27,8 @@ def _at(label: LabelSummary, *steps: str | int) -> Place:
 def _median(name: str) -> Callable[[LabelSummary], Cell]:
     def cell(label: LabelSummary) -> Cell:
         found = label.figures[name].p50
-        at = ("summary", "labels", label.label, "metrics", name, "p50")
-        return single(found.value if found else None, "ms", at)
+        at = ("summary", "labels", label.label, "figures", name, "p50")
+        return value(found, "ms", at)
 
     return cell
 
@@ -52,7 +52,7 @@ def _scorer(name: str) -> Column[LabelSummary]:
     def cell(label: LabelSummary) -> Cell:
         for place, score in enumerate(label.quality.scores):
             if score.scorer == name:
-                return estimate(score.mean, "ratio", _at(label, "scores", place))
+                return estimate(score.mean, "ratio", _at(label, "scores", place, "mean"))
         return (NONE,)
 
     return Column(name, cell)
@@ -64,23 +64,23 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
     Column("audible", _median(FIRST_AUDIBLE)),
     Column(
         "transcript WER",
-        lambda label: estimate(label.quality.transcript.rate, "ratio", _at(label, "transcript_wer")),
+        lambda label: estimate(label.quality.transcript.rate, "ratio", _at(label, "transcript", "rate")),
         lambda label: rate_value(label.quality.transcript) > BAD_WER,
     ),
     Column(
         "right answers",
-        lambda label: estimate(label.quality.answers.share, "rate", _at(label, "answers")),
+        lambda label: estimate(label.quality.answers.share, "rate", _at(label, "answers", "share")),
         _is_wrong,
     ),
     Column(
         "reply WER",
-        lambda label: estimate(label.quality.reply.rate, "ratio", _at(label, "reply_wer")),
+        lambda label: estimate(label.quality.reply.rate, "ratio", _at(label, "reply", "rate")),
         lambda label: rate_value(label.quality.reply) > BAD_WER,
     ),
     Column(
         "chars/s",
         lambda label: value(
-            label.quality.pace.median if label.quality.pace else None, "per_s", _at(label, "pace"), bare=True
+            label.quality.pace.median if label.quality.pace else None, "per_s", _at(label, "pace", "median"), bare=True
         ),
         _is_hasty,
     ),
@@ -93,7 +93,9 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
     Column(
         "clipped",
         lambda label: value(
-            label.quality.audio.clipped_share if label.quality.audio else None, "share", _at(label, "clipped")
+            label.quality.audio.clipped_share if label.quality.audio else None,
+            "share",
+            _at(label, "audio", "clipped_share"),
         ),
         _is_clipped,
     ),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from firstpacket.bench.analysis.document import RunContents, run_document
+from firstpacket.bench.analysis.document import RunContents
+from firstpacket.bench.contract import as_json
 from firstpacket.bench.report.figures import Figures
 from firstpacket.bench.tables.table import Place
 
@@ -22,7 +23,7 @@ class View:
     @cached_property
     def document(self) -> dict[str, Any]:
         """The run's part of the report's JSON."""
-        return run_document(self.contents)
+        return dict(as_json(self.contents))
 
     @cached_property
     def figures(self) -> Figures:
@@ -46,4 +47,4 @@ class View:
         """The labels that have a metric, and where it stands."""
         for label in self.contents.summary.labels:
             if metric in label.figures:
-                yield label.label, (*self.of_label(label.label), "metrics", metric)
+                yield label.label, (*self.of_label(label.label), "figures", metric)

@@ -68,13 +68,6 @@ class Estimate:
     clusters: int
     interval: Interval | None
 
-    @property
-    def why_none(self) -> str:
-        """Why there is no interval, or nothing: `1 cluster < 6`."""
-        if self.interval is not None:
-            return ""
-        return f"{self.clusters} {'cluster' if self.clusters == 1 else 'clusters'} < {MIN_CLUSTERS}"
-
 
 def estimate(
     values: Sequence[float],

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
+from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.metrics.figures import FALSE_ENDPOINT
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
 from firstpacket.bench.record.schema import Outcome, Phase
-from firstpacket.bench.stats.bootstrap import Estimate
-from firstpacket.bench.stats.quantiles import Quantile
+from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
+from firstpacket.bench.stats.quantiles import INTERPOLATION, Quantile
 from firstpacket.bench.summary.gpu import LabelGpu
 from firstpacket.bench.summary.microphone import Microphone
 from firstpacket.bench.summary.until import Goal
@@ -41,7 +42,7 @@ class Figure:
     counting_all: dict[str, Quantile] = field(default_factory=dict)
     """Of the moments of an answer: the same and p50, where a turn that was not answered is infinitely late."""
 
-    @property
+    @computed
     def n_missing(self) -> int:
         """Measured turns in which the metric is absent."""
         return sum(self.missing.values())
@@ -102,7 +103,9 @@ class LabelSummary:
     hidden: dict[str, Estimate]
     cold: Cold
     flags: dict[str, int]
-    tax: Tax | None
+    """Measured turns by what they are flagged with."""
+    instrument: Tax | None
+    """None where the instrument's cost was not measured."""
     continuity: dict[str, float | None]
     """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
     quality: LabelQuality
@@ -114,7 +117,7 @@ class LabelSummary:
         """Measured turns on record, whatever their outcome."""
         return sum(self.outcomes["measured"].values())
 
-    @property
+    @computed
     def audible_share(self) -> float | None:
         """Share of the measured turns in which something was heard; None without measured turns."""
         heard = self.figures[FIRST_AUDIBLE].n
@@ -132,6 +135,18 @@ class LabelSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """How intervals (where nothing else is said) and quantiles are made."""
+
+    interval: str = "expanded percentile bootstrap over clips"
+    level: float = LEVEL
+    resamples: int = RESAMPLES
+    seed: int = SEED
+    needs_clips: int = MIN_CLUSTERS
+    interpolation: str = INTERPOLATION
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything a run says, label by label."""
 
@@ -143,13 +158,21 @@ class Summary:
     corpus: str
     corpus_sha256: str
     notices: tuple[str, ...]
-    labels: tuple[LabelSummary, ...]
+    labels: Annotated[tuple[LabelSummary, ...], Keyed("label")]
     microphone: Microphone | None = None
     """How late the user's speech came; `None` with file input."""
     until: Goal | None = None
     """What came of `--until`; `None` where a number of turns was asked for."""
 
-    @property
+    method: Method = Method()
+    """How its intervals and quantiles were made."""
+
+    @computed
+    def valid(self) -> bool:
+        """Whether its figures may be believed."""
+        return not self.invalid
+
+    @computed
     def invalid(self) -> tuple[str, ...]:
         """Why the run's figures must not be believed; empty if they may be."""
         return self.microphone.invalid if self.microphone is not None else ()

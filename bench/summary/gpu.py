@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Annotated
 
+from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.gpu import put_under_the_profiler
 from firstpacket.bench.record.schema import System, Turn
 
@@ -22,7 +24,7 @@ class GpuStage:
     window_ms: float | None
     """Between its events in the measured turns of the same clips (each clip's median); None for a stage without any."""
 
-    @property
+    @computed
     def share(self) -> float | None:
         """How much of its window the device was at work."""
         return self.busy_ms / self.window_ms if self.window_ms else None
@@ -40,7 +42,7 @@ class LabelGpu:
     busy_ms: float | None
     unassigned_ms: float | None
     """Work that no stage launched, within `busy_ms`."""
-    stages: tuple[GpuStage, ...]
+    stages: Annotated[tuple[GpuStage, ...], Keyed("stage")]
 
 
 def label_gpu(turns: Sequence[Turn], plan: System) -> LabelGpu | None:

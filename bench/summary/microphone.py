@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
 from firstpacket.bench.record.store import Run
 
@@ -16,24 +17,28 @@ LATE_TURNS = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """Frames that came so late, ms; the last bucket has no end."""
+
+    from_ms: float
+    to_ms: float | None
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Microphone:
-    """Every frame of the measured turns. `counts` are frames per bucket of `bench/metrics/microphone.py`."""
+    """Every frame of the measured turns, by how late it came."""
 
     limit_ms: float
-    counts: tuple[int, ...]
+    buckets: tuple[Bucket, ...]
     late_frames: int
     turns: int
     late_turns: int
 
-    @property
+    @computed
     def frames(self) -> int:
         """All of them."""
-        return sum(self.counts)
-
-    @property
-    def buckets(self) -> tuple[tuple[float, float | None, int], ...]:
-        """From (ms), to (ms; None: without end), frames."""
-        return tuple(zip((0.0, *EDGES_MS), (*EDGES_MS, None), self.counts, strict=True))
+        return sum(bucket.frames for bucket in self.buckets)
 
     @property
     def invalid(self) -> tuple[str, ...]:
@@ -57,9 +62,10 @@ def microphone(run: Run) -> Microphone | None:
     played = [turn for turn in run.turns if turn.phase == "measured" and turn.lateness]
     if not played:
         return None
+    counts = map(sum, zip(*(turn.lateness for turn in played), strict=True))
     return Microphone(
         limit_ms=run.manifest.microphone_limit_ms,
-        counts=tuple(map(sum, zip(*(turn.lateness for turn in played), strict=True))),
+        buckets=tuple(map(Bucket, (0.0, *EDGES_MS), (*EDGES_MS, None), counts)),
         late_frames=sum(int(turn.figures.get("late_frames", 0)) for turn in played),
         turns=len(played),
         late_turns=sum(LATE_MICROPHONE in turn.flags for turn in played),

@@ -72,7 +72,7 @@ def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, un
         path=mean_path(on_path, plan),
         hidden=hidden_work(on_path),
         cold=_cold(run, plan.label, turns),
-        tax=tax(run, plan.label, [turn for turn in measured if turn.outcome == "answered"]),
+        instrument=tax(run, plan.label, [turn for turn in measured if turn.outcome == "answered"]),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
         continuity=continuity(measured),
         quality=label_quality(run, plan.label, judged),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.until import GoOn, Look, Stop, decide, look_at
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.record.until import Until, amount
@@ -28,7 +29,7 @@ class Goal:
     clips: int
     """Clips of the corpus."""
 
-    @property
+    @computed
     def clips_needed(self) -> int | None:
         """About how many clips would do, by the square root of their number; None unless more of them are needed."""
         width = self.look.widest.width

@@ -9,6 +9,7 @@ from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
 from firstpacket.bench.tables.table import Aside, Cell, Figure, Place
 
 ENDS = ("low", "high")
+"""Of the object `interval`."""
 
 
 class Estimated(Protocol):
@@ -38,7 +39,7 @@ def single(value: float | str | None, unit: Unit, at: Place = (), *, bare: bool 
 def estimate(found: Estimated | None, unit: Unit, at: Place = (), *, signed: bool = False) -> Cell:
     """`412 ms [398, 430]`, or why there is no interval: `412 ms [5 clips < 6]`; a dash for None.
 
-    `at` is the place of an object that has `value`, `low` and `high`.
+    `at` is the place of its JSON.
     """
     if found is None:
         return (NONE,)
@@ -67,7 +68,7 @@ def span(found: Estimated | None, unit: Unit, at: Place = ()) -> Cell:
 def ends(interval: Interval, unit: Unit, at: Place = ()) -> tuple[Figure, Figure]:
     """Both ends, without units."""
     low, high = (
-        figure(value, unit, at and (*at, name), bare=True)
+        figure(value, unit, at and (*at, "interval", name), bare=True)
         for value, name in zip((interval.low, interval.high), ENDS, strict=True)
     )
     return low, high

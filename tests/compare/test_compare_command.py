@@ -39,12 +39,16 @@ def test_the_answer_comes_first_then_metrics_roles_and_the_ladder(run: Path) -> 
 
 def test_json_holds_all_of_it_and_adds_up(run: Path) -> None:
     said = json.loads(here("compare", run, "--json").stdout)
-    assert (said["schema"], said["kind"]) == (1, "firstpacket.comparison")
-    streamed, direct = said["comparisons"]
-    assert (streamed["base"], streamed["other"], direct["other"]) == ("cascade", "streamed", "direct")
+    assert (said["schema"], said["kind"]) == (2, "firstpacket.comparison")
+    streamed, direct = said["findings"]
+    names = [(each["metrics"][0]["base"], each["metrics"][0]["other"]) for each in (streamed, direct)]
+    assert (*names[0], names[1][1]) == ("cascade", "streamed", "direct")
     headline = direct["metrics"][0]
     assert headline["metric"] == "first_packet_latency"
-    assert headline["difference"] == {"value": -210.0, "low": -210.0, "high": -210.0, "level": 0.95, "n": 8, "clips": 8}
+    assert headline["difference"] == {
+        "value": -210.0, "n": 8, "clusters": 8, "interval": {"low": -210.0, "high": -210.0, "level": 0.95}
+    }  # fmt: skip
+    assert headline["finding"] == "less" and "direct answers 210 ms sooner" in direct["sentences"][0]
     assert headline["ratio"]["value"] == pytest.approx(80 / 290)
     roles = direct["contributions"]["roles"]
     assert roles["listen"]["value"] == -170
@@ -57,8 +61,9 @@ def test_json_holds_all_of_it_and_adds_up(run: Path) -> None:
 
 def test_labels_and_the_ladder_are_chosen(run: Path) -> None:
     said = json.loads(here("compare", run, "--labels", "direct,streamed", "--json").stdout)
-    (only,) = said["comparisons"]
-    assert (only["base"], only["other"], said["ladder"]) == ("direct", "streamed", None)
+    (only,) = said["findings"]
+    headline = only["metrics"][0]
+    assert (headline["base"], headline["other"], said["ladder"]) == ("direct", "streamed", None)
     said = json.loads(here("compare", run, "--ladder", "direct,cascade", "--json").stdout)
     assert said["ladder"]["whole"]["value"] == 210
 
@@ -69,11 +74,11 @@ def test_two_runs_are_compared_label_by_label_and_widened(run: Path, later: Path
     assert "--allow options" in refused.stderr
     assert not refused.stdout
     done = here("compare", run, later, "--allow", "options", "--band", "2%", "--json")
-    cascade, direct = json.loads(done.stdout)["comparisons"]
+    cascade, direct = (each["metrics"][0] for each in json.loads(done.stdout)["findings"])
     assert (cascade["pairing"], cascade["band"], cascade["overlooked"]) == ("clip", 0.02, [])
     assert direct["overlooked"][0].startswith("options: ")
-    found = direct["metrics"][0]["difference"]
-    assert (found["value"], found["low"], found["high"]) == pytest.approx((60, 58.4, 61.6))
+    found = direct["difference"]
+    assert (found["value"], found["interval"]["low"], found["interval"]["high"]) == pytest.approx((60, 58.4, 61.6))
 
 
 def test_unlike_labels_of_two_runs_are_no_pairs(run: Path, later: Path) -> None:

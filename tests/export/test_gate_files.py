@@ -42,9 +42,13 @@ def test_all_three_files(tmp_path: Path) -> None:
     found = result("regressed", reason=HOSTILE)
     write_gate(found, tmp_path)
     raw = json.loads((tmp_path / "gate.json").read_text())
-    assert (raw["schema"], raw["verdict"], raw["exit_code"]) == (1, "regressed", 10)
+    assert (raw["schema"], raw["verdict"], raw["exit_code"]) == (2, "regressed", 10)
     check = raw["checks"][0]
-    assert (check["name"], check["passes"], check["reason"]) == ("first_packet_latency not slower", False, HOSTILE)
+    assert (check["limit"]["name"], check["passes"], check["reason"]) == (
+        "first_packet_latency not slower",
+        False,
+        HOSTILE,
+    )
     text = (tmp_path / "gate.md").read_text()
     assert "<script>" not in text and "exit code 10" in text and "least band" in text
     assert "<script>" not in (tmp_path / "junit.xml").read_text()

@@ -44,6 +44,6 @@ def test_the_ladder_from_a_sequential_cascade_to_the_direct_model(
     assert all(sum(part.ns for part in turn.path) == turn.figures["first_packet_latency"] for turn in measured)
     figures = json.loads(bench("show", out, "--json").stdout)["labels"]
     for label, known in figures.items():
-        first = known["metrics"]["first_packet_latency"]
-        sys.stdout.write(f"\n{label}: first packet p50 {first['p50']:.1f} ms, {first['n']} turns")
+        first = known["figures"]["first_packet_latency"]
+        sys.stdout.write(f"\n{label}: first packet p50 {first['p50']['value']:.1f} ms, {first['n']} turns")
     sys.stdout.write(f"\n{bench('compare', out).stdout}")

@@ -139,5 +139,5 @@ def test_a_run_lays_busy_times_beside_windows_and_shows_stages_to_nsight(tmp_pat
     sys.stdout.write(f"\n{json.dumps(gpu, indent=1)}\n")
     assert gpu["turns"] == 3
     assert 0 < gpu["stages"]["encoder"]["share"] < 1.5
-    assert gpu["unassigned"] < gpu["busy"]
+    assert gpu["unassigned_ms"] < gpu["busy_ms"]
     assert bench("recompute", out).returncode == 0

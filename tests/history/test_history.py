@@ -10,8 +10,8 @@ import pytest
 from support.command import here
 from support.runs import HOSTILE, LATE, make_run, write_run
 
+from firstpacket.bench.contract import as_json
 from firstpacket.bench.errors import RunError, UnknownName, UsageError
-from firstpacket.bench.history.as_json import history_json
 from firstpacket.bench.history.history import History, history
 from firstpacket.bench.history.page import history_html, write_history
 from firstpacket.bench.history.plot import history_svg
@@ -64,7 +64,7 @@ def test_runs_are_joined_by_label_and_machine_in_the_order_of_time(found: Histor
 
 
 def test_a_step_is_found_with_its_run_and_levels_and_a_stalled_night_is_none(found: History) -> None:
-    cascade, _, direct, _ = found.changes
+    cascade, _, direct, _ = (each.changes for each in found.series)
     assert cascade == ()
     (step,) = direct
     assert step.point.run == "night-12"
@@ -151,9 +151,9 @@ def test_without_the_library_there_is_everything_but_change_points(
     monkeypatch.setitem(sys.modules, "ruptures", None)
     found = history(nights)
     assert len(found.series) == 4
-    assert set(found.changes) == {()}
+    assert {each.changes for each in found.series} == {()}
     assert "[history]" in said_of(found)[-1]
-    assert history_json(found)["not_looked"] == found.not_looked
+    assert as_json(found)["not_looked"] == found.not_looked
 
 
 def test_the_command_prints_and_writes_and_gives_json(nights: Path, tmp_path: Path) -> None:
@@ -164,10 +164,12 @@ def test_the_command_prints_and_writes_and_gives_json(nights: Path, tmp_path: Pa
     assert "left out: broken: " in shown.stderr
     assert "changed with night-12" in (tmp_path / "made" / "history.html").read_text("utf-8")
     told = json.loads(here("history", nights, "--json", "--label", "direct").stdout)
-    assert (told["schema"], told["kind"], told["unit"]) == (1, "firstpacket.history", "ms")
+    assert (told["schema"], told["kind"], told["unit"]) == (2, "firstpacket.history", "ms")
     series = told["series"][0]
-    assert series["changes"][0]["run"] == "night-12"
-    assert series["points"][0]["p50_low"] <= series["points"][0]["p50"] <= series["points"][0]["p50_high"]
+    assert series["changes"][0]["point"]["run"] == "night-12"
+    median = series["points"][0]["median"]
+    assert median["interval"]["low"] <= median["value"] <= median["interval"]["high"]
+    assert told["metric"] == "first_packet_latency"
 
 
 def test_the_plot_is_the_same_bytes_and_valid_xml(found: History) -> None:
@@ -198,4 +200,4 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     page = history_html(found)
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)" in page
-    json.dumps(history_json(found), allow_nan=False)
+    json.dumps(as_json(found), allow_nan=False)

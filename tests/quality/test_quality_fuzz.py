@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from support.quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
 
-from firstpacket.bench.analysis.summary_json import summary_json
+from firstpacket.bench.contract import written
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.quality.record import QUALITY, SCHEMA, HeardReply, ReplySound, ScoredReply
 from firstpacket.bench.quality.sound import Sound
@@ -55,7 +55,7 @@ def read(path: Path) -> None:
     try:
         summary = summarise(read_run(path))
         told = printed(quality_table(summary))
-        json.dumps(summary_json(summary), allow_nan=False)
+        written("summary", summary)
     except BenchError as error:
         assert str(error)
         return

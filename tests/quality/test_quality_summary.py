@@ -15,7 +15,7 @@ from support.page import read_back
 from support.quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, known_run, reply_of, write_lines
 
 from firstpacket.bench.analysis.quality import quality_notices
-from firstpacket.bench.analysis.summary_json import summary_json
+from firstpacket.bench.contract import as_json
 from firstpacket.bench.quality.record import SCHEMA, HeardClip, HeardReply, ReplySound, ScoredReply
 from firstpacket.bench.quality.sound import Sound
 from firstpacket.bench.quality.words import VERSION, errors
@@ -113,8 +113,9 @@ def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_pat
     assert mute is not None and mute.value == 0.0
     assert recompute(run).equal
     assert re.search(r"good .* 62\.5 % ", shown(run))
-    told = summary_json(summarise(run))["labels"]["good"]["quality"]["answers"]
-    assert told["value"] == 5 / 8 and told["clips"] == told["n"] == 8 and told["why_none"] is None
+    told = as_json(summarise(run))["labels"]["good"]["quality"]["answers"]
+    right = told["share"]
+    assert right["value"] == 5 / 8 and right["clusters"] == right["n"] == 8 and told["why_none"] == ""
 
 
 def test_why_no_answer_is_right_is_said(original: Path, tmp_path: Path) -> None:
@@ -154,20 +155,20 @@ def test_the_report_says_it_on_its_first_screen(listened: Run) -> None:
     assert "noise cannot be understood by ears" in first
     assert "Latency and quality" in rest
     row = re.search(r'<tr><th scope="row">noise</th>.*?</tr>', rest)
-    assert row is not None and re.search(r'bad"><data [^>]*reply_wer/value">1.000<', row[0])
+    assert row is not None and re.search(r'bad"><data [^>]*reply/rate/value">1.000<', row[0])
     assert "good cannot" not in first
 
 
 def test_every_figure_of_quality_in_the_report_stands_in_its_json(listened: Run) -> None:
     text = read_back(listened)
     noise = "/summary/labels/noise/quality"
-    assert text[f"{noise}/reply_wer/value"] == text[f"{noise}/reply_wer/high"] == "1.000"
-    assert text[f"{noise}/clipped/value"] == "2.0 %"
-    assert text[f"{noise}/scores/0/value"] == "4.000"
+    assert text[f"{noise}/reply/rate/value"] == text[f"{noise}/reply/rate/interval/high"] == "1.000"
+    assert text[f"{noise}/audio/clipped_share/value"] == "2.0 %"
+    assert text[f"{noise}/scores/0/mean/value"] == "4.000"
     assert text[f"{noise}/silence/value"] == "0 %"
-    assert float(text[f"{noise}/pace/value"]) > 0
+    assert float(text[f"{noise}/pace/median/value"]) > 0
     said = sum(len((clip.text or "").split()) for clip in CLIPS)
-    assert text["/summary/labels/good/quality/reply_wer/value"] == f"{1 / said:.3f}", "one word was misheard"
+    assert text["/summary/labels/good/quality/reply/rate/value"] == f"{1 / said:.3f}", "one word was misheard"
 
 
 def test_every_column_of_quality_has_the_figure_that_its_heading_names(listened: Run) -> None:
@@ -175,15 +176,15 @@ def test_every_column_of_quality_has_the_figure_that_its_heading_names(listened:
     assert row is not None
     cells = [re.findall(r'data-figure="/summary/labels/noise/([^"]*)"', cell) for cell in row[1].split("<td")[1:]]
     assert [cell[0] if cell else "" for cell in cells] == [
-        "metrics/first_packet_latency/p50",
-        "metrics/response_latency/p50",
-        "quality/transcript_wer/value",
-        "quality/reply_wer/value",
-        "quality/pace/value",
+        "figures/first_packet_latency/p50/value",
+        "figures/response_latency/p50/value",
+        "quality/transcript/rate/value",
+        "quality/reply/rate/value",
+        "quality/pace/median/value",
         "quality/silence/value",
         "quality/ends_loud",
-        "quality/clipped/value",
-        "quality/scores/0/value",
+        "quality/audio/clipped_share/value",
+        "quality/scores/0/mean/value",
     ]
 
 
@@ -209,15 +210,16 @@ def test_a_run_that_nobody_listened_to_says_so(original: Path) -> None:
 
 
 def test_json_has_the_same_figures(listened: Run) -> None:
-    told = json.loads(json.dumps(summary_json(summarise(listened)), allow_nan=False))["labels"]["noise"]["quality"]
-    assert told["reply_wer"]["value"] == 1.0 and told["reply_wer"]["n"] == len(CLIPS)
-    assert told["heard_by"][0]["own_wer"]["value"] == 0.1
-    assert told["heard_by"][0]["words_heard"] == 0
-    assert told["clipped"]["value"] == 0.02 and told["offset"]["value"] == 0.01
-    assert told["scores"][0] | {"low": 0, "high": 0} == {
-        "scorer": "opinion (ears en)", "value": 4.0, "low": 0, "high": 0, "n": 8, "least": 1.0, "most": 5.0
-    }  # fmt: skip
-    assert told["transcript_wer"]["why_none"] is None
+    told = json.loads(json.dumps(as_json(summarise(listened)), allow_nan=False))["labels"]["noise"]["quality"]
+    assert told["reply"]["rate"]["value"] == 1.0 and told["reply"]["rate"]["n"] == len(CLIPS)
+    assert told["reply"] == told["heard"][-1]["reply"]
+    assert told["heard"][0]["own"]["rate"]["value"] == 0.1
+    assert told["heard"][0]["words_heard"] == 0
+    assert told["audio"]["clipped_share"]["value"] == 0.02 and told["audio"]["offset"]["value"] == 0.01
+    score = told["scores"][0]
+    assert (score["scorer"], score["least"], score["most"]) == ("opinion (ears en)", 1.0, 5.0)
+    assert (score["mean"]["value"], score["mean"]["n"]) == (4.0, 8)
+    assert told["transcript"]["why_none"] == ""
 
 
 def test_an_implausible_pace_is_said(tmp_path: Path) -> None:

@@ -41,20 +41,20 @@ def test_those_of_the_summary_are_what_bench_show_says(page: Page, folder: Path)
     }
     assert {pointer: json.dumps(at(shown, pointer)) for pointer in ours} == ours
     for label in ("cascade", "direct"):
-        for metric, each in shown["labels"][label]["metrics"].items():
+        for metric, each in shown["labels"][label]["figures"].items():
             if each["p50"] is not None:
-                assert f"/labels/{label}/metrics/{metric}/p50" in ours
-            assert f"/labels/{label}/metrics/{metric}/n_missing" in ours
+                assert f"/labels/{label}/figures/{metric}/p50/value" in ours
+            assert f"/labels/{label}/figures/{metric}/n_missing" in ours
 
 
 def test_the_run_shows_what_was_worked_out_by_hand(page: Page) -> None:
     text = {pointer: said for pointer, _, said in page.figures}
-    assert text["/summary/labels/cascade/metrics/first_packet_latency/p50"] in ("635 ms", "635")
-    assert text["/summary/labels/direct/metrics/first_packet_latency/p50"] in ("225 ms", "225")
-    assert text["/comparison/comparisons/0/metrics/0/difference/value"] == "-410 ms"
-    assert text["/comparison/comparisons/0/contributions/roles/listen/value"] == "-137 ms"
-    assert text["/comparison/comparisons/0/contributions/shares/listen"] == "33 %"
-    assert text["/summary/labels/direct/path/parts/0/mean"] == "75.0 ms"
+    assert text["/summary/labels/cascade/figures/first_packet_latency/p50/value"] in ("635 ms", "635")
+    assert text["/summary/labels/direct/figures/first_packet_latency/p50/value"] in ("225 ms", "225")
+    assert text["/comparison/findings/0/metrics/0/difference/value"] == "-410 ms"
+    assert text["/comparison/findings/0/contributions/roles/listen/value"] == "-137 ms"
+    assert text["/comparison/findings/0/contributions/shares/listen"] == "33 %"
+    assert text["/summary/labels/direct/path/parts/0/mean/value"] == "75.0 ms"
     assert "direct answers 410 ms sooner than cascade to the first packet" in page.text
     assert "What answers cascade: asr → " in page.text
     assert "Speaking accounts for 67 % of it, transcription for 33 %." in page.text
@@ -68,7 +68,7 @@ def test_shares_under_the_bounds_count_turns_without_an_answer(page: Page) -> No
     }
     assert values["/conversation/labels/direct/200/value"] == pytest.approx(1 / 9)
     assert values["/conversation/labels/direct/500/value"] == pytest.approx(8 / 9)
-    low, high = (values[f"/conversation/labels/direct/500/{end}"] for end in ("low", "high"))
+    low, high = (values[f"/conversation/labels/direct/500/interval/{end}"] for end in ("low", "high"))
     assert low < 8 / 9 < high < 1
 
 

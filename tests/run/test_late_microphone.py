@@ -144,9 +144,9 @@ def test_an_invalid_run_says_so_everywhere(tmp_path: Path, lagging: Callable[...
     bad = lagging(tmp_path / "bad", last)
     good = virtual_run(tmp_path / "good", {"a": SCRIPT}, "realtime", 4, run="good")
     told = json.loads(CliRunner().invoke(app, ["show", str(bad), "--json"]).stdout)
-    assert told["valid"] is False and len(told["invalid_reasons"]) == 2
+    assert told["valid"] is False and len(told["invalid"]) == 2
     assert told["microphone"]["late_frames"] == told["microphone"]["late_turns"] == 40
-    assert {bucket["from"]: bucket["frames"] for bucket in told["microphone"]["buckets"] if bucket["frames"]} == {
+    assert {bucket["from_ms"]: bucket["frames"] for bucket in told["microphone"]["buckets"] if bucket["frames"]} == {
         0: 360, 5: 40,
     }  # fmt: skip
     assert "INVALID" in CliRunner().invoke(app, ["show", str(bad)]).stdout

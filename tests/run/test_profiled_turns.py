@@ -12,7 +12,7 @@ import pytest
 from support.fake_gpu import FakeGpu, FakeProfiler
 from support.made import Silence, manifest, segment, utterances
 
-from firstpacket.bench.analysis.summary_json import summary_json
+from firstpacket.bench.contract import as_json
 from firstpacket.bench.errors import MissingDependency
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.recompute import recompute
@@ -125,8 +125,8 @@ def test_the_summary_lays_busy_times_beside_windows(profiled: Run) -> None:
     assert label.gpu.unassigned_ms == 0
     assert label.measured == 4, "profiled turns are no measured ones"
     assert label.figures["first_packet_latency"].n == 4
-    stages = summary_json(summarise(profiled))["labels"]["direct"]["gpu"]["stages"]
-    assert stages["encoder"]["busy"] == 6
+    stages = as_json(summarise(profiled))["labels"]["direct"]["gpu"]["stages"]
+    assert stages["encoder"]["busy_ms"] == 6
     assert json.dumps(stages)
     assert "the device was at work" in render_report([profiled])
 

@@ -16,8 +16,8 @@ from support.ending import coverage
 from support.made import Silence, manifest, request, segment, utterance
 from support.runs import make_turn
 
-from firstpacket.bench.analysis.summary_json import summary_json
 from firstpacket.bench.compare.within import compare_labels
+from firstpacket.bench.contract import as_json
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import run as gate
@@ -229,10 +229,13 @@ def test_what_is_said_of_a_label_is_its_widened_interval(tmp_path: Path) -> None
 
 
 def test_json_says_how_it_ended(tmp_path: Path) -> None:
-    said = summary_json(summarise(measured(tmp_path / "run", Until(5.0, "ms", 8, 60.0))))["until"]
-    assert (said["width"], said["unit"], said["ended"], said["more_clips_needed"]) == (5.0, "ms", "narrow", None)
-    b = said["labels"]["b"]
-    assert b["against"] == "a" and b["reached"] == (b["high"] - b["low"]) / 2 <= 5 and b["clips"] == CLIPS
+    said = as_json(summarise(measured(tmp_path / "run", Until(5.0, "ms", 8, 60.0))))["until"]
+    assert (said["rule"]["width"], said["rule"]["unit"]) == (5.0, "ms")
+    assert (said["ended"], said["clips_needed"]) == ("narrow", None)
+    b = said["look"]["reaches"]["b"]
+    ends = b["estimate"]["interval"]
+    assert b["against"] == "a" and b["width"] == (ends["high"] - ends["low"]) / 2 <= 5
+    assert b["estimate"]["clusters"] == CLIPS
 
 
 def test_every_label_must_be_narrow(tmp_path: Path) -> None:

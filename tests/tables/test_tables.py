@@ -93,7 +93,7 @@ def test_a_table_without_rows_keeps_its_headings() -> None:
 def test_figures_know_their_raw_value_and_place() -> None:
     shown = table_html(made(SLOW))
     assert '<data value="480.0" data-figure="/slow/p50/value">480 ms</data>' in shown
-    assert '<data value="478.0" data-figure="/slow/p50/low">478</data>' in shown
+    assert '<data value="478.0" data-figure="/slow/p50/interval/low">478</data>' in shown
     assert Figure("", 0, ("a/b", "~", 3)).pointer == "/a~1b/~0/3"
     assert cell_html(single(0.5, "share")) == "50 %", "without a place there is nothing to point at"
 

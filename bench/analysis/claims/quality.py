@@ -64,7 +64,7 @@ def costs_quality(facts: Facts) -> Verdict:
     if not swept:
         return claim.not_testable(needed)
     measured = "; ".join(_measured(sweep) for sweep in swept)
-    judged = [sweep for sweep in swept if not any(point.label.dummy for point in sweep.points)]
+    judged = [sweep for sweep in swept if not any(point.summary.dummy for point in sweep.points)]
     ends = [ends for sweep in judged if (ends := _worse_by(sweep.points[0], sweep.points[-1])) is not None]
     if not ends:
         return claim.not_testable(needed, measured)
@@ -106,20 +106,20 @@ def _measured(sweep: Sweep) -> str:
 
 
 def _said(point: Point) -> str:
-    first = estimated(point.label.path.total, "ms")
-    scores = [f"{each.scorer} {estimated(each.mean, 'ratio')}" for each in point.label.quality.scores]
-    rate = point.label.quality.reply.rate
+    first = estimated(point.summary.path.total, "ms")
+    scores = [f"{each.scorer} {estimated(each.mean, 'ratio')}" for each in point.summary.quality.scores]
+    rate = point.summary.quality.reply.rate
     words = [f"reply WER {estimated(rate, 'ratio')}"] if rate else []
     return ", ".join((f"first packet {first}", *scores, *words))
 
 
 def _worse_by(small: Point, large: Point) -> tuple[float, float] | None:
     """The span by which speech at the small chunk may be worse, from both intervals; None where one is missing."""
-    known = {each.scorer: each.mean for each in large.label.quality.scores}
-    for score in small.label.quality.scores:
+    known = {each.scorer: each.mean for each in large.summary.quality.scores}
+    for score in small.summary.quality.scores:
         if score.scorer in known:
             return _apart(known[score.scorer], score.mean)
-    rates = (small.label.quality.reply.rate, large.label.quality.reply.rate)
+    rates = (small.summary.quality.reply.rate, large.summary.quality.reply.rate)
     return _apart(rates[0], rates[1]) if rates[0] and rates[1] else None
 
 

@@ -58,7 +58,7 @@ def course_svg(
     def draw(axes: Axes) -> None:
         for number, course in found:
             style, step = series(number), -(-len(course.ms) // MOST_POINTS)
-            points = list(zip(course.places, course.ms, course.disturbed, strict=True))[::step]
+            points = list(zip(course.places, course.ms, course.was_disturbed, strict=True))[::step]
             for is_disturbed in (False, True):
                 some = [point for point in points if point[2] == is_disturbed]
                 axes.scatter(

@@ -14,8 +14,6 @@ GPU_LEAD = (
     "device was at work for it: the union of its kernels, copies and fills, from turns under the profiler that no "
     "other figure rests on. A low share: the device waits for the host."
 )
-P50 = ("p50", "p50_low", "p50_high")
-OVER = ("over_warm", "over_warm_low", "over_warm_high")
 
 
 def clock_starts(view: View) -> Section:
@@ -82,8 +80,9 @@ def warmth(view: View) -> Section:
             if found[name]["asked"]:
                 here = (*at, name)
                 asked = view.figures.number((*here, "asked"), "count")
-                over = view.figures.estimate(here, "ms", OVER, signed=True)
-                rows.append(Row(((label,), (TITLES[name],), asked, view.figures.estimate(here, "ms", P50), over)))
+                over = view.figures.estimate((*here, "over_warm"), "ms", signed=True)
+                first = view.figures.estimate((*here, "first_packet"), "ms")
+                rows.append(Row(((label,), (TITLES[name],), asked, first, over)))
         groups.append(tuple(rows))
     columns = (Heading("label", is_number=False), Heading("turns", is_number=False), Heading("asked"))
     table = Table(
@@ -119,8 +118,8 @@ def _busy(view: View, label: str) -> list[Row]:
     rows = []
     for stage in view.figures.value((*at, "stages")):
         here = (*at, "stages", stage)
-        cells: list[Cell] = [view.figures.number((*here, name), "ms") for name in ("window", "busy")]
+        cells: list[Cell] = [view.figures.number((*here, name), "ms") for name in ("window_ms", "busy_ms")]
         rows.append(Row(((label,), (stage,), *cells, view.figures.number((*here, "share"), "share"))))
-    for name, title in (("busy", "the device, whatever for"), ("unassigned", "for no stage")):
+    for name, title in (("busy_ms", "the device, whatever for"), ("unassigned_ms", "for no stage")):
         rows.append(Row(((label,), (title,), ("",), view.figures.number((*at, name), "ms"), ("",)), kind="quiet"))
     return rows

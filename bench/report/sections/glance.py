@@ -7,8 +7,6 @@ from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.report.view import View
 from firstpacket.bench.tables.table import Cell, Heading, Row, Table
 
-P50 = ("p50", "p50_low", "p50_high")
-
 
 def glance(view: View) -> Table:
     """Medians, and whether they are soon enough for a conversation."""
@@ -38,9 +36,9 @@ def glance(view: View) -> Table:
 
 def _row(view: View, label: str) -> Row:
     at = view.of_label(label)
-    known = view.figures.value((*at, "metrics"))
+    known = view.figures.value((*at, "figures"))
     medians: list[Cell] = [
-        view.figures.estimate((*at, "metrics", name), "ms", P50) if name in known else ("-",)
+        view.figures.estimate((*at, "figures", name, "p50"), "ms") if name in known else ("-",)
         for name in (HEADLINE, FIRST_AUDIBLE)
     ]
     shares: list[Cell] = []

@@ -15,7 +15,6 @@ from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 from firstpacket.bench.tables.table import Cell, Heading, Row, Table
 
 REPLY_WER = "reply WER"
-P50 = ("p50", "p50_low", "p50_high")
 PLAYER = {
     "underrun_max": "worst deficit, median [95 % CI]",
     "stall_total": "total stall, median [95 % CI]",
@@ -28,16 +27,16 @@ def continuity(view: View) -> Section:
     names = [
         name
         for name in PLAYER
-        if any(name in view.figures.value((*view.of_label(label), "metrics")) for label in view.labels)
+        if any(name in view.figures.value((*view.of_label(label), "figures")) for label in view.labels)
     ]
     shares = ("C50", "C100", "C200")
     rows = []
     for label in view.labels:
         at = view.of_label(label)
         cells: list[Cell] = [view.figures.number((*at, "continuity", name), "share") for name in shares]
-        known = view.figures.value((*at, "metrics"))
+        known = view.figures.value((*at, "figures"))
         cells += [
-            view.figures.estimate((*at, "metrics", name), "ms", P50) if name in known else ("-",) for name in names
+            view.figures.estimate((*at, "figures", name, "p50"), "ms") if name in known else ("-",) for name in names
         ]
         rows.append(Row(((label,), *cells)))
     heads = [
@@ -95,7 +94,7 @@ def claims(view: View) -> Section:
                 (
                     (str(each["number"]),),
                     (each["claim"],),
-                    (each["verdict"],),
+                    (each["answer"],),
                     (f"{measured}.",),
                     (needed or f"Rule: {each['rule']}.",),
                 ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from firstpacket.bench.compare.tables import differences
-from firstpacket.bench.format import NONE
+from firstpacket.bench.format import NONE, Unit
 from firstpacket.bench.metrics.definitions import Shown, shown_in
 from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View
@@ -51,15 +51,15 @@ def _rows(view: View, name: str) -> list[Row]:
         cells = (
             (title if not rows else "",),
             (label,),
-            view.figures.number((*at, "p50"), unit, bare=True),
-            view.figures.interval(at, unit, ("p50_low", "p50_high")) if found["p50"] is not None else (NONE,),
+            view.figures.number((*at, "p50", "value"), unit, bare=True) if found["p50"] else (NONE,),
+            view.figures.interval((*at, "p50"), unit),
             view.figures.number((*at, "mean"), unit, bare=True),
-            *(_percentile(view, at, percentile, percentile) for percentile in PERCENTILES),
+            *(_percentile(view, (*at, "percentiles", percentile), unit) for percentile in PERCENTILES),
             view.figures.number((*at, "n"), "count"),
             view.figures.number((*at, "n_missing"), "count"),
         )
         rows.append(Row(cells, says=says if not rows else ""))
-        if "p50_all" in found and found["n_missing"]:
+        if found["counting_all"] and found["n_missing"]:
             rows.append(_counting_all(view, at, label))
     return rows
 
@@ -69,24 +69,22 @@ def _counting_all(view: View, at: Place, label: str) -> Row:
     cells: tuple[Cell, ...] = (
         ("",),
         (f"{label}, a turn without an answer taken as infinitely late",),
-        _percentile(view, at, "p50_all", "p50"),
+        _percentile(view, (*at, "counting_all", "p50"), found["unit"]),
         (NONE,),
         (NONE,),
-        *(_percentile(view, at, f"{percentile}_all", percentile) for percentile in PERCENTILES),
+        *(_percentile(view, (*at, "counting_all", percentile), found["unit"]) for percentile in PERCENTILES),
         (str(found["n"] + found["n_missing"]),),
         ("0",),
     )
     return Row(cells, kind="quiet")
 
 
-def _percentile(view: View, at: Place, name: str, kind: str) -> Cell:
+def _percentile(view: View, at: Place, unit: Unit) -> Cell:
     """The percentile, or how many turns it would need: `n/a (n=50 < 662)`."""
     found = view.figures.value(at)
-    if found[name] is not None:
-        return view.figures.number((*at, name), found["unit"], bare=True)
-    n = found["n"] + (found["n_missing"] if name.endswith("_all") else 0)
-    needed = view.figures.value(("summary", "method", "turns_needed")).get(kind)
-    return (f"n/a (n={n} < {needed})",) if n and needed and n < needed else (NONE,)
+    if found["value"] is not None:
+        return view.figures.number((*at, "value"), unit, bare=True)
+    return (f"n/a (n={found['n']} < {found['needs']})",) if found["n"] else (NONE,)
 
 
 def _outcomes(view: View) -> Table:

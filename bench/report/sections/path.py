@@ -10,8 +10,6 @@ from firstpacket.bench.report.view import View
 from firstpacket.bench.summary.path import KINDS, ROLES
 from firstpacket.bench.tables.table import Cell, Heading, Place, Row, Table
 
-MEAN = ("mean", "mean_low", "mean_high")
-TOTAL = ("total", "total_low", "total_high")
 NO_STAGE = "no stage"
 
 
@@ -64,11 +62,11 @@ def _parts(view: View) -> Table:
         at = (*view.of_label(label), "path", "parts")
         for number, part in enumerate(view.figures.value(at)):
             owner = (part["stage"], part["kind"])
-            places.setdefault(owner, {})[label] = (*at, number)
+            places.setdefault(owner, {})[label] = (*at, number, "mean")
             roles[owner] = roles.get(owner) or part["role"]
     owners = sorted(places, key=lambda owner: ROLES.index(roles[owner]))
     rows = [_part(view, owner, roles[owner], places[owner]) for owner in owners]
-    total: list[Cell] = [_estimate(view, (*view.of_label(label), "path"), TOTAL) for label in labels]
+    total: list[Cell] = [view.figures.estimate((*view.of_label(label), "path", "total"), "ms") for label in labels]
     hidden = dict.fromkeys(stage for label in labels for stage in view.figures.value((*view.of_label(label), "hidden")))
     return Table(
         "Critical path, means in ms [95 % CI]",
@@ -84,7 +82,7 @@ def _parts(view: View) -> Table:
 
 def _part(view: View, owner: tuple[str, str], role: str, places: dict[str, Place]) -> Row:
     stage, kind = owner
-    means = [view.figures.estimate(places[label], "ms", MEAN) if label in places else ("",) for label in view.labels]
+    means = [view.figures.estimate(places[label], "ms") if label in places else ("",) for label in view.labels]
     return Row(((stage or NO_STAGE,), (kind,), *means), role=role or "none")
 
 
@@ -92,9 +90,5 @@ def _hidden(view: View, stage: str) -> Row:
     cells: list[Cell] = []
     for label in view.labels:
         at = (*view.of_label(label), "hidden")
-        cells.append(view.figures.estimate((*at, stage), "ms", MEAN) if stage in view.figures.value(at) else ("",))
+        cells.append(view.figures.estimate((*at, stage), "ms") if stage in view.figures.value(at) else ("",))
     return Row(((stage or NO_STAGE,), ("hidden",), *cells), kind="quiet", role="none")
-
-
-def _estimate(view: View, at: Place, names: tuple[str, str, str]) -> Cell:
-    return view.figures.estimate(at, "ms", names)

@@ -18,13 +18,13 @@ from firstpacket.bench.tables.table import Cell, Figure, Heading, Place, Row, Ta
 
 def by_length(view: View) -> Section:
     """What each second of speech costs."""
-    found = view.contents.lengths
+    found = view.contents.length.labels
     if not found:
         return Section("length", "Latency by length of speech", "")
     rows = []
     for fit in found:
         at: Place = ("length", "labels", fit.label)
-        slope = view.figures.estimate((*at, "ms_per_s"), "ms", signed=True)
+        slope = view.figures.estimate((*at, "line", "slope"), "ms", signed=True) if fit.line else ("-",)
         rows.append(Row(((fit.label,), slope, view.figures.number((*at, "clips"), "count"))))
     table = Table(
         "What each second of speech costs",
@@ -47,7 +47,7 @@ def by_length(view: View) -> Section:
 
 def over_the_run(view: View) -> Section:
     """Whether it drifted."""
-    found = view.contents.courses
+    found = view.contents.course.labels
     if not found:
         return Section("course", "Over the course of the run", "")
     rows = []
@@ -71,7 +71,7 @@ def over_the_run(view: View) -> Section:
     )
     numbered = [(view.labels.index(course.label), course) for course in found]
     says = "Medians of stretches of turns that follow each other, by label, from the first turn to the last."
-    svg = course_svg(numbered, view.contents.temperatures, says, f"{view.anchor}-course")
+    svg = course_svg(numbered, view.contents.course.temperatures, says, f"{view.anchor}-course")
     keys = _keys(view, [course.label for course in found])
     picture = Picture(svg, "A point per turn, hollow where it was disturbed; the lines are running medians.", keys)
     return Section("course", "Over the course of the run", "", (picture, table))
@@ -88,9 +88,9 @@ def swept(view: View) -> Section:
 
 def _curve(view: View, number: int, sweep: Sweep) -> list[Picture]:
     own = [
-        (point.value, point.label.path.total_ms)
+        (point.value, point.summary.path.total_ms)
         for point in sweep.points
-        if math.isfinite(point.value) and point.label.path.total
+        if math.isfinite(point.value) and point.summary.path.total
     ]
     if len(own) < 2:
         return []
@@ -117,10 +117,10 @@ def _table(view: View, number: int, sweep: Sweep) -> Table:
         scores: list[Cell] = []
         for scorer in scorers:
             found = [n for n, score in enumerate(point["scores"]) if score["scorer"] == scorer]
-            scores.append(view.figures.estimate((*here, "scores", found[0]), "ratio") if found else ("-",))
+            scores.append(view.figures.estimate((*here, "scores", found[0], "mean"), "ratio") if found else ("-",))
         value: Cell = (Figure(_value(point["value"]), point["value"], (*here, "value")),)
         estimates = [view.figures.estimate((*here, name), "ms") for name in ("mean", "p50")]
-        wer = view.figures.estimate((*here, "reply_wer"), "ratio")
+        wer = view.figures.estimate((*here, "reply", "rate"), "ratio")
         rows.append(Row((value, (point["label"],), *estimates, wer, *scores)))
     columns = (
         Heading(sweep.option),
