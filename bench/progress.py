@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.run.plan import PlannedTurn
+from firstpacket.bench.run.schedule.base import PlannedTurn
 
 
 class RunningMedian:
@@ -58,9 +58,13 @@ class BarProgress:
         """Show what is being loaded."""
         self._bar.update(self._task, description=f"loading {label}")
 
-    def begins(self, ask: PlannedTurn, done: int, total: int) -> None:
+    def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
         """Show the turn in flight."""
-        what = f"{ask.label} {ask.utterance}" if ask.phase == "measured" else f"{ask.phase} turn of {ask.label}"
+        what = (
+            f"{planned.label} {planned.utterance}"
+            if planned.phase == "measured"
+            else f"{planned.phase} turn of {planned.label}"
+        )
         self._bar.update(self._task, description=what, completed=done, total=total)
 
     def idling(self, seconds: float) -> None:
@@ -96,7 +100,7 @@ class PlainProgress:
         """Say what is being loaded."""
         self._say(f"loading {label}")
 
-    def begins(self, ask: PlannedTurn, done: int, total: int) -> None:
+    def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
         """Nothing: the line comes when the turn is over."""
 
     def idling(self, seconds: float) -> None:

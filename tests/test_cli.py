@@ -237,7 +237,7 @@ def test_ids_with_markup_stay_text(tmp_path: Path) -> None:
     from rich.console import Console
 
     from firstpacket.bench.progress import BarProgress
-    from firstpacket.bench.run.plan import PlannedTurn
+    from firstpacket.bench.run.schedule.base import PlannedTurn
 
     console = Console(force_terminal=True, file=(tmp_path / "terminal").open("w"))
     with BarProgress(console) as progress:

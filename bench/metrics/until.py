@@ -8,16 +8,20 @@ do.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from firstpacket.bench.contract import Keyed
+from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import too_few
 from firstpacket.bench.metrics.latency import comparable_ms
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.record.until import Until
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.record.until import Until, amount
 from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate, Interval, estimate
 from firstpacket.bench.stats.looks import LOOK_RESAMPLES, clusters_needed, look_level, looks
 from firstpacket.bench.stats.paired import paired_difference, paired_ratio
@@ -25,6 +29,8 @@ from firstpacket.bench.stats.paired import paired_difference, paired_ratio
 STALLED = 0.9
 """An interval that keeps this share of its width although four times as many blocks were asked has stopped shrinking;
 noise of turns alone would halve it."""
+
+NS_PER_MINUTE = 60_000_000_000
 
 Key = tuple[str, int, int]
 """Clip, segment, block."""
@@ -159,3 +165,45 @@ def _held(found: Estimate, level: float) -> Estimate:
 
 def _half(interval: Interval | None) -> float:
     return math.inf if interval is None else (interval.high - interval.low) / 2
+
+
+def spent_ns(run: Run) -> int:
+    """Time from the labels' loading to the last clip's t0, over all starts; one whose trace is damaged counts not."""
+    spent = 0
+    latest = {turn.segment: turn for turn in run.turns if turn.phase == "measured"}
+    for segment in run.segments:
+        if (last := latest.get(segment.segment)) is not None:
+            with contextlib.suppress(RunError):
+                spent += run.evidence(last).delivery.t0_ns - segment.monotonic_ns
+    return spent
+
+
+def whole_passes(turns: Iterable[Turn], size: int) -> int:
+    """How many blocks of `size` turns were asked to their end, without a gap."""
+    asked = {turn.turn for turn in turns if turn.phase == "measured"}
+    return (next(number for number in itertools.count(1) if number not in asked) - 1) // size
+
+
+def in_words(decision: Stop | GoOn, rule: Until) -> str:
+    """A look in one line, for whoever watches."""
+    look = decision.look
+    line = f"after {passes(look.blocks)}: {reached(look, rule)}, {rule} wanted"
+    if isinstance(decision, Stop):
+        return f"{line}: narrow enough"
+    if decision.stalled:
+        line += "; more passes over the same clips hardly narrow it: more clips are needed"
+    return f"{line}; next look after {decision.next} passes" if decision.next else line
+
+
+def reached(look: Look, rule: Until) -> str:
+    """How wide the widest interval is: `±3.1 % (direct against cascade)`."""
+    widest = look.widest
+    who = f"{widest.label} against {widest.against}" if widest.against else widest.label
+    if widest.width is None:
+        return f"no interval ({who}: {widest.why_none})"
+    return f"{amount(widest.width, rule.unit)} ({who})"
+
+
+def passes(blocks: int) -> str:
+    """A number of passes over the corpus, in words."""
+    return "1 pass" if blocks == 1 else f"{blocks} passes"

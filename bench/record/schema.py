@@ -195,6 +195,10 @@ class Delivery:
 
 CUT = "cut"
 """Flag of a turn that had begun to answer and was called off, or whose worker ended."""
+MACHINE_AWAKE = "machine_awake"
+"""Flag of a turn after idleness that was not the first: its own process was idle, the machine was not."""
+NOT_WARMED_UP = "not_warmed_up"
+"""Flag of a turn of a cold process: it ended while it was warmed up, or this turn only warms up for the profiler."""
 NOTHING_DELIVERED = Delivery(0, 0, 0, ())
 NOTHING_SEEN = TurnTrace()
 

@@ -9,7 +9,7 @@ from firstpacket.bench.metrics.figures import TurnFigures, turn_figures
 from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.schema import Evidence, Manifest, Turn, TurnResult
 from firstpacket.bench.record.store import RunWriter
-from firstpacket.bench.run.plan import PlannedTurn
+from firstpacket.bench.run.schedule.base import PlannedTurn
 from firstpacket.bench.text import reason
 from firstpacket.bench.timing.spans import TurnTrace
 
@@ -21,10 +21,9 @@ def commit(
     planned: PlannedTurn,
     clip: Utterance,
     result: TurnResult,
-    flags: tuple[str, ...] = (),
     beside: Beside | None = None,
 ) -> Turn:
-    """Put a turn on disk; returns its narrow line. `flags` say how it was run, beside those of the result."""
+    """Put a turn on disk; returns its narrow line."""
     evidence = Evidence(
         **{each.name: getattr(result, each.name) for each in fields(result)},
         label=planned.label,
@@ -53,7 +52,7 @@ def commit(
         at,
         size,
         checksum,
-        (*evidence.flags, *found.flags, *flags),
+        (*evidence.flags, *found.flags, *planned.flags),
         evidence.reason or (evidence.profile.problem if evidence.profile is not None else ""),
         found.lateness,
     )

@@ -17,7 +17,7 @@ from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stoppe
 from firstpacket.bench.host.machine import usable_cores
 from firstpacket.bench.host.neighbours import Neighbours
 from firstpacket.bench.metrics.definitions import versions
-from firstpacket.bench.metrics.until import clips_needed
+from firstpacket.bench.metrics.until import clips_needed, spent_ns
 from firstpacket.bench.options import BOUNDS, MINUTES, PASSES, Options, parse_until
 from firstpacket.bench.record.schema import (
     SCHEMA,
@@ -39,8 +39,7 @@ from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.profiling import profiled_labels, profiling_notices
 from firstpacket.bench.run.protocol import Instrument
 from firstpacket.bench.run.resolve import require_runnable, resolve
-from firstpacket.bench.run.until import spent_ns
-from firstpacket.bench.run.warmup import settling
+from firstpacket.bench.run.schedule.settled import settling
 from firstpacket.bench.run.watch import MachineWatch
 from firstpacket.bench.text import without_secrets
 

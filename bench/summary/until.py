@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstpacket.bench.contract import computed
-from firstpacket.bench.metrics.until import GoOn, Look, Stop, decide, look_at
+from firstpacket.bench.metrics.until import (
+    NS_PER_MINUTE,
+    GoOn,
+    Look,
+    Stop,
+    decide,
+    look_at,
+    passes,
+    reached,
+    spent_ns,
+    whole_passes,
+)
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.record.until import Until, amount
-from firstpacket.bench.run.until import NS_PER_MINUTE, passes, reached, spent_ns, whole_passes
 from firstpacket.bench.stats.looks import looks
 
 Ended = Literal["narrow", "turns", "minutes", "unfinished"]

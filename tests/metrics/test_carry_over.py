@@ -19,7 +19,7 @@ from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import RunWriter, read_run
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.plan import measured
+from firstpacket.bench.run.schedule.orders import measured
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 

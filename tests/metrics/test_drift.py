@@ -9,7 +9,8 @@ from support.runs import make_turn
 
 from firstpacket.bench.metrics.drift import ALPHA, early_drift
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.run.plan import PlannedTurn, measured
+from firstpacket.bench.run.schedule.base import PlannedTurn
+from firstpacket.bench.run.schedule.orders import measured
 
 MS = 1_000_000
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstpacket.bench.run.plan import measured, warm_up
+from firstpacket.bench.run.schedule.orders import measured, warm_up
 
 counts = st.integers(1, 6)
 

@@ -23,7 +23,7 @@ from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
 from firstpacket.bench.metrics import until
-from firstpacket.bench.metrics.until import GoOn, Stop, decide
+from firstpacket.bench.metrics.until import GoOn, Stop, decide, spent_ns
 from firstpacket.bench.options import Options, PipelineChoice, gather, parse_until
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.record.schema import Turn
@@ -34,7 +34,6 @@ from firstpacket.bench.run import session
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.until import spent_ns
 from firstpacket.bench.stats.looks import clusters_needed, look_level, looks
 from firstpacket.bench.summary.summarise import summarise
 from firstpacket.bench.summary.until import Goal, goal

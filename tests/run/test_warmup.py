@@ -18,7 +18,7 @@ from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.run.executor import Executor, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.warmup import settling
+from firstpacket.bench.run.schedule.settled import settling
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 

@@ -23,7 +23,7 @@ from firstpacket.bench.record.store import RunWriter
 from firstpacket.bench.run.executor import Executor
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.plan import PlannedTurn
+from firstpacket.bench.run.schedule.base import PlannedTurn
 from firstpacket.bench.timing.clock import VirtualClock
 
 
@@ -78,7 +78,7 @@ class Silence:
 
     def loading(self, label: str) -> None: ...
 
-    def begins(self, ask: PlannedTurn, done: int, total: int) -> None: ...
+    def begins(self, planned: PlannedTurn, done: int, total: int) -> None: ...
 
     def ended(self, turn: Turn, done: int, total: int) -> None: ...
 

@@ -1,31 +1,19 @@
-"""Which turn is asked when: seeded blocks of shuffled utterances, with the labels interleaved inside each.
+"""Seeded orders of turns: blocks of shuffled utterances, with the labels interleaved inside each.
 
 Everything that drifts (clocks, temperature, neighbours) then hits all labels alike, and the turns of one utterance in
-one block are real pairs, asked right after one another in random order.
+one block are real pairs, run right after one another in random order.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from firstpacket.bench.record.schema import Phase
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTurn:
-    """One turn to be asked. `turn` numbers measured turns from 1 in their order; it is 0 for the others."""
-
-    turn: int
-    block: int
-    phase: Phase
-    label: str
-    utterance: str
+from firstpacket.bench.run.schedule.base import PlannedTurn
 
 
 def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[PlannedTurn]:
-    """The measured turns: `turns` per label; the same for the same arguments, whenever it is asked.
+    """The measured turns: `turns` per label; the same for the same arguments.
 
     Block b is one shuffled pass over the utterances (the last block may be cut short).
     """
@@ -50,7 +38,7 @@ def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: 
 
 
 def opening(labels: Sequence[str], clip: str, longest: str) -> Iterator[PlannedTurn]:
-    """The turns before it is looked for warmth on `clip`: a cold one per label there, then the corpus's longest clip.
+    """The turns before warmth is looked for on `clip`: a cold one per label there, then the corpus's longest clip.
 
     After that one, buffers have grown to their largest and kernels of its shapes are loaded.
     """

@@ -1,0 +1,67 @@
+"""Measured turns until enough is known: looks at planned numbers of whole blocks, and at the time that was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from firstpacket.bench.metrics.until import NS_PER_MINUTE, Stop, decide, in_words
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.until import Until
+from firstpacket.bench.run.schedule.base import Ended, PlannedTurn, Step
+from firstpacket.bench.stats.looks import looks
+
+
+class UntilPrecise:
+    """Hands on planned turns until the rule says that the next one is not wanted any more.
+
+    What is on record decides alone, so that a resumed run looks where an undisturbed one does.
+    """
+
+    def __init__(
+        self,
+        plan: Iterable[PlannedTurn],
+        rule: Until,
+        labels: Sequence[str],
+        clips: int,
+        earlier: Iterable[Turn] = (),
+        began_ns: int = 0,
+        spent_ns: int = 0,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`earlier` turns are on record from starts that took `spent_ns`; this one's labels had loaded at `began_ns`.
+
+        `told` hears what every look comes to.
+        """
+        self._plan = iter(plan)
+        self._rule = rule
+        self._labels = labels
+        self._clips = clips
+        self._earlier = [turn for turn in earlier if turn.phase == "measured"]
+        self._began_ns = began_ns
+        self._spent_ns = spent_ns
+        self._told = told
+
+    def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
+        """The next planned turn, if it is still wanted."""
+        planned = next(self._plan, None)
+        if planned is not None and (self._known(planned, ended) or self._out_of_time(planned, ended)):
+            self._plan = iter(())
+            return None
+        return planned
+
+    def _known(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
+        """At the first turn of a block where a look is due: whether it finds the headline known."""
+        begins_block = (planned.turn - 1) % (len(self._labels) * self._clips) == 0
+        if not begins_block or planned.block not in looks(self._rule.blocks):
+            return False
+        turns = [*self._earlier, *(each.turn for each in ended if each.turn and each.planned.phase == "measured")]
+        decision = decide(turns, self._labels, self._rule, planned.block)
+        self._told(in_words(decision, self._rule))
+        return isinstance(decision, Stop)
+
+    def _out_of_time(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
+        """Whether the time is used up before the first turn of a clip; once begun, a clip is put to every label."""
+        begins_clip = (planned.turn - 1) % len(self._labels) == 0
+        latest_ns = (each.t0_ns for each in reversed(ended) if each.planned.phase == "measured")
+        spent_ns = self._spent_ns + next(latest_ns, self._began_ns) - self._began_ns
+        return begins_clip and spent_ns >= self._rule.minutes * NS_PER_MINUTE

@@ -1,0 +1,57 @@
+"""Warm-up turns until every label is seen warm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.metrics.latency import first_packet_ms
+from firstpacket.bench.metrics.settling import state
+from firstpacket.bench.record.settling import Settling
+from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Step
+from firstpacket.bench.run.schedule.orders import opening
+
+
+def settling(clips: Sequence[Utterance]) -> Settling:
+    """The rule for a corpus.
+
+    It looks on one of the shorter clips (the lower quartile): with realtime input a turn takes as long as its clip, and
+    the very shortest may be an oddity.
+    """
+    ordered = _by_length(clips)
+    return Settling(clip=ordered[(len(ordered) - 1) // 4].id)
+
+
+class UntilSettled:
+    """Opening turns, then turns on the rule's clip: round by round, of every label that has not settled yet."""
+
+    def __init__(self, labels: Sequence[str], rule: Settling, clips: Sequence[Utterance]) -> None:
+        self._rule = rule
+        self._opening = Plan(opening(labels, rule.clip, _by_length(clips)[-1].id))
+        self._seen: dict[str, list[float | None]] = {label: [] for label in labels}
+        self._unsettled = list(labels)
+        self._round: list[str] = []
+        self._running = ""
+        self._until_ns: int | None = None
+
+    def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
+        """The next warm-up turn; None once all have settled, or the search has come to its end."""
+        if self._until_ns is None:
+            self._until_ns = now_ns + round(self._rule.budget_s * 1e9)
+        if (step := self._opening.next(ended, now_ns)) is not None:
+            return step
+        if self._running:
+            self._judge(self._running, ended[-1], late=now_ns > self._until_ns)
+        self._round = self._round or list(self._unsettled)
+        self._running = self._round.pop(0) if self._round else ""
+        return PlannedTurn(0, -1, "warmup", self._running, self._rule.clip) if self._running else None
+
+    def _judge(self, label: str, last: Ended, late: bool) -> None:
+        seen = self._seen[label]
+        seen.append(first_packet_ms(last.turn) if last.turn else None)
+        if (late and len(seen) >= self._rule.window) or state(seen, self._rule) != "open":
+            self._unsettled.remove(label)
+
+
+def _by_length(clips: Sequence[Utterance]) -> list[Utterance]:
+    return sorted(clips, key=lambda clip: (clip.speech_end_ms, clip.id))

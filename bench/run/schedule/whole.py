@@ -1,0 +1,74 @@
+"""The schedule of a run, as its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.record.schema import MACHINE_AWAKE, Manifest, Turn
+from firstpacket.bench.run.schedule.base import Chain, Plan, PlannedTurn, Preceded, Schedule, Step, Wait
+from firstpacket.bench.run.schedule.orders import after_idle, measured
+from firstpacket.bench.run.schedule.orders import warm_up as warm_up_order
+from firstpacket.bench.run.schedule.precise import UntilPrecise
+from firstpacket.bench.run.schedule.settled import UntilSettled
+
+
+def whole(
+    manifest: Manifest,
+    clips: Sequence[Utterance],
+    earlier: Sequence[Turn] = (),
+    segment: int = 0,
+    began_ns: int = 0,
+    spent_ns: int = 0,
+    told: Callable[[str], None] = lambda _: None,
+) -> Schedule:
+    """Warm-up, then what is left of the measured turns, then what is left of those after idleness.
+
+    `earlier` turns are on record from starts that took `spent_ns`; the labels of this one, the `segment`-th, had loaded
+    at `began_ns`. `told` hears what every look comes to.
+    """
+    labels, there = _labels(manifest), {turn.turn for turn in earlier}
+    left = (planned for planned in plan(manifest, clips) if planned.turn not in there)
+    rule = manifest.until
+    main: Schedule = Plan(left)
+    if rule is not None:
+        main = UntilPrecise(left, rule, labels, len(clips), earlier, began_ns, spent_ns, told)
+    idle = Plan(_after_idle(manifest, clips, earlier))
+    return Preceded(warm_up(labels, manifest, clips, segment), Chain(main, idle))
+
+
+def plan(manifest: Manifest, clips: Sequence[Utterance]) -> Iterator[PlannedTurn]:
+    """The measured turns: all of them, or the most of them."""
+    return measured(_labels(manifest), _ids(clips), manifest.turns, manifest.seed)
+
+
+def warm_up(labels: Sequence[str], manifest: Manifest, clips: Sequence[Utterance], segment: int) -> Schedule:
+    """The cold turn and the warm-up turns of `labels`, interleaved, as the manifest says."""
+    if manifest.settling is not None:
+        return UntilSettled(labels, manifest.settling, clips)
+    return Plan(warm_up_order(labels, _ids(clips), manifest.warmup, manifest.seed + segment))
+
+
+def _after_idle(manifest: Manifest, clips: Sequence[Utterance], earlier: Iterable[Turn]) -> Iterator[Step]:
+    """Round by round: a wait in which no label has anything to do, then one turn of each that is not on record.
+
+    Those that come after the first are flagged: their own process was idle, the machine was not.
+    """
+    if not manifest.idle_s:
+        return
+    there = {(turn.block, turn.label) for turn in earlier if turn.phase == "idle" and turn.outcome != "interrupted"}
+    for turns in after_idle(_labels(manifest), _ids(clips), manifest.idle_turns, manifest.seed):
+        left = [planned for planned in turns if (planned.block, planned.label) not in there]
+        if left:
+            yield Wait(round(manifest.idle_s * 1e9), ready=tuple(planned.label for planned in left))
+            yield left[0]
+            yield from (replace(planned, flags=(MACHINE_AWAKE,)) for planned in left[1:])
+
+
+def _labels(manifest: Manifest) -> list[str]:
+    return [system.label for system in manifest.labels]
+
+
+def _ids(clips: Iterable[Utterance]) -> list[str]:
+    return [clip.id for clip in clips]

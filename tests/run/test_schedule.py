@@ -1,0 +1,228 @@
+"""What is run next, by hand; and three kinds of schedule that the product does not have, to show that it could.
+
+Turns that are due at given moments, two turns in flight on two executors, and turns of conversations: each is one small
+class here. Due turns run on the manager as it is; more than one turn in flight takes another driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from support.made import Silence, manifest, request, segment, utterances
+
+from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.record.schema import Manifest, Turn
+from firstpacket.bench.record.store import Run, RunWriter, read_run
+from firstpacket.bench.run.commit import commit
+from firstpacket.bench.run.executor import Executor, TurnConfig
+from firstpacket.bench.run.in_process import InProcessExecutor
+from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.schedule.base import Chain, Ended, Plan, PlannedTurn, Preceded, Schedule, Step, Wait
+from firstpacket.bench.timing.clock import Inbox, VirtualClock
+
+MS = 1_000_000
+LONG = 3_600_000 * MS
+SCRIPT = "hear; tts 100; packet 20"
+"""A turn takes 100 ms."""
+CLIPS = utterances(4)
+
+
+def planned(number: int, label: str = "a", clip: int = 0) -> PlannedTurn:
+    return PlannedTurn(number, 0, "measured", label, CLIPS[clip].id)
+
+
+def steps(schedule: Schedule) -> list[Step]:
+    found = []
+    while (step := schedule.next((), 0)) is not None:
+        found.append(step)
+    return found
+
+
+def test_schedules_follow_one_another() -> None:
+    one, two, rest = planned(1), planned(2), Wait(5)
+    assert steps(Chain(Plan([one]), Plan([]), Plan([rest, two]))) == [one, rest, two]
+    assert steps(Chain()) == []
+
+
+def test_nothing_is_warmed_up_for_nothing() -> None:
+    warm, one, two = planned(0), planned(1), planned(2)
+    assert steps(Preceded(Plan([warm, warm]), Plan([one, two]))) == [warm, warm, one, two]
+    assert steps(Preceded(Plan([warm]), Plan([]))) == []
+
+
+# Turns that are due at given moments.
+
+
+class Due:
+    """Each turn at its moment; one that is begun after it, since the one before took longer, says so."""
+
+    def __init__(self, due: Iterable[tuple[int, PlannedTurn]]) -> None:
+        self._left = list(due)
+
+    def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
+        if not self._left:
+            return None
+        due_ns, turn = self._left[0]
+        if now_ns < due_ns:
+            return Wait(due_ns - now_ns)
+        del self._left[0]
+        return replace(turn, flags=("late",)) if now_ns > due_ns else turn
+
+
+def test_turns_are_begun_when_they_are_due_and_late_ones_are_recorded_as_late(tmp_path: Path) -> None:
+    """The fourth is due 30 ms after the third, which takes 100 ms; the fifth is in time again."""
+    due_ns = [at * MS for at in (50, 400, 900, 930, 2000)]
+    schedule = Due([(at, planned(number + 1)) for number, at in enumerate(due_ns)])
+    what, clock = manifest({"a": SCRIPT}, CLIPS, turns=5), VirtualClock()
+    executors: dict[str, Executor] = {"a": InProcessExecutor(request("a", SCRIPT), clock)}
+    with RunWriter.create(tmp_path / "run", what) as writer:
+        manager = Manager(what, writer, executors, CLIPS, Silence(), clock=clock, schedule=lambda *_: schedule)
+        manager.run((), segment)
+    run = read_run(tmp_path / "run")
+    assert [begun(run, turn) for turn in run.turns] == [50 * MS, 400 * MS, 900 * MS, 1000 * MS, 2000 * MS]
+    assert [turn.flags for turn in run.turns] == [(), (), (), ("late",), ()]
+    assert {turn.figures["first_packet_latency"] for turn in run.turns} == {100 * MS}, (
+        "from t0, not from when it was due"
+    )
+
+
+# More than one turn in flight.
+
+
+class Concurrent:
+    """Drives a schedule that hands out turns while others are in flight. One executor runs one turn at a time."""
+
+    def __init__(
+        self, what: Manifest, writer: RunWriter, executors: Mapping[str, Executor], clock: VirtualClock
+    ) -> None:
+        self._what = what
+        self._writer = writer
+        self._executors = executors
+        self._clock = clock
+        self._config = TurnConfig("file", LONG)
+
+    def drive(self, schedule: Schedule) -> None:
+        ended: list[Ended] = []
+        arrived = self._clock.inbox()
+        in_flight = 0
+        for executor in self._executors.values():
+            executor.start()
+        while (step := schedule.next(ended, self._clock.now_ns())) is not None or in_flight:
+            if isinstance(step, PlannedTurn):
+                self._clock.spawn(partial(self._run, step, arrived), step.label)
+                in_flight += 1
+                continue
+            if isinstance(step, Wait):
+                self._clock.spawn(partial(self._wake, self._clock.now_ns() + step.ns, arrived), "timer")
+            if (result := arrived.get()) is not None:
+                turn, came = result
+                record = commit(self._writer, self._what, 0, turn, clip_of(turn), came)
+                ended.append(Ended(turn, record, came.delivery.t0_ns))
+                in_flight -= 1
+
+    def _run(self, turn: PlannedTurn, arrived: Inbox) -> None:
+        arrived.put((turn, self._executors[turn.label].run(turn.turn, clip_of(turn), self._config)))
+
+    def _wake(self, when_ns: int, arrived: Inbox) -> None:
+        self._clock.sleep_until_ns(when_ns)
+        arrived.put(None)
+
+
+class OneOfEach:
+    """The next planned turn of any label that has none in flight."""
+
+    def __init__(self, plan: Iterable[PlannedTurn]) -> None:
+        self._left = list(plan)
+        self._begun: list[PlannedTurn] = []
+
+    def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
+        over = {each.planned.turn for each in ended}
+        busy = {turn.label for turn in self._begun if turn.turn not in over}
+        free = next((turn for turn in self._left if turn.label not in busy), None)
+        if free is not None:
+            self._left.remove(free)
+            self._begun.append(free)
+            return free
+        return Wait(LONG) if self._left else None
+
+
+class Conversations:
+    """Turns of conversations: a later turn of one only after its earlier one has ended."""
+
+    def __init__(self, conversations: Iterable[Sequence[PlannedTurn]]) -> None:
+        self._left = [list(turns) for turns in conversations]
+        self._begun: list[PlannedTurn | None] = [None] * len(self._left)
+
+    def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
+        over = {each.planned.turn for each in ended}
+        in_flight = [turn for turn in self._begun if turn is not None and turn.turn not in over]
+        busy = {turn.label for turn in in_flight}
+        for number, left in enumerate(self._left):
+            if left and left[0].label not in busy and self._begun[number] not in in_flight:
+                turn = self._begun[number] = left.pop(0)
+                return turn
+        return Wait(LONG) if any(self._left) else None
+
+
+def concurrent_run(path: Path, scripts: dict[str, str], schedule: Schedule) -> Run:
+    what, clock = manifest(scripts, CLIPS), VirtualClock()
+    executors: dict[str, Executor] = {
+        label: InProcessExecutor(request(label, script), clock) for label, script in scripts.items()
+    }
+    with RunWriter.create(path, what) as writer:
+        writer.segment(segment(0, ()))
+        Concurrent(what, writer, executors, clock).drive(schedule)
+    return read_run(path)
+
+
+def test_two_turns_are_in_flight_on_two_executors(tmp_path: Path) -> None:
+    """The second label takes a quarter of the first one's time: it ends four turns meanwhile."""
+    plan = [planned(number, label) for number, label in enumerate("abbbbab", 1)]
+    scripts = {"a": SCRIPT, "b": "hear; tts 25; packet 20"}
+    run = concurrent_run(tmp_path / "run", scripts, OneOfEach(plan))
+    assert {turn.turn: begun(run, turn) // MS for turn in run.turns} == {
+        1: 0,
+        2: 0,
+        3: 25,
+        4: 50,
+        5: 75,
+        6: 100,
+        7: 100,
+    }
+    assert [turn.turn for turn in run.turns][:3] == [2, 3, 4], "each is on disk when it has ended"
+    assert {turn.figures["first_packet_latency"] // MS for turn in run.turns if turn.label == "a"} == {100}
+    assert {turn.figures["first_packet_latency"] // MS for turn in run.turns if turn.label == "b"} == {25}
+
+
+@pytest.mark.parametrize("labels", [("aaa", "bbb"), ("ab", "ba", "aa"), ("abab", "b", "b")])
+def test_a_later_turn_of_a_conversation_waits_for_the_earlier_one(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    numbers = iter(range(1, 100))
+    conversations = [[planned(next(numbers), label) for label in turns] for turns in labels]
+    run = concurrent_run(tmp_path / "run", {"a": SCRIPT, "b": "hear; tts 40; packet 20"}, Conversations(conversations))
+    turns = {turn.turn: turn for turn in run.turns}
+    assert set(turns) == {turn.turn for each in conversations for turn in each}
+    for each in conversations:
+        for earlier, later in pairwise(turns[turn.turn] for turn in each):
+            assert begun(run, later) >= over(run, earlier)
+    spans = sorted((begun(run, turn), over(run, turn), turn.label) for turn in run.turns)
+    assert any(later[0] < earlier[1] for earlier, later in pairwise(spans)), "conversations go on side by side"
+    for label in "ab":
+        mine = [span for span in spans if span[2] == label]
+        assert all(later[0] >= earlier[1] for earlier, later in pairwise(mine)), "one executor, one turn at a time"
+
+
+def clip_of(turn: PlannedTurn) -> Utterance:
+    return next(clip for clip in CLIPS if clip.id == turn.utterance)
+
+
+def begun(run: Run, turn: Turn) -> int:
+    return run.evidence(turn).delivery.start_ns
+
+
+def over(run: Run, turn: Turn) -> int:
+    return run.evidence(turn).trace.packets[-1].at_ns
