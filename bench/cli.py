@@ -277,8 +277,6 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
     found = read_run(path)
     summary = summarise(found)
     print_run(_console(stderr=False), found, summary)
-    for notice in summary.notices:
-        console.print(f"note: {notice}", markup=False, soft_wrap=True)
     console.print(f"run:    {path}", markup=False, soft_wrap=True)
     if report:
         from firstpacket.bench.report.html import write_report

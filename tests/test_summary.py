@@ -14,7 +14,7 @@ from firstpacket.bench.errors import RunError
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import PathPart, Turn
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.terminal import summary_table
+from firstpacket.bench.report.printed import print_run
 from firstpacket.bench.summary.contents import Summary
 from firstpacket.bench.summary.summarise import summarise
 
@@ -191,30 +191,33 @@ def test_an_undefined_figure_is_an_error() -> None:
         summarise(small_run((strange,)))
 
 
-def printed(summary: Summary, *percentiles: str) -> str:
+def printed(run: Run) -> str:
     console = Console(file=io.StringIO(), width=200)
-    console.print(summary_table(summary, percentiles))
+    print_run(console, run, summarise(run))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def test_the_table_shows_no_number_that_the_turns_do_not_carry(summary: Summary) -> None:
-    told = printed(summary, "p99")
-    assert "n/a (n=2 < 662)" in told
+def test_the_table_shows_no_number_that_the_turns_do_not_carry() -> None:
+    told = printed(small_run())
     assert "150 ms" in told
     assert "2 clips < 6" in told
     assert "1 silent, 1 failed, 1 timeout" in told
-    assert "p90" not in told
+    assert "p95" not in told
+    many = tuple(turn(at, f"clip-{at % 8}", "measured", "answered", at + 1, 1, at + 1) for at in range(130))
+    assert "p95" in printed(small_run(many)) and "124 ms" in printed(small_run(many))
 
 
-def test_an_answer_before_the_user_had_finished_is_in_plain_sight(summary: Summary) -> None:
+def test_an_answer_before_the_user_had_finished_is_in_plain_sight() -> None:
     """Its latency is small, or below zero: as a figure alone it would be praised."""
     early = turn(0, "a", "measured", "answered", -1200, 1, -1190, flags=("false_endpoint",))
-    told = printed(summarise(small_run((early, turn(1, "b", "measured", "answered", 100, 1, 110)))))
-    assert "answered before the user had finished: cascade 1 of 2" in told
-    assert "before the user" not in printed(summary)
+    told = printed(small_run((early, turn(1, "b", "measured", "answered", 100, 1, 110))))
+    assert "cascade took the user to have finished too early in 1 of 2 measured turns" in told
+    assert "too early" not in printed(small_run())
 
 
-def test_labels_are_text_in_the_table(summary: Summary) -> None:
-    hostile = replace(summary, labels=(replace(summary.labels[0], label="[bold]x[/nope]"),))
-    assert "[bold]x[/nope]" in printed(hostile)
+def test_labels_are_text_in_the_table() -> None:
+    run = small_run(tuple(replace(each, label="[bold]x[/nope]") for each in TURNS if each.label == "cascade"))
+    (system, _) = run.manifest.labels
+    manifest = replace(run.manifest, labels=(replace(system, label="[bold]x[/nope]"),))
+    assert "[bold]x[/nope]" in printed(replace(run, manifest=manifest))

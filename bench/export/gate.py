@@ -9,7 +9,7 @@ from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.junit import Case, Ending, junit_xml
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
 from firstpacket.bench.gate.table import checks_table
-from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
+from firstpacket.bench.tables.markdown import Bounds, escaped, page, table_lines
 
 BOUNDS = Bounds(rows=200, characters=600)
 
@@ -47,7 +47,7 @@ def gate_markdown(result: GateResult, name: str) -> str:
     """A table of the checks under the verdict."""
     passed = "passes" if result.exit_code == 0 else f"fails with exit code {result.exit_code}"
     heading = f"## {escaped(name, BOUNDS.characters)}: {result.verdict}"
-    return "\n".join([heading, "", f"The gate {passed}.", "", *table_lines(checks_table(result), BOUNDS)])
+    return page([heading, "", f"The gate {passed}.", "", *table_lines(checks_table(result), BOUNDS)])
 
 
 def _case(check: Check, result: GateResult) -> Case:

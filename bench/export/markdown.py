@@ -1,6 +1,6 @@
 """A run in Markdown for people who read it in CI, such as in the file that GITHUB_STEP_SUMMARY names.
 
-GitHub drops a step's summary above 1 MiB whole. Everything here is bounded so that the page stays below that.
+GitHub drops a step's summary above 1 MiB whole: lists and tables are bounded, and so is the page.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from collections.abc import Iterable
 from functools import partial
 
 from firstpacket.bench.analysis.answer import Answer, answer
+from firstpacket.bench.analysis.conversation import conversation
 from firstpacket.bench.compare.within import compare_all
-from firstpacket.bench.format import NONE, percentile
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Metric, Shown, shown_in
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, Shown
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.report.quality import quality_table
+from firstpacket.bench.report.sections.glance import glance
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.summary.summarise import summarise
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
+from firstpacket.bench.tables.markdown import Bounds, escaped, page, table_lines
 from firstpacket.bench.tables.table import Cell, Column, Table, rows, table
 
 BOUNDS = Bounds(rows=200, characters=200)
 MOST_ITEMS, LONGEST_ITEM = 100, 1000
-"""Bounds: 4 lists of 100 items and 2 tables of 200 rows stay below 1 MiB whatever characters they hold."""
 
 
 def markdown(run: Run) -> str:
@@ -37,12 +38,13 @@ def markdown(run: Run) -> str:
         "",
         escaped(said.measured_on, LONGEST_ITEM),
         "",
-        *table_lines(_metrics(summary), BOUNDS),
+        *table_lines(glance(summary, conversation(run).labels, Shown.SUMMARY), BOUNDS),
+        *table_lines(quality_table(summary), BOUNDS),
         *table_lines(_path(summary), BOUNDS),
     ]
     if said.notices:
         lines += ["### To know", "", *_items(said.notices)]
-    return "\n".join(lines) + "\n"
+    return page(lines)
 
 
 def _headlines(said: Answer) -> list[str]:
@@ -53,30 +55,6 @@ def _items(texts: Iterable[str]) -> list[str]:
     listed = list(texts)
     lines = [f"- {escaped(text, LONGEST_ITEM)}" for text in listed[:MOST_ITEMS]]
     return lines if len(listed) <= MOST_ITEMS else [*lines, f"- {len(listed) - MOST_ITEMS} more are left out."]
-
-
-def _metrics(summary: Summary) -> Table:
-    columns: list[Column[LabelSummary]] = [Column("label", lambda label: (label.label,), is_number=False)]
-    columns += map(_median, shown_in(Shown.SUMMARY, {name for label in summary.labels for name in label.figures}))
-    columns += [
-        Column("first packet p95", lambda label: (percentile(label.figures[HEADLINE].percentiles["p95"], "ms"),)),
-        Column("answered", lambda label: (f"{label.outcomes['measured']['answered']} of {label.asked}",)),
-        Column("not answered", lambda label: (_others(label),), is_number=False),
-    ]
-    return table("Medians [95 % CI]", columns, [rows(columns, summary.labels)])
-
-
-def _median(known: Metric) -> Column[LabelSummary]:
-    def cell(label: LabelSummary) -> Cell:
-        figure = label.figures.get(known.name)
-        return estimate(figure.p50, figure.unit) if figure else (NONE,)
-
-    return Column(known.title, cell)
-
-
-def _others(label: LabelSummary) -> str:
-    others = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
-    return ", ".join(f"{n} {outcome}" for outcome, n in others.items()) or "none"
 
 
 def _path(summary: Summary) -> Table:

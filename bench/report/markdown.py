@@ -30,8 +30,13 @@ def render_markdown(runs: Sequence[Run]) -> str:
 
 
 def _run(view: View) -> Iterator[str]:
-    said = view.contents.answer
-    yield from (f"# {_text(view.contents.summary.run)}", "", *_answer(said), *table_lines(glance(view), BOUNDS))
+    said, first = view.contents.answer, glance(view.contents.summary, view.contents.conversation.labels)
+    yield from (
+        f"# {_text(view.contents.summary.run)}",
+        "",
+        *_answer(said),
+        *table_lines(first, BOUNDS),
+    )
     if said.notices:
         yield from ("", "To know before believing it:", "", *(f"- {_text(notice)}" for notice in said.notices))
     for section in (*before_turns(view), *after_turns(view)):

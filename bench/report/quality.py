@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
@@ -16,7 +17,7 @@ def quality_table(summary: Summary) -> Table:
     """One row per label."""
     scorers = dict.fromkeys(score.scorer for label in summary.labels for score in label.quality.scores)
     columns = (*COLUMNS, *map(_scorer, scorers))
-    notes = dict.fromkeys(f"{note}." for label in summary.labels for note in _notes(label))
+    notes = [*_missing(summary), *dict.fromkeys(note for label in summary.labels for note in _notes(label))]
     return table("Latency and quality of the same turns", columns, [rows(columns, summary.labels)], notes=notes)
 
 
@@ -103,19 +104,29 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
 """Those of every run; each scorer has one more."""
 
 
+def _missing(summary: Summary) -> Iterator[str]:
+    """Why there is no figure, once for all labels with the same reason."""
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for label in summary.labels:
+        found = label.quality
+        for name, figure, why in (
+            ("transcript WER", found.transcript.rate, found.transcript.why_none),
+            ("right answers", found.answers.share, found.answers.why_none),
+            ("reply WER", found.reply.rate, found.reply.why_none),
+        ):
+            if figure is None:
+                reasons[name, why].append(label.label)
+    for (name, why), labels in reasons.items():
+        yield f"{name} of {', '.join(labels)}: n/a, {why}."
+
+
 def _notes(label: LabelSummary) -> Iterator[str]:
     found = label.quality
-    if found.transcript.rate is None:
-        yield f"transcript WER of {label.label}: n/a, {found.transcript.why_none}"
-    if found.answers.share is None:
-        yield f"right answers: n/a, {found.answers.why_none}"
-    if found.reply.rate is None:
-        yield f"reply WER of {label.label}: n/a, {found.reply.why_none}"
     for heard in found.heard[:-1]:
-        yield f"{label.label}: reply WER {error_rate(heard.reply)} as heard by {heard.recogniser}, {own_errors(heard)}"
+        yield f"{label.label}: reply WER {error_rate(heard.reply)} as heard by {heard.recogniser}, {own_errors(heard)}."
     if found.heard and found.reply.rate is not None:
-        yield f"reply WER as heard by {found.heard[-1].recogniser}, {own_errors(found.heard[-1])}"
+        yield f"reply WER as heard by {found.heard[-1].recogniser}, {own_errors(found.heard[-1])}."
     if found.pace and found.pace.implausible:
-        yield f"{label.label}: implausible pace in {found.pace.implausible} of {found.pace.median.n} replies"
+        yield f"{label.label}: implausible pace in {found.pace.implausible} of {found.pace.median.n} replies."
     for score in found.scores:
-        yield f"{score.scorer}: from {score.least:g} to {score.most:g}, higher is better"
+        yield f"{score.scorer}: from {score.least:g} to {score.most:g}, higher is better."

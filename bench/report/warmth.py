@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from firstpacket.bench.format import NONE, estimated, valued
+from firstpacket.bench.format import estimated
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
 from firstpacket.bench.metrics.settling import WarmUp
-from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import CLASSES, ClassOfTurns, Warmth
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.table import Column, Place, Table, rows, table
 
 TITLES: dict[Warmth, str] = {
     "cold": "cold",
@@ -27,59 +28,40 @@ STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WarmthRow:
-    """One label and class of turns; times as text."""
+class Class(NamedTuple):
+    """A label's turns of one class."""
 
     label: str
-    title: str
-    asked: int
-    first_packet: str
-    over_warm: str
+    name: Warmth
+    found: ClassOfTurns
+
+    @property
+    def at(self) -> Place:
+        """Its place in the report's JSON."""
+        return ("summary", "labels", self.label, "warmth", "classes", self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class WarmthTable:
-    """Classes of turns by label, and a line for each label on what was looked for."""
+COLUMNS: tuple[Column[Class], ...] = (
+    Column("label", lambda each: (each.label,), is_number=False),
+    Column("turns", lambda each: (TITLES[each.name],), is_number=False),
+    Column("asked", lambda each: single(each.found.asked, "count", (*each.at, "asked"))),
+    Column("first packet", lambda each: estimate(each.found.first_packet, "ms", (*each.at, "first_packet"))),
+    Column("over warm", lambda each: estimate(each.found.over_warm, "ms", (*each.at, "over_warm"), signed=True)),
+)
 
-    rows: tuple[WarmthRow, ...]
-    notes: tuple[str, ...]
 
-
-def warmth_table(summary: Summary) -> WarmthTable:
-    """The classes that were asked, label by label."""
-    return WarmthTable(
-        tuple(
-            WarmthRow(label.label, TITLES[name], each.asked, _time(each.first_packet), _over(each))
-            for label in summary.labels
-            for name in CLASSES
-            if (each := label.warmth.classes[name]).asked
-        ),
-        tuple(_note(label) for label in summary.labels),
+def warmth_table(summary: Summary) -> Table:
+    """The classes that were asked, label by label; a note for each label on what was looked for."""
+    groups = [
+        [Class(label.label, name, found) for name in CLASSES if (found := label.warmth.classes[name]).asked]
+        for label in summary.labels
+    ]
+    return table(
+        "First packets by class of turns, medians [95 % CI]",
+        COLUMNS,
+        [rows(COLUMNS, group) for group in groups],
+        notes=[f"{_note(label)}." for label in summary.labels],
     )
-
-
-def warmth_line(summary: Summary) -> str:
-    """The same in a line for the terminal: medians of the first packet, cold and after idleness; empty without both."""
-    said = [(TITLES[name], _medians(summary, name)) for name in ("cold", "idle")]
-    return "; ".join(f"{title}: {medians}" for title, medians in said if medians)
-
-
-def _medians(summary: Summary, name: Warmth) -> str:
-    found = [(label.label, label.warmth.classes[name].first_packet) for label in summary.labels]
-    return ", ".join(f"{label} {valued(each.value, 'ms')}" for label, each in found if each)
-
-
-def _time(found: Estimate | None) -> str:
-    return estimated(found, "ms") if found else NONE
-
-
-def _over(found: ClassOfTurns) -> str:
-    return _signed(found.over_warm) if found.over_warm else NONE
-
-
-def _signed(found: Estimate) -> str:
-    return ("+" if found.value > 0 else "") + estimated(found, "ms")
 
 
 def _note(label: LabelSummary) -> str:
@@ -95,9 +77,12 @@ def _warm_up(found: WarmUp) -> str:
 
 
 def _drift(found: Drift) -> str:
-    return f"its first {found.early} measured turns against later ones: {_signed(found.excess)}, p {found.p:.3g}"
+    excess = estimated(found.excess, "ms", signed=True)
+    return f"its first {found.early} measured turns against later ones: {excess}, p {found.p:.3g}"
 
 
 def _carried(found: CarryOver) -> str:
-    by_label = ", ".join(f"right after {each.predecessor} {_signed(each.difference)}" for each in found.after)
-    return f"{by_label}, each against after all others, adjusted p {found.adjusted_p:.3g}"
+    by_label = (
+        f"right after {each.predecessor} {estimated(each.difference, 'ms', signed=True)}" for each in found.after
+    )
+    return f"{', '.join(by_label)}, each against after all others, adjusted p {found.adjusted_p:.3g}"

@@ -10,6 +10,8 @@ from firstpacket.bench.tables.table import Row, Table
 from firstpacket.bench.tables.table import text as as_read
 from firstpacket.bench.text import clean
 
+MIB = 1 << 20
+"""GitHub drops a step's summary above this whole."""
 MARKUP = re.compile(r"[\\`*_\[\]#|~$]")
 """What begins markup anywhere in a line."""
 
@@ -46,8 +48,21 @@ def table_lines(table: Table, bounds: Bounds) -> Iterator[str]:
     yield ""
     if len(table.rows) > bounds.rows:
         yield from (f"{len(table.rows) - bounds.rows} rows more are left out.", "")
-    for note in table.notes:
-        yield from (escaped(note, bounds.characters), "")
+    notes = [f"- {escaped(note, bounds.characters)}" for note in (*table.notes, *table.details)]
+    yield from (*notes, "") if notes else ()
+
+
+def page(lines: Iterable[str], size: int = MIB) -> str:
+    """Lines as one text of fewer bytes than `size`; what would go beyond is left out, and said to be."""
+    rest = "The rest is left out: it is too long.\n"
+    kept: list[str] = []
+    left = size - len(rest)
+    for line in lines:
+        left -= len(line.encode("utf-8", "replace")) + 1
+        if left <= 0:
+            return "\n".join([*kept, rest])
+        kept.append(line)
+    return "\n".join(kept) + "\n"
 
 
 def _not_first(mark: re.Match[str]) -> str:

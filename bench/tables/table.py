@@ -103,6 +103,8 @@ class Table:
     headings: tuple[Heading, ...]
     groups: tuple[tuple[Row, ...], ...]
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    """Notes that explain the table in general; a terminal leaves them out."""
     folded: bool = False
     """Whether a page shows it only on demand."""
 
@@ -144,11 +146,12 @@ def table(
     groups: Iterable[tuple[Row, ...]],
     *,
     notes: Iterable[str] = (),
+    details: Iterable[str] = (),
     folded: bool = False,
 ) -> Table:
-    """A table of these columns. A column that says nothing in any row is left out."""
+    """A table of these columns. A column that says nothing in any row is left out, as `tells` has it."""
     headings = tuple(Heading(column.heading, column.is_number, column.says) for column in columns)
-    whole = Table(caption, headings, tuple(groups), tuple(notes), folded)
+    whole = Table(caption, headings, tuple(groups), tuple(notes), tuple(details), folded)
     telling = [place for place in range(len(headings)) if any(tells(row.cells[place]) for row in whole.rows)]
     return whole.only(telling) if whole.rows else whole
 

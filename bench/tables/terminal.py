@@ -1,13 +1,14 @@
 """Tables for terminals of any width, without colours.
 
-Where a table is too wide, the asides of its cells (intervals) are left out from the right, column by column; if that
-is not enough, it goes on below in further parts, each with the words that its rows begin with.
+Where a table is too wide, the asides of its cells (intervals) are left out from the right, column by column, but for
+the first figure; if that is not enough, it goes on below in further parts, each beginning with the same words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
@@ -22,6 +23,8 @@ from firstpacket.bench.text import clean
 UNLIMITED = 10_000
 STYLES = {"sum": "bold", "quiet": "dim"}
 BAD = "bold"
+HEADING = 8
+"""Headings are not broken narrower than this."""
 LONGEST_WORD = 24
 """Longer words are broken where there is no room."""
 MOST_KEYS = 2
@@ -50,18 +53,19 @@ def _parts(table: Table, console: Console, options: ConsoleOptions) -> Iterator[
     def fits(part: Table) -> bool:
         return console.measure(_drawn(part), options=options.update(width=UNLIMITED)).minimum <= options.max_width
 
-    shown = table
-    for place in reversed(range(len(table.headings))):
-        if fits(shown):
-            break
-        shown = _without_asides(shown, place)
-    keys = _keys(shown)
-    places, rest = list(range(keys)), list(range(keys, len(shown.headings)))
+    keys = _keys(table)
+    short = reduce(_without_asides, range(keys + 1, len(table.headings)), table)
+    rest = list(range(keys, len(table.headings)))
     while rest:
-        part = [*places, rest.pop(0)]
-        while rest and fits(shown.only([*part, rest[0]])):
+        part = [*range(keys), rest.pop(0)]
+        while rest and fits(short.only([*part, rest[0]])):
             part.append(rest.pop(0))
-        yield shown.only(part)
+        shown = table.only(part)
+        for place in reversed(range(len(part))):
+            if fits(shown):
+                break
+            shown = _without_asides(shown, place)
+        yield shown
 
 
 def _keys(table: Table) -> int:
@@ -103,7 +107,7 @@ def _text(row: Row, place: int) -> str:
 
 
 def _heading(said: str, width: int) -> str:
-    longest = max(map(len, said.split()), default=1)
+    longest = max([HEADING, *map(len, said.split())])
     return "\n".join(wrap(clean(said), max(width, longest), break_long_words=False, break_on_hyphens=False))
 
 

@@ -43,7 +43,7 @@ def test_an_invalid_run_is_not_passed_on_as_if_it_were_valid(form: str, invalid:
         "markdown": "This run is invalid: its figures must not be believed",
         "junit": 'name="valid">\n      <error message="the run is invalid: the microphone was late',
         "openmetrics": 'valid="false"',
-        "svg": "INVALID:",
+        "svg": "This&#160;run&#160;is&#160;invalid",
     }
     assert isinstance(said, bytes) or marks[form] in said
 

@@ -30,10 +30,11 @@ def test_the_answer_stands_first_and_the_tables_hold_every_label(run: Run) -> No
     (quick,) = [row for row in rows if row[0] == "quick" and len(row) == len(rows[0])]
     said = dict(zip(rows[0], quick, strict=True))
     assert said["first packet"].startswith("132 ms [")
-    assert said["first packet p95"] == "n/a (n=64 &lt; 130)"
+    assert "first packet p95" not in said, "64 turns cannot carry it"
     assert said["answered"] == "64 of 64"
     (slow,) = [row for row in rows if row[0] == "slow" and len(row) == len(rows[0])]
-    assert slow[-2:] == ["2 of 64", "1 failed, 1 timeout"]
+    others = dict(zip(rows[0], slow, strict=True))
+    assert (others["answered"], others["not answered"]) == ("2 of 64", "1 failed, 1 timeout")
     roles = [row for row in rows if row[1] == "listen"]
     assert roles, "the critical path by role"
     assert "never has 2 of the 64 measured turns" in page
@@ -45,7 +46,8 @@ def test_hostile_texts_are_shown_and_do_nothing(hostile: Run) -> None:
     assert "<script" not in page and "<a " not in page and "<code" not in page and "<em>" not in page
     assert page.count("<h1") == 0 and page.count("<h2") == 1
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | `x` [a](https://evil.example)" in page
-    assert all(len(row) in (len(cells(page)[0]), len(cells(page)[-1])) for row in cells(page))
+    for each in page.split("<table>")[1:]:
+        assert len({len(row) for row in cells(each.partition("</table>")[0])}) == 1, "no text begins a cell"
     assert "@team" not in text and "www." not in text and "://" not in text
 
 

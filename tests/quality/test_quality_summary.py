@@ -119,7 +119,7 @@ def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_pat
 
 
 def test_why_no_answer_is_right_is_said(original: Path, tmp_path: Path) -> None:
-    assert "right answers: n/a, the corpus accepts no answers" in shown(read_run(original))
+    assert "right answers of good, noise: n/a, the corpus accepts no answers" in shown(read_run(original))
     run = read_run(known_run(tmp_path / "run", tuple(replace(clip, answers=("Yes.",)) for clip in CLIPS[:2])))
     for turn in run.turns:
         turn.figures.pop("answer_accuracy")
@@ -204,7 +204,7 @@ def test_the_picture_says_in_words_what_it_shows(listened: Run) -> None:
 
 def test_a_run_that_nobody_listened_to_says_so(original: Path) -> None:
     run = read_run(original)
-    assert "reply WER of good: n/a, not looked at: bench quality RUN" in shown(run)
+    assert "reply WER of good, noise: n/a, not looked at: bench quality RUN" in shown(run)
     assert labels(run)["good"].quality.audio is None
     assert not list(quality_notices(labels(run)["noise"]))
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from firstpacket.bench.report.microphone import lateness_rows
 from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View
-from firstpacket.bench.report.warmth import TITLES, warmth_table
-from firstpacket.bench.summary.warmth import CLASSES
+from firstpacket.bench.report.warmth import warmth_table
 from firstpacket.bench.tables.table import Cell, Heading, Place, Row, Table
 
 GPU_LEAD = (
@@ -71,28 +70,8 @@ def microphone(view: View) -> Section:
 
 def warmth(view: View) -> Section:
     """Cold, warm, after idleness."""
-    groups = []
-    for label in view.labels:
-        at: Place = (*view.of_label(label), "warmth", "classes")
-        found = view.figures.value(at)
-        rows = []
-        for name in CLASSES:
-            if found[name]["asked"]:
-                here = (*at, name)
-                asked = view.figures.number((*here, "asked"), "count")
-                over = view.figures.estimate((*here, "over_warm"), "ms", signed=True)
-                first = view.figures.estimate((*here, "first_packet"), "ms")
-                rows.append(Row(((label,), (TITLES[name],), asked, first, over)))
-        groups.append(tuple(rows))
-    columns = (Heading("label", is_number=False), Heading("turns", is_number=False), Heading("asked"))
-    table = Table(
-        "First packets by class of turns, medians [95 % CI]",
-        (*columns, Heading("first packet"), Heading("over warm")),
-        tuple(groups),
-        tuple(f"{note}." for note in warmth_table(view.contents.summary).notes),
-    )
     lead = "Only warm turns enter the figures above. Over warm: against the label's own warm turns on the same clip."
-    return Section("warmth", "Cold, warm, after idle", lead, (table,))
+    return Section("warmth", "Cold, warm, after idle", lead, (warmth_table(view.contents.summary),))
 
 
 def gpu(view: View) -> Section:

@@ -1,54 +1,95 @@
-"""At a glance: one row per label, for the first screen."""
+"""At a glance: one row per label, for the report's first screen, the terminal and the page for CI."""
 
 from __future__ import annotations
 
-from firstpacket.bench.analysis.conversation import BOUNDS
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.report.view import View
-from firstpacket.bench.tables.table import Cell, Heading, Row, Table
+from collections.abc import Callable, Mapping
+
+from firstpacket.bench.analysis.conversation import BOUNDS, Bound
+from firstpacket.bench.format import NONE
+from firstpacket.bench.metrics.definitions import HEADLINE, Metric, Shown, shown_in
+from firstpacket.bench.stats.binomial import Share
+from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.warmth import Warmth
+from firstpacket.bench.tables.cells import estimate, single, value
+from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table
+
+Shares = Mapping[str, Mapping[int, Share]]
+"""By label and bound in ms: the share of its turns that was audible by then."""
 
 
-def glance(view: View) -> Table:
-    """Medians, and whether they are soon enough for a conversation."""
-    bounds = [Heading(f"heard by {bound.ms} ms", says=f"{bound.why} ({bound.source})") for bound in BOUNDS]
-    return Table(
-        "At a glance: medians, and whether answers come soon enough for a conversation",
-        (
-            Heading("label", is_number=False),
-            Heading("first packet [95 % CI]", says="median"),
-            Heading("first audible [95 % CI]", says="median"),
-            *bounds,
-            Heading("answered"),
-            Heading(
-                "weights",
-                is_number=False,
-                says="dummy: random values, so that only times mean something",
-            ),
+def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> Table:
+    """Medians of the metrics that a place shows, whether they are soon enough to converse, and what is missing."""
+    columns = (
+        Column[LabelSummary]("label", lambda label: (label.label,), is_number=False),
+        *map(_median, shown_in(place, {name for label in summary.labels for name in label.figures})),
+        Column("first packet p95", _p95),
+        *(_heard(bound, shares) for bound in BOUNDS),
+        Column("cold", _first_packet("cold"), says="first packet of cold turns, median"),
+        Column("after idle", _first_packet("idle"), says="first packet after idleness, median"),
+        Column("answered", _answered),
+        Column("not answered", lambda label: (_others(label),), is_number=False),
+        Column(
+            "weights",
+            lambda label: (_origins(label),),
+            lambda label: label.dummy,
+            is_number=False,
+            says="dummy: random values, so that only times mean something",
         ),
-        tuple((_row(view, label),) for label in view.labels),
-        (
+    )
+    return table(
+        "At a glance: medians [95 % CI], and whether answers come soon enough for a conversation",
+        columns,
+        [rows(columns, summary.labels)],
+        details=(
             "Heard by: share of all measured turns whose answer was audible by then [exact 95 % CI]; one that never "
-            f"came is late. Counted from t0: {view.contents.summary.t0}.",
+            f"came is late. Counted from t0: {summary.t0}.",
             *(f"{bound.ms} ms: {bound.why} ({bound.source})." for bound in BOUNDS),
         ),
     )
 
 
-def _row(view: View, label: str) -> Row:
-    at = view.of_label(label)
-    known = view.figures.value((*at, "figures"))
-    medians: list[Cell] = [
-        view.figures.estimate((*at, "figures", name, "p50"), "ms") if name in known else ("-",)
-        for name in (HEADLINE, FIRST_AUDIBLE)
-    ]
-    shares: list[Cell] = []
-    for bound in BOUNDS:
-        found = view.figures.value(("conversation", "labels", label))
-        place = ("conversation", "labels", label, str(bound.ms))
-        shares.append(view.figures.estimate(place, "share") if found else ("-",))
-    answered = view.figures.number((*at, "outcomes", "measured", "answered"), "count")
-    measured = sum(view.figures.value((*at, "outcomes", "measured")).values())
-    weights = view.figures.value((*at, "weights"))
-    origins = ", ".join(dict.fromkeys(each["origin"] for each in weights if each["origin"] != "none")) or "none"
-    cells = ((label,), *medians, *shares, (*answered, f" of {measured}"), (origins,))
-    return Row(cells, frozenset({len(cells) - 1} if "dummy" in origins else ()))
+def _at(label: LabelSummary, *steps: str) -> Place:
+    return ("summary", "labels", label.label, *steps)
+
+
+def _median(known: Metric) -> Column[LabelSummary]:
+    def cell(label: LabelSummary) -> Cell:
+        found = label.figures.get(known.name)
+        return estimate(found.p50, found.unit, _at(label, "figures", known.name, "p50")) if found else (NONE,)
+
+    return Column(known.heading, cell, says=f"median, from {known.start} to {known.end}")
+
+
+def _p95(label: LabelSummary) -> Cell:
+    found = label.figures[HEADLINE].percentiles["p95"]
+    return single(found.value, "ms", _at(label, "figures", HEADLINE, "percentiles", "p95", "value"))
+
+
+def _heard(bound: Bound, shares: Shares) -> Column[LabelSummary]:
+    def cell(label: LabelSummary) -> Cell:
+        found = shares[label.label].get(bound.ms)
+        return estimate(found, "share", ("conversation", "labels", label.label, str(bound.ms)))
+
+    return Column(f"heard by {bound.ms} ms", cell, says=f"{bound.why} ({bound.source})")
+
+
+def _first_packet(name: Warmth) -> Callable[[LabelSummary], Cell]:
+    def cell(label: LabelSummary) -> Cell:
+        found = label.warmth.classes[name].first_packet
+        return value(found, "ms", _at(label, "warmth", "classes", name, "first_packet"))
+
+    return cell
+
+
+def _answered(label: LabelSummary) -> Cell:
+    answered = label.outcomes["measured"]["answered"]
+    return (*single(answered, "count", _at(label, "outcomes", "measured", "answered")), f" of {label.asked}")
+
+
+def _others(label: LabelSummary) -> str:
+    outcomes = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
+    return ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items()) or NONE
+
+
+def _origins(label: LabelSummary) -> str:
+    return ", ".join(dict.fromkeys(each.origin for each in label.weights if each.origin != "none")) or NONE
