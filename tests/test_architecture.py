@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Who may import whom inside bench; whoever is lower knows nothing of those above.
 LAYERS = [
-    {"errors", "codec", "text", "folders", "vocabulary"},
+    {"errors", "codec", "contract", "text", "folders", "vocabulary"},
     {"plugins", "calibration"},
     {"timing", "host"},
     {"pipeline"},
@@ -128,6 +128,22 @@ def test_no_import_cycles() -> None:
 
     for name in graph:
         visit(name, ())
+
+
+@pytest.mark.parametrize("package", ["bench", "pipelines"])
+def test_no_two_packages_import_each_other(package: str) -> None:
+    """Neither at import time nor later: each can be read, and changed, without the other."""
+    arrows = {
+        (path.relative_to(ROOT / package).parts[0].removesuffix(".py"), inside(name, package))
+        for path in modules(package)
+        for name in imports(path)
+    }
+    assert not [(a, b) for a, b in arrows if a < b and b and (b, a) in arrows]
+
+
+def test_every_module_of_bench_has_a_layer() -> None:
+    found = {path.relative_to(ROOT / "bench").parts[0].removesuffix(".py") for path in modules("bench")}
+    assert found - {"__init__"} == set(RANK)
 
 
 def test_data_folders_hold_no_python() -> None:
