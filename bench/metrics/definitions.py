@@ -30,6 +30,28 @@ class Shown(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """How the turns of a label are pooled into a figure of its quality, and how a table of quality shows that.
+
+    Every turn that has the metric counts, answered or not. Not for times.
+    """
+
+    statistic: Literal["mean", "median"]
+    heading: str = ""
+    """Of its column; empty: none."""
+    unit: Literal["", "share", "rate"] = ""
+    """A ratio in per cent, or as the metric's own unit says."""
+    bad_above: float | None = None
+    """From here on it tells of trouble."""
+    bad_below: float | None = None
+
+    def is_bad(self, value: float) -> bool:
+        """Whether it tells of trouble."""
+        above = self.bad_above is not None and value > self.bad_above
+        return above or (self.bad_below is not None and value < self.bad_below)
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A figure's definition, and where and how it is shown; `side` says where its events are seen."""
 
@@ -49,6 +71,8 @@ class Metric:
     """The moment of an answer as sentences say it: `to the first packet`. Empty for all other metrics."""
     followed: bool = False
     """Whether it is among the scores that a CI service follows over time."""
+    quality: Quality | None = None
+    """Of a figure that is one of a label's quality just by pooling its turns."""
 
     @property
     def heading(self) -> str:
@@ -213,9 +237,14 @@ TURN_METRICS = (
         unit="per_s",
     ),
     Metric(
-        "reply_silence", "silent share", "10 ms windows of the reply at or below -40 dBFS", "divided by all", "ratio"
+        "reply_silence",
+        "silent share",
+        "10 ms windows of the reply at or below -40 dBFS",
+        "divided by all",
+        "ratio",
+        quality=Quality("mean", "silent", "share", bad_above=0.5),
     ),
-    Metric("reply_level", "level", "RMS of the whole reply", "over full scale", unit="dB"),
+    Metric("reply_level", "level", "RMS of the whole reply", "over full scale", unit="dB", quality=Quality("median")),
     Metric("reply_end_level", "level at the end", "RMS of the reply's last 10 ms window", "over full scale", unit="dB"),
     Metric("underrun_max", "worst deficit", "player after its pre-roll", "largest wait of the player for audio"),
     Metric(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firstpacket.bench.contract import computed
 from firstpacket.bench.stats.binomial import Share
@@ -76,10 +76,8 @@ class LabelQuality:
     """The recogniser that was asked last stands last."""
     scores: tuple[ScoredBy, ...] = ()
     pace: Pace | None = None
-    silence: Estimate | None = None
-    """Mean share of the replies' 10 ms windows in which nothing is audible."""
-    level_db: Estimate | None = None
-    """Median RMS of the replies over full scale."""
+    figures: dict[str, Estimate] = field(default_factory=dict)
+    """By metric: those that are a figure of quality just by pooling turns (`Metric.quality`)."""
     ends_loud: float | None = None
     """Share of the replies whose last 10 ms are audible: cut off, or without an end."""
     audio: AudioFindings | None = None

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 
 from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
 from firstpacket.bench.format import NONE
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Metric, Quality
+from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.tables.cells import estimate, single, value
 from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table
 
@@ -49,6 +51,20 @@ def _is_wrong(label: LabelSummary) -> bool:
     return found is not None and found.value < BAD_WER
 
 
+def _pooled(known: Metric, shown: Quality) -> Column[LabelSummary]:
+    """A figure of quality that is just pooled turns, as the metric says of itself."""
+
+    def found(label: LabelSummary) -> Estimate | None:
+        return label.quality.figures.get(known.name)
+
+    def is_bad(label: LabelSummary) -> bool:
+        each = found(label)
+        return each is not None and shown.is_bad(each.value)
+
+    unit = shown.unit or shown_unit(known)
+    return Column(shown.heading, lambda label: value(found(label), unit, _at(label, "figures", known.name)), is_bad)
+
+
 def _scorer(name: str) -> Column[LabelSummary]:
     def cell(label: LabelSummary) -> Cell:
         for place, score in enumerate(label.quality.scores):
@@ -85,11 +101,7 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
         ),
         _is_hasty,
     ),
-    Column(
-        "silent",
-        lambda label: value(label.quality.silence, "share", _at(label, "silence")),
-        lambda label: label.quality.silence is not None and label.quality.silence.value > MOST,
-    ),
+    *(_pooled(known, known.quality) for known in TURN_METRICS if known.quality and known.quality.heading),
     Column("ends loud", lambda label: single(label.quality.ends_loud, "share", _at(label, "ends_loud"))),
     Column(
         "clipped",

@@ -6,10 +6,11 @@ a reply without a sound is heard as nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import mean
 
 from firstpacket.bench.metrics.audible import THRESHOLD_DBFS
+from firstpacket.bench.metrics.definitions import TURN_METRICS
 from firstpacket.bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
 from firstpacket.bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
 from firstpacket.bench.quality.words import is_character, words
@@ -39,8 +40,7 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
         heard=tuple(_heard_by(heard, lines, turns)),
         scores=tuple(_scored_by(heard, turns)),
         pace=_pace(measured, said),
-        silence=_of_turns(measured, "reply_silence", "mean"),
-        level_db=_of_turns(measured, "reply_level", "median"),
+        figures=dict(_pooled(measured)),
         ends_loud=mean(ends) if ends else None,
         audio=_audio(heard, turns),
     )
@@ -137,6 +137,12 @@ def _audio(of_label: Sequence[Line], turns: dict[int, Turn]) -> AudioFindings | 
         estimate([line.sound.clipped_share for line in seen], clips, "mean"),
         estimate([abs(line.sound.offset) for line in seen], clips, "mean"),
     )
+
+
+def _pooled(turns: Sequence[Turn]) -> Iterator[tuple[str, Estimate]]:
+    for known in TURN_METRICS:
+        if known.quality and (found := _of_turns(turns, known.name, known.quality.statistic)) is not None:
+            yield known.name, found
 
 
 def _of_turns(turns: Sequence[Turn], name: str, statistic: Statistic) -> Estimate | None:

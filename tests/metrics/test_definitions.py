@@ -2,7 +2,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Shown, metric, shown_in
+from firstpacket.bench.metrics.definitions import (
+    FIRST_AUDIBLE,
+    HEADLINE,
+    TURN_METRICS,
+    Quality,
+    Shown,
+    metric,
+    shown_in,
+)
 
 
 def test_wider_places_show_what_narrower_ones_show_in_the_same_order() -> None:
@@ -37,3 +45,15 @@ def test_stage_metrics_are_shown_on_request_and_are_no_answers() -> None:
     assert known.shown == Shown.ON_REQUEST
     assert not known.is_answer
     assert known.heading == "tts (host)"
+
+
+def test_what_is_pooled_into_quality_is_no_time() -> None:
+    pooled = [known for known in TURN_METRICS if known.quality]
+    assert {known.name for known in pooled} == {"reply_silence", "reply_level"}
+    assert all(known.unit != "ns" for known in pooled)
+
+
+def test_trouble_lies_above_or_below() -> None:
+    both = Quality("mean", bad_above=0.5, bad_below=0.1)
+    assert [both.is_bad(value) for value in (0.05, 0.1, 0.3, 0.5, 0.6)] == [True, False, False, False, True]
+    assert not Quality("mean").is_bad(1e9)

@@ -165,7 +165,7 @@ def test_every_figure_of_quality_in_the_report_stands_in_its_json(listened: Run)
     assert text[f"{noise}/reply/rate/value"] == text[f"{noise}/reply/rate/interval/high"] == "1.000"
     assert text[f"{noise}/audio/clipped_share/value"] == "2.0 %"
     assert text[f"{noise}/scores/0/mean/value"] == "4.000"
-    assert text[f"{noise}/silence/value"] == "0 %"
+    assert text[f"{noise}/figures/reply_silence/value"] == "0 %"
     assert float(text[f"{noise}/pace/median/value"]) > 0
     said = sum(len((clip.text or "").split()) for clip in CLIPS)
     assert text["/summary/labels/good/quality/reply/rate/value"] == f"{1 / said:.3f}", "one word was misheard"
@@ -181,7 +181,7 @@ def test_every_column_of_quality_has_the_figure_that_its_heading_names(listened:
         "quality/transcript/rate/value",
         "quality/reply/rate/value",
         "quality/pace/median/value",
-        "quality/silence/value",
+        "quality/figures/reply_silence/value",
         "quality/ends_loud",
         "quality/audio/clipped_share/value",
         "quality/scores/0/mean/value",
@@ -242,4 +242,4 @@ def test_pace_is_judged_by_the_script_of_the_question(tmp_path: Path) -> None:
 def test_silence_is_not_called_unintelligible(tmp_path: Path) -> None:
     mute = labels(read_run(known_run(tmp_path / "run", CLIPS[:2], {"mute": SILENCE})))["mute"]
     assert [*quality_notices(mute)] == ["mute is silent: something can be heard in 0 % of its measured turns."]
-    assert mute.quality.silence is not None and mute.quality.silence.value == 1.0
+    assert mute.quality.figures["reply_silence"].value == 1.0
