@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.compare.between import compare_same_labels
@@ -14,6 +15,7 @@ from firstpacket.bench.compare.words import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import interval, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
+from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary
@@ -31,7 +33,7 @@ class Answer:
     """What the first headline's difference is made of; empty where that cannot be said."""
     measured_on: str
     made_of: tuple[str, ...]
-    """What answers under each label, stage after stage."""
+    """What answers under each label: stages, their engines, and the language model with its size and origin."""
     notices: tuple[str, ...]
 
     @property
@@ -52,7 +54,9 @@ def answer(
         headlines=_invalid(summary) or tuple(map(headline, packet, audible)) or tuple(map(alone, summary.labels)),
         attribution=attribution,
         measured_on=_measured_on(run, summary),
-        made_of=tuple(map(_made_of, run.manifest.labels)),
+        made_of=tuple(
+            _made_of(system, label.weights) for system, label in zip(run.manifest.labels, summary.labels, strict=True)
+        ),
         notices=(*_quality(summary), *summary.notices, *_notices(run, summary)),
     )
 
@@ -116,10 +120,27 @@ def _measured_on(run: Run, summary: Summary) -> str:
     return f"{what}; {machine}" if machine else what
 
 
-def _made_of(plan: System) -> str:
-    """`cascade: asr (faster-whisper) → llm (transformers) → tts (espeak)`."""
-    engines = ((stage.id, str(plan.options.get(stage.id, ""))) for stage in plan.stages)
-    return f"{plan.label}: {' → '.join(f'{name} ({engine})' if engine else name for name, engine in engines)}"
+def _made_of(system: System, weights: Sequence[Weights]) -> str:
+    """`cascade: asr faster-whisper → llm transformers (Llama, 3.2 M, demo) → tts espeak`."""
+    parts: list[str] = []
+    for kind, group in groupby(system.stages, lambda stage: stage.kind):
+        if kind == "other":
+            parts += [stage.id for stage in group]
+        else:
+            model = _language_model(weights) if kind == "llm" else ""
+            parts.append(" ".join(filter(None, (kind, system.engines.get(kind), model))))
+    return f"{system.label}: {' → '.join(parts)}"
+
+
+def _language_model(weights: Sequence[Weights]) -> str:
+    """`(Llama, 3.2 M, demo)`; empty where no weights say that they are its."""
+    found = next((each for each in weights if each.part == "llm"), None)
+    if found is None:
+        return ""
+    if found.origin == "none":  # a server's, which alone knows what it has
+        return f"({found.source})"
+    name = found.source if found.origin == "published" else found.detail
+    return f"({', '.join(filter(None, (name, found.size, found.origin)))})"
 
 
 def _notices(run: Run, summary: Summary) -> list[str]:

@@ -38,6 +38,8 @@ def markdown(run: Run) -> str:
         "",
         escaped(said.measured_on, LONGEST_ITEM),
         "",
+        *_items(said.made_of),
+        "",
         *table_lines(glance(summary, conversation(run).labels, Shown.SUMMARY), BOUNDS),
         *table_lines(quality_table(summary), BOUNDS),
         *table_lines(_path(summary), BOUNDS),
