@@ -11,6 +11,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import cache
 from typing import Any, Literal, TypeVar, Union
 
@@ -69,6 +70,8 @@ def _decoder(kind: Any) -> Decoder:
         return _fixed_tuple(arguments)
     if origin in (dict, Mapping) or getattr(origin, "__name__", "") == "Mapping":
         return _mapping(arguments[1])
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return _enum(kind)
     if kind is Any:
         return lambda value, where: value
     if kind in SCALARS:
@@ -119,6 +122,12 @@ def _literal(choices: tuple[Any, ...]) -> Decoder:
         return value
 
     return check
+
+
+def _enum(kind: type[StrEnum]) -> Decoder:
+    known = {member.value: member for member in kind}
+    check_name = _literal(tuple(known))
+    return lambda value, where: known[check_name(value, where)]
 
 
 def _union(kinds: tuple[Any, ...]) -> Decoder:

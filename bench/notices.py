@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from firstpacket.bench.metrics import gpu, starts, surroundings
+from firstpacket.bench.metrics import gpu
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
 from firstpacket.bench.metrics.settling import WarmUp
@@ -14,6 +14,7 @@ from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.vocabulary import Flag
 
 WORTH_SAYING = 0.05
 """Share of a label's measured turns from which on a flag is said at once; all are counted in tables and JSON."""
@@ -23,45 +24,22 @@ PRESSURE_PERCENT = 1.0
 
 Facts = Mapping[str, OptionValue | None]
 
-FLAGS = {
-    starts.NO_SUCH_START: (
-        "the declared t0 did not happen, and figures that count from it are missing,",
-        "Measure from the end of speech (--t0 speech_end), which every turn has",
+ADVICE = {
+    Flag.NO_SUCH_START: "Measure from the end of speech (--t0 speech_end), which every turn has",
+    Flag.HOST_BUSY: (
+        "Stop them (`bench doctor` names the heavy ones) and measure again, or read small differences as noise"
     ),
-    surroundings.HOST_BUSY: (
-        "other processes took over 10 % of the cores",
-        "Stop them (`bench doctor` names the heavy ones) and measure again, or read small differences as noise",
+    Flag.STOLEN: "Measure on a machine of your own, or one with dedicated cores",
+    Flag.CPU_THROTTLED: "Raise the quota, or give whole cores instead (docker --cpuset-cpus)",
+    Flag.PAGED: "Free memory, or run fewer labels at once; with weights read on first use, warm up longer",
+    Flag.GC_PAUSED: "Look for what the pipeline allocates in every turn and keeps",
+    Flag.GPU_THROTTLED: (
+        "Look at its cooling and power limit (nvidia-smi -q -d PERFORMANCE), or lock its clocks (nvidia-smi -lgc)"
     ),
-    surroundings.STOLEN: (
-        "the hypervisor gave over 2 % of the cores' time to others",
-        "Measure on a machine of your own, or one with dedicated cores",
-    ),
-    surroundings.CPU_THROTTLED: (
-        "the container's CPU quota was used up, and everything in it was held",
-        "Raise the quota, or give whole cores instead (docker --cpuset-cpus)",
-    ),
-    surroundings.PAGED: (
-        "memory had to be fetched from disk or swap",
-        "Free memory, or run fewer labels at once; with weights read on first use, warm up longer",
-    ),
-    surroundings.GC_PAUSED: (
-        "Python's garbage collection took over 1 % of the wait for the first packet",
-        "Look for what the pipeline allocates in every turn and keeps",
-    ),
-    gpu.GPU_THROTTLED: (
-        "the GPU held its clocks back for power or heat",
-        "Look at its cooling and power limit (nvidia-smi -q -d PERFORMANCE), or lock its clocks (nvidia-smi -lgc)",
-    ),
-    gpu.GPU_SHARED: (
-        "another process was at work on the GPU",
-        "End it (nvidia-smi names it), or choose another GPU with --device cuda:N",
-    ),
-    gpu.GPU_UNREAD: (
-        "the GPU's state could not be read, so that throttling would not have been seen,",
-        "See what nvidia-smi says as the same user in the same container",
-    ),
+    Flag.GPU_SHARED: "End it (nvidia-smi names it), or choose another GPU with --device cuda:N",
+    Flag.GPU_UNREAD: "See what nvidia-smi says as the same user in the same container",
 }
-"""For every flag that is said: what it means, and what to do."""
+"""For every flag that is said: what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +91,11 @@ def of_turns(turns: Sequence[Turn]) -> Iterator[Notice]:
     """Of flags that a fair part of some label's measured turns carry."""
     measured = [turn for turn in turns if turn.phase == "measured"]
     asked = Counter(turn.label for turn in measured)
-    for flag, (what, advice) in FLAGS.items():
+    for flag, advice in ADVICE.items():
         flagged = Counter(turn.label for turn in measured if flag in turn.flags)
         if any(n >= WORTH_SAYING * asked[label] for label, n in flagged.items()):
             counts = ", ".join(f"{n} of {asked[label]} measured turns of {label}" for label, n in flagged.items())
-            yield Notice(flag, f"{what} in {counts} (flag {flag}). {advice}.")
+            yield Notice(flag, f"{flag.meaning} in {counts} (flag {flag}). {advice}.")
 
 
 def of_profiles(turns: Sequence[Turn]) -> Iterator[Notice]:

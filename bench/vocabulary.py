@@ -51,7 +51,7 @@ class Flag(StrEnum):
     NO_SUCH_START = (
         "no_such_start",
         "trace",
-        "the declared t0 did not happen, and figures that count from it are missing,",
+        "the declared t0 did not happen, and figures that count from it are missing",
     )
     LATE_MICROPHONE = "late_microphone", "host", "the user's speech came later than a microphone would deliver it"
     HOST_BUSY = "host_busy", "host", "other processes took over 10 % of the cores"
@@ -64,7 +64,7 @@ class Flag(StrEnum):
     GPU_UNREAD = (
         "gpu_unread",
         "gpu",
-        "the GPU's state could not be read, so that throttling would not have been seen,",
+        "the GPU's state could not be read (throttling would not have been seen)",
     )
 
 

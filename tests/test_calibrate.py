@@ -29,9 +29,9 @@ from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.environment import facts
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.folders import CACHE
-from firstpacket.bench.metrics.surroundings import HOST_FLAGS
 from firstpacket.bench.record.schema import PathPart, Turn
 from firstpacket.bench.record.store import read_run
+from firstpacket.bench.vocabulary import flags_from
 
 MS = 1_000_000
 
@@ -65,9 +65,9 @@ def test_on_a_clock_without_errors_there_are_none(tmp_path: Path, piece: Piece) 
 
 def test_what_the_machine_did_costs_no_turn_but_another_ending_does(tmp_path: Path) -> None:
     turn, _, _ = played(tmp_path, PIECES[0])
-    check_usable(replace(turn, flags=HOST_FLAGS))
-    for other in (replace(turn, flags=("host_busy", "cut")), replace(turn, outcome="failed", reason="it broke")):
-        with pytest.raises(WorkerError, match=r"cut|it broke"):
+    check_usable(replace(turn, flags=flags_from("host")))
+    for other in (replace(turn, flags=("host_busy", "truncated")), replace(turn, outcome="failed", reason="it broke")):
+        with pytest.raises(WorkerError, match=r"truncated|it broke"):
             check_usable(other)
 
 

@@ -11,7 +11,6 @@ from support.runs import make_turn
 from firstpacket.bench import environment, notices
 from firstpacket.bench.doctor import diagnose
 from firstpacket.bench.metrics.figures import FLAGS
-from firstpacket.bench.metrics.microphone import LATE_MICROPHONE
 from firstpacket.bench.record.schema import Turn
 
 FINE = {
@@ -67,7 +66,7 @@ def test_flags_are_said_from_one_turn_in_twenty_on() -> None:
 
 def test_every_flag_that_is_derived_can_be_said() -> None:
     # The others make a run invalid, or stand with the label.
-    assert set(FLAGS) - set(notices.FLAGS) == {LATE_MICROPHONE, "false_endpoint"}
+    assert set(FLAGS) - set(notices.ADVICE) == {"late_microphone", "false_endpoint"}
 
 
 def test_a_run_says_what_its_segments_and_turns_say(tmp_path: Path) -> None:

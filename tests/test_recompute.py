@@ -109,7 +109,7 @@ def test_one_changed_figure_is_named(run: Path, change: Callable[[dict[str, Any]
 
 
 def test_flags_that_do_not_rest_on_figures_are_no_difference(run: Path) -> None:
-    edit(run, "turns.jsonl", lambda found: found[0].update(flags=["cut", "not_warmed_up"]))
+    edit(run, "turns.jsonl", lambda found: found[0].update(flags=["truncated", "not_warmed_up"]))
     assert recompute(read_run(run)).equal
 
 

@@ -43,7 +43,7 @@ TURNS = (
     turn(0, "a", "cold", "answered", 900, 300, 900),
     turn(1, "a", "warmup", "answered", 500, 100, 500),
     turn(2, "a", "measured", "answered", 100, 40, 110),
-    turn(3, "b", "measured", "answered", 200, 50, 230, flags=("cut",)),
+    turn(3, "b", "measured", "answered", 200, 50, 230, flags=("truncated",)),
     turn(4, "c", "measured", "silent", 600, 60, None),
     turn(5, "d", "measured", "timeout"),
     turn(6, "d", "measured", "failed"),
@@ -91,7 +91,7 @@ def test_every_turn_is_counted_in_its_phase(summary: Summary) -> None:
     assert outcomes["measured"] == {"answered": 2, "silent": 1, "failed": 1, "timeout": 1, "interrupted": 0}
     assert outcomes["cold"]["answered"] == outcomes["warmup"]["answered"] == 1
     assert summary.labels[0].audible_share == 0.4
-    assert summary.labels[0].flags == {"cut": 1}
+    assert summary.labels[0].flags == {"truncated": 1}
 
 
 def test_the_path_adds_up_to_the_mean_first_packet(summary: Summary) -> None:

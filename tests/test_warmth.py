@@ -44,7 +44,7 @@ def warming_up(last: list[float | None], label: str = "a") -> list[Turn]:
 
 MEASURED = [turn(number + 1, "measured", number, 100 + 10 * number) for number in range(8)]
 IDLE = [
-    turn(2000 + number, "idle", number, 130 + 10 * number, flags=("machine_awake",) if number % 2 else ())
+    turn(2000 + number, "idle", number, 130 + 10 * number, flags=("not_first_after_idle",) if number % 2 else ())
     for number in range(8)
 ]
 

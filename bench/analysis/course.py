@@ -10,16 +10,15 @@ from typing import Annotated
 from firstpacket.bench.contract import Keyed, Omitted, computed
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.gpu import GPU_FLAGS
-from firstpacket.bench.metrics.surroundings import HOST_FLAGS
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
 from firstpacket.bench.stats.line import line
 from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.summary.values import definition, shown_value
+from firstpacket.bench.vocabulary import flags_from
 
-DISTURBED = frozenset((*HOST_FLAGS, *GPU_FLAGS))
+DISTURBED = frozenset(flags_from("host", "gpu"))
 """Flags of turns beside which something went on that may have held them up."""
 TEMPERATURES = 60
 """At so many turns, evenly over the run, the traces are asked for the GPU's temperature."""

@@ -18,12 +18,12 @@ from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piec
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
-from firstpacket.bench.metrics.surroundings import HOST_FLAGS
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.bench.record.schema import SCHEMA, InputMode, LabelFacts, Manifest, Segment, System, Turn
 from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.run.manager import Manager, Progress
 from firstpacket.bench.run.process import ProcessExecutor
+from firstpacket.bench.vocabulary import flags_from
 
 FIRST_PACKET = "first packet"
 NEGATIVE = "answers before t0"
@@ -72,7 +72,7 @@ def check_usable(turn: Turn) -> None:
 
     What the machine did beside it is no reason: how far figures are off on this machine as it is, is the question.
     """
-    odd = [flag for flag in turn.flags if flag not in HOST_FLAGS]
+    odd = [flag for flag in turn.flags if flag not in flags_from("host")]
     if turn.outcome != "answered" or odd:
         raise WorkerError(
             f"A turn of the scripted pipeline came to be '{turn.outcome}' ({turn.reason or ', '.join(odd)}); "

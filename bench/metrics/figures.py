@@ -10,19 +10,18 @@ from itertools import pairwise, takewhile
 from firstpacket.bench.metrics.audible import audible_onset_ns
 from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden, summed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
-from firstpacket.bench.metrics.gpu import GPU_FLAGS, gpu_figures, gpu_flags
+from firstpacket.bench.metrics.gpu import gpu_figures, gpu_flags
 from firstpacket.bench.metrics.instrument import recordings
 from firstpacket.bench.metrics.microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
 from firstpacket.bench.metrics.quality import answer_figures, reply_figures, transcript_figures
-from firstpacket.bench.metrics.starts import NO_SUCH_START, all_starts, start_flags, start_ns
-from firstpacket.bench.metrics.surroundings import HOST_FLAGS, host_flags
+from firstpacket.bench.metrics.starts import all_starts, start_flags, start_ns
+from firstpacket.bench.metrics.surroundings import host_flags
 from firstpacket.bench.record.schema import Audible, Evidence, Outcome, PathPart
 from firstpacket.bench.timing.spans import TurnTrace
-from firstpacket.bench.vocabulary import KnownMark
+from firstpacket.bench.vocabulary import Flag, KnownMark, flags_from
 
-FALSE_ENDPOINT = "false_endpoint"
-FLAGS = (FALSE_ENDPOINT, NO_SUCH_START, *HOST_FLAGS, *GPU_FLAGS)
+FLAGS = flags_from("trace", "host", "gpu")
 """All flags that are derived from a turn's evidence; a turn may carry others, of how it was run."""
 
 
@@ -34,7 +33,7 @@ class TurnFigures:
     path: tuple[PathPart, ...]
     path_error_ns: int
     hidden: dict[str, int]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     """What a reader should know, of `FLAGS`."""
     lateness: tuple[int, ...] = ()
     """Frames of the user's speech by how late they came."""
@@ -66,9 +65,9 @@ def turn_figures(evidence: Evidence, said: str | None = None, answers: Sequence[
     return TurnFigures(figures, parts, _path_error_ns(path), beside_path, flags, histogram(evidence.delivery))
 
 
-def _figure_flags(figures: Mapping[str, int | float]) -> tuple[str, ...]:
+def _figure_flags(figures: Mapping[str, int | float]) -> tuple[Flag, ...]:
     """The user was taken to have finished too early."""
-    return (FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
+    return (Flag.FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
 
 
 def heard_outcome(trace: TurnTrace, levels: tuple[float, ...], audible: Audible) -> Outcome:

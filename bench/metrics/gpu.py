@@ -15,26 +15,24 @@ from collections.abc import Iterator
 from firstpacket.bench.metrics.stretches import covered_ns
 from firstpacket.bench.record.gpu import GpuBeside, GpuProfile, GpuReading
 from firstpacket.bench.record.schema import Evidence, Turn
+from firstpacket.bench.vocabulary import Flag, flags_from
 
 THROTTLING = frozenset({"sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake"})
 HELD_BACK_SHARE = 0.01
 """Of the time between the readings; less than that moves no figure that anyone reads."""
 
-GPU_THROTTLED, GPU_SHARED, GPU_UNREAD = "gpu_throttled", "gpu_shared", "gpu_unread"
-GPU_FLAGS = (GPU_THROTTLED, GPU_SHARED, GPU_UNREAD)
 
-
-def gpu_flags(evidence: Evidence) -> tuple[str, ...]:
-    """The flags of what happened to the label's GPU during a turn, in the order of `GPU_FLAGS`."""
+def gpu_flags(evidence: Evidence) -> tuple[Flag, ...]:
+    """The flags of what happened to the label's GPU during a turn, in the order of the registry."""
     gpu = own_gpu(evidence)
     if gpu is None:
         return ()
-    found = {GPU_THROTTLED} if throttled_by(gpu) else set()
+    found = {Flag.GPU_THROTTLED} if throttled_by(gpu) else set()
     if any(reading.foreign_processes for reading in _readings(gpu)):
-        found.add(GPU_SHARED)
+        found.add(Flag.GPU_SHARED)
     if gpu.before is None or gpu.after is None:
-        found.add(GPU_UNREAD)
-    return tuple(flag for flag in GPU_FLAGS if flag in found)
+        found.add(Flag.GPU_UNREAD)
+    return tuple(flag for flag in flags_from("gpu") if flag in found)
 
 
 def own_gpu(evidence: Evidence) -> GpuBeside | None:

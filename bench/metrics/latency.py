@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.starts import NO_SUCH_START
 from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.vocabulary import Flag
 
 
 def first_packet_ms(turn: Turn) -> float | None:
@@ -14,4 +14,4 @@ def first_packet_ms(turn: Turn) -> float | None:
 
 def comparable_ms(turn: Turn) -> float | None:
     """The same, and None too where the declared t0 did not happen, so that it counts from another start."""
-    return None if NO_SUCH_START in turn.flags else first_packet_ms(turn)
+    return None if Flag.NO_SUCH_START in turn.flags else first_packet_ms(turn)

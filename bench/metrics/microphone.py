@@ -10,7 +10,6 @@ from bisect import bisect_right
 
 from firstpacket.bench.record.schema import Delivery
 
-LATE_MICROPHONE = "late_microphone"
 EDGES_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Borders of the histogram's buckets: below the first, from each to the next, from the last on."""
 FRAME_NS = 20_000_000

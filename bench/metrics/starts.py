@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import get_args
 
 from firstpacket.bench.record.schema import Evidence, Start
-from firstpacket.bench.vocabulary import KnownMark
+from firstpacket.bench.vocabulary import Flag, KnownMark
 
 STARTS: tuple[Start, ...] = get_args(Start)
 DELAYS: dict[Start, str] = {
@@ -20,8 +20,6 @@ DELAYS: dict[Start, str] = {
     "request": "request_delay",
 }
 """The figures that say how far each start lies from the end of speech."""
-NO_SUCH_START = "no_such_start"
-"""Flag of a turn in which the declared start did not happen; it is compared with none that counts from there."""
 
 
 def start_ns(evidence: Evidence) -> int:
@@ -42,6 +40,6 @@ def all_starts(evidence: Evidence) -> dict[Start, int]:
     return found | ({"request": min(begun)} if begun else {})
 
 
-def start_flags(evidence: Evidence) -> tuple[str, ...]:
-    """`NO_SUCH_START` where the turn's figures count from the end of speech because the declared t0 did not happen."""
-    return () if evidence.start in all_starts(evidence) else (NO_SUCH_START,)
+def start_flags(evidence: Evidence) -> tuple[Flag, ...]:
+    """`NO_SUCH_START` where figures count from the end of speech instead: compared with none from elsewhere."""
+    return () if evidence.start in all_starts(evidence) else (Flag.NO_SUCH_START,)

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firstpacket.bench.metrics.microphone import LATE_MICROPHONE, is_late
+from firstpacket.bench.metrics.microphone import is_late
 from firstpacket.bench.record.beside import Collections, HostBeside
 from firstpacket.bench.record.schema import Evidence
+from firstpacket.bench.vocabulary import Flag
 
 BUSY_SHARE = 0.10
 STOLEN_SHARE = 0.02
@@ -24,37 +25,34 @@ PAUSED_SHARE = 0.01
 MAJOR_FAULTS = 10
 SWAPPED_PAGES = 256
 
-HOST_BUSY, STOLEN, CPU_THROTTLED, PAGED, GC_PAUSED = "host_busy", "stolen", "cpu_throttled", "paged", "gc_paused"
-HOST_FLAGS = (LATE_MICROPHONE, HOST_BUSY, STOLEN, CPU_THROTTLED, PAGED, GC_PAUSED)
 
-
-def host_flags(evidence: Evidence, t0_ns: int) -> tuple[str, ...]:
-    """The flags of what the host did during a turn, in the order of `HOST_FLAGS`."""
+def host_flags(evidence: Evidence, t0_ns: int) -> tuple[Flag, ...]:
+    """The flags of what the host did during a turn, in the order of the registry."""
     return tuple(_flags(evidence, t0_ns))
 
 
-def _flags(evidence: Evidence, t0_ns: int) -> Iterator[str]:
+def _flags(evidence: Evidence, t0_ns: int) -> Iterator[Flag]:
     if is_late(evidence.delivery, evidence.microphone_limit_ns):
-        yield LATE_MICROPHONE
+        yield Flag.LATE_MICROPHONE
     beside, packets = evidence.beside, evidence.trace.packets
     if beside is not None and beside.host is not None:
         yield from _of_host(beside.host)
     collected = evidence.collections
     if collected is not None and packets and _paused(collected, t0_ns, packets[0].at_ns):
-        yield GC_PAUSED
+        yield Flag.GC_PAUSED
 
 
-def _of_host(host: HostBeside) -> Iterator[str]:
+def _of_host(host: HostBeside) -> Iterator[Flag]:
     whole_ns = host.elapsed_ns * host.cores
     if (host.others_cpu_ns or 0) - host.others_error_ns > BUSY_SHARE * whole_ns:
-        yield HOST_BUSY
+        yield Flag.HOST_BUSY
     if (host.stolen_ns or 0) - host.others_error_ns > STOLEN_SHARE * whole_ns:
-        yield STOLEN
+        yield Flag.STOLEN
     if host.throttled_periods:
-        yield CPU_THROTTLED
+        yield Flag.CPU_THROTTLED
     swapped = (host.swapped_in or 0) + (host.swapped_out or 0)
     if (host.major_faults or 0) >= MAJOR_FAULTS or swapped >= SWAPPED_PAGES:
-        yield PAGED
+        yield Flag.PAGED
 
 
 def _paused(collections: Collections, t0_ns: int, first_packet_ns: int) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from firstpacket.bench.record.schema import SCHEMA
+from firstpacket.bench.vocabulary import Flag
 
 Raw = dict[str, Any]
 """A JSON object as it stands in a file. A step may change it in place."""
@@ -90,11 +91,19 @@ def _evidence_1(raw: Raw) -> Raw:
     return raw
 
 
+def _turn_1(raw: Raw) -> Raw:
+    if isinstance(flags := raw.get("flags"), list):
+        raw["flags"] = [_FLAGS_1.get(flag, flag) if isinstance(flag, str) else flag for flag in flags]
+    return raw
+
+
+_FLAGS_1 = {"cut": Flag.TRUNCATED, "machine_awake": Flag.NOT_FIRST_AFTER_IDLE}
+"""Flags that have other names today."""
 _ENGINES_1 = ("endpoint", "asr", "llm", "tts")
 _SIZE_1 = re.compile(r"(\d{1,9}(?:\.\d)?) M (?:parameters|values|random values)")
 _USAGE_1 = re.compile(r"(\d{1,15}) prompt tokens, (\d{1,15}) reply tokens")
 
-STEPS: dict[int, Step] = {1: Step(manifest=_manifest_1, segment=_segment_1, evidence=_evidence_1)}
+STEPS: dict[int, Step] = {1: Step(manifest=_manifest_1, segment=_segment_1, turn=_turn_1, evidence=_evidence_1)}
 """By the schema that a step starts from; every schema from `OLDEST` to the last one before this version's has one."""
 
 

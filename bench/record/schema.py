@@ -23,7 +23,7 @@ from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
 from firstpacket.bench.record.settling import Settling
 from firstpacket.bench.record.until import Until
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
-from firstpacket.bench.vocabulary import Architecture, StageKind
+from firstpacket.bench.vocabulary import Architecture, Flag, StageKind
 
 SCHEMA = 2
 
@@ -193,12 +193,6 @@ class Delivery:
     """Per frame: delivered minus due, ns. One frame with file input (due when it was handed over)."""
 
 
-CUT = "cut"
-"""Flag of a turn that had begun to answer and was called off, or whose worker ended."""
-MACHINE_AWAKE = "machine_awake"
-"""Flag of a turn after idleness that was not the first: its own process was idle, the machine was not."""
-NOT_WARMED_UP = "not_warmed_up"
-"""Flag of a turn of a cold process: it ended while it was warmed up, or this turn only warms up for the profiler."""
 NOTHING_DELIVERED = Delivery(0, 0, 0, ())
 NOTHING_SEEN = TurnTrace()
 
@@ -217,8 +211,8 @@ class TurnResult:
     audio: str = ""
     """File of the kept reply; on disk relative to the run folder."""
     reason: str = ""
-    flags: tuple[str, ...] = ()
-    """How it was run, such as `cut`; what figures say is not among them."""
+    flags: tuple[Flag, ...] = ()
+    """How it was run, such as `truncated`; what figures say is not among them."""
     collections: Collections | None = None
     """Garbage collections of the system's process, where it has one of its own."""
     profile: GpuProfile | None = None
@@ -279,7 +273,7 @@ class Turn:
     evidence_at: int
     evidence_bytes: int
     evidence_crc32: int
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     reason: str = ""
     lateness: tuple[int, ...] = ()
     """Frames of the user's speech by how late they came, in the buckets of `bench/metrics/microphone.py`; none with

@@ -11,7 +11,6 @@ from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.schema import (
-    NOT_WARMED_UP,
     Delivery,
     LabelFacts,
     Manifest,
@@ -28,6 +27,7 @@ from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Schedu
 from firstpacket.bench.run.schedule.whole import warm_up, whole
 from firstpacket.bench.run.watch import NoWatch, Watch
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
+from firstpacket.bench.vocabulary import Flag
 
 
 class Progress(Protocol):
@@ -86,7 +86,7 @@ class Manager:
         self._segment = 0
         self._done = 0
         self._ended: list[Ended] = []
-        self._revived: dict[str, tuple[str, ...]] = {}
+        self._revived: dict[str, tuple[Flag, ...]] = {}
         """Flags of the next turn of labels that were started again."""
 
     def run(
@@ -162,7 +162,7 @@ class Manager:
         if not self._executors[label].ready:
             # It died again while it was warming up: run it cold rather than start it for ever.
             self._start(label)
-            self._revived[label] = (NOT_WARMED_UP,)
+            self._revived[label] = (Flag.NOT_WARMED_UP,)
 
     def _profile(self, label: str, turns: Sequence[PlannedTurn]) -> None:
         """Run a label's turns under the profiler, in its process for that; the one that measured makes room for it."""

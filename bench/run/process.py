@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError, RunError, WorkerError
-from firstpacket.bench.record.schema import CUT, Delivery, LabelFacts, System, TurnResult
+from firstpacket.bench.record.schema import Delivery, LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.run.protocol import (
@@ -38,6 +38,7 @@ from firstpacket.bench.run.protocol import (
 )
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
+from firstpacket.bench.vocabulary import Flag
 
 LOAD_TIMEOUT_S = 1800.0
 PREPARE_TIMEOUT_S = 60.0
@@ -220,7 +221,7 @@ class _Exchange:
             return TurnResult(self._turn, "timeout" if late else "failed", delivery=delivery, reason=reason)
         first = self._first
         trace = TurnTrace(packets=(PacketStamp(first.at_ns, first.samples, first.sample_rate, 0),))
-        return TurnResult(self._turn, "answered", trace, delivery, reason=reason, flags=(CUT,))
+        return TurnResult(self._turn, "answered", trace, delivery, reason=reason, flags=(Flag.TRUNCATED,))
 
     def _expect_prepared(self, channel: Channel) -> None:
         message = channel.receive(PREPARE_TIMEOUT_S)

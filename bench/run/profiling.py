@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from firstpacket.bench.metrics.gpu import put_under_the_profiler
-from firstpacket.bench.record.schema import NOT_WARMED_UP, Manifest, System, Turn
+from firstpacket.bench.record.schema import Manifest, System, Turn
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.schedule.base import PlannedTurn
+from firstpacket.bench.vocabulary import Flag
 
 TURNS = 3
 """Per label, each on a clip of its own, after one that warms the process up."""
@@ -33,7 +34,7 @@ def profiled_turns(
     there = {turn.block for turn in already if turn.label == label and put_under_the_profiler(turn)}
     chosen = random.Random(f"{seed}/profiled").sample(list(clips), min(TURNS, len(clips)))
     asks = [PlannedTurn(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
-    return (PlannedTurn(0, -1, "profiled", label, chosen[0], (NOT_WARMED_UP,)), *asks) if asks else ()
+    return (PlannedTurn(0, -1, "profiled", label, chosen[0], (Flag.NOT_WARMED_UP,)), *asks) if asks else ()
 
 
 def patient(config: TurnConfig) -> TurnConfig:

@@ -9,12 +9,13 @@ import numpy as np
 from firstpacket.bench.metrics.audible import reply_levels
 from firstpacket.bench.metrics.figures import heard_outcome
 from firstpacket.bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
-from firstpacket.bench.record.schema import CUT, Audible, Outcome, TurnResult
+from firstpacket.bench.record.schema import Audible, Outcome, TurnResult
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.text import reason
 from firstpacket.bench.timing.cuda import GpuRecorder
 from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Trace
+from firstpacket.bench.vocabulary import Flag
 
 RATES = range(1000, 768_001)
 LOUDEST = 1.5
@@ -49,9 +50,9 @@ def perform(
             return TurnResult(turn, "failed", reason=reason(error)), said
     seen = trace.finish()
     levels = reply_levels(said)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if outcome == "timeout" and seen.packets:
-        outcome, flags = "answered", (CUT,)
+        outcome, flags = "answered", (Flag.TRUNCATED,)
     outcome = outcome or heard_outcome(seen, levels, audible)
     return TurnResult(turn, outcome, seen, reply_levels=levels, reason=why, flags=flags), said
 

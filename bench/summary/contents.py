@@ -7,7 +7,6 @@ from typing import Annotated, Literal, get_args
 
 from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
-from firstpacket.bench.metrics.figures import FALSE_ENDPOINT
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
 from firstpacket.bench.record.schema import Outcome, Phase
@@ -18,7 +17,7 @@ from firstpacket.bench.summary.microphone import Microphone
 from firstpacket.bench.summary.until import Goal
 from firstpacket.bench.summary.warmth import LabelWarmth
 from firstpacket.bench.tax import Tax
-from firstpacket.bench.vocabulary import Architecture
+from firstpacket.bench.vocabulary import Architecture, Flag
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -102,7 +101,7 @@ class LabelSummary:
     path: Path
     hidden: dict[str, Estimate]
     cold: Cold
-    flags: dict[str, int]
+    flags: dict[Flag, int]
     """Measured turns by what they are flagged with."""
     instrument: Tax | None
     """None where the instrument's cost was not measured."""
@@ -126,7 +125,7 @@ class LabelSummary:
     @property
     def false_endpoints(self) -> int:
         """Measured turns in which the user was taken to have finished too early."""
-        return self.flags.get(FALSE_ENDPOINT, 0)
+        return self.flags.get(Flag.FALSE_ENDPOINT, 0)
 
     @property
     def dummy(self) -> bool:

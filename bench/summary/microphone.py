@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firstpacket.bench.contract import computed
-from firstpacket.bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
+from firstpacket.bench.metrics.microphone import EDGES_MS
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.vocabulary import Flag
 
 LATE_FRAMES_SHARE = 0.01
 """Most of a run's frames that may be later than the limit: with more, the p99 of their lateness is."""
@@ -68,7 +69,7 @@ def microphone(run: Run) -> Microphone | None:
         buckets=tuple(map(Bucket, (0.0, *EDGES_MS), (*EDGES_MS, None), counts)),
         late_frames=sum(int(turn.figures.get("late_frames", 0)) for turn in played),
         turns=len(played),
-        late_turns=sum(LATE_MICROPHONE in turn.flags for turn in played),
+        late_turns=sum(Flag.LATE_MICROPHONE in turn.flags for turn in played),
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.metrics.definitions import Metric, metric
-from firstpacket.bench.metrics.starts import NO_SUCH_START
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Unit
+from firstpacket.bench.vocabulary import Flag
 
 NS_PER_MS = 1_000_000
 
@@ -49,7 +49,7 @@ def shown_value(turn: Turn, known: Metric) -> float | None:
 
 def started(turn: Turn) -> bool:
     """Whether the declared t0 happened in a turn."""
-    return NO_SUCH_START not in turn.flags
+    return Flag.NO_SUCH_START not in turn.flags
 
 
 def shown_unit(known: Metric) -> Unit:

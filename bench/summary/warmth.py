@@ -12,14 +12,14 @@ from firstpacket.bench.metrics.carry_over import CarryOver, carry_over
 from firstpacket.bench.metrics.drift import Drift, early_drift
 from firstpacket.bench.metrics.latency import comparable_ms
 from firstpacket.bench.metrics.settling import WarmUp, warm_ups
-from firstpacket.bench.record.schema import MACHINE_AWAKE, Turn
+from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.vocabulary import Flag
 
 Warmth = Literal["cold", "warmup", "measured", "idle", "idle_first"]
 """Classes of turns: `measured` is warm; `idle_first` are those of `idle` in which the machine had been idle too."""
 CLASSES: tuple[Warmth, ...] = ("cold", "warmup", "measured", "idle", "idle_first")
-"""Flag of a turn after idleness that was asked right after another label's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _classes(turns: Sequence[Turn]) -> dict[Warmth, ClassOfTurns]:
 
 def _belongs(turn: Turn, name: Warmth) -> bool:
     if name == "idle_first":
-        return turn.phase == "idle" and MACHINE_AWAKE not in turn.flags
+        return turn.phase == "idle" and Flag.NOT_FIRST_AFTER_IDLE not in turn.flags
     return turn.phase == name
 
 

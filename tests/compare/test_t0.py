@@ -11,11 +11,12 @@ from support.made import virtual_run
 from firstpacket.bench.compare.between import compare_runs
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.metrics.starts import NO_SUCH_START, STARTS
+from firstpacket.bench.metrics.starts import STARTS
 from firstpacket.bench.record.schema import Start
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.run.session import SPEECH_END, T0
 from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.vocabulary import Flag
 
 LATE = "hear; encoder 20; packet 100"
 EARLY = "encoder 50; rest 250; packet 100"
@@ -50,7 +51,9 @@ def test_the_start_counts_whatever_is_said_of_it(tmp_path: Path) -> None:
 
 
 def test_turns_without_the_declared_start_are_flagged(runs: dict[Start, Run]) -> None:
-    flagged = {start: {turn.label for turn in run.turns if NO_SUCH_START in turn.flags} for start, run in runs.items()}
+    flagged = {
+        start: {turn.label for turn in run.turns if Flag.NO_SUCH_START in turn.flags} for start, run in runs.items()
+    }
     assert flagged == {"speech_end": set(), "last_frame": set(), "endpoint": set(), "request": {"early"}}
 
 
@@ -66,13 +69,13 @@ def test_nor_do_they_enter_medians_paths_or_cold_starts(runs: dict[Start, Run]) 
     labels = {label.label: label for label in summarise(runs["request"]).labels}
     early, late = labels["early"], labels["late"]
     figure = early.figures["first_packet_latency"]
-    assert (figure.n, figure.missing, early.flags[NO_SUCH_START]) == (0, {"answered": 8}, 8)
+    assert (figure.n, figure.missing, early.flags[Flag.NO_SUCH_START]) == (0, {"answered": 8}, 8)
     assert (early.path.n, early.cold.first_turn_ms) == (0, ())
     assert late.figures["first_packet_latency"].n == late.path.n == 8 and late.cold.first_turn_ms
     assert early.figures["reply_audio"].n == 8
 
 
 def test_and_the_run_says_so(runs: dict[Start, Run]) -> None:
-    said = [notice for notice in summarise(runs["request"]).notices if NO_SUCH_START in notice]
+    said = [notice for notice in summarise(runs["request"]).notices if Flag.NO_SUCH_START in notice]
     assert len(said) == 1 and "8 of 8 measured turns of early" in said[0] and "--t0 speech_end" in said[0]
-    assert not [notice for notice in summarise(runs["speech_end"]).notices if NO_SUCH_START in notice]
+    assert not [notice for notice in summarise(runs["speech_end"]).notices if Flag.NO_SUCH_START in notice]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.runs import make_evidence
 
 from firstpacket.bench.codec import decode, encode
-from firstpacket.bench.metrics.figures import FLAGS, turn_figures
-from firstpacket.bench.metrics.gpu import GPU_FLAGS, throttled_by
+from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.metrics.gpu import throttled_by
 from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
 from firstpacket.bench.record.schema import Evidence
@@ -57,7 +57,6 @@ def test_strangers_on_the_gpu_are_flagged_only_where_they_were_seen() -> None:
     assert flags(foreign_processes=1) == ("gpu_shared",)
     assert flags(foreign_processes=0) == flags(foreign_processes=None) == ()
     assert flags(foreign_processes=2, reasons=("hw_slowdown",)) == ("gpu_throttled", "gpu_shared")
-    assert set(GPU_FLAGS) <= set(FLAGS), "recompute compares what FLAGS names"
 
 
 def test_the_gpu_of_another_label_is_none_of_this_turns_business() -> None:

@@ -9,8 +9,7 @@ import pytest
 from support.made import Silence, manifest, request, segment, utterances
 from support.runs import make_delivery, make_evidence
 
-from firstpacket.bench.metrics.figures import FLAGS
-from firstpacket.bench.metrics.surroundings import HOST_FLAGS, host_flags
+from firstpacket.bench.metrics.surroundings import host_flags
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.beside import Beside, Collections, HostBeside, Pause
 from firstpacket.bench.record.schema import LabelFacts
@@ -105,7 +104,3 @@ def test_flagged_turns_are_kept_counted_and_derived_again(tmp_path: Path) -> Non
     ]
     assert {turn.outcome for turn in run.turns} == {"answered"}
     assert recompute(run).equal
-
-
-def test_every_flag_here_is_derived_and_named() -> None:
-    assert set(HOST_FLAGS) <= set(FLAGS)

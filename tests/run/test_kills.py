@@ -145,7 +145,7 @@ def but_for_times(run: Run, turn: Turn) -> object:
 
 
 def lost_workers(turns: Sequence[Turn]) -> list[Turn]:
-    return [turn for turn in turns if turn.outcome == "failed" or "cut" in turn.flags]
+    return [turn for turn in turns if turn.outcome == "failed" or "truncated" in turn.flags]
 
 
 def hold_against(disturbed: Run, plain: Run, worker_kills: int) -> None:

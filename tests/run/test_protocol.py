@@ -82,7 +82,7 @@ def test_every_message_of_a_turn_carries_its_number() -> None:
 
 def test_what_is_said_arrives_as_it_was_said(channels: tuple[Channel, Channel]) -> None:
     ours, theirs = channels
-    result = TurnResult(3, "answered", reply_levels=(0.5,), flags=("cut",), reason="because")
+    result = TurnResult(3, "answered", reply_levels=(0.5,), flags=("truncated",), reason="because")
     for message in (Hello(3, request("a", "hear")), Prepare(3, "en"), SpeechOver(3), result):
         ours.send(message)
         assert theirs.receive(1.0) == message

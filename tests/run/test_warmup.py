@@ -206,7 +206,9 @@ def test_turns_after_idleness_come_last_and_wait_together(tmp_path: Path) -> Non
 
 def test_labels_are_first_after_idleness_in_turns(tmp_path: Path) -> None:
     found = read_run(idle_run(tmp_path)[0])
-    first = Counter(turn.label for turn in found.turns if turn.phase == "idle" and "machine_awake" not in turn.flags)
+    first = Counter(
+        turn.label for turn in found.turns if turn.phase == "idle" and "not_first_after_idle" not in turn.flags
+    )
     assert first == {"a": 2, "b": 2}
     for number in range(4):
         asks = [turn for turn in found.turns if turn.phase == "idle" and turn.block == number]

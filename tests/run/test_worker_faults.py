@@ -64,7 +64,7 @@ def test_rubbish_on_standard_output_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_first_packet_counts_even_if_the_worker_dies_after_it(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"a": "hear; tts 2; packet 50; tts 5; die@2"}, count=2)
-    cut = next(turn for turn in measured(found, "a") if "cut" in turn.flags)
+    cut = next(turn for turn in measured(found, "a") if "truncated" in turn.flags)
     assert cut.outcome == "answered"
     assert cut.figures["first_packet_latency"] >= 2 * MS
 
@@ -73,7 +73,7 @@ def test_a_deadline_is_asked_before_it_is_enforced(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"slow": "hear; rest 600; tts 1; packet 50"}, count=1)
     turn = measured(found, "slow")[0]
     assert turn.outcome == "answered"
-    assert "cut" in turn.flags
+    assert "truncated" in turn.flags
     assert turn.figures["first_packet_latency"] >= 600 * MS
     assert len([turn for turn in found.turns if turn.phase == "cold"]) == 1, "it gave up by itself and was not killed"
 

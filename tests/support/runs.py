@@ -1,6 +1,6 @@
 """The one factory of runs: every part has defaults of the right types, and a test names what matters to it.
 
-    make_turn(label="direct", utterance="clip-3", flags=("cut",))
+    make_turn(label="direct", utterance="clip-3", flags=("truncated",))
     make_run({"direct": [100, 110, "timeout"], "cascade": [{"asr": 300, "tts": 100}] * 3}, keep_audio=True)
 
 No pipeline answers here and nothing is timed; `support.virtual` has runs in which one does.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from firstpacket.bench.metrics.definitions import versions
-from firstpacket.bench.metrics.microphone import EDGES_MS, LATE_MICROPHONE
+from firstpacket.bench.metrics.microphone import EDGES_MS
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import (
     SCHEMA,
@@ -31,6 +31,7 @@ from firstpacket.bench.record.schema import (
 )
 from firstpacket.bench.record.store import Run, RunWriter
 from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.vocabulary import Flag
 from support.stages import KINDS, stage
 
 MS = 1_000_000
@@ -53,7 +54,7 @@ Timings = Mapping[str, Sequence[Timing]]
 """By label, in the order of the turns."""
 
 LATE: Mapping[str, Any] = {
-    "flags": (LATE_MICROPHONE,),
+    "flags": (Flag.LATE_MICROPHONE,),
     "lateness": (*(0,) * len(EDGES_MS), 1),
     "figures": {"late_frames": 1},
 }

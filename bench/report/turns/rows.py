@@ -10,6 +10,7 @@ from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.choice import in_order_of_rank
 from firstpacket.bench.summary.values import NS_PER_MS
+from firstpacket.bench.vocabulary import Flag
 
 LONGEST_QUESTION = 120
 """Characters of a clip's text that stand in the table; all of it stands with the turn."""
@@ -29,7 +30,7 @@ class Row:
     first_ms: float | None
     heard_ms: float | None
     stalled_ms: float | None
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     reason: str
 
 
@@ -40,7 +41,7 @@ class Choices:
     phases: tuple[str, ...]
     labels: tuple[str, ...]
     outcomes: tuple[str, ...]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 def turn_rows(run: Run, ranked: Mapping[int, int]) -> tuple[Row, ...]:

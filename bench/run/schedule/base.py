@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firstpacket.bench.record.schema import Phase, Turn
+from firstpacket.bench.vocabulary import Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class PlannedTurn:
     phase: Phase
     label: str
     utterance: str
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     """How it is run, for the record."""
 
 

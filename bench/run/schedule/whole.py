@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from firstpacket.bench.corpus.utterance import Utterance
-from firstpacket.bench.record.schema import MACHINE_AWAKE, Manifest, Turn
+from firstpacket.bench.record.schema import Manifest, Turn
 from firstpacket.bench.run.schedule.base import Chain, Plan, PlannedTurn, Preceded, Schedule, Step, Wait
 from firstpacket.bench.run.schedule.orders import after_idle, measured
 from firstpacket.bench.run.schedule.orders import warm_up as warm_up_order
 from firstpacket.bench.run.schedule.precise import UntilPrecise
 from firstpacket.bench.run.schedule.settled import UntilSettled
+from firstpacket.bench.vocabulary import Flag
 
 
 def whole(
@@ -63,7 +64,7 @@ def _after_idle(manifest: Manifest, clips: Sequence[Utterance], earlier: Iterabl
         if left:
             yield Wait(round(manifest.idle_s * 1e9), ready=tuple(planned.label for planned in left))
             yield left[0]
-            yield from (replace(planned, flags=(MACHINE_AWAKE,)) for planned in left[1:])
+            yield from (replace(planned, flags=(Flag.NOT_FIRST_AFTER_IDLE,)) for planned in left[1:])
 
 
 def _labels(manifest: Manifest) -> list[str]:
