@@ -282,7 +282,7 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
         from firstpacket.bench.report.html import write_report
 
         console.print(f"report: {write_report([found], path / 'report.html')}", markup=False, soft_wrap=True)
-    answered = {turn.label for turn in found.turns if turn.outcome == "answered"}
+    answered = {turn.label for turn in found.turns if turn.is_answered}
     silent = [plan.label for plan in found.manifest.labels if plan.label not in answered]
     if silent:
         raise BenchError(f"No turn of {', '.join(silent)} was answered; the reasons stand above and in {path}.")

@@ -89,7 +89,7 @@ def of_load(facts: Facts) -> Iterator[Notice]:
 
 def of_turns(turns: Sequence[Turn]) -> Iterator[Notice]:
     """Of flags that a fair part of some label's measured turns carry."""
-    measured = [turn for turn in turns if turn.phase == "measured"]
+    measured = [turn for turn in turns if turn.is_measured]
     asked = Counter(turn.label for turn in measured)
     for flag, advice in ADVICE.items():
         flagged = Counter(turn.label for turn in measured if flag in turn.flags)

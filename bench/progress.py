@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.run.schedule.base import PlannedTurn
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 
 class RunningMedian:
@@ -23,8 +24,8 @@ class RunningMedian:
 
     def add(self, turn: Turn) -> None:
         """Count a measured turn that was answered."""
-        if turn.phase == "measured" and HEADLINE in turn.figures:
-            self._values_ms[turn.label].append(turn.figures[HEADLINE] / 1e6)
+        if turn.is_measured and HEADLINE in turn.figures:
+            self._values_ms[turn.label].append(turn.figures[HEADLINE] / NS_PER_MS)
 
     def text(self) -> str:
         """`direct 312 ms  cascade 801 ms`."""
@@ -79,7 +80,7 @@ class BarProgress:
         """Move on; say at once when a turn was not answered."""
         self._medians.add(turn)
         self._bar.update(self._task, completed=done, total=total, medians=self._medians.text())
-        if turn.outcome != "answered":
+        if not turn.is_answered:
             self._bar.console.print(_trouble(turn), markup=False, highlight=False)
 
 
@@ -115,11 +116,11 @@ class PlainProgress:
         """Say how the turn went."""
         self._medians.add(turn)
         latency_ns = turn.figures.get(HEADLINE)
-        took = f"first packet {latency_ns / 1e6:.1f} ms" if latency_ns is not None else "no packet"
-        place = f"{done}/{total}" if turn.phase == "measured" else turn.phase
+        took = f"first packet {latency_ns / NS_PER_MS:.1f} ms" if latency_ns is not None else "no packet"
+        place = f"{done}/{total}" if turn.is_measured else turn.phase
         line = f"[{place}] {turn.label} {turn.utterance}: {turn.outcome}, {took}"
-        self._say(f"{line}  (median {self._medians.text()})" if turn.phase == "measured" else line)
-        if turn.outcome != "answered":
+        self._say(f"{line}  (median {self._medians.text()})" if turn.is_measured else line)
+        if not turn.is_answered:
             self._say(_trouble(turn))
 
     def _say(self, line: str) -> None:

@@ -110,7 +110,7 @@ def _quality(summary: Summary) -> tuple[str, ...]:
 
 
 def _measured_on(run: Run, summary: Summary) -> str:
-    clips = len({turn.utterance for turn in run.turns if turn.phase == "measured"})
+    clips = len({turn.utterance for turn in run.turns if turn.is_measured})
     turns = sum(label.measured for label in summary.labels)
     known = run.segments[0].environment if run.segments else {}
     units = {"cores_usable": " cores", "memory_mib": " MiB"}

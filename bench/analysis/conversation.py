@@ -9,7 +9,7 @@ from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import Share, share
-from firstpacket.bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.summary.values import definition, shown_value
 
 METHOD = "exact intervals (Clopper and Pearson, 1934); of a clip's turns all together count for one"
 
@@ -57,7 +57,7 @@ class Conversation:
 def conversation(run: Run) -> Conversation:
     """Of every label of a run."""
     labels = [plan.label for plan in run.manifest.labels]
-    return Conversation({label: shares_under(measured_turns(run, label)) for label in labels})
+    return Conversation({label: shares_under(run.measured(label)) for label in labels})
 
 
 def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:

@@ -73,7 +73,7 @@ class Courses:
 
 def courses(run: Run) -> Courses:
     """Of every label that has answers; turns in the order in which they were asked."""
-    measured = [turn for turn in run.turns if turn.phase == "measured"]
+    measured = run.measured()
     known = definition(HEADLINE)
     by_label: dict[str, list[tuple[int, float, Turn]]] = defaultdict(list)
     for place, turn in enumerate(measured, start=1):

@@ -9,6 +9,7 @@ from firstpacket.bench.errors import MissingDependency, install_command
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.values import definition
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +70,7 @@ def _row(turn: Turn) -> dict[str, Any]:
     }
     for name, value in turn.figures.items():
         in_time = definition(name).unit == "ns"
-        row[f"{name}_ms" if in_time else name] = value / 1e6 if in_time else value
+        row[f"{name}_ms" if in_time else name] = value / NS_PER_MS if in_time else value
     for part in turn.path:
-        row[f"path.{part.stage or 'none'}.{part.kind}_ms"] = part.ns / 1e6
+        row[f"path.{part.stage or 'none'}.{part.kind}_ms"] = part.ns / NS_PER_MS
     return row

@@ -11,7 +11,7 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.line import Line, line
 from firstpacket.bench.stats.quantiles import median
-from firstpacket.bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.summary.values import definition, shown_value
 
 METHOD = "Theil-Sen line through one point per clip, the median of its turns; Sen's interval (from Kendall's tau)"
 
@@ -46,7 +46,7 @@ def lengths(run: Run) -> Lengths:
     fits = []
     for plan in run.manifest.labels:
         values: dict[str, list[float]] = defaultdict(list)
-        for turn in measured_turns(run, plan.label):
+        for turn in run.measured(plan.label):
             value = shown_value(turn, definition(HEADLINE))
             if value is not None and turn.utterance in spoken:
                 values[turn.utterance].append(value)

@@ -11,7 +11,7 @@ from firstpacket.bench.metrics.starts import DELAYS, STARTS
 from firstpacket.bench.record.schema import Manifest, Start, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
-from firstpacket.bench.summary.values import NS_PER_MS, measured_turns
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 TITLES: dict[Start, str] = {
     "speech_end": "end of speech",
@@ -46,13 +46,13 @@ def starts(run: Run) -> StartTable:
     return StartTable(
         t0=run.manifest.t0,
         columns=tuple(TITLES[start] for start in STARTS[1:]),
-        rows=tuple(row for label in labels for row in _rows(label, measured_turns(run, label))),
+        rows=tuple(row for label in labels for row in _rows(label, run.measured(label))),
         end_of_speech=tuple(_end_of_speech(run.manifest)),
     )
 
 
 def _rows(label: str, turns: Sequence[Turn]) -> list[StartRow]:
-    answered = [turn for turn in turns if turn.outcome == "answered"]
+    answered = [turn for turn in turns if turn.is_answered]
     rows = []
     for place, start in enumerate(STARTS[:-1]):
         later = STARTS[place + 1 :]

@@ -60,7 +60,7 @@ def measure(turns: int, environment: Mapping[str, str], progress: Progress) -> M
             run = _run(Path(folder) / mode, mode, pieces, math.ceil(turns / len(PIECES)), environment, progress)
             costs += [facts.event_cost_ns for segment in run.segments for facts in segment.labels]
             for turn in run.turns:
-                if turn.phase == "measured":
+                if turn.is_measured:
                     _compare(run, turn, pieces[turn.label], found)
     return Measured(
         len(found.events), found.errors_ns, found.hand_over_ns, found.oversleep_ns, found.events, max(costs)
@@ -73,7 +73,7 @@ def check_usable(turn: Turn) -> None:
     What the machine did beside it is no reason: how far figures are off on this machine as it is, is the question.
     """
     odd = [flag for flag in turn.flags if flag not in flags_from("host")]
-    if turn.outcome != "answered" or odd:
+    if not turn.is_answered or odd:
         raise WorkerError(
             f"A turn of the scripted pipeline came to be '{turn.outcome}' ({turn.reason or ', '.join(odd)}); "
             "it must answer. Try again; if it happens again, please report it."

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from firstpacket.bench.errors import WorkerError
+from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.timing.spans import TurnTrace
 
-MS = 1_000_000
 TEXT = "stamps"
 _SLEEPS_NOT = {"hear", "send", "take", "packet", "silence"}
 
@@ -33,7 +33,7 @@ class OwnStep:
         """How much longer it took than the script says; None for a step that is not asked to take time."""
         if self.words[0] in _SLEEPS_NOT:
             return None
-        return self.ns - round(float(self.words[1]) * MS)
+        return self.ns - round(float(self.words[1]) * NS_PER_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class OwnStamps:
         """What a player without pre-roll waits for audio: the largest lag of a packet behind the audio before it."""
         lag_ns = media_ns = 0
         for packet, following in pairwise(self.packets):
-            media_ns += round(float(packet.words[1]) * MS)
+            media_ns += round(float(packet.words[1]) * NS_PER_MS)
             lag_ns = max(lag_ns, following.ended_ns - self.packets[0].ended_ns - media_ns)
         return lag_ns
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from firstpacket.bench.calibrate.own_stamps import MS, OwnStamps
+from firstpacket.bench.calibrate.own_stamps import OwnStamps
 from firstpacket.bench.record.schema import InputMode
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 PathTruth = dict[tuple[str, str], int]
 """By stage and kind: ns on the path to the first packet; kind `hidden` for work beside it. What is absent is 0."""
@@ -85,7 +86,7 @@ PIECES = (
     Piece(
         "silent at first",
         "hear; encoder 5; vocoder 5; silence 40; vocoder 52; silence 10; packet 80",
-        lambda own: own.packets[1].ended_ns + 10 * MS,
+        lambda own: own.packets[1].ended_ns + 10 * NS_PER_MS,
         _silent_at_first,
     ),
     Piece(

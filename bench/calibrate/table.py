@@ -9,6 +9,7 @@ from firstpacket.bench.calibration import Calibration, Deviation
 from firstpacket.bench.codec import encode
 from firstpacket.bench.stats.quantiles import values_needed
 from firstpacket.bench.tables.table import Cell, Column, Figure, Table, rows, table
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 COLUMNS: tuple[Column[Deviation], ...] = (
     Column("figure", lambda each: (each.figure,), is_number=False),
@@ -36,7 +37,7 @@ def calibration_json(found: Calibration, apart: Iterable[Deviation], broken: tup
     return {
         "kind": "firstpacket.calibration",
         **encode(found),
-        "cost_per_turn_ms": found.event_cost_ns * found.events / 1e6,
+        "cost_per_turn_ms": found.event_cost_ns * found.events / NS_PER_MS,
         "apart": [encode(each) for each in apart],
         "over_limits": list(broken),
     }

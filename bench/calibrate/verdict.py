@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from firstpacket import __version__
 from firstpacket.bench.calibrate.measure import FIGURES, Measured
-from firstpacket.bench.calibrate.own_stamps import MS
 from firstpacket.bench.calibration import SCHEMA, Calibration, Deviation
 from firstpacket.bench.record.schema import InputMode
 from firstpacket.bench.stats.quantiles import supported_quantile, values_needed
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 HAND_OVER: dict[InputMode, str] = {
     "file": "hand-over of the clip (in the errors)",
@@ -61,6 +61,6 @@ def apart(measured: Measured) -> tuple[Deviation, ...]:
 
 def deviation(figure: str, errors_ns: Sequence[int]) -> Deviation:
     """Median and 99th percentile of the absolute errors, in ms, as far as their number supports them."""
-    sizes = [abs(error_ns) / MS for error_ns in errors_ns]
+    sizes = [abs(error_ns) / NS_PER_MS for error_ns in errors_ns]
     median, p99 = (supported_quantile(sizes, q).value for q in (0.5, 0.99))
     return Deviation(figure, len(sizes), median, p99)

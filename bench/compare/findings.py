@@ -17,7 +17,6 @@ from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE, Shown, shown_in
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.figures import metric_names
-from firstpacket.bench.summary.values import measured_turns
 
 MAIN = (
     HEADLINE,
@@ -133,7 +132,7 @@ def _of_runs(base: Run, other: Run, labels: tuple[str, str], question: Question)
 
 def _metrics(sides: Sequence[tuple[Run, str]], question: Question) -> list[str]:
     """The metric asked for, then those that both sides have."""
-    there = [metric_names(measured_turns(run, label)) for run, label in sides]
+    there = [metric_names(run.measured(label)) for run, label in sides]
     both = [name for name in there[0] if name in there[1]]
     if not question.every_metric:
         both = [known.name for known in shown_in(Shown.COMPARISON, both)]

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from firstpacket.bench.compare.comparison import asked_for
 from firstpacket.bench.compare.labels import any_dummy, plan_of
-from firstpacket.bench.compare.pairs import asked_together, block_of, value_of, why_lost
+from firstpacket.bench.compare.pairs import asked_together, value_of, why_lost
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import System
@@ -75,8 +75,8 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
             lost[why_lost(labels, values)] += 1
             continue
         rows.append(row)
-        clips.append(key[0])
-        blocks.append(block_of(key))
+        clips.append(key.utterance)
+        blocks.append(key.stretch)
     columns = list(zip(*rows, strict=True))
 
     def difference(first: int, last: int) -> Estimate:

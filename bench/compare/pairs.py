@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 
 from firstpacket.bench.compare.labels import check_label
 from firstpacket.bench.metrics.definitions import Metric
-from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import median
-from firstpacket.bench.summary.values import measured_turns, shown_value
+from firstpacket.bench.summary.values import shown_value
 
-Key = tuple[str, int, int]
-"""Clip, segment, block."""
-Together = dict[Key, tuple[Sequence[Turn], ...]]
+Together = dict[PairKey, tuple[Sequence[Turn], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def turn_by_turn(run: Run, base: str, other: str, known: Metric) -> Pairs:
 
 def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs:
     """The pairs on one metric of two labels whose turns were asked together."""
-    kept: list[tuple[Key, float, float]] = []
+    kept: list[tuple[PairKey, float, float]] = []
     lost: Counter[str] = Counter()
     answered: Counter[tuple[bool, bool]] = Counter()
     for key, sides in together.items():
@@ -65,17 +63,12 @@ def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs
     return Pairs(
         before=tuple(a for _, a, _ in kept),
         after=tuple(b for _, _, b in kept),
-        clips=tuple(key[0] for key, _, _ in kept),
+        clips=tuple(key.utterance for key, _, _ in kept),
         lost=dict(sorted(lost.items())),
         only_before=answered[True, False],
         only_after=answered[False, True],
-        blocks=tuple(block_of(key) for key, _, _ in kept),
+        blocks=tuple(key.stretch for key, _, _ in kept),
     )
-
-
-def block_of(key: Key) -> str:
-    """The stretch of the run that a key belongs to."""
-    return f"{key[1]}/{key[2]}"
 
 
 def why_lost(names: Sequence[str], values: Sequence[object]) -> str:
@@ -93,7 +86,7 @@ def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: 
     sides = [_by_clip(run, name, known) for run, name in asked_of]
     names = tuple(f"{name} in {run.manifest.run}" for run, name in asked_of)
     common = tuple(clip for clip in sorted(sides[0]) if clip in sides[1])
-    asked = sorted({turn.utterance for run, name in asked_of for turn in measured_turns(run, name)})
+    asked = sorted({turn.utterance for run, name in asked_of for turn in run.measured(name)})
     gaps = [", ".join(name for name, side in zip(names, sides, strict=True) if clip not in side) for clip in asked]
     return Pairs(
         tuple(sides[0][clip] for clip in common),
@@ -105,18 +98,18 @@ def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: 
     )
 
 
-def _by_key(run: Run, label: str) -> dict[Key, list[Turn]]:
+def _by_key(run: Run, label: str) -> dict[PairKey, list[Turn]]:
     check_label(run, label)
-    found: dict[Key, list[Turn]] = defaultdict(list)
-    for turn in measured_turns(run, label):
-        found[turn.utterance, turn.segment, turn.block].append(turn)
+    found: dict[PairKey, list[Turn]] = defaultdict(list)
+    for turn in run.measured(label):
+        found[turn.pair_key].append(turn)
     return found
 
 
 def _by_clip(run: Run, label: str, known: Metric) -> dict[str, float]:
     check_label(run, label)
     values: dict[str, list[float]] = defaultdict(list)
-    for turn in measured_turns(run, label):
+    for turn in run.measured(label):
         value = shown_value(turn, known)
         if value is not None:
             values[turn.utterance].append(value)
@@ -124,7 +117,7 @@ def _by_clip(run: Run, label: str, known: Metric) -> dict[str, float]:
 
 
 def _answered(turns: Sequence[Turn]) -> bool:
-    return any(turn.outcome == "answered" for turn in turns)
+    return any(turn.is_answered for turn in turns)
 
 
 def value_of(turns: Sequence[Turn], known: Metric) -> float | str:
@@ -135,4 +128,4 @@ def value_of(turns: Sequence[Turn], known: Metric) -> float | str:
     value = shown_value(turn, known)
     if value is not None:
         return value
-    return f"no {known.title}" if turn.outcome == "answered" else turn.outcome
+    return f"no {known.title}" if turn.is_answered else turn.outcome

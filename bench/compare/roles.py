@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from firstpacket.bench.compare.labels import plan_of
-from firstpacket.bench.compare.pairs import Together, block_of, value_of, why_lost
+from firstpacket.bench.compare.pairs import Together, value_of, why_lost
 from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
 from firstpacket.bench.summary.path import ROLES
-from firstpacket.bench.summary.values import NS_PER_MS, measured_turns
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 ByRole = Mapping[str, float]
 """Time on the critical path by role, ns."""
@@ -61,8 +61,8 @@ def contributions_within(run: Run, labels: tuple[str, str], together: Together) 
             continue
         sides[0].append(_by_role(before, roles[0]))
         sides[1].append(_by_role(after, roles[1]))
-        clips.append(key[0])
-        blocks.append(block_of(key))
+        clips.append(key.utterance)
+        blocks.append(key.stretch)
     return _contributions(labels, sides, clips, blocks, lost)
 
 
@@ -126,7 +126,7 @@ def _by_role(turn: Turn, roles: Mapping[str, str]) -> dict[str, int]:
 def _by_clip(run: Run, label: str) -> dict[str, ByRole]:
     roles = _roles(plan_of(run, label))
     turns: dict[str, list[dict[str, int]]] = defaultdict(list)
-    for turn in measured_turns(run, label):
+    for turn in run.measured(label):
         if not isinstance(_path_of([turn]), str):
             turns[turn.utterance].append(_by_role(turn, roles))
     return {

@@ -16,7 +16,6 @@ from firstpacket.bench.record.schema import Outcome, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import OUTCOMES, LabelSummary, Summary
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.summary.values import measured_turns
 from firstpacket.bench.text import clean_xml
 
 Ending = Literal["passed", "failure", "error", "skipped"]
@@ -88,7 +87,7 @@ def _valid(summary: Summary) -> Case:
 
 def _cases(run: Run, label: LabelSummary) -> list[Case]:
     classname = f"{run.manifest.run}.{label.label}"
-    turns = measured_turns(run, label.label)
+    turns = run.measured(label.label)
     return [
         *(_outcome(classname, label, outcome, turns) for outcome in OUTCOMES),
         _finished(classname, label),

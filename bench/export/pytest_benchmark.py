@@ -21,7 +21,7 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Figure, LabelSummary
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.summary.values import definition, shown_value
 
 TEST = "test_voice.py::test_first_packet_latency"
 """The test that replays stored runs in docs/exports.md; under its name stored runs can be compared with new ones."""
@@ -51,7 +51,7 @@ def first_packets_s(run: Run) -> dict[str, list[float]]:
     """Per label with any: the first packets of its measured turns in the order of the record, seconds."""
     known, found = definition(HEADLINE), {}
     for plan in run.manifest.labels:
-        values = [shown_value(turn, known) for turn in measured_turns(run, plan.label)]
+        values = [shown_value(turn, known) for turn in run.measured(plan.label)]
         found[plan.label] = [value / 1000 for value in values if value is not None]
     return {label: times for label, times in found.items() if times}
 

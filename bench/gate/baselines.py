@@ -61,7 +61,7 @@ def save(run: Run, name: str) -> Baseline:
     if not LABEL.fullmatch(name):
         raise UsageError(f"'{name}' cannot name a baseline: use 1 to 64 letters, digits or . _ + - .")
     labels = {plan.label: conditions(run, plan.label) for plan in run.manifest.labels if not plan.source}
-    answered = {turn.label for turn in run.turns if turn.phase == "measured" and turn.outcome == "answered"}
+    answered = {turn.label for turn in run.turns if turn.is_measured and turn.is_answered}
     if silent := sorted(labels.keys() - answered):
         raise RunError(f"{run.path} has no answered turn of {', '.join(silent)}: nothing could be held against it.")
     saved = Saved(SCHEMA, datetime.now(UTC).isoformat(timespec="seconds"), labels)

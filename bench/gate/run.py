@@ -29,7 +29,7 @@ from firstpacket.bench.run import session
 from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.run.manager import Progress
 from firstpacket.bench.run.matching import SWITCH
-from firstpacket.bench.summary.values import measured_turns, shown_value
+from firstpacket.bench.summary.values import shown_value
 
 COMMAND = ("bench", "gate")
 
@@ -167,9 +167,9 @@ def _measure(
 
 
 def _ceiling(label: str, limit: Limit, rounds: Sequence[Run]) -> Check:
-    turns = [turn for run in rounds for turn in measured_turns(run, label)]
+    turns = [turn for run in rounds for turn in run.measured(label)]
     values = [shown_value(turn, metric(limit.metric)) for turn in turns]
-    unanswered = sum(turn.outcome != "answered" for turn in turns)
+    unanswered = sum(not turn.is_answered for turn in turns)
     return hold_ceiling(label, limit, [value for value in values if value is not None], unanswered, len(rounds))
 
 

@@ -16,7 +16,6 @@ from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.figures import figure
 from firstpacket.bench.summary.microphone import invalid
-from firstpacket.bench.summary.values import measured_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def read_series(folders: Iterable[RunFolder], known: Metric) -> tuple[tuple[Seri
 
 
 def _point(run: Run, folder: RunFolder, label: str, known: Metric) -> Point | Skipped:
-    found = figure(known, measured_turns(run, label))
+    found = figure(known, run.measured(label))
     if found.p50 is None:
         return Skipped(folder.name, f"{label} has no {known.title} in {found.n_missing} measured turns.")
     return Point(run.manifest.run, folder.name, folder.when, label, found.p50, found.n_missing)

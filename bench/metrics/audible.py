@@ -12,6 +12,7 @@ import numpy as np
 
 from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.record.schema import AUDIBLE, Audible
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 WINDOW_MS = 10
 THRESHOLD_DBFS = AUDIBLE.dbfs
@@ -47,5 +48,5 @@ def audible_onset_ns(levels: Sequence[float], audible: Audible) -> int | None:
     for index, level in enumerate(levels):
         run = run + 1 if level > threshold else 0
         if run == needed or (run and index == len(levels) - 1):
-            return (index - run + 1) * WINDOW_MS * 1_000_000
+            return (index - run + 1) * WINDOW_MS * NS_PER_MS
     return None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import Flag
 
 
 def first_packet_ms(turn: Turn) -> float | None:
     """First packet latency; None unless the turn was answered."""
-    return turn.figures[HEADLINE] / 1e6 if turn.outcome == "answered" and HEADLINE in turn.figures else None
+    return turn.figures[HEADLINE] / NS_PER_MS if turn.is_answered and HEADLINE in turn.figures else None
 
 
 def comparable_ms(turn: Turn) -> float | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from firstpacket.bench.record.schema import Delivery
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 EDGES_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Borders of the histogram's buckets: below the first, from each to the next, from the last on."""
 FRAME_NS = 20_000_000
-_EDGES_NS = tuple(round(edge * 1e6) for edge in EDGES_MS)
+_EDGES_NS = tuple(round(edge * NS_PER_MS) for edge in EDGES_MS)
 
 
 def histogram(delivery: Delivery) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from firstpacket.bench.contract import Keyed
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import too_few
 from firstpacket.bench.metrics.latency import comparable_ms
-from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.record.until import Until, amount
 from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate, Interval, estimate
@@ -31,9 +31,6 @@ STALLED = 0.9
 noise of turns alone would halve it."""
 
 NS_PER_MINUTE = 60_000_000_000
-
-Key = tuple[str, int, int]
-"""Clip, segment, block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class GoOn:
 
 def decide(turns: Iterable[Turn], labels: Sequence[str], rule: Until, blocks: int) -> Stop | GoOn:
     """What the first `blocks` blocks say; later turns change nothing, so it can be asked again at any time."""
-    seen = [turn for turn in turns if turn.phase == "measured" and turn.block < blocks]
+    seen = [turn for turn in turns if turn.is_measured and turn.block < blocks]
     look = look_at(seen, labels, rule, blocks)
     width = look.widest.width
     if width is not None and width <= rule.width:
@@ -119,29 +116,31 @@ def _stalled(turns: Sequence[Turn], labels: Sequence[str], rule: Until, now: Loo
     return then is not None and now.widest.width >= STALLED * then
 
 
-def _values(turns: Sequence[Turn], label: str) -> dict[Key, float]:
+def _values(turns: Sequence[Turn], label: str) -> dict[PairKey, float]:
     """First packets of a label's turns that have one, ms, by what makes pairs."""
     timed = ((turn, comparable_ms(turn)) for turn in turns if turn.label == label)
-    return {(turn.utterance, turn.segment, turn.block): ms for turn, ms in timed if ms is not None}
+    return {turn.pair_key: ms for turn, ms in timed if ms is not None}
 
 
-def _alone(label: str, values: dict[Key, float], rule: Until, level: float) -> Reach:
+def _alone(label: str, values: dict[PairKey, float], rule: Until, level: float) -> Reach:
     if not values:
         return Reach(label, "", None, None, "no turn was answered")
     keys = sorted(values)
-    found = estimate([values[key] for key in keys], [key[0] for key in keys], level=level, resamples=LOOK_RESAMPLES)
+    found = estimate(
+        [values[key] for key in keys], [key.utterance for key in keys], level=level, resamples=LOOK_RESAMPLES
+    )
     found = _held(found, level)
     if rule.unit == "share" and found.value <= 0:
         return Reach(label, "", found, None, "its median is not over 0: ask for a width in ms")
     return _reach(label, "", found, _half(found.interval) / (found.value if rule.unit == "share" else 1), level)
 
 
-def _paired(label: str, base: str, sides: dict[str, dict[Key, float]], rule: Until, level: float) -> Reach:
+def _paired(label: str, base: str, sides: dict[str, dict[PairKey, float]], rule: Until, level: float) -> Reach:
     keys = sorted(sides[base].keys() & sides[label].keys())
     if not keys:
         return Reach(label, base, None, None, "no pair was answered by both")
     before, after = ([sides[name][key] for key in keys] for name in (base, label))
-    clips, blocks = [key[0] for key in keys], [f"{key[1]}/{key[2]}" for key in keys]
+    clips, blocks = [key.utterance for key in keys], [key.stretch for key in keys]
     make = paired_ratio if rule.unit == "share" else paired_difference
     found = make(before, after, clips, blocks=blocks, level=level, resamples=LOOK_RESAMPLES)
     if found is None:
@@ -170,7 +169,7 @@ def _half(interval: Interval | None) -> float:
 def spent_ns(run: Run) -> int:
     """Time from the labels' loading to the last clip's t0, over all starts; one whose trace is damaged counts not."""
     spent = 0
-    latest = {turn.segment: turn for turn in run.turns if turn.phase == "measured"}
+    latest = {turn.segment: turn for turn in run.turns if turn.is_measured}
     for segment in run.segments:
         if (last := latest.get(segment.segment)) is not None:
             with contextlib.suppress(RunError):
@@ -180,7 +179,7 @@ def spent_ns(run: Run) -> int:
 
 def whole_passes(turns: Iterable[Turn], size: int) -> int:
     """How many blocks of `size` turns were asked to their end, without a gap."""
-    asked = {turn.turn for turn in turns if turn.phase == "measured"}
+    asked = {turn.turn for turn in turns if turn.is_measured}
     return (next(number for number in itertools.count(1) if number not in asked) - 1) // size
 
 

@@ -15,7 +15,7 @@ Times are integer nanoseconds on the host's monotonic clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
 from firstpacket.bench.record.beside import Beside, Collections
@@ -251,6 +251,19 @@ class PathPart:
     ns: int
 
 
+class PairKey(NamedTuple):
+    """What the turns of a pair share: they met the same machine within seconds of each other."""
+
+    utterance: str
+    segment: int
+    block: int
+
+    @property
+    def stretch(self) -> str:
+        """The stretch of the run that it belongs to."""
+        return f"{self.segment}/{self.block}"
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """The narrow line: one turn's outcome and figures. Its presence commits the turn."""
@@ -278,3 +291,18 @@ class Turn:
     lateness: tuple[int, ...] = ()
     """Frames of the user's speech by how late they came, in the buckets of `bench/metrics/microphone.py`; none with
     file input."""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether figures of the run count it."""
+        return self.phase == "measured"
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether something was answered aloud, to its end."""
+        return self.outcome == "answered"
+
+    @property
+    def pair_key(self) -> PairKey:
+        """What it shares with the turns of other labels that it is compared with."""
+        return PairKey(self.utterance, self.segment, self.block)

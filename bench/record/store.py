@@ -40,6 +40,10 @@ class Run:
     schema: int = SCHEMA
     """The schema that the folder was written in; what was read is of this version's (`bench.record.migrate`)."""
 
+    def measured(self, label: str | None = None) -> list[Turn]:
+        """The turns of phase `measured`, in the order of the record: of one label, or of all."""
+        return [turn for turn in self.turns if turn.is_measured and label in (None, turn.label)]
+
     def evidence(self, turn: Turn) -> Evidence:
         """The raw evidence of a turn. Raises `RunError` if it is damaged."""
         line = self._evidence_line(turn)

@@ -16,8 +16,8 @@ from firstpacket.bench.stats.looks import look_level
 from firstpacket.bench.stats.paired import DIFFERENCE, RATIO
 from firstpacket.bench.stats.quantiles import INTERPOLATION, values_needed
 from firstpacket.bench.summary.figures import PERCENTILES
-from firstpacket.bench.summary.values import NS_PER_MS, measured_turns
 from firstpacket.bench.tax import tax
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -134,7 +134,7 @@ def _label_facts(run: Run, label: str) -> Facts:
 
 
 def _tax(run: Run, label: str) -> str:
-    paid = tax(run, label, [turn for turn in measured_turns(run, label) if turn.outcome == "answered"])
+    paid = tax(run, label, [turn for turn in run.measured(label) if turn.is_answered])
     if paid is None:
         return "not measured"
     return (

@@ -11,6 +11,7 @@ from firstpacket.bench.record.schema import Evidence, Manifest, Turn, TurnResult
 from firstpacket.bench.record.store import RunWriter
 from firstpacket.bench.run.schedule.base import PlannedTurn
 from firstpacket.bench.text import reason
+from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.timing.spans import TurnTrace
 
 
@@ -29,8 +30,8 @@ def commit(
         label=planned.label,
         utterance=planned.utterance,
         start=manifest.start,
-        pre_roll_ns=round(manifest.pre_roll_ms * 1e6),
-        microphone_limit_ns=round(manifest.microphone_limit_ms * 1e6),
+        pre_roll_ns=round(manifest.pre_roll_ms * NS_PER_MS),
+        microphone_limit_ns=round(manifest.microphone_limit_ms * NS_PER_MS),
         audible=manifest.audible,
         beside=beside,
         kinds=next((system.kinds for system in manifest.labels if system.label == planned.label), {}),

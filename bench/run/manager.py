@@ -26,7 +26,7 @@ from firstpacket.bench.run.profiling import patient, profiled_turns
 from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Schedule, Wait
 from firstpacket.bench.run.schedule.whole import warm_up, whole
 from firstpacket.bench.run.watch import NoWatch, Watch
-from firstpacket.bench.timing.clock import Clock, MonotonicClock
+from firstpacket.bench.timing.clock import NS_PER_MS, Clock, MonotonicClock
 from firstpacket.bench.vocabulary import Flag
 
 
@@ -78,7 +78,7 @@ class Manager:
         self._progress = progress
         self._watch = watch or NoWatch()
         self._clock = clock or MonotonicClock()
-        self._config = TurnConfig(manifest.input, round(manifest.deadline_ms * 1e6), manifest.audible)
+        self._config = TurnConfig(manifest.input, round(manifest.deadline_ms * NS_PER_MS), manifest.audible)
         self._spent_ns = spent_ns
         self._schedule = schedule
         self._total = manifest.turns * len(manifest.labels)

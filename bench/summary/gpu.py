@@ -11,8 +11,7 @@ from typing import Annotated
 from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.gpu import put_under_the_profiler
 from firstpacket.bench.record.schema import System, Turn
-
-NS_PER_MS = 1_000_000
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def label_gpu(turns: Sequence[Turn], plan: System) -> LabelGpu | None:
     if not asked:
         return None
     profiled = [turn for turn in asked if "gpu_busy" in turn.figures]
-    windows = [turn for turn in turns if turn.phase == "measured" and turn.outcome == "answered"]
+    windows = [turn for turn in turns if turn.is_measured and turn.is_answered]
     worked = {name.split(".", 1)[1].rpartition(".")[0] for turn in profiled for name in turn.figures if _is_busy(name)}
     declared = [stage.id for stage in plan.stages if stage.id in worked]
     return LabelGpu(

@@ -60,7 +60,7 @@ class Microphone:
 
 def microphone(run: Run) -> Microphone | None:
     """What the microphone did in the measured turns of a run; `None` where none of them kept a schedule."""
-    played = [turn for turn in run.turns if turn.phase == "measured" and turn.lateness]
+    played = [turn for turn in run.turns if turn.is_measured and turn.lateness]
     if not played:
         return None
     counts = map(sum, zip(*(turn.lateness for turn in played), strict=True))

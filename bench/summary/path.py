@@ -11,7 +11,7 @@ from firstpacket.bench.pipeline import Role
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
 from firstpacket.bench.summary.contents import Path, PathMean
-from firstpacket.bench.summary.values import NS_PER_MS
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 KINDS = ("queued", "launch", "host", "gpu", "unattributed")
 """Kinds of a path's parts in the order in which a stage is usually gone through."""

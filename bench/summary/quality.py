@@ -29,7 +29,7 @@ PACE_OF_CHARACTERS = 2.5, 12.0
 
 def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
     """Quality of the label's measured turns; `lines` are those of the whole run that count."""
-    turns = {turn.turn: turn for turn in run.turns if turn.label == label and turn.phase == "measured"}
+    turns = {turn.turn: turn for turn in run.turns if turn.label == label and turn.is_measured}
     measured = list(turns.values())
     said = {clip.id: clip.text or "" for clip in run.manifest.utterances}
     heard = [line for line in lines if not isinstance(line, HeardClip) and line.reply.turn in turns]
@@ -70,7 +70,7 @@ def _answers(run: Run, turns: Sequence[Turn]) -> Accuracy:
         return Accuracy(None, "no measured turns")
     if not any("answer_accuracy" in turn.figures for turn in asked):
         return Accuracy(None, "the pipeline gives no reply text")
-    right = [turn.outcome == "answered" and turn.figures.get("answer_accuracy") == 1 for turn in asked]
+    right = [turn.is_answered and turn.figures.get("answer_accuracy") == 1 for turn in asked]
     return Accuracy(share(right, [turn.utterance for turn in asked]))
 
 

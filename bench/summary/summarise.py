@@ -18,9 +18,10 @@ from firstpacket.bench.summary.microphone import microphone
 from firstpacket.bench.summary.path import hidden_work, mean_path
 from firstpacket.bench.summary.quality import label_quality
 from firstpacket.bench.summary.until import Goal, goal, notice
-from firstpacket.bench.summary.values import NS_PER_MS, definition, label_weights, started
+from firstpacket.bench.summary.values import definition, label_weights, started
 from firstpacket.bench.summary.warmth import LabelWarmth, warmth
 from firstpacket.bench.tax import tax
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 
 def summarise(run: Run) -> Summary:
@@ -55,9 +56,9 @@ def _said(run: Run, warm: Mapping[str, LabelWarmth], until: Goal | None) -> Iter
 
 def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, until: Goal | None) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
-    measured = [turn for turn in turns if turn.phase == "measured"]
+    measured = [turn for turn in turns if turn.is_measured]
     level, resamples = level_of(run.manifest.until)
-    on_path = [turn for turn in measured if turn.path and turn.outcome == "answered" and started(turn)]
+    on_path = [turn for turn in measured if turn.path and turn.is_answered and started(turn)]
     return LabelSummary(
         label=plan.label,
         pipeline=plan.pipeline,
@@ -72,7 +73,7 @@ def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, un
         path=mean_path(on_path, plan),
         hidden=hidden_work(on_path),
         cold=_cold(run, plan.label, turns),
-        instrument=tax(run, plan.label, [turn for turn in measured if turn.outcome == "answered"]),
+        instrument=tax(run, plan.label, [turn for turn in measured if turn.is_answered]),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
         continuity=continuity(measured),
         quality=label_quality(run, plan.label, judged),

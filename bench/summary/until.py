@@ -54,7 +54,7 @@ def goal(run: Run) -> Goal | None:
     if not rule:
         return None
     labels = [plan.label for plan in run.manifest.labels]
-    turns = [turn for turn in run.turns if turn.phase == "measured"]
+    turns = run.measured()
     clips, planned = len(run.manifest.utterances), looks(rule.blocks)
     whole = min(whole_passes(turns, len(labels) * clips), rule.blocks)
     due = max((number for number in planned if number <= whole), default=0)

@@ -8,20 +8,14 @@ from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Unit
+from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import Flag
-
-NS_PER_MS = 1_000_000
 
 
 def label_weights(run: Run, label: str) -> tuple[Weights, ...]:
     """All weights a label used in any segment, each once."""
     facts = [facts for segment in run.segments for facts in segment.labels if facts.label == label]
     return tuple(dict.fromkeys(weights for each in facts for weights in each.weights))
-
-
-def measured_turns(run: Run, label: str) -> list[Turn]:
-    """A label's turns of phase `measured`, in the order of the record."""
-    return [turn for turn in run.turns if turn.label == label and turn.phase == "measured"]
 
 
 def definition(name: str) -> Metric:
@@ -41,7 +35,7 @@ def shown_value(turn: Turn, known: Metric) -> float | None:
     Only an answered turn has figures to show: packets of silence, or packets before a failure, are no answer. And what
     counts from t0 is shown only where the declared one happened, so that nothing is laid beside another clock's.
     """
-    value = turn.figures.get(known.name) if turn.outcome == "answered" else None
+    value = turn.figures.get(known.name) if turn.is_answered else None
     if value is None or (known.start == "t0" and not started(turn)):
         return None
     return value / NS_PER_MS if known.unit == "ns" else float(value)

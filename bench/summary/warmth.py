@@ -54,7 +54,7 @@ def warmth(run: Run) -> dict[str, LabelWarmth]:
         found[label] = LabelWarmth(
             classes=_classes(turns),
             warm_ups=warm_ups(turns, rule) if rule else (),
-            drift=early_drift([turn for turn in turns if turn.phase == "measured"]),
+            drift=early_drift([turn for turn in turns if turn.is_measured]),
             carry_over=carried.get(label),
         )
     return found
@@ -63,7 +63,7 @@ def warmth(run: Run) -> dict[str, LabelWarmth]:
 def _classes(turns: Sequence[Turn]) -> dict[Warmth, ClassOfTurns]:
     warm: dict[str, list[float]] = defaultdict(list)
     for turn in turns:
-        if turn.phase == "measured" and (value := comparable_ms(turn)) is not None:
+        if turn.is_measured and (value := comparable_ms(turn)) is not None:
             warm[turn.utterance].append(value)
     usual = {clip: median(values) for clip, values in warm.items()}
     return {name: _class(name, [turn for turn in turns if _belongs(turn, name)], usual) for name in CLASSES}

@@ -13,7 +13,7 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import censored_quantile, supported_quantile
-from firstpacket.bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.summary.values import definition, shown_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +93,5 @@ class VoiceResult:
         known = dict.fromkeys(plan.label for run in self.rounds for plan in run.manifest.labels)
         if name not in known:
             raise UnknownName("label", name, known)
-        turns = tuple(turn for run in self.rounds for turn in measured_turns(run, name))
+        turns = tuple(turn for run in self.rounds for turn in run.measured(name))
         return LabelFigures(name, turns, tuple(check for check in self.gate.checks if check.label == name))

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+NS_PER_MS = 1_000_000
+
 
 class Inbox(Protocol):
     """A first-in first-out queue between threads of one clock; one thread reads it."""

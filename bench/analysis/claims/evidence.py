@@ -17,7 +17,8 @@ from firstpacket.bench.stats.binomial import Share, share
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
 from firstpacket.bench.stats.ratio import ratio_of_sums
 from firstpacket.bench.summary.contents import LabelSummary, Summary
-from firstpacket.bench.summary.values import NS_PER_MS, measured_turns, started
+from firstpacket.bench.summary.values import started
+from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import Architecture
 
 ALIKE = 0.05
@@ -112,7 +113,7 @@ def facts(run: Run, summary: Summary, sweeps: tuple[Sweep, ...]) -> Facts:
 
 def _models(run: Run, summary: Summary) -> Iterator[Model]:
     for label, plan in zip(summary.labels, run.manifest.labels, strict=True):
-        turns = [turn for turn in measured_turns(run, plan.label) if turn.outcome == "answered" and started(turn)]
+        turns = [turn for turn in run.measured(plan.label) if turn.is_answered and started(turn)]
         yield Model(
             label,
             plan,

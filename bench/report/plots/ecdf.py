@@ -13,7 +13,7 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.plots.style import SERIES, line_style, plot, series
 from firstpacket.bench.stats.binomial import share
-from firstpacket.bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.summary.values import definition, shown_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def curves(run: Run) -> tuple[Curve, ...]:
     """One curve per label that has any first packet."""
     known, found = definition(HEADLINE), []
     for number, plan in enumerate(run.manifest.labels):
-        turns = measured_turns(run, plan.label)
+        turns = run.measured(plan.label)
         waits = [shown_value(turn, known) for turn in turns]
         values = sorted(wait for wait in waits if wait is not None)
         if values:

@@ -10,7 +10,7 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import median
-from firstpacket.bench.summary.values import definition, measured_turns, shown_value
+from firstpacket.bench.summary.values import definition, shown_value
 
 WORST = 10
 """So many of a label's worst turns are laid open, whatever else must be left out."""
@@ -24,14 +24,14 @@ def ranks(run: Run) -> dict[int, int]:
     """
     found: dict[int, int] = {}
     for plan in run.manifest.labels:
-        ordered = sorted(measured_turns(run, plan.label), key=lambda turn: (-_badness(turn), turn.turn))
+        ordered = sorted(run.measured(plan.label), key=lambda turn: (-_badness(turn), turn.turn))
         found |= {turn.turn: rank for rank, turn in enumerate(ordered, start=1)}
     return found
 
 
 def median_turn(run: Run, label: str) -> Turn | None:
     """The measured turn whose first packet is nearest to the label's median, the earliest of several; None without."""
-    turns = [turn for turn in measured_turns(run, label) if HEADLINE in turn.figures]
+    turns = [turn for turn in run.measured(label) if HEADLINE in turn.figures]
     if not turns:
         return None
     middle = median([turn.figures[HEADLINE] for turn in turns])

@@ -14,7 +14,7 @@ from firstpacket.bench.record.schema import Turn, UtteranceFacts
 from firstpacket.bench.report.bars import NO_STAGE
 from firstpacket.bench.report.turns.pictures import STARTS, Picture, heard_picture, stage_picture, stage_scale
 from firstpacket.bench.report.turns.rows import figure_ms
-from firstpacket.bench.summary.values import NS_PER_MS
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 LONGEST_TEXT = 2000
 """Characters shown of a text; the trace keeps the rest."""

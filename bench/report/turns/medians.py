@@ -10,7 +10,7 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.choice import median_turn
 from firstpacket.bench.report.turns.pictures import Picture, stage_picture, stage_scale
-from firstpacket.bench.summary.values import NS_PER_MS
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)

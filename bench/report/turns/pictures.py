@@ -11,7 +11,7 @@ from firstpacket.bench.metrics.player import media_ns
 from firstpacket.bench.metrics.starts import all_starts
 from firstpacket.bench.report.scale import Scale
 from firstpacket.bench.report.turns.strokes import Stretch, area, at, blocks, ticks
-from firstpacket.bench.summary.values import NS_PER_MS
+from firstpacket.bench.timing.clock import NS_PER_MS
 
 LANE = 26
 """Height of a lane."""

@@ -36,7 +36,7 @@ class UntilPrecise:
         self._rule = rule
         self._labels = labels
         self._clips = clips
-        self._earlier = [turn for turn in earlier if turn.phase == "measured"]
+        self._earlier = [turn for turn in earlier if turn.is_measured]
         self._began_ns = began_ns
         self._spent_ns = spent_ns
         self._told = told
