@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
 from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Metric, Quality
+from firstpacket.bench.report.view import of_label
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import shown_unit
@@ -24,14 +25,12 @@ def quality_table(summary: Summary) -> Table:
 
 
 def _at(label: LabelSummary, *steps: str | int) -> Place:
-    return ("summary", "labels", label.label, "quality", *steps)
+    return of_label(label, "quality", *steps)
 
 
 def _median(name: str) -> Callable[[LabelSummary], Cell]:
     def cell(label: LabelSummary) -> Cell:
-        found = label.figures[name].p50
-        at = ("summary", "labels", label.label, "figures", name, "p50")
-        return value(found, "ms", at)
+        return value(label.figures[name].p50, "ms", of_label(label, "figures", name, "p50"))
 
     return cell
 

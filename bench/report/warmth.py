@@ -8,6 +8,7 @@ from firstpacket.bench.format import estimated
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
 from firstpacket.bench.metrics.settling import WarmUp
+from firstpacket.bench.report.view import of_label
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import CLASSES, ClassOfTurns, Warmth
 from firstpacket.bench.tables.cells import estimate, single
@@ -31,18 +32,18 @@ STATES = {
 class Class(NamedTuple):
     """A label's turns of one class."""
 
-    label: str
+    label: LabelSummary
     name: Warmth
     found: ClassOfTurns
 
     @property
     def at(self) -> Place:
         """Its place in the report's JSON."""
-        return ("summary", "labels", self.label, "warmth", "classes", self.name)
+        return of_label(self.label, "warmth", "classes", self.name)
 
 
 COLUMNS: tuple[Column[Class], ...] = (
-    Column("label", lambda each: (each.label,), is_number=False),
+    Column("label", lambda each: (each.label.label,), is_number=False),
     Column("turns", lambda each: (TITLES[each.name],), is_number=False),
     Column("asked", lambda each: single(each.found.asked, "count", (*each.at, "asked"))),
     Column("first packet", lambda each: estimate(each.found.first_packet, "ms", (*each.at, "first_packet"))),
@@ -53,7 +54,7 @@ COLUMNS: tuple[Column[Class], ...] = (
 def warmth_table(summary: Summary) -> Table:
     """The classes that were asked, label by label; a note for each label on what was looked for."""
     groups = [
-        [Class(label.label, name, found) for name in CLASSES if (found := label.warmth.classes[name]).asked]
+        [Class(label, name, found) for name in CLASSES if (found := label.warmth.classes[name]).asked]
         for label in summary.labels
     ]
     return table(

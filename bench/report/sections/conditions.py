@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from firstpacket.bench.report.microphone import lateness_rows
+from typing import NamedTuple
+
+from firstpacket.bench.analysis.starts import StartRow
 from firstpacket.bench.report.section import Section
-from firstpacket.bench.report.view import View
+from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.report.warmth import warmth_table
-from firstpacket.bench.tables.table import Cell, Heading, Place, Row, Table
+from firstpacket.bench.summary.contents import LabelSummary
+from firstpacket.bench.summary.gpu import GpuStage, LabelGpu
+from firstpacket.bench.summary.microphone import Bucket
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.table import Cell, Column, Place, Row, rows, table
 
 GPU_LEAD = (
     "A stage's window lies between its first and last event on the GPU, and may hold idle gaps. Busy is when the "
@@ -18,35 +24,28 @@ GPU_LEAD = (
 def clock_starts(view: View) -> Section:
     """How far the moments lie apart from which a clock could start."""
     found = view.contents.starts
-    rows = [
-        Row(
-            (
-                (row.label,),
-                (row.start,),
-                *(view.figures.estimate(("starts", "rows", place, "to", name), "ms") for name in found.columns),
-            )
-        )
-        for place, row in enumerate(found.rows)
-    ]
-    table = Table(
-        "From one start to a later one, medians [95 % CI]",
-        (
-            Heading("label", is_number=False),
-            Heading("from", is_number=False),
-            *(Heading(f"to {name}") for name in found.columns),
-        ),
-        (tuple(rows),),
-        (f"End of speech: {'; '.join(found.end_of_speech)}.",) if found.end_of_speech else (),
+
+    def to(name: str) -> Column[tuple[int, StartRow]]:
+        return Column(f"to {name}", lambda row: estimate(row[1].to[name], "ms", ("starts", "rows", row[0], "to", name)))
+
+    columns: tuple[Column[tuple[int, StartRow]], ...] = (
+        Column("label", lambda row: (row[1].label,), is_number=False),
+        Column("from", lambda row: (row[1].start,), is_number=False),
+        *map(to, found.columns),
+    )
+    notes = (f"End of speech: {'; '.join(found.end_of_speech)}.",) if found.end_of_speech else ()
+    shown = table(
+        "From one start to a later one, medians [95 % CI]", columns, [rows(columns, enumerate(found.rows))], notes=notes
     )
     lead = (
         f"Every latency here counts from t0: {found.t0}. A figure quoted elsewhere may count from another of these "
         "moments; this is how far they lie apart."
     )
-    return Section("starts", "Where a clock could start", lead, (table,) if rows else ())
+    return Section("starts", "Where a clock could start", lead, (shown,) if found.rows else ())
 
 
 def microphone(view: View) -> Section:
-    """How late frames of the user's speech were delivered."""
+    """How late frames of the user's speech were delivered, up to the last bucket that has any."""
     heard = view.contents.summary.microphone
     if heard is None:
         return Section("microphone", "The microphone", "")
@@ -54,18 +53,23 @@ def microphone(view: View) -> Section:
         f"How late frames of the user's speech were delivered in {heard.turns} measured turns; {heard.late_frames} of "
         f"{heard.frames} came later than the limit of {heard.limit_ms:g} ms, and {heard.late_turns} turns are flagged."
     )
-    rows = [
-        Row(
-            (
-                (row.lateness,),
-                view.figures.number(("summary", "microphone", "buckets", place, "frames"), "count"),
-                (f"{row.share:.2%}",),
-            )
-        )
-        for place, row in enumerate(lateness_rows(heard))
-    ]
-    columns = (Heading("late by, ms"), Heading("frames"), Heading("share"))
-    return Section("microphone", "The microphone", lead, (Table("Lateness of frames", columns, (tuple(rows),)),))
+    columns: tuple[Column[tuple[int, Bucket]], ...] = (
+        Column("late by, ms", lambda row: (_late_by(row[1]),)),
+        Column(
+            "frames",
+            lambda row: single(row[1].frames, "count", ("summary", "microphone", "buckets", row[0], "frames")),
+        ),
+        Column("share", lambda row: (f"{row[1].frames / heard.frames:.2%}",)),
+    )
+    last = max(place for place, bucket in enumerate(heard.buckets) if bucket.frames)
+    shown = table("Lateness of frames", columns, [rows(columns, enumerate(heard.buckets[: last + 1]))])
+    return Section("microphone", "The microphone", lead, (shown,))
+
+
+def _late_by(found: Bucket) -> str:
+    if found.to_ms is None:
+        return f"{found.from_ms:g} and more"
+    return f"{found.from_ms:g} to {found.to_ms:g}" if found.from_ms else f"below {found.to_ms:g}"
 
 
 def warmth(view: View) -> Section:
@@ -74,31 +78,48 @@ def warmth(view: View) -> Section:
     return Section("warmth", "Cold, warm, after idle", lead, (warmth_table(view.contents.summary),))
 
 
+class Stage(NamedTuple):
+    """A stage of a label with its place in the JSON."""
+
+    label: str
+    found: GpuStage
+    at: Place
+
+
+STAGES: tuple[Column[Stage], ...] = (
+    Column("label", lambda stage: (stage.label,), is_number=False),
+    Column("stage", lambda stage: (stage.found.stage,), is_number=False),
+    Column("window", lambda stage: single(stage.found.window_ms, "ms", (*stage.at, "window_ms"))),
+    Column("busy", lambda stage: single(stage.found.busy_ms, "ms", (*stage.at, "busy_ms"))),
+    Column("share", lambda stage: single(stage.found.share, "share", (*stage.at, "share"))),
+)
+
+
 def gpu(view: View) -> Section:
     """How busy the GPU was."""
-    profiled = [label for label in view.labels if view.figures.value((*view.of_label(label), "gpu"))]
-    groups = [tuple(_busy(view, label)) for label in profiled]
-    columns = (Heading("label", is_number=False), Heading("stage", is_number=False), Heading("window"), Heading("busy"))
-    turns = [
-        f"{label}: {view.figures.value((*view.of_label(label), 'gpu'))['turns']} profiled turns" for label in profiled
+    profiled = [(label, label.gpu) for label in view.summaries if label.gpu]
+    said = [f"{label.label}: {found.turns} profiled turns" for label, found in profiled]
+    said += [
+        f"{label.label}: {found.lost_launches:g} launches left no record"
+        for label, found in profiled
+        if found.lost_launches
     ]
-    lost = [
-        f"{label}: {found['lost_launches']:g} launches left no record"
-        for label in profiled
-        if (found := view.figures.value((*view.of_label(label), "gpu")))["lost_launches"]
-    ]
-    notes = (f"Means. {'; '.join([*turns, *lost])}. Windows are of the measured turns of the same clips.",)
-    table = Table("Busy by stage", (*columns, Heading("share")), tuple(groups), notes)
-    return Section("gpu", "How busy the GPU was", GPU_LEAD, (table,) if profiled else ())
+    note = f"Means. {'; '.join(said)}. Windows are of the measured turns of the same clips."
+    shown = table("Busy by stage", STAGES, [_stages(label, found) for label, found in profiled], notes=(note,))
+    return Section("gpu", "How busy the GPU was", GPU_LEAD, (shown,) if profiled else ())
 
 
-def _busy(view: View, label: str) -> list[Row]:
-    at: Place = (*view.of_label(label), "gpu")
-    rows = []
-    for stage in view.figures.value((*at, "stages")):
-        here = (*at, "stages", stage)
-        cells: list[Cell] = [view.figures.number((*here, name), "ms") for name in ("window_ms", "busy_ms")]
-        rows.append(Row(((label,), (stage,), *cells, view.figures.number((*here, "share"), "share"))))
-    for name, title in (("busy_ms", "the device, whatever for"), ("unassigned_ms", "for no stage")):
-        rows.append(Row(((label,), (title,), ("",), view.figures.number((*at, name), "ms"), ("",)), kind="quiet"))
-    return rows
+def _stages(label: LabelSummary, found: LabelGpu) -> tuple[Row, ...]:
+    at = of_label(label, "gpu")
+    stages = (Stage(label.label, each, (*at, "stages", each.stage)) for each in found.stages)
+    busy = single(found.busy_ms, "ms", (*at, "busy_ms"))
+    unassigned = single(found.unassigned_ms, "ms", (*at, "unassigned_ms"))
+    return (
+        *rows(STAGES, stages),
+        _beside(label, "the device, whatever for", busy),
+        _beside(label, "for no stage", unassigned),
+    )
+
+
+def _beside(label: LabelSummary, title: str, busy: Cell) -> Row:
+    return Row(((label.label,), (title,), ("",), busy, ("",)), kind="quiet")

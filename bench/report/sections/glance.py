@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from firstpacket.bench.analysis.conversation import BOUNDS, Bound
 from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import HEADLINE, Metric, Shown, shown_in
+from firstpacket.bench.report.view import of_label
 from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import Warmth
 from firstpacket.bench.tables.cells import estimate, single, value
-from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Table, rows, table
 
 Shares = Mapping[str, Mapping[int, Share]]
 """By label and bound in ms: the share of its turns that was audible by then."""
@@ -48,21 +49,17 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
     )
 
 
-def _at(label: LabelSummary, *steps: str) -> Place:
-    return ("summary", "labels", label.label, *steps)
-
-
 def _median(known: Metric) -> Column[LabelSummary]:
     def cell(label: LabelSummary) -> Cell:
         found = label.figures.get(known.name)
-        return estimate(found.p50, found.unit, _at(label, "figures", known.name, "p50")) if found else (NONE,)
+        return estimate(found.p50, found.unit, of_label(label, "figures", known.name, "p50")) if found else (NONE,)
 
     return Column(known.heading, cell, says=f"median, from {known.start} to {known.end}")
 
 
 def _p95(label: LabelSummary) -> Cell:
     found = label.figures[HEADLINE].percentiles["p95"]
-    return single(found.value, "ms", _at(label, "figures", HEADLINE, "percentiles", "p95", "value"))
+    return single(found.value, "ms", of_label(label, "figures", HEADLINE, "percentiles", "p95", "value"))
 
 
 def _heard(bound: Bound, shares: Shares) -> Column[LabelSummary]:
@@ -76,14 +73,14 @@ def _heard(bound: Bound, shares: Shares) -> Column[LabelSummary]:
 def _first_packet(name: Warmth) -> Callable[[LabelSummary], Cell]:
     def cell(label: LabelSummary) -> Cell:
         found = label.warmth.classes[name].first_packet
-        return value(found, "ms", _at(label, "warmth", "classes", name, "first_packet"))
+        return value(found, "ms", of_label(label, "warmth", "classes", name, "first_packet"))
 
     return cell
 
 
 def _answered(label: LabelSummary) -> Cell:
     answered = label.outcomes["measured"]["answered"]
-    return (*single(answered, "count", _at(label, "outcomes", "measured", "answered")), f" of {label.asked}")
+    return (*single(answered, "count", of_label(label, "outcomes", "measured", "answered")), f" of {label.asked}")
 
 
 def _others(label: LabelSummary) -> str:

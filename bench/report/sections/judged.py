@@ -4,53 +4,50 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from firstpacket.bench.analysis.claims.verdict import Verdict
 from firstpacket.bench.format import amount, number
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.report.plots.points import quality_svg
 from firstpacket.bench.report.plots.style import dashes, series
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.section import Key, Picture, Section
-from firstpacket.bench.report.view import View
+from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
-from firstpacket.bench.tables.table import Cell, Heading, Row, Table
+from firstpacket.bench.summary.contents import LabelSummary
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.table import Cell, Column, rows, table
 
 REPLY_WER = "reply WER"
-PLAYER = {
-    "underrun_max": "worst deficit, median [95 % CI]",
-    "stall_total": "total stall, median [95 % CI]",
-    "gapless_first_audio": "gapless, median [95 % CI]",
-}
+PLAYER = {"underrun_max": "worst deficit", "stall_total": "total stall", "gapless_first_audio": "gapless"}
+"""Metrics of the player with their headings."""
+WITHIN = ("C50", "C100", "C200")
 
 
 def continuity(view: View) -> Section:
     """Whether the player ran dry."""
-    names = [
-        name
-        for name in PLAYER
-        if any(name in view.figures.value((*view.of_label(label), "figures")) for label in view.labels)
-    ]
-    shares = ("C50", "C100", "C200")
-    rows = []
-    for label in view.labels:
-        at = view.of_label(label)
-        cells: list[Cell] = [view.figures.number((*at, "continuity", name), "share") for name in shares]
-        known = view.figures.value((*at, "figures"))
-        cells += [
-            view.figures.estimate((*at, "figures", name, "p50"), "ms") if name in known else ("-",) for name in names
-        ]
-        rows.append(Row(((label,), *cells)))
-    heads = [
-        Heading(name, says=f"share of the replies in which the player never waits longer than {name[1:]} ms")
-        for name in shares
-    ]
-    table = Table(
-        "The player's waits",
-        (Heading("label", is_number=False), *heads, *(Heading(PLAYER[name]) for name in names)),
-        (tuple(rows),),
-        ("Of the replies of several packets; a dash: there are none. Gapless: the first packet and the wait that keeps "
-         "the player from running dry.",),
-    )  # fmt: skip
-    return Section("continuity", "Whether replies are spoken without gaps", "", (table,))
+    columns = (Column[LabelSummary]("label", lambda label: (label.label,), is_number=False), *map(_within, WITHIN))
+    columns += tuple(_player(name, heading) for name, heading in PLAYER.items())
+    note = (
+        "Medians of the replies of several packets. Gapless: the first packet and the wait that keeps the player from "
+        "running dry."
+    )
+    shown = table("The player's waits [95 % CI]", columns, [rows(columns, view.summaries)], notes=(note,))
+    return Section("continuity", "Whether replies are spoken without gaps", "", (shown,))
+
+
+def _within(name: str) -> Column[LabelSummary]:
+    says = f"share of the replies in which the player never waits longer than {name[1:]} ms"
+    return Column(
+        name, lambda label: single(label.continuity[name], "share", of_label(label, "continuity", name)), says=says
+    )
+
+
+def _player(name: str, heading: str) -> Column[LabelSummary]:
+    def cell(label: LabelSummary) -> Cell:
+        found = label.figures.get(name)
+        return estimate(found.p50 if found else None, "ms", of_label(label, "figures", name, "p50"))
+
+    return Column(heading, cell)
 
 
 def judged(view: View) -> Section:
@@ -62,7 +59,7 @@ def judged(view: View) -> Section:
 def _pictures(view: View) -> list[Picture]:
     """Latency against every figure of quality that two labels or more have."""
     judged: dict[str, list[tuple[int, Estimate, Estimate]]] = defaultdict(list)
-    for place, label in enumerate(view.contents.summary.labels):
+    for place, label in enumerate(view.summaries):
         latency, reply = label.figures[HEADLINE].p50, label.quality.reply.rate
         if latency is not None:
             found = [(score.scorer, score.mean) for score in label.quality.scores]
@@ -83,35 +80,27 @@ def _picture(view: View, place: int, name: str, points: list[tuple[int, Estimate
     return Picture(svg, f"First packet (median) against {name}, with 95 % intervals.", keys)
 
 
+CLAIMS: tuple[Column[Verdict], ...] = (
+    Column("", lambda claim: (str(claim.number),), is_number=False),
+    Column("what is claimed", lambda claim: (claim.claim,), is_number=False),
+    Column("verdict", lambda claim: (claim.answer,), is_number=False),
+    Column("what was measured", lambda claim: (f"{claim.measured or 'nothing that bears on it'}.",), is_number=False),
+    Column(
+        "what it takes",
+        lambda claim: (f"Needed: {claim.needed}." if claim.needed else f"Rule: {claim.rule}.",),
+        is_number=False,
+    ),
+)
+
+
 def claims(view: View) -> Section:
     """What is said of direct models, against what this run measured."""
-    rows = []
-    for place, each in enumerate(view.document["claims"]):
-        measured = each["measured"] or "nothing that bears on it"
-        needed = f"Needed: {each['needed']}." if each["needed"] else ""
-        rows.append(
-            Row(
-                (
-                    (str(each["number"]),),
-                    (each["claim"],),
-                    (each["answer"],),
-                    (f"{measured}.",),
-                    (needed or f"Rule: {each['rule']}.",),
-                ),
-                kind=f"verdict-{place}",
-            )
-        )
-    columns = [
-        Heading(name, is_number=False)
-        for name in ("", "what is claimed", "verdict", "what was measured", "what it takes")
-    ]
-    return Section(
-        "claims",
-        "The claims",
-        f"What is said of direct models. Every verdict rests on intervals, which need {MIN_CLUSTERS} clips.",
-        (Table("Claims and verdicts", tuple(columns), tuple((row,) for row in rows), _rules(view)),) if rows else (),
+    found = view.contents.claims
+    shown = table(
+        "Claims and verdicts",
+        CLAIMS,
+        [rows(CLAIMS, [claim]) for claim in found],
+        notes=[f"Rule {claim.number}: {claim.rule}." for claim in found],
     )
-
-
-def _rules(view: View) -> tuple[str, ...]:
-    return tuple(f"Rule {each['number']}: {each['rule']}." for each in view.document["claims"])
+    lead = f"What is said of direct models. Every verdict rests on intervals, which need {MIN_CLUSTERS} clips."
+    return Section("claims", "The claims", lead, (shown,) if found else ())

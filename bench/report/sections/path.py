@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
 from firstpacket.bench.compare.tables import contributions, ladder_table
 from firstpacket.bench.report.bars import by_stage, stacks
 from firstpacket.bench.report.scale import Scale
 from firstpacket.bench.report.section import Bars, Block, Section
-from firstpacket.bench.report.view import View
+from firstpacket.bench.report.view import View, of_label
+from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.path import KINDS, ROLES
-from firstpacket.bench.tables.table import Cell, Heading, Place, Row, Table
+from firstpacket.bench.tables.cells import estimate
+from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table
 
 NO_STAGE = "no stage"
 
@@ -54,41 +60,58 @@ def path(view: View) -> Section:
     )
 
 
+class Part(NamedTuple):
+    """A part of the mean path, or of what was hidden beside it, with every label's mean and its place in the JSON."""
+
+    title: str
+    how: str
+    role: str
+    means: Mapping[str, tuple[Estimate | None, Place]]
+
+
+def _of_label(label: str) -> Column[Part]:
+    def cell(part: Part) -> Cell:
+        if label not in part.means:
+            return ("",)
+        mean, at = part.means[label]
+        return estimate(mean, "ms", at)
+
+    return Column(label, cell)
+
+
 def _parts(view: View) -> Table:
-    labels = view.labels
-    places: dict[tuple[str, str], dict[str, Place]] = {}
-    roles: dict[tuple[str, str], str] = {}
-    for label in labels:
-        at = (*view.of_label(label), "path", "parts")
-        for number, part in enumerate(view.figures.value(at)):
-            owner = (part["stage"], part["kind"])
-            places.setdefault(owner, {})[label] = (*at, number, "mean")
-            roles[owner] = roles.get(owner) or part["role"]
-    owners = sorted(places, key=lambda owner: ROLES.index(roles[owner]))
-    rows = [_part(view, owner, roles[owner], places[owner]) for owner in owners]
-    total: list[Cell] = [view.figures.estimate((*view.of_label(label), "path", "total"), "ms") for label in labels]
-    hidden = dict.fromkeys(stage for label in labels for stage in view.figures.value((*view.of_label(label), "hidden")))
-    return Table(
-        "Critical path, means in ms [95 % CI]",
-        (Heading("part", is_number=False), Heading("how", is_number=False), *(Heading(label) for label in labels)),
-        (
-            tuple(rows),
-            (Row((("sum",), ("",), *total), kind="sum"),),
-            tuple(_hidden(view, stage) for stage in hidden),
-        ),
-        ("Hidden is work before the first packet that nothing waited for: it stands beside the sum, not in it.",),
+    columns: tuple[Column[Part], ...] = (
+        Column("part", lambda part: (part.title,), is_number=False),
+        Column("how", lambda part: (part.how,), is_number=False),
+        *map(_of_label, view.labels),
     )
+    totals = {label.label: (label.path.total, of_label(label, "path", "total")) for label in view.summaries}
+    groups = (
+        rows(columns, _waited_for(view), role=lambda part: part.role),
+        rows(columns, [Part("sum", "", "", totals)], kind="sum"),
+        rows(columns, _hidden(view), kind="quiet", role=lambda part: part.role),
+    )
+    note = "Hidden is work before the first packet that nothing waited for: it stands beside the sum, not in it."
+    return table("Critical path, means in ms [95 % CI]", columns, groups, notes=(note,))
 
 
-def _part(view: View, owner: tuple[str, str], role: str, places: dict[str, Place]) -> Row:
-    stage, kind = owner
-    means = [view.figures.estimate(places[label], "ms") if label in places else ("",) for label in view.labels]
-    return Row(((stage or NO_STAGE,), (kind,), *means), role=role or "none")
+def _waited_for(view: View) -> list[Part]:
+    means: dict[tuple[str, str], dict[str, tuple[Estimate | None, Place]]] = defaultdict(dict)
+    roles: dict[tuple[str, str], str] = {}
+    for label in view.summaries:
+        for number, part in enumerate(label.path.parts):
+            owner = (part.stage, part.kind)
+            means[owner][label.label] = (part.mean, of_label(label, "path", "parts", number, "mean"))
+            roles[owner] = roles.get(owner) or part.role
+    owners = sorted(means, key=lambda owner: ROLES.index(roles[owner]))
+    return [Part(stage or NO_STAGE, kind, roles[stage, kind] or "none", means[stage, kind]) for stage, kind in owners]
 
 
-def _hidden(view: View, stage: str) -> Row:
-    cells: list[Cell] = []
-    for label in view.labels:
-        at = (*view.of_label(label), "hidden")
-        cells.append(view.figures.estimate((*at, stage), "ms") if stage in view.figures.value(at) else ("",))
-    return Row(((stage or NO_STAGE,), ("hidden",), *cells), kind="quiet", role="none")
+def _hidden(view: View) -> Iterator[Part]:
+    for stage in dict.fromkeys(stage for label in view.summaries for stage in label.hidden):
+        means = {
+            label.label: (label.hidden[stage], of_label(label, "hidden", stage))
+            for label in view.summaries
+            if stage in label.hidden
+        }
+        yield Part(stage or NO_STAGE, "hidden", "none", means)

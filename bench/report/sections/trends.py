@@ -5,15 +5,30 @@ from __future__ import annotations
 import math
 
 from firstpacket.bench.analysis.course import METHOD as COURSE_METHOD
+from firstpacket.bench.analysis.course import Course, Courses
 from firstpacket.bench.analysis.length import METHOD as LENGTH_METHOD
-from firstpacket.bench.analysis.published import DEFINITION, HARDWARE
-from firstpacket.bench.analysis.sweeps import Sweep
-from firstpacket.bench.format import amount
+from firstpacket.bench.analysis.length import LengthFit
+from firstpacket.bench.analysis.published import DEFINITION, HARDWARE, Published
+from firstpacket.bench.analysis.sweeps import Point, Sweep
+from firstpacket.bench.contract import INFINITE
+from firstpacket.bench.format import NONE, amount
 from firstpacket.bench.report.plots.points import course_svg, length_svg, sweep_svg
 from firstpacket.bench.report.plots.style import dashes, series
 from firstpacket.bench.report.section import Block, Key, Picture, Section
 from firstpacket.bench.report.view import View
-from firstpacket.bench.tables.table import Cell, Figure, Heading, Place, Row, Table
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.table import Cell, Column, Figure, Place, Table, rows, table
+
+LENGTHS: tuple[Column[LengthFit], ...] = (
+    Column("label", lambda fit: (fit.label,), is_number=False),
+    Column(
+        "per second of speech [95 % CI]",
+        lambda fit: estimate(
+            fit.line.slope if fit.line else None, "ms", ("length", "labels", fit.label, "line", "slope"), signed=True
+        ),
+    ),
+    Column("clips", lambda fit: single(fit.clips, "count", ("length", "labels", fit.label, "clips"))),
+)
 
 
 def by_length(view: View) -> Section:
@@ -21,16 +36,11 @@ def by_length(view: View) -> Section:
     found = view.contents.length.labels
     if not found:
         return Section("length", "Latency by length of speech", "")
-    rows = []
-    for fit in found:
-        at: Place = ("length", "labels", fit.label)
-        slope = view.figures.estimate((*at, "line", "slope"), "ms", signed=True) if fit.line else ("-",)
-        rows.append(Row(((fit.label,), slope, view.figures.number((*at, "clips"), "count"))))
-    table = Table(
+    shown = table(
         "What each second of speech costs",
-        (Heading("label", is_number=False), Heading("per second of speech [95 % CI]"), Heading("clips")),
-        (tuple(rows),),
-        (f"{LENGTH_METHOD}. A dash: too few clips, or too few lengths.",),
+        LENGTHS,
+        [rows(LENGTHS, found)],
+        notes=(f"{LENGTH_METHOD}. A dash: too few clips, or too few lengths.",),
     )
     numbered = [(view.labels.index(fit.label), fit) for fit in found]
     said = "; ".join(
@@ -42,7 +52,7 @@ def by_length(view: View) -> Section:
         svg, "A point per clip; the wedge is the interval of the slope.", _keys(view, [fit.label for fit in found])
     )
     lead = "Whether a longer question waits longer for its answer, once it has been said."
-    return Section("length", "Latency by length of speech", lead, (picture, table))
+    return Section("length", "Latency by length of speech", lead, (picture, shown))
 
 
 def over_the_run(view: View) -> Section:
@@ -50,38 +60,41 @@ def over_the_run(view: View) -> Section:
     found = view.contents.course.labels
     if not found:
         return Section("course", "Over the course of the run", "")
-    rows = []
-    for course in found:
-        at: Place = ("course", "labels", course.label)
-        change = view.figures.estimate((*at, "change"), "ms", signed=True)
-        counts: list[Cell] = [view.figures.number((*at, name), "count") for name in ("turns", "disturbed")]
-        flags = view.figures.value((*view.of_label(course.label), "flags"))
-        rows.append(
-            Row(((course.label,), change, *counts, (", ".join(f"{n} {flag}" for flag, n in flags.items()) or "none",)))
-        )
-    columns = (Heading("label", is_number=False), Heading("change, first turn to last [95 % CI]"), Heading("turns"))
-    table = Table(
-        "Change over the run",
-        (*columns, Heading("disturbed"), Heading("flags", is_number=False)),
-        (tuple(rows),),
-        (
-            f"{COURSE_METHOD}. Disturbed: the machine did something else beside the turn (its flags say what).",
-            *_temperature(view),
+    flags = {label.label: label.flags for label in view.summaries}
+    columns: tuple[Column[Course], ...] = (
+        Column("label", lambda course: (course.label,), is_number=False),
+        Column(
+            "change, first turn to last [95 % CI]",
+            lambda course: estimate(course.change, "ms", ("course", "labels", course.label, "change"), signed=True),
         ),
+        Column("turns", lambda course: single(course.turns, "count", ("course", "labels", course.label, "turns"))),
+        Column(
+            "disturbed",
+            lambda course: single(course.disturbed, "count", ("course", "labels", course.label, "disturbed")),
+        ),
+        Column(
+            "flags",
+            lambda course: (", ".join(f"{n} {flag}" for flag, n in flags[course.label].items()) or "none",),
+            is_number=False,
+        ),
+    )
+    note = f"{COURSE_METHOD}. Disturbed: the machine did something else beside the turn (its flags say what)."
+    shown = table(
+        "Change over the run", columns, [rows(columns, found)], notes=(note, *_temperature(view.contents.course))
     )
     numbered = [(view.labels.index(course.label), course) for course in found]
     says = "Medians of stretches of turns that follow each other, by label, from the first turn to the last."
     svg = course_svg(numbered, view.contents.course.temperatures, says, f"{view.anchor}-course")
     keys = _keys(view, [course.label for course in found])
     picture = Picture(svg, "A point per turn, hollow where it was disturbed; the lines are running medians.", keys)
-    return Section("course", "Over the course of the run", "", (picture, table))
+    return Section("course", "Over the course of the run", "", (picture, shown))
 
 
 def swept(view: View) -> Section:
     """Labels that differ in one numeric option."""
     blocks: list[Block] = []
     for number, sweep in enumerate(view.contents.sweeps):
-        blocks += [*_curve(view, number, sweep), _table(view, number, sweep), *_published(view, number, sweep)]
+        blocks += [*_curve(view, number, sweep), _swept(number, sweep), *_published(number, sweep)]
     lead = "Labels that differ in one numeric option only. Means, since published figures are means."
     return Section("sweeps", "What an option does", lead, tuple(blocks))
 
@@ -108,67 +121,62 @@ def _curve(view: View, number: int, sweep: Sweep) -> list[Picture]:
     return [Picture(svg, f"Mean first packet by {sweep.option}.", tuple(keys))]
 
 
-def _table(view: View, number: int, sweep: Sweep) -> Table:
-    at: Place = ("sweeps", number, "points")
-    scorers = dict.fromkeys(score["scorer"] for point in view.figures.value(at) for score in point["scores"])
-    rows = []
-    for place, point in enumerate(view.figures.value(at)):
-        here = (*at, place)
-        scores: list[Cell] = []
-        for scorer in scorers:
-            found = [n for n, score in enumerate(point["scores"]) if score["scorer"] == scorer]
-            scores.append(view.figures.estimate((*here, "scores", found[0], "mean"), "ratio") if found else ("-",))
-        value: Cell = (Figure(_value(point["value"]), point["value"], (*here, "value")),)
-        estimates = [view.figures.estimate((*here, name), "ms") for name in ("mean", "p50")]
-        wer = view.figures.estimate((*here, "reply", "rate"), "ratio")
-        rows.append(Row((value, (point["label"],), *estimates, wer, *scores)))
-    columns = (
-        Heading(sweep.option),
-        Heading("label", is_number=False),
-        Heading("mean first packet [95 % CI]"),
-        Heading("median"),
+def _swept(number: int, sweep: Sweep) -> Table:
+    def at(place: int, *steps: str | int) -> Place:
+        return ("sweeps", number, "points", place, *steps)
+
+    def scored(scorer: str) -> Column[tuple[int, Point]]:
+        def cell(row: tuple[int, Point]) -> Cell:
+            for n, score in enumerate(row[1].scores):
+                if score.scorer == scorer:
+                    return estimate(score.mean, "ratio", at(row[0], "scores", n, "mean"))
+            return (NONE,)
+
+        return Column(scorer, cell)
+
+    columns: tuple[Column[tuple[int, Point]], ...] = (
+        Column(sweep.option, lambda row: _value(row[1].value, at(row[0], "value"))),
+        Column("label", lambda row: (row[1].label,), is_number=False),
+        Column("mean first packet [95 % CI]", lambda row: estimate(row[1].mean, "ms", at(row[0], "mean"))),
+        Column("median", lambda row: estimate(row[1].p50, "ms", at(row[0], "p50"))),
+        Column("reply WER", lambda row: estimate(row[1].reply.rate, "ratio", at(row[0], "reply", "rate"))),
+        *map(scored, dict.fromkeys(score.scorer for point in sweep.points for score in point.scores)),
     )
-    note = f"Published figures stand not beside it: {sweep.why_none_published}." if sweep.why_none_published else ""
-    return Table(
+    why = sweep.why_none_published
+    return table(
         f"{sweep.pipeline} by {sweep.option}",
-        (*columns, Heading("reply WER"), *map(Heading, scorers)),
-        (tuple(rows),),
-        (note,) if note else (),
+        columns,
+        [rows(columns, enumerate(sweep.points))],
+        notes=(f"No published figures to compare with: {why}.",) if why else (),
     )
 
 
-def _published(view: View, number: int, sweep: Sweep) -> list[Table]:
+def _published(number: int, sweep: Sweep) -> list[Table]:
     if not sweep.published:
         return []
-    at: Place = ("sweeps", number, "published")
-    rows = []
-    for place, each in enumerate(view.figures.value(at)):
-        here = (*at, place)
-        value: Cell = (Figure(_value(each["value"]), each["value"], (*here, "value")),)
-        ms = view.figures.number((*here, "ms"), "ms")
-        quality = [view.figures.number((*here, name), "ratio") for name in ("wer", "utmos")]
-        rows.append(Row((value, (each["system"],), ms, *quality, (each["source"],))))
-    columns = (
-        Heading(sweep.option),
-        Heading("system", is_number=False),
-        Heading("mean"),
-        Heading("reply WER"),
-        Heading("UTMOS"),
+
+    def at(place: int, *steps: str) -> Place:
+        return ("sweeps", number, "published", place, *steps)
+
+    columns: tuple[Column[tuple[int, Published]], ...] = (
+        Column(sweep.option, lambda row: _value(row[1].value, at(row[0], "value"))),
+        Column("system", lambda row: (row[1].system,), is_number=False),
+        Column("mean", lambda row: single(row[1].ms, "ms", at(row[0], "ms"))),
+        Column("reply WER", lambda row: single(row[1].wer, "ratio", at(row[0], "wer"))),
+        Column("UTMOS", lambda row: single(row[1].utmos, "ratio", at(row[0], "utmos"))),
+        Column("source", lambda row: (row[1].source,), is_number=False),
     )
-    return [
-        Table(
-            f"Published, by {sweep.option}: other machines, other weights",
-            (*columns, Heading("source", is_number=False)),
-            (tuple(rows),),
-            (f"Definition: {DEFINITION}. Hardware: {HARDWARE}. Differences below 10 ms say nothing: whole seconds "
-             "of the run over 199 questions.",),
-            folded=True,
-        )
-    ]  # fmt: skip
+    note = (
+        f"Definition: {DEFINITION}. Hardware: {HARDWARE}. Differences below 10 ms say nothing: whole seconds of the "
+        "run over 199 questions."
+    )
+    caption = f"Published, by {sweep.option}: other machines, other weights"
+    return [table(caption, columns, [rows(columns, enumerate(sweep.published))], notes=(note,), folded=True)]
 
 
-def _value(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+def _value(value: float, at: Place) -> Cell:
+    """An option's value; infinity stands in the JSON as a text."""
+    return (Figure(f"{value:g}", value, at) if math.isfinite(value) else Figure(INFINITE, INFINITE, at),)
 
 
 def _keys(view: View, labels: list[str]) -> tuple[Key, ...]:
@@ -176,6 +184,6 @@ def _keys(view: View, labels: list[str]) -> tuple[Key, ...]:
     return tuple(Key(style, dashes(style), label) for style, label in zip(styles, labels, strict=True))
 
 
-def _temperature(view: View) -> tuple[str, ...]:
-    found = view.document["course"]["temperature"]
-    return (f"The warmest GPU had {found['low']} to {found['high']} °C (dotted, right axis).",) if found else ()
+def _temperature(found: Courses) -> tuple[str, ...]:
+    known = found.temperature
+    return (f"The warmest GPU had {known.low} to {known.high} °C (dotted, right axis).",) if known else ()
