@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 LONG_S = 10
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads of torch that wait leave the core to other tests
 
 
 def pytest_configure() -> None:

@@ -18,18 +18,18 @@ UNLESS_NAMED = "not soak and not cuda"
 def main(arguments: list[str]) -> int:
     """`python tests/run_suite.py [PYTEST ARGUMENTS]`; ends with a line of counts. Fails if either part fails."""
     begin = time.monotonic()
-    # The workers fill the cores: more threads in each would only wait for each other.
-    workers = str(usable_cores())
     parts = (
-        (f"not alone and {UNLESS_NAMED}", ["-n", workers, "--dist", "worksteal"], {"OMP_NUM_THREADS": "1"}),
-        (f"alone and {UNLESS_NAMED}", [], {}),
+        (f"not alone and {UNLESS_NAMED}", ["-n", str(usable_cores()), "--dist", "worksteal"]),
+        (f"alone and {UNLESS_NAMED}", []),
     )
+    # The workers fill the cores: more threads in each would only wait for each other.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     codes, counts = set(), Counter[str]()
     with TemporaryDirectory() as folder:
-        for number, (chosen, how, variables) in enumerate(parts):
+        for number, (chosen, how) in enumerate(parts):
             written = Path(folder) / f"{number}.xml"
             command = [sys.executable, "-m", "pytest", "-m", chosen, *how, f"--junitxml={written}", *arguments]
-            codes.add(subprocess.run(command, env={**os.environ, **variables}, check=False).returncode)
+            codes.add(subprocess.run(command, env=environment, check=False).returncode)
             counts += counted(written)
     code = max(codes - {NO_TESTS_COLLECTED}, default=NO_TESTS_COLLECTED)
     taken = ", ".join(f"{counts[name]} {name}" for name in ("passed", "skipped", "failed", "errors"))

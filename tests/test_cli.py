@@ -24,7 +24,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
     slow = "slow=scripted,script=hear; tts 12; packet 50"
-    done = bench("run", "-p", f"quick={QUICK}", "-p", slow, "--corpus", clips, "--turns", "7", "--out", out)
+    done = here("run", "-p", f"quick={QUICK}", "-p", slow, "--corpus", clips, "--turns", "7", "--out", out)
     assert done.returncode == 0, done.stderr
     assert (out / "report.html").exists()
     assert f"run:    {out}" in done.stderr
@@ -78,7 +78,7 @@ def test_the_manifest_says_what_was_in_force(finished: Path) -> None:
 
 def test_keys_never_reach_the_manifest(tmp_path: Path, clips: Path) -> None:
     out = tmp_path / "run"
-    bench("run", "-p", QUICK, "--corpus", clips, "--turns", "1", "--out", out, "--config", _config(tmp_path))
+    here("run", "-p", QUICK, "--corpus", clips, "--turns", "1", "--out", out, "--config", _config(tmp_path))
     everything = "".join(path.read_text(errors="replace") for path in out.rglob("*") if path.is_file())
     assert "hunter2" not in everything
 
@@ -96,7 +96,7 @@ def test_flags_win_over_the_config_file(tmp_path: Path, clips: Path) -> None:
         '[[pipeline]]\nname = "scripted"\nlabel = "mine"\nscript = "hear; tts 1; packet 20"\n'
     )
     out = tmp_path / "run"
-    done = bench("run", "--config", config, "--turns", "1", "--out", out, "--no-report")
+    done = here("run", "--config", config, "--turns", "1", "--out", out, "--no-report")
     assert done.returncode == 0, done.stderr
     manifest = json.loads((out / "manifest.json").read_text())
     assert (manifest["turns"], manifest["seed"], manifest["warmup"], manifest["keep_audio"]) == (1, 5, 0, False)
@@ -163,7 +163,7 @@ def test_cuda_without_cuda_is_refused(tmp_path: Path, clips: Path) -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
-    done = bench("run", "-p", "direct", "--device", "cuda", "--corpus", clips, "--out", tmp_path / "run")
+    done = here("run", "-p", "direct", "--device", "cuda", "--corpus", clips, "--out", tmp_path / "run")
     assert done.returncode == 3
     assert "--device cpu" in done.stderr
     assert "Traceback" not in done.stderr
@@ -177,7 +177,7 @@ def test_an_unwritable_output_folder_is_refused(tmp_path: Path, clips: Path) -> 
 
 
 def test_a_run_that_nobody_answered_fails(tmp_path: Path, clips: Path) -> None:
-    done = bench(
+    done = here(
         "run", "-p", "scripted,script=hear; raise", "--corpus", clips, "--turns", "2", "--out", tmp_path / "run"
     )
     assert done.returncode == 3

@@ -163,8 +163,8 @@ def test_vocoder(benchmark: BenchmarkFixture, say: Say) -> None:
 def test_a_long_reply_costs_a_fraction_of_the_plain_one() -> None:
     """The one that `make test` runs: without its cache the speech decoder would do the work of all tokens again."""
     torch.set_num_threads(1)  # which neighbours slow evenly; two would wait for each other
-    labels = fixed_labels(60)
+    labels = fixed_labels(45)
     plain = Plain(TINY, labels)
-    ours = Ours(plain, labels, 60)
-    taken = paired_seconds([lambda: whole(plain.chunks(60)), lambda: whole(ours.chunks())], 2)
+    ours = Ours(plain, labels, 45)
+    taken = paired_seconds([lambda: whole(plain.chunks(45)), lambda: whole(ours.chunks())], 2)
     assert min(taken[1]) * 1.5 < min(taken[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,16 +17,25 @@ from pipelines.mine import VALUE as OTHER
 def test_own_modules():
     assert (VALUE, OTHER) == (1, 2)
 """
-WITH_FIXTURE = """
-def test_gate(voice_benchmark):
+WITH_GATE = """
+def test_ours(voice_benchmark):
     voice_benchmark("scripted", corpus="clips", warmup=0, turns=10, ceiling_ms=60_000, statistic="p50")
+"""
+WITH_ROUNDS = """
+def test_ours(voice_rounds):
+    voice_rounds("scripted", corpus="clips", warmup=0, turns=2)
 """
 API = "import firstpacket as f, firstpacket.bench.pipeline as p; print(f.__version__, p.Pipeline.__name__)"
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return install(build("wheel", tmp_path_factory.mktemp("wheel")), tmp_path_factory.mktemp("user") / "environment")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return install(wheel, tmp_path_factory.mktemp("user") / "environment")
 
 
 def own_project(folder: Path, kind: str) -> Path:
@@ -57,23 +67,22 @@ def test_nothing_of_ours_but_one_name(installed: Installed, tmp_path: Path) -> N
 def test_a_project_with_bench_and_pipelines_of_its_own(
     installed: Installed, tmp_path: Path, kind: str, place: str
 ) -> None:
+    """Their tests pass; our command line with its worker, our fixtures (the dear one once a place) and our API work."""
     own = own_project(tmp_path / "own", kind)
     cwd, path = (own, ()) if place == "current folder" else (tmp_path, (own,))
     (cwd / "test_mine.py").write_text(OWN_TESTS.replace("bench.mine", "bench") if kind == "file" else OWN_TESTS)
+    (cwd / "test_ours.py").write_text(WITH_GATE if kind == "package" else WITH_ROUNDS)
     write_clips(cwd / "clips", 1)
-    for command in (("python", "-m", "pytest"), ("pytest",)):
-        found = installed.run(
-            *command, "-q", "test_mine.py", cwd=cwd, path=path or ((cwd,) if kind == "folder" else ())
-        )
-        assert "1 passed" in found.stdout, found.stdout + found.stderr
+    with_folder = path or ((cwd,) if kind == "folder" else ())
+    theirs = installed.run("python", "-m", "pytest", "-q", "test_mine.py", cwd=cwd, path=with_folder)
+    assert "1 passed" in theirs.stdout, theirs.stdout + theirs.stderr
+    both = installed.run("pytest", "-q", "test_mine.py", "test_ours.py", cwd=cwd, path=with_folder)
+    assert "2 passed" in both.stdout, both.stdout + both.stderr
     ran = installed.run(
         "bench", "run", "-p", "scripted", "--corpus", "clips", "--warmup", "0", "--out", "out", "--no-report",
         cwd=cwd, path=path,
     )  # fmt: skip
     assert ran.returncode == 0 and "scripted" in ran.stdout, ran.stdout + ran.stderr
-    (cwd / "test_gate.py").write_text(WITH_FIXTURE)
-    gate = installed.run("pytest", "-q", "-p", "no:cacheprovider", "test_gate.py", cwd=cwd, path=path)
-    assert "1 passed" in gate.stdout, gate.stdout + gate.stderr
     api = installed.run("python", "-c", API, cwd=cwd, path=path)
     assert api.stdout == "0.1.0 Pipeline\n", api.stderr
 
@@ -84,12 +93,21 @@ def test_both_commands(installed: Installed, tmp_path: Path) -> None:
     assert "small-world" in installed.run("firstpacket", "list", cwd=tmp_path).stdout
 
 
-def test_the_sdist_makes_the_same_wheel(tmp_path: Path) -> None:
-    tree = unpacked(build("sdist", tmp_path / "sdist"), tmp_path / "tree")
-    environment = install(build("wheel", tmp_path / "wheel", tree), tmp_path / "environment")
+def test_a_report_is_made_from_what_the_wheel_holds(installed: Installed, tmp_path: Path) -> None:
     write_clips(tmp_path / "clips", 1)
-    ran = environment.run(
+    ran = installed.run(
         "bench", "run", "-p", "scripted", "--corpus", "clips", "--turns", "1", "--warmup", "0", "--out", "out",
         cwd=tmp_path,
     )  # fmt: skip
     assert ran.returncode == 0 and (tmp_path / "out" / "report.html").exists(), ran.stdout + ran.stderr
+
+
+def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    tree = unpacked(build("sdist", tmp_path / "sdist"), tmp_path / "tree")
+    assert contents(build("wheel", tmp_path / "wheel", tree)) == contents(wheel)
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    """CRC-32 by file; that of RECORD, which lists the others, too."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {each.filename: each.CRC for each in archive.infolist()}

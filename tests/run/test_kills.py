@@ -185,6 +185,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Run:
 
 @pytest.mark.timeout(400)
 def test_ten_kills_lose_no_turn(tmp_path: Path, clips: Path, plain: Run) -> None:
+    """Takes over 10 s, since after each kill a manager and its workers start as they would for a user."""
     outs = [tmp_path / "first", tmp_path / "second"]
     with ThreadPoolExecutor() as pool:
         killed = list(
