@@ -10,7 +10,7 @@ from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UnknownName
 from firstpacket.bench.metrics.definitions import TURN_METRICS, Metric
 from firstpacket.bench.metrics.definitions import metric as metric_by_name
-from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate
+from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Sampling
 from firstpacket.bench.stats.paired import paired_difference, paired_ratio
 from firstpacket.bench.summary.contents import Unit
 from firstpacket.bench.summary.values import shown_unit
@@ -71,16 +71,15 @@ def comparison(
     *,
     dummy: bool,
     matched: bool = False,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
+    sampling: Sampling = SAMPLING,
 ) -> Comparison:
-    """The second of `names` against the first, from their pairs; intervals at `level`."""
+    """The second of `names` against the first, from their pairs."""
     difference = ratio = None
     if pairs.before:
         blocks = pairs.blocks or None
         sides = (pairs.before, pairs.after, pairs.clips)
-        difference = paired_difference(*sides, blocks=blocks, level=level, resamples=resamples)
-        ratio = paired_ratio(*sides, blocks=blocks, level=level, resamples=resamples)
+        difference = paired_difference(*sides, blocks=blocks, sampling=sampling)
+        ratio = paired_ratio(*sides, blocks=blocks, sampling=sampling)
     return Comparison(
         metric=known.name,
         title=known.title,

@@ -8,7 +8,7 @@ from firstpacket.bench.compare.comparison import Comparison, asked_for, comparis
 from firstpacket.bench.compare.labels import any_dummy, matched
 from firstpacket.bench.compare.pairs import Together, asked_together, pairs_of
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.until import level_of
+from firstpacket.bench.metrics.until import sampling_of
 from firstpacket.bench.record.store import Run
 
 
@@ -27,10 +27,9 @@ def compare_metrics(
     made = [(known, pairs_of(together, labels, known)) for known in map(asked_for, metrics)]
     dummy = any_dummy([(run, label) for label in labels])
     same = matched(run, labels)
-    level, resamples = level_of(run.manifest.until)
+    sampling = sampling_of(run.manifest.until)
     return tuple(
-        comparison(known, labels, pairs, "turn", dummy=dummy, matched=same, level=level, resamples=resamples)
-        for known, pairs in made
+        comparison(known, labels, pairs, "turn", dummy=dummy, matched=same, sampling=sampling) for known, pairs in made
     )
 
 

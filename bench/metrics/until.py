@@ -22,7 +22,7 @@ from firstpacket.bench.metrics.latency import comparable_ms
 from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.record.until import Until, amount
-from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, Estimate, Interval, estimate
+from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Interval, Sampling, estimate
 from firstpacket.bench.stats.looks import LOOK_RESAMPLES, clusters_needed, look_level, looks
 from firstpacket.bench.stats.paired import paired_difference, paired_ratio
 
@@ -89,12 +89,12 @@ def decide(turns: Iterable[Turn], labels: Sequence[str], rule: Until, blocks: in
 
 def look_at(turns: Sequence[Turn], labels: Sequence[str], rule: Until, blocks: int) -> Look:
     """The headline of every label over the measured `turns`, all of them from the first `blocks` blocks."""
-    level = look_level(rule.blocks)
+    sampling = _sampling(rule)
     sides = {label: _values(turns, label) for label in labels}
     first, *others = labels
     if not others:
-        return Look(blocks, level, (_alone(first, sides[first], rule, level),))
-    return Look(blocks, level, tuple(_paired(label, first, sides, rule, level) for label in others))
+        return Look(blocks, sampling.level, (_alone(first, sides[first], rule, sampling),))
+    return Look(blocks, sampling.level, tuple(_paired(label, first, sides, rule, sampling) for label in others))
 
 
 def clips_needed(rule: Until) -> int:
@@ -102,9 +102,13 @@ def clips_needed(rule: Until) -> int:
     return clusters_needed(look_level(rule.blocks))
 
 
-def level_of(rule: Until | None) -> tuple[float, int]:
-    """Level and resamples of the intervals of a run that was made by this rule, or by none."""
-    return (LEVEL, RESAMPLES) if not rule else (look_level(rule.blocks), LOOK_RESAMPLES)
+def sampling_of(rule: Until | None) -> Sampling:
+    """How the intervals of a run are made that was made by this rule, or by none."""
+    return _sampling(rule) if rule else SAMPLING
+
+
+def _sampling(rule: Until) -> Sampling:
+    return Sampling(look_level(rule.blocks), LOOK_RESAMPLES)
 
 
 def _stalled(turns: Sequence[Turn], labels: Sequence[str], rule: Until, now: Look) -> bool:
@@ -122,33 +126,33 @@ def _values(turns: Sequence[Turn], label: str) -> dict[PairKey, float]:
     return {turn.pair_key: ms for turn, ms in timed if ms is not None}
 
 
-def _alone(label: str, values: dict[PairKey, float], rule: Until, level: float) -> Reach:
+def _alone(label: str, values: dict[PairKey, float], rule: Until, sampling: Sampling) -> Reach:
     if not values:
         return Reach(label, "", None, None, "no turn was answered")
     keys = sorted(values)
-    found = estimate(
-        [values[key] for key in keys], [key.utterance for key in keys], level=level, resamples=LOOK_RESAMPLES
-    )
-    found = _held(found, level)
+    found = estimate([values[key] for key in keys], [key.utterance for key in keys], sampling=sampling)
+    found = _held(found, sampling.level)
     if rule.unit == "share" and found.value <= 0:
         return Reach(label, "", found, None, "its median is not over 0: ask for a width in ms")
-    return _reach(label, "", found, _half(found.interval) / (found.value if rule.unit == "share" else 1), level)
+    return _reach(
+        label, "", found, _half(found.interval) / (found.value if rule.unit == "share" else 1), sampling.level
+    )
 
 
-def _paired(label: str, base: str, sides: dict[str, dict[PairKey, float]], rule: Until, level: float) -> Reach:
+def _paired(label: str, base: str, sides: dict[str, dict[PairKey, float]], rule: Until, sampling: Sampling) -> Reach:
     keys = sorted(sides[base].keys() & sides[label].keys())
     if not keys:
         return Reach(label, base, None, None, "no pair was answered by both")
     before, after = ([sides[name][key] for key in keys] for name in (base, label))
     clips, blocks = [key.utterance for key in keys], [key.stretch for key in keys]
     make = paired_ratio if rule.unit == "share" else paired_difference
-    found = make(before, after, clips, blocks=blocks, level=level, resamples=LOOK_RESAMPLES)
+    found = make(before, after, clips, blocks=blocks, sampling=sampling)
     if found is None:
         return Reach(label, base, None, None, "a first packet is not over 0: ask for a width in ms")
-    found = _held(found, level)
+    found = _held(found, sampling.level)
     if found.interval is None or rule.unit == "ms":
-        return _reach(label, base, found, _half(found.interval), level)
-    return _reach(label, base, found, math.sqrt(found.interval.high / found.interval.low) - 1, level)
+        return _reach(label, base, found, _half(found.interval), sampling.level)
+    return _reach(label, base, found, math.sqrt(found.interval.high / found.interval.low) - 1, sampling.level)
 
 
 def _reach(label: str, against: str, found: Estimate, width: float, level: float) -> Reach:

@@ -47,6 +47,18 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an interval is made: at which level, from how many resamples, drawn with which seed."""
+
+    level: float = LEVEL
+    resamples: int = RESAMPLES
+    seed: int = SEED
+
+
+SAMPLING = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """A confidence interval at `level`, both ends in the unit of the values."""
 
@@ -75,9 +87,7 @@ def estimate(
     statistic: Statistic = "median",
     *,
     blocks: Sequence[Hashable] | None = None,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    sampling: Sampling = SAMPLING,
 ) -> Estimate:
     """The statistic of all values pooled, with its interval by bootstrap over clusters.
 
@@ -97,7 +107,7 @@ def estimate(
     if count < MIN_CLUSTERS:
         return Estimate(value, len(data), count, None)
     found = [
-        expanded(_replicas(data, _joined(owner), statistic, resamples, seed), int(owner.max()) + 1, level)
+        expanded(_replicas(data, _joined(owner), statistic, sampling), int(owner.max()) + 1, sampling.level)
         for owner in owners
         if owner.max() + 1 >= MIN_CLUSTERS
     ]
@@ -127,9 +137,9 @@ def _joined(owner: Numbers) -> Numbers:
     return owner * MAX_CLUSTERS // count if count > MAX_CLUSTERS else owner
 
 
-def _replicas(data: Floats, owner: Numbers, statistic: Statistic, resamples: int, seed: int) -> Floats:
+def _replicas(data: Floats, owner: Numbers, statistic: Statistic, sampling: Sampling) -> Floats:
     order = np.lexsort((owner, data))
-    draws = _draws(int(owner.max()) + 1, resamples, seed)
+    draws = _draws(int(owner.max()) + 1, sampling.resamples, sampling.seed)
     return (_medians if statistic == "median" else _means)(data[order], owner[order], draws)
 
 

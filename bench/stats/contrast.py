@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate, Interval
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Interval, Sampling
 
 _CELLS = 250_000
 """Resamples times values worked on at once: about what a second-level cache holds."""
@@ -19,8 +19,7 @@ def median_contrast(
     is_in: Sequence[bool],
     clusters: Sequence[Hashable],
     *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    sampling: Sampling = SAMPLING,
 ) -> Estimate:
     """Median of the values that are in, minus the median of the others, in the unit of the values.
 
@@ -38,11 +37,12 @@ def median_contrast(
     fewest = min(len(set(owner[group])) for group in (inside, ~inside))
     if fewest < MIN_CLUSTERS:
         return Estimate(found, int(inside.sum()), fewest, None)
-    draws = np.random.default_rng(seed).multinomial(len(number), np.full(len(number), 1 / len(number)), size=resamples)
+    shares = np.full(len(number), 1 / len(number))
+    draws = np.random.default_rng(sampling.seed).multinomial(len(number), shares, size=sampling.resamples)
     replicas = _medians(data[inside], owner[inside], draws) - _medians(data[~inside], owner[~inside], draws)
-    tail = (1 - LEVEL) / 2
+    tail = (1 - sampling.level) / 2
     low, high = np.nanquantile(replicas, (tail, 1 - tail))
-    return Estimate(found, int(inside.sum()), fewest, Interval(float(low), float(high)))
+    return Estimate(found, int(inside.sum()), fewest, Interval(float(low), float(high), sampling.level))
 
 
 def _medians(data: Floats, owner: npt.NDArray[np.intp], draws: npt.NDArray[np.int64]) -> Floats:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, SEED, Estimate, Interval, Statistic, estimate
+from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Interval, Sampling, Statistic, estimate
 
 DIFFERENCE = "median of the paired differences"
 RATIO = "exponential of the median of the paired log ratios"
@@ -19,9 +19,7 @@ def paired_difference(
     *,
     statistic: Statistic = "median",
     blocks: Sequence[Hashable] | None = None,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    sampling: Sampling = SAMPLING,
 ) -> Estimate:
     """The median (or mean) of `after - before` over the pairs, in the unit of the values.
 
@@ -29,7 +27,7 @@ def paired_difference(
     Raises `ValueError` without pairs, or when lengths differ.
     """
     differences = [b - a for a, b in zip(before, after, strict=True)]
-    return estimate(differences, clusters, statistic, blocks=blocks, level=level, resamples=resamples, seed=seed)
+    return estimate(differences, clusters, statistic, blocks=blocks, sampling=sampling)
 
 
 def paired_ratio(
@@ -38,9 +36,7 @@ def paired_ratio(
     clusters: Sequence[Hashable],
     *,
     blocks: Sequence[Hashable] | None = None,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    sampling: Sampling = SAMPLING,
 ) -> Estimate | None:
     """The exponential of the median of `log(after / before)` over the pairs; None where a value is not positive.
 
@@ -51,7 +47,7 @@ def paired_ratio(
     if any(a <= 0 or b <= 0 for a, b in pairs):
         return None
     ratios = [math.log(b / a) for a, b in pairs]
-    logs = estimate(ratios, clusters, blocks=blocks, level=level, resamples=resamples, seed=seed)
+    logs = estimate(ratios, clusters, blocks=blocks, sampling=sampling)
     interval = logs.interval
     if interval is not None:
         interval = Interval(math.exp(interval.low), math.exp(interval.high), interval.level)

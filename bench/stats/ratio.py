@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES, SEED, Estimate, expanded
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Sampling, expanded
 
 
 def ratio_of_sums(
@@ -14,8 +14,7 @@ def ratio_of_sums(
     below: Sequence[float],
     clusters: Sequence[Hashable],
     *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    sampling: Sampling = SAMPLING,
 ) -> Estimate:
     """Sum of `above` over sum of `below`, value by value of the same clusters; all of `below` must be over 0.
 
@@ -33,5 +32,5 @@ def ratio_of_sums(
     value, count = float(tops.sum() / bottoms.sum()), len(number)
     if count < MIN_CLUSTERS:
         return Estimate(value, len(below), count, None)
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    return Estimate(value, len(below), count, expanded((draws @ tops) / (draws @ bottoms), count))
+    draws = np.random.default_rng(sampling.seed).multinomial(count, np.full(count, 1 / count), size=sampling.resamples)
+    return Estimate(value, len(below), count, expanded((draws @ tops) / (draws @ bottoms), count, sampling.level))

@@ -10,7 +10,7 @@ from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
 from firstpacket.bench.record.schema import Outcome, Phase
-from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, SEED, Estimate
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Sampling
 from firstpacket.bench.stats.quantiles import INTERPOLATION, Quantile
 from firstpacket.bench.summary.gpu import LabelGpu
 from firstpacket.bench.summary.microphone import Microphone
@@ -138,9 +138,7 @@ class Method:
     """How intervals (where nothing else is said) and quantiles are made."""
 
     interval: str = "expanded percentile bootstrap over clips"
-    level: float = LEVEL
-    resamples: int = RESAMPLES
-    seed: int = SEED
+    sampling: Sampling = SAMPLING
     needs_clips: int = MIN_CLUSTERS
     interpolation: str = INTERPOLATION
 

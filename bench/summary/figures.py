@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Metric
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.stats.bootstrap import LEVEL, RESAMPLES, estimate
+from firstpacket.bench.stats.bootstrap import SAMPLING, Sampling, estimate
 from firstpacket.bench.stats.quantiles import Quantile, censored_quantile, supported_quantile
 from firstpacket.bench.summary.contents import Figure
 from firstpacket.bench.summary.values import definition, shown_unit, shown_value
@@ -23,8 +23,8 @@ def metric_names(turns: Iterable[Turn]) -> list[str]:
     return listed + sorted(found.difference(listed))
 
 
-def figure(known: Metric, turns: Sequence[Turn], level: float = LEVEL, resamples: int = RESAMPLES) -> Figure:
-    """What `turns`, all of one label and measured, say of one metric; its interval at `level`."""
+def figure(known: Metric, turns: Sequence[Turn], sampling: Sampling = SAMPLING) -> Figure:
+    """What `turns`, all of one label and measured, say of one metric."""
     values, clips, missing = [], [], Counter[str]()
     for turn in turns:
         value = shown_value(turn, known)
@@ -40,7 +40,7 @@ def figure(known: Metric, turns: Sequence[Turn], level: float = LEVEL, resamples
         version=known.version,
         n=len(values),
         missing=dict(sorted(missing.items())),
-        p50=estimate(values, clips, level=level, resamples=resamples) if values else None,
+        p50=estimate(values, clips, sampling=sampling) if values else None,
         mean=sum(values) / len(values) if values else None,
         percentiles={name: supported_quantile(values, q) for name, q in PERCENTILES.items()},
         counting_all=_counting_all(values, missing.total()) if known.is_answer else {},

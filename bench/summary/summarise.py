@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.until import level_of
+from firstpacket.bench.metrics.until import sampling_of
 from firstpacket.bench.quality.record import Line, read_quality
 from firstpacket.bench.record.schema import Outcome, Phase, System, Turn
 from firstpacket.bench.record.store import Run
@@ -57,7 +57,7 @@ def _said(run: Run, warm: Mapping[str, LabelWarmth], until: Goal | None) -> Iter
 def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, until: Goal | None) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.is_measured]
-    level, resamples = level_of(run.manifest.until)
+    sampling = sampling_of(run.manifest.until)
     on_path = [turn for turn in measured if turn.path and turn.is_answered and started(turn)]
     return LabelSummary(
         label=plan.label,
@@ -69,7 +69,7 @@ def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, un
         asked=run.manifest.turns if until is None or until.ended == "unfinished" else len(measured),
         weights=label_weights(run, plan.label),
         outcomes=_outcomes(turns),
-        figures={name: figure(definition(name), measured, level, resamples) for name in metric_names(measured)},
+        figures={name: figure(definition(name), measured, sampling) for name in metric_names(measured)},
         path=mean_path(on_path, plan),
         hidden=hidden_work(on_path),
         cold=_cold(run, plan.label, turns),

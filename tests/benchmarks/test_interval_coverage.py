@@ -109,7 +109,7 @@ def test_means_with_bca_beside_them(say: Say, kind: str, clips: int) -> None:
     ours = bca = 0
     for _ in range(REPETITIONS):
         values = draw(rng, clips)
-        replicas = bootstrap._replicas(values, np.arange(clips), "mean", bootstrap.RESAMPLES, bootstrap.SEED)
+        replicas = bootstrap._replicas(values, np.arange(clips), "mean", bootstrap.SAMPLING)
         ours += bootstrap.expanded(replicas, clips).contains(truth)
         bca += expanded_bca(values, replicas).contains(truth)
     say(f"mean | {kind} | {clips} | ours {100 * ours / REPETITIONS:.1f} % | BCa {100 * bca / REPETITIONS:.1f} %")

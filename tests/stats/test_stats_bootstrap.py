@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from firstpacket.bench.stats import bootstrap
-from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, estimate
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Sampling, estimate
 
 FEW = 300
 """Resamples in property tests: the properties hold for any number."""
@@ -16,8 +16,10 @@ pairs = st.lists(
 quick = settings(max_examples=40, deadline=None)
 
 
-def bounds(values, clusters, statistic="median", **options):
-    interval = estimate(values, clusters, statistic, resamples=FEW, **options).interval
+def bounds(values, clusters, statistic="median", blocks=None, **options):
+    interval = estimate(
+        values, clusters, statistic, blocks=blocks, sampling=Sampling(resamples=FEW, **options)
+    ).interval
     assert interval is not None
     return np.array([interval.low, interval.high])
 
@@ -43,8 +45,8 @@ def test_scaling_the_values_scales_the_interval(rows, scale, statistic) -> None:
 def test_order_changes_nothing(rows, random, statistic) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)
-    before = estimate(*zip(*rows, strict=True), statistic, resamples=FEW)
-    assert estimate(*zip(*shuffled, strict=True), statistic, resamples=FEW) == before
+    before = estimate(*zip(*rows, strict=True), statistic, sampling=Sampling(resamples=FEW))
+    assert estimate(*zip(*shuffled, strict=True), statistic, sampling=Sampling(resamples=FEW)) == before
 
 
 @quick
@@ -152,6 +154,6 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(clips, turns) -> N
 
 
 def _covers_zero(values, clusters) -> bool:
-    interval = estimate(values, clusters, resamples=1000).interval
+    interval = estimate(values, clusters, sampling=Sampling(resamples=1000)).interval
     assert interval is not None
     return interval.contains(0.0)

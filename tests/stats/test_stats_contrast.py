@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from firstpacket.bench.stats.bootstrap import Sampling
 from firstpacket.bench.stats.contrast import median_contrast
 
 
@@ -25,7 +26,9 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
         clips = np.repeat(np.arange(12), 6)
         inside = rng.random(72) < 0.4
         values = 3 * rng.standard_normal(12)[clips] + rng.standard_normal(72) + 5 * inside
-        interval = median_contrast(values.tolist(), inside.tolist(), clips.tolist(), resamples=500).interval
+        interval = median_contrast(
+            values.tolist(), inside.tolist(), clips.tolist(), sampling=Sampling(resamples=500)
+        ).interval
         assert interval is not None
         covered += interval.contains(5)
     assert covered / 200 >= 0.90

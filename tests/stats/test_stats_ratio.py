@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from firstpacket.bench.stats.bootstrap import Sampling
 from firstpacket.bench.stats.ratio import ratio_of_sums
 
 
@@ -23,7 +24,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
         chance = generator.beta(2, 8, size=40)
         errors = [int(generator.binomial(n, p)) for n, p in zip(lengths, chance, strict=True) for _ in range(2)]
         words = [int(n) for n in lengths for _ in range(2)]
-        interval = ratio_of_sums(errors, words, [clip // 2 for clip in range(80)], resamples=400).interval
+        interval = ratio_of_sums(
+            errors, words, [clip // 2 for clip in range(80)], sampling=Sampling(resamples=400)
+        ).interval
         assert interval is not None
         hits += interval.contains(0.2)
     assert 0.88 <= hits / worlds <= 0.99
