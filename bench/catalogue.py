@@ -5,13 +5,15 @@ Reads declarations only; no model library is imported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from firstpacket.bench import plugins, registry
 from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.pipeline import Declaration
+from firstpacket.bench.plugins import Plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,23 @@ def catalogue() -> tuple[Entry, ...]:
     return tuple(found)
 
 
+def declared() -> Iterator[tuple[Plugin, Declaration]]:
+    """Every pipeline, engine and scorer that can be read."""
+    for group in ("pipelines", *registry.ENGINE_GROUPS, "scores"):
+        for name in registry.names(group):
+            with suppress(BenchError, AttributeError):
+                yield Plugin(group, name), _declaration(group, name)
+
+
+def _declaration(group: str, name: str) -> Declaration:
+    found = registry.pipeline(name) if group == "pipelines" else registry.engine(group, name)
+    declaration: Declaration = found.declaration
+    return declaration
+
+
 def _plugin(title: str, group: str, name: str) -> Entry:
     try:
-        declaration: Declaration = (registry.pipeline if group == "pipelines" else partial(registry.engine, group))(
-            name
-        ).declaration
+        declaration = _declaration(group, name)
     except (BenchError, AttributeError) as error:
         return Entry(title, name, f"broken plugin: {error}", False, "", "")
     lacking = registry.missing(declaration)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from firstpacket.bench import catalogue, environment, notices
+from firstpacket.bench import catalogue, environment, notices, packages
 from firstpacket.bench.host.neighbours import Neighbours
 
 Verdict = Literal["ok", "missing", "note"]
@@ -63,8 +63,9 @@ def _gpu() -> list[Finding]:
 
 
 def _packages() -> list[Finding]:
-    versions = environment.package_versions()
-    return [Finding("ok", "packages", ", ".join(f"{name} {version}" for name, version in versions.items()))]
+    made_of, declarations = zip(*catalogue.declared(), strict=True)
+    found = packages.of_harness() | packages.versions(declarations, made_of)
+    return [Finding("ok", "packages", ", ".join(f"{name} {version}" for name, version in found.items()))]
 
 
 def _plugins() -> list[Finding]:

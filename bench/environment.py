@@ -1,4 +1,4 @@
-"""What machine this is and what is installed on it. Imports no model library."""
+"""What machine this is. Imports no model library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from firstpacket import __version__
@@ -18,22 +17,6 @@ from firstpacket.bench.pipeline import OptionValue
 
 Facts = dict[str, OptionValue | None]
 
-PACKAGES = (
-    "firstpacket",
-    "torch",
-    "transformers",
-    "tokenizers",
-    "safetensors",
-    "faster-whisper",
-    "ctranslate2",
-    "pocketsphinx",
-    "espeakng-loader",
-    "onnxruntime",
-    "numpy",
-    "scipy",
-    "soundfile",
-    "soxr",
-)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_BLOCKTIME")
 
 
@@ -45,17 +28,6 @@ class Gpu:
     name: str
     memory_mib: int
     driver: str
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that matter here and are installed."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def gpus() -> tuple[Gpu, ...]:

@@ -10,11 +10,18 @@ from __future__ import annotations
 import tomllib
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from firstpacket.bench.errors import MissingDependency, UnknownName
 
 GROUP = "firstpacket."
+
+
+class Plugin(NamedTuple):
+    """What one is found by."""
+
+    group: str
+    name: str
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -35,6 +42,12 @@ def engine(group: str, name: str) -> Any:
             f"The plugin '{name}' ({entries[name].value}) cannot be imported: {type(error).__name__}: {error}. "
             "Reinstall the distribution that brings it, or remove it."
         ) from error
+
+
+def distribution(plugin: Plugin) -> str:
+    """Name of the distribution that brings a plugin; empty where that is not installed, as with a checkout's own."""
+    entry = _entries(plugin.group).get(plugin.name)
+    return entry.dist.name if entry is not None and entry.dist is not None else ""
 
 
 def _entries(group: str) -> dict[str, EntryPoint]:

@@ -27,7 +27,7 @@ __all__ = [
     "value",
 ]
 
-ENGINE_GROUPS = ("asr", "llm", "tts")
+ENGINE_GROUPS: tuple[StageKind, ...] = ("asr", "llm", "tts")
 
 
 def pipeline(name: str) -> type[Pipeline]:

@@ -111,6 +111,7 @@ def test_a_pipeline_from_elsewhere_is_found_and_measured(tmp_path: Path, clips: 
     turns = [json.loads(line) for line in (out / "turns.jsonl").read_text().splitlines()]
     assert {turn["outcome"] for turn in turns} == {"answered"}
     assert {part["stage"] for part in turns[-1]["path"]} >= {"encoder", "vocoder"}
+    assert json.loads((out / "segments.jsonl").read_text())["packages"]["echo-assistant"] == "1.0"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from firstpacket.bench import environment, registry
+from firstpacket.bench import environment, packages, registry
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.options import Options, PipelineChoice
 from firstpacket.bench.pipeline import Declaration
+from firstpacket.bench.plugins import Plugin
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.run import matching
 
@@ -76,11 +77,27 @@ def resolve_one(choice: PipelineChoice, options: Options) -> Resolved:
     return Resolved(choice, declaration, system)
 
 
-def require_runnable(systems: Sequence[System]) -> None:
-    """Raises `BenchError` unless systems that were resolved before, here or elsewhere, can be run here and now."""
-    for system in systems:
-        declaration, _ = registry.check_options(system.pipeline, system.options)
+def require_runnable(systems: Sequence[System]) -> tuple[Declaration, ...]:
+    """How systems that were resolved before, here or elsewhere, declare themselves here and now.
+
+    Raises `BenchError` unless they can be run.
+    """
+    declarations = tuple(registry.check_options(system.pipeline, system.options)[0] for system in systems)
+    for declaration in declarations:
         registry.require(declaration)
+    return declarations
+
+
+def package_versions(systems: Sequence[System], declarations: Sequence[Declaration]) -> dict[str, str]:
+    """Versions of everything that these systems, as they declare themselves, are made of, and of the harness."""
+    made_of = [Plugin("pipelines", system.pipeline) for system in systems]
+    made_of += [
+        Plugin(group, system.engines[group])
+        for system in systems
+        for group in registry.ENGINE_GROUPS
+        if group in system.engines
+    ]
+    return packages.of_harness() | packages.versions(declarations, made_of)
 
 
 def _device(asked: str) -> str:

@@ -38,7 +38,7 @@ from firstpacket.bench.run.manager import Manager, Progress
 from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.profiling import profiled_labels, profiling_notices
 from firstpacket.bench.run.protocol import Instrument
-from firstpacket.bench.run.resolve import require_runnable, resolve
+from firstpacket.bench.run.resolve import package_versions, require_runnable, resolve
 from firstpacket.bench.run.schedule.settled import settling
 from firstpacket.bench.run.watch import MachineWatch
 from firstpacket.bench.text import without_secrets
@@ -62,6 +62,7 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
     """
     resolved, notices = resolve(options)
     systems = tuple(each.system for each in resolved)
+    packages = package_versions(systems, [each.declaration for each in resolved])
     if base is not None:
         systems = with_base(systems, {each.choice.label: each.choice.options for each in resolved}, base)
     corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit)
@@ -69,7 +70,7 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
     path = Path(options.out) if options.out else Path("reports") / manifest.run
     with RunWriter.create(path, manifest) as writer:
         try:
-            _run(manifest, writer, corpus, (), 0, progress, base)
+            _run(manifest, writer, corpus, packages, (), 0, progress, base)
         except (WorkerError, NotComparable):
             raise
         except BenchError:
@@ -84,7 +85,7 @@ def resume(path: Path, progress: Progress) -> Path:
     manifest = require_resumable(path)
     if any(plan.source for plan in manifest.labels):
         raise RunError(f"{path} holds two versions, which must be measured at one time. Begin anew.")
-    require_runnable(manifest.labels)
+    packages = package_versions(manifest.labels, require_runnable(manifest.labels))
     corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.trim_to_s, limit=manifest.limit)
     if corpus.sha256 != manifest.corpus_sha256:
         raise RunError(
@@ -96,7 +97,7 @@ def resume(path: Path, progress: Progress) -> Path:
     with RunWriter.resume(path) as writer:
         before = read_run(path)
         spent = spent_ns(before) if manifest.until is not None else 0
-        _run(manifest, writer, corpus, before.turns, len(before.segments), progress, spent=spent)
+        _run(manifest, writer, corpus, packages, before.turns, len(before.segments), progress, spent=spent)
     return path
 
 
@@ -131,6 +132,7 @@ def _run(
     manifest: Manifest,
     writer: RunWriter,
     corpus: Corpus,
+    packages: dict[str, str],
     already: Sequence[Turn],
     segments_before: int,
     progress: Progress,
@@ -157,7 +159,7 @@ def _run(
             time.time_ns(),
             time.monotonic_ns(),
             {**environment.facts(surroundings), **neighbours.facts()},
-            environment.package_versions(),
+            packages,
             labels,
             versions(),
         )

@@ -34,7 +34,7 @@ class FasterWhisper(Whisper):
         summary="Whisper through CTranslate2; unless one is given, this project's small one or a dummy.",
         stages=(Stage("asr", "listen", "asr"),),
         options=options("float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16"),
-        requires=(Requirement("faster_whisper", "faster-whisper"),),
+        requires=tuple(Requirement(module, "faster-whisper") for module in ("faster_whisper", "ctranslate2")),
         starts_before_speech_ends=True,
         gpu="optional",
     )

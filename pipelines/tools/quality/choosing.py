@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 
 from firstpacket.bench import registry
 from firstpacket.bench.errors import UsageError
+from firstpacket.bench.packages import versions
 from firstpacket.bench.pipeline import Declaration, OptionValue, Settings
+from firstpacket.bench.plugins import Plugin
 from firstpacket.bench.quality.scores import Scorer
 from firstpacket.pipelines.cascade.engines import ASR
 from firstpacket.pipelines.tools.quality.judges import RecogniserJudge, ScorerJudge
@@ -29,7 +30,7 @@ def recogniser_judge(text: str, device: str) -> RecogniserJudge:
     # A whole reply is there at once: there is nothing to hear it piece by piece for.
     given = {"asr-streaming": "off", **given} if "asr-streaming" in known else given
     settings = _settings(found.declaration, given, device)
-    return RecogniserJudge(found(settings), packages(found.declaration), shown(settings))
+    return RecogniserJudge(found(settings), versions([found.declaration], [Plugin("asr", name)]), shown(settings))
 
 
 def scorer_judge(text: str, device: str) -> ScorerJudge:
@@ -41,7 +42,7 @@ def scorer_judge(text: str, device: str) -> ScorerJudge:
     if not found.least < found.most:
         raise UsageError(f"The scorer '{name}' has no scale: least must be below most.")
     settings = _settings(found.declaration, given, device)
-    return ScorerJudge(found(settings), packages(found.declaration), shown(settings))
+    return ScorerJudge(found(settings), versions([found.declaration], [Plugin("scores", name)]), shown(settings))
 
 
 def checked_device(device: str) -> str:
@@ -49,13 +50,6 @@ def checked_device(device: str) -> str:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device {device}: expected cpu, cuda or cuda:N.")
     return "cuda:0" if device == "cuda" else device
-
-
-def packages(declaration: Declaration) -> dict[str, str]:
-    """Versions of the distributions that hold the modules it needs."""
-    modules = {need.module.partition(".")[0] for need in declaration.requires}
-    owners = metadata.packages_distributions()
-    return {name: metadata.version(name) for module in sorted(modules) for name in sorted(set(owners.get(module, ())))}
 
 
 def shown(settings: Settings) -> dict[str, OptionValue]:

@@ -214,7 +214,7 @@ def test_short_names_of_options_are_enough() -> None:
     pytest.importorskip("pocketsphinx")
     judge = recogniser_judge("pocketsphinx,fast=yes", "cpu")
     assert judge.options == {"asr-fast": True, "asr-streaming": "off"}, "a reply is heard whole"
-    assert list(judge.packages) == ["pocketsphinx"]
+    assert list(judge.packages) == ["firstpacket", "pocketsphinx"], "what brings the engine, and what it needs"
 
 
 def test_scorers_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
