@@ -16,11 +16,13 @@ from firstpacket.bench.commands.compare import compare
 from firstpacket.bench.commands.console import console as _console
 from firstpacket.bench.commands.console import progress as _progress
 from firstpacket.bench.commands.export import export, trace
+from firstpacket.bench.commands.flags import run_options
 from firstpacket.bench.commands.gate import gate
 from firstpacket.bench.commands.history import history
 from firstpacket.bench.commands.machine import calibrate, doctor, list_
 from firstpacket.bench.commands.report import report
 from firstpacket.bench.errors import BenchError
+from firstpacket.bench.options import flag
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,103 +59,24 @@ def _bench(
 
 
 @app.command(short_help="Measure pipelines on a corpus.")
+@run_options()
 def run(
-    pipeline: Annotated[
-        list[str] | None,
-        typer.Option("--pipeline", "-p", metavar="[LABEL=]NAME[,KEY=VALUE...]", help="What to run; repeat to compare."),
-    ] = None,
-    corpus: Annotated[
-        str | None, typer.Option(help="Name, folder, JSONL manifest, question.json or file. [small-world]")
-    ] = None,
-    turns: Annotated[int | None, typer.Option(help="Measured turns per label. [one per utterance]")] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Go on until the interval reaches at most so far either way, 2% or 5ms.")
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="With --until, the most time; --turns are then the most. [60]")
-    ] = None,
-    warmup: Annotated[
-        str | None, typer.Option(help="Warm-up turns per label; auto: until its latency has settled. [auto]")
-    ] = None,
-    idle: Annotated[float | None, typer.Option(help="Measure the first turn after so many idle seconds, too.")] = None,
-    idle_turns: Annotated[int | None, typer.Option(help="Such turns per label. [3]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [auto]")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="demo or dummy, for labels that do not say otherwise. [demo]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
-    out: Annotated[str | None, typer.Option(help="Run folder to make. [reports/DATE-LABELS]")] = None,
-    input: Annotated[
-        str | None, typer.Option(help="file: the clip at one instant; realtime: as it is spoken. [file]")
-    ] = None,
-    t0: Annotated[
-        str | None, typer.Option(help="Clock starts at speech_end, last_frame, endpoint or request. [speech_end]")
-    ] = None,
-    pre_roll: Annotated[float | None, typer.Option(help="Wait of the player after the first packet, ms. [0]")] = None,
-    audible_dbfs: Annotated[float | None, typer.Option(help="Level above which a reply is heard, dBFS. [-40]")] = None,
-    audible_ms: Annotated[int | None, typer.Option(help="How long it must last to be heard, ms. [50]")] = None,
-    microphone_limit_ms: Annotated[
-        float | None, typer.Option(help="How late frames of realtime speech may come. [5]")
-    ] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
-    matched: Annotated[
-        bool | None, typer.Option("--matched", help="Give cascades the LLM, reply length and encoder of direct.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
-    keep_audio: Annotated[
-        bool | None, typer.Option("--keep-audio/--no-keep-audio", help="Keep replies. [keep]")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
-    trim_to: Annotated[float | None, typer.Option(help="Cut longer clips to so many seconds.")] = None,
-    nvtx: Annotated[bool | None, typer.Option("--nvtx", help="Show stages to Nsight as NVTX ranges.")] = None,
-    profile_gpu: Annotated[
-        bool | None, typer.Option("--profile-gpu", help="After the measured turns: how busy stages keep the GPU.")
-    ] = None,
+    given: dict[str, Any],
     config: Annotated[Path | None, typer.Option(help="TOML file with these options; flags win.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.")] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
 ) -> None:
     """Put one corpus to one or more pipelines, turn by turn, and measure."""
-    from firstpacket.bench.options import gather, parse_pipeline, parse_warmup
+    from firstpacket.bench.options import gather
     from firstpacket.bench.run import session
 
     console = _console()
     with _progress(console) as progress:
-        flags: dict[str, Any] = {
-            "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
-            "corpus": corpus,
-            "turns": turns,
-            "until": until,
-            "minutes": minutes,
-            "warmup": parse_warmup(warmup),
-            "idle": idle,
-            "idle_turns": idle_turns,
-            "device": device,
-            "dtype": dtype,
-            "weights": weights,
-            "seed": seed,
-            "out": out,
-            "input": input,
-            "t0": t0,
-            "pre_roll": pre_roll,
-            "audible_dbfs": audible_dbfs,
-            "audible_ms": audible_ms,
-            "microphone_limit_ms": microphone_limit_ms,
-            "deadline": deadline,
-            "matched": matched,
-            "threads": threads,
-            "keep_audio": keep_audio,
-            "limit": limit,
-            "trim_to": trim_to,
-            "nvtx": nvtx,
-            "profile_gpu": profile_gpu,
-        }
         if resume is not None:
-            _refuse_with_resume(flags, config)
+            _refuse_with_resume(given, config)
             path = session.resume(resume, progress)
         else:
-            path = session.start(gather(flags, config), ["bench", *sys.argv[1:]], progress)
+            path = session.start(gather(given, config), ["bench", *sys.argv[1:]], progress)
     _show_end(console, path, report)
 
 
@@ -253,14 +176,13 @@ def _mount_plugin_command(words: list[str]) -> None:
         app.add_typer(plugins.engine("commands", words[0]), name=words[0])
 
 
-def _refuse_with_resume(flags: dict[str, Any], config: Path | None) -> None:
+def _refuse_with_resume(given: dict[str, Any], config: Path | None) -> None:
     """A resumed run goes on with its own options. Raises `UsageError` if others are given."""
-    given = [name.replace("_", "-") for name, value in flags.items() if value not in (None, ())]
-    given += ["config"] if config is not None else []
-    if given:
+    named = [*map(flag, given), *(["--config"] if config is not None else [])]
+    if named:
         from firstpacket.bench.errors import UsageError
 
-        raise UsageError(f"--resume goes on with the run's own options; leave out --{', --'.join(given)}.")
+        raise UsageError(f"--resume goes on with the run's own options; leave out {', '.join(named)}.")
 
 
 def _exit(message: str, code: int) -> NoReturn:

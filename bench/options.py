@@ -1,4 +1,6 @@
-"""What was asked: flags win over a config file, the file over defaults.
+"""What a run is asked with, and everything that is known of each option, once.
+
+Flags win over a config file, the file over defaults.
 
 Nothing downstream sees the command line. A config file is TOML with the flags' names (`turns = 50`,
 `keep-audio = true`) and one `[[pipeline]]` table per label: `name`, optionally `label`, and the pipeline's options.
@@ -7,42 +9,72 @@ Nothing downstream sees the command line. A config file is TOML with the flags' 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from firstpacket.bench.codec import DecodeError, decode
 from firstpacket.bench.errors import UnknownName, UsageError
-from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.text import LABEL
 
 Unit = Literal["share", "ms"]
 
-DTYPES = ("auto", "float32", "float16", "bfloat16")
 MOST_OF_A_FILE = 1 << 20
 """Bytes read of a user's file of options."""
-BOUNDS = {
-    "turns": (1, 100_000),
-    "warmup": (0, 10_000),
-    "idle": (0.1, 86_400),
-    "idle_turns": (1, 1_000),
-    "threads": (1, 4096),
-    "limit": (1, 1_000_000),
-    "seed": (0, 2**31 - 1),
-    "deadline": (0.001, 86_400),
-    "pre_roll": (0, 60_000),
-    "audible_dbfs": (-100, 0),
-    "audible_ms": (10, 1000),
-    "microphone_limit_ms": (0.01, 1000),
-    "trim_to": (0.1, 600),
-    "minutes": (0.01, 100_000),
-}
-"""Least and most; deadline, idle and trim-to in seconds, pre-roll in ms."""
 WIDTHS: dict[Unit, tuple[float, float]] = {"share": (0.0001, 1.0), "ms": (0.001, 60_000)}
 PASSES, MINUTES = 32, 60.0
 """With `until`, at most so many passes over the corpus, and minutes, unless others are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An option that must be the same in both of two runs that are compared."""
+
+    name: str
+    """As `--allow` takes it; several options may share one."""
+    why: str
+    """What is the same where it holds."""
+    differs: str
+    """What is said where it does not."""
+    between_labels: bool = True
+    """Whether it must hold for unlike labels side by side, too, or only for one label over time."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Everything that is known of an option but its type and default; stands with its field in `Options`."""
+
+    help: str
+    between: tuple[float, float] | None = None
+    """Least and most."""
+    choices: tuple[str, ...] = ()
+    shown: str = ""
+    """The default for people, where the field's own does not say it."""
+    metavar: str = ""
+    flags: tuple[str, ...] = ()
+    """On the command line, where it is not the field's name."""
+    parse: Callable[[str], Any] | None = None
+    """Makes a value of a text of the command line. Raises `UsageError`."""
+    check: Callable[[Any], object] | None = None
+    """Raises `UsageError` for a value that cannot be meant, beyond bounds and choices."""
+    needs: tuple[str, str] | None = None
+    """Another option without which it says nothing, and why, for people."""
+    gate: bool = False
+    """Whether `bench gate` takes it, too."""
+    test: bool = True
+    """Whether the fixtures of pytest take it."""
+    rule: Rule | None = None
+
+
+T0_RULE = Rule("t0", "the clock starts at the same moment", "their clocks start at different moments")
+INPUT_RULE = Rule("input", "speech is put in the same way", "the speech was put in differently")
+AUDIBLE_RULE = Rule("audible", "the same counts as an answer", "what counts as an answer differs")
+TRIM_RULE = Rule("trim", "clips are cut to the same length", "clips were cut differently")
+THREADS_RULE = Rule("threads", "as many threads per worker", "threads per worker differ", between_labels=False)
+NVTX_RULE = Rule(
+    "nvtx", "stages are shown to Nsight in both runs or in neither", "NVTX ranges differ", between_labels=False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,58 +83,133 @@ class PipelineChoice:
 
     label: str
     name: str
-    options: dict[str, OptionValue]
+    options: dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything a run is asked with."""
+    """Everything a run is asked with.
 
-    pipelines: tuple[PipelineChoice, ...] = ()
-    corpus: str = "small-world"
-    turns: int | None = None
-    """Measured turns per label; by default one per utterance of the corpus. With `until` the most of them."""
-    until: str | None = None
-    """Ask on until the headline's interval reaches no further than this to either side: `2%` or `5ms`."""
-    minutes: float | None = None
-    """With `until`, the most time."""
-    warmup: int | Literal["auto"] = "auto"
-    """Warm-up turns per label; `auto`: until its first packets come no faster any more."""
-    idle: float | None = None
-    """Seconds without a turn, after the measured ones, before each turn of phase `idle`; by default none is asked."""
-    idle_turns: int | None = None
-    """Turns after idleness per label; 3 if `idle` asks for any."""
-    device: str = "auto"
-    dtype: str = "auto"
-    weights: Literal["demo", "dummy"] | None = None
-    """What labels take that do not say otherwise; by default what their pipelines say."""
-    seed: int = 0
-    out: str | None = None
-    input: Literal["file", "realtime"] = "file"
-    t0: Literal["speech_end", "last_frame", "endpoint", "request"] = "speech_end"
-    """Where the clock starts."""
-    pre_roll: float = 0.0
-    """Milliseconds that the player waits after the first packet."""
-    audible_dbfs: float = -40.0
-    """Level (RMS) above which a reply is audible,"""
-    audible_ms: int = 50
-    """once it has lasted for so many milliseconds: a multiple of the 10 ms in which levels are kept."""
-    microphone_limit_ms: float = 5.0
-    """How late a frame of the user's speech may come with realtime input."""
-    deadline: float = 30.0
-    """Seconds from t0 within which the first packet must come."""
-    matched: bool = False
-    """Make every pipeline that can be matched like the direct one of the run."""
-    threads: int | None = None
-    keep_audio: bool = True
-    limit: int | None = None
-    """Use only the first so many utterances."""
-    nvtx: bool = False
-    """Show stages to Nsight as NVTX ranges."""
-    profile_gpu: bool = False
-    """After everything that is measured, ask labels on a GPU some turns under the profiler."""
-    trim_to: float | None = None
-    """Cut longer clips to so many seconds instead of refusing them."""
+    The command line, config files, the fixtures of pytest, the rules of comparison and docs/options.md take an option
+    from its field here.
+    """
+
+    pipelines: Annotated[
+        tuple[PipelineChoice, ...],
+        About(
+            "What to measure; repeat to compare.",
+            flags=("--pipeline", "-p"),
+            metavar="[LABEL=]NAME[,KEY=VALUE...]",
+            parse=parse_pipeline,
+            gate=True,
+            test=False,
+        ),
+    ] = ()
+    corpus: Annotated[str, About("Name, folder, JSONL manifest, question.json or file.", gate=True)] = "small-world"
+    turns: Annotated[
+        int | None,
+        About("Measured turns per label; with --until the most of them.", (1, 100_000), shown="one per utterance"),
+    ] = None
+    until: Annotated[
+        str | None,
+        About("Stop when the headline's interval is within this: 2% or 5ms.", check=parse_until),
+    ] = None
+    minutes: Annotated[
+        float | None,
+        About(
+            "Time limit for --until, in minutes.",
+            (0.01, 100_000),
+            shown=f"{MINUTES:g}",
+            needs=("until", "which says what is to be reached within them"),
+        ),
+    ] = None
+    warmup: Annotated[
+        int | Literal["auto"],
+        About(
+            "Warm-up turns per label; auto: until its latency has settled.", (0, 10_000), parse=parse_warmup, gate=True
+        ),
+    ] = "auto"
+    idle: Annotated[float | None, About("Measure turns after so many idle seconds, too.", (0.1, 86_400))] = None
+    idle_turns: Annotated[
+        int | None,
+        About(
+            "Turns after idling, per label.",
+            (1, 1_000),
+            shown="3",
+            needs=("idle", "the seconds in which there is to be nothing to do before each"),
+        ),
+    ] = None
+    device: Annotated[str, About("auto, cpu, cuda or cuda:N.", check=check_device, gate=True)] = "auto"
+    dtype: Annotated[
+        str,
+        About("auto, float32, float16 or bfloat16.", choices=("auto", "float32", "float16", "bfloat16"), gate=True),
+    ] = "auto"
+    weights: Annotated[
+        Literal["demo", "dummy"] | None,
+        About("Default weights, demo or dummy; a label can override them.", shown="demo", gate=True),
+    ] = None
+    seed: Annotated[int, About("Seed of order and dummy weights.", (0, 2**31 - 1), gate=True)] = 0
+    out: Annotated[
+        str | None, About("Run folder to make.", shown="reports/DATE-LABELS", check=check_out, test=False)
+    ] = None
+    input: Annotated[
+        Literal["file", "realtime"],
+        About("file: the clip at one instant; realtime: as it is spoken.", gate=True, rule=INPUT_RULE),
+    ] = "file"
+    t0: Annotated[
+        Literal["speech_end", "last_frame", "endpoint", "request"],
+        About("Clock starts at speech_end, last_frame, endpoint or request.", gate=True, rule=T0_RULE),
+    ] = "speech_end"
+    pre_roll: Annotated[float, About("Playback buffer, ms.", (0, 60_000))] = 0.0
+    audible_dbfs: Annotated[
+        float, About("Level above which a reply is heard, dBFS.", (-100, 0), rule=AUDIBLE_RULE)
+    ] = -40.0
+    audible_ms: Annotated[
+        int,
+        About(
+            "How long it must last to be heard, ms: a multiple of 10.",
+            (10, 1000),
+            check=check_audible_ms,
+            rule=AUDIBLE_RULE,
+        ),
+    ] = 50
+    microphone_limit_ms: Annotated[float, About("How late frames of realtime speech may come, ms.", (0.01, 1000))] = 5.0
+    deadline: Annotated[float, About("Seconds from t0 for the first packet.", (0.001, 86_400), gate=True)] = 30.0
+    matched: Annotated[bool, About("Give cascades the LLM, reply length and encoder of direct.", gate=True)] = False
+    threads: Annotated[
+        int | None,
+        About("CPU threads per worker.", (1, 4096), shown="usable cores", gate=True, rule=THREADS_RULE),
+    ] = None
+    keep_audio: Annotated[bool, About("Keep replies.", shown="keep", test=False)] = True
+    limit: Annotated[int | None, About("Use only the first so many utterances.", (1, 1_000_000), gate=True)] = None
+    nvtx: Annotated[bool, About("Show stages to Nsight as NVTX ranges.", rule=NVTX_RULE)] = False
+    profile_gpu: Annotated[bool, About("After the measured turns: how busy stages keep the GPU.")] = False
+    trim_to: Annotated[float | None, About("Cut longer clips to so many seconds.", (0.1, 600), rule=TRIM_RULE)] = None
+
+
+@cache
+def about() -> dict[str, About]:
+    """What stands with each field, by its name, in their order."""
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(Options, include_extras=True).items()}
+
+
+@cache
+def kinds() -> dict[str, Any]:
+    """The type of each field."""
+    return get_type_hints(Options)
+
+
+def flag(name: str) -> str:
+    """An option as the command line has it: `--idle-turns`."""
+    flags = about()[name].flags
+    return flags[0] if flags else f"--{name.replace('_', '-')}"
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """The least and the most of an option that has bounds."""
+    found = about()[name].between
+    assert found is not None, name
+    return found
 
 
 def parse_pipeline(text: str) -> PipelineChoice:
@@ -111,7 +218,7 @@ def parse_pipeline(text: str) -> PipelineChoice:
     label, equals, name = head.partition("=")
     if not equals:
         name, label = label, label
-    options: dict[str, OptionValue] = {}
+    options: dict[str, str | int | float | bool] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
@@ -122,9 +229,9 @@ def parse_pipeline(text: str) -> PipelineChoice:
     return PipelineChoice(label.strip(), name.strip(), options)
 
 
-def parse_warmup(text: str | None) -> int | str | None:
+def parse_warmup(text: str) -> int | str:
     """A number of turns, or `auto`. Raises `UsageError`."""
-    if text in (None, "auto"):
+    if text == "auto":
         return text
     try:
         return int(text)
@@ -171,6 +278,8 @@ def gather(flags: Mapping[str, Any], config: Path | None, where: str = "command 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
     """A user's TOML file; `what` names it in messages. Raises `UsageError`."""
+    import tomllib
+
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_OF_A_FILE + 1)
@@ -214,10 +323,13 @@ def _pipeline_table(table: dict[str, Any], config: Path) -> PipelineChoice:
 
 
 def _with(options: Options, values: Mapping[str, Any], where: str) -> Options:
-    known = {field.name for field in fields(Options)}
+    from firstpacket.bench.codec import DecodeError, decode  # not for `bench --help`
+
     for key in values:
-        if key not in known:
-            raise UnknownName("option", key.replace("_", "-"), (name.replace("_", "-") for name in known), f"({where})")
+        if key not in about():
+            raise UnknownName(
+                "option", key.replace("_", "-"), (each.replace("_", "-") for each in about()), f"({where})"
+            )
     plain = {key: value for key, value in values.items() if key != "pipelines"}
     try:
         decoded = decode(Options, plain, where)
@@ -233,25 +345,42 @@ def _checked(options: Options) -> Options:
     if not options.pipelines:
         raise UsageError("No pipeline was named. For example: bench run --pipeline direct --pipeline cascade")
     _check_labels([choice.label for choice in options.pipelines])
-    if options.dtype not in DTYPES:
-        raise UnknownName("dtype", options.dtype, DTYPES)
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", options.device):
-        raise UsageError(f"--device {options.device}: expected auto, cpu, cuda or cuda:N.")
-    for name, (least, most) in BOUNDS.items():
+    for name, known in about().items():
         value = getattr(options, name)
-        if value not in (None, "auto") and not least <= value <= most:
-            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must lie between {least:g} and {most:g}.")
-    if options.idle_turns is not None and options.idle is None:
-        raise UsageError("--idle-turns needs --idle, the seconds in which there is to be nothing to do before each.")
-    if options.until is not None:
-        parse_until(options.until)
-    elif options.minutes is not None:
-        raise UsageError("--minutes needs --until, which says what is to be reached within them.")
-    if options.audible_ms % 10:
-        raise UsageError(f"--audible-ms {options.audible_ms}: must be a multiple of 10, in which levels are kept.")
-    if options.out is not None and "\0" in options.out:
-        raise UsageError("--out: a path cannot hold a zero byte.")
+        if value is not None:
+            _check(name, value, known, options)
     return options
+
+
+def _check(name: str, value: Any, known: About, options: Options) -> None:
+    """Raises `UsageError` for a value that cannot be meant."""
+    if known.choices and value not in known.choices:
+        raise UnknownName(name, value, known.choices)
+    if known.between is not None and value != "auto" and not known.between[0] <= value <= known.between[1]:
+        least, most = known.between
+        raise UsageError(f"{flag(name)} {value:g}: must lie between {least:g} and {most:g}.")
+    if known.needs is not None and getattr(options, known.needs[0]) is None:
+        raise UsageError(f"{flag(name)} needs {flag(known.needs[0])}, {known.needs[1]}.")
+    if known.check is not None:
+        known.check(value)
+
+
+def check_device(device: str) -> None:
+    """Raises `UsageError` for what names no device."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise UsageError(f"--device {device}: expected auto, cpu, cuda or cuda:N.")
+
+
+def check_audible_ms(audible_ms: int) -> None:
+    """Raises `UsageError` for what are no whole windows."""
+    if audible_ms % 10:
+        raise UsageError(f"--audible-ms {audible_ms}: must be a multiple of 10, in which levels are kept.")
+
+
+def check_out(out: str) -> None:
+    """Raises `UsageError` for what can be no path."""
+    if "\0" in out:
+        raise UsageError("--out: a path cannot hold a zero byte.")
 
 
 def _check_labels(labels: Sequence[str]) -> None:

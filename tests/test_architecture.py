@@ -30,6 +30,7 @@ LAYERS = [
     {"export", "history"},
     {"commands", "testing"},
     {"cli"},
+    {"reference"},
 ]
 # The schema names figures' owners and the store needs the schema; metrics reads both and is read by neither.
 RANK = {name: number for number, layer in enumerate(LAYERS) for name in layer}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firstpacket.bench.commands.console import console, progress
+from firstpacket.bench.commands.flags import run_options
 
 if TYPE_CHECKING:
     from firstpacket.bench.gate.limits import Limits
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from firstpacket.bench.options import Options
 
 
+@run_options(gate=True)
 def gate(
-    pipeline: Annotated[
-        list[str] | None,
-        typer.Option("--pipeline", "-p", metavar="[LABEL=]NAME[,KEY=VALUE...]", help="What to hold; repeat for more."),
-    ] = None,
+    given: dict[str, Any],
     against: Annotated[
         str | None,
         typer.Option(metavar="GITREV|COMMAND", help="The other version: a revision, or what starts its Python."),
@@ -42,19 +41,7 @@ def gate(
         str | None, typer.Option(help="Verdicts that pass with a notice: inconclusive,no-baseline.")
     ] = None,
     pairs: Annotated[int | None, typer.Option(help="Pairs of turns per label and round. [100]")] = None,
-    corpus: Annotated[str | None, typer.Option(help="As for `bench run`, like all that follows. [small-world]")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with options of a run. [bench.toml]")] = None,
-    input: Annotated[str | None, typer.Option(help="file or realtime. [file]")] = None,
-    t0: Annotated[str | None, typer.Option(help="speech_end, last_frame, endpoint or request. [speech_end]")] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds from t0 for the first packet. [30]")] = None,
-    warmup: Annotated[str | None, typer.Option(help="Warm-up turns per label and round, or auto. [auto]")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [auto]")] = None,
-    dtype: Annotated[str | None, typer.Option(help="auto, float32, float16 or bfloat16. [auto]")] = None,
-    matched: Annotated[bool | None, typer.Option("--matched", help="Make cascades like direct.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads per worker. [usable cores]")] = None,
-    weights: Annotated[str | None, typer.Option(help="demo or dummy, for labels that do not say. [demo]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of order and dummy weights. [0]")] = None,
-    limit: Annotated[int | None, typer.Option(help="Use only the first so many utterances.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make. [reports/gate-DATE]")] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html of round 1 into it.")] = True,
 ) -> None:
@@ -63,28 +50,13 @@ def gate(
     from firstpacket.bench.errors import UsageError
     from firstpacket.bench.gate.limits import FILE
     from firstpacket.bench.gate.run import Reference, look_at_noise, run_gate
-    from firstpacket.bench.options import gather, parse_pipeline, parse_warmup
+    from firstpacket.bench.options import gather
 
     if sum((against is not None, baseline is not None, aa)) > 1:
         raise UsageError("--against, --baseline and --aa exclude each other: a gate holds one thing against another.")
     if against_path and against is None:
         raise UsageError("--against-path says where the packages of a revision lie: it needs --against.")
-    flags: dict[str, Any] = {
-        "pipelines": tuple(parse_pipeline(text) for text in pipeline or ()),
-        "corpus": corpus,
-        "input": input,
-        "t0": t0,
-        "deadline": deadline,
-        "warmup": parse_warmup(warmup),
-        "device": device,
-        "dtype": dtype,
-        "matched": matched,
-        "threads": threads,
-        "weights": weights,
-        "seed": seed,
-        "limit": limit,
-    }
-    options = _options(gather(flags, config or (FILE if FILE.exists() else None)), pairs)
+    options = _options(gather(given, config or (FILE if FILE.exists() else None)), pairs)
     wanted = _limits(limits, {"pairs": pairs, "allow": allow.split(",") if allow else None})
     command = ["bench", *sys.argv[1:]]
     shown = console()

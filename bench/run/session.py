@@ -18,7 +18,7 @@ from firstpacket.bench.host.machine import usable_cores
 from firstpacket.bench.host.neighbours import Neighbours
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.until import clips_needed, spent_ns
-from firstpacket.bench.options import BOUNDS, MINUTES, PASSES, Options, parse_until
+from firstpacket.bench.options import MINUTES, PASSES, Options, bounds, parse_until
 from firstpacket.bench.record.schema import (
     SCHEMA,
     Audible,
@@ -106,21 +106,21 @@ def _refuse_endless(path: Path, manifest: Manifest, clips: Sequence[str]) -> Non
     rule = manifest.settling
     asked = {"turns": manifest.turns, "warmup": manifest.warmup, "idle": manifest.idle_s}
     for name, number in (asked | {"idle_turns": manifest.idle_turns}).items():
-        least, most = BOUNDS[name]
+        least, most = bounds(name)
         if not 0 <= number <= max(most, len(clips)):
             raise RunError(
                 f"{path} asks for {name} {number}; from {least} to {most} can be asked for. The run folder is damaged."
             )
     if (until := manifest.until) is not None and until.blocks * len(clips) != manifest.turns:
         raise RunError(f"{path} asks for {until.blocks} passes and {manifest.turns} turns. The run folder is damaged.")
-    if rule is not None and (rule.clip not in clips or rule.most > BOUNDS["warmup"][1]):
+    if rule is not None and (rule.clip not in clips or rule.most > bounds("warmup")[1]):
         raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
 
 
 def _refuse_deaf(path: Path, audible: Audible) -> None:
     """Raises `RunError` for a detector that nobody can have asked for: no level may be computed from it."""
     for name, number in (("audible_dbfs", audible.dbfs), ("audible_ms", audible.sustained_ms)):
-        least, most = BOUNDS[name]
+        least, most = bounds(name)
         if not least <= number <= most:
             raise RunError(
                 f"{path} hears a reply by {name} {number:g}; from {least:g} to {most:g} can be asked for. "
@@ -240,7 +240,7 @@ def _until(options: Options, clips: int) -> Until | None:
     if options.until is None:
         return None
     width, unit = parse_until(options.until)
-    most = options.turns or min(PASSES * clips, BOUNDS["turns"][1])
+    most = options.turns or min(PASSES * clips, bounds("turns")[1])
     if most < clips:
         raise UsageError(
             f"--turns {most} is less than one pass over the {clips} clips of the corpus, and --until looks after whole "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from firstpacket.bench.gate.limits import FILE, Limits, limits, read_limits
 from firstpacket.bench.gate.opponents import AUTO
 from firstpacket.bench.gate.run import Reference
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.options import Options, gather, parse_pipeline
+from firstpacket.bench.options import Options, about, gather, parse_pipeline
 from firstpacket.bench.testing.session import VoiceSession
 
 WHERE = "voice test"
@@ -24,7 +24,7 @@ def asked_options(
     """The options of a run; `others` are what else the call could be given. Raises `UsageError`."""
     if "out" in given:
         raise UsageError("A voice test takes no out: pytest --voice-out FOLDER says where runs are kept.")
-    known = {field.name for field in fields(Options)} - {"out", "pipelines", "keep_audio"}
+    known = {name for name, option in about().items() if option.test}
     for name in given:
         if name not in known:
             raise UnknownName("argument", name, known.union(others))

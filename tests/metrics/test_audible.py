@@ -16,7 +16,7 @@ from firstpacket.bench.compare.comparable import differences
 from firstpacket.bench.corpus.utterance import Corpus
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.audible import audible_onset_ns, reply_levels
-from firstpacket.bench.options import BOUNDS, Options, gather, parse_pipeline
+from firstpacket.bench.options import Options, bounds, gather, parse_pipeline
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import AUDIBLE, Audible, Evidence, Manifest
 from firstpacket.bench.record.store import Run, read_run
@@ -156,7 +156,7 @@ def test_what_nobody_can_mean_is_refused(flags: dict[str, Any], message: str) ->
 
 
 def test_the_bounds_are_windows() -> None:
-    assert all(bound % 10 == 0 for bound in BOUNDS["audible_ms"])
+    assert all(bound % 10 == 0 for bound in bounds("audible_ms"))
 
 
 def test_a_run_is_asked_for_it_on_the_command_line(tmp_path: Path) -> None:
