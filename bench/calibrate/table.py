@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from firstpacket.bench.calibration import Calibration, Deviation
-from firstpacket.bench.codec import encode
+from firstpacket.bench.contract import as_json, document
 from firstpacket.bench.stats.quantiles import values_needed
 from firstpacket.bench.tables.table import Cell, Column, Figure, Table, rows, table
 from firstpacket.bench.timing.clock import NS_PER_MS
@@ -34,11 +34,9 @@ def instrument_cost(found: Calibration) -> str:
 
 def calibration_json(found: Calibration, apart: Iterable[Deviation], broken: tuple[str, ...]) -> dict[str, Any]:
     """Plain JSON values; times in ms unless a name says otherwise, null where the turns cannot support a figure."""
-    return {
-        "kind": "firstpacket.calibration",
-        **encode(found),
+    return document("calibration", found) | {
         "cost_per_turn_ms": found.event_cost_ns * found.events / NS_PER_MS,
-        "apart": [encode(each) for each in apart],
+        "apart": as_json(tuple(apart)),
         "over_limits": list(broken),
     }
 

@@ -60,9 +60,9 @@ def calibrate(
     found = finding(measured, limits)
     broken = limits.broken(found.deviations)
     if json:
-        from json import dumps
+        from firstpacket.bench.contract import text
 
-        typer.echo(dumps(calibration_json(found, apart(measured), broken), indent=1, allow_nan=False))
+        typer.echo(text(calibration_json(found, apart(measured), broken)), nl=False)
     else:
         answer = console(stderr=False)
         from firstpacket.bench.tables.terminal import TerminalTable
