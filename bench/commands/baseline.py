@@ -49,13 +49,13 @@ def save(
 def list_() -> None:
     """List the baselines, newest first."""
     from firstpacket.bench.gate.baselines import folder, kept
-    from firstpacket.bench.gate.conditions import key
+    from firstpacket.bench.gate.tables import baselines_table
+    from firstpacket.bench.tables.terminal import TerminalTable
 
     found = kept()
-    for each in found:
-        labels = ", ".join(f"{label} ({key(conditions)})" for label, conditions in each.labels.items())
-        typer.echo(f"{each.name}  {each.saved}  {labels}")
-    if not found:
+    if found:
+        console(stderr=False).print(TerminalTable(baselines_table(found)))
+    else:
         console().print(
             f"no baselines in {folder()}; `bench baseline save RUN` keeps one", markup=False, soft_wrap=True
         )

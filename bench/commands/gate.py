@@ -86,7 +86,7 @@ def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:
 
 def _show(result: GateResult, folder: Path, report: bool) -> None:
     from firstpacket.bench.export.gate import write_gate
-    from firstpacket.bench.gate.table import checks_table
+    from firstpacket.bench.gate.tables import checks_table
     from firstpacket.bench.record.store import MANIFEST, read_run
     from firstpacket.bench.report.html import write_report
     from firstpacket.bench.tables.terminal import TerminalTable

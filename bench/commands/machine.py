@@ -48,7 +48,7 @@ def calibrate(
     """Hold the harness against a pipeline that knows what it did, and keep the finding for later runs."""
     from firstpacket.bench import calibration
     from firstpacket.bench.calibrate.measure import measure
-    from firstpacket.bench.calibrate.table import calibration_json, calibration_table, instrument_cost
+    from firstpacket.bench.calibrate.tables import calibration_json, calibration_table, instrument_cost
     from firstpacket.bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
     from firstpacket.bench.environment import cpu_name
     from firstpacket.bench.run.session import worker_environment

@@ -8,7 +8,7 @@ from firstpacket.bench.contract import document, text
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.junit import Case, Ending, junit_xml
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
-from firstpacket.bench.gate.table import checks_table
+from firstpacket.bench.gate.tables import checks_table
 from firstpacket.bench.tables.markdown import Bounds, escaped, page, table_lines
 
 BOUNDS = Bounds(rows=200, characters=600)

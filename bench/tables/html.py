@@ -6,7 +6,7 @@ import json
 
 from markupsafe import Markup
 
-from firstpacket.bench.tables.table import Cell, Figure, Heading, Row, Table, flat
+from firstpacket.bench.tables.table import Aside, Cell, Figure, Heading, Row, Table
 
 FIGURE = Markup('<data value="{}" data-figure="{}">{}</data>')
 FRAME = Markup('<div class="scroll" role="region" tabindex="0" aria-label="{}"><table>\n{}\n</table></div>')
@@ -25,8 +25,16 @@ def table_html(table: Table) -> Markup:
 
 
 def cell_html(cell: Cell) -> Markup:
-    """Words escaped, figures as `<data>` elements."""
-    return Markup().join(Markup.escape(part) if isinstance(part, str) else _figure(part) for part in flat(cell))
+    """Words escaped, figures as `<data>` elements; before an aside the line may be broken."""
+    return Markup().join(_aside(part) if isinstance(part, Aside) else _part(part) for part in cell)
+
+
+def _aside(aside: Aside) -> Markup:
+    return Markup(' <span class="aside">{}</span>').format(Markup().join(map(_part, aside.parts)).strip())
+
+
+def _part(part: str | Figure) -> Markup:
+    return Markup.escape(part) if isinstance(part, str) else _figure(part)
 
 
 def _figure(figure: Figure) -> Markup:

@@ -28,7 +28,6 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
         Column("cold", _first_packet("cold"), says="first packet of cold turns, median"),
         Column("after idle", _first_packet("idle"), says="first packet after idleness, median"),
         Column("answered", _answered),
-        Column("not answered", lambda label: (_others(label),), is_number=False),
         Column(
             "weights",
             lambda label: (_origins(label),),
@@ -79,13 +78,11 @@ def _first_packet(name: Warmth) -> Callable[[LabelSummary], Cell]:
 
 
 def _answered(label: LabelSummary) -> Cell:
-    answered = label.outcomes["measured"]["answered"]
-    return (*single(answered, "count", of_label(label, "outcomes", "measured", "answered")), f" of {label.asked}")
-
-
-def _others(label: LabelSummary) -> str:
-    outcomes = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
-    return ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items()) or NONE
+    """Of the turns asked for, and what became of the others: `11 of 12, 1 failed`."""
+    outcomes = label.outcomes["measured"]
+    others = (f", {n} {outcome}" for outcome, n in outcomes.items() if n and outcome != "answered")
+    answered = single(outcomes["answered"], "count", of_label(label, "outcomes", "measured", "answered"))
+    return (*answered, f" of {label.asked}", *others)
 
 
 def _origins(label: LabelSummary) -> str:

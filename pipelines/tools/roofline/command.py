@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.console import Console
 
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import UsageError
+from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.critical_path import critical_path
 from firstpacket.bench.options import Options, parse_pipeline
 from firstpacket.bench.pipeline import SAMPLE_RATE, Pipeline, Work
@@ -20,6 +23,8 @@ from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.resolve import Resolved, resolve_one
 from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.tables.table import Column, Figure, Table, rows, table
+from firstpacket.bench.tables.terminal import TerminalTable
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
 
@@ -30,7 +35,7 @@ SPEECH_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Stage:
     """One stage: ms on the critical path (median over turns), and its floor."""
 
     stage: str
@@ -58,14 +63,13 @@ def roofline(
         raise UsageError(f"--dtype {dtype}: expected float32, float16 or bfloat16.")
     resolved = resolve_one(choice, Options(device=place, dtype=dtype))
     machine = measure(torch.device(place), getattr(torch, dtype))
-    rows = measured_rows(resolved, turns, machine)
+    stages = measured_stages(resolved, turns, machine)
     typer.echo(f"{machine.name}: {machine.bandwidth / 1e9:.0f} GB/s copied (read plus written), ", nl=False)
     typer.echo(f"{machine.rate / 1e12:.2f} TFLOP/s {dtype}; {turns} turns")
-    for line in table(rows):
-        typer.echo(line)
+    Console(highlight=False).print(TerminalTable(stages_table(stages)))
 
 
-def measured_rows(resolved: Resolved, turns: int, machine: Any) -> list[Row]:
+def measured_stages(resolved: Resolved, turns: int, machine: Any) -> list[Stage]:
     """One row per stage that is known to work or was seen on the path. Raises `UsageError` if the work is unknown."""
     system = resolved.system
     made: list[Pipeline] = []
@@ -90,14 +94,18 @@ def measured_rows(resolved: Resolved, turns: int, machine: Any) -> list[Row]:
         executor.stop()
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Lines of text: stage, measured, floor, ratio; a total last."""
-    rows = [*rows, Row("total", sum(row.measured_ms for row in rows), sum(row.floor_ms for row in rows))]
-    lines = [f"{'stage':<16}{'measured ms':>12}{'floor ms':>12}{'ratio':>8}"]
-    for row in rows:
-        ratio = f"{row.measured_ms / row.floor_ms:.2f}" if row.floor_ms > 0 else "-"
-        lines.append(f"{row.stage:<16}{row.measured_ms:>12.2f}{row.floor_ms:>12.3f}{ratio:>8}")
-    return lines
+COLUMNS: tuple[Column[Stage], ...] = (
+    Column("stage", lambda stage: (stage.stage,), is_number=False),
+    Column("measured ms", lambda stage: (Figure(f"{stage.measured_ms:.2f}", stage.measured_ms),)),
+    Column("floor ms", lambda stage: (Figure(f"{stage.floor_ms:.3f}", stage.floor_ms),)),
+    Column("ratio", lambda stage: (f"{stage.measured_ms / stage.floor_ms:.2f}" if stage.floor_ms > 0 else NONE,)),
+)
+
+
+def stages_table(stages: Sequence[Stage]) -> Table:
+    """A row per stage, and their total."""
+    total = Stage("total", sum(each.measured_ms for each in stages), sum(each.floor_ms for each in stages))
+    return table("", COLUMNS, [rows(COLUMNS, stages), rows(COLUMNS, [total], kind="sum")])
 
 
 def _turn(executor: InProcessExecutor, number: int) -> dict[str, int]:
@@ -113,9 +121,9 @@ def _turn(executor: InProcessExecutor, number: int) -> dict[str, int]:
     return totals
 
 
-def _rows(work: tuple[Work, ...], turns: list[dict[str, int]], machine: Any) -> list[Row]:
+def _rows(work: tuple[Work, ...], turns: list[dict[str, int]], machine: Any) -> list[Stage]:
     floors = {each.stage: machine.floor_s(each.bytes, each.operations) * 1000 for each in work}
     stages = [*floors, *sorted({stage for turn in turns for stage in turn} - floors.keys())]
     return [
-        Row(stage, median([turn.get(stage, 0) for turn in turns]) / 1e6, floors.get(stage, 0.0)) for stage in stages
+        Stage(stage, median([turn.get(stage, 0) for turn in turns]) / 1e6, floors.get(stage, 0.0)) for stage in stages
     ]

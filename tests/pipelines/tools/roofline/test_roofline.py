@@ -56,7 +56,7 @@ def test_the_command_prints_measured_over_floor(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(import_module("firstpacket.pipelines.tools.roofline.command"), "WARM_UP", 1)
     done = here("roofline", "--pipeline", "direct,weights=dummy", "--turns", "1")
     assert done.returncode == 0, done.stderr
-    lines = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    lines = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
     measured, floor, ratio = map(float, lines["total"])
     assert measured > floor > 0
     assert ratio == pytest.approx(measured / floor, rel=0.05)

@@ -1,7 +1,11 @@
-"""What a gate found, as a table."""
+"""What a gate found, and which baselines there are, as tables."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from firstpacket.bench.gate.baselines import Baseline
+from firstpacket.bench.gate.conditions import key
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
 from firstpacket.bench.tables.table import Column, Table, rows, table
 
@@ -20,6 +24,22 @@ def checks_table(result: GateResult) -> Table:
         Column("what was found", lambda check: (check.reason,), is_number=False),
     )
     return table(f"Against {result.baseline}", columns, [rows(columns, result.checks)], notes=result.notices)
+
+
+BASELINES: tuple[Column[Baseline], ...] = (
+    Column("baseline", lambda each: (each.name,), is_number=False),
+    Column("kept", lambda each: (each.saved,), is_number=False),
+    Column(
+        "labels (key of their conditions)",
+        lambda each: (", ".join(f"{label} ({key(found)})" for label, found in each.labels.items()),),
+        is_number=False,
+    ),
+)
+
+
+def baselines_table(found: Iterable[Baseline]) -> Table:
+    """One row per baseline."""
+    return table("", BASELINES, [rows(BASELINES, found)])
 
 
 def verdict(check: Check, result: GateResult) -> str:
