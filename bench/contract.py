@@ -54,7 +54,8 @@ class computed(Generic[Owner, Value]):  # noqa: N801 - used as `property` is
 
 def document(kind: str, result: Any) -> dict[str, Any]:
     """JSON values of a result under what says which contract it keeps to."""
-    return {"schema": SCHEMA, "kind": f"firstpacket.{kind}", "time_unit": "ms", **as_json(result)}
+    head = {"schema": SCHEMA, "kind": f"firstpacket.{kind}", "time_unit": "ms"}
+    return {**head, **as_json(result), **head}  # a result that is kept in a file may have a schema of its own
 
 
 def written(kind: str, result: Any) -> str:
