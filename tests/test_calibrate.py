@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.command import here
-from support.made import manifest, run, utterances
+from support.virtual import make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench import calibration
 from firstpacket.bench.calibrate.measure import (
@@ -44,8 +44,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def played(tmp_path: Path, piece: Piece) -> tuple[Turn, OwnStamps, int]:
     """A turn of the piece on virtual time."""
-    clips = utterances(1, SPEECH_S)
-    run(tmp_path / "run", manifest({"a": piece.script}, clips, input=piece.input, warmup=0), clips)
+    clips = make_utterances(1, SPEECH_S)
+    run_manager(tmp_path / "run", scripted_manifest({"a": piece.script}, clips, input=piece.input, warmup=0), clips)
     found = read_run(tmp_path / "run")
     turn = next(turn for turn in found.turns if turn.phase == "measured")
     evidence = found.evidence(turn)

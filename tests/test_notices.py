@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.made import virtual_run
 from support.runs import make_turn
+from support.virtual import virtual_run
 
 from firstpacket.bench import environment, notices
 from firstpacket.bench.doctor import diagnose

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.command import here
-from support.made import virtual_run
+from support.virtual import virtual_run
 
 from firstpacket.bench.metrics import definitions, figures
 from firstpacket.bench.recompute import lines, recompute

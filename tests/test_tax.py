@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.command import here
-from support.made import virtual_run
+from support.virtual import virtual_run
 
 from firstpacket.bench.metrics.instrument import recordings
 from firstpacket.bench.record.store import Run, read_run

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from support.command import here, write_clips
-from support.made import manifest, utterances
 from support.runs import make_turn
+from support.virtual import make_utterances, scripted_manifest
 
 from firstpacket.bench.contract import as_json
 from firstpacket.bench.metrics.settling import warm_ups
@@ -22,7 +22,7 @@ from firstpacket.bench.summary.warmth import warmth
 from firstpacket.bench.tables.table import text
 
 MS = 1_000_000
-CLIPS = utterances(8)
+CLIPS = make_utterances(8)
 RULE = Settling("clip-0")
 
 
@@ -34,7 +34,7 @@ def turn(number: int, phase: Phase, clip: int, ms: float | None, label: str = "a
 
 
 def run_of(turns: list[Turn], **changes: object) -> Run:
-    what = manifest(dict.fromkeys(dict.fromkeys(turn.label for turn in turns), "hear"), CLIPS, **changes)
+    what = scripted_manifest(dict.fromkeys(dict.fromkeys(turn.label for turn in turns), "hear"), CLIPS, **changes)
     return Run(Path("somewhere"), what, (), tuple(turns))
 
 

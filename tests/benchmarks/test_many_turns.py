@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from support.made import manifest, segment, utterances
-from support.runs import make_turn
+from support.runs import make_segment, make_turn
+from support.virtual import make_utterances, scripted_manifest
 
 from firstpacket.bench.record.schema import LabelFacts, PathPart, Turn
 from firstpacket.bench.record.store import RunWriter
@@ -35,8 +35,8 @@ print(report.findings[0].headline.pairs, used.ru_utime + used.ru_stime, used.ru_
 def written(folder: Path, turns: int, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of two labels, written through the store; it is not waited for the disk."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    with RunWriter.create(folder, manifest({"a": "", "b": ""}, utterances(CLIPS))) as writer:
-        writer.segment(segment(0, tuple(LabelFacts(label, 0, 1, ()) for label in "ab")))
+    with RunWriter.create(folder, scripted_manifest({"a": "", "b": ""}, make_utterances(CLIPS))) as writer:
+        writer.segment(make_segment(0, tuple(LabelFacts(label, 0, 1, ()) for label in "ab")))
         for number in range(turns):
             writer.turn(made(number, "ab"[number % 2], number // 2 % CLIPS, number // 2 // CLIPS))
     return folder

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from support.ending import NOISES, coverage
+from support.stopping import NOISES, coverage
 
 from firstpacket.bench.record.until import Until
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.command import here
-from support.made import virtual_run
+from support.virtual import virtual_run
 
 SCRIPTS = {
     "cascade": "hear; asr 200; llm.prefill 50; tts 40; packet 100",

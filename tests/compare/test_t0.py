@@ -6,7 +6,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from support.made import virtual_run
+from support.virtual import virtual_run
 
 from firstpacket.bench.compare.between import compare_runs
 from firstpacket.bench.compare.within import compare_labels

@@ -4,7 +4,7 @@ import io
 
 import pandas as pd
 import pytest
-from support.made import virtual_run
+from support.virtual import virtual_run
 
 from firstpacket.bench.analysis.frame import turns_csv, turns_frame, turns_parquet
 from firstpacket.bench.record.store import Run, read_run

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.command import here
-from support.made import virtual_run
-from support.made_traces import traces, turn_of
+from support.traces import traces, turn_of
+from support.virtual import virtual_run
 
 from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
 from firstpacket.bench.errors import RunError, UnknownName, UsageError

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.made import virtual_run
-from support.made_traces import traces, turn_of
+from support.traces import traces, turn_of
+from support.virtual import virtual_run
 
 from firstpacket.bench.analysis.one_turn import LONGEST_NS, OneTurn, one_turn
 from firstpacket.bench.errors import RunError
@@ -229,7 +229,7 @@ def test_a_turn_whose_worker_died_is_drawn_from_its_own_time(run: Run) -> None:
     late = 10**17
     one = turn_of(run, TurnTrace())
     evidence = replace(one.evidence, delivery=Delivery(late, 0, 0, ()))
-    again = one_turn(replace(one.run, given=evidence), one.turn.turn)
+    again = one_turn(replace(one.run, given={one.turn.turn: evidence}), one.turn.turn)
     assert again.begins_ns == late
     assert Reader().read(perfetto(again)).slices == []
 
@@ -237,7 +237,7 @@ def test_a_turn_whose_worker_died_is_drawn_from_its_own_time(run: Run) -> None:
 def test_the_drawing_counts_from_the_declared_start(run: Run) -> None:
     trace = TurnTrace((StageSpan("asr", 1, 30, 50),), packets=(PacketStamp(60, 1, 1, 1),))
     one = turn_of(run, trace)
-    one = one_turn(replace(one.run, given=replace(one.evidence, start="request")), one.turn.turn)
+    one = one_turn(replace(one.run, given={one.turn.turn: replace(one.evidence, start="request")}), one.turn.turn)
     seen = Reader().read(perfetto(one))
     assert dict(seen.instants)["t0"] == 30
     assert next(each.start_ns for each in seen.slices if each.track == "critical path") == 30

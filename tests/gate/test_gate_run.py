@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import here
-from support.made import Silence
 from support.runs import LATE, make_run, write_run
+from support.virtual import NoProgress
 
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName
 from firstpacket.bench.gate import baselines
@@ -71,7 +71,7 @@ def verdicts(result) -> dict[tuple[str, str], tuple[str, int]]:
 
 def test_only_what_fails_is_measured_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, slow=120, fine=100)
-    result, folder = run_gate(options("slow", "fine"), Limits(pairs=60), OTHER_PYTHON, Silence())
+    result, folder = run_gate(options("slow", "fine"), Limits(pairs=60), OTHER_PYTHON, NoProgress())
     assert played.asked == [("slow", "fine"), ("slow",)]
     assert played.turns == [60, 60]
     found = verdicts(result)
@@ -87,7 +87,7 @@ def test_a_matched_label_is_measured_again_with_what_it_is_matched_with(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played = play(monkeypatch, slow=120, fine=100)
-    run_gate(options("slow", "fine", matched=True), Limits(), OTHER_PYTHON, Silence())
+    run_gate(options("slow", "fine", matched=True), Limits(), OTHER_PYTHON, NoProgress())
     assert played.asked == [("slow", "fine"), ("slow", "fine")]
 
 
@@ -96,7 +96,7 @@ def test_a_version_that_cannot_be_measured_is_not_comparable(place: Path, monkey
         raise NotComparable("it would be compared with itself")
 
     monkeypatch.setattr(session, "start", refuse)
-    result, _ = run_gate(options("a", "b"), Limits(), OTHER_PYTHON, Silence())
+    result, _ = run_gate(options("a", "b"), Limits(), OTHER_PYTHON, NoProgress())
     assert {check.reason for check in result.checks} == {"it would be compared with itself"}
     assert (result.verdict, result.exit_code) == ("not comparable", 13)
 
@@ -104,7 +104,7 @@ def test_a_version_that_cannot_be_measured_is_not_comparable(place: Path, monkey
 def test_an_invalid_run_lets_nothing_pass(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, a=100)
     played.said["turn"] = LATE
-    result, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, Silence())
+    result, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress())
     assert result.verdict == "not comparable"
     assert "invalid" in result.checks[0].reason
 
@@ -112,24 +112,24 @@ def test_an_invalid_run_lets_nothing_pass(place: Path, monkeypatch: pytest.Monke
 def test_ceilings_need_no_baseline(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, a=100)
     ceiling = Limits((Limit(statistic="p50", ceiling_ms=150),))
-    result, _ = run_gate(options("a"), ceiling, Reference(), Silence())
+    result, _ = run_gate(options("a"), ceiling, Reference(), NoProgress())
     assert (result.verdict, result.exit_code) == ("same", 0)
     both = Limits((Limit(statistic="p50", ceiling_ms=50), Limit()))
-    result, _ = run_gate(options("a"), both, Reference(), Silence(), place / "both")
+    result, _ = run_gate(options("a"), both, Reference(), NoProgress(), place / "both")
     assert sorted(check.verdict for check in result.checks) == ["no baseline", "regressed"]
 
 
 def test_a_limit_on_a_label_that_is_not_measured_is_a_mistake(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, direct=100)
     with pytest.raises(UnknownName, match="Did you mean 'direct'"):
-        run_gate(options("direct"), Limits((Limit(label="driect"),)), Reference(), Silence())
+        run_gate(options("direct"), Limits((Limit(label="driect"),)), Reference(), NoProgress())
     assert played.asked == [] and not (place / "reports").exists()
 
 
 def test_a_folder_that_is_there_is_not_written_over(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, a=100)
     with pytest.raises(RunError, match="exists already"):
-        run_gate(options("a"), Limits(), Reference(), Silence(), place)
+        run_gate(options("a"), Limits(), Reference(), NoProgress(), place)
 
 
 def test_a_kept_run_is_found_by_its_conditions_by_name_and_by_folder(
@@ -140,27 +140,27 @@ def test_a_kept_run_is_found_by_its_conditions_by_name_and_by_folder(
     for asked in ("auto", "main", str(before)):
         play(monkeypatch, a=130)
         result, _ = run_gate(
-            options("a"), Limits(), Reference(baseline=asked), Silence(), place / f"on {Path(asked).name}"
+            options("a"), Limits(), Reference(baseline=asked), NoProgress(), place / f"on {Path(asked).name}"
         )
         assert verdicts(result)["a", "first_packet_latency"] == ("regressed", 2), asked
         assert result.baseline == ("baseline before" if asked == str(before) else "baseline main")
     played = play(monkeypatch, a=100)
     played.said["environment"] = {"cpu": "Another CPU"}
-    elsewhere, _ = run_gate(options("a"), Limits(), Reference(), Silence(), place / "elsewhere")
+    elsewhere, _ = run_gate(options("a"), Limits(), Reference(), NoProgress(), place / "elsewhere")
     assert elsewhere.verdict == "no baseline"
-    refused, _ = run_gate(options("a"), Limits(), Reference(baseline="main"), Silence(), place / "refused")
+    refused, _ = run_gate(options("a"), Limits(), Reference(baseline="main"), NoProgress(), place / "refused")
     assert (refused.verdict, refused.exit_code) == ("not comparable", 13)
     assert "Another CPU" in refused.checks[0].reason
 
 
 def test_noise_that_was_seen_is_no_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, a=103)
-    assert run_gate(options("a"), Limits(), OTHER_PYTHON, Silence(), place / "1")[0].verdict == "regressed"
+    assert run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "1")[0].verdict == "regressed"
     played.base_ms = 96.0  # here the same code shows 7 % against itself
-    found, _ = look_at_noise(options("a"), Limits(), Silence(), place / "aa")
+    found, _ = look_at_noise(options("a"), Limits(), NoProgress(), place / "aa")
     assert [round(finding.same_job or 0, 1) for finding in found.values()] == [0.1]
     played.base_ms = 100.0
-    quiet, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, Silence(), place / "2")
+    quiet, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "2")
     assert quiet.verdict != "regressed"
     assert "A/A in one run: " in quiet.notices[0]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.command import here
-from support.made import utterances, virtual_run
+from support.virtual import make_utterances, virtual_run
 
 from firstpacket.bench.compare.comparable import differences
 from firstpacket.bench.corpus.utterance import Corpus
@@ -121,7 +121,7 @@ def test_a_damaged_choice_is_refused_when_a_run_is_to_go_on(
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     manifest["audible"].update(damage)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    corpus = Corpus("made", "made", utterances(3), manifest["corpus_sha256"])
+    corpus = Corpus("made", "made", make_utterances(3), manifest["corpus_sha256"])
     monkeypatch.setattr(session, "load_corpus", lambda *_, **__: corpus)
     done = here("run", "--resume", tmp_path)
     assert done.returncode == 3 and "The run folder is damaged" in done.stderr and "audible_" in done.stderr

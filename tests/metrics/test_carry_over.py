@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.made import Silence, manifest, request, segment, utterances
-from support.runs import make_turn
+from support.runs import make_segment, make_turn
+from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.metrics.carry_over import ALPHA, CarryOver, carry_over
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
@@ -162,14 +162,14 @@ class SharedB(Shared):
 
 
 def test_a_run_with_carry_over_says_so(tmp_path: Path) -> None:
-    clips, clock = utterances(4), VirtualClock()
-    what = manifest({"a": "hear", "b": "hear"}, clips, turns=40)
+    clips, clock = make_utterances(4), VirtualClock()
+    what = scripted_manifest({"a": "hear", "b": "hear"}, clips, turns=40)
     executors = {
-        label: InProcessExecutor(request(label, "hear"), clock, kind)
+        label: InProcessExecutor(make_scripted(label, "hear"), clock, kind)
         for label, kind in (("a", SharedA), ("b", SharedB))
     }
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, executors, clips, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, executors, clips, NoProgress(), clock=clock).run((), make_segment)
     found = named(carry_over(read_run(tmp_path / "run").turns, ["a", "b"]))
     assert found["a"].significant
     assert not found["b"].significant

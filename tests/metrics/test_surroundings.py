@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.made import Silence, manifest, request, segment, utterances
-from support.runs import make_delivery, make_evidence
+from support.runs import make_delivery, make_evidence, make_segment
+from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.metrics.surroundings import host_flags
 from firstpacket.bench.recompute import recompute
@@ -93,11 +93,11 @@ class Noisy:
 
 
 def test_flagged_turns_are_kept_counted_and_derived_again(tmp_path: Path) -> None:
-    clips, script = utterances(4), "hear; tts 5; packet 100"
-    what = manifest({"a": script}, clips, warmup=0)
-    executor = InProcessExecutor(request("a", script), VirtualClock())
+    clips, script = make_utterances(4), "hear; tts 5; packet 100"
+    what = scripted_manifest({"a": script}, clips, warmup=0)
+    executor = InProcessExecutor(make_scripted("a", script), VirtualClock())
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"a": executor}, clips, Silence(), Noisy()).run((), segment)
+        Manager(what, writer, {"a": executor}, clips, NoProgress(), Noisy()).run((), make_segment)
     run = read_run(tmp_path / "run")
     assert [turn.flags for turn in run.turns] == [("host_busy", "cpu_throttled", "paged"), ()] * 2 + [
         ("host_busy", "cpu_throttled", "paged")

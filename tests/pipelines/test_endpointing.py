@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from support.made import request, utterance
 from support.runs import make_evidence
+from support.virtual import make_scripted, make_utterance
 
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
@@ -81,7 +81,7 @@ class Trusting(Answering):
 
 def put(pipeline: type[Pipeline], said: Utterance) -> tuple[TurnResult, TurnFigures]:
     finds = pipeline is Answering
-    executor = InProcessExecutor(replace(request("a", ""), finds_speech_end=finds), VirtualClock(), pipeline)
+    executor = InProcessExecutor(replace(make_scripted("a", ""), finds_speech_end=finds), VirtualClock(), pipeline)
     executor.start()
     reply = executor.run(1, said, TurnConfig("realtime", 1000 * MS), "")
     evidence = make_evidence(
@@ -91,7 +91,7 @@ def put(pipeline: type[Pipeline], said: Utterance) -> tuple[TurnResult, TurnFigu
 
 
 def test_the_oracle_waits_for_nothing() -> None:
-    reply, measured = put(Trusting, utterance(seconds=1.0))
+    reply, measured = put(Trusting, make_utterance(seconds=1.0))
     assert "endpointing_delay" not in measured.figures, "nothing was decided"
     assert measured.figures["first_packet_latency"] == 7 * MS
     (waited,) = [span for span in reply.trace.spans if span.stage == "endpoint"]
@@ -99,7 +99,7 @@ def test_the_oracle_waits_for_nothing() -> None:
 
 
 def test_a_detector_waits_in_silence_and_the_path_says_so() -> None:
-    reply, measured = put(Answering, utterance(seconds=1.0))
+    reply, measured = put(Answering, make_utterance(seconds=1.0))
     assert measured.figures["endpointing_delay"] == 100 * MS
     assert measured.figures["first_packet_latency"] == 107 * MS
     assert {(part.stage, part.kind): part.ns for part in measured.path} == {
@@ -116,7 +116,7 @@ def test_a_detector_waits_in_silence_and_the_path_says_so() -> None:
 def test_a_pause_is_taken_for_the_end() -> None:
     samples = np.full(16_000, 0.1, np.float32)
     samples[4_800:8_000] = 0  # 200 ms of silence from 300 ms on
-    said = replace(utterance(seconds=1.0), samples=samples)
+    said = replace(make_utterance(seconds=1.0), samples=samples)
     _, measured = put(Answering, said)
     assert measured.figures["endpointing_delay"] == 400 * MS - 1000 * MS
     assert measured.figures["first_packet_latency"] == 407 * MS - 1000 * MS
@@ -125,7 +125,7 @@ def test_a_pause_is_taken_for_the_end() -> None:
 
 def test_an_end_that_is_never_found_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Counting, "over", False)
-    reply, measured = put(Answering, utterance(seconds=0.5))
+    reply, measured = put(Answering, make_utterance(seconds=0.5))
     assert reply.outcome == "timeout"
     assert "endpointing_delay" not in measured.figures
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.made import Silence
+from support.virtual import NoProgress
 
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.recompute import recompute
@@ -103,7 +103,7 @@ def test_reading_changes_nothing_on_disk(old: Path) -> None:
 
 def test_an_older_run_is_not_measured_on(old: Path) -> None:
     with pytest.raises(RunError, match=r"has schema 1; only runs of schema .* can be resumed.*begin a new run"):
-        session.resume(old, Silence())
+        session.resume(old, NoProgress())
 
 
 @pytest.mark.parametrize("schema", ["0", "-1", "true", '"1"', "1.5", "null"])

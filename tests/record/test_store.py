@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.made import virtual_run
+from support.virtual import virtual_run
 
 from firstpacket.bench.errors import BenchError, RunError
 from firstpacket.bench.record.schema import SCHEMA

@@ -11,7 +11,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from support.laid_out_runs import EVIDENCE, MemoryRun, sample_run
+from support.runs import MemoryRun
+from support.sample_run import sample_run
 
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.record.schema import Evidence, Turn
@@ -89,10 +90,9 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}$x^
 def test_hostile_texts_labels_and_ids_stay_text(html: str) -> None:
     run = sample_run("hostile", rename=lambda text: text + HOSTILE)
     manifest = replace(run.manifest, run=HOSTILE, corpus=HOSTILE, t0=HOSTILE, command=(HOSTILE,), notices=(HOSTILE,))
-    EVIDENCE.update({(HOSTILE, number): seen for (name, number), seen in EVIDENCE.items() if name == "hostile"})
     segment = replace(run.segments[0], environment={HOSTILE: HOSTILE, "cpu": HOSTILE}, packages={HOSTILE: HOSTILE})
     turns = tuple(replace(turn, flags=(HOSTILE,), reason=HOSTILE) for turn in run.turns)
-    page = Page(render_report([MemoryRun(run.path, manifest, (segment,), turns)]))
+    page = Page(render_report([replace(run, manifest=manifest, segments=(segment,), turns=turns)]))
     tags = [tag for tag, _ in page.elements]
     assert "img" not in tags
     assert tags.count("script") == [tag for tag, _ in Page(html).elements].count("script")
@@ -162,16 +162,16 @@ def test_runs_stand_beside_each_other_or_are_refused() -> None:
     first, second = sample_run("monday"), sample_run("tuesday", seed=2)
     page = Page(render_report([first, second]))
     assert "cascade in tuesday" in page.all_text()
-    other = MemoryRun(second.path, replace(second.manifest, t0="last frame"), second.segments, second.turns)
+    other = replace(second, manifest=replace(second.manifest, t0="last frame"))
     assert "cannot be compared: their clocks start at different moments" in render_report([first, other])
 
 
 def test_a_run_without_any_answer_still_has_a_report() -> None:
     run = sample_run()
     turns = tuple(replace(turn, outcome="failed", figures={}, path=(), hidden={}) for turn in run.turns)
-    silent = MemoryRun(run.path, run.manifest, run.segments, turns)
+    silent = replace(run, turns=turns)
     assert "Too few turns" in render_report([silent])
-    nothing = MemoryRun(run.path, run.manifest, (), ())
+    nothing = replace(run, segments=(), turns=())
     assert "the run is unfinished" in render_report([nothing])
 
 
@@ -179,7 +179,7 @@ def test_one_label_has_its_own_sentence() -> None:
     run = sample_run()
     manifest = replace(run.manifest, labels=run.manifest.labels[:1])
     turns = tuple(turn for turn in run.turns if turn.label == "cascade")
-    page = Page(render_report([MemoryRun(run.path, manifest, run.segments, turns)]))
+    page = Page(render_report([replace(run, manifest=manifest, turns=turns)]))
     said = (
         r"cascade reaches the first packet after \d+ ms and the first audible sample after \d+ ms \(medians; "
         r"first packet: 95 % CI \d+ to \d+, 23 turns on 23 clips; "

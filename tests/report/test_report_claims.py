@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.runs import MS, make_facts, make_run, make_system, make_turn, make_utterances
+from support.runs import MS, make_facts, make_run, make_system, make_turn, make_utterance_facts
 from support.stages import stage
 
 from firstpacket.bench.analysis.claims.all import verdicts
@@ -46,7 +46,7 @@ def judged(labels: Mapping[str, Mapping[str, Any]], *, gpu: str = "", **manifest
         environment={"gpu0": gpu} if gpu else {},
         segment={"labels": tuple(told)},
         labels=tuple(systems),
-        **{"utterances": make_utterances(CLIPS, text="some words"), **manifest},
+        **{"utterances": make_utterance_facts(CLIPS, text="some words"), **manifest},
     )
     summary = summarise(run)
     return {each.number: each for each in verdicts(facts(run, summary, sweeps(run, summary)))}

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.made import virtual_run
 from support.page import read_back
-from support.runs import make_utterances
+from support.runs import make_utterance_facts
+from support.virtual import virtual_run
 
 from firstpacket.bench.analysis.starts import starts
 from firstpacket.bench.record.schema import UtteranceFacts
@@ -35,7 +35,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def clip(name: str, source: str = "annotated", **ends: float | None) -> UtteranceFacts:
-    (made,) = make_utterances(1, speech_end_ms=1000.0, speech_end_source=source, speech_end_estimates_ms=dict(ends))
+    (made,) = make_utterance_facts(
+        1, speech_end_ms=1000.0, speech_end_source=source, speech_end_estimates_ms=dict(ends)
+    )
     return replace(made, id=name)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from support.made_traces import turn_of
 from support.runs import make_run
+from support.traces import turn_of
 
 from firstpacket.bench.analysis.one_turn import OneTurn
 from firstpacket.bench.report.scale import Scale

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.made import Silence, manifest, request, segment, utterances
+from support.runs import make_segment
+from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.host.reading import Reading
 from firstpacket.bench.record.store import RunWriter, read_run
@@ -66,12 +67,12 @@ def test_a_watch_that_was_not_told_of_a_beginning_says_nothing() -> None:
 
 def test_real_workers_are_ours_and_their_collections_are_told(tmp_path: Path) -> None:
     """The whole way: a worker in its own process, the real counters, and the record."""
-    script, clips = "hear; tts 30; packet 100", utterances(1)
-    what = manifest({"a": script}, clips, warmup=0, turns=1)
-    worker: Executor = ProcessExecutor(request("a", script), tmp_path / "log", worker_environment(1))
+    script, clips = "hear; tts 30; packet 100", make_utterances(1)
+    what = scripted_manifest({"a": script}, clips, warmup=0, turns=1)
+    worker: Executor = ProcessExecutor(make_scripted("a", script), tmp_path / "log", worker_environment(1))
     watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"a": worker}, clips, Silence(), watch).run((), segment)
+        Manager(what, writer, {"a": worker}, clips, NoProgress(), watch).run((), make_segment)
     run = read_run(tmp_path / "run")
     for turn in run.turns:
         seen = run.evidence(turn).beside

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.made import virtual_run
+from support.virtual import virtual_run
 from typer.testing import CliRunner
 
 from firstpacket.bench.cli import app

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.made import request, utterance
+from support.virtual import make_scripted, make_utterance
 
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
@@ -28,9 +28,9 @@ def answer(give: Callable[[], Iterator[Any]]) -> TurnResult:
         def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
             yield from give()
 
-    executor = InProcessExecutor(request("giver", ""), VirtualClock(), Giver)
+    executor = InProcessExecutor(make_scripted("giver", ""), VirtualClock(), Giver)
     executor.start()
-    return executor.run(1, utterance(), TurnConfig("file", 10**10), "")
+    return executor.run(1, make_utterance(), TurnConfig("file", 10**10), "")
 
 
 @pytest.mark.parametrize(

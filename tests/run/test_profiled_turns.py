@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from support.fake_gpu import FakeGpu, FakeProfiler
-from support.made import Silence, manifest, segment, utterances
+from support.runs import make_segment
+from support.virtual import NoProgress, make_utterances, scripted_manifest
 
 from firstpacket.bench.contract import as_json
 from firstpacket.bench.errors import MissingDependency
@@ -29,7 +30,7 @@ from firstpacket.bench.timing.trace import Trace
 
 MS = 1_000_000
 STAGES = (Stage("encoder", "listen"), Stage("vocoder", "speak"))
-CLIPS = utterances(4)
+CLIPS = make_utterances(4)
 
 
 class Starving(Pipeline):
@@ -68,7 +69,7 @@ def starving(clock: VirtualClock, profiler: FakeProfiler | None = None) -> InPro
 
 def plan(**changes: object) -> Manifest:
     labels = (System("direct", "starving", "cuda:0", "float32", {}, STAGES),)
-    return manifest({}, CLIPS, labels=labels, profile_gpu=True, keep_audio=False, **changes)
+    return scripted_manifest({}, CLIPS, labels=labels, profile_gpu=True, keep_audio=False, **changes)
 
 
 def run(path: Path, problem: str = "", refuse: bool = False) -> Run:
@@ -80,7 +81,7 @@ def run(path: Path, problem: str = "", refuse: bool = False) -> Run:
     what = plan()
     with RunWriter.create(path, what) as writer:
         executors, beside = {"direct": starving(clock)}, {"direct": profiling}
-        Manager(what, writer, executors, CLIPS, Silence(), clock=clock, profiling=beside).run((), segment)
+        Manager(what, writer, executors, CLIPS, NoProgress(), clock=clock, profiling=beside).run((), make_segment)
     return read_run(path)
 
 
@@ -139,7 +140,7 @@ def test_without_profiled_turns_there_is_nothing_to_show(tmp_path: Path) -> None
     clock = VirtualClock()
     Starving.gpu = FakeGpu(clock)
     with RunWriter.create(tmp_path / "run", plan()) as writer:
-        Manager(plan(), writer, {"direct": starving(clock)}, CLIPS, Silence(), clock=clock).run((), segment)
+        Manager(plan(), writer, {"direct": starving(clock)}, CLIPS, NoProgress(), clock=clock).run((), make_segment)
     found = read_run(tmp_path / "run")
     (label,) = summarise(found).labels
     assert not of(found, "profiled")

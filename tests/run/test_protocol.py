@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from support.made import request, utterance
+from support.virtual import make_scripted, make_utterance
 
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.pipeline import TurnCancelled
@@ -83,7 +83,7 @@ def test_every_message_of_a_turn_carries_its_number() -> None:
 def test_what_is_said_arrives_as_it_was_said(channels: tuple[Channel, Channel]) -> None:
     ours, theirs = channels
     result = TurnResult(3, "answered", reply_levels=(0.5,), flags=("truncated",), reason="because")
-    for message in (Hello(3, request("a", "hear")), Prepare(3, "en"), SpeechOver(3), result):
+    for message in (Hello(3, make_scripted("a", "hear")), Prepare(3, "en"), SpeechOver(3), result):
         ours.send(message)
         assert theirs.receive(1.0) == message
 
@@ -113,5 +113,5 @@ def test_the_result_of_the_turn_in_flight_is_taken(channels: tuple[Channel, Chan
 def _silent(channel: Channel):  # type: ignore[no-untyped-def]
     from firstpacket.bench.run.process import _microphone
 
-    speech = utterance(seconds=0.1).speech()
+    speech = make_utterance(seconds=0.1).speech()
     return _microphone(3, MonotonicClock(), speech, channel, TurnConfig("file", 10**10), False)

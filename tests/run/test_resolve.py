@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.command import write_clips
-from support.made import Silence
+from support.virtual import NoProgress
 
 from firstpacket.bench import registry
 from firstpacket.bench.errors import UnknownName, UsageError
@@ -53,7 +53,7 @@ def test_a_run_checks_each_label_once(tmp_path: Path, checked: Counter[str], mon
     asked = options(
         f"a=scripted,script={SCRIPT}", f"b=scripted,script={SCRIPT}", corpus=str(corpus), out=str(tmp_path / "run")
     )
-    session.start(asked, ("bench", "run"), Silence())
+    session.start(asked, ("bench", "run"), NoProgress())
     assert checked == {"scripted": 2}
     assert {turn.outcome for turn in read_run(tmp_path / "run").turns} == {"answered"}
 
@@ -76,7 +76,7 @@ def test_what_is_resolved_is_what_is_recorded(tmp_path: Path, monkeypatch: pytes
     asked = options(
         f"a=scripted,script={SCRIPT}", corpus=str(corpus), out=str(tmp_path / "run"), seed=7, dtype="float16"
     )
-    session.start(asked, ("bench", "run"), Silence())
+    session.start(asked, ("bench", "run"), NoProgress())
     ((resolved,), _) = resolve(asked)
     assert read_run(tmp_path / "run").manifest.labels == (resolved.system,)
     assert (resolved.system.seed, resolved.system.dtype, resolved.system.device) == (7, "float16", "cpu")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.made import virtual_run
+from support.runs import make_segment
+from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest, virtual_run
 
 from firstpacket.bench.record.store import read_run
 
@@ -94,20 +95,19 @@ def test_realtime_frames_come_when_they_have_been_spoken(tmp_path: Path) -> None
 
 
 def test_a_start_that_measured_nothing_is_a_segment_too(tmp_path: Path) -> None:
-    from support.made import Silence, manifest, request, segment, utterances
 
     from firstpacket.bench.record.store import RunWriter
     from firstpacket.bench.run.in_process import InProcessExecutor
     from firstpacket.bench.run.manager import Manager
     from firstpacket.bench.timing.clock import VirtualClock
 
-    clips = utterances(1)
-    what = manifest({"a": "hear; tts 5; packet 100"}, clips)
+    clips = make_utterances(1)
+    what = scripted_manifest({"a": "hear; tts 5; packet 100"}, clips)
     path = tmp_path / "run"
     with RunWriter.create(path, what) as writer:
-        writer.segment(segment(0, ()))
+        writer.segment(make_segment(0, ()))
     with RunWriter.resume(path) as writer:
-        executor = InProcessExecutor(request("a", "hear; tts 5; packet 100"), VirtualClock())
-        Manager(what, writer, {"a": executor}, clips, Silence()).run((), segment, len(read_run(path).segments))
+        executor = InProcessExecutor(make_scripted("a", "hear; tts 5; packet 100"), VirtualClock())
+        Manager(what, writer, {"a": executor}, clips, NoProgress()).run((), make_segment, len(read_run(path).segments))
     assert [each.segment for each in read_run(path).segments] == [0, 1]
     assert {turn.segment for turn in read_run(path).turns} == {1}

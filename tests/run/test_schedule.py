@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from support.made import Silence, manifest, request, segment, utterances
+from support.runs import make_segment
+from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.schema import Manifest, Turn
@@ -29,7 +30,7 @@ MS = 1_000_000
 LONG = 3_600_000 * MS
 SCRIPT = "hear; tts 100; packet 20"
 """A turn takes 100 ms."""
-CLIPS = utterances(4)
+CLIPS = make_utterances(4)
 
 
 def planned(number: int, label: str = "a", clip: int = 0) -> PlannedTurn:
@@ -78,11 +79,11 @@ def test_turns_are_begun_when_they_are_due_and_late_ones_are_recorded_as_late(tm
     """The fourth is due 30 ms after the third, which takes 100 ms; the fifth is in time again."""
     due_ns = [at * MS for at in (50, 400, 900, 930, 2000)]
     schedule = Due([(at, planned(number + 1)) for number, at in enumerate(due_ns)])
-    what, clock = manifest({"a": SCRIPT}, CLIPS, turns=5), VirtualClock()
-    executors: dict[str, Executor] = {"a": InProcessExecutor(request("a", SCRIPT), clock)}
+    what, clock = scripted_manifest({"a": SCRIPT}, CLIPS, turns=5), VirtualClock()
+    executors: dict[str, Executor] = {"a": InProcessExecutor(make_scripted("a", SCRIPT), clock)}
     with RunWriter.create(tmp_path / "run", what) as writer:
-        manager = Manager(what, writer, executors, CLIPS, Silence(), clock=clock, schedule=lambda *_: schedule)
-        manager.run((), segment)
+        manager = Manager(what, writer, executors, CLIPS, NoProgress(), clock=clock, schedule=lambda *_: schedule)
+        manager.run((), make_segment)
     run = read_run(tmp_path / "run")
     assert [begun(run, turn) for turn in run.turns] == [50 * MS, 400 * MS, 900 * MS, 1000 * MS, 2000 * MS]
     assert [turn.flags for turn in run.turns] == [(), (), (), ("late",), ()]
@@ -170,12 +171,12 @@ class Conversations:
 
 
 def concurrent_run(path: Path, scripts: dict[str, str], schedule: Schedule) -> Run:
-    what, clock = manifest(scripts, CLIPS), VirtualClock()
+    what, clock = scripted_manifest(scripts, CLIPS), VirtualClock()
     executors: dict[str, Executor] = {
-        label: InProcessExecutor(request(label, script), clock) for label, script in scripts.items()
+        label: InProcessExecutor(make_scripted(label, script), clock) for label, script in scripts.items()
     }
     with RunWriter.create(path, what) as writer:
-        writer.segment(segment(0, ()))
+        writer.segment(make_segment(0, ()))
         Concurrent(what, writer, executors, clock).drive(schedule)
     return read_run(path)
 

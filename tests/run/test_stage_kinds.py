@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.made import Silence, manifest, segment, utterance
+from support.runs import make_segment
+from support.virtual import NoProgress, make_utterance, scripted_manifest
 
 from firstpacket.bench import registry
 from firstpacket.bench.analysis.one_turn import one_turn
@@ -73,13 +74,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(registry, "pipeline", lambda name: Foreign)
-    clips = (utterance(),)
+    clips = (make_utterance(),)
     system = resolve_one(PipelineChoice("theirs", "foreign", {}), Options(device="cpu")).system
-    asked = replace(manifest({}, clips), labels=(system,))
+    asked = replace(scripted_manifest({}, clips), labels=(system,))
     clock = VirtualClock()
     with RunWriter.create(tmp_path / "run", asked) as writer:
         executor = InProcessExecutor(system, clock, Foreign)
-        Manager(asked, writer, {"theirs": executor}, clips, Silence(), clock=clock).run((), segment)
+        Manager(asked, writer, {"theirs": executor}, clips, NoProgress(), clock=clock).run((), make_segment)
     return read_run(tmp_path / "run")
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.ending import coverage
-from support.made import Silence, manifest, request, segment, utterance
-from support.runs import make_turn
+from support.runs import make_segment, make_turn
+from support.stopping import coverage
+from support.virtual import NoProgress, make_scripted, make_utterance, scripted_manifest
 
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.contract import as_json
@@ -68,7 +68,7 @@ class Answering(InProcessExecutor):
     """100 ms, with noise of turns (by number) and of clips (by name), each a share; Ctrl-C comes in turn `stop_in`."""
 
     def __init__(self, label: str, clock: VirtualClock, turns: float, clips: float, stop_in: int = 0) -> None:
-        super().__init__(request(label, ""), clock, Noisy)
+        super().__init__(make_scripted(label, ""), clock, Noisy)
         self._label, self._noise, self._stop_in = label, (turns, clips), stop_in
 
     def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
@@ -81,7 +81,7 @@ class Answering(InProcessExecutor):
         return super().run(turn, utterance, config, keep_audio)
 
 
-class Listening(Silence):
+class Listening(NoProgress):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
@@ -90,7 +90,7 @@ class Listening(Silence):
 
 
 def corpus(count: int = CLIPS) -> tuple[Utterance, ...]:
-    return tuple(utterance(f"clip-{number:02}", 0.2) for number in range(count))
+    return tuple(make_utterance(f"clip-{number:02}", 0.2) for number in range(count))
 
 
 def measured(
@@ -101,19 +101,21 @@ def measured(
     turns: float = 0.05,
     clips: float = 0.0,
     stop_in: int = 0,
-    progress: Silence | None = None,
+    progress: NoProgress | None = None,
 ) -> Run:
     """A run by the rule, or what is left of the one in `path`."""
     utterances, clock = corpus(), VirtualClock()
-    what = manifest(dict.fromkeys(labels, ""), utterances, until=rule, turns=rule.blocks * len(utterances), warmup=1)
+    what = scripted_manifest(
+        dict.fromkeys(labels, ""), utterances, until=rule, turns=rule.blocks * len(utterances), warmup=1
+    )
     answering = {label: Answering(label, clock, turns, clips, stop_in) for label in labels}
     before = read_run(path) if path.exists() else None
     with RunWriter.resume(path) if before else RunWriter.create(path, what) as writer:
         manager = Manager(
-            what, writer, answering, utterances, progress or Silence(), clock=clock,
+            what, writer, answering, utterances, progress or NoProgress(), clock=clock,
             spent_ns=spent_ns(before) if before else 0,
         )  # fmt: skip
-        manager.run(before.turns if before else (), segment, len(before.segments) if before else 0)
+        manager.run(before.turns if before else (), make_segment, len(before.segments) if before else 0)
     return read_run(path)
 
 
@@ -240,10 +242,10 @@ def test_json_says_how_it_ended(tmp_path: Path) -> None:
 def test_every_label_must_be_narrow(tmp_path: Path) -> None:
     """The third label's noise is three times the others'."""
     rule, utterances, clock = Until(0.05, "share", 16, 60.0), corpus(), VirtualClock()
-    what = manifest(dict.fromkeys("abc", ""), utterances, until=rule, turns=16 * CLIPS)
+    what = scripted_manifest(dict.fromkeys("abc", ""), utterances, until=rule, turns=16 * CLIPS)
     answering = {label: Answering(label, clock, 0.15 if label == "c" else 0.03, 0.0) for label in "abc"}
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, answering, utterances, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, answering, utterances, NoProgress(), clock=clock).run((), make_segment)
     end = came_to(read_run(tmp_path / "run"))
     assert end.look.widest.label == "c" and end.ended == "narrow" and end.look.blocks > 1
 
@@ -332,7 +334,7 @@ def test_the_budget_is_whole_passes() -> None:
 @pytest.mark.parametrize("change", [{"width": 0.0}, {"blocks": 0}, {"minutes": -1.0}])
 def test_a_rule_that_nobody_can_have_asked_for_is_damage(tmp_path: Path, change: Mapping[str, float]) -> None:
     rule = replace(Until(0.02, "share", 2, 60.0), **change)  # type: ignore[arg-type]
-    with RunWriter.create(tmp_path / "run", manifest({"a": ""}, corpus(), until=rule)):
+    with RunWriter.create(tmp_path / "run", scripted_manifest({"a": ""}, corpus(), until=rule)):
         pass
     with pytest.raises(RunError, match="damaged"):
         read_run(tmp_path / "run")
@@ -340,7 +342,7 @@ def test_a_rule_that_nobody_can_have_asked_for_is_damage(tmp_path: Path, change:
 
 def test_a_rule_that_does_not_fit_its_turns_is_damage() -> None:
     utterances = corpus(2)
-    what = manifest({"a": ""}, utterances, until=Until(0.02, "share", 32, 60.0), turns=12)
+    what = scripted_manifest({"a": ""}, utterances, until=Until(0.02, "share", 32, 60.0), turns=12)
     with pytest.raises(RunError, match="damaged"):
         session._refuse_endless(Path("somewhere"), what, [clip.id for clip in utterances])
 

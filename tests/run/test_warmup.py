@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.made import Silence, manifest, request, run, segment, utterance, utterances
+from support.runs import make_segment
+from support.virtual import NoProgress, make_scripted, make_utterance, make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
 from firstpacket.bench.record.schema import Manifest, Turn
@@ -65,14 +66,14 @@ class Mute(Warming):
 
 
 def warmed(tmp_path: Path, pipelines: dict[str, type[Pipeline]], count: int = 5, **changes: object) -> Run:
-    clips = utterances(count)
-    what = manifest(dict.fromkeys(pipelines, SCRIPT), clips, settling=settling(clips), **changes)
+    clips = make_utterances(count)
+    what = scripted_manifest(dict.fromkeys(pipelines, SCRIPT), clips, settling=settling(clips), **changes)
     clock = VirtualClock()
     executors: dict[str, Executor] = {
-        label: InProcessExecutor(request(label, SCRIPT), clock, pipeline) for label, pipeline in pipelines.items()
+        label: InProcessExecutor(make_scripted(label, SCRIPT), clock, pipeline) for label, pipeline in pipelines.items()
     }
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, executors, clips, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, executors, clips, NoProgress(), clock=clock).run((), make_segment)
     return read_run(tmp_path / "run")
 
 
@@ -97,10 +98,10 @@ def test_each_label_is_warmed_up_until_it_has_settled(tmp_path: Path) -> None:
 
 
 def test_warm_up_opens_cold_and_with_the_longest_clip(tmp_path: Path) -> None:
-    clips = (utterance("a", 0.3), utterance("b", 0.5), utterance("c", 0.2), utterance("d", 0.4))
+    clips = (make_utterance("a", 0.3), make_utterance("b", 0.5), make_utterance("c", 0.2), make_utterance("d", 0.4))
     assert settling(clips).clip == "c"
-    what = manifest({"x": SCRIPT, "y": SCRIPT}, clips, settling=settling(clips))
-    run(tmp_path / "run", what, clips)
+    what = scripted_manifest({"x": SCRIPT, "y": SCRIPT}, clips, settling=settling(clips))
+    run_manager(tmp_path / "run", what, clips)
     first = [(turn.label, turn.phase, turn.utterance) for turn in read_run(tmp_path / "run").turns[:6]]
     assert first == [
         ("x", "cold", "c"), ("y", "cold", "c"),
@@ -135,13 +136,13 @@ def test_who_gives_no_answer_is_not_asked_for_ever(tmp_path: Path) -> None:
 
 
 def test_a_budget_ends_the_search_but_not_before_the_window_is_full(tmp_path: Path) -> None:
-    clips = utterances(3)
+    clips = make_utterances(3)
     rule = Settling(clips[0].id, budget_s=0.0)
-    what = manifest({"wild": SCRIPT}, clips, settling=rule)
+    what = scripted_manifest({"wild": SCRIPT}, clips, settling=rule)
     clock = VirtualClock()
-    executor = InProcessExecutor(request("wild", SCRIPT), clock, NeverSteady)
+    executor = InProcessExecutor(make_scripted("wild", SCRIPT), clock, NeverSteady)
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"wild": executor}, clips, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, {"wild": executor}, clips, NoProgress(), clock=clock).run((), make_segment)
     assert len(on_the_rules_clip(read_run(tmp_path / "run"), "wild")) == rule.window
 
 
@@ -172,21 +173,21 @@ class Dying:
 
 
 def test_a_process_that_dies_while_it_warms_up_is_asked_cold_in_the_end(tmp_path: Path) -> None:
-    clips = utterances(2)
-    what = manifest({"dies": SCRIPT}, clips, settling=settling(clips))
+    clips = make_utterances(2)
+    what = scripted_manifest({"dies": SCRIPT}, clips, settling=settling(clips))
     clock = VirtualClock()
-    dying = Dying(InProcessExecutor(request("dies", SCRIPT), clock))
+    dying = Dying(InProcessExecutor(make_scripted("dies", SCRIPT), clock))
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"dies": dying}, clips, Silence(), clock=clock).run((), segment)
+        Manager(what, writer, {"dies": dying}, clips, NoProgress(), clock=clock).run((), make_segment)
     found = read_run(tmp_path / "run")
     measured = [turn for turn in found.turns if turn.phase == "measured"]
     assert [turn.flags for turn in measured] == [("not_warmed_up",), ()]
 
 
 def idle_run(tmp_path: Path, labels: str = "ab", turns: int = 4, **changes: object) -> tuple[Path, Manifest]:
-    clips = utterances(3)
-    what = manifest(dict.fromkeys(labels, SCRIPT), clips, idle_s=IDLE_S, idle_turns=turns, **changes)
-    run(tmp_path / "run", what, clips)
+    clips = make_utterances(3)
+    what = scripted_manifest(dict.fromkeys(labels, SCRIPT), clips, idle_s=IDLE_S, idle_turns=turns, **changes)
+    run_manager(tmp_path / "run", what, clips)
     return tmp_path / "run", what
 
 
@@ -226,8 +227,8 @@ def test_every_label_has_been_idle_for_so_long(tmp_path: Path) -> None:
 
 
 def test_no_turn_after_idleness_is_asked_unless_wanted(tmp_path: Path) -> None:
-    clips = utterances(2)
-    run(tmp_path / "run", manifest({"a": SCRIPT}, clips), clips)
+    clips = make_utterances(2)
+    run_manager(tmp_path / "run", scripted_manifest({"a": SCRIPT}, clips), clips)
     assert not phases(read_run(tmp_path / "run"), "a")["idle"]
 
 
@@ -237,14 +238,14 @@ def test_a_resumed_run_asks_what_is_left_after_idleness(tmp_path: Path, kept: in
     path, what = idle_run(tmp_path, warmup=1)
     whole = read_run(path)
     resumed = tmp_path / "resumed"
-    clips, clock = utterances(3), VirtualClock()
+    clips, clock = make_utterances(3), VirtualClock()
     with RunWriter.create(resumed, what) as writer:
-        writer.segment(segment(0, ()))
+        writer.segment(make_segment(0, ()))
         for turn in whole.turns[:kept]:
             writer.evidence(whole.evidence(turn))
             writer.turn(turn)
-        executors = {label: InProcessExecutor(request(label, SCRIPT), clock) for label in "ab"}
-        Manager(what, writer, executors, clips, Silence(), clock=clock).run(whole.turns[:kept], segment, 1)
+        executors = {label: InProcessExecutor(make_scripted(label, SCRIPT), clock) for label in "ab"}
+        Manager(what, writer, executors, clips, NoProgress(), clock=clock).run(whole.turns[:kept], make_segment, 1)
     found = read_run(resumed)
 
     def idle(run: Run) -> list[tuple[int, str, str]]:

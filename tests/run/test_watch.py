@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.made import Silence, manifest, request, segment, utterances
+from support.runs import make_segment
+from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.beside import Beside, HostBeside
@@ -44,13 +45,13 @@ class Told(InProcessExecutor):
 
 
 def test_the_machine_is_looked_at_before_and_after_each_turn(tmp_path: Path) -> None:
-    clips, diary = utterances(2), Diary()
+    clips, diary = make_utterances(2), Diary()
     script = "hear; tts 5; packet 100"
-    what = manifest({"a": script}, clips)
-    executor = Told(request("a", script), VirtualClock())
+    what = scripted_manifest({"a": script}, clips)
+    executor = Told(make_scripted("a", script), VirtualClock())
     executor.diary = diary
     with RunWriter.create(tmp_path / "run", what) as writer:
-        Manager(what, writer, {"a": executor}, clips, Silence(), diary).run((), segment)
+        Manager(what, writer, {"a": executor}, clips, NoProgress(), diary).run((), make_segment)
     run = read_run(tmp_path / "run")
     assert diary.entries == ["started a"] + ["before", "asked", "after"] * len(run.turns)
     seen = [run.evidence(turn).beside for turn in run.turns]

@@ -8,7 +8,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from support.made import manifest, request, run, utterances
+from support.virtual import make_scripted, make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.record.schema import Turn
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.alone  # turns have a deadline
 
 
 def process_run(tmp_path: Path, scripts: dict[str, str], count: int = 4, **changes: object) -> Run:
-    clips = utterances(count, seconds=0.05)
-    what = manifest(scripts, clips, **{"warmup": 0, "deadline_ms": 400.0, **changes})
+    clips = make_utterances(count, seconds=0.05)
+    what = scripted_manifest(scripts, clips, **{"warmup": 0, "deadline_ms": 400.0, **changes})
     workers = {
-        label: ProcessExecutor(request(label, script), tmp_path / f"{label}.log", worker_environment(1))
+        label: ProcessExecutor(make_scripted(label, script), tmp_path / f"{label}.log", worker_environment(1))
         for label, script in scripts.items()
     }
-    run(tmp_path / "run", what, clips, dict(workers))
+    run_manager(tmp_path / "run", what, clips, dict(workers))
     return read_run(tmp_path / "run")
 
 

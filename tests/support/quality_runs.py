@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ import soundfile
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.metrics.audible import reply_levels
-from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.pipeline import Samples, Weights
 from firstpacket.bench.quality.record import QUALITY, Judge, Line, Reply
-from firstpacket.bench.record.schema import Delivery, Evidence, LabelFacts, Outcome, System, Turn
+from firstpacket.bench.record.schema import Outcome, Turn
 from firstpacket.bench.record.store import RunWriter, to_line
 from firstpacket.bench.timing.spans import PacketStamp, Text, TurnTrace
-from support import made
+from support.runs import make_evidence, make_facts, make_segment, make_system, turn_from
+from support.virtual import scripted_manifest
 
 RATE = 16_000
 MS = 1_000_000
@@ -50,10 +49,10 @@ def known_run(
     `transcript` and `says` are forms of the clip's text; None means that the pipeline gives no transcript.
     """
     kinds = labels or {"good": SPEECH, "noise": NOISE}
-    manifest = made.manifest({}, clips, corpus_source="demo", limit=len(clips), **changes)
-    plans = tuple(System(label, "scripted", "cpu", "float32", {}, ()) for label in kinds)
-    with RunWriter.create(path, replace(manifest, labels=plans)) as writer:
-        writer.segment(made.segment(0, tuple(LabelFacts(label, 1, 1, ()) for label in kinds)))
+    systems = tuple(make_system(label, stages=()) for label in kinds)
+    manifest = scripted_manifest({}, clips, corpus_source="demo", limit=len(clips), labels=systems, **changes)
+    with RunWriter.create(path, manifest) as writer:
+        writer.segment(make_segment(0, tuple(make_facts(label, weights=()) for label in kinds)))
         (path / "audio").mkdir()
         number = 0
         for clip in clips:
@@ -73,14 +72,12 @@ def _turn(
     soundfile.write(writer.path / audio, reply, RATE, subtype="PCM_16")
     levels = reply_levels([(reply, RATE)])
     outcome: Outcome = "answered" if max(levels) > 0 else "silent"
-    delivery = Delivery(0, 0, 0, (0,))
-    evidence = Evidence(number, outcome, trace, delivery, levels, audio, label=label, utterance=clip.id)
-    found = turn_figures(evidence, clip.text, clip.answers)
+    evidence = make_evidence(
+        trace, turn=number, label=label, utterance=clip.id, outcome=outcome, reply_levels=levels, audio=audio, kinds={}
+    )
     at, size, crc32 = writer.evidence(evidence)
-    return Turn(
-        number, 0, 0, "measured", label, clip.id, outcome, found.figures, found.path, found.path_error_ns,
-        found.hidden, at, size, crc32,
-    )  # fmt: skip
+    kept = {"evidence_at": at, "evidence_bytes": size, "evidence_crc32": crc32}
+    return turn_from(evidence, clip.text, clip.answers, **kept)
 
 
 def reply_of(turn: Turn, audio_sha256: str = "0" * 64) -> Reply:

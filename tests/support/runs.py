@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.microphone import EDGES_MS
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import (
@@ -132,7 +133,7 @@ def make_facts(label: str = "a", **changes: Any) -> LabelFacts:
     return replace(FACTS, label=label, **changes)
 
 
-def make_utterances(count: int, clip: str = "clip", **changes: Any) -> tuple[UtteranceFacts, ...]:
+def make_utterance_facts(count: int, clip: str = "clip", **changes: Any) -> tuple[UtteranceFacts, ...]:
     return tuple(replace(UTTERANCE, id=f"{clip}-{number}", **changes) for number in range(count))
 
 
@@ -196,7 +197,7 @@ def make_run(
     asked = {
         "labels": tuple(make_system(label, **{**(system or {}), **(systems or {}).get(label, {})}) for label in labels),
         "turns": max((len(row) for row in given.values()), default=0) if isinstance(given, Mapping) else clips,
-        "utterances": make_utterances(clips, clip),
+        "utterances": make_utterance_facts(clips, clip),
     }
     seen = {
         "labels": tuple(make_facts(label, **(facts or {})) for label in labels),
@@ -213,6 +214,22 @@ def _timed(timings: Timings, clip: str, clips: int, changes: Mapping[str, Any]) 
         for at, timing in enumerate(row)
     ]
     return tuple(replace(turn, turn=number) for number, turn in enumerate(turns))
+
+
+def turn_from(evidence: Evidence, text: str | None = None, answers: tuple[str, ...] = (), **changes: Any) -> Turn:
+    """The turn with the figures that its evidence has; `text` and `answers` are those of its clip."""
+    found = turn_figures(evidence, text, answers)
+    return make_turn(
+        turn=evidence.turn,
+        label=evidence.label,
+        utterance=evidence.utterance,
+        outcome=evidence.outcome,
+        figures=found.figures,
+        path=found.path,
+        path_error_ns=found.path_error_ns,
+        hidden=found.hidden,
+        **changes,
+    )
 
 
 def write_run(folder: Path, run: Run) -> Path:

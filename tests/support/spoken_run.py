@@ -20,8 +20,9 @@ from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
-from support import made
+from support.runs import make_segment, make_system
 from support.stages import stage
+from support.virtual import NoProgress, scripted_manifest
 
 MS = 1_000_000
 RATE = 16_000
@@ -87,13 +88,12 @@ def spoken_run(folder: Path, clips: int = 12, blocks: int = 1, rename: Rename = 
     """The run's folder, in `folder` beside its corpus; `rename` changes every text, id and name shown, but no label."""
     corpus = load_corpus(str(_corpus(folder / rename("corpus"), clips, rename)))
     labels = {"cascade": CASCADE, "direct": DIRECT}
-    plans = tuple(
-        System(label, rename("paced"), "cpu", "float32", {rename("chunk"): rename("40")}, _stages(paces), kind=label)
-        for label, paces in labels.items()
-    )
-    manifest = replace(
-        made.manifest({}, corpus.utterances, keep_audio=True, run=rename("spoken")),
-        labels=plans,
+    manifest = scripted_manifest(
+        {},
+        corpus.utterances,
+        keep_audio=True,
+        run=rename("spoken"),
+        labels=tuple(_system(label, paces, rename) for label, paces in labels.items()),
         turns=clips * blocks,
         corpus=rename("tones"),
         corpus_source=corpus.source,
@@ -106,15 +106,20 @@ def spoken_run(folder: Path, clips: int = 12, blocks: int = 1, rename: Rename = 
 
         def segment(number: int, facts: tuple[object, ...]) -> object:
             environment: Mapping[str, object] = {"cpu": rename("Some CPU"), "cores_usable": 2, "os": rename("Linux")}
-            return replace(made.segment(number, facts), environment=dict(environment))  # type: ignore[arg-type]
+            return replace(make_segment(number, facts), environment=dict(environment))  # type: ignore[arg-type]
 
-        Manager(manifest, writer, answering, corpus.utterances, made.Silence(), clock=clock).run((), segment)  # type: ignore[arg-type]
+        Manager(manifest, writer, answering, corpus.utterances, NoProgress(), clock=clock).run((), segment)  # type: ignore[arg-type]
     return path
 
 
 def _executor(label: str, paces: object, clock: VirtualClock, rename: Rename) -> InProcessExecutor:
     plugin = type("Paced", (Paced,), {"paces": paces, "rename": staticmethod(rename)})
-    return Recorded(System(label, "paced", "cpu", "float32", {}), clock, plugin)
+    return Recorded(make_system(label, pipeline="paced"), clock, plugin)
+
+
+def _system(label: str, paces: tuple[tuple[str, str, int], ...], rename: Rename) -> System:
+    options = {rename("chunk"): rename("40")}
+    return make_system(label, pipeline=rename("paced"), options=options, stages=_stages(paces), kind=label)
 
 
 def _stages(paces: tuple[tuple[str, str, int], ...]) -> tuple[Stage, ...]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypothesis import strategies as st
 
 from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
-from firstpacket.bench.record.schema import Delivery, Evidence, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
-from support.stages import KINDS
+from support.runs import MemoryRun, make_delivery, make_evidence
 
 STAGES = ("asr", "llm.prefill", "tts")
 _MOMENT = st.integers(0, 40)
@@ -18,32 +15,20 @@ _THREAD = st.integers(0, 2)
 _HAND_OFF = st.none() | st.integers(0, 6)
 
 
-@dataclass(frozen=True)
-class RunOf(Run):
-    """A run whose turns all have the same evidence."""
-
-    given: Evidence | None = None
-
-    def evidence(self, turn: Turn) -> Evidence:
-        assert self.given is not None
-        return self.given
-
-
 def turn_of(run: Run, trace: TurnTrace, t0_ns: int = 0, pre_roll_ns: int = 0) -> OneTurn:
     """The first turn of a run, with another trace."""
     turn = run.turns[0]
-    delivery = Delivery(t0_ns, t0_ns, t0_ns, (0,))
-    given = Evidence(
-        turn.turn,
-        turn.outcome,
+    given = make_evidence(
         trace,
-        delivery,
+        turn=turn.turn,
         label=turn.label,
         utterance=turn.utterance,
+        outcome=turn.outcome,
+        delivery=make_delivery(t0_ns),
         pre_roll_ns=pre_roll_ns,
-        kinds=KINDS,
     )
-    return one_turn(RunOf(run.path, run.manifest, run.segments, run.turns, given=given), turn.turn)
+    whole = MemoryRun(run.path, run.manifest, run.segments, run.turns, given={turn.turn: given})
+    return one_turn(whole, turn.turn)
 
 
 @st.composite

@@ -13,6 +13,7 @@ from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.until import Until
 from firstpacket.bench.stats.bootstrap import LEVEL
 from firstpacket.bench.stats.looks import looks
+from support.runs import make_turn
 
 Noise = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 NOISES: dict[str, Noise] = {
@@ -50,12 +51,11 @@ def _runs(noise: str, clips: int, passes: int, repetitions: int) -> Iterator[lis
     for _ in range(repetitions):
         logs = NOISES[noise](rng, (clips, passes)) + rng.normal(0, OF_CLIPS, (clips, 1))
         yield [
-            Turn(0, 0, block, "measured", label, f"clip {clip}", "answered", {"first_packet_latency": ns},
-                 (), 0, {}, 0, 0, 0)
+            make_turn(block=block, label=label, utterance=f"clip {clip}", figures={"first_packet_latency": ns})
             for block in range(passes)
             for clip in range(clips)
             for label, ns in (("a", 1e8), ("b", 1e8 * float(np.exp(logs[clip, block]))))
-        ]  # fmt: skip
+        ]
 
 
 def _end(turns: list[Turn], rule: Until) -> tuple[int, bool]:
