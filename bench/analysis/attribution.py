@@ -22,7 +22,7 @@ class Attribution:
     shares: dict[str, float]
     """Empty where the difference may be nothing."""
     sentence: str
-    """Empty without shares."""
+    """Empty without shares, and where the headline's difference may be nothing."""
 
 
 def attribution(found: Findings, summary: Summary) -> Attribution:
@@ -32,10 +32,15 @@ def attribution(found: Findings, summary: Summary) -> Attribution:
     if not shares:
         return Attribution(base, other, {}, "")
     ordered = dict(sorted(shares.items(), key=lambda item: -abs(item[1])))
-    either = any(_transcribes(summary, label) for label in (base, other))
-    return Attribution(
-        base, other, ordered, _sentence(ordered, ROLE_WORDS | {"listen": "transcription"} if either else ROLE_WORDS)
-    )
+    return Attribution(base, other, ordered, _said(found, summary, ordered))
+
+
+def _said(found: Findings, summary: Summary, ordered: dict[str, float]) -> str:
+    """Nothing after a headline that does not say that there is a difference, though the means may differ."""
+    if found.headline.finding not in ("less", "more"):
+        return ""
+    either = any(_transcribes(summary, label) for label in (found.contributions.base, found.contributions.other))
+    return _sentence(ordered, ROLE_WORDS | {"listen": "transcription"} if either else ROLE_WORDS)
 
 
 def _sentence(shares: dict[str, float], names: dict[str, str]) -> str:
