@@ -8,11 +8,11 @@ from typing import Any
 from firstpacket.bench.calibration import Calibration, Deviation
 from firstpacket.bench.contract import as_json, document
 from firstpacket.bench.stats.quantiles import values_needed
-from firstpacket.bench.tables.table import Cell, Column, Figure, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Figure, Table, rows, table, words
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 COLUMNS: tuple[Column[Deviation], ...] = (
-    Column("figure", lambda each: (each.figure,), is_number=False),
+    words("figure", lambda each: each.figure),
     Column("turns", lambda each: (Figure(str(each.n), each.n),)),
     Column("median", lambda each: _ms(each, 0.5, each.median_ms)),
     Column("p99", lambda each: _ms(each, 0.99, each.p99_ms)),

@@ -14,22 +14,20 @@ from firstpacket.bench.compare.roles import Contributions
 from firstpacket.bench.format import counted
 from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Cell, Column, Place, Row, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Place, Row, Table, rows, table, words
 
 Placed = tuple[Comparison, Place]
 DIFFERENCES: tuple[Column[Placed], ...] = (
     Column("difference", lambda each: estimate(each[0].difference, each[0].unit, (*each[1], "difference"))),
     Column("ratio", lambda each: estimate(each[0].ratio, "ratio", (*each[1], "ratio"))),
     Column("pairs", lambda each: single(each[0].pairs, "count", (*each[1], "pairs"))),
-    Column("lost", lambda each: (reasons(each[0].lost) or "none",), is_number=False),
+    words("lost", lambda each: reasons(each[0].lost) or "none"),
 )
-OF_METRICS = (Column[Placed]("metric", lambda each: (each[0].title,), is_number=False), *DIFFERENCES)
-OF_LABELS = (
-    OF_METRICS[0],
-    Column[Placed]("label", lambda each: (each[0].other,), is_number=False),
-    Column[Placed]("against", lambda each: (each[0].base,), is_number=False),
-    *DIFFERENCES,
-)
+METRIC: Column[Placed] = words("metric", lambda each: each[0].title)
+LABEL: Column[Placed] = words("label", lambda each: each[0].other)
+AGAINST: Column[Placed] = words("against", lambda each: each[0].base)
+OF_METRICS = (METRIC, *DIFFERENCES)
+OF_LABELS = (METRIC, LABEL, AGAINST, *DIFFERENCES)
 SUMS = "Over pairs with a critical path on both sides; the roles add up. A share is of the mean difference."
 PAIRED = "Pair by pair: same clip, same block, same segment of the run. A negative difference means less."
 ROLE_WORDS = {
@@ -73,7 +71,7 @@ def contributions(found: Report, at: Place = ()) -> Iterator[Table]:
     roles = [role for role in ROLES if any(role in each.roles for each, _ in pairs)]
     if not roles:
         return
-    columns: list[Column[str]] = [Column("role", lambda role: (ROLE_WORDS[role],), is_number=False)]
+    columns: list[Column[str]] = [words("role", lambda role: ROLE_WORDS[role])]
     columns += [_of_pair(each, there) for each, there in pairs]
     totals = (estimate(each.total, "ms", (*there, "total")) for each, there in pairs)
     yield table(
@@ -98,9 +96,9 @@ def _of_pair(found: Contributions, at: Place) -> Column[str]:
 def ladder_table(found: Ladder, at: Place = ()) -> Table:
     """One row per step: what changed, the mean difference, its share of the whole, and the whole."""
     columns: tuple[Column[tuple[int, Step]], ...] = (
-        Column("from", lambda each: (each[1].base,), is_number=False),
-        Column("to", lambda each: (each[1].other,), is_number=False),
-        Column("changed", lambda each: (each[1].changed,), is_number=False),
+        words("from", lambda each: each[1].base),
+        words("to", lambda each: each[1].other),
+        words("changed", lambda each: each[1].changed),
         Column(
             "difference",
             lambda each: estimate(each[1].difference, found.unit, (*at, "steps", each[0], "difference")),

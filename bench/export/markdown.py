@@ -20,7 +20,7 @@ from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.summary.summarise import summarise
 from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.markdown import Bounds, escaped, page, table_lines
-from firstpacket.bench.tables.table import Cell, Column, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, words
 
 BOUNDS = Bounds(rows=200, characters=200)
 MOST_ITEMS, LONGEST_ITEM = 100, 1000
@@ -61,7 +61,7 @@ def _items(texts: Iterable[str]) -> list[str]:
 
 def _path(summary: Summary) -> Table:
     roles = [role for role in ROLES if any(role in label.path.roles for label in summary.labels)]
-    columns: list[Column[LabelSummary]] = [Column("label", lambda label: (label.label,), is_number=False)]
+    columns: list[Column[LabelSummary]] = [words("label", lambda label: label.label)]
     columns += [Column(role or "unattributed", partial(_role, role=role)) for role in roles]
     columns += [
         Column("total", lambda label: estimate(label.path.total, "ms")),

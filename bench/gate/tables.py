@@ -7,32 +7,26 @@ from collections.abc import Iterable
 from firstpacket.bench.gate.baselines import Baseline
 from firstpacket.bench.gate.conditions import key
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
-from firstpacket.bench.tables.table import Column, Table, rows, table
+from firstpacket.bench.tables.table import Column, Table, rows, table, words
 
 
 def checks_table(result: GateResult) -> Table:
     """One row per check."""
     columns: tuple[Column[Check], ...] = (
-        Column("label", lambda check: (check.label,), is_number=False),
-        Column("limit", lambda check: (check.limit.name,), is_number=False),
-        Column(
-            "verdict",
-            lambda check: (verdict(check, result),),
-            lambda check: not passes(check.verdict, result.allow),
-            is_number=False,
-        ),
-        Column("what was found", lambda check: (check.reason,), is_number=False),
+        words("label", lambda check: check.label),
+        words("limit", lambda check: check.limit.name),
+        words("verdict", lambda check: verdict(check, result), lambda check: not passes(check.verdict, result.allow)),
+        words("what was found", lambda check: check.reason),
     )
     return table(f"Against {result.baseline}", columns, [rows(columns, result.checks)], notes=result.notices)
 
 
 BASELINES: tuple[Column[Baseline], ...] = (
-    Column("baseline", lambda each: (each.name,), is_number=False),
-    Column("kept", lambda each: (each.saved,), is_number=False),
-    Column(
+    words("baseline", lambda each: each.name),
+    words("kept", lambda each: each.saved),
+    words(
         "labels (key of their conditions)",
-        lambda each: (", ".join(f"{label} ({key(found)})" for label, found in each.labels.items()),),
-        is_number=False,
+        lambda each: ", ".join(f"{label} ({key(found)})" for label, found in each.labels.items()),
     ),
 )
 

@@ -8,15 +8,15 @@ from firstpacket.bench.history.history import History
 from firstpacket.bench.history.series import Point
 from firstpacket.bench.history.words import date
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Column, Table, rows, table
+from firstpacket.bench.tables.table import Column, Table, rows, table, words
 
 
 def history_tables(found: History) -> Iterator[Table]:
     """In the order of the series."""
     unit = found.unit
     columns: tuple[Column[Point], ...] = (
-        Column("date", lambda point: (date(point.when),), is_number=False),
-        Column("run", lambda point: (point.run,), is_number=False),
+        words("date", lambda point: date(point.when)),
+        words("run", lambda point: point.run),
         Column("median [95 % CI]", lambda point: estimate(point.median, unit)),
         Column("turns", lambda point: single(point.median.n, "count")),
         Column("unanswered", lambda point: single(point.unanswered, "count"), lambda point: point.unanswered > 0),

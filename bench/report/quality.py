@@ -13,7 +13,7 @@ from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.tables.cells import estimate, single, value
-from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table, words
 
 
 def quality_table(summary: Summary) -> Table:
@@ -75,7 +75,7 @@ def _scorer(name: str) -> Column[LabelSummary]:
 
 
 COLUMNS: tuple[Column[LabelSummary], ...] = (
-    Column("label", lambda label: (label.label,), is_number=False),
+    words("label", lambda label: label.label),
     Column("first packet", _median(HEADLINE)),
     Column("audible", _median(FIRST_AUDIBLE)),
     Column(

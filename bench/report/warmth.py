@@ -12,7 +12,7 @@ from firstpacket.bench.report.view import of_label
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import CLASSES, ClassOfTurns, Warmth
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Column, Place, Table, rows, table
+from firstpacket.bench.tables.table import Column, Place, Table, rows, table, words
 
 TITLES: dict[Warmth, str] = {
     "cold": "cold",
@@ -43,8 +43,8 @@ class Class(NamedTuple):
 
 
 COLUMNS: tuple[Column[Class], ...] = (
-    Column("label", lambda each: (each.label.label,), is_number=False),
-    Column("turns", lambda each: (TITLES[each.name],), is_number=False),
+    words("label", lambda each: each.label.label),
+    words("turns", lambda each: TITLES[each.name]),
     Column("asked", lambda each: single(each.found.asked, "count", (*each.at, "asked"))),
     Column("first packet", lambda each: estimate(each.found.first_packet, "ms", (*each.at, "first_packet"))),
     Column("over warm", lambda each: estimate(each.found.over_warm, "ms", (*each.at, "over_warm"), signed=True)),

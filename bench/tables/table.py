@@ -4,8 +4,8 @@ raw value.
 A `Column` says in one place how it is headed, what it holds of an item, and when that tells of trouble:
 
     COLUMNS = (
-        Column[Check]("label", lambda check: (check.label,), is_number=False),
-        Column[Check]("verdict", lambda check: (check.verdict,), is_bad=lambda check: not check.passes),
+        words("label", lambda check: check.label),
+        Column("pairs", lambda check: single(check.pairs, "count"), is_bad=lambda check: check.pairs < 10),
     )
     made = table("checks", COLUMNS, [rows(COLUMNS, checks)])
 
@@ -65,6 +65,13 @@ class Column(Generic[T]):
     is_bad: Callable[[T], bool] = lambda _: False
     is_number: bool = True
     says: str = ""
+
+
+def words(
+    heading: str, said: Callable[[T], str], is_bad: Callable[[T], bool] = lambda _: False, *, says: str = ""
+) -> Column[T]:
+    """A column of words alone."""
+    return Column(heading, lambda item: (said(item),), is_bad, is_number=False, says=says)
 
 
 @dataclass(frozen=True, slots=True)

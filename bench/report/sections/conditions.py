@@ -12,7 +12,7 @@ from firstpacket.bench.summary.contents import LabelSummary
 from firstpacket.bench.summary.gpu import GpuStage, LabelGpu
 from firstpacket.bench.summary.microphone import Bucket
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Cell, Column, Place, Row, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Place, Row, rows, table, words
 
 GPU_LEAD = (
     "A stage's window lies between its first and last event on the GPU, and may hold idle gaps. Busy is when the "
@@ -29,8 +29,8 @@ def clock_starts(view: View) -> Section:
         return Column(f"to {name}", lambda row: estimate(row[1].to[name], "ms", ("starts", "rows", row[0], "to", name)))
 
     columns: tuple[Column[tuple[int, StartRow]], ...] = (
-        Column("label", lambda row: (row[1].label,), is_number=False),
-        Column("from", lambda row: (row[1].start,), is_number=False),
+        words("label", lambda row: row[1].label),
+        words("from", lambda row: row[1].start),
         *map(to, found.columns),
     )
     notes = (f"End of speech: {'; '.join(found.end_of_speech)}.",) if found.end_of_speech else ()
@@ -87,8 +87,8 @@ class Stage(NamedTuple):
 
 
 STAGES: tuple[Column[Stage], ...] = (
-    Column("label", lambda stage: (stage.label,), is_number=False),
-    Column("stage", lambda stage: (stage.found.stage,), is_number=False),
+    words("label", lambda stage: stage.label),
+    words("stage", lambda stage: stage.found.stage),
     Column("window", lambda stage: single(stage.found.window_ms, "ms", (*stage.at, "window_ms"))),
     Column("busy", lambda stage: single(stage.found.busy_ms, "ms", (*stage.at, "busy_ms"))),
     Column("share", lambda stage: single(stage.found.share, "share", (*stage.at, "share"))),

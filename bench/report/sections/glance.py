@@ -12,7 +12,7 @@ from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import Warmth
 from firstpacket.bench.tables.cells import estimate, single, value
-from firstpacket.bench.tables.table import Cell, Column, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, words
 
 Shares = Mapping[str, Mapping[int, Share]]
 """By label and bound in ms: the share of its turns that was audible by then."""
@@ -20,21 +20,15 @@ Shares = Mapping[str, Mapping[int, Share]]
 
 def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> Table:
     """Medians of the metrics that a place shows, whether they are soon enough to converse, and what is missing."""
-    columns = (
-        Column[LabelSummary]("label", lambda label: (label.label,), is_number=False),
+    columns: tuple[Column[LabelSummary], ...] = (
+        words("label", lambda label: label.label),
         *map(_median, shown_in(place, {name for label in summary.labels for name in label.figures})),
         Column("first packet p95", _p95),
         *(_heard(bound, shares) for bound in BOUNDS),
         Column("cold", _first_packet("cold"), says="first packet of cold turns, median"),
         Column("after idle", _first_packet("idle"), says="first packet after idleness, median"),
         Column("answered", _answered),
-        Column(
-            "weights",
-            lambda label: (_origins(label),),
-            lambda label: label.dummy,
-            is_number=False,
-            says="dummy: random values, so that only times mean something",
-        ),
+        words("weights", _origins, lambda label: label.dummy, says="dummy: random values, so that only times count"),
     )
     return table(
         "At a glance: medians [95 % CI], and whether answers come soon enough for a conversation",

@@ -15,7 +15,7 @@ from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 from firstpacket.bench.summary.contents import LabelSummary
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Cell, Column, rows, table
+from firstpacket.bench.tables.table import Cell, Column, rows, table, words
 
 REPLY_WER = "reply WER"
 PLAYER = {"underrun_max": "worst deficit", "stall_total": "total stall", "gapless_first_audio": "gapless"}
@@ -25,8 +25,8 @@ WITHIN = ("C50", "C100", "C200")
 
 def continuity(view: View) -> Section:
     """Whether the player ran dry."""
-    columns = (Column[LabelSummary]("label", lambda label: (label.label,), is_number=False), *map(_within, WITHIN))
-    columns += tuple(_player(name, heading) for name, heading in PLAYER.items())
+    columns: list[Column[LabelSummary]] = [words("label", lambda label: label.label), *map(_within, WITHIN)]
+    columns += [_player(name, heading) for name, heading in PLAYER.items()]
     note = (
         "Medians of the replies of several packets. Gapless: the first packet and the wait that keeps the player from "
         "running dry."
@@ -81,15 +81,11 @@ def _picture(view: View, place: int, name: str, points: list[tuple[int, Estimate
 
 
 CLAIMS: tuple[Column[Verdict], ...] = (
-    Column("", lambda claim: (str(claim.number),), is_number=False),
-    Column("what is claimed", lambda claim: (claim.claim,), is_number=False),
-    Column("verdict", lambda claim: (claim.answer,), is_number=False),
-    Column("what was measured", lambda claim: (f"{claim.measured or 'nothing that bears on it'}.",), is_number=False),
-    Column(
-        "what it takes",
-        lambda claim: (f"Needed: {claim.needed}." if claim.needed else f"Rule: {claim.rule}.",),
-        is_number=False,
-    ),
+    words("", lambda claim: str(claim.number)),
+    words("what is claimed", lambda claim: claim.claim),
+    words("verdict", lambda claim: claim.answer),
+    words("what was measured", lambda claim: f"{claim.measured or 'nothing that bears on it'}."),
+    words("what it takes", lambda claim: f"Needed: {claim.needed}." if claim.needed else f"Rule: {claim.rule}."),
 )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from firstpacket.bench.compare.tables import differences
@@ -12,10 +13,10 @@ from firstpacket.bench.record.schema import Outcome, Phase
 from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.stats.quantiles import Quantile
-from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Figure, LabelSummary, Unit
+from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Figure, LabelSummary
 from firstpacket.bench.summary.values import definition
 from firstpacket.bench.tables.cells import single, span, value
-from firstpacket.bench.tables.table import Cell, Column, Place, Row, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Place, Row, Table, rows, table, words
 
 
 def numbers(view: View) -> Section:
@@ -31,37 +32,73 @@ def numbers(view: View) -> Section:
 
 
 class Line(NamedTuple):
-    """One metric of one label."""
+    """One metric of one label; `counts_all`: a turn without an answer is taken as infinitely late."""
 
-    title: str
-    """Empty where the line above has it."""
-    label: str
-    unit: Unit
-    p50: Cell
-    span: Cell
-    mean: Cell
-    percentiles: Mapping[str, Quantile]
-    at: Place
-    """Where the percentiles stand."""
-    n: Cell
-    missing: Cell
-    says: str = ""
-    """From which event to which the metric counts."""
+    label: LabelSummary
+    found: Figure
+    is_first: bool
+    """Whether the lines below are of the same metric, and leave its name out."""
+    counts_all: bool = False
+
+    def at(self, *steps: str) -> Place:
+        """Its place in the JSON, and what lies below it."""
+        return of_label(self.label, "figures", self.found.metric, *steps)
 
 
-def _percentile(name: str) -> Column[Line]:
-    return Column(name, lambda line: _quantile(line.percentiles[name], line.unit, (*line.at, name)))
+def _title(line: Line) -> str:
+    found = line.found
+    if not line.is_first:
+        return ""
+    return f"{found.title}, {found.unit}" if found.unit in ("ms", "J") else found.title
 
 
+def _says(line: Line) -> str:
+    known = definition(line.found.metric)
+    return f"{known.name}: from {known.start} to {known.end}" if line.is_first else ""
+
+
+def _p50(line: Line) -> Cell:
+    if line.counts_all:
+        return _percentile(line, "p50")
+    return value(line.found.p50, line.found.unit, line.at("p50"), bare=True)
+
+
+def _percentile(line: Line, name: str) -> Cell:
+    """The percentile, or how many turns it would need: `n/a (n=50 < 662)`."""
+    kind = "counting_all" if line.counts_all else "percentiles"
+    found: Quantile = getattr(line.found, kind)[name]
+    if found.value is None:
+        return (f"n/a ({found.shortfall})" if found.n else NONE,)
+    return single(found.value, line.found.unit, line.at(kind, name, "value"), bare=True)
+
+
+def _n(line: Line) -> Cell:
+    found = line.found
+    return (str(found.n + found.n_missing),) if line.counts_all else single(found.n, "count", line.at("n"))
+
+
+def _missing(line: Line) -> Cell:
+    return ("0",) if line.counts_all else single(line.found.n_missing, "count", line.at("n_missing"))
+
+
+LATE = ", a turn without an answer taken as infinitely late"
 METRICS: tuple[Column[Line], ...] = (
-    Column("metric", lambda line: (line.title,), is_number=False),
-    Column("label", lambda line: (line.label,), is_number=False),
-    Column("p50", lambda line: line.p50),
-    Column("95 % CI of p50", lambda line: line.span),
-    Column("mean", lambda line: line.mean),
-    *map(_percentile, ("p90", "p95", "p99")),
-    Column("n", lambda line: line.n),
-    Column("missing", lambda line: line.missing),
+    words("metric", _title),
+    words("label", lambda line: line.label.label + (LATE if line.counts_all else "")),
+    Column("p50", _p50),
+    Column(
+        "95 % CI of p50",
+        lambda line: (NONE,) if line.counts_all else span(line.found.p50, line.found.unit, line.at("p50")),
+    ),
+    Column(
+        "mean",
+        lambda line: (
+            (NONE,) if line.counts_all else single(line.found.mean, line.found.unit, line.at("mean"), bare=True)
+        ),
+    ),
+    *(Column[Line](name, partial(_percentile, name=name)) for name in ("p90", "p95", "p99")),
+    Column("n", _n),
+    Column("missing", _missing),
 )
 
 
@@ -71,57 +108,11 @@ def _metrics(view: View, names: Sequence[str], caption: str, *, folded: bool) ->
 
 def _of_metric(view: View, name: str) -> Iterator[Row]:
     """A row per label that has it, and one more where turns without an answer count."""
-    known = definition(name)
-    says = f"{name}: from {known.start} to {known.end}"
-    title = ""
-    for label in view.summaries:
-        if (found := label.figures.get(name)) is None:
-            continue
-        at = of_label(label, "figures", name)
-        is_first, title = not title, f"{found.title}, {found.unit}" if found.unit in ("ms", "J") else found.title
-        line = _line(label.label, found, at)
-        line = line._replace(title=title, says=says) if is_first else line
-        yield from rows(METRICS, [line], says=lambda line: line.says)
+    having = [(label, label.figures[name]) for label in view.summaries if name in label.figures]
+    for place, (label, found) in enumerate(having):
+        yield from rows(METRICS, [Line(label, found, place == 0)], says=_says)
         if found.counting_all and found.n_missing:
-            yield from rows(METRICS, [_counting_all(label.label, found, at)], kind="quiet")
-
-
-def _line(label: str, found: Figure, at: Place) -> Line:
-    return Line(
-        "",
-        label,
-        found.unit,
-        value(found.p50, found.unit, (*at, "p50"), bare=True),
-        span(found.p50, found.unit, (*at, "p50")),
-        single(found.mean, found.unit, (*at, "mean"), bare=True),
-        found.percentiles,
-        (*at, "percentiles"),
-        single(found.n, "count", (*at, "n")),
-        single(found.n_missing, "count", (*at, "n_missing")),
-    )
-
-
-def _counting_all(label: str, found: Figure, at: Place) -> Line:
-    there = (*at, "counting_all")
-    return Line(
-        "",
-        f"{label}, a turn without an answer taken as infinitely late",
-        found.unit,
-        _quantile(found.counting_all["p50"], found.unit, (*there, "p50")),
-        (NONE,),
-        (NONE,),
-        found.counting_all,
-        there,
-        (str(found.n + found.n_missing),),
-        ("0",),
-    )
-
-
-def _quantile(found: Quantile, unit: Unit, at: Place) -> Cell:
-    """The percentile, or how many turns it would need: `n/a (n=50 < 662)`."""
-    if found.value is None:
-        return (f"n/a ({found.shortfall})" if found.n else NONE,)
-    return single(found.value, unit, (*at, "value"), bare=True)
+            yield from rows(METRICS, [Line(label, found, False, counts_all=True)], kind="quiet")
 
 
 class Turns(NamedTuple):
@@ -149,16 +140,16 @@ def _audible(turns: Turns) -> Cell:
     return single(share, "share", of_label(turns.label, "audible_share")) if turns.is_measured else ("",)
 
 
-def _flags(turns: Turns) -> Cell:
-    return (", ".join(f"{n} {flag}" for flag, n in turns.label.flags.items()) if turns.is_measured else "",)
+def _flags(turns: Turns) -> str:
+    return ", ".join(f"{n} {flag}" for flag, n in turns.label.flags.items()) if turns.is_measured else ""
 
 
 OUTCOMES_OF_TURNS: tuple[Column[Turns], ...] = (
-    Column("label", lambda turns: (turns.label.label,), is_number=False),
-    Column("phase", lambda turns: (turns.phase,), is_number=False),
+    words("label", lambda turns: turns.label.label),
+    words("phase", lambda turns: turns.phase),
     *map(_outcome, OUTCOMES),
     Column("audible", _audible),
-    Column("flags", _flags, is_number=False),
+    words("flags", _flags),
 )
 
 

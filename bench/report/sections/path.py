@@ -14,7 +14,7 @@ from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.path import KINDS, ROLES
 from firstpacket.bench.tables.cells import estimate
-from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table, words
 
 NO_STAGE = "no stage"
 
@@ -81,8 +81,8 @@ def _of_label(label: str) -> Column[Part]:
 
 def _parts(view: View) -> Table:
     columns: tuple[Column[Part], ...] = (
-        Column("part", lambda part: (part.title,), is_number=False),
-        Column("how", lambda part: (part.how,), is_number=False),
+        words("part", lambda part: part.title),
+        words("how", lambda part: part.how),
         *map(_of_label, view.labels),
     )
     totals = {label.label: (label.path.total, of_label(label, "path", "total")) for label in view.summaries}

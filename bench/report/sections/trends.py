@@ -17,10 +17,10 @@ from firstpacket.bench.report.plots.style import dashes, series
 from firstpacket.bench.report.section import Block, Key, Picture, Section
 from firstpacket.bench.report.view import View
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Cell, Column, Figure, Place, Table, rows, table
+from firstpacket.bench.tables.table import Cell, Column, Figure, Place, Table, rows, table, words
 
 LENGTHS: tuple[Column[LengthFit], ...] = (
-    Column("label", lambda fit: (fit.label,), is_number=False),
+    words("label", lambda fit: fit.label),
     Column(
         "per second of speech [95 % CI]",
         lambda fit: estimate(
@@ -62,7 +62,7 @@ def over_the_run(view: View) -> Section:
         return Section("course", "Over the course of the run", "")
     flags = {label.label: label.flags for label in view.summaries}
     columns: tuple[Column[Course], ...] = (
-        Column("label", lambda course: (course.label,), is_number=False),
+        words("label", lambda course: course.label),
         Column(
             "change, first turn to last [95 % CI]",
             lambda course: estimate(course.change, "ms", ("course", "labels", course.label, "change"), signed=True),
@@ -72,11 +72,7 @@ def over_the_run(view: View) -> Section:
             "disturbed",
             lambda course: single(course.disturbed, "count", ("course", "labels", course.label, "disturbed")),
         ),
-        Column(
-            "flags",
-            lambda course: (", ".join(f"{n} {flag}" for flag, n in flags[course.label].items()) or "none",),
-            is_number=False,
-        ),
+        words("flags", lambda course: ", ".join(f"{n} {flag}" for flag, n in flags[course.label].items()) or "none"),
     )
     note = f"{COURSE_METHOD}. Disturbed: the machine did something else beside the turn (its flags say what)."
     shown = table(
@@ -136,7 +132,7 @@ def _swept(number: int, sweep: Sweep) -> Table:
 
     columns: tuple[Column[tuple[int, Point]], ...] = (
         Column(sweep.option, lambda row: _value(row[1].value, at(row[0], "value"))),
-        Column("label", lambda row: (row[1].label,), is_number=False),
+        words("label", lambda row: row[1].label),
         Column("mean first packet [95 % CI]", lambda row: estimate(row[1].mean, "ms", at(row[0], "mean"))),
         Column("median", lambda row: estimate(row[1].p50, "ms", at(row[0], "p50"))),
         Column("reply WER", lambda row: estimate(row[1].reply.rate, "ratio", at(row[0], "reply", "rate"))),
@@ -160,11 +156,11 @@ def _published(number: int, sweep: Sweep) -> list[Table]:
 
     columns: tuple[Column[tuple[int, Published]], ...] = (
         Column(sweep.option, lambda row: _value(row[1].value, at(row[0], "value"))),
-        Column("system", lambda row: (row[1].system,), is_number=False),
+        words("system", lambda row: row[1].system),
         Column("mean", lambda row: single(row[1].ms, "ms", at(row[0], "ms"))),
         Column("reply WER", lambda row: single(row[1].wer, "ratio", at(row[0], "wer"))),
         Column("UTMOS", lambda row: single(row[1].utmos, "ratio", at(row[0], "utmos"))),
-        Column("source", lambda row: (row[1].source,), is_number=False),
+        words("source", lambda row: row[1].source),
     )
     note = (
         f"Definition: {DEFINITION}. Hardware: {HARDWARE}. Differences below 10 ms say nothing: whole seconds of the "

@@ -12,7 +12,7 @@ from firstpacket.bench.format import NONE
 from firstpacket.bench.quality.findings import ErrorRate
 from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
-from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, text
+from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, text, words
 from firstpacket.bench.tables.terminal import TerminalTable
 from firstpacket.pipelines.tools.evaluation.figures import Baseline, Figures, LabelFigures, Pairs
 
@@ -64,12 +64,12 @@ def tables(found: Figures) -> Iterator[Table]:
 def _labels(found: Figures) -> Table:
     recogniser = next((label.heard.recogniser for label in found.labels if label.heard), "nobody")
     columns: tuple[Column[LabelFigures], ...] = (
-        Column("label", lambda label: (label.label,), is_number=False),
+        words("label", lambda label: label.label),
         Column("right answers", lambda label: estimate(label.right, "rate")),
         Column("transcript WER", lambda label: _rate(label.transcript_wer)),
         Column(f"reply WER by {recogniser}", lambda label: _rate(label.heard.reply if label.heard else None)),
         Column("replies heard", lambda label: single(_heard(label), "count")),
-        Column("not answered", lambda label: (_unanswered(label),), is_number=False),
+        words("not answered", lambda label: _unanswered(label)),
     )
     notes = []
     if found.answer_voice is not None:
@@ -80,9 +80,9 @@ def _labels(found: Figures) -> Table:
 
 def _constants(found: Figures) -> Table:
     columns: tuple[Column[Constant], ...] = (
-        Column("without listening", lambda each: (each.title,), is_number=False),
+        words("without listening", lambda each: each.title),
         Column("right answers", lambda each: each.right),
-        Column("answer", lambda each: (each.answer,), is_number=False),
+        words("answer", lambda each: each.answer),
     )
     best = "commonest answer of these clips: no single answer is right more often"
     constants = (
@@ -106,7 +106,7 @@ def _constant(title: str, found: Baseline) -> Constant:
 
 def _passed_down(found: Figures) -> Iterable[Table]:
     columns: tuple[Column[tuple[str, Pairs]], ...] = (
-        Column("on the same clips", lambda row: (row[0],), is_number=False),
+        words("on the same clips", lambda row: row[0]),
         Column("clips", lambda row: single(row[1].n, "count")),
         Column("first right", lambda row: _of(row[1].first_right, row[1].n)),
         Column("second right", lambda row: _of(row[1].second_right, row[1].n)),
@@ -137,7 +137,7 @@ def _group(found: Figures, name: str) -> Table:
 
     members = dict.fromkeys(member for label in found.labels for member in label.groups[name])
     columns: list[Column[str]] = [
-        Column(name, lambda member: (member or "not stated",), is_number=False),
+        words(name, lambda member: member or "not stated"),
         Column("clips", lambda member: single(found.labels[0].groups[name][member].right.n, "count")),
     ]
     columns += [*map(right, found.labels), *map(wer, found.labels)]

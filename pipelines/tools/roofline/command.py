@@ -23,7 +23,7 @@ from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.resolve import Resolved, resolve_one
 from firstpacket.bench.stats.quantiles import median
-from firstpacket.bench.tables.table import Column, Figure, Table, rows, table
+from firstpacket.bench.tables.table import Column, Figure, Table, rows, table, words
 from firstpacket.bench.tables.terminal import TerminalTable
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
@@ -95,7 +95,7 @@ def measured_stages(resolved: Resolved, turns: int, machine: Any) -> list[Stage]
 
 
 COLUMNS: tuple[Column[Stage], ...] = (
-    Column("stage", lambda stage: (stage.stage,), is_number=False),
+    words("stage", lambda stage: stage.stage),
     Column("measured ms", lambda stage: (Figure(f"{stage.measured_ms:.2f}", stage.measured_ms),)),
     Column("floor ms", lambda stage: (Figure(f"{stage.floor_ms:.3f}", stage.floor_ms),)),
     Column("ratio", lambda stage: (f"{stage.measured_ms / stage.floor_ms:.2f}" if stage.floor_ms > 0 else NONE,)),
