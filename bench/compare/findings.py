@@ -18,21 +18,6 @@ from firstpacket.bench.metrics.definitions import HEADLINE, Shown, shown_in
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.figures import metric_names
 
-MAIN = (
-    HEADLINE,
-    "response_latency",
-    "gapless_first_audio",
-    "endpointing_delay",
-    "asr_final_latency",
-    "llm_first_token_latency",
-    "llm_ttft",
-    "generation_duration",
-    "reply_audio",
-    "rtf_e2e",
-    "transcript_wer",
-)
-"""Metrics that are shown if not all are asked for, as far as both sides have them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Findings:
