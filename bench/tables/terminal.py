@@ -6,10 +6,11 @@ the first figure; if that is not enough, it goes on below in further parts, each
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from textwrap import wrap
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -20,7 +21,8 @@ from rich.text import Text
 from firstpacket.bench.tables.table import Row, Table, brief, text
 from firstpacket.bench.text import clean
 
-UNLIMITED = 10_000
+GAP = 2
+"""Between columns."""
 STYLES = {"sum": "bold", "quiet": "dim"}
 BAD = "bold"
 HEADING = 8
@@ -41,17 +43,18 @@ class TerminalTable:
         """The caption, the table in as many parts as it needs, and its notes."""
         if self.table.caption:
             yield _line(self.table.caption, "italic")
-        for place, part in enumerate(_parts(self.table, console, options)):
+        for place, part in enumerate(_parts(self.table, options.max_width)):
             yield from ("",) if place else ()
-            yield _drawn(part)
+            yield _drawn(part, options.max_width)
         for note in self.table.notes:
             yield _line(note, "dim")
         yield ""
 
 
-def _parts(table: Table, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+def _parts(table: Table, room: int) -> Iterator[Table]:
     def fits(part: Table) -> bool:
-        return console.measure(_drawn(part), options=options.update(width=UNLIMITED)).minimum <= options.max_width
+        least = sum(least for least, _ in map(_width, _columns(part)))
+        return least + GAP * (len(part.headings) - 1) <= room
 
     keys = _keys(table)
     short = reduce(_without_asides, range(keys + 1, len(table.headings)), table)
@@ -82,18 +85,13 @@ def _without_asides(table: Table, place: int) -> Table:
     return replace(table, groups=tuple(tuple(map(short, group)) for group in table.groups))
 
 
-def _drawn(table: Table) -> RichTable:
-    """Numbers are never broken, words are; headings are as narrow as what stands below them allows."""
+def _drawn(table: Table, room: int) -> RichTable:
+    """Numbers are never broken, words are where they must be."""
     drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    for place, heading in enumerate(table.headings):
-        below = [_text(row, place) for row in table.rows]
-        if heading.is_number:
-            shown = _heading(heading.text, max(map(cell_len, below), default=0))
-            width = max(map(cell_len, [*below, *shown.split("\n")]))
-            drawn.add_column(Text(shown), justify="right", no_wrap=True, min_width=width)
-        else:
-            longest = max((cell_len(word) for said in (heading.text, *below) for word in said.split()), default=1)
-            drawn.add_column(Text(clean(heading.text)), overflow="fold", min_width=min(longest, LONGEST_WORD))
+    columns = _columns(table)
+    for column, width in zip(columns, _widths(columns, room - GAP * (len(columns) - 1)), strict=True):
+        heading, justify = Text("\n".join(column.heading)), "right" if column.is_number else "left"
+        drawn.add_column(heading, justify=justify, width=width, overflow="fold")  # type: ignore[arg-type]
     for group in filter(None, table.groups):
         for row in group:
             cells = (Text(_text(row, place), style=BAD if place in row.bad else "") for place in range(len(row.cells)))
@@ -102,13 +100,48 @@ def _drawn(table: Table) -> RichTable:
     return drawn
 
 
+class Column(NamedTuple):
+    """The lines of its heading, and the texts below."""
+
+    heading: list[str]
+    below: list[str]
+    is_number: bool
+
+
+def _columns(table: Table) -> list[Column]:
+    """Headings of numbers are as narrow as what stands below them allows."""
+    found = []
+    for place, heading in enumerate(table.headings):
+        below = [_text(row, place) for row in table.rows]
+        widest = max([HEADING, *map(cell_len, below), *map(cell_len, heading.text.split())])
+        lines = wrap(clean(heading.text), widest) if heading.is_number else [clean(heading.text)]
+        found.append(Column(lines, below, heading.is_number))
+    return found
+
+
+def _width(column: Column) -> tuple[int, int]:
+    """The least that it can do with, and what it would take."""
+    texts = [*column.heading, *column.below]
+    natural = max(map(cell_len, texts), default=1)
+    longest = max((cell_len(word) for said in texts for word in said.split()), default=1)
+    return (natural if column.is_number else min(longest, LONGEST_WORD)), natural
+
+
+def _widths(columns: Sequence[Column], room: int) -> list[int]:
+    """The least for each; what is left over goes to words, one by one to those that lack most; words give, too."""
+    widths = [least for least, _ in map(_width, columns)]
+    lacking = [natural - least for least, natural in map(_width, columns)]
+    for _ in range(min(room - sum(widths), sum(lacking))):
+        neediest = lacking.index(max(lacking))
+        widths[neediest], lacking[neediest] = widths[neediest] + 1, lacking[neediest] - 1
+    words = [place for place, column in enumerate(columns) if not column.is_number]
+    while sum(widths) > room and any(widths[place] > 1 for place in words):
+        widths[max(words, key=lambda place: widths[place])] -= 1
+    return widths
+
+
 def _text(row: Row, place: int) -> str:
     return " ".join(clean(text(row.cells[place])).split())
-
-
-def _heading(said: str, width: int) -> str:
-    longest = max([HEADING, *map(len, said.split())])
-    return "\n".join(wrap(clean(said), max(width, longest), break_long_words=False, break_on_hyphens=False))
 
 
 def _line(said: str, style: str) -> Text:

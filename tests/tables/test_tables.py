@@ -13,7 +13,7 @@ from firstpacket.bench.stats.bootstrap import Estimate, Interval
 from firstpacket.bench.tables.cells import estimate, single, span
 from firstpacket.bench.tables.html import cell_html, table_html
 from firstpacket.bench.tables.markdown import Bounds, table_lines
-from firstpacket.bench.tables.table import Column, Figure, Table, brief, rows, table, text
+from firstpacket.bench.tables.table import Column, Figure, Table, brief, rows, table, text, words
 from firstpacket.bench.tables.terminal import TerminalTable
 
 HOSTILE = "<b>|`x`\x1b[31m [a](https://evil.example) [bold]y[/]"
@@ -144,3 +144,17 @@ def test_markdown_is_bounded_and_says_so() -> None:
     assert said.count("| fast |") == 10
     assert "20 rows more are left out." in said
     assert "xxxx…" in markdown(made(Item("x" * 100, None)), Bounds(characters=5))
+
+
+@pytest.mark.parametrize("width", range(40, 100, 3))
+def test_words_make_room_for_figures_at_any_width(width: int) -> None:
+    columns = (
+        words("date of it", lambda item: "2026-11-30 15:25"),
+        words("run", lambda item: "20261130-152512-direct"),
+        *COLUMNS[1:],
+    )
+    said = printed(table("", columns, [rows(columns, [FAST, SLOW])]), width)
+    assert "120 ms" in said and "480 ms" in said and "errors" in said
+    (fast,) = [line for line in said.splitlines() if "120 ms" in line]
+    assert width < 61 or fast.rstrip().endswith(" 0")
+    assert max(map(len, said.splitlines())) <= width
