@@ -161,7 +161,10 @@ def test_vocoder(benchmark: BenchmarkFixture, say: Say) -> None:
 
 @pytest.mark.alone
 def test_a_long_reply_costs_a_fraction_of_the_plain_one() -> None:
-    """The one that `make test` runs: without its cache the speech decoder would do the work of all tokens again."""
+    """The one that `make test` runs: without its cache the speech decoder would do the work of all tokens again.
+
+    It may take over 10 s: a short reply would not tell the two apart on a busy machine.
+    """
     torch.set_num_threads(1)  # which neighbours slow evenly; two would wait for each other
     labels = fixed_labels(45)
     plain = Plain(TINY, labels)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.made_series import NOISES, Floats, levels, made_series
+from support.series import NOISES, Floats, levels, make_series
 
 from firstpacket.bench.history.changes import changes
 
@@ -21,7 +21,7 @@ BEFORE, AFTER, SERIES = 20, 20, 100
 
 
 def found(values: Floats) -> list[int]:
-    return [int(change.point.run) for change in changes(made_series(values))]
+    return [int(change.point.run) for change in changes(make_series(values))]
 
 
 def false_alarms() -> dict[str, list[float]]:

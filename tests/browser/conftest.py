@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.opened import Opened, window
+from support.browser import Opened, window
 from support.spoken_run import spoken_run
 
 from firstpacket.bench.record.store import read_run

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from support.opened import Opened, window
+from support.browser import Opened, window
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.request import url2pathname
 
 import pytest
-from support.opened import Opened, window
+from support.browser import Opened, window
 
 from firstpacket.bench.analysis.frame import turns_csv
 from firstpacket.bench.record.store import read_run

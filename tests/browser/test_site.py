@@ -11,8 +11,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from support.browser import window
 from support.command import ROOT
-from support.opened import window
 
 
 class Quiet(SimpleHTTPRequestHandler):

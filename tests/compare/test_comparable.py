@@ -86,7 +86,7 @@ def test_replies_of_nearly_the_same_length_are_the_same_work() -> None:
     assert over_time(made(turn={}), made("tuesday", turn={}), "a") == ()
 
 
-def test_unlike_labels_share_machine_clock_and_run_but_not_options_or_weights() -> None:
+def test_unlike_labels_may_differ_in_options_and_weights_only() -> None:
     run = made(systems={"b": {"pipeline": "direct", "device": "cuda:0", "options": {"x": 1}}})
     assert side_by_side((run, "a"), (run, "b")) == ()
     other = made("tuesday", threads=4, **CHANGES["weights"])

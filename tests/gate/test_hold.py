@@ -56,7 +56,7 @@ def test_between_runs_the_noise_of_the_machine_counts_against_every_claim() -> N
     assert held(measured(0, 1), noise=between).verdict == "inconclusive"  # 5 % either way are more than 4 %
 
 
-def test_a_kept_baseline_counts_once_a_clip_however_often_the_candidate_is_measured() -> None:
+def test_a_kept_baseline_counts_once_a_clip_whatever_the_candidates_rounds() -> None:
     def by_clip(after: float) -> Pairs:
         return Pairs((100.0,) * 20, (after,) * 20, tuple(f"clip {number}" for number in range(20)))
 

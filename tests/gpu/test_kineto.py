@@ -84,7 +84,7 @@ def test_a_replayed_graph_is_one_launch_of_many_kernels() -> None:
     assert found.lost == 0
 
 
-def test_copies_and_fills_are_work_and_the_hosts_own_marks_on_the_device_are_not() -> None:
+def test_copies_and_fills_are_work_and_marks_on_the_device_are_not() -> None:
     found = profile(
         *(mark("copy", 0, 10), launch(1, 1, name="cudaMemcpyAsync"), launch(2, 2, name="cudaMemsetAsync")),
         *(kernel(1, 20, 21, cat="gpu_memcpy"), kernel(2, 30, 32, cat="gpu_memset")),
@@ -93,7 +93,7 @@ def test_copies_and_fills_are_work_and_the_hosts_own_marks_on_the_device_are_not
     assert stretches(found) == {"copy": ((0, 1000), (10_000, 12_000))}
 
 
-def test_a_librarys_own_thread_works_for_the_only_stage_at_work_if_there_is_only_one() -> None:
+def test_a_librarys_own_thread_works_for_the_stage_at_work_if_there_is_one() -> None:
     found = profile(
         *(mark("asr", 0, 10), mark("tts", 5, 20, thread=2)),
         *(launch(1, 3, thread=99), launch(2, 7, thread=99), launch(3, 15, thread=99), launch(4, 50, thread=99)),
@@ -102,7 +102,7 @@ def test_a_librarys_own_thread_works_for_the_only_stage_at_work_if_there_is_only
     assert {stage: len(own) for stage, own in stretches(found).items()} == {"asr": 1, "": 2, "tts": 1}
 
 
-def test_work_without_a_call_belongs_to_nobody_and_calls_without_work_are_lost() -> None:
+def test_work_without_a_call_is_nobodys_and_calls_without_work_are_lost() -> None:
     found = profile(
         *(mark("tts", 0, 10), launch(1, 1), launch(2, 2), launch(3, 3, name="cudaLaunchHostFunc")),
         *(launch(4, 4, name="cudaEventRecord"), launch(5, 90), kernel(1, 20, 21), kernel(77, 30, 31)),
@@ -163,7 +163,7 @@ def test_what_is_no_trace_is_refused(nonsense: dict[str, Any]) -> None:
         profile_of(nonsense, 0)
 
 
-def test_the_real_profiler_writes_marks_of_every_thread_in_the_form_read_here(tmp_path: Path) -> None:
+def test_the_real_profiler_writes_marks_in_the_form_that_is_read(tmp_path: Path) -> None:
     """On the CPU it sees no kernels, but stages in any thread: that much of its form is known here."""
     torch = pytest.importorskip("torch")
     from torch._C._profiler import _ExperimentalConfig

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.made_series import NOISES, levels, made_series
+from support.series import NOISES, levels, make_series
 
 from firstpacket.bench.history.changes import MIN_RUNS, changes
 
@@ -12,13 +12,13 @@ QUIET = [200.0, 202.0, 199.0, 201.0, 198.0, 200.5, 201.5, 199.5]
 
 
 def found(values: list[float]) -> list[tuple[str, float, float]]:
-    return [(change.point.run, change.before, change.after) for change in changes(made_series(values))]
+    return [(change.point.run, change.before, change.after) for change in changes(make_series(values))]
 
 
 def test_a_step_is_dated_to_its_first_run_with_the_medians_around_it() -> None:
     after = [value + 20 for value in QUIET]
     assert found(QUIET + after) == [("8", 200.25, 220.25)]
-    (change,) = changes(made_series(QUIET + after))
+    (change,) = changes(make_series(QUIET + after))
     assert change.ratio == pytest.approx(220.25 / 200.25)
 
 
@@ -52,11 +52,11 @@ def test_runs_that_do_not_differ_have_no_noise_and_no_change() -> None:
 
 
 def test_values_below_zero_change_without_a_ratio() -> None:
-    (change,) = changes(made_series([-50.0, -51.0, -49.0, -50.0, -50.5, 80.0, 81.0, 79.0, 80.0, 80.5]))
+    (change,) = changes(make_series([-50.0, -51.0, -49.0, -50.0, -50.5, 80.0, 81.0, 79.0, 80.0, 80.5]))
     assert (change.point.run, change.ratio) == ("5", None)
 
 
 def test_normal_noise_is_seldom_taken_for_a_change() -> None:
     random = np.random.default_rng(1)
-    wrong = sum(bool(changes(made_series(levels(NOISES["normal"](12, random))))) for _ in range(300))
+    wrong = sum(bool(changes(make_series(levels(NOISES["normal"](12, random))))) for _ in range(300))
     assert wrong <= 6  # two in a hundred; tests/benchmarks/test_history_changes.py has the whole table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.made_machine import MadeMachine
+from support.machine import FakeMachine
 
 from firstpacket.bench.host.cgroup import cpu_groups, quota_cores, throttled
 
@@ -15,11 +15,11 @@ STAT2 = "usage_usec 5\nnr_periods 9\nnr_throttled {periods}\nthrottled_usec {us}
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> MadeMachine:
-    return MadeMachine(tmp_path)
+def machine(tmp_path: Path) -> FakeMachine:
+    return FakeMachine(tmp_path)
 
 
-def test_version_2_with_a_quota_above_the_own_group(machine: MadeMachine) -> None:
+def test_version_2_with_a_quota_above_the_own_group(machine: FakeMachine) -> None:
     machine.put(
         {
             "proc/self/mountinfo": V2.format(root="/"),
@@ -36,7 +36,7 @@ def test_version_2_with_a_quota_above_the_own_group(machine: MadeMachine) -> Non
     assert throttled(groups) == (3, 70_000)
 
 
-def test_version_1_inside_a_container_that_sees_its_own_group_as_the_top(machine: MadeMachine) -> None:
+def test_version_1_inside_a_container_that_sees_its_own_group_as_the_top(machine: FakeMachine) -> None:
     machine.put(
         {
             "proc/self/mountinfo": V1.format(root="/docker/abc"),
@@ -52,7 +52,7 @@ def test_version_1_inside_a_container_that_sees_its_own_group_as_the_top(machine
 
 
 @pytest.mark.parametrize("path", ["/../../elsewhere", "/elsewhere"])
-def test_a_group_that_cannot_be_seen_is_taken_at_the_top(machine: MadeMachine, path: str) -> None:
+def test_a_group_that_cannot_be_seen_is_taken_at_the_top(machine: FakeMachine, path: str) -> None:
     machine.put(
         {
             "proc/self/mountinfo": V2.format(root="/docker/abc"),
@@ -64,7 +64,7 @@ def test_a_group_that_cannot_be_seen_is_taken_at_the_top(machine: MadeMachine, p
     assert quota_cores(cpu_groups(machine.root)) == 2
 
 
-def test_no_quota_and_no_groups(machine: MadeMachine) -> None:
+def test_no_quota_and_no_groups(machine: FakeMachine) -> None:
     assert cpu_groups(machine.root) == ()
     assert quota_cores(()) is None and throttled(()) == (None, None)
     machine.put(

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.made_machine import MadeMachine
+from support.machine import FakeMachine
 
 from firstpacket.bench.host.linux import TICK_NS, LinuxCounters
 
@@ -19,18 +19,18 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Li
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> MadeMachine:
-    made = MadeMachine(tmp_path)
+def machine(tmp_path: Path) -> FakeMachine:
+    made = FakeMachine(tmp_path)
     made.cores((10, 100, 5, 1), (20, 200, 0, 2), (1000, 1000, 1000, 1000))
     made.process(PID, {PID: 500})
     return made
 
 
-def counters(machine: MadeMachine, *cores: int) -> LinuxCounters:
+def counters(machine: FakeMachine, *cores: int) -> LinuxCounters:
     return LinuxCounters(machine.root, PID, frozenset(cores))
 
 
-def test_only_the_cores_that_may_be_used_count(machine: MadeMachine) -> None:
+def test_only_the_cores_that_may_be_used_count(machine: FakeMachine) -> None:
     two = counters(machine, 0, 1).read()
     assert (two.cores, two.idle_ns, two.stolen_ns) == (2, 305 * TICK_NS, 3 * TICK_NS)
     every = counters(machine, 0, 1, 2).read()
@@ -39,7 +39,7 @@ def test_only_the_cores_that_may_be_used_count(machine: MadeMachine) -> None:
     assert two.step_ns == 2 * every.step_ns
 
 
-def test_everything_below_the_process_is_its_own(machine: MadeMachine) -> None:
+def test_everything_below_the_process_is_its_own(machine: FakeMachine) -> None:
     machine.process(PID, {PID: 500, PID + 5: 7}, children=[PID + 1], ticks=3, faults=2)
     machine.process(PID + 1, {PID + 1: 40}, children=[PID + 2, PID + 3], ticks=10, ended=4)
     machine.process(PID + 2, {PID + 2: 1}, ticks=100, faults=9)
@@ -49,7 +49,7 @@ def test_everything_below_the_process_is_its_own(machine: MadeMachine) -> None:
     assert found.own_faults == {PID: 2, PID + 1: 0, PID + 2: 9}
 
 
-def test_swap_pressure_and_clocks(machine: MadeMachine) -> None:
+def test_swap_pressure_and_clocks(machine: FakeMachine) -> None:
     machine.put(
         {
             "proc/vmstat": "nr_free_pages 9\npswpin 11\npswpout 22\nxpswpin 5",
@@ -76,7 +76,7 @@ def test_what_a_system_does_not_say_is_absent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "cpu\n", "cpu0 1 2\n", "rubbish\n", "some total=x\n", "some avg10=\n"])
 def test_rubbish_is_absent_too(tmp_path: Path, content: str) -> None:
-    machine = MadeMachine(tmp_path)
+    machine = FakeMachine(tmp_path)
     names = ("stat", "vmstat", "pressure/cpu", f"{PID}/stat", f"{PID}/task/1/schedstat", f"{PID}/task/1/children")
     machine.put({f"proc/{name}": content for name in names})
     found = counters(machine, 0).read()

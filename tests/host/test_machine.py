@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.made_machine import MadeMachine
+from support.machine import FakeMachine
 
 from firstpacket.bench.host import machine as host
 from firstpacket.bench.host.machine import machine_facts, usable_cores
@@ -20,11 +20,11 @@ CPU = "sys/devices/system/cpu"
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> MadeMachine:
-    return MadeMachine(tmp_path)
+def made(tmp_path: Path) -> FakeMachine:
+    return FakeMachine(tmp_path)
 
 
-def test_nothing_is_invented(made: MadeMachine) -> None:
+def test_nothing_is_invented(made: FakeMachine) -> None:
     facts = machine_facts(made.root)
     silent = ("governor", "boost", "smt", "virtual_machine", "container", "cpu_quota_cores", "memory_pressure_percent")
     assert [facts[name] for name in silent] == [None] * len(silent)
@@ -39,12 +39,12 @@ def test_nothing_is_invented(made: MadeMachine) -> None:
         ({f"{CPU}/cpufreq/boost": "0"}, False),
     ],
 )
-def test_boost_is_told_in_two_ways(made: MadeMachine, files: dict[str, str], boost: bool) -> None:
+def test_boost_is_told_in_two_ways(made: FakeMachine, files: dict[str, str], boost: bool) -> None:
     made.put(files)
     assert machine_facts(made.root)["boost"] is boost
 
 
-def test_facts_of_a_laptop(made: MadeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_of_a_laptop(made: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     made.put(
         {
             f"{CPU}/cpu0/cpufreq/scaling_governor": "powersave\n",
@@ -73,7 +73,7 @@ def test_facts_of_a_laptop(made: MadeMachine, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_containers_and_virtual_machines_are_noticed(
-    made: MadeMachine, files: dict[str, str], container: str | None
+    made: FakeMachine, files: dict[str, str], container: str | None
 ) -> None:
     made.put(files | {"proc/cpuinfo": "flags : fpu hypervisor\n"})
     facts = machine_facts(made.root)
@@ -81,7 +81,7 @@ def test_containers_and_virtual_machines_are_noticed(
 
 
 @pytest.mark.parametrize(("quota_us", "cores"), [(150_000, 1), (50_000, 1), (10**9, None)])
-def test_a_quota_bounds_the_cores_that_can_be_kept_busy(made: MadeMachine, quota_us: int, cores: int | None) -> None:
+def test_a_quota_bounds_the_cores_that_can_be_kept_busy(made: FakeMachine, quota_us: int, cores: int | None) -> None:
     made.put(
         {
             "proc/self/mountinfo": "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",

@@ -91,7 +91,7 @@ def test_a_gpu_that_could_not_be_read_is_not_taken_for_one_that_ran_free(side: s
     assert turn_figures(evidence(lost)).flags == ("gpu_unread",)
 
 
-def test_busy_time_is_the_union_of_a_stages_work_and_the_devices_is_not_their_sum() -> None:
+def test_busy_time_is_a_union_for_a_stage_as_for_the_device() -> None:
     work = (
         DeviceWork("encoder", 2, ((0, 100), (200, 300))),
         DeviceWork("vocoder", 1, ((50, 250),)),

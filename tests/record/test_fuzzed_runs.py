@@ -195,6 +195,7 @@ SLOW = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 @settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW)
 @given(damage=st.lists(damages(), min_size=1, max_size=3))
 def test_a_damaged_run_is_never_answered_with_a_traceback(whole: Path, tmp_path: Path, damage: list[Damage]) -> None:
+    """May take over 10 s: fifteen damages, each read by every command there is."""
     answers(whole, tmp_path / "run", damage)
 
 

@@ -202,6 +202,6 @@ def test_a_thousand_turns_a_label_stay_small() -> None:
     assert len(render_report([sample_run("large", blocks=20, clips=50)])) < 5_000_000
 
 
-def test_reading_a_report_module_loads_neither_matplotlib_nor_pandas_nor_torch() -> None:
+def test_importing_the_report_loads_no_matplotlib_pandas_or_torch() -> None:
     code = "import sys, firstpacket.bench.report as r; print({'matplotlib', 'pandas', 'torch'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -61,7 +61,7 @@ def test_the_highest_point_of_an_area_reaches_its_top() -> None:
     assert area(SCALE, [(0, 0), (10, 0)], 3, 20) == ""
 
 
-def test_stages_stand_where_they_worked_and_the_path_ends_at_the_first_packet() -> None:
+def test_stages_are_drawn_where_they_worked_up_to_the_first_packet() -> None:
     turn = one()
     scale = stage_scale([turn])
     assert (scale.start_ms, scale.end_ms) == (0, pytest.approx(240))

@@ -113,7 +113,7 @@ def test_other_processes_are_counted_only_where_they_can_be_told(
     assert found.foreign_processes == foreign
 
 
-def test_an_instance_of_a_divided_card_has_its_own_memory_and_the_cards_clocks() -> None:
+def test_an_instance_of_a_card_has_its_own_memory_and_the_cards_clocks() -> None:
     card = Card("GPU-cccc", index=1, divided=True, sm_mhz=1000, refused={"memory": NO_PERMISSION})
     refused = dict.fromkeys(("clocks", "temperature", "power", "energy"), NOT_SUPPORTED)
     found = beside(watch(card, Card("MIG-aaaa", used=7, pids=(WORKER,), parent=card, refused=refused)))
@@ -124,7 +124,7 @@ def test_an_instance_of_a_divided_card_has_its_own_memory_and_the_cards_clocks()
     assert (found.after.energy_mj, found.after.power_mw) == (None, None), "the card's are not the instance's"
 
 
-def test_of_a_divided_card_whose_instance_is_not_known_only_what_holds_for_all_is_read() -> None:
+def test_of_an_unknown_instance_only_what_holds_for_the_card_is_read() -> None:
     found = beside(watch(Card("GPU-aaaa", divided=True, pids=(WORKER, STRANGER)))).after
     assert found is not None
     assert found.sm_mhz == 1980
@@ -159,7 +159,7 @@ def test_on_the_cpu_the_driver_is_not_even_loaded() -> None:
     assert watching.after() == ()
 
 
-def test_labels_on_one_card_share_a_reading_and_a_worker_started_again_is_known() -> None:
+def test_labels_on_one_card_share_a_reading_also_after_a_restart() -> None:
     card = Card("GPU-aaaa", pids=(WORKER, 5, STRANGER))
     library = FakeNvml(card)
     watching = GpuWatch(lambda: Nvml(library, True), belongs=lambda pid: pid in (WORKER, 5, 6))

@@ -79,7 +79,7 @@ class Due:
         return replace(turn, flags=(LATE,)) if now_ns > due_ns else turn
 
 
-def test_turns_are_begun_when_they_are_due_and_late_ones_are_recorded_as_late(tmp_path: Path) -> None:
+def test_turns_begin_when_they_are_due_and_late_ones_say_so(tmp_path: Path) -> None:
     """The fourth is due 30 ms after the third, which takes 100 ms; the fifth is in time again."""
     due_ns = [at * MS for at in (50, 400, 900, 930, 2000)]
     schedule = Due([(at, planned(number + 1)) for number, at in enumerate(due_ns)])

@@ -103,7 +103,7 @@ def test_the_evidence_is_enough_to_derive_them_again(run: Run) -> None:
     assert found.equal and found.turns_equal == len(run.turns) > 0
 
 
-def test_its_language_model_is_one_call_in_a_trace_with_its_engine_and_tokens(run: Run) -> None:
+def test_its_language_model_is_one_call_with_its_engine_and_tokens(run: Run) -> None:
     (spans,) = (scope["spans"] for each in otlp(one_turn(run, run.turns[-1].turn))["resourceSpans"]
                 for scope in each["scopeSpans"])  # fmt: skip
     (chat,) = [span for span in spans if span["name"].startswith("chat")]

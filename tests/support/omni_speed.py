@@ -24,8 +24,8 @@ from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
 from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
+from support.omni_checkpoint import encoder_tensors, shards
 from support.plain_omni import PlainOmni, Reply, Sizes
-from support.recorded_omni import encoder_tensors, shards
 
 CPU = torch.device("cpu")
 AUDIO = np.random.default_rng(5).normal(0, 0.1, 48_000).astype(np.float32)

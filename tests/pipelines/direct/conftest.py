@@ -36,7 +36,7 @@ def golden_folder() -> Path:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of the same form, made here: what a plain implementation answers on a checkpoint of its own."""
     pytest.importorskip("transformers", exc_type=ImportError)
-    from support.recorded_omni import make
+    from support.omni_checkpoint import make
 
     folder = tmp_path_factory.mktemp("recorded")
     make(folder)

@@ -147,7 +147,7 @@ def test_another_whisper_is_refused(copied: Path, transformers_folder: Path, fie
     assert said in str(raised.value)
 
 
-def test_a_whisper_of_another_width_than_the_checkpoint_was_made_for_is_refused(copied: Path) -> None:
+def test_a_whisper_of_another_width_than_the_checkpoints_is_refused(copied: Path) -> None:
     config = json.loads((copied / "checkpoint/config.json").read_text())
     (copied / "checkpoint/config.json").write_text(json.dumps({**config, "speech_encoder_hidden_size": 1280}))
     with pytest.raises(

@@ -21,7 +21,7 @@ pytest.importorskip("faster_whisper", exc_type=ImportError)
 
 import torch
 from safetensors.torch import load_file, save_file
-from support import made_training, whisper_made
+from support import tiny_whisper, training
 
 from firstpacket.bench import registry
 from firstpacket.bench.errors import UnknownName, UsageError, WeightsError
@@ -47,7 +47,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_training.made(tmp_path_factory.mktemp("work"))
+    return training.made(tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -81,12 +81,12 @@ def signed(folder: Path, name: str, content: bytes) -> None:
 
 
 def test_every_whisper_engine_hears_the_same() -> None:
-    clips = (whisper_made.tones(300, 900, 2000), whisper_made.tones(1500, 200, 500, 700))
+    clips = (tiny_whisper.tones(300, 900, 2000), tiny_whisper.tones(1500, 200, 500, 700))
     said = set()
     for engine in ENGINES:
         made = engine(settings(engine.declaration, asr_weights="demo"))
         made.load()
-        said.add(tuple(made.transcribe(whisper_made.Clip(clip), Trace(VirtualClock())) for clip in clips))
+        said.add(tuple(made.transcribe(tiny_whisper.Clip(clip), Trace(VirtualClock())) for clip in clips))
         (weights,) = made.weights()
         assert (weights.origin, weights.source) == ("demo", store.find().source)
     ((first, second),) = said
@@ -116,7 +116,7 @@ def test_the_direct_model_answers_as_its_exported_folder_does() -> None:
     for weights in ("demo", str(layouts.exported("llama-omni").path)):
         made = Direct(settings(Direct.declaration, weights=weights, max_new_tokens=4, chunk_units="inf"))
         made.load()
-        speech = whisper_made.Clip(whisper_made.tones(300, 900))
+        speech = tiny_whisper.Clip(tiny_whisper.tones(300, 900))
         answers.append([packet.samples for packet in made.respond(speech, Trace(MonotonicClock()))])
         origins.append({each.origin for each in made.weights()})
     assert origins == [{"demo"}, {"published"}]
@@ -141,7 +141,7 @@ def test_the_encoder_is_stored_once_and_rare_words_share_a_row(packed: Path) -> 
     full = load_file(layouts.exported("transformers-whisper").path / "model.safetensors")
     embedding = full["model.decoder.embed_tokens.weight"]
     ids = whisper["decoder.token_embedding.ids"].long()
-    assert embedding.shape[0] == whisper_made.SIZES.vocab
+    assert embedding.shape[0] == tiny_whisper.SIZES.vocab
     torch.testing.assert_close(embedding[ids], vocabulary)
     rare = torch.ones(len(embedding), dtype=torch.bool)
     rare[ids] = False
@@ -163,7 +163,7 @@ def test_layouts_are_written_once_and_again_when_the_weights_change(packed: Path
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "folder"])
-def test_a_file_that_is_not_what_was_packed_is_refused_though_the_cache_is_warm(copied: Path, damage: str) -> None:
+def test_a_file_that_is_not_what_was_packed_is_refused_with_a_warm_cache(copied: Path, damage: str) -> None:
     path = copied / "whisper.safetensors"
     layouts.exported("transformers-whisper", store.opened(copied))
     content = path.read_bytes()
@@ -212,7 +212,7 @@ def test_a_pickle_in_the_place_of_tensors_is_never_read(
 
 
 def sizes(**changed: int) -> bytes:
-    return json.dumps(asdict(made_training.SIZES) | changed).encode()
+    return json.dumps(asdict(training.SIZES) | changed).encode()
 
 
 @pytest.mark.parametrize(

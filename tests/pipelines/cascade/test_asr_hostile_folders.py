@@ -14,7 +14,7 @@ from firstpacket.bench.errors import UsageError, WeightsError
 torch = pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
-from support import whisper_made as made  # noqa: E402 (needs torch)
+from support import tiny_whisper as made  # noqa: E402 (needs torch)
 
 from firstpacket.pipelines.cascade.asr.whisper import Whisper  # noqa: E402
 

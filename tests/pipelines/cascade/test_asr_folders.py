@@ -151,7 +151,7 @@ def test_a_published_name_that_was_fetched(tmp_path: Path, monkeypatch: pytest.M
 
 def with_tokenizer(path: Path, vocab: int, start: int) -> Found:
     """The published tokenizer of 51865 words beside a configuration that may not be its own."""
-    from support import whisper_made as made
+    from support import tiny_whisper as made
 
     made.vocabulary().save(str(path / "tokenizer.json"))
     config = {"model_type": "whisper", "vocab_size": vocab, "decoder_start_token_id": start, "eos_token_id": 50257}
@@ -206,7 +206,7 @@ def _vocabulary(path: Path) -> dict[str, int]:
 def test_an_openai_model_whose_vocabulary_the_package_does_not_have(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("whisper")
-    from support import whisper_made as made
+    from support import tiny_whisper as made
 
     from firstpacket.pipelines.cascade.asr.openai_whisper import OpenAIWhisper
 

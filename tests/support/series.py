@@ -15,7 +15,7 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 Floats = npt.NDArray[np.float64]
 
 
-def made_series(values: Sequence[float] | Floats) -> Series:
+def make_series(values: Sequence[float] | Floats) -> Series:
     """A run a day, named by its number."""
     points = [
         Point(str(day), str(day), FIRST + timedelta(days=day), "direct", Estimate(float(value), 8, 8, None), 0)

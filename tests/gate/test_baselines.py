@@ -104,7 +104,7 @@ def test_other_conditions_are_another_key(folder: Path, said: dict[str, object],
     assert what in " ".join(unlike(before, after))
 
 
-def test_what_is_updated_behind_ones_back_and_options_left_at_their_default_are_no_other_conditions(
+def test_updates_and_options_at_their_default_are_no_other_conditions(
     folder: Path,
 ) -> None:
     from firstpacket.pipelines.scripted import DEFAULT

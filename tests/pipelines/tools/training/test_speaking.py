@@ -79,7 +79,7 @@ def test_what_stands_behind_a_reply_changes_nothing_in_it():
     assert torch.allclose(model.batch(padded)[:, : 3 * FRAMES], model.batch(alone), atol=1e-5)
 
 
-def test_it_learns_what_to_say_of_what_was_thought_and_nothing_from_another_ones_speech(language, tmp_path):
+def test_it_learns_to_say_what_was_thought_and_nothing_from_other_speech(language, tmp_path):
     lessons, spoken, heard = language
     _, paired = trained(lessons[:100], lessons[100:], tmp_path / "paired")
     wrong = speaking.lessons_of(heard, speaking.shuffled(spoken, 1))

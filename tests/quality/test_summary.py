@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.page import read_back
+from support.html import read_back
 from support.quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, known_run, reply_of, write_lines
 
 from firstpacket.bench.analysis.quality import quality_notices

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.command import here
-from support.page import Page, at, read_back
+from support.html import Page, at, read_back
 from support.runs import make_run, write_run
 
 from firstpacket.bench.record.store import read_run

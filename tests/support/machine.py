@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-class MadeMachine:
+class FakeMachine:
     """A root folder whose files say what a test wants."""
 
     def __init__(self, root: Path) -> None:

@@ -22,10 +22,10 @@ from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.whisper_embedding import sinusoids
 from firstpacket.pipelines.models.whisper_names import openai_name
 from firstpacket.pipelines.tools.training import folders
-from support import whisper_made
+from support import tiny_whisper
 
 UNITS = 20
-SIZES = whisper_made.SIZES
+SIZES = tiny_whisper.SIZES
 LOUD = 8.0
 """Times as much as at random, so that the sound outweighs the fixed positions."""
 
@@ -53,9 +53,9 @@ def made(work: Path, seed: int = 0) -> Path:
 
 
 def _asr(work: Path, seed: int) -> None:
-    """The Whisper of `whisper_made`, whose rare words share one vector."""
-    published = whisper_made.tensors(seed)
-    words = whisper_made.vocabulary()
+    """The Whisper of `tiny_whisper`, whose rare words share one vector."""
+    published = tiny_whisper.tensors(seed)
+    words = tiny_whisper.vocabulary()
     marks = (
         whisper_tokens.START,
         "<|en|>",
@@ -63,7 +63,7 @@ def _asr(work: Path, seed: int) -> None:
         whisper_tokens.NO_TIMESTAMPS,
         whisper_tokens.END,
     )
-    ids = sorted({*whisper_made.word_ids(words), *(whisper_tokens.place(words, mark) for mark in marks)})
+    ids = sorted({*tiny_whisper.word_ids(words), *(whisper_tokens.place(words, mark) for mark in marks)})
     state = {openai_name(name): tensor for name, tensor in published.items()}
     state["encoder.conv2.weight"] *= LOUD
     embedding = state.pop("decoder.token_embedding.weight")

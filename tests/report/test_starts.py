@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.page import read_back
+from support.html import read_back
 from support.runs import make_utterance_facts
 from support.virtual import virtual_run
 

@@ -121,7 +121,7 @@ def test_a_run_s_answers_are_read_in_the_exam_s_order_and_none_is_dropped(tmp_pa
     assert [each.outcome for each in mute] == ["silent"] * 3 and not any(each.right for each in mute)
 
 
-def test_a_label_without_transcripts_has_none_and_a_turn_without_one_is_all_errors(tmp_path: Path) -> None:
+def test_a_label_may_have_no_transcripts_but_a_turn_without_one_is_an_error(tmp_path: Path) -> None:
     clips = demo_clips(2)
     exam = Exam(tuple(Question(clip.id, clip.text or "", ("x",), "", "", True, True) for clip in clips), Counter())
     deaf = read_run(known_run(tmp_path / "deaf", clips, {"a": NOISE}, transcript=None))
@@ -133,7 +133,7 @@ def test_a_label_without_transcripts_has_none_and_a_turn_without_one_is_all_erro
     assert rate is not None and rate.rate is not None and rate.rate.value == 1.0
 
 
-def test_a_turn_that_failed_beside_others_that_were_transcribed_is_a_wrong_transcript() -> None:
+def test_a_failed_turn_among_transcribed_ones_is_a_wrong_transcript() -> None:
     """It left nothing behind; of a label that transcribes this is no missing figure, but all errors."""
     exam = Exam((question(0), question(1)), Counter())
     texts = {"c0": (Text("transcript", question(0).text), Text("reply", "Four.")), "c1": ()}

@@ -91,7 +91,7 @@ def test_neither_order_nor_frames_change_what_is_heard(fast: PocketSphinx) -> No
     assert heard(fast, sentence, 1000) == first
 
 
-def test_not_streaming_it_waits_hears_the_same_every_time_and_has_nothing_to_note() -> None:
+def test_not_streaming_it_waits_and_hears_the_same_every_time() -> None:
     whole, trace = engine(fast=True, streaming="off"), Trace(MonotonicClock())
     sentence, other = spoken("one two three four five"), spoken("good morning") * 0.3
     first = heard(whole, sentence)

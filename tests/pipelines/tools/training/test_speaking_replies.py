@@ -135,7 +135,7 @@ def test_the_unpaired_decoder_is_another_one_beside_it(work):
     assert all(one["replies"] == 6 and one["validation_loss"] > 0 for one in figures)
 
 
-def test_replies_are_held_against_what_was_written_and_the_voice_against_the_answers(data, work, monkeypatch):
+def test_replies_are_compared_with_the_text_and_the_voice_with_the_answers(data, work, monkeypatch):
     class Deaf:
         """Hears one word, whatever is said."""
 

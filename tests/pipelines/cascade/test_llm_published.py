@@ -325,10 +325,10 @@ def test_more_layers_than_there_are_tensors_are_not_built(copied: Path, decoder:
 
 def test_a_recogniser_is_no_language_model(tmp_path: Path) -> None:
     """Its decoder counts as a causal model in transformers, and would answer nothing at all."""
-    from support import whisper_made
+    from support import tiny_whisper
 
     with pytest.raises(WeightsError, match=r"holds no causal language model: its config\.json is of a 'whisper'"):
-        loaded(whisper_made.write(tmp_path))
+        loaded(tiny_whisper.write(tmp_path))
 
 
 def test_what_a_library_says_is_one_sentence_with_its_point(copied: Path) -> None:

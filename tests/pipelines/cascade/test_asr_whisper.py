@@ -15,7 +15,7 @@ pytest.importorskip("whisper", exc_type=ImportError)
 pytest.importorskip("faster_whisper", exc_type=ImportError)
 
 import torch
-from support import whisper_made as made
+from support import tiny_whisper as made
 
 from firstpacket.bench.errors import UsageError, WeightsError
 from firstpacket.bench.timing.clock import VirtualClock

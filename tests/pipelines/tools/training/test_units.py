@@ -95,7 +95,7 @@ def test_a_bad_line_of_units_is_named(tmp_path, line):
         units.read(path)
 
 
-def test_units_from_elsewhere_must_speak_every_answer_with_units_that_there_are(spoken, tmp_path):
+def test_units_from_elsewhere_must_exist_and_cover_every_answer(spoken, tmp_path):
     data, work, _ = spoken
     found, _ = units.made(work)
     given = tmp_path / "mhubert.jsonl"

@@ -53,7 +53,7 @@ def loaded(source: CodeVersion) -> list[str]:
     return answer.stdout.split()
 
 
-def test_a_revision_wins_over_what_is_installed_in_place_and_over_the_current_folder(repository) -> None:
+def test_a_revision_wins_over_an_editable_install_and_the_current_folder(repository) -> None:
     with other_version("fast") as source:
         ms, _, _, file = loaded(source)
         assert ms == "8"
