@@ -1,8 +1,9 @@
-"""Loads a checkpoint and prints what it took: `python loading_memory.py FOLDER DTYPE`, run in a process of its own."""
+"""Loads a checkpoint and prints what it took: `loading_memory.py FOLDER DTYPE...`, each in a process of its own."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -35,9 +36,19 @@ class Peak(threading.Thread):
             self.highest = {name: max(now[name], highest) for name, highest in self.highest.items()}
 
 
-def main() -> None:
+def main(folder: str, dtypes: list[str]) -> None:
+    """A process forks for each dtype: none sees what another left, and torch is imported once."""
     torch.set_num_threads(1)
-    folder, dtype = sys.argv[1], getattr(torch, sys.argv[2])
+    for dtype in dtypes:
+        if (child := os.fork()) == 0:
+            sys.stdout.write(json.dumps({"dtype": dtype, **taken(folder, getattr(torch, dtype))}) + "\n")
+            sys.stdout.flush()
+            os._exit(0)
+        if os.waitpid(child, 0)[1]:
+            sys.exit(f"Loading in {dtype} failed.")
+
+
+def taken(folder: str, dtype: torch.dtype) -> dict[str, object]:
     checkpoint = Checkpoint(files.find(folder))
     before, peak, began = resident(), Peak(), time.perf_counter()
     peak.start()
@@ -46,15 +57,14 @@ def main() -> None:
     peak.over.set()
     peak.join()
     tensors = [tensor for part, _ in loaded.model.parts().values() for tensor in part.parameters()]
-    taken = {
+    return {
         "weights": sum(tensor.nbytes for tensor in tensors),
         "anonymous": peak.highest["RssAnon"] - before["RssAnon"],
         "resident": peak.highest["VmRSS"] - before["VmRSS"],
         "seconds": seconds,
         "compiler": "torch._dynamo" in sys.modules,
     }
-    sys.stdout.write(json.dumps(taken))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1], sys.argv[2:])

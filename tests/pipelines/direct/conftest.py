@@ -84,15 +84,24 @@ class PublishedFolder:
 
 
 @pytest.fixture
-def published(tmp_path: Path) -> PublishedFolder:
+def published(make_published: Callable[[Path], PublishedFolder], tmp_path: Path) -> PublishedFolder:
     """A complete folder, not yet written: an encoder of 100 positions, an LLM of one layer, 20 units."""
+    return make_published(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_published() -> Callable[[Path], PublishedFolder]:
+    return _published
+
+
+def _published(root: Path) -> PublishedFolder:
     random = torch.Generator().manual_seed(3)
 
     def weights(shapes: dict[str, tuple[int, ...]]) -> Tensors:
         return {name: torch.randn(shape, generator=random) * 0.2 for name, shape in shapes.items()}
 
     return PublishedFolder(
-        root=tmp_path,
+        root=root,
         config={
             "speech_encoder_type": "whisper",
             "speech_projector_type": "linear",

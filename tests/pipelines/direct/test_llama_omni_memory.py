@@ -79,14 +79,20 @@ def write(published: Any, config: OmniConfig) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def loadings(make_published: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What loading took, by dtype."""
+    folder = write(make_published(tmp_path_factory.mktemp("middling")), middling())
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(SCRIPT), str(folder), "float16", "float32"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100, check=True)
+    return {found["dtype"]: found for found in map(json.loads, done.stdout.splitlines())}
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from Linux's /proc")
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_loading_takes_a_tenth_more_than_the_weights_at_most(published: Any, dtype: str) -> None:
-    folder = write(published, middling())
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(SCRIPT), str(folder), dtype]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100, check=True)
-    taken = json.loads(done.stdout)
+def test_loading_takes_a_tenth_more_than_the_weights_at_most(loadings: dict[str, Any], dtype: str) -> None:
+    taken = loadings[dtype]
     assert taken["weights"] > 190e6
     assert taken["anonymous"] <= 1.1 * taken["weights"]
     assert taken["resident"] <= 1.1 * taken["weights"] + 40e6, "mapped pages must not pile up beside the weights"
