@@ -25,6 +25,8 @@ MOST_OF_A_FILE = 1 << 20
 WIDTHS: dict[Unit, tuple[float, float]] = {"share": (0.0001, 1.0), "ms": (0.001, 60_000)}
 PASSES, MINUTES = 32, 60.0
 """With `until`, at most so many passes over the corpus, and minutes, unless others are asked for."""
+IDLE_TURNS = 3
+"""With `idle`, turns per label, unless others are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Options:
         About(
             "Turns after idling, per label.",
             (1, 1_000),
-            shown="3",
+            shown=f"{IDLE_TURNS}",
             needs=("idle", "the seconds in which there is to be nothing to do before each"),
         ),
     ] = None
@@ -197,6 +199,12 @@ def about() -> dict[str, About]:
 def kinds() -> dict[str, Any]:
     """The type of each field."""
     return get_type_hints(Options)
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """The rules of comparison, by the options that have one."""
+    return {name: known.rule for name, known in about().items() if known.rule is not None}
 
 
 def flag(name: str) -> str:
@@ -345,11 +353,16 @@ def _checked(options: Options) -> Options:
     if not options.pipelines:
         raise UsageError("No pipeline was named. For example: bench run --pipeline direct --pipeline cascade")
     _check_labels([choice.label for choice in options.pipelines])
+    check_values(options)
+    return options
+
+
+def check_values(options: Options) -> None:
+    """Raises `UsageError` for values that cannot be meant, by what stands with their fields."""
     for name, known in about().items():
         value = getattr(options, name)
         if value is not None:
             _check(name, value, known, options)
-    return options
 
 
 def _check(name: str, value: Any, known: About, options: Options) -> None:

@@ -115,7 +115,7 @@ def test_turns_that_begin_slow_are_said() -> None:
 
 
 def test_json_report_and_terminal_tell_the_same() -> None:
-    run = run_of([*warming_up([150.0] * 6), *MEASURED, *IDLE], settling=RULE, idle_s=30.0, idle_turns=8)
+    run = run_of([*warming_up([150.0] * 6), *MEASURED, *IDLE], settling=RULE, idle=30.0, idle_turns=8)
     summary = summarise(run)
     told = json.loads(json.dumps(as_json(summary.labels[0].warmth), allow_nan=False))
     assert told["classes"]["idle"]["over_warm"]["value"] == 30
@@ -155,7 +155,7 @@ def test_a_run_warms_up_and_idles_as_asked(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     what = read_manifest(out)
     assert what.settling is not None
-    assert (what.warmup, what.idle_s, what.idle_turns) == (what.settling.most, 0.2, 2)
+    assert (what.warmup, what.options.idle, what.options.idle_turns) == (what.settling.most, 0.2, 2)
     told = json.loads(here("show", out, "--json").stdout)["labels"]["a"]
     assert told["outcomes"]["idle"]["answered"] == 2
     assert told["figures"]["first_packet_latency"]["n"] == 4

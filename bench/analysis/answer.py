@@ -116,7 +116,7 @@ def _measured_on(run: Run, summary: Summary) -> str:
     units = {"cores_usable": " cores", "memory_mib": " MiB"}
     machine = ", ".join(f"{known[name]}{units.get(name, '')}" for name in MACHINE if known.get(name))
     counted = "1 clip" if clips == 1 else f"{clips} clips"
-    what = f"{turns} measured turns on {counted} of {run.manifest.corpus}, input {run.manifest.input}"
+    what = f"{turns} measured turns on {counted} of {run.manifest.corpus}, input {run.manifest.options.input}"
     return f"{what}; {machine}" if machine else what
 
 

@@ -102,7 +102,7 @@ def _published(manifest: Manifest, option: str) -> tuple[tuple[Published, ...], 
     known = tuple(each for each in PUBLISHED if each.option == option)
     if not known:
         return (), "none known of this option"
-    if manifest.input != "file" or manifest.start != "speech_end":
+    if manifest.options.input != "file" or manifest.options.t0 != "speech_end":
         return (
             (),
             "they count from a whole recording put in at once, these turns do not (--input file, --t0 speech_end)",

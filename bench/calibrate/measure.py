@@ -18,6 +18,7 @@ from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piec
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
+from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.bench.record.schema import SCHEMA, InputMode, LabelFacts, Manifest, Segment, System, Turn
 from firstpacket.bench.record.store import Run, RunWriter, read_run
@@ -149,14 +150,9 @@ def _manifest(mode: InputMode, pieces: Mapping[str, Piece], turns: int) -> Manif
         run="calibration",
         created="",
         command=(),
-        input=mode,
-        t0="end of speech",
+        options=Options(input=mode, keep_audio=False, threads=1),
         turns=turns,
         warmup=2,
-        seed=0,
-        deadline_ms=30_000.0,
-        threads=1,
-        keep_audio=False,
         labels=tuple(
             System(label, "scripted", "cpu", "float32", {"script": piece.script}, stages)
             for label, piece in pieces.items()
@@ -164,8 +160,6 @@ def _manifest(mode: InputMode, pieces: Mapping[str, Piece], turns: int) -> Manif
         corpus="",
         corpus_source="",
         corpus_sha256="",
-        limit=None,
-        trim_to_s=None,
         utterances=(),
     )
 

@@ -15,6 +15,7 @@ from firstpacket.bench.compare.labels import plan_of
 from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.errors import InvalidRun, NotComparable, UnknownName
 from firstpacket.bench.metrics.definitions import metric
+from firstpacket.bench.options import rules
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
@@ -24,15 +25,11 @@ from firstpacket.bench.summary.values import label_weights
 
 RULES = {
     "corpus": "the same recordings and texts",
-    "t0": "the clock starts at the same moment",
-    "input": "speech is put in the same way",
-    "audible": "the same counts as an answer",
+    **{rule.name: rule.why for rule in rules().values()},
     "invalid": "neither run is invalid",
     "cpu": "the same processor and usable cores",
     "gpu": "the same GPUs",
     "driver": "the same GPU driver",
-    "threads": "as many threads per worker",
-    "nvtx": "stages are shown to Nsight in both runs or in neither",
     "pipeline": "the same pipeline",
     "device": "the same device",
     "dtype": "the same number format",
@@ -42,7 +39,7 @@ RULES = {
     "work": "replies are about as long",
     "run": "turns come from the same run",
 }
-"""Every rule by the name that `--allow` takes."""
+"""Every rule by the name that `--allow` takes; those of options stand with their fields."""
 
 WORK = 1.10
 """A clip's reply may be so many times longer or shorter, by the median over the clips: with more, one side spoke more,
@@ -63,8 +60,7 @@ def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
     """Why one label of two runs must not be compared. Raises `UnknownName` for a label that one does not have."""
     plans = (plan_of(base, label), plan_of(other, label))
     found = [*_measured_alike(base, other), *_machines(base, other)]
-    found += _differ("threads", "threads per worker", base.manifest.threads, other.manifest.threads)
-    found += _differ("nvtx", "NVTX ranges", base.manifest.nvtx, other.manifest.nvtx)
+    found += _asked_alike(base, other, between_labels=False)
     for rule in ("pipeline", "device", "dtype"):
         found += _differ(rule, rule, getattr(plans[0], rule), getattr(plans[1], rule))
     found += [*_options(*plans), *_weights((base, label), (other, label)), *_definitions(base, other)]
@@ -118,14 +114,17 @@ def _measured_alike(base: Run, other: Run) -> Iterator[Mismatch]:
     a, b = base.manifest, other.manifest
     if a.corpus_sha256 != b.corpus_sha256:
         yield Mismatch("corpus", f"the corpora differ (sha256 {a.corpus_sha256[:12]} and {b.corpus_sha256[:12]})")
-    if (a.start, a.t0) != (b.start, b.t0):
-        yield Mismatch("t0", f"their clocks start at different moments (t0: {a.t0} and {b.t0})")
-    if a.input != b.input:
-        yield Mismatch("input", f"the speech was put in differently (input: {a.input} and {b.input})")
-    if a.audible != b.audible:
-        yield Mismatch("audible", f"what counts as an answer differs (audible: {a.audible}; {b.audible})")
+    yield from _asked_alike(base, other, between_labels=True)
     for run in (base, other):
         yield from _invalid(run)
+
+
+def _asked_alike(base: Run, other: Run, between_labels: bool) -> Iterator[Mismatch]:
+    """Options that must be the same, and are not."""
+    for name, rule in rules().items():
+        a, b = getattr(base.manifest.options, name), getattr(other.manifest.options, name)
+        if rule.between_labels == between_labels and a != b:
+            yield Mismatch(rule.name, f"{rule.differs} ({name.replace('_', '-')}: {a} and {b})")
 
 
 def _invalid(run: Run) -> Iterator[Mismatch]:

@@ -226,7 +226,7 @@ def _turn_facts(one: OneTurn) -> Json:
         "firstpacket.device": one.plan.device,
         "firstpacket.dtype": one.plan.dtype,
         "firstpacket.t0": one.evidence.start,
-        "firstpacket.input": one.run.manifest.input,
+        "firstpacket.input": one.run.manifest.options.input,
         **{f"firstpacket.figure.{name}": value for name, value in turn.figures.items()},
         **{f"firstpacket.path.{part.stage or 'none'}.{part.kind}": part.ns for part in turn.path},
         "firstpacket.path.error": turn.path_error_ns,

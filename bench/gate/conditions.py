@@ -7,6 +7,7 @@ import json
 
 from firstpacket.bench import registry
 from firstpacket.bench.errors import BenchError
+from firstpacket.bench.options import rules
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
@@ -28,13 +29,9 @@ def conditions(run: Run, label: str) -> Conditions:
     manifest = run.manifest
     return {
         **{name: environment.get(name) for name in machine},
-        "threads": manifest.threads,
         "corpus sha256": manifest.corpus_sha256,
         "utterances": len(manifest.utterances),
-        "trim to s": manifest.trim_to_s,
-        "t0": manifest.start,
-        "input": manifest.input,
-        "audible": str(manifest.audible),
+        **{name.replace("_", " "): getattr(manifest.options, name) for name in rules()},
         "pipeline": plan.pipeline,
         "device": plan.device,
         "dtype": plan.dtype,

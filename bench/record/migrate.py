@@ -33,10 +33,41 @@ class Step:
     evidence: Callable[[Raw], Raw] = _same
 
 
+_OPTIONS_1 = {
+    "input": "input",
+    "seed": "seed",
+    "threads": "threads",
+    "keep_audio": "keep_audio",
+    "limit": "limit",
+    "trim_to_s": "trim_to",
+    "start": "t0",
+    "pre_roll_ms": "pre_roll",
+    "microphone_limit_ms": "microphone_limit_ms",
+    "idle_s": "idle",
+    "idle_turns": "idle_turns",
+    "nvtx": "nvtx",
+    "profile_gpu": "profile_gpu",
+}
+"""What of a manifest is an option now."""
+
+
+def _options_1(raw: Raw) -> Raw:
+    options = {new: raw.pop(old) for old, new in _OPTIONS_1.items() if old in raw}
+    audible, deadline_ms = raw.pop("audible", None), raw.pop("deadline_ms", None)
+    if _is_object(audible):
+        options |= {"audible_dbfs": audible.get("dbfs", -40.0), "audible_ms": audible.get("sustained_ms", 50)}
+    if isinstance(deadline_ms, (int, float)):
+        options["deadline"] = deadline_ms / 1000
+    for name in ("idle", "idle_turns"):
+        options[name] = options.get(name) or None
+    raw.pop("t0", None)  # for people; it follows from the others
+    return options
+
+
 def _manifest_1(raw: Raw) -> Raw:
     for system in _objects(raw, "labels"):
         _system_1(system, raw.get("seed"))
-    return {**raw, "schema": 2}
+    return {"options": _options_1(raw), **raw, "schema": 2}
 
 
 def _system_1(raw: Raw, seed: object) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
 from firstpacket.bench.record.beside import Beside, Collections
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
@@ -100,6 +101,17 @@ class UtteranceFacts:
     """Texts of which any one is a right answer, where the corpus gives them."""
 
 
+SPEECH_END = {
+    "file": "end of speech: the clip is handed over, cut there",
+    "realtime": "end of speech: start + its media time",
+}
+T0 = {
+    "last_frame": "last frame of speech delivered",
+    "endpoint": "end of the user's turn decided by the pipeline (end of speech, where nothing decides)",
+    "request": "first work once all speech was there",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a run is; written once, before the first turn."""
@@ -108,45 +120,37 @@ class Manifest:
     run: str
     created: str
     command: tuple[str, ...]
-    input: InputMode
-    t0: str
-    """Where the clock starts, for people."""
+    options: Options
+    """What was asked for, with what follows from it filled in (`threads`, `idle_turns`)."""
     turns: int
-    """Measured turns asked of every label."""
+    """Measured turns of every label; where `until` says when to stop, the most of them."""
     warmup: int
     """Warm-up turns of every label after its cold one; where `settling` says when to stop, the most of them."""
-    seed: int
-    deadline_ms: float
-    threads: int
-    keep_audio: bool
     labels: tuple[System, ...]
     corpus: str
     corpus_source: str
     corpus_sha256: str
-    limit: int | None
-    trim_to_s: float | None
     utterances: tuple[UtteranceFacts, ...]
     notices: tuple[str, ...] = ()
-    start: Start = "speech_end"
-    """The declared t0 by name."""
-    pre_roll_ms: float = 0.0
-    """How long the player waits after the first packet."""
-    microphone_limit_ms: float = 5.0
-    """How late a frame of the user's speech may come with realtime input."""
-    audible: Audible = AUDIBLE
     settling: Settling | None = None
-    """By which rule warm-up turns were asked until a label was warm; None where their number was set."""
-    idle_s: float = 0.0
-    """How long every label had nothing to do before its turns of phase `idle`; 0 where none were asked."""
-    idle_turns: int = 0
-    """Turns of phase `idle` asked of every label."""
-    nvtx: bool = False
-    """Whether stages were NVTX ranges, which has its cost."""
-    profile_gpu: bool = False
-    """Whether labels on a GPU were asked turns of phase `profiled`."""
+    """By which rule warm-up turns were run until a label was warm; None where their number was set."""
     until: Until | None = None
-    """By which rule measured turns were asked until the headline was known narrowly enough; `turns` are then the most
-    that could be asked."""
+    """By which rule measured turns were run until the headline was known narrowly enough."""
+
+    @property
+    def t0(self) -> str:
+        """Where the clock starts, for people."""
+        return T0.get(self.options.t0, SPEECH_END[self.options.input])
+
+    @property
+    def audible(self) -> Audible:
+        """What counted as heard."""
+        return Audible(self.options.audible_dbfs, self.options.audible_ms)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads per worker."""
+        return self.options.threads or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,8 @@ class Evidence(TurnResult):
     """The declared t0."""
     pre_roll_ns: int = 0
     """How long the player waits after the first packet, for the figures of its stalls."""
+    due_ns: int | None = None
+    """When it was due to be begun; None where turns follow one another."""
     beside: Beside | None = None
     """What went on beside the turn; `None` where nobody looked."""
     microphone_limit_ns: int = 5_000_000

@@ -57,10 +57,10 @@ def _run_facts(run: Run) -> Facts:
         ("clock starts at (t0)", manifest.t0),
         ("audible", str(manifest.audible)),
         ("input", _input(manifest)),
-        *([("NVTX ranges", "around every stage; their cost is in the instrument's")] if manifest.nvtx else []),
-        ("order", f"seeded random blocks, seed {manifest.seed}; labels interleaved in each block"),
+        *([("NVTX ranges", "around every stage; their cost is in the instrument's")] if manifest.options.nvtx else []),
+        ("order", f"seeded random blocks, seed {manifest.options.seed}; labels interleaved in each block"),
         ("turns per label", _turns(run)),
-        ("deadline", f"{manifest.deadline_ms:g} ms to the first packet"),
+        ("deadline", f"{1000 * manifest.options.deadline:g} ms to the first packet"),
         (
             "clock error",
             f"at most {error_ns / NS_PER_MS:.3f} ms at borders that rest on GPU events"
@@ -72,8 +72,8 @@ def _run_facts(run: Run) -> Facts:
 
 
 def _turns(run: Run) -> str:
-    manifest, rule = run.manifest, run.manifest.settling
-    idle = f", and {manifest.idle_turns} after {manifest.idle_s:g} s with nothing to do" if manifest.idle_s else ""
+    manifest, options, rule = run.manifest, run.manifest.options, run.manifest.settling
+    idle = f", and {options.idle_turns} after {options.idle:g} s with nothing to do" if options.idle else ""
     measured = f"{manifest.turns} measured"
     if until := manifest.until:
         measured = f"measured until {until} is reached, looked at after 1, 2, 4, ... passes over the corpus; at most "
@@ -89,8 +89,9 @@ def _turns(run: Run) -> str:
 
 
 def _input(manifest: Manifest) -> str:
-    late = f"; frames may come {manifest.microphone_limit_ms:g} ms late" if manifest.input == "realtime" else ""
-    return manifest.input + late
+    options = manifest.options
+    late = f"; frames may come {options.microphone_limit_ms:g} ms late" if options.input == "realtime" else ""
+    return options.input + late
 
 
 def _corpus_facts(run: Run) -> Facts:

@@ -26,7 +26,7 @@ from firstpacket.bench.run.profiling import patient, profiled_turns
 from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Schedule, Wait
 from firstpacket.bench.run.schedule.whole import warm_up, whole
 from firstpacket.bench.run.watch import NoWatch, Watch
-from firstpacket.bench.timing.clock import NS_PER_MS, Clock, MonotonicClock
+from firstpacket.bench.timing.clock import Clock, MonotonicClock
 from firstpacket.bench.vocabulary import Flag
 
 
@@ -78,7 +78,8 @@ class Manager:
         self._progress = progress
         self._watch = watch or NoWatch()
         self._clock = clock or MonotonicClock()
-        self._config = TurnConfig(manifest.input, round(manifest.deadline_ms * NS_PER_MS), manifest.audible)
+        deadline_ns = round(manifest.options.deadline * 1e9)
+        self._config = TurnConfig(manifest.options.input, deadline_ns, manifest.audible)
         self._spent_ns = spent_ns
         self._schedule = schedule
         self._total = manifest.turns * len(manifest.labels)
@@ -121,7 +122,8 @@ class Manager:
                 )
             )
             for label in self._profiling:
-                self._profile(label, profiled_turns(label, list(self._utterances), self._manifest.seed, earlier))
+                seed = self._manifest.options.seed
+                self._profile(label, profiled_turns(label, list(self._utterances), seed, earlier))
         finally:
             self._stop_all()
 
@@ -217,7 +219,7 @@ class Manager:
         return self._next_extra - 1
 
     def _audio_path(self, number: int) -> str:
-        if not self._manifest.keep_audio:
+        if not self._manifest.options.keep_audio:
             return ""
         folder = self._writer.path / "audio"
         try:

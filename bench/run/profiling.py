@@ -24,7 +24,8 @@ PATIENCE = 10
 
 def profiled_labels(manifest: Manifest) -> tuple[System, ...]:
     """The labels that are to be profiled: those on a GPU, as this version of the code has them."""
-    return tuple(plan for plan in manifest.labels if manifest.profile_gpu and _on_gpu(plan) and not plan.source)
+    wanted = manifest.options.profile_gpu
+    return tuple(system for system in manifest.labels if wanted and _on_gpu(system) and not system.source)
 
 
 def profiled_turns(

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,9 @@ from firstpacket.bench.host.machine import usable_cores
 from firstpacket.bench.host.neighbours import Neighbours
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.until import clips_needed, spent_ns
-from firstpacket.bench.options import MINUTES, PASSES, Options, bounds, parse_until
+from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, bounds, check_values, parse_until
 from firstpacket.bench.record.schema import (
     SCHEMA,
-    Audible,
     LabelFacts,
     Manifest,
     Segment,
@@ -42,16 +42,6 @@ from firstpacket.bench.run.resolve import package_versions, require_runnable, re
 from firstpacket.bench.run.schedule.settled import settling
 from firstpacket.bench.run.watch import MachineWatch
 from firstpacket.bench.text import without_secrets
-
-SPEECH_END = {
-    "file": "end of speech: the clip is handed over, cut there",
-    "realtime": "end of speech: start + its media time",
-}
-T0 = {
-    "last_frame": "last frame of speech delivered",
-    "endpoint": "end of the user's turn decided by the pipeline (end of speech, where nothing decides)",
-    "request": "first work once all speech was there",
-}
 
 
 def start(options: Options, command: Sequence[str], progress: Progress, base: CodeVersion | None = None) -> Path:
@@ -86,14 +76,13 @@ def resume(path: Path, progress: Progress) -> Path:
     if any(plan.source for plan in manifest.labels):
         raise RunError(f"{path} holds two versions, which must be measured at one time. Begin anew.")
     packages = package_versions(manifest.labels, require_runnable(manifest.labels))
-    corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.trim_to_s, limit=manifest.limit)
+    corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.options.trim_to, limit=manifest.options.limit)
     if corpus.sha256 != manifest.corpus_sha256:
         raise RunError(
             f"The corpus {manifest.corpus_source} is not what it was when the run began (its hash differs). "
             "Bring the old one back, or begin a new run."
         )
-    _refuse_endless(path, manifest, [utterance.id for utterance in corpus.utterances])
-    _refuse_deaf(path, manifest.audible)
+    _refuse_damaged(path, manifest, [utterance.id for utterance in corpus.utterances])
     with RunWriter.resume(path) as writer:
         before = read_run(path)
         spent = spent_ns(before) if manifest.until is not None else 0
@@ -101,31 +90,23 @@ def resume(path: Path, progress: Progress) -> Path:
     return path
 
 
-def _refuse_endless(path: Path, manifest: Manifest, clips: Sequence[str]) -> None:
-    """Raises `RunError` for numbers that nobody can have asked for: planning so many turns alone would fill memory."""
-    rule = manifest.settling
-    asked = {"turns": manifest.turns, "warmup": manifest.warmup, "idle": manifest.idle_s}
-    for name, number in (asked | {"idle_turns": manifest.idle_turns}).items():
+def _refuse_damaged(path: Path, manifest: Manifest, clips: Sequence[str]) -> None:
+    """Raises `RunError` for what nobody can have asked for: planning so many turns alone would fill memory."""
+    try:
+        check_values(manifest.options)
+    except UsageError as error:
+        raise RunError(f"{path} cannot have been asked for: {error} The run folder is damaged.") from error
+    for name, number in (("turns", manifest.turns), ("warmup", manifest.warmup)):
         least, most = bounds(name)
         if not 0 <= number <= max(most, len(clips)):
             raise RunError(
                 f"{path} asks for {name} {number}; from {least} to {most} can be asked for. The run folder is damaged."
             )
-    if (until := manifest.until) is not None and until.blocks * len(clips) != manifest.turns:
+    rule, until = manifest.settling, manifest.until
+    if until is not None and until.blocks * len(clips) != manifest.turns:
         raise RunError(f"{path} asks for {until.blocks} passes and {manifest.turns} turns. The run folder is damaged.")
     if rule is not None and (rule.clip not in clips or rule.most > bounds("warmup")[1]):
         raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
-
-
-def _refuse_deaf(path: Path, audible: Audible) -> None:
-    """Raises `RunError` for a detector that nobody can have asked for: no level may be computed from it."""
-    for name, number in (("audible_dbfs", audible.dbfs), ("audible_ms", audible.sustained_ms)):
-        least, most = bounds(name)
-        if not least <= number <= most:
-            raise RunError(
-                f"{path} hears a reply by {name} {number:g}; from {least:g} to {most:g} can be asked for. "
-                "The run folder is damaged."
-            )
 
 
 def _run(
@@ -142,7 +123,7 @@ def _run(
     neighbours = Neighbours()
     surroundings = worker_environment(manifest.threads)
 
-    instruments: tuple[Instrument, ...] = ("nvtx",) if manifest.nvtx else ()
+    instruments: tuple[Instrument, ...] = ("nvtx",) if manifest.options.nvtx else ()
 
     def executor(system: System, instruments: tuple[Instrument, ...] = instruments) -> ProcessExecutor:
         log = writer.path / f"worker-{system.label}.log"
@@ -206,33 +187,24 @@ def _manifest(
         run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(system.label for system in systems)}"[:100],
         created=now.isoformat(timespec="seconds"),
         command=tuple(without_secrets(word) for word in command),
-        input=options.input,
-        t0=T0.get(options.t0, SPEECH_END[options.input]),
-        start=options.t0,
-        pre_roll_ms=options.pre_roll,
-        microphone_limit_ms=options.microphone_limit_ms,
-        audible=Audible(options.audible_dbfs, options.audible_ms),
+        options=_in_force(options),
         turns=until.blocks * len(corpus.utterances) if until else options.turns or len(corpus.utterances),
         warmup=rule.most if rule else int(options.warmup),
         settling=rule,
-        idle_s=options.idle or 0.0,
-        idle_turns=(options.idle_turns or 3) if options.idle else 0,
-        seed=options.seed,
-        deadline_ms=options.deadline * 1000,
-        threads=options.threads or usable_cores(),
-        keep_audio=options.keep_audio,
         labels=systems,
         corpus=corpus.name,
         corpus_source=_lasting(corpus.source),
         corpus_sha256=corpus.sha256,
-        limit=options.limit,
-        trim_to_s=options.trim_to,
         utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
-        nvtx=options.nvtx,
-        profile_gpu=options.profile_gpu,
         until=until,
         notices=(*notices, *profiling_notices(options.profile_gpu, systems), *corpus.notices),
     )
+
+
+def _in_force(options: Options) -> Options:
+    """With what follows from them; where the run lies is no part of what it is."""
+    idle_turns = (options.idle_turns or IDLE_TURNS) if options.idle else None
+    return replace(options, threads=options.threads or usable_cores(), idle_turns=idle_turns, out=None)
 
 
 def _until(options: Options, clips: int) -> Until | None:

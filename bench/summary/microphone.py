@@ -65,7 +65,7 @@ def microphone(run: Run) -> Microphone | None:
         return None
     counts = map(sum, zip(*(turn.lateness for turn in played), strict=True))
     return Microphone(
-        limit_ms=run.manifest.microphone_limit_ms,
+        limit_ms=run.manifest.options.microphone_limit_ms,
         buckets=tuple(map(Bucket, (0.0, *EDGES_MS), (*EDGES_MS, None), counts)),
         late_frames=sum(int(turn.figures.get("late_frames", 0)) for turn in played),
         turns=len(played),

@@ -33,9 +33,9 @@ def summarise(run: Run) -> Summary:
     return Summary(
         run=manifest.run,
         created=manifest.created,
-        input=manifest.input,
+        input=manifest.options.input,
         t0=manifest.t0,
-        seed=manifest.seed,
+        seed=manifest.options.seed,
         corpus=manifest.corpus,
         corpus_sha256=manifest.corpus_sha256,
         notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm, until)),

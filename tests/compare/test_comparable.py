@@ -9,7 +9,6 @@ from firstpacket.bench.compare.comparable import RULES, over_time, side_by_side
 from firstpacket.bench.compare.words import sentence
 from firstpacket.bench.errors import NotComparable, UnknownName
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import Audible
 
 HOST: dict[str, Any] = {"cpu": "Xeon", "cores_usable": 2, "gpu0": "L40", "gpu_driver": "570"}
 USUAL: dict[str, Any] = {
@@ -18,16 +17,15 @@ USUAL: dict[str, Any] = {
     "facts": {"weights": (Weights("llm", "dummy", "seed 0"),)},
     "turn": {"figures": {"reply_audio": 1000 * MS}},
     "corpus_sha256": "c" * 64,
-    "t0": "end of speech",
-    "start": "speech_end",
+    "t0": "speech_end",
     "input": "file",
-    "audible": Audible(),
 }
 CHANGES: dict[str, dict[str, Any]] = {
     "corpus": {"corpus_sha256": "d" * 64},
-    "t0": {"t0": "last frame", "start": "last_frame"},
+    "t0": {"t0": "last_frame"},
     "input": {"input": "realtime"},
-    "audible": {"audible": Audible(-30.0, 50)},
+    "audible": {"audible_dbfs": -30.0},
+    "trim": {"trim_to": 5.0},
     "cpu": {"environment": HOST | {"cores_usable": 1}},
     "gpu": {"environment": HOST | {"gpu0": "H100"}},
     "driver": {"environment": HOST | {"gpu_driver": "580"}},

@@ -33,6 +33,5 @@ def hostile() -> Run:
         turn={"reason": HOSTILE},
         clip=f"=1+{HOSTILE}",
         corpus=HOSTILE,
-        t0=HOSTILE,
         notices=(HOSTILE,),
     )

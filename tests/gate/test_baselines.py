@@ -92,7 +92,7 @@ def test_a_damaged_baseline_is_named(folder: Path, content: str) -> None:
         ({"environment": {"cores_usable": 64}}, "cores_usable"),
         ({"threads": 7}, "threads"),
         ({"corpus_sha256": "f" * 64}, "corpus"),
-        ({"start": "request"}, "t0"),
+        ({"t0": "request"}, "t0"),
         ({"input": "realtime"}, "input"),
         ({"system": {"options": {"script": "hear; tts 1; packet 1"}}}, "option script"),
         ({"system": {"device": "cuda:0"}}, "device"),

@@ -131,7 +131,7 @@ def test_a_run_lays_busy_times_beside_windows_and_shows_stages_to_nsight(tmp_pat
     done = bench("run", "-p", "direct,weights=dummy", *common, "--profile-gpu", "--nvtx", timeout_s=600)
     assert done.returncode == 0, done.stderr
     run = read_run(out)
-    assert run.manifest.nvtx
+    assert run.manifest.options.nvtx
     measured = [turn for turn in run.turns if turn.phase == "measured"]
     assert not [name for turn in measured for name in turn.figures if name.endswith("busy")]
     assert all(run.evidence(turn).beside.gpus for turn in measured)  # type: ignore[union-attr]

@@ -119,8 +119,8 @@ def test_a_lost_file_is_not_an_empty_run(tmp_path: Path, name: str) -> None:
     ("before", "after", "message"),
     [
         ('"label": "a"', '"label": "../../zz"', "cannot be a label"),
-        ('"deadline_ms": 5000.0', '"deadline_ms": 1' + "0" * 400, "too large"),
-        ('"deadline_ms": 5000.0', '"deadline_ms": NaN', "finite"),
+        ('"deadline": 5.0', '"deadline": 1' + "0" * 400, "too large"),
+        ('"deadline": 5.0', '"deadline": NaN', "finite"),
         ('"seed": 0', '"seed": {}', "whole number"),
     ],
 )

@@ -89,7 +89,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}$x^
 
 def test_hostile_texts_labels_and_ids_stay_text(html: str) -> None:
     run = sample_run("hostile", rename=lambda text: text + HOSTILE)
-    manifest = replace(run.manifest, run=HOSTILE, corpus=HOSTILE, t0=HOSTILE, command=(HOSTILE,), notices=(HOSTILE,))
+    manifest = replace(run.manifest, run=HOSTILE, corpus=HOSTILE, command=(HOSTILE,), notices=(HOSTILE,))
     segment = replace(run.segments[0], environment={HOSTILE: HOSTILE, "cpu": HOSTILE}, packages={HOSTILE: HOSTILE})
     turns = tuple(replace(turn, flags=(HOSTILE,), reason=HOSTILE) for turn in run.turns)
     page = Page(render_report([replace(run, manifest=manifest, segments=(segment,), turns=turns)]))
@@ -162,7 +162,9 @@ def test_runs_stand_beside_each_other_or_are_refused() -> None:
     first, second = sample_run("monday"), sample_run("tuesday", seed=2)
     page = Page(render_report([first, second]))
     assert "cascade in tuesday" in page.all_text()
-    other = replace(second, manifest=replace(second.manifest, t0="last frame"))
+    other = replace(
+        second, manifest=replace(second.manifest, options=replace(second.manifest.options, t0="last_frame"))
+    )
     assert "cannot be compared: their clocks start at different moments" in render_report([first, other])
 
 

@@ -59,30 +59,23 @@ def test_nothing_is_warmed_up_for_nothing() -> None:
 # Turns that are due at given moments.
 
 
-LATE = "late_microphone"
-"""In the place of a flag of its own, which comes with a schedule that is no test's."""
-
-
 class Due:
-    """Each turn at its moment; one that is begun after it, since the one before took longer, says so."""
+    """Each turn at its moment, or at once if that has passed, since the one before took longer."""
 
-    def __init__(self, due: Iterable[tuple[int, PlannedTurn]]) -> None:
-        self._left = list(due)
+    def __init__(self, turns: Iterable[PlannedTurn]) -> None:
+        self._left = list(turns)
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         if not self._left:
             return None
-        due_ns, turn = self._left[0]
-        if now_ns < due_ns:
-            return Wait(due_ns - now_ns)
-        del self._left[0]
-        return replace(turn, flags=(LATE,)) if now_ns > due_ns else turn
+        due_ns = self._left[0].due_ns or 0
+        return Wait(due_ns - now_ns) if now_ns < due_ns else self._left.pop(0)
 
 
 def test_turns_begin_when_they_are_due_and_late_ones_say_so(tmp_path: Path) -> None:
     """The fourth is due 30 ms after the third, which takes 100 ms; the fifth is in time again."""
     due_ns = [at * MS for at in (50, 400, 900, 930, 2000)]
-    schedule = Due([(at, planned(number + 1)) for number, at in enumerate(due_ns)])
+    schedule = Due(replace(planned(number), due_ns=at) for number, at in enumerate(due_ns, 1))
     what, clock = scripted_manifest({"a": SCRIPT}, CLIPS, turns=5), VirtualClock()
     executors: dict[str, Executor] = {"a": InProcessExecutor(make_scripted("a", SCRIPT), clock)}
     with RunWriter.create(tmp_path / "run", what) as writer:
@@ -90,7 +83,8 @@ def test_turns_begin_when_they_are_due_and_late_ones_say_so(tmp_path: Path) -> N
         manager.run((), make_segment)
     run = read_run(tmp_path / "run")
     assert [begun(run, turn) for turn in run.turns] == [50 * MS, 400 * MS, 900 * MS, 1000 * MS, 2000 * MS]
-    assert [turn.flags for turn in run.turns] == [(), (), (), (LATE,), ()]
+    late_ns = [run.evidence(turn).delivery.start_ns - (run.evidence(turn).due_ns or 0) for turn in run.turns]
+    assert late_ns == [0, 0, 0, 70 * MS, 0]
     assert {turn.figures["first_packet_latency"] for turn in run.turns} == {100 * MS}, (
         "from t0, not from when it was due"
     )

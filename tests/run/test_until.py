@@ -344,7 +344,7 @@ def test_a_rule_that_does_not_fit_its_turns_is_damage() -> None:
     utterances = corpus(2)
     what = scripted_manifest({"a": ""}, utterances, until=Until(0.02, "share", 32, 60.0), turns=12)
     with pytest.raises(RunError, match="damaged"):
-        session._refuse_endless(Path("somewhere"), what, [clip.id for clip in utterances])
+        session._refuse_damaged(Path("somewhere"), what, [clip.id for clip in utterances])
 
 
 def test_ending_early_costs_no_coverage(monkeypatch: pytest.MonkeyPatch) -> None:

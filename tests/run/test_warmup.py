@@ -186,7 +186,7 @@ def test_a_process_that_dies_while_it_warms_up_is_asked_cold_in_the_end(tmp_path
 
 def idle_run(tmp_path: Path, labels: str = "ab", turns: int = 4, **changes: object) -> tuple[Path, Manifest]:
     clips = make_utterances(3)
-    what = scripted_manifest(dict.fromkeys(labels, SCRIPT), clips, idle_s=IDLE_S, idle_turns=turns, **changes)
+    what = scripted_manifest(dict.fromkeys(labels, SCRIPT), clips, idle=IDLE_S, idle_turns=turns, **changes)
     run_manager(tmp_path / "run", what, clips)
     return tmp_path / "run", what
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.alone  # turns have a deadline
 
 def process_run(tmp_path: Path, scripts: dict[str, str], count: int = 4, **changes: object) -> Run:
     clips = make_utterances(count, seconds=0.05)
-    what = scripted_manifest(scripts, clips, **{"warmup": 0, "deadline_ms": 400.0, **changes})
+    what = scripted_manifest(scripts, clips, **{"warmup": 0, "deadline": 0.4, **changes})
     workers = {
         label: ProcessExecutor(make_scripted(label, script), tmp_path / f"{label}.log", worker_environment(1))
         for label, script in scripts.items()

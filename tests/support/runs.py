@@ -9,13 +9,14 @@ No pipeline answers here and nothing is timed; `support.virtual` has runs in whi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.microphone import EDGES_MS
+from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import (
     SCHEMA,
@@ -71,20 +72,13 @@ MANIFEST = Manifest(
     run="made",
     created=CREATED,
     command=("bench", "run"),
-    input="file",
-    t0="end of speech",
+    options=Options(keep_audio=False, deadline=5.0, threads=1),
     turns=CLIPS,
     warmup=1,
-    seed=0,
-    deadline_ms=5000.0,
-    threads=1,
-    keep_audio=False,
     labels=(),
     corpus="made",
     corpus_source="made",
     corpus_sha256="c" * 64,
-    limit=None,
-    trim_to_s=None,
     utterances=(),
 )
 SEGMENT = Segment(
@@ -138,7 +132,10 @@ def make_utterance_facts(count: int, clip: str = "clip", **changes: Any) -> tupl
 
 
 def make_manifest(**changes: Any) -> Manifest:
-    return replace(MANIFEST, **changes)
+    """`changes` are of the manifest, or of the options of its run."""
+    names = {each.name for each in fields(Manifest)}
+    options = {name: changes.pop(name) for name in [*changes] if name not in names}
+    return replace(MANIFEST, **{"options": replace(MANIFEST.options, **options), **changes})
 
 
 def make_segment(number: int = 0, labels: tuple[LabelFacts, ...] = (), **changes: Any) -> Segment:

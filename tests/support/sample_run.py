@@ -68,7 +68,6 @@ def sample_run(name="sample", blocks=1, clips=24, origin="published", rename=lam
         run=name,
         created="2025-01-01T12:00:00Z",
         command=("bench", "run", "--seed", "1"),
-        t0="end of speech, handed over at one instant",
         turns=blocks * clips,
         seed=1,
         labels=tuple(_system(label, rename) for label in STAGES),

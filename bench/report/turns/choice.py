@@ -50,7 +50,7 @@ def in_order_of_interest(run: Run, ranked: Mapping[int, int]) -> list[Turn]:
     worst = [turn for turn in ordered if ranked.get(turn.turn, math.inf) <= WORST]
     middle = [turn for plan in run.manifest.labels if (turn := median_turn(run, plan.label)) is not None]
     others = list(ordered)
-    Random(run.manifest.seed).shuffle(others)
+    Random(run.manifest.options.seed).shuffle(others)
     return list({turn.turn: turn for turn in (*worst, *middle, *others)}.values())
 
 

@@ -47,4 +47,4 @@ def recordings(run: Run) -> Recordings:
         return Recordings(problem=f"The corpus of the run cannot be read, so that no question can be heard: {error}")
     same = [entry for entry in entries if entry.line.id in asked and entry.line.text == asked[entry.line.id]]
     files = {entry.line.id: entry.audio for entry in same}
-    return Recordings(files, {entry.line.id: entry.line.answers for entry in same}, manifest.trim_to_s)
+    return Recordings(files, {entry.line.id: entry.line.answers for entry in same}, manifest.options.trim_to)

@@ -26,6 +26,8 @@ class PlannedTurn:
     utterance: str
     flags: tuple[Flag, ...] = ()
     """How it is run, for the record."""
+    due_ns: int | None = None
+    """When it is to be begun, for the record, where a schedule says so; begun later, it is late."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,14 +41,14 @@ def whole(
 
 def plan(manifest: Manifest, clips: Sequence[Utterance]) -> Iterator[PlannedTurn]:
     """The measured turns: all of them, or the most of them."""
-    return measured(_labels(manifest), _ids(clips), manifest.turns, manifest.seed)
+    return measured(_labels(manifest), _ids(clips), manifest.turns, manifest.options.seed)
 
 
 def warm_up(labels: Sequence[str], manifest: Manifest, clips: Sequence[Utterance], segment: int) -> Schedule:
     """The cold turn and the warm-up turns of `labels`, interleaved, as the manifest says."""
     if manifest.settling is not None:
         return UntilSettled(labels, manifest.settling, clips)
-    return Plan(warm_up_order(labels, _ids(clips), manifest.warmup, manifest.seed + segment))
+    return Plan(warm_up_order(labels, _ids(clips), manifest.warmup, manifest.options.seed + segment))
 
 
 def _after_idle(manifest: Manifest, clips: Sequence[Utterance], earlier: Iterable[Turn]) -> Iterator[Step]:
@@ -56,13 +56,14 @@ def _after_idle(manifest: Manifest, clips: Sequence[Utterance], earlier: Iterabl
 
     Those that come after the first are flagged: their own process was idle, the machine was not.
     """
-    if not manifest.idle_s:
+    options = manifest.options
+    if not options.idle or not options.idle_turns:
         return
     there = {(turn.block, turn.label) for turn in earlier if turn.phase == "idle" and turn.outcome != "interrupted"}
-    for turns in after_idle(_labels(manifest), _ids(clips), manifest.idle_turns, manifest.seed):
+    for turns in after_idle(_labels(manifest), _ids(clips), options.idle_turns, options.seed):
         left = [planned for planned in turns if (planned.block, planned.label) not in there]
         if left:
-            yield Wait(round(manifest.idle_s * 1e9), ready=tuple(planned.label for planned in left))
+            yield Wait(round(options.idle * 1e9), ready=tuple(planned.label for planned in left))
             yield left[0]
             yield from (replace(planned, flags=(Flag.NOT_FIRST_AFTER_IDLE,)) for planned in left[1:])
 

@@ -91,7 +91,7 @@ def evaluate(asked: Asked, out: Path, recogniser: str, listen: int | None, comma
 
 
 def _label(run: Run, plan: System, summary: LabelSummary, answers: Sequence[Answer], exam: Exam) -> LabelFigures:
-    nothing = reply_to_nothing(plan, run.manifest.seed)
+    nothing = reply_to_nothing(plan, run.manifest.options.seed)
     return LabelFigures(
         label=plan.label,
         pipeline=plan.pipeline,
