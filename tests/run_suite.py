@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     with TemporaryDirectory() as folder:
         for number, (chosen, how) in enumerate(parts):
             written = Path(folder) / f"{number}.xml"
-            command = [sys.executable, "-m", "pytest", "-m", chosen, *how, f"--junitxml={written}", *arguments]
+            command = [sys.executable, "-m", "pytest", "-m", chosen, *how, *arguments, f"--junitxml={written}"]
             codes.add(subprocess.run(command, env=environment, check=False).returncode)
             counts += counted(written)
     code = max(codes - {NO_TESTS_COLLECTED}, default=NO_TESTS_COLLECTED)
@@ -57,4 +57,7 @@ def counted(junit: Path) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
