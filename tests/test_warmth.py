@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.command import here, write_clips
-from support.runs import make_turn
+from support.runs import make_run, make_turn
 from support.virtual import make_utterances, scripted_manifest
 
 from firstpacket.bench.contract import as_json
@@ -35,7 +35,7 @@ def turn(number: int, phase: Phase, clip: int, ms: float | None, label: str = "a
 
 def run_of(turns: list[Turn], **changes: object) -> Run:
     what = scripted_manifest(dict.fromkeys(dict.fromkeys(turn.label for turn in turns), "hear"), CLIPS, **changes)
-    return Run(Path("somewhere"), what, (), tuple(turns))
+    return replace(make_run(turns), manifest=what, segments=())
 
 
 def warming_up(last: list[float | None], label: str = "a") -> list[Turn]:
