@@ -122,18 +122,18 @@ def _columns(table: Table) -> list[Column]:
 def _width(column: Column) -> tuple[int, int]:
     """The least that it can do with, and what it would take."""
     texts = [*column.heading, *column.below]
-    natural = max(map(cell_len, texts), default=1)
-    longest = max((cell_len(word) for said in texts for word in said.split()), default=1)
+    natural = max([1, *map(cell_len, texts)])
+    longest = max([1, *(cell_len(word) for said in texts for word in said.split())])
     return (natural if column.is_number else min(longest, LONGEST_WORD)), natural
 
 
 def _widths(columns: Sequence[Column], room: int) -> list[int]:
-    """The least for each; what is left over goes to words, one by one to those that lack most; words give, too."""
+    """The least for each; what is left over goes to words, one by one to those of the most lines; words give, too."""
     widths = [least for least, _ in map(_width, columns)]
-    lacking = [natural - least for least, natural in map(_width, columns)]
-    for _ in range(min(room - sum(widths), sum(lacking))):
-        neediest = lacking.index(max(lacking))
-        widths[neediest], lacking[neediest] = widths[neediest] + 1, lacking[neediest] - 1
+    natural = [natural for _, natural in map(_width, columns)]
+    for _ in range(min(room, sum(natural)) - sum(widths)):
+        tallest = max(range(len(columns)), key=lambda place: natural[place] / widths[place])
+        widths[tallest] += 1
     words = [place for place, column in enumerate(columns) if not column.is_number]
     while sum(widths) > room and any(widths[place] > 1 for place in words):
         widths[max(words, key=lambda place: widths[place])] -= 1
