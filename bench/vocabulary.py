@@ -41,7 +41,11 @@ class Flag(StrEnum):
         return member
 
     TRUNCATED = "truncated", "run", "its reply was ended by the deadline, or with its process, after the first packet"
-    NOT_WARMED_UP = "not_warmed_up", "run", "its process was started for it, and could not be warmed up first"
+    NOT_WARMED_UP = (
+        "not_warmed_up",
+        "run",
+        "its process was cold: warming it up failed, or this turn warms it up for the profiler",
+    )
     NOT_FIRST_AFTER_IDLE = (
         "not_first_after_idle",
         "run",
@@ -56,7 +60,7 @@ class Flag(StrEnum):
     LATE_MICROPHONE = "late_microphone", "host", "the user's speech came later than a microphone would deliver it"
     HOST_BUSY = "host_busy", "host", "other processes took over 10 % of the cores"
     STOLEN = "stolen", "host", "the hypervisor gave over 2 % of the cores' time to others"
-    CPU_THROTTLED = "cpu_throttled", "host", "the container's CPU quota was used up, and everything in it was held"
+    CPU_THROTTLED = "cpu_throttled", "host", "the container's CPU quota was used up, and everything in it was paused"
     PAGED = "paged", "host", "memory had to be fetched from disk or swap"
     GC_PAUSED = "gc_paused", "host", "Python's garbage collection took over 1 % of the wait for the first packet"
     GPU_THROTTLED = "gpu_throttled", "gpu", "the GPU held its clocks back for power or heat"
