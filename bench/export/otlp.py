@@ -225,7 +225,7 @@ def _turn_facts(one: OneTurn) -> Json:
         "firstpacket.pipeline": one.plan.pipeline,
         "firstpacket.device": one.plan.device,
         "firstpacket.dtype": one.plan.dtype,
-        "firstpacket.t0": one.evidence.start,
+        "firstpacket.t0": one.evidence.options.t0,
         "firstpacket.input": one.run.manifest.options.input,
         **{f"firstpacket.figure.{name}": value for name, value in turn.figures.items()},
         **{f"firstpacket.path.{part.stage or 'none'}.{part.kind}": part.ns for part in turn.path},

@@ -51,7 +51,7 @@ def perfetto(one: OneTurn) -> dict[str, Any]:
             "label": one.turn.label,
             "utterance": clean(one.turn.utterance),
             "outcome": one.turn.outcome,
-            "t0": one.evidence.start,
+            "t0": one.evidence.options.t0,
             "t0_us": microseconds(one.t0_ns - one.begins_ns),
         },
         "traceEvents": drawing.events(),

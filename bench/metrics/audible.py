@@ -7,14 +7,34 @@ or length; windows here are 10 ms without overlap, so the onset is known to 10 m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import Samples
-from firstpacket.bench.record.schema import AUDIBLE, Audible
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 WINDOW_MS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Audible:
+    """What counts as heard: RMS over `dbfs`, sustained for `sustained_ms`, in windows of 10 ms."""
+
+    dbfs: float = Options().audible_dbfs
+    sustained_ms: int = Options().audible_ms
+
+    @classmethod
+    def of(cls, options: Options) -> Audible:
+        """What counts in a run."""
+        return cls(options.audible_dbfs, options.audible_ms)
+
+    def __str__(self) -> str:
+        return f"RMS over {self.dbfs:g} dBFS sustained for {self.sustained_ms} ms, in windows of {WINDOW_MS} ms"
+
+
+AUDIBLE = Audible()
 THRESHOLD_DBFS = AUDIBLE.dbfs
 """The usual threshold, at which figures of a reply's quality stay whatever a run asks for."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
-from firstpacket.bench.metrics.audible import audible_onset_ns
+from firstpacket.bench.metrics.audible import Audible, audible_onset_ns
 from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden, summed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.metrics.gpu import gpu_figures, gpu_flags
@@ -17,7 +17,7 @@ from firstpacket.bench.metrics.player import media_ns, play
 from firstpacket.bench.metrics.quality import answer_figures, reply_figures, transcript_figures
 from firstpacket.bench.metrics.starts import all_starts, start_flags, start_ns
 from firstpacket.bench.metrics.surroundings import host_flags
-from firstpacket.bench.record.schema import Audible, Evidence, Outcome, PathPart
+from firstpacket.bench.record.schema import Evidence, Outcome, PathPart
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.vocabulary import Flag, KnownMark, flags_from
 
@@ -70,9 +70,14 @@ def _figure_flags(figures: Mapping[str, int | float]) -> tuple[Flag, ...]:
     return (Flag.FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
 
 
-def heard_outcome(trace: TurnTrace, levels: tuple[float, ...], audible: Audible) -> Outcome:
-    """`answered`, or `silent` when there is no audible sample in the whole reply."""
-    return "answered" if trace.packets and audible_onset_ns(levels, audible) is not None else "silent"
+def heard_outcome(evidence: Evidence) -> Outcome:
+    """The turn's outcome; `silent` if it was answered without one audible sample in the whole reply.
+
+    Nothing is said of the levels of a reply that was cut short.
+    """
+    if evidence.outcome != "answered" or Flag.TRUNCATED in evidence.flags:
+        return evidence.outcome
+    return "silent" if audible_onset_ns(evidence.reply_levels, Audible.of(evidence.options)) is None else "answered"
 
 
 def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
@@ -101,7 +106,7 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
         rest_ns = playback.media_ns - media_ns(packets[0])
         if rest_ns > 0:
             figures["rtf_steady"] = (last_ns - first_ns) / rest_ns
-    onset_ns = audible_onset_ns(evidence.reply_levels, evidence.audible)
+    onset_ns = audible_onset_ns(evidence.reply_levels, Audible.of(evidence.options))
     if onset_ns is not None:
         figures["leading_silence"] = onset_ns
         figures[FIRST_AUDIBLE] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns

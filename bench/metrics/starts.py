@@ -24,7 +24,7 @@ DELAYS: dict[Start, str] = {
 
 def start_ns(evidence: Evidence) -> int:
     """The moment from which the turn's figures count: t0. The end of speech, if the declared one did not happen."""
-    return all_starts(evidence).get(evidence.start, evidence.delivery.t0_ns)
+    return all_starts(evidence).get(evidence.options.t0, evidence.delivery.t0_ns)
 
 
 def all_starts(evidence: Evidence) -> dict[Start, int]:
@@ -42,4 +42,4 @@ def all_starts(evidence: Evidence) -> dict[Start, int]:
 
 def start_flags(evidence: Evidence) -> tuple[Flag, ...]:
     """`NO_SUCH_START` where figures count from the end of speech instead: compared with none from elsewhere."""
-    return () if evidence.start in all_starts(evidence) else (Flag.NO_SUCH_START,)
+    return () if evidence.options.t0 in all_starts(evidence) else (Flag.NO_SUCH_START,)

@@ -107,6 +107,8 @@ def _evidence_1(raw: Raw) -> Raw:
     """Token counts were a text, kinds of stages were in their names, and collections stood with what others saw."""
     if isinstance(beside := raw.get("beside"), dict) and "collections" in beside:
         raw["collections"] = beside.pop("collections")
+    for name in ("start", "pre_roll_ns", "microphone_limit_ns", "audible"):
+        raw.pop(name, None)  # options of the run
     names = [span.get("stage") for span in _objects(raw.get("trace"), "spans")]
     kinds = {name: _kind_1(name) for name in names if isinstance(name, str)}
     thinks = "llm.prefill" in kinds  # without it, a turn had no figures of its language model

@@ -37,20 +37,6 @@ Start = Literal["speech_end", "last_frame", "endpoint", "request"]
 
 
 @dataclass(frozen=True, slots=True)
-class Audible:
-    """What counts as heard: RMS over `dbfs`, sustained for `sustained_ms`, in windows of 10 ms."""
-
-    dbfs: float = -40.0
-    sustained_ms: int = 50
-
-    def __str__(self) -> str:
-        return f"RMS over {self.dbfs:g} dBFS sustained for {self.sustained_ms} ms, in windows of 10 ms"
-
-
-AUDIBLE = Audible()
-
-
-@dataclass(frozen=True, slots=True)
 class System:
     """What is measured: one pipeline with one set of options (all of them, defaults filled in). `label` is its name."""
 
@@ -143,11 +129,6 @@ class Manifest:
         return T0.get(self.options.t0, SPEECH_END[self.options.input])
 
     @property
-    def audible(self) -> Audible:
-        """What counted as heard."""
-        return Audible(self.options.audible_dbfs, self.options.audible_ms)
-
-    @property
     def threads(self) -> int:
         """CPU threads per worker."""
         return self.options.threads or 1
@@ -199,6 +180,7 @@ class Delivery:
 
 NOTHING_DELIVERED = Delivery(0, 0, 0, ())
 NOTHING_SEEN = TurnTrace()
+DEFAULTS = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +189,7 @@ class TurnResult:
 
     turn: int
     outcome: Outcome
+    """`answered`, from a worker: there were packets; whether anything in them was audible is seen from the levels."""
     trace: TurnTrace = NOTHING_SEEN
     delivery: Delivery = NOTHING_DELIVERED
     """Known to who holds the microphone; a worker sends none."""
@@ -225,27 +208,32 @@ class TurnResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence(TurnResult):
-    """The wide line: everything raw about one turn, and what its figures were derived by."""
+    """The wide line: everything raw about one turn."""
 
     label: str
     utterance: str
-    start: Start = "speech_end"
-    """The declared t0."""
-    pre_roll_ns: int = 0
-    """How long the player waits after the first packet, for the figures of its stalls."""
+    options: Options = DEFAULTS
+    """Those of its run. They are not on the line: the manifest has them."""
     due_ns: int | None = None
     """When it was due to be begun; None where turns follow one another."""
     beside: Beside | None = None
     """What went on beside the turn; `None` where nobody looked."""
-    microphone_limit_ns: int = 5_000_000
-    """How late a frame of the user's speech may come, for the flag of those that did."""
-    audible: Audible = AUDIBLE
     kinds: dict[str, StageKind] = field(default_factory=dict)
     """Kinds of stages by their ids; a stage that is not named is of no kind that figures know."""
 
     def spans_of(self, kind: StageKind) -> list[StageSpan]:
         """Stretches of work of all stages of a kind, in order of time."""
         return [span for span in self.trace.spans if self.kinds.get(span.stage, "other") == kind]
+
+    @property
+    def pre_roll_ns(self) -> int:
+        """How long the player waits after the first packet."""
+        return round(self.options.pre_roll * 1e6)
+
+    @property
+    def microphone_limit_ns(self) -> int:
+        """How late a frame of the user's speech may come."""
+        return round(self.options.microphone_limit_ms * 1e6)
 
 
 @dataclass(frozen=True, slots=True)

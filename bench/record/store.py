@@ -13,7 +13,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -54,7 +54,8 @@ class Run:
                 "The turn's figures in turns.jsonl still stand; the trace cannot be used."
             )
         where = f"{self.path / TRACES}, turn {turn.turn}"
-        return _decoded(Evidence, migrate.evidence(_parse(line, where), self.schema), where)
+        evidence = _decoded(Evidence, migrate.evidence(_parse(line, where), self.schema), where)
+        return replace(evidence, options=self.manifest.options)
 
     def _evidence_line(self, turn: Turn) -> bytes:
         """The bytes that the turn points at; empty if they cannot be there."""
@@ -202,7 +203,9 @@ class RunWriter:
 
     def evidence(self, evidence: Evidence) -> tuple[int, int, int]:
         """Append a turn's evidence; returns where it lies: (offset, bytes, CRC-32 of its line)."""
-        line = to_line(evidence)
+        raw = encode(evidence)
+        del raw["options"]  # the manifest has them
+        line = to_line(raw)
         at = self._append(self._traces, line)
         return at, len(line), zlib.crc32(line)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.metrics import carry_over, drift
+from firstpacket.bench.metrics.audible import Audible
 from firstpacket.bench.record.schema import Manifest
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
@@ -55,7 +56,7 @@ def _run_facts(run: Run) -> Facts:
         ("command", shlex.join(manifest.command)),
         ("made", manifest.created),
         ("clock starts at (t0)", manifest.t0),
-        ("audible", str(manifest.audible)),
+        ("audible", str(Audible.of(manifest.options))),
         ("input", _input(manifest)),
         *([("NVTX ranges", "around every stage; their cost is in the instrument's")] if manifest.options.nvtx else []),
         ("order", f"seeded random blocks, seed {manifest.options.seed}; labels interleaved in each block"),

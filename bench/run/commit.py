@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from firstpacket.bench.corpus.utterance import Utterance
-from firstpacket.bench.metrics.figures import TurnFigures, turn_figures
+from firstpacket.bench.metrics.figures import TurnFigures, heard_outcome, turn_figures
 from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.schema import Evidence, Manifest, Turn, TurnResult
 from firstpacket.bench.record.store import RunWriter
 from firstpacket.bench.run.schedule.base import PlannedTurn
 from firstpacket.bench.text import reason
-from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.timing.spans import TurnTrace
 
 
@@ -29,15 +28,12 @@ def commit(
         **{each.name: getattr(result, each.name) for each in fields(result)},
         label=planned.label,
         utterance=planned.utterance,
-        start=manifest.options.t0,
-        pre_roll_ns=round(manifest.options.pre_roll * NS_PER_MS),
-        microphone_limit_ns=round(manifest.options.microphone_limit_ms * NS_PER_MS),
-        audible=manifest.audible,
+        options=manifest.options,
         due_ns=planned.due_ns,
         beside=beside,
         kinds=next((system.kinds for system in manifest.labels if system.label == planned.label), {}),
     )
-    evidence, found = _with_figures(evidence, clip)
+    evidence, found = _with_figures(replace(evidence, outcome=heard_outcome(evidence)), clip)
     at, size, checksum = writer.evidence(evidence)
     turn = Turn(
         evidence.turn,

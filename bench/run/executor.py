@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firstpacket.bench.corpus.utterance import Utterance
-from firstpacket.bench.record.schema import AUDIBLE, Audible, InputMode, LabelFacts, TurnResult
+from firstpacket.bench.record.schema import InputMode, LabelFacts, TurnResult
 
 NO_PACKET = "no packet by the deadline"
 """Why a turn was called off."""
@@ -14,11 +14,10 @@ NO_PACKET = "no packet by the deadline"
 
 @dataclass(frozen=True, slots=True)
 class TurnConfig:
-    """How turns are run: input mode, deadline for the first packet (ns after t0), and what counts as an answer."""
+    """How turns are run: input mode, and the deadline for the first packet, ns after t0."""
 
     input: InputMode
     deadline_ns: int
-    audible: Audible = AUDIBLE
 
 
 class Executor(Protocol):

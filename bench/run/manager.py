@@ -79,7 +79,7 @@ class Manager:
         self._watch = watch or NoWatch()
         self._clock = clock or MonotonicClock()
         deadline_ns = round(manifest.options.deadline * 1e9)
-        self._config = TurnConfig(manifest.options.input, deadline_ns, manifest.audible)
+        self._config = TurnConfig(manifest.options.input, deadline_ns)
         self._spent_ns = spent_ns
         self._schedule = schedule
         self._total = manifest.turns * len(manifest.labels)

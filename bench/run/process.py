@@ -105,7 +105,7 @@ class ProcessExecutor:
                 raise Closed
             whole = pack_samples(speech) if config.input == "file" else ""
             self._in_flight = True
-            channel.send(Prepare(turn, utterance.language, whole, keep_audio, config.audible))
+            channel.send(Prepare(turn, utterance.language, whole, keep_audio))
             exchange.microphone = _microphone(turn, self._clock, speech, channel, config, self._system.finds_speech_end)
             result = exchange.run(channel)
             self._in_flight = False

@@ -24,7 +24,7 @@ import numpy as np
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.pipeline import Samples
-from firstpacket.bench.record.schema import AUDIBLE, Audible, LabelFacts, System, TurnResult
+from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
 
 VERSION = 3
 Instrument = Literal["nvtx", "profiler"]
@@ -51,7 +51,6 @@ class Prepare:
     speech: str = ""
     keep_audio: str = ""
     """File to write the reply to; empty for none."""
-    audible: Audible = AUDIBLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from firstpacket.bench.metrics.audible import reply_levels
-from firstpacket.bench.metrics.figures import heard_outcome
 from firstpacket.bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
-from firstpacket.bench.record.schema import Audible, Outcome, TurnResult
+from firstpacket.bench.record.schema import Outcome, TurnResult
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.text import reason
 from firstpacket.bench.timing.cuda import GpuRecorder
@@ -30,7 +29,6 @@ def perform(
     speech: HeardSpeech,
     trace: Trace,
     gpu: GpuRecorder | None,
-    audible: Audible,
     on_first_packet: Callable[[PacketStamp], None],
 ) -> tuple[TurnResult, Said]:
     """Let the pipeline answer. Every exception of the pipeline becomes an outcome; none is raised."""
@@ -53,7 +51,7 @@ def perform(
     flags: tuple[Flag, ...] = ()
     if outcome == "timeout" and seen.packets:
         outcome, flags = "answered", (Flag.TRUNCATED,)
-    outcome = outcome or heard_outcome(seen, levels, audible)
+    outcome = outcome or ("answered" if seen.packets else "silent")
     return TurnResult(turn, outcome, seen, reply_levels=levels, reason=why, flags=flags), said
 
 

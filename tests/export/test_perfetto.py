@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.runs import with_options
 from support.traces import traces, turn_of
 from support.virtual import virtual_run
 
@@ -237,7 +238,7 @@ def test_a_turn_whose_worker_died_is_drawn_from_its_own_time(run: Run) -> None:
 def test_the_drawing_counts_from_the_declared_start(run: Run) -> None:
     trace = TurnTrace((StageSpan("asr", 1, 30, 50),), packets=(PacketStamp(60, 1, 1, 1),))
     one = turn_of(run, trace)
-    one = one_turn(replace(one.run, given={one.turn.turn: replace(one.evidence, start="request")}), one.turn.turn)
+    one = one_turn(replace(one.run, given={one.turn.turn: with_options(one.evidence, t0="request")}), one.turn.turn)
     seen = Reader().read(perfetto(one))
     assert dict(seen.instants)["t0"] == 30
     assert next(each.start_ns for each in seen.slices if each.track == "critical path") == 30

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support.command import here
+from support.runs import with_options
 from support.virtual import make_utterances, virtual_run
 
 from firstpacket.bench.compare.comparable import differences
 from firstpacket.bench.corpus.utterance import Corpus
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.metrics.audible import audible_onset_ns, reply_levels
+from firstpacket.bench.metrics.audible import AUDIBLE, Audible, audible_onset_ns, reply_levels
 from firstpacket.bench.options import Options, bounds, gather, parse_pipeline
 from firstpacket.bench.recompute import recompute
-from firstpacket.bench.record.schema import AUDIBLE, Audible, Evidence
+from firstpacket.bench.record.schema import Evidence
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.run import session
 
@@ -78,11 +79,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Audible, Path]:
     }
 
 
-def test_the_choice_stands_in_the_manifest_and_in_every_turns_evidence(runs: dict[Audible, Path]) -> None:
+def test_every_turns_evidence_is_read_with_the_choice_of_its_run(runs: dict[Audible, Path]) -> None:
     for audible, path in runs.items():
         run = read_run(path)
-        assert run.manifest.audible == audible
-        assert {run.evidence(turn).audible for turn in run.turns} == {audible}
+        assert Audible.of(run.manifest.options) == audible
+        assert all(Audible.of(run.evidence(turn).options) == audible for turn in run.turns)
+        assert b"audible" not in (path / "traces.jsonl").read_bytes(), "it is on record once"
 
 
 def test_figures_and_outcomes_follow_it(runs: dict[Audible, Path]) -> None:
@@ -104,7 +106,7 @@ def test_evidence_heard_otherwise_gives_other_figures(runs: dict[Audible, Path])
 
     class Otherwise(Run):
         def evidence(self, turn: Any) -> Evidence:
-            return replace(run.evidence(turn), audible=Audible(dbfs=0.0))
+            return with_options(run.evidence(turn), audible_dbfs=0.0)
 
     found = recompute(Otherwise(**{item.name: getattr(run, item.name) for item in fields(Run) if item.init}))
     assert {each.figure for each in found.differences} == {"response_latency", "leading_silence"}
@@ -116,7 +118,7 @@ def test_a_run_from_before_the_choice_was_heard_as_usual(runs: dict[Audible, Pat
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     del manifest["options"]["audible_dbfs"], manifest["options"]["audible_ms"]
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    assert read_run(tmp_path).manifest.audible == AUDIBLE
+    assert Audible.of(read_run(tmp_path).manifest.options) == AUDIBLE
 
 
 @pytest.mark.parametrize("damage", [{"audible_dbfs": 1e18}, {"audible_ms": 0}])
@@ -173,5 +175,5 @@ def test_a_run_is_asked_for_it_on_the_command_line(tmp_path: Path) -> None:
     done = here(*run, "--out", tmp_path / "run", "--audible-dbfs", "-0.5", "--audible-ms", "20")
     assert "No turn of scripted was answered" in done.stderr, "its tone is fainter than that"
     found = read_run(tmp_path / "run")
-    assert found.manifest.audible == Audible(-0.5, 20)
+    assert Audible.of(found.manifest.options) == Audible(-0.5, 20)
     assert {turn.outcome for turn in found.turns} == {"silent"}

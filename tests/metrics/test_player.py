@@ -32,7 +32,7 @@ def test_a_pre_roll_buys_stalls_off(pre_roll: int, stalls: tuple[int, ...]) -> N
 
 
 def test_the_figures_are_those_of_the_declared_player() -> None:
-    seen = make_evidence(TurnTrace(packets=THREE), pre_roll_ns=20 * MS)
+    seen = make_evidence(TurnTrace(packets=THREE), pre_roll=20.0)
     found = turn_figures(seen).figures
     assert (found["stall_count"], found["stall_total"], found["underrun_max"]) == (2, 20 * MS, 10 * MS)
     assert found["first_packet_latency"] == 100 * MS

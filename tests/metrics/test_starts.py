@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.runs import make_evidence
+from support.runs import make_evidence, with_options
 
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.starts import STARTS, all_starts
@@ -28,7 +28,7 @@ SEEN = make_evidence(
     ("start", "latency"), [("speech_end", 1000), ("last_frame", 970), ("endpoint", 500), ("request", 490)]
 )
 def test_every_figure_counts_from_the_declared_start(start: Start, latency: int) -> None:
-    found = turn_figures(replace(SEEN, start=start))
+    found = turn_figures(with_options(SEEN, t0=start))
     assert found.figures["first_packet_latency"] == latency
     assert found.figures["response_latency"] == latency
     assert found.figures["asr_final_latency"] == latency - 400
@@ -37,7 +37,7 @@ def test_every_figure_counts_from_the_declared_start(start: Start, latency: int)
 
 @pytest.mark.parametrize("start", STARTS)
 def test_the_distances_between_the_starts_are_always_told(start: Start) -> None:
-    found = turn_figures(replace(SEEN, start=start)).figures
+    found = turn_figures(with_options(SEEN, t0=start)).figures
     told = {name: found[f"{name}_delay"] for name in ("last_frame", "request")}
     assert told == {"last_frame": 30, "request": 510}
     assert found["endpointing_delay"] == 500
@@ -50,16 +50,16 @@ def test_without_a_detector_the_endpoint_is_the_end_of_speech() -> None:
 
 
 def test_a_start_that_did_not_happen_gives_way_to_the_end_of_speech() -> None:
-    seen = replace(SEEN, start="request", trace=replace(SEEN.trace, spans=()))
+    seen = with_options(SEEN, t0="request", trace=replace(SEEN.trace, spans=()))
     found = turn_figures(seen)
     assert found.figures["first_packet_latency"] == 1000
     assert found.flags == ("no_such_start",), "and no figure of it is compared with those that count from there"
-    assert turn_figures(replace(SEEN, start="request")).flags == ()
+    assert turn_figures(with_options(SEEN, t0="request")).flags == ()
 
 
 def test_speech_that_was_never_delivered_whole_has_no_last_frame() -> None:
     for delivery in (Delivery(1000, 0, 600, (1,)), Delivery(1000, 0, 0, ())):
-        seen = replace(SEEN, start="last_frame", delivery=delivery)
+        seen = with_options(SEEN, t0="last_frame", delivery=delivery)
         assert "last_frame" not in all_starts(seen)
         found = turn_figures(seen).figures
         assert "last_frame_delay" not in found

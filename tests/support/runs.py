@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.figures import turn_figures
@@ -37,6 +37,7 @@ from firstpacket.bench.vocabulary import Flag
 from support.stages import KINDS, stage
 
 MS = 1_000_000
+T = TypeVar("T", Manifest, Evidence)
 CREATED = "2026-01-01T00:00:00+00:00"
 STAGES = (stage("asr", "listen"), stage("llm.decode", "think"), stage("tts", "speak"))
 CLIPS = 8
@@ -133,9 +134,7 @@ def make_utterance_facts(count: int, clip: str = "clip", **changes: Any) -> tupl
 
 def make_manifest(**changes: Any) -> Manifest:
     """`changes` are of the manifest, or of the options of its run."""
-    names = {each.name for each in fields(Manifest)}
-    options = {name: changes.pop(name) for name in [*changes] if name not in names}
-    return replace(MANIFEST, **{"options": replace(MANIFEST.options, **options), **changes})
+    return with_options(MANIFEST, **changes)
 
 
 def make_segment(number: int = 0, labels: tuple[LabelFacts, ...] = (), **changes: Any) -> Segment:
@@ -148,7 +147,15 @@ def make_delivery(t0_ns: int = 0, **changes: Any) -> Delivery:
 
 
 def make_evidence(trace: TurnTrace = EVIDENCE.trace, **changes: Any) -> Evidence:
-    return replace(EVIDENCE, trace=trace, **changes)
+    """`changes` are of the evidence, or of the options of its run."""
+    return with_options(EVIDENCE, trace=trace, **changes)
+
+
+def with_options(whole: T, **changes: Any) -> T:
+    """A manifest or evidence with changes of its own, and of the options that it has."""
+    names = {each.name for each in fields(whole)}  # type: ignore[arg-type]
+    options = {name: changes.pop(name) for name in [*changes] if name not in names}
+    return replace(whole, **{"options": replace(whole.options, **options), **changes})  # type: ignore
 
 
 def make_turn(came_of_it: Timing | None = None, **changes: Any) -> Turn:

@@ -25,7 +25,7 @@ def turn_of(run: Run, trace: TurnTrace, t0_ns: int = 0, pre_roll_ns: int = 0) ->
         utterance=turn.utterance,
         outcome=turn.outcome,
         delivery=make_delivery(t0_ns),
-        pre_roll_ns=pre_roll_ns,
+        pre_roll=pre_roll_ns / 1e6,
     )
     whole = MemoryRun(run.path, run.manifest, run.segments, run.turns, given={turn.turn: given})
     return one_turn(whole, turn.turn)

@@ -173,7 +173,7 @@ def buffer_levels(one: OneTurn) -> list[tuple[float, float]]:
 
 
 def _rules(one: OneTurn, scale: Scale) -> tuple[Rule, ...]:
-    declared = one.evidence.start
+    declared = one.evidence.options.t0
     rules = [Rule("t0", "t0", at(scale, 0))]
     for name, at_ns in all_starts(one.evidence).items():
         if name in STARTS and name != declared and at_ns != one.t0_ns and _inside(scale, _ms(one, at_ns)):
