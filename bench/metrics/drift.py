@@ -64,13 +64,12 @@ def early_drift(turns: Sequence[Turn]) -> Drift | None:
         early = [(clip, value) for clip, value in early if clip in usual]
     later_ms = median(value for _, value in later)
     expected = {clip: median(values) for clip, values in usual.items()} if by_clip else {}
-    permuted = stratified_test(
+    p = stratified_test(
         [value for _, value in later],
         [value for _, value in early],
         [clip if by_clip else "" for clip, _ in later],
         [clip if by_clip else "" for clip, _ in early],
-        score="rank",
         permutations=PERMUTATIONS,
     )
     excess = estimate([value - expected.get(clip, later_ms) for clip, value in early], [clip for clip, _ in early])
-    return Drift(len(early), len(later), excess, later_ms, permuted.p, by_clip)
+    return Drift(len(early), len(later), excess, later_ms, p, by_clip)
