@@ -15,7 +15,7 @@ LAYERS = [
     {"plugins", "calibration"},
     {"timing", "host"},
     {"pipeline"},
-    {"registry", "environment", "packages", "options", "stats", "format"},
+    {"registry", "environment", "packages", "options", "stats", "format", "ipc"},
     {"tables"},
     {"corpus"},
     {"record"},
@@ -77,7 +77,7 @@ def test_bench_knows_no_model_and_looks_downwards_only(path: Path) -> None:
 @pytest.mark.parametrize("path", modules("pipelines"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_pipelines_reach_only_into_the_contract(path: Path) -> None:
     allowed = {"pipeline", "timing", "corpus", "errors", "registry", "codec", "environment", "text", "folders"}
-    allowed |= {"vocabulary"}
+    allowed |= {"vocabulary", "ipc"}
     if "tools" in path.parts:
         allowed |= {"format", "packages", "plugins", "tables"}
     if "roofline" in path.parts:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,15 +13,15 @@ from typing import Any, BinaryIO
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError, RunError, WorkerError
+from firstpacket.bench.ipc import Channel, Closed, how_it_ended, kill_group, spawn
 from firstpacket.bench.record.schema import Delivery, LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.run.protocol import (
+    MESSAGES,
     VERSION,
     Cancel,
-    Channel,
     Close,
-    Closed,
     FirstPacket,
     Frame,
     Hello,
@@ -131,24 +127,16 @@ class ProcessExecutor:
             if channel is not None and process.poll() is None and not in_flight:
                 _try_to_close(channel, process)
         finally:
-            _kill_group(process)
+            kill_group(process)
             if channel is not None:
                 channel.close()
 
     def _spawn(self) -> Channel:
-        ours, theirs = socket.socketpair()
-        ours.settimeout(SEND_TIMEOUT_S)
-        with theirs, self._open_log() as log:
-            self._process = subprocess.Popen(
-                [*self._python, "-m", "firstpacket.bench.run.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        self._channel = Channel(ours)
+        command = [*self._python, "-m", "firstpacket.bench.run.worker"]
+        with self._open_log() as log:
+            self._process, line = spawn(command, log, self._environment, own_group=True)
+        line.settimeout(SEND_TIMEOUT_S)
+        self._channel = Channel(line, MESSAGES)
         return self._channel
 
     def _open_log(self) -> BinaryIO:
@@ -158,17 +146,7 @@ class ProcessExecutor:
             raise RunError(f"Cannot write {self._log}: {error.strerror}. Make room or choose another --out.") from error
 
     def _how_it_ended(self) -> str:
-        process = self._process
-        if process is None:
-            return "it was not running"
-        try:
-            code = process.wait(CANCEL_GRACE_S)
-        except subprocess.TimeoutExpired:
-            return "it closed its line"
-        if code < 0:
-            name = signal.Signals(-code).name
-            return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
-        return f"exit code {code}"
+        return how_it_ended(self._process, CANCEL_GRACE_S) if self._process is not None else "it was not running"
 
 
 class _Exchange:
@@ -273,9 +251,3 @@ def _try_to_close(channel: Channel, process: subprocess.Popen[bytes]) -> None:
         process.wait(CLOSE_GRACE_S)
     except (Closed, WorkerError, subprocess.TimeoutExpired):
         return
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

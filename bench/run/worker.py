@@ -10,8 +10,6 @@ import gc
 import os
 import queue
 import signal
-import socket
-import sys
 import threading
 import traceback
 from dataclasses import dataclass, replace
@@ -24,16 +22,16 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.gpu.identity import identity
 from firstpacket.bench.gpu.nvtx import nvtx_ranges
 from firstpacket.bench.gpu.profiler import GpuProfiler, TorchProfiler
+from firstpacket.bench.ipc import Channel, Closed, parent
 from firstpacket.bench.pipeline import OptionValue, Pipeline, Samples, Weights
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.run.garbage import GarbageWatch
 from firstpacket.bench.run.loaded_paths import loaded_from
 from firstpacket.bench.run.protocol import (
+    MESSAGES,
     VERSION,
     Cancel,
-    Channel,
     Close,
-    Closed,
     FirstPacket,
     Frame,
     Hello,
@@ -55,9 +53,7 @@ from firstpacket.bench.timing.trace import Ranges, Trace
 
 def main() -> None:
     """Serve the manager at the other end of the socket whose descriptor is the only argument."""
-    _die_with_parent()
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-    worker = _Worker(channel)
+    worker = _Worker(parent(MESSAGES))
     threading.Thread(target=worker.listen, name="manager", daemon=True).start()
     try:
         worker.serve()
@@ -220,16 +216,6 @@ def _said_of_itself(pipeline: Pipeline) -> tuple[tuple[Weights, ...], dict[str, 
     except DecodeError as error:
         raise BenchError(f"The pipeline says of itself what cannot be recorded: {error}.") from error
     return weights, {clean(name): clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies (elsewhere the closed socket ends it)."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ import pytest
 from support.virtual import make_scripted, make_utterance
 
 from firstpacket.bench.errors import WorkerError
+from firstpacket.bench.ipc import Channel
 from firstpacket.bench.pipeline import TurnCancelled
 from firstpacket.bench.record.schema import TurnResult
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.process import _Exchange
 from firstpacket.bench.run.protocol import (
+    MESSAGES,
     Cancel,
-    Channel,
     FirstPacket,
     Frame,
     Hello,
@@ -69,7 +70,7 @@ def test_a_turn_is_cancelled_by_its_own_cancellation() -> None:
 
 @pytest.fixture
 def channels() -> Iterator[tuple[Channel, Channel]]:
-    ours, theirs = (Channel(end) for end in socket.socketpair())
+    ours, theirs = (Channel(end, MESSAGES) for end in socket.socketpair())
     yield ours, theirs
     ours.close()
     theirs.close()

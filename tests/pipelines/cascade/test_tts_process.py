@@ -112,13 +112,13 @@ def test_a_phrase_left_in_the_middle_does_not_reach_into_the_next(parrot: OwnPro
 def test_whoever_was_interrupted_while_waiting_does_not_shift_the_answers(
     parrot: OwnProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receive = parrot._line.receive
+    receive = parrot._channel.receive
 
     def interrupted() -> Any:
-        monkeypatch.setattr(parrot._line, "receive", receive)
+        monkeypatch.setattr(parrot._channel, "receive", receive)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(parrot._line, "receive", interrupted)
+    monkeypatch.setattr(parrot._channel, "receive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         said(parrot, "one two")
     assert [len(samples) for samples, _ in said(parrot, "hello")] == [5]

@@ -4,29 +4,26 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import sys
 import traceback
 from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
+import numpy as np
+
 from firstpacket.bench import errors, registry
 from firstpacket.bench.errors import BenchError
+from firstpacket.bench.ipc import Channel, Closed, parent
 from firstpacket.bench.pipeline import Samples, Settings
 from firstpacket.bench.text import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.tts.process.line import (
-    SILENCE,
+    MESSAGES,
     Chunk,
-    Closed,
     Done,
     Failed,
-    Line,
     Load,
-    Message,
     Next,
     Ready,
     Refused,
@@ -38,10 +35,9 @@ _CLOCK = MonotonicClock()
 
 def main() -> None:
     """Serve the parent at the other end of the socket whose descriptor is the only argument, until it hangs up."""
-    _die_with_parent()
-    line = Line(socket.socket(fileno=int(sys.argv[1])))
+    line = parent(MESSAGES)
     try:
-        message, _ = line.receive()
+        message = line.receive()
         if isinstance(message, Load) and (engine := _loaded(line, message)) is not None:
             _serve(line, engine)
     except Closed:
@@ -49,7 +45,7 @@ def main() -> None:
     os._exit(0)  # threads that a library left behind must not keep the process
 
 
-def _loaded(line: Line, asked: Load) -> Any:
+def _loaded(line: Channel, asked: Load) -> Any:
     """The engine, or `None` after it was refused."""
     try:
         settings = Settings(asked.device, asked.dtype, asked.seed, asked.options)
@@ -71,11 +67,11 @@ def _kind(error: Exception) -> str:
     return next((kind.__name__ for kind in kinds if isinstance(error, kind)), BenchError.__name__)
 
 
-def _serve(line: Line, engine: Any) -> None:
+def _serve(line: Channel, engine: Any) -> None:
     """Phrase after phrase; while none is being spoken, only `speak` means anything."""
     try:
         while True:
-            message, _ = line.receive()
+            message = line.receive()
             if isinstance(message, Speak):
                 _phrase(line, _spoken(engine, message.text))
     finally:
@@ -86,40 +82,31 @@ def _spoken(engine: Any, text: str) -> Generator[tuple[Samples, int]]:
     yield from engine.speak(text, Trace(_CLOCK))
 
 
-def _phrase(line: Line, chunks: Generator[tuple[Samples, int]]) -> None:
+def _phrase(line: Channel, chunks: Generator[tuple[Samples, int]]) -> None:
     """One chunk for every `next`; anything else ends the phrase."""
     with closing(chunks):
         ended = False
-        while not ended and isinstance(line.receive()[0], Next):
-            answer, samples = _step(chunks)
+        while not ended and isinstance(line.receive(), Next):
+            answer, sound = _step(chunks)
             ended = not isinstance(answer, Chunk)
-            line.send(answer, samples)
+            line.send(answer, sound)
 
 
-def _step(chunks: Generator[tuple[Samples, int]]) -> tuple[Message, Samples]:
-    """The next chunk, timed by the instrumentor like any stage."""
+def _step(chunks: Generator[tuple[Samples, int]]) -> tuple[Chunk | Done | Failed, bytes]:
+    """The next chunk and its samples as bytes, timed by the instrumentor like any stage."""
     trace = Trace(_CLOCK)
     try:
         with trace.stage("tts"):
             chunk = next(chunks, None)
     except Exception as error:
         traceback.print_exc()
-        return Failed(reason(error)), SILENCE
+        return Failed(reason(error)), b""
     span = trace.finish().spans[0]
     if chunk is None:
-        return Done(span.start_ns, span.end_ns), SILENCE
+        return Done(span.start_ns, span.end_ns), b""
     samples, rate = chunk
-    return Chunk(int(rate), span.start_ns, span.end_ns), samples
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies (elsewhere the closed socket ends it)."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    sound = np.asarray(samples, np.float32).tobytes()
+    return Chunk(len(sound), int(rate), span.start_ns, span.end_ns), sound
 
 
 if __name__ == "__main__":

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 import firstpacket
 from firstpacket.bench import errors
 from firstpacket.bench.errors import BenchError, MissingDependency, WorkerError
+from firstpacket.bench.ipc import Channel, Closed, how_it_ended, spawn
 from firstpacket.bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS
 from firstpacket.pipelines.cascade.tts.process.line import (
+    MESSAGES,
     Chunk,
-    Closed,
     Done,
     Failed,
-    Line,
     Load,
-    Message,
     Next,
     Ready,
     Refused,
@@ -45,6 +45,8 @@ OPTIONS = (
     Option("tts-python", "", "Python of another environment for the voice's own process; implies tts-process=own"),
 )
 CLOSE_GRACE_S = 5.0
+STDERR = 2
+"""What a library prints goes where errors go."""
 
 
 def asks_for_own(settings: Settings) -> bool:
@@ -76,7 +78,7 @@ class OwnProcess(TTS):
             kind = getattr(errors, answer.kind, BenchError)
             raise (kind if isinstance(kind, type) and issubclass(kind, BenchError) else BenchError)(answer.message)
         if not isinstance(answer, Ready):
-            raise self._broken("it answered out of turn")
+            raise self._broken("answered out of turn")
         self._said = answer
 
     def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:
@@ -88,10 +90,10 @@ class OwnProcess(TTS):
             raise RuntimeError("A voice in its own process says one phrase at a time; close the last one first.")
         self._speaking, ended = True, False
         try:
-            request: tuple[Message, ...] = (Speak(text), Next())
+            request: tuple[Speak | Next, ...] = (Speak(text), Next())
             while True:
                 with trace.hop(HOP.id) as hop:
-                    answer, samples = self._asked(*request)
+                    answer, sound = self._asked(*request)
                     if isinstance(answer, (Chunk, Done)):
                         hop.worked(answer.start_ns, answer.end_ns)
                 ended = not isinstance(answer, Chunk)
@@ -99,18 +101,18 @@ class OwnProcess(TTS):
                     raise RuntimeError(answer.message)
                 if not isinstance(answer, Chunk):
                     return
-                yield samples, answer.rate
+                yield np.frombuffer(sound, np.float32), answer.rate
                 request = (Next(),)
         finally:
             self._speaking = False
             if not ended:
                 with contextlib.suppress(Closed):
-                    self._line.send(Stop())
+                    self._channel.send(Stop())
 
     def close(self) -> None:
         """End the process."""
         with contextlib.suppress(AttributeError):
-            self._line.close()
+            self._channel.close()
             try:
                 self._process.wait(CLOSE_GRACE_S)
             except subprocess.TimeoutExpired:
@@ -126,50 +128,39 @@ class OwnProcess(TTS):
         return {**self._said.facts, "tts_process": "own", "tts_python": self._python}
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    [self._python, "-m", "firstpacket.pipelines.cascade.tts.process.host", str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=2,  # what a library prints goes where errors go
-                    env=_environment(),
-                    pass_fds=(theirs.fileno(),),
-                )
-            except OSError as error:
-                raise MissingDependency(
-                    f"The voice's process cannot be started with {self._python}: {error.strerror}. "
-                    "Give tts-python the python of an environment, for example /opt/voice/bin/python."
-                ) from error
-        self._line = Line(ours)
+        command = [self._python, "-m", "firstpacket.pipelines.cascade.tts.process.host"]
+        try:
+            self._process, line = spawn(command, STDERR, _environment())
+        except OSError as error:
+            raise MissingDependency(
+                f"The voice's process cannot be started with {self._python}: {error.strerror}. "
+                "Give tts-python the python of an environment, for example /opt/voice/bin/python."
+            ) from error
+        self._channel = Channel(line, MESSAGES)
 
-    def _asked(self, *messages: Message) -> tuple[Message, Samples]:
-        """The answer to the last of the messages. Raises `WorkerError` if the process is gone."""
+    def _asked(self, *messages: Load | Speak | Next) -> tuple[Any, bytes]:
+        """The answer to the last of the messages, and its sound. Raises `WorkerError` if the process is gone."""
         try:
             while self._owed:  # to somebody who was interrupted while waiting
-                self._line.receive()
-                self._owed -= 1
+                self._received()
             for message in messages:
-                self._line.send(message)
+                self._channel.send(message)
             self._owed += 1
-            answer = self._line.receive()
-            self._owed -= 1
-            return answer
+            return self._received()
         except Closed as error:
-            raise self._broken(str(error)) from error
+            raise self._broken(f"ended ({how_it_ended(self._process, CLOSE_GRACE_S)})") from error
+
+    def _received(self) -> tuple[Any, bytes]:
+        answer = self._channel.receive()
+        sound = self._channel.receive_raw(answer.size) if isinstance(answer, Chunk) else b""
+        self._owed -= 1
+        return answer, sound
 
     def _broken(self, what: str) -> WorkerError:
         return WorkerError(
-            f"The voice's own process {what or self._how_it_ended()}; what it printed is above or in the worker's log. "
+            f"The voice's own process {what}; what it printed is above or in the worker's log. "
             "Turns fail until the pipeline is loaded again."
         )
-
-    def _how_it_ended(self) -> str:
-        try:
-            code = self._process.wait(CLOSE_GRACE_S)
-        except subprocess.TimeoutExpired:
-            return "closed its line"
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended (exit code {code})"
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,167 @@
+"""Two processes that talk over a socket of their own: the line between them, its beginning and its end.
+
+The parent starts the other process with `spawn`; that one finds its parent with `parent`, and ends when it does. One
+message is one line, a JSON object of its name and its fields; bytes that need not be text may follow it as they are.
+"""
+
+from __future__ import annotations
+
+import binascii
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import WorkerError
+
+MAX_LINE = 64 * 1024 * 1024
+"""A longer line is rubbish, not a message."""
+
+
+class Closed(Exception):
+    """Raised when the other side has gone."""
+
+
+class Channel:
+    """One end of the line. `send` may be called from any thread, `receive` from one.
+
+    `messages` are the dataclasses that may be sent and received, by the names that they have on the line.
+    """
+
+    def __init__(self, connection: socket.socket, messages: Mapping[str, type]) -> None:
+        self._socket = connection
+        self._messages = messages
+        self._names = {kind: name for name, kind in messages.items()}
+        self._sending = threading.Lock()
+        self._buffer = bytearray()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def send(self, message: Any, raw: bytes = b"") -> None:
+        """Send one message, and the bytes that follow it, of which it must tell the number.
+
+        Raises `Closed`, or `WorkerError` when the other side does not take it.
+        """
+        body = {self._names[type(message)]: encode(message)}
+        line = json.dumps(body, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        try:
+            with self._sending:
+                self._socket.sendall(line + raw)
+        except TimeoutError as error:
+            raise WorkerError("The other process does not listen: it took nothing for a while.") from error
+        except OSError as error:
+            raise Closed from error
+
+    def receive(self, timeout_s: float | None = None) -> Any:
+        """The next message, or `None` after `timeout_s`. Raises `Closed`, or `WorkerError` for rubbish."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > MAX_LINE:
+                raise WorkerError("The other process sent a line without end; its protocol is broken.")
+            if not self._selector.select(timeout_s):
+                return None
+            self._read()
+        return self._message(self._taken(end + 1))
+
+    def receive_raw(self, count: int) -> bytes:
+        """The `count` bytes that follow the last message. Raises `Closed`."""
+        while len(self._buffer) < count:
+            self._read()
+        return self._taken(count)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._selector.close()
+        self._socket.close()
+
+    def _read(self) -> None:
+        try:
+            content = self._socket.recv(1 << 20)
+        except OSError as error:
+            raise Closed from error
+        if not content:
+            raise Closed
+        self._buffer += content
+
+    def _taken(self, count: int) -> bytes:
+        taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return taken
+
+    def _message(self, line: bytes) -> Any:
+        try:
+            raw = json.loads(line)
+            ((name, body),) = raw.items()
+            return decode(self._messages[name], body, name)
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError, DecodeError, binascii.Error) as error:
+            raise WorkerError(f"The other process sent what is no message: {line[:80]!r} ({error}).") from error
+
+
+def spawn(
+    command: Sequence[str], output: int | BinaryIO, environment: Mapping[str, str], own_group: bool = False
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start `command`, and return the process and this end of the line to it. Raises `OSError`.
+
+    The descriptor of its own end is its last argument. All that it prints goes to `output`. With `own_group` it is the
+    head of a process group, and `kill_group` takes with it whatever it started.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=own_group,
+            )
+        except OSError:
+            ours.close()
+            raise
+    return process, ours
+
+
+def parent(messages: Mapping[str, type]) -> Channel:
+    """In a process that `spawn` started: the line to its parent. From now on it dies with that."""
+    _die_with_parent()
+    return Channel(socket.socket(fileno=int(sys.argv[-1])), messages)
+
+
+def how_it_ended(process: subprocess.Popen[bytes], grace_s: float) -> str:
+    """For people, of a process whose line was closed; it has `grace_s` to end."""
+    try:
+        code = process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        return "it closed its line"
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+    return f"exit code {code}"
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End it and whatever it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies (elsewhere the closed socket ends it)."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
