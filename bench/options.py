@@ -192,13 +192,18 @@ class Options:
 @cache
 def about() -> dict[str, About]:
     """What stands with each field, by its name, in their order."""
-    return {name: hint.__metadata__[0] for name, hint in get_type_hints(Options, include_extras=True).items()}
+    return {name: hint.__metadata__[0] for name, hint in _hints().items()}
 
 
 @cache
 def kinds() -> dict[str, Any]:
     """The type of each field."""
-    return get_type_hints(Options)
+    return {name: hint.__origin__ for name, hint in _hints().items()}
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(Options, include_extras=True)
 
 
 @cache

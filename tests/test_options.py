@@ -17,7 +17,7 @@ from firstpacket.bench.commands.flags import run_options
 from firstpacket.bench.errors import UnknownName, UsageError
 from firstpacket.bench.options import Options, about, bounds, flag, gather, kinds, parse_pipeline
 from firstpacket.bench.reference import page
-from firstpacket.bench.testing.asked import asked_options
+from firstpacket.bench.testing.arguments import asked_options
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOICE = (parse_pipeline("scripted"),)

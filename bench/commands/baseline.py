@@ -66,7 +66,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of a baseline.")]) -> No
     """Print the conditions of a baseline, label by label, and the noise known for them."""
     from firstpacket.bench.errors import UnknownName
     from firstpacket.bench.gate import baselines
-    from firstpacket.bench.gate.conditions import key
+    from firstpacket.bench.gate.fingerprint import key
     from firstpacket.bench.gate.noise import noise
 
     found = baselines.named(name)

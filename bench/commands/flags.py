@@ -12,6 +12,7 @@ import typer
 from firstpacket.bench.options import About, Options, about, flag, kinds
 
 Command = Callable[..., None]
+DEFAULTS = Options()
 
 
 def run_options(gate: bool = False) -> Callable[[Command], Command]:
@@ -41,7 +42,7 @@ def run_options(gate: bool = False) -> Callable[[Command], Command]:
 
 
 def _parameter(name: str, known: About) -> Parameter:
-    default = getattr(Options(), name)
+    default = getattr(DEFAULTS, name)
     shown = known.shown or shown_default(default)
     said = f"{known.help} [{shown}]" if shown else known.help
     info = typer.Option(*_flags(name, known, default), help=said, metavar=known.metavar or None)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import RunError, UsageError
-from firstpacket.bench.gate.conditions import Conditions, conditions, key
+from firstpacket.bench.gate.fingerprint import Conditions, conditions, key
 from firstpacket.bench.record.store import MANIFEST, SEGMENTS, TRACES, TURNS, Run, read_run
 from firstpacket.bench.text import LABEL
 

@@ -1,6 +1,6 @@
 """What the same code shows against itself on this machine, as A/A runs found it: kept beside the baselines.
 
-    .bench/baselines/noise/KEY.json      the findings for one set of conditions (`firstpacket.bench.gate.conditions`)
+    .bench/baselines/noise/KEY.json      the findings for one set of conditions (`firstpacket.bench.gate.fingerprint`)
 
 Of several findings the widest counts: a gate must not call noise a regression because yesterday was quiet.
 """
@@ -21,7 +21,7 @@ from firstpacket.bench.folders import replace_text
 from firstpacket.bench.gate.against import ITSELF
 from firstpacket.bench.gate.baselines import folder
 from firstpacket.bench.gate.change import change
-from firstpacket.bench.gate.conditions import conditions, key
+from firstpacket.bench.gate.fingerprint import conditions, key
 from firstpacket.bench.gate.hold import Noise
 from firstpacket.bench.gate.judge import LEAST_BAND
 from firstpacket.bench.metrics.definitions import HEADLINE, metric

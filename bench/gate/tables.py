@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from firstpacket.bench.gate.baselines import Baseline
-from firstpacket.bench.gate.conditions import key
+from firstpacket.bench.gate.fingerprint import key
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
 from firstpacket.bench.tables.table import Column, Table, rows, table, words
 

@@ -1,1 +1,1 @@
-"""Running: who asks what, when, and in which process."""
+"""Running: what is run next (schedule), what runs it (executors), and the manager that connects the two."""

@@ -51,7 +51,7 @@ class GpuWatch:
         self._watched[facts.gpu].workers[facts.label] = facts.pid
 
     def before(self) -> None:
-        """A turn is about to be asked."""
+        """A turn is about to be run."""
         for watched in self._watched.values():
             watched.before = self._read(watched)
 

@@ -28,7 +28,7 @@ class HostWatch:
         self._before: Reading | None = None
 
     def before(self) -> None:
-        """A turn is about to be asked."""
+        """A turn is about to be run."""
         self._before = self._counters.read()
 
     def after(self) -> HostBeside | None:

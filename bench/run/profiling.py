@@ -34,8 +34,8 @@ def profiled_turns(
     """One to warm up (block -1), then those that count and are not on record yet; empty if all are."""
     there = {turn.block for turn in already if turn.label == label and put_under_the_profiler(turn)}
     chosen = random.Random(f"{seed}/profiled").sample(list(clips), min(TURNS, len(clips)))
-    asks = [PlannedTurn(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
-    return (PlannedTurn(0, -1, "profiled", label, chosen[0], (Flag.NOT_WARMED_UP,)), *asks) if asks else ()
+    turns = [PlannedTurn(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
+    return (PlannedTurn(0, -1, "profiled", label, chosen[0], (Flag.NOT_WARMED_UP,)), *turns) if turns else ()
 
 
 def patient(config: TurnConfig) -> TurnConfig:
@@ -43,13 +43,13 @@ def patient(config: TurnConfig) -> TurnConfig:
     return replace(config, deadline_ns=config.deadline_ns * PATIENCE)
 
 
-def profiling_notices(asked: bool, plans: Sequence[System]) -> tuple[str, ...]:
+def profiling_notices(wanted: bool, systems: Sequence[System]) -> tuple[str, ...]:
     """Said where the profiler was asked for and there is nothing to profile."""
-    on_cpu = [plan.label for plan in plans if not _on_gpu(plan)]
-    if not asked or not on_cpu:
+    on_cpu = [system.label for system in systems if not _on_gpu(system)]
+    if not wanted or not on_cpu:
         return ()
     return (f"--profile-gpu: {', '.join(on_cpu)} on the CPU: there is no GPU whose busy time could be seen.",)
 
 
-def _on_gpu(plan: System) -> bool:
-    return plan.device.startswith("cuda")
+def _on_gpu(system: System) -> bool:
+    return system.device.startswith("cuda")

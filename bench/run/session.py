@@ -74,7 +74,7 @@ def resume(path: Path, progress: Progress) -> Path:
     """Go on with a run that was stopped: same order, same options, a new segment. Raises `BenchError`."""
     manifest = require_resumable(path)
     if any(plan.source for plan in manifest.labels):
-        raise RunError(f"{path} holds two versions, which must be measured at one time. Begin anew.")
+        raise RunError(f"{path} holds two versions, which must be measured together. Begin a new run.")
     packages = package_versions(manifest.labels, require_runnable(manifest.labels))
     corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.options.trim_to, limit=manifest.options.limit)
     if corpus.sha256 != manifest.corpus_sha256:
@@ -91,20 +91,26 @@ def resume(path: Path, progress: Progress) -> Path:
 
 
 def _refuse_damaged(path: Path, manifest: Manifest, clips: Sequence[str]) -> None:
-    """Raises `RunError` for what nobody can have asked for: planning so many turns alone would fill memory."""
+    """Raises `RunError` for what no run can have: planning so many turns alone would fill memory."""
     try:
         check_values(manifest.options)
     except UsageError as error:
-        raise RunError(f"{path} cannot have been asked for: {error} The run folder is damaged.") from error
+        raise RunError(
+            f"{path}: manifest.json has options that no run can have: {error} The run folder is damaged."
+        ) from error
     for name, number in (("turns", manifest.turns), ("warmup", manifest.warmup)):
         least, most = bounds(name)
         if not 0 <= number <= max(most, len(clips)):
             raise RunError(
-                f"{path} asks for {name} {number}; from {least} to {most} can be asked for. The run folder is damaged."
+                f"{path}: manifest.json has {name} {number}; it must lie between {least} and {most}. "
+                "The run folder is damaged."
             )
     rule, until = manifest.settling, manifest.until
     if until is not None and until.blocks * len(clips) != manifest.turns:
-        raise RunError(f"{path} asks for {until.blocks} passes and {manifest.turns} turns. The run folder is damaged.")
+        raise RunError(
+            f"{path}: manifest.json has {manifest.turns} turns, which are not {until.blocks} passes over "
+            f"{len(clips)} clips of each label. The run folder is damaged."
+        )
     if rule is not None and (rule.clip not in clips or rule.most > bounds("warmup")[1]):
         raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
 
@@ -156,8 +162,8 @@ def _run(
     except KeyboardInterrupt:
         if base is not None:
             raise Stopped(
-                f"Stopped. What was measured is in {writer.path}; it cannot be gone on with, since two versions are "
-                "compared at one time."
+                f"Stopped. What was measured is in {writer.path}; it cannot be resumed: both versions must be "
+                "measured together."
             ) from None
         raise Stopped(f"Stopped. Every finished turn is kept; go on with: bench run --resume {writer.path}") from None
 

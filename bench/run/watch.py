@@ -1,4 +1,4 @@
-"""Looks at the machine just before a turn is asked and just after its reply: outside the turn, in the manager."""
+"""Looks at the machine just before a turn and just after it: outside the turn, in the manager."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Watch(Protocol):
         ...
 
     def before(self) -> None:
-        """A turn is about to be asked."""
+        """A turn is about to be run."""
         ...
 
     def after(self) -> Beside | None:

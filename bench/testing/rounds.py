@@ -21,7 +21,7 @@ from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.run import session as runs
 from firstpacket.bench.summary.contents import LabelSummary
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.testing.asked import asked_options
+from firstpacket.bench.testing.arguments import asked_options
 from firstpacket.bench.testing.session import VoiceSession
 from firstpacket.bench.testing.voice import COMMAND, VoiceBenchmarkWarning, plainly, progress, refuse_parallel
 

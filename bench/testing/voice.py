@@ -17,7 +17,7 @@ from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
 from firstpacket.bench.gate.run import run_gate
 from firstpacket.bench.progress import PlainProgress
 from firstpacket.bench.record.store import MANIFEST, Run, read_run
-from firstpacket.bench.testing.asked import asked_limits, asked_options, asked_reference
+from firstpacket.bench.testing.arguments import asked_limits, asked_options, asked_reference
 from firstpacket.bench.testing.result import VoiceResult
 from firstpacket.bench.testing.session import VoiceSession
 

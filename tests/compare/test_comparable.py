@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from support.runs import MS, make_run
@@ -8,6 +8,7 @@ from firstpacket.bench.compare.between import compare_metrics, compare_runs
 from firstpacket.bench.compare.comparable import RULES, over_time, side_by_side
 from firstpacket.bench.compare.words import sentence
 from firstpacket.bench.errors import NotComparable, UnknownName
+from firstpacket.bench.options import Options, about, bounds, kinds, rules
 from firstpacket.bench.pipeline import Weights
 
 HOST: dict[str, Any] = {"cpu": "Xeon", "cores_usable": 2, "gpu0": "L40", "gpu_driver": "570"}
@@ -22,15 +23,9 @@ USUAL: dict[str, Any] = {
 }
 CHANGES: dict[str, dict[str, Any]] = {
     "corpus": {"corpus_sha256": "d" * 64},
-    "t0": {"t0": "last_frame"},
-    "input": {"input": "realtime"},
-    "audible": {"audible_dbfs": -30.0},
-    "trim": {"trim_to": 5.0},
     "cpu": {"environment": HOST | {"cores_usable": 1}},
     "gpu": {"environment": HOST | {"gpu0": "H100"}},
     "driver": {"environment": HOST | {"gpu_driver": "580"}},
-    "threads": {"threads": 4},
-    "nvtx": {"nvtx": True},
     "pipeline": {"systems": {"a": {"pipeline": "other"}}},
     "device": {"systems": {"a": {"device": "cuda:0"}}},
     "dtype": {"systems": {"a": {"dtype": "bfloat16"}}},
@@ -39,6 +34,16 @@ CHANGES: dict[str, dict[str, Any]] = {
     "definitions": {"segment": {"metrics": {"first_packet_latency": 2, "path": 1}}},
     "work": {"turn": {"figures": {"reply_audio": 1200 * MS}}},
 }
+
+
+def another(name: str) -> Any:
+    """A value of an option that is not its default."""
+    if about()[name].between:
+        return kinds()[name](bounds(name)[1]) if kinds()[name] in (int, float) else bounds(name)[1]
+    return next(value for value in (*get_args(kinds()[name]), True) if value != getattr(Options(), name))
+
+
+CHANGES |= {rule.name: {name: another(name)} for name, rule in rules().items()}
 TURNS = [{"asr": 100 + number} for number in range(8)]
 
 

@@ -11,7 +11,7 @@ from support.runs import make_run, write_run
 
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import baselines
-from firstpacket.bench.gate.conditions import conditions, key, unlike
+from firstpacket.bench.gate.fingerprint import conditions, key, unlike
 from firstpacket.bench.gate.noise import findings, learn, look, noise
 from firstpacket.bench.record.store import Run, read_run
 

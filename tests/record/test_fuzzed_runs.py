@@ -228,7 +228,7 @@ def test_the_undamaged_run_is_read_and_gone_on_with(whole: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "steps", "value", "problem"),
     [
-        ("manifest.json", ["turns"], 2**31, "asks for turns 2147483648"),
+        ("manifest.json", ["turns"], 2**31, "turns 2147483648"),
         ("turns.jsonl", ["figures", "reply_audio"], 1e308, "the number is too large"),
         ("turns.jsonl", ["figures", "rtf_e2e"], float("nan"), "expected a finite number"),
     ],
