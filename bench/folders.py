@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+from firstpacket.bench.errors import RunError
 
 CACHE = "FIRSTPACKET_CACHE"
 """Environment variable that names the cache folder."""
@@ -26,6 +29,27 @@ def replace_text(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary.write_text(text)
     temporary.replace(file)
+
+
+def write_file(out: Path, content: str | bytes) -> Path:
+    """Write a file that a user named, and return it: readers see the old one or the new one. Folders are made.
+
+    Raises `RunError`.
+    """
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    part = out.with_name(f"{out.name}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.exists() and not out.is_file():  # such as /dev/stdout
+            out.write_bytes(data)
+        else:
+            part.write_bytes(data)
+            part.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise RunError(f"Cannot write {out}: {error.strerror}. Choose another file.") from error
+    return out
 
 
 def _users() -> Path:

@@ -13,8 +13,8 @@ from support.virtual import make_utterances, scripted_manifest
 
 from firstpacket.bench.contract import as_json
 from firstpacket.bench.metrics.settling import warm_ups
+from firstpacket.bench.record.rules import Settling
 from firstpacket.bench.record.schema import Phase, Turn
-from firstpacket.bench.record.settling import Settling
 from firstpacket.bench.record.store import Run, read_manifest
 from firstpacket.bench.report.warmth import warmth_table
 from firstpacket.bench.summary.summarise import summarise

@@ -6,7 +6,7 @@ is not the same on two days. Turns within one run know nothing of this, so their
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from firstpacket.bench.compare.comparison import Comparison
@@ -28,20 +28,13 @@ def widened(found: Comparison, before: Sequence[float], band: float | None) -> C
     if found.unit != "ms" and not found.metric.startswith("rtf"):
         return found
     margin = band * abs(median(before)) if len(before) else 0.0
-    return replace(
-        found, difference=_moved(found.difference, margin), ratio=_multiplied(found.ratio, 1 + band), band=band
-    )
+    difference = _with_ends(found.difference, lambda low, high: (low - margin, high + margin))
+    ratio = _with_ends(found.ratio, lambda low, high: (low / (1 + band), high * (1 + band)))
+    return replace(found, difference=difference, ratio=ratio, band=band)
 
 
-def _moved(estimate: Estimate | None, margin: float) -> Estimate | None:
+def _with_ends(estimate: Estimate | None, move: Callable[[float, float], tuple[float, float]]) -> Estimate | None:
     if estimate is None or estimate.interval is None:
         return estimate
-    low, high = estimate.interval.low - margin, estimate.interval.high + margin
-    return replace(estimate, interval=Interval(low, high, estimate.interval.level))
-
-
-def _multiplied(estimate: Estimate | None, factor: float) -> Estimate | None:
-    if estimate is None or estimate.interval is None:
-        return estimate
-    low, high = estimate.interval.low / factor, estimate.interval.high * factor
-    return replace(estimate, interval=Interval(low, high, estimate.interval.level))
+    interval = estimate.interval
+    return replace(estimate, interval=Interval(*move(interval.low, interval.high), interval.level))

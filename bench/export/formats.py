@@ -7,7 +7,7 @@ from pathlib import Path
 
 from firstpacket.bench.analysis.frame import turns_csv, turns_parquet
 from firstpacket.bench.contract import written
-from firstpacket.bench.errors import RunError, UnknownName
+from firstpacket.bench.errors import UnknownName
 from firstpacket.bench.export.bencher import bencher
 from firstpacket.bench.export.github_action_benchmark import github_action_benchmark
 from firstpacket.bench.export.junit import junit
@@ -15,6 +15,7 @@ from firstpacket.bench.export.markdown import markdown
 from firstpacket.bench.export.openmetrics import openmetrics
 from firstpacket.bench.export.pytest_benchmark import pytest_benchmark
 from firstpacket.bench.export.svg import svg
+from firstpacket.bench.folders import write_file
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.summarise import summarise
 
@@ -47,10 +48,4 @@ def exported(run: Run, form: str) -> str | bytes:
 
 def write_export(run: Run, form: str, out: Path) -> Path:
     """Write `exported` to a file, its folders made as needed. Raises what that does, and `RunError` if it fails."""
-    content = exported(run, form)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
-    except OSError as error:
-        raise RunError(f"Cannot write {out}: {error.strerror}. Choose another file.") from error
-    return out
+    return write_file(out, exported(run, form))

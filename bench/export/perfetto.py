@@ -17,14 +17,15 @@ realtime input the beginning of speech; t0 is an instant across all tracks, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from firstpacket.bench.analysis.one_turn import OneTurn, playback, speech_delivered, timed_texts
-from firstpacket.bench.export.lanes import lanes
 from firstpacket.bench.metrics.starts import all_starts
 from firstpacket.bench.text import clean
 from firstpacket.bench.timing.spans import HandOff, StageSpan
+
+T = TypeVar("T")
 
 Event = dict[str, Any]
 Slice = tuple[str, int, int, dict[str, Any]]
@@ -242,3 +243,26 @@ class _Drawing:
     def _at(self, at_ns: int, *events: Event, order: int = BEGINNING) -> None:
         """Put events that belong together at a moment."""
         self._timed.append((at_ns, order, [{"ts": self._ts(at_ns), **event} for event in events]))
+
+
+def lanes(stretches: Iterable[T], border: Callable[[T], tuple[int, int]]) -> list[list[T]]:
+    """Share stretches out so that no two of one lane overlap in part; `border` gives a stretch's start and end.
+
+    Each lane is in order of start, the longer first. A stretch goes to the first lane that can take it, so that what is
+    nested stays with what it is nested in. Touching stretches do not overlap.
+    """
+    found: list[list[T]] = []
+    open_ends: list[list[int]] = []
+    for stretch in sorted(stretches, key=lambda stretch: (border(stretch)[0], -border(stretch)[1])):
+        start, end = border(stretch)
+        for lane, ends in zip(found, open_ends, strict=True):
+            while ends and ends[-1] <= start:
+                ends.pop()
+            if not ends or end <= ends[-1]:
+                lane.append(stretch)
+                ends.append(end)
+                break
+        else:
+            found.append([stretch])
+            open_ends.append([end])
+    return found

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
-from firstpacket.bench.errors import RunError, UnknownName, UsageError
+from firstpacket.bench.errors import UnknownName, UsageError
 from firstpacket.bench.export.otlp import otlp
 from firstpacket.bench.export.perfetto import perfetto
+from firstpacket.bench.folders import write_file
 from firstpacket.bench.record.store import Run
 
 FORMATS: dict[str, Callable[[OneTurn], dict[str, Any]]] = {"perfetto": perfetto, "otel": otlp}
@@ -36,9 +37,4 @@ def trace_lines(run: Run, turn: str, form: str) -> Iterator[str]:
 
 def write_traces(run: Run, turn: str, form: str, out: Path) -> Path:
     """Write `trace_lines` to a file. Raises what they do before it is touched, and `RunError` if that fails."""
-    lines = list(trace_lines(run, turn, form))
-    try:
-        out.write_text("".join(f"{line}\n" for line in lines), "ascii")
-    except OSError as error:
-        raise RunError(f"Cannot write {out}: {error.strerror}. Choose another file.") from error
-    return out
+    return write_file(out, "".join(f"{line}\n" for line in trace_lines(run, turn, form)))

@@ -62,7 +62,6 @@ class Metric:
     unit: Unit = "ns"
     side: Literal["client", "pipeline", "gpu"] = "client"
     version: int = 1
-    smaller_is_better: bool = True
     shown: Shown = Shown.ON_REQUEST
     """The narrowest place that shows it unasked."""
     short: str = ""
@@ -224,7 +223,6 @@ TURN_METRICS = (
         "or 0, where there is a reply's text",
         unit="ratio",
         side="pipeline",
-        smaller_is_better=False,
     ),
     Metric(
         "rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"

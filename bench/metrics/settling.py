@@ -18,8 +18,8 @@ from statistics import median
 from typing import Literal
 
 from firstpacket.bench.metrics.latency import first_packet_ms
+from firstpacket.bench.record.rules import Settling
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.record.settling import Settling
 
 State = Literal["settled", "open", "limit", "silent"]
 """`open`: not yet; `limit`: not within `most` turns; `silent`: no answer twice running."""

@@ -19,9 +19,9 @@ from firstpacket.bench.contract import Keyed
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import too_few
 from firstpacket.bench.metrics.latency import comparable_ms
+from firstpacket.bench.record.rules import Until, amount
 from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.record.until import Until, amount
 from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Interval, Sampling, estimate
 from firstpacket.bench.stats.looks import LOOK_RESAMPLES, clusters_needed, look_level, looks
 from firstpacket.bench.stats.paired import paired_difference, paired_ratio

@@ -21,8 +21,7 @@ from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
 from firstpacket.bench.record.beside import Beside, Collections
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
-from firstpacket.bench.record.settling import Settling
-from firstpacket.bench.record.until import Until
+from firstpacket.bench.record.rules import Settling, Until
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
 from firstpacket.bench.vocabulary import Architecture, Flag, StageKind
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from firstpacket.bench.analysis.document import report_contents
 from firstpacket.bench.contract import written
 from firstpacket.bench.errors import UnknownName
+from firstpacket.bench.folders import write_file
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.html import render_report, write_text
+from firstpacket.bench.report.html import render_report
 from firstpacket.bench.report.markdown import render_markdown
 
 
@@ -34,5 +35,4 @@ def rendered(runs: Sequence[Run], form: str) -> str:
 
 def write(runs: Sequence[Run], form: str, out: Path) -> Path:
     """Write the report to the file `out` and return it. Raises as `rendered`, or `RunError` if it cannot be written."""
-    write_text(rendered(runs, form), out)
-    return out
+    return write_file(out, rendered(runs, form))

@@ -1,19 +1,29 @@
-"""How templates become text: escaping always on, and the filters that write figures."""
+"""How templates become text: escaping always on, and the filters that write figures and tables."""
 
 from __future__ import annotations
 
 from functools import cache
+from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from firstpacket.bench.format import amount
+from firstpacket.bench.tables.html import cell_html, table_html
+
+HERE = "firstpacket.bench.report"
+
+
+def inlined(name: str) -> Markup:
+    """A file beside the templates of reports, such as a style, as it stands."""
+    return Markup(resources.files(HERE).joinpath("templates", name).read_text(encoding="utf-8"))
 
 
 @cache
-def templates() -> Environment:
-    """Templates with autoescape always on: labels, ids and texts come from outside and stay text."""
+def templates(package: str = HERE) -> Environment:
+    """A package's templates with autoescape always on: labels, ids and texts come from outside and stay text."""
     environment = Environment(
-        loader=PackageLoader("firstpacket.bench.report"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -23,5 +33,8 @@ def templates() -> Environment:
         "amount": amount,
         "percent": lambda value: f"{value:.2f}%",
         "ms": lambda value: "" if value is None else f"{value:.1f}",
+        "cell": cell_html,
+        "table": table_html,
     }
+    environment.tests |= {"of_kind": lambda block, kind: type(block).__name__ == kind}
     return environment

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from firstpacket.bench.folders import write_file
 from firstpacket.bench.record.store import Run, in_use, read_run
-from firstpacket.bench.report.html import render_report, write_report, write_text
+from firstpacket.bench.report.html import render_report, write_report
 
 EVERY_S = 5
 
@@ -32,7 +33,7 @@ def watch(
             said(progress(run))
             return write_report([run], out)
         status = f"{progress(run)}; the run goes on, and this page loads itself anew every {every_s} s."
-        write_text(render_report([run], refresh_s=every_s, status=status), out)
+        write_file(out, render_report([run], refresh_s=every_s, status=status))
         said(progress(run))
         wait(every_s)
 

@@ -20,6 +20,7 @@ from firstpacket.bench.host.neighbours import Neighbours
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.until import clips_needed, spent_ns
 from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, bounds, check_values, parse_until
+from firstpacket.bench.record.rules import Until
 from firstpacket.bench.record.schema import (
     SCHEMA,
     LabelFacts,
@@ -30,7 +31,6 @@ from firstpacket.bench.record.schema import (
     UtteranceFacts,
 )
 from firstpacket.bench.record.store import RunWriter, read_run, require_resumable
-from firstpacket.bench.record.until import Until
 from firstpacket.bench.run.code_version import BaselineExecutor, CodeVersion, with_base
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, host_counters

@@ -101,7 +101,7 @@ def estimate(
     if len(values) == 0 or any(len(values) != len(grouping) for grouping in groupings):
         raise ValueError(f"Values ({len(values)}) and clusters ({len(clusters)}) must be as many, and at least one.")
     data = np.asarray(values, dtype=np.float64)
-    owners = [_owners(tuple(grouping)) for grouping in groupings]
+    owners = [numbered(tuple(grouping)) for grouping in groupings]
     count = int(owners[0].max()) + 1
     value = float(np.quantile(data, 0.5)) if statistic == "median" else float(np.mean(np.sort(data)))
     if count < MIN_CLUSTERS:
@@ -122,8 +122,8 @@ def expanded(replicas: Floats, clusters: int, level: float = LEVEL) -> Interval:
 
 
 @lru_cache(maxsize=8)
-def _owners(names: tuple[Hashable, ...]) -> Numbers:
-    """The number of every value's cluster; clusters are numbered by their text. Kept, as `_draws` is."""
+def numbered(names: tuple[Hashable, ...]) -> Numbers:
+    """The number of every value's cluster; clusters are numbered by their text. Kept, as `draws_of` is."""
     texts = [str(name) for name in names]
     number = {text: index for index, text in enumerate(sorted(set(texts)))}
     owner = np.array([number[text] for text in texts], dtype=np.int64)
@@ -139,12 +139,12 @@ def _joined(owner: Numbers) -> Numbers:
 
 def _replicas(data: Floats, owner: Numbers, statistic: Statistic, sampling: Sampling) -> Floats:
     order = np.lexsort((owner, data))
-    draws = _draws(int(owner.max()) + 1, sampling.resamples, sampling.seed)
+    draws = draws_of(int(owner.max()) + 1, sampling.resamples, sampling.seed)
     return (_medians if statistic == "median" else _means)(data[order], owner[order], draws)
 
 
 @lru_cache(maxsize=4)
-def _draws(count: int, resamples: int, seed: int) -> Numbers:
+def draws_of(count: int, resamples: int, seed: int) -> Numbers:
     """How often each cluster was drawn, by resample. Kept, as many figures of a run rest on the same clusters."""
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     draws.setflags(write=False)

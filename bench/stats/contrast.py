@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Interval, Sampling
+from firstpacket.bench.stats.bootstrap import (
+    MIN_CLUSTERS,
+    SAMPLING,
+    Estimate,
+    Floats,
+    Interval,
+    Numbers,
+    Sampling,
+    draws_of,
+    numbered,
+)
 
 _CELLS = 250_000
 """Resamples times values worked on at once: about what a second-level cache holds."""
-Floats = npt.NDArray[np.float64]
 
 
 def median_contrast(
@@ -29,23 +37,20 @@ def median_contrast(
     """
     if not len(values) == len(is_in) == len(clusters) or len(set(is_in)) < 2:
         raise ValueError("A contrast needs two groups, and a cluster for every value.")
-    names = [str(cluster) for cluster in clusters]
-    number = {name: index for index, name in enumerate(sorted(set(names)))}
     data, inside = np.asarray(values, np.float64), np.asarray(is_in, bool)
-    owner = np.array([number[name] for name in names])
+    owner = numbered(tuple(clusters))
     found = float(np.median(data[inside]) - np.median(data[~inside]))
     fewest = min(len(set(owner[group])) for group in (inside, ~inside))
     if fewest < MIN_CLUSTERS:
         return Estimate(found, int(inside.sum()), fewest, None)
-    shares = np.full(len(number), 1 / len(number))
-    draws = np.random.default_rng(sampling.seed).multinomial(len(number), shares, size=sampling.resamples)
+    draws = draws_of(int(owner.max()) + 1, sampling.resamples, sampling.seed)
     replicas = _medians(data[inside], owner[inside], draws) - _medians(data[~inside], owner[~inside], draws)
     tail = (1 - sampling.level) / 2
     low, high = np.nanquantile(replicas, (tail, 1 - tail))
     return Estimate(found, int(inside.sum()), fewest, Interval(float(low), float(high), sampling.level))
 
 
-def _medians(data: Floats, owner: npt.NDArray[np.intp], draws: npt.NDArray[np.int64]) -> Floats:
+def _medians(data: Floats, owner: Numbers, draws: Numbers) -> Floats:
     """The median of every draw, each value as often as its cluster was drawn; NaN where none was."""
     order = np.argsort(data, kind="stable")
     data, owner = data[order], owner[order]

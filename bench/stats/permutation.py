@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from firstpacket.bench.stats.bootstrap import Floats, Numbers, numbered
 from firstpacket.bench.stats.ranks import average_ranks
 
 PERMUTATIONS = 9_999
@@ -16,8 +16,6 @@ _CELLS = 250_000
 """Permutations times values worked on at once: about what a second-level cache holds."""
 _TIES = 1e-9
 """Relative to the largest possible statistic: sums that differ by rounding only are equally extreme."""
-
-Floats = npt.NDArray[np.float64]
 
 
 def stratified_test(
@@ -38,7 +36,7 @@ def stratified_test(
     """
     if not len(before) or not len(after) or len(before) != len(strata_before) or len(after) != len(strata_after):
         raise ValueError("Each sample needs a value at least, and every value a stratum.")
-    strata = _numbers([*strata_before, *strata_after])
+    strata = numbered((*strata_before, *strata_after))
     values = np.concatenate([np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)])
     is_after = np.arange(len(values)) >= len(before)
     order = np.lexsort((is_after, values, strata))
@@ -59,22 +57,15 @@ def _steps(permutations: int, width: int) -> Iterator[int]:
         yield min(step, permutations - at)
 
 
-def _shuffled(strata: npt.NDArray[np.intp], rows: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def _shuffled(strata: Numbers, rows: int, rng: np.random.Generator) -> Numbers:
     """Places of values by row, in random order within every stratum; `strata` ascends."""
     return np.argsort(strata + rng.random((rows, len(strata))), axis=1)
 
 
-def _scores(values: Floats, strata: npt.NDArray[np.intp]) -> Floats:
+def _scores(values: Floats, strata: Numbers) -> Floats:
     """What every value's rank lies above the mean of its stratum, over the stratum's size plus one; strata ascend."""
     sizes = np.bincount(strata)
     starts = np.cumsum(sizes) - sizes
     parts = [average_ranks(values[at : at + size]) for at, size in zip(starts, sizes, strict=True)]
     ranks = np.concatenate(parts) / (sizes[strata] + 1)
     return np.asarray(ranks - (np.bincount(strata, weights=ranks) / sizes)[strata])
-
-
-def _numbers(names: Sequence[Hashable]) -> npt.NDArray[np.intp]:
-    """The number of every name, in the order of the names' texts."""
-    texts = [str(name) for name in names]
-    number = {text: index for index, text in enumerate(sorted(set(texts)))}
-    return np.array([number[text] for text in texts], dtype=np.intp)

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Sampling, expanded
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Sampling, draws_of, expanded, numbered
 
 
 def ratio_of_sums(
@@ -25,12 +25,10 @@ def ratio_of_sums(
     """
     if not len(above) == len(below) == len(clusters) or not len(below) or min(below) <= 0:
         raise ValueError("A ratio of sums needs as many values above, values below (over 0) and clusters.")
-    names = [str(cluster) for cluster in clusters]
-    number = {name: index for index, name in enumerate(sorted(set(names)))}
-    owner = [number[name] for name in names]
+    owner = numbered(tuple(clusters))
     tops, bottoms = (np.bincount(owner, weights=np.asarray(values, np.float64)) for values in (above, below))
-    value, count = float(tops.sum() / bottoms.sum()), len(number)
+    value, count = float(tops.sum() / bottoms.sum()), int(owner.max()) + 1
     if count < MIN_CLUSTERS:
         return Estimate(value, len(below), count, None)
-    draws = np.random.default_rng(sampling.seed).multinomial(count, np.full(count, 1 / count), size=sampling.resamples)
+    draws = draws_of(count, sampling.resamples, sampling.seed)
     return Estimate(value, len(below), count, expanded((draws @ tops) / (draws @ bottoms), count, sampling.level))

@@ -18,8 +18,8 @@ from firstpacket.bench.metrics.until import (
     spent_ns,
     whole_passes,
 )
+from firstpacket.bench.record.rules import Until, amount
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.record.until import Until, amount
 from firstpacket.bench.stats.looks import looks
 
 Ended = Literal["narrow", "turns", "minutes", "unfinished"]

@@ -13,7 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from support.stopping import NOISES, coverage
 
-from firstpacket.bench.record.until import Until
+from firstpacket.bench.record.rules import Until
 
 REPETITIONS = int(os.environ.get("FIRSTPACKET_REPETITIONS", "250"))
 WANTED = {10: 0.045, 24: 0.035}

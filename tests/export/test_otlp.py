@@ -219,8 +219,9 @@ def test_what_cannot_be_written_is_said(run: Run, tmp_path: Path) -> None:
         list(trace_lines(run, "-1", "otel"))
     with pytest.raises(UnknownName, match="Did you mean 'perfetto'"):
         list(trace_lines(run, "1", "perfeto"))
+    (tmp_path / "file").touch()
     with pytest.raises(RunError, match="Choose another file"):
-        write_traces(run, "1", "otel", tmp_path / "none" / "out.json")
+        write_traces(run, "1", "otel", tmp_path / "file" / "out.json")
     with pytest.raises(RunError, match=r"segment 0.*is missing"):
         list(trace_lines(replace(run, segments=()), "1", "otel"))
 

@@ -17,8 +17,7 @@ from support.virtual import virtual_run
 
 from firstpacket.bench.analysis.one_turn import LONGEST_NS, OneTurn, one_turn
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.export.lanes import lanes
-from firstpacket.bench.export.perfetto import microseconds, perfetto
+from firstpacket.bench.export.perfetto import lanes, microseconds, perfetto
 from firstpacket.bench.record.schema import Delivery
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace

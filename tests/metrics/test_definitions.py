@@ -34,10 +34,10 @@ def test_the_moments_of_an_answer() -> None:
     assert all(known.start == "t0" for known in TURN_METRICS if known.is_answer)
 
 
-def test_what_is_followed_over_time_is_a_time_of_which_less_is_better() -> None:
+def test_what_is_followed_over_time_is_a_time() -> None:
     followed = [known for known in TURN_METRICS if known.followed]
     assert followed
-    assert all(known.unit == "ns" and known.smaller_is_better for known in followed)
+    assert all(known.unit == "ns" for known in followed)
 
 
 def test_stage_metrics_are_shown_on_request_and_are_no_answers() -> None:

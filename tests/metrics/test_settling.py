@@ -9,7 +9,7 @@ from statistics import mean
 import pytest
 
 from firstpacket.bench.metrics.settling import is_steady, state
-from firstpacket.bench.record.settling import Settling
+from firstpacket.bench.record.rules import Settling
 
 RULE = Settling("clip")
 

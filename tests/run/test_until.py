@@ -26,9 +26,9 @@ from firstpacket.bench.metrics import until
 from firstpacket.bench.metrics.until import GoOn, Stop, decide, spent_ns
 from firstpacket.bench.options import Options, PipelineChoice, gather, parse_until
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
+from firstpacket.bench.record.rules import Until
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, RunWriter, read_run
-from firstpacket.bench.record.until import Until
 from firstpacket.bench.report.method import method
 from firstpacket.bench.run import session
 from firstpacket.bench.run.executor import TurnConfig, TurnResult

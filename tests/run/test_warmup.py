@@ -13,8 +13,8 @@ from support.runs import make_segment
 from support.virtual import NoProgress, make_scripted, make_utterance, make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
+from firstpacket.bench.record.rules import Settling
 from firstpacket.bench.record.schema import Manifest, Turn
-from firstpacket.bench.record.settling import Settling
 from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.run.executor import Executor, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor

@@ -77,7 +77,7 @@ def test_few_clusters_are_paid_for_as_by_students_t() -> None:
     low, high = bounds(values, range(12), "mean", level=0.9)
     t_low, t_high = stats.t.interval(0.9, 11, values.mean(), values.std(ddof=1) / 12**0.5)
     assert high - low == pytest.approx(t_high - t_low, rel=0.1)
-    plain = np.quantile(bootstrap._means(values, np.arange(12), bootstrap._draws(12, FEW, 0)), (0.05, 0.95))
+    plain = np.quantile(bootstrap._means(values, np.arange(12), bootstrap.draws_of(12, FEW, 0)), (0.05, 0.95))
     assert high - low > 1.05 * (plain[1] - plain[0])
 
 

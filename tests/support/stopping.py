@@ -9,8 +9,8 @@ import pytest
 
 from firstpacket.bench.metrics import until
 from firstpacket.bench.metrics.until import GoOn, decide
+from firstpacket.bench.record.rules import Until
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.record.until import Until
 from firstpacket.bench.stats.bootstrap import LEVEL
 from firstpacket.bench.stats.looks import looks
 from support.runs import make_turn

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 from jinja2 import Template
 from markupsafe import Markup
 
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.templating import templates
+from firstpacket.bench.report.templating import inlined, templates
 from firstpacket.bench.report.turns.audible import SOUND_BYTES
 from firstpacket.bench.report.turns.choice import WORST, ranks
 from firstpacket.bench.report.turns.download import packed_json, turns_download
@@ -50,12 +48,12 @@ def turn_section(run: Run, anchor: str, share: float = 1.0) -> Markup:
 
 def turn_style() -> Markup:
     """CSS for the sections; once on a page."""
-    return _file("turns.css")
+    return inlined("turns.css")
 
 
 def turn_script() -> Markup:
     """The script that sorts, filters, opens and downloads; once on a page, after all sections."""
-    return _file("turns.js")
+    return inlined("turns.js")
 
 
 def _rendered(template: Template, each: Open, anchor: str) -> str:
@@ -66,7 +64,3 @@ def _place(each: Open) -> tuple[str, str, int]:
     """Turns with the same texts stand side by side, where compression finds them."""
     turn = each.detail.turn
     return turn.utterance, turn.label, turn.turn
-
-
-def _file(name: str) -> Markup:
-    return Markup(resources.files("firstpacket.bench.report").joinpath("templates", name).read_text(encoding="utf-8"))

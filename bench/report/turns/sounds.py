@@ -19,8 +19,6 @@ LONGEST_S = 120.0
 COMPRESSION = 0.9
 BYTES_PER_S = 3000
 """24 kbit/s for one channel at 16 kHz, which is what `COMPRESSION` means."""
-MEDIA_TYPE = "audio/mpeg"
-"""MP3 (MPEG-2 layer III): every browser plays it, and the same samples give the same bytes."""
 
 
 def length_s(one: OneTurn, question_s: float) -> float:

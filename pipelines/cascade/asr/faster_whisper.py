@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from firstpacket.bench.errors import UsageError, WeightsError
-from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
+from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Stage
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.whisper import (
     COMPRESSION,
@@ -40,14 +40,6 @@ class FasterWhisper(Whisper):
     )
     layouts = ("ctranslate2", "transformers")
     on_gpu = False
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._model: Any = None
-
-    def close(self) -> None:
-        """Let go of the model."""
-        self._model = None
 
     def _open(self, found: Found) -> None:
         user = "The recogniser faster-whisper"

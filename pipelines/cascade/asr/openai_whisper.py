@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from firstpacket.bench.errors import UsageError, WeightsError
-from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Settings, Stage
+from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Stage
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.whisper import (
     COMPRESSION,
@@ -55,14 +55,6 @@ class OpenAIWhisper(Whisper):
     )
     layouts = ("openai", "transformers")
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._model: Any = None
-
-    def close(self) -> None:
-        """Let go of the model."""
-        self._model = None
-
     def _open(self, found: Found) -> None:
         user = "The recogniser openai-whisper"
         for module in ("torch", "safetensors"):
@@ -96,10 +88,6 @@ class OpenAIWhisper(Whisper):
             fp16=self._fp16,
         )
         return str(result["text"])
-
-    def _precision(self) -> str:
-        asked = self.settings.text("asr-compute")
-        return self.settings.dtype if asked == "default" else asked
 
     def _check_precision(self) -> str:
         precision, device = self._precision(), self.settings.device.partition(":")[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from firstpacket.bench.errors import UsageError, WeightsError
-from firstpacket.bench.pipeline import SAMPLE_RATE, Declaration, Requirement, Samples, Settings, Stage
+from firstpacket.bench.pipeline import SAMPLE_RATE, Declaration, Requirement, Samples, Stage
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.whisper import Whisper, options
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
@@ -38,14 +38,6 @@ class TransformersWhisper(Whisper):
     )
     layouts = ("transformers",)
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self._writer: Any = None
-
-    def close(self) -> None:
-        """Let go of the model."""
-        self._writer = None
-
     def _open(self, found: Found) -> None:
         for module in ("torch", "tokenizers"):
             imported(module, "transformers", "The recogniser transformers")
@@ -61,7 +53,7 @@ class TransformersWhisper(Whisper):
 
         from firstpacket.pipelines.cascade.asr.generating import Writer
 
-        self._writer = Writer(
+        self._model = Writer(
             model,
             tokenizer,
             beam=self.settings.whole("asr-beam"),
@@ -80,11 +72,7 @@ class TransformersWhisper(Whisper):
             device=self.settings.device,
         ).input_features
         windows = features.split(FRAMES, dim=-1)
-        return "".join(self._writer.write(window, language, prefix, trace) for window in windows)
-
-    def _precision(self) -> str:
-        asked = self.settings.text("asr-compute")
-        return self.settings.dtype if asked == "default" else asked
+        return "".join(self._model.write(window, language, prefix, trace) for window in windows)
 
 
 def _extractor(library: Any, found: Found) -> Any:

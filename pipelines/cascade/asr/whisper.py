@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.pipeline import SAMPLE_RATE, Option, OptionValue, Samples, Speech, Weights
+from firstpacket.bench.pipeline import SAMPLE_RATE, Option, OptionValue, Samples, Settings, Speech, Weights
 from firstpacket.bench.timing.trace import HandOff, Trace
 from firstpacket.pipelines.cascade.asr.live import WINDOW, recognise_live
 from firstpacket.pipelines.cascade.asr.local_agreement import units
@@ -79,6 +79,11 @@ class Whisper(ASR):
     on_gpu: ClassVar[bool] = True
     """Whether it launches its work on torch's current stream, where it can be timed."""
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._model: Any = None
+        """What the engine runs; None before `load`."""
+
     def load(self) -> None:
         """Make or find the model and read it. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
         for name, most in MOST.items():
@@ -121,6 +126,10 @@ class Whisper(ASR):
         interval = self.settings.whole("asr-interval") * SAMPLE_RATE // 1000
         return recognise_live(recognise, overhear, speech, trace, interval).strip()
 
+    def close(self) -> None:
+        """Let go of the model."""
+        self._model = None
+
     def weights(self) -> tuple[Weights, ...]:
         """Where the model came from; valid after `load`."""
         origin = self._origin
@@ -135,7 +144,7 @@ class Whisper(ASR):
 
     @abstractmethod
     def _open(self, found: Found) -> None:
-        """Read the model. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
+        """Read the model into `_model`. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
 
     @abstractmethod
     def _text(self, samples: Samples, language: str, prefix: str, trace: Trace) -> str:
@@ -144,9 +153,10 @@ class Whisper(ASR):
         An empty `language` is detected. `prefix` is empty unless there is just one window.
         """
 
-    @abstractmethod
     def _precision(self) -> str:
         """The precision in use."""
+        asked = self.settings.text("asr-compute")
+        return self.settings.dtype if asked == "default" else asked
 
     def _language(self, spoken: str) -> str:
         """The code of the language to assume; empty means it is detected."""

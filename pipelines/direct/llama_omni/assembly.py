@@ -15,9 +15,8 @@ from firstpacket.pipelines.direct.llama_omni.chunking import parse_chunk_units
 from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
 from firstpacket.pipelines.direct.llama_omni.files import Files
 from firstpacket.pipelines.direct.llama_omni.launching import Launching
-from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
-from firstpacket.pipelines.direct.llama_omni.room import room_of
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
 from firstpacket.pipelines.models.chat import TextTokenizer
 from firstpacket.pipelines.models.device import device_of
@@ -111,3 +110,17 @@ def _of_files(found: Files, settings: Settings, device: torch.device, dtype: tor
 
 def _sampling(settings: Settings) -> Sampling:
     return Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
+
+
+def room_of(config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str) -> Room:
+    """Of a model with a prompt of `text` text tokens and replies of up to `new`; no weights are allocated."""
+    with Uninitialised():
+        model = LlamaOmni.without_weights(config, torch.device("cpu"), dtype)
+    speech = config.encoder.positions // config.adaptor.joined
+    positions = min(text + speech, config.longest_prompt) + new
+    return Room(
+        weights=sum(parameters(part) * kind.itemsize for part, kind in model.parts().values()),
+        caches=positions * model.text_cache(1).nbytes + new * model.speech_cache(1).nbytes,
+        device=device,
+        options=options,
+    )

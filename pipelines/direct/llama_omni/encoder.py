@@ -31,7 +31,7 @@ class SelfAttention(nn.Module):
         return out
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.view(1, x.shape[1], self.heads, -1).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

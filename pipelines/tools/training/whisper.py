@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from firstpacket.pipelines.direct.llama_omni.encoder import SelfAttention
 from firstpacket.pipelines.models.whisper_embedding import sinusoids
 from firstpacket.pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
 
@@ -39,16 +40,8 @@ class Silence:
         return torch.cat((torch.zeros(speech), torch.full((len(self.positions),), self.log_weight)))
 
 
-class Attention(nn.Module):
-    """Attention to itself or to `source`; the key projection has no bias."""
-
-    def __init__(self, state: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(state, state)
-        self.key = nn.Linear(state, state, bias=False)
-        self.value = nn.Linear(state, state)
-        self.out = nn.Linear(state, state)
+class Attention(SelfAttention):
+    """Attention to itself or to `source`, for whole batches and with what a backward pass needs."""
 
     def forward(self, x: Tensor, source: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         """`(b, n, state)` to the same; `bias` is added to the scores `(b, heads, n, keys)`.
@@ -67,9 +60,6 @@ class Attention(nn.Module):
         mixed = scores.softmax(-1) @ values
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 def look_nearby(attention: Attention, strength: float = 0.7, noise: float = 0.3) -> None:

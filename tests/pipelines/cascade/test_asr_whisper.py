@@ -147,7 +147,7 @@ def test_a_prefix_is_continued_and_may_be_all(loaded: dict[Engine, Whisper], eng
 @EVERY
 def test_a_beam_reaches_the_library(folder: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     recogniser = made.asked(engine, folder, asr_beam=3)
-    inner = recogniser._writer._model if isinstance(recogniser, TransformersWhisper) else recogniser._model  # type: ignore[attr-defined]
+    inner = recogniser._model._model if isinstance(recogniser, TransformersWhisper) else recogniser._model  # type: ignore[attr-defined]
     name = "generate" if isinstance(recogniser, TransformersWhisper) else "transcribe"
     asked: dict[str, Any] = {}
     library = getattr(inner, name)

@@ -19,9 +19,9 @@ from firstpacket.bench.errors import WeightsError
 from firstpacket.bench.pipeline import Settings
 from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.direct.llama_omni.assembly import room_of
 from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
-from firstpacket.pipelines.direct.llama_omni.room import room_of
 from firstpacket.pipelines.direct.llama_omni.streaming import Turn
 from firstpacket.pipelines.models import room
 from firstpacket.pipelines.models.llama_config import LlamaConfig

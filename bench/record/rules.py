@@ -1,16 +1,36 @@
-"""The rule by which a run goes on until its interval is narrow enough; applied in `firstpacket.bench.metrics.until`."""
+"""The rules that end a run's phases; `firstpacket.bench.metrics` applies them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """When a label is warm: what counts as settled, on which clip, and when the search ends without."""
+
+    clip: str
+    window: int = 6
+    """Latest answered turns that are looked at."""
+    step: float = 0.05
+    """Share of their median by which the newer half may still lie under the older one."""
+    band: float = 0.2
+    """Share of their median within which all but the highest and the lowest must lie."""
+    floor_ms: float = 2.0
+    """Differences up to this are never too large."""
+    most: int = 20
+    """Turns on the clip, per label."""
+    budget_s: float = 120.0
+    """No turn beyond the first `window` of a label is begun after that."""
+
+
 Unit = Literal["share", "ms"]
 
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """How far the headline's interval may reach to either side, and what may be spent on it."""
+    """When a run is precise enough: how far the headline's interval may reach to either side, and what it may cost."""
 
     width: float
     """Half the interval's width: a share of the ratio (of the median, with one label), or milliseconds."""

@@ -1,0 +1,37 @@
+"""A file that a user named is there whole, as it was, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from firstpacket.bench.errors import RunError
+from firstpacket.bench.folders import write_file
+
+
+def test_folders_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b.txt"
+    assert write_file(out, "old") == out
+    write_file(out, b"new")
+    assert out.read_bytes() == b"new"
+    assert [each.name for each in out.parent.iterdir()] == ["b.txt"]
+
+
+def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = write_file(tmp_path / "out", "old")
+
+    def full(self: Path, content: bytes) -> int:
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(RunError, match="No space left on device. Choose another file"):
+        write_file(out, "new")
+    assert out.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    write_file(Path("/dev/null"), "text")
+    assert Path("/dev/null").is_char_device()
