@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from firstpacket.bench.errors import UnknownName, UsageError
-from firstpacket.bench.text import LABEL
 
 Unit = Literal["share", "ms"]
 
@@ -402,6 +401,8 @@ def check_out(out: str) -> None:
 
 
 def _check_labels(labels: Sequence[str]) -> None:
+    from firstpacket.bench.text import LABEL  # not for `bench --help`
+
     for label in labels:
         if not LABEL.fullmatch(label):
             raise UsageError(
