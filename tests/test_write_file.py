@@ -26,7 +26,7 @@ def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(RunError, match="No space left on device. Choose another file"):
+    with pytest.raises(RunError, match=r"No space left on device\. Choose another file"):
         write_file(out, "new")
     assert out.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
