@@ -56,8 +56,7 @@ class Conversation:
 
 def conversation(run: Run) -> Conversation:
     """Of every label of a run."""
-    labels = [plan.label for plan in run.manifest.labels]
-    return Conversation({label: shares_under(run.measured(label)) for label in labels})
+    return Conversation({label: shares_under(run.measured(label)) for label in run.labels})
 
 
 def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Annotated
 
+from firstpacket.bench.compare.pairs import by_clip
 from firstpacket.bench.contract import Keyed, Omitted, computed
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.line import Line, line
-from firstpacket.bench.stats.quantiles import median
-from firstpacket.bench.summary.values import definition, shown_value
+from firstpacket.bench.summary.values import definition
 
 METHOD = "Theil-Sen line through one point per clip, the median of its turns; Sen's interval (from Kendall's tau)"
 
@@ -44,14 +43,10 @@ def lengths(run: Run) -> Lengths:
     """Of every label that has answers."""
     spoken = {clip.id: clip.speech_end_ms / 1000 for clip in run.manifest.utterances}
     fits = []
-    for plan in run.manifest.labels:
-        values: dict[str, list[float]] = defaultdict(list)
-        for turn in run.measured(plan.label):
-            value = shown_value(turn, definition(HEADLINE))
-            if value is not None and turn.utterance in spoken:
-                values[turn.utterance].append(value)
-        points = sorted((spoken[clip], median(found)) for clip, found in values.items())
+    for label in run.labels:
+        values = by_clip(run, label, definition(HEADLINE))
+        points = sorted((spoken[clip], ms) for clip, ms in values.items() if clip in spoken)
         if points:
             seconds, ms = (tuple(each) for each in zip(*points, strict=True))
-            fits.append(LengthFit(plan.label, seconds, ms, line(seconds, ms)))
+            fits.append(LengthFit(label, seconds, ms, line(seconds, ms)))
     return Lengths(tuple(fits))

@@ -68,7 +68,7 @@ def one_turn(run: Run, number: int) -> OneTurn:
 
 def checked_turn(run: Run, turn: Turn) -> OneTurn:
     """A turn of the run with its evidence. Raises `RunError` if its trace makes no sense."""
-    plan = next(plan for plan in run.manifest.labels if plan.label == turn.label)
+    plan = run.plan(turn.label)
     segment = next((segment for segment in run.segments if segment.segment == turn.segment), None)
     if segment is None:
         raise RunError(f"{run.path}: segment {turn.segment}, in which turn {turn.turn} was, is missing. It is damaged.")

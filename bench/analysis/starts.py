@@ -42,11 +42,10 @@ class StartTable:
 
 def starts(run: Run) -> StartTable:
     """The differences in a run's answered, measured turns."""
-    labels = [plan.label for plan in run.manifest.labels]
     return StartTable(
         t0=run.manifest.t0,
         columns=tuple(TITLES[start] for start in STARTS[1:]),
-        rows=tuple(row for label in labels for row in _rows(label, run.measured(label))),
+        rows=tuple(row for label in run.labels for row in _rows(label, run.measured(label))),
         end_of_speech=tuple(_end_of_speech(run.manifest)),
     )
 

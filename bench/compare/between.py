@@ -66,15 +66,10 @@ def compare_same_labels(base: Run, other: Run, metric: str = HEADLINE) -> tuple[
 
 def common_labels(base: Run, other: Run) -> tuple[str, ...]:
     """Labels that both runs have. Raises `NotComparable` if there is none."""
-    labels = [plan.label for plan in other.manifest.labels]
-    common = tuple(plan.label for plan in base.manifest.labels if plan.label in labels)
+    common = tuple(label for label in base.labels if label in other.labels)
     if not common:
         raise NotComparable(
-            f"Runs '{base.manifest.run}' and '{other.manifest.run}' have no label in common "
-            f"({_labels(base)}; {_labels(other)}). Give a pipeline the same label in both: LABEL=NAME."
+            f"Runs '{base.manifest.run}' and '{other.manifest.run}' have no label in common ({', '.join(base.labels)}; "
+            f"{', '.join(other.labels)}). Give a pipeline the same label in both: LABEL=NAME."
         )
     return common
-
-
-def _labels(run: Run) -> str:
-    return ", ".join(plan.label for plan in run.manifest.labels)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from firstpacket.bench.compare.labels import plan_of
 from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.errors import InvalidRun, NotComparable, UnknownName
 from firstpacket.bench.metrics.definitions import metric
@@ -58,7 +57,7 @@ class Mismatch:
 
 def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
     """Why one label of two runs must not be compared. Raises `UnknownName` for a label that one does not have."""
-    plans = (plan_of(base, label), plan_of(other, label))
+    plans = (base.plan(label), other.plan(label))
     found = [*_measured_alike(base, other), *_machines(base, other)]
     found += _asked_alike(base, other, between_labels=False)
     for rule in ("pipeline", "device", "dtype"):
@@ -70,7 +69,7 @@ def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
 def side_by_side(base: Side, other: Side) -> tuple[Mismatch, ...]:
     """Why two unlike labels must not be laid side by side. Raises `UnknownName` for a label that its run has not."""
     for run, label in (base, other):
-        plan_of(run, label)
+        run.plan(label)
     (a, _), (b, _) = base, other
     if a is b:
         return tuple(_invalid(a))

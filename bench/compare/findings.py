@@ -65,9 +65,9 @@ def of_labels(run: Run, question: Question) -> Report:
     Raises `UsageError` if there is nothing to compare, `NotComparable` if the run is invalid and that is not allowed,
     `UnknownName` for a label, metric or rule.
     """
-    labels = [plan.label for plan in run.manifest.labels]
-    chosen = _pairs_of_labels(run, question, labels)
-    steps = question.ladder or (tuple(labels) if not question.labels and len(labels) > 2 else ())
+    labels = run.labels
+    chosen = _pairs_of_labels(run, question)
+    steps = question.ladder or (labels if not question.labels and len(labels) > 2 else ())
     return Report(
         tuple(_of_pair(run, pair, question) for pair in chosen),
         ladder(run, steps, question.metric) if steps else None,
@@ -86,12 +86,13 @@ def of_runs(base: Run, other: Run, question: Question) -> Report:
     return Report(tuple(_of_runs(base, other, pair, question) for pair in chosen))
 
 
-def _pairs_of_labels(run: Run, question: Question, labels: Sequence[str]) -> list[tuple[str, str]]:
+def _pairs_of_labels(run: Run, question: Question) -> list[tuple[str, str]]:
     if question.labels:
         return [_two(question.labels)]
-    if len(labels) < 2:
+    first, *others = run.labels
+    if not others:
         raise UsageError(f"{run.path} has one label only: there is nothing to compare. Give a second run.")
-    return [(labels[0], label) for label in labels[1:]]
+    return [(first, label) for label in others]
 
 
 def _two(labels: Sequence[str]) -> tuple[str, str]:

@@ -4,23 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from firstpacket.bench.errors import UnknownName
-from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.values import label_weights
-
-
-def plan_of(run: Run, label: str) -> System:
-    """The plan of a label. Raises `UnknownName` if the run has no such label."""
-    check_label(run, label)
-    return next(plan for plan in run.manifest.labels if plan.label == label)
-
-
-def check_label(run: Run, label: str) -> None:
-    """Raises `UnknownName` if the run has no such label."""
-    labels = [plan.label for plan in run.manifest.labels]
-    if label not in labels:
-        raise UnknownName("label", label, labels, f"The run is '{run.manifest.run}'.")
 
 
 def any_dummy(sides: Sequence[tuple[Run, str]]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from firstpacket.bench.compare.comparison import asked_for
-from firstpacket.bench.compare.labels import any_dummy, plan_of
+from firstpacket.bench.compare.labels import any_dummy
 from firstpacket.bench.compare.pairs import asked_together, value_of, why_lost
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE
@@ -66,7 +66,7 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise UsageError(f"A ladder needs two labels or more, each once, not '{','.join(labels)}': --ladder A,B,C.")
     known = asked_for(metric)
-    plans = [plan_of(run, label) for label in labels]
+    plans = [run.plan(label) for label in labels]
     rows, clips, blocks, lost = [], [], [], Counter[str]()
     for key, turns in asked_together(run, labels).items():
         values = [value_of(each, known) for each in turns]

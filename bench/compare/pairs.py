@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from firstpacket.bench.compare.labels import check_label
 from firstpacket.bench.metrics.definitions import Metric
 from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
@@ -83,7 +82,7 @@ def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: 
     them does not have.
     """
     asked_of = ((base, label), (other, other_label or label))
-    sides = [_by_clip(run, name, known) for run, name in asked_of]
+    sides = [by_clip(run, name, known) for run, name in asked_of]
     names = tuple(f"{name} in {run.manifest.run}" for run, name in asked_of)
     common = tuple(clip for clip in sorted(sides[0]) if clip in sides[1])
     asked = sorted({turn.utterance for run, name in asked_of for turn in run.measured(name)})
@@ -99,15 +98,16 @@ def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: 
 
 
 def _by_key(run: Run, label: str) -> dict[PairKey, list[Turn]]:
-    check_label(run, label)
+    run.plan(label)  # raises if there is none
     found: dict[PairKey, list[Turn]] = defaultdict(list)
     for turn in run.measured(label):
         found[turn.pair_key].append(turn)
     return found
 
 
-def _by_clip(run: Run, label: str, known: Metric) -> dict[str, float]:
-    check_label(run, label)
+def by_clip(run: Run, label: str, known: Metric) -> dict[str, float]:
+    """The median of a label's measured turns on every clip with a value. Raises `UnknownName` for the label."""
+    run.plan(label)  # raises if there is none
     values: dict[str, list[float]] = defaultdict(list)
     for turn in run.measured(label):
         value = shown_value(turn, known)

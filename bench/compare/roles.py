@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from firstpacket.bench.compare.labels import plan_of
 from firstpacket.bench.compare.pairs import Together, value_of, why_lost
 from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
@@ -50,7 +49,7 @@ class Contributions:
 
 def contributions_within(run: Run, labels: tuple[str, str], together: Together) -> Contributions:
     """Of two labels of one run whose turns were asked together, turn by turn."""
-    roles = [_roles(plan_of(run, label)) for label in labels]
+    roles = [_roles(run.plan(label)) for label in labels]
     sides: tuple[list[ByRole], list[ByRole]] = ([], [])
     clips, blocks, lost = [], [], Counter[str]()
     for key, turns in together.items():
@@ -124,7 +123,7 @@ def _by_role(turn: Turn, roles: Mapping[str, str]) -> dict[str, int]:
 
 
 def _by_clip(run: Run, label: str) -> dict[str, ByRole]:
-    roles = _roles(plan_of(run, label))
+    roles = _roles(run.plan(label))
     turns: dict[str, list[dict[str, int]]] = defaultdict(list)
     for turn in run.measured(label):
         if not isinstance(_path_of([turn]), str):

@@ -35,5 +35,5 @@ def compare_metrics(
 
 def compare_all(run: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
     """Every label of a run against its first one; empty for a run of one label."""
-    first, *rest = [plan.label for plan in run.manifest.labels]
+    first, *rest = run.labels
     return tuple(compare_labels(run, first, label, metric) for label in rest)

@@ -22,7 +22,7 @@ def conditions(run: Run, label: str) -> Conditions:
     A changed default is part of what a gate measures, and no other condition. Neither is the operating system, which
     is updated behind everyone's back.
     """
-    plan = next(each for each in run.manifest.labels if each.label == label)
+    plan = run.plan(label)
     environment = run.segments[0].environment if run.segments else {}
     gpu = plan.device.startswith("cuda")
     machine = [*MACHINE, *(name for name in sorted(environment) if gpu and name.startswith("gpu"))]

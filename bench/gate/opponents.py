@@ -123,7 +123,7 @@ class Kept:
             chosen = self._asked != AUTO
             found = baselines.named(self._asked) if chosen else baselines.newest(label, conditions(run, label))
             base = found.run() if found else None
-        if base is None or label not in [plan.label for plan in base.manifest.labels]:
+        if base is None or label not in base.labels:
             return None
         self._used[label] = base.path.name
         return base

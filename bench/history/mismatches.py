@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from firstpacket.bench.compare.comparable import over_time
-from firstpacket.bench.compare.labels import plan_of
 from firstpacket.bench.metrics.definitions import Metric
 from firstpacket.bench.record.store import Run
 
@@ -24,7 +23,7 @@ def mismatches(base: Run, other: Run, label: str, known: Metric) -> tuple[str, .
 
 
 def _shared_options_match(base: Run, other: Run, label: str) -> bool:
-    a, b = plan_of(base, label).options, plan_of(other, label).options
+    a, b = base.plan(label).options, other.plan(label).options
     return all(a[name] == b[name] for name in a.keys() & b.keys())
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from firstpacket.bench.codec import DecodeError, decode, encode
-from firstpacket.bench.errors import RunError
+from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.record import migrate
-from firstpacket.bench.record.schema import SCHEMA, Evidence, Manifest, Segment, Turn
+from firstpacket.bench.record.schema import SCHEMA, Evidence, Manifest, Segment, System, Turn
 from firstpacket.bench.text import LABEL, clean
 
 T = TypeVar("T")
@@ -39,6 +39,17 @@ class Run:
     notices: tuple[str, ...] = ()
     schema: int = SCHEMA
     """The schema that the folder was written in; what was read is of this version's (`bench.record.migrate`)."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of the manifest."""
+        return tuple(plan.label for plan in self.manifest.labels)
+
+    def plan(self, label: str) -> System:
+        """The plan of a label. Raises `UnknownName` if the run has no such label."""
+        if label not in self.labels:
+            raise UnknownName("label", label, self.labels, f"The run is '{self.manifest.run}'.")
+        return next(plan for plan in self.manifest.labels if plan.label == label)
 
     def measured(self, label: str | None = None) -> list[Turn]:
         """The turns of phase `measured`, in the order of the record: of one label, or of all."""

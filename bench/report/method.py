@@ -128,7 +128,7 @@ def _statistics() -> Facts:
 
 
 def _label_facts(run: Run, label: str) -> Facts:
-    plan = next(plan for plan in run.manifest.labels if plan.label == label)
+    plan = run.plan(label)
     told = [facts.facts for segment in run.segments for facts in segment.labels if facts.label == label]
     loaded = {name: value for facts in told for name, value in facts.items()}
     fixed = (("pipeline", plan.pipeline), ("device", plan.device), ("dtype", plan.dtype))

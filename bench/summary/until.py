@@ -53,8 +53,7 @@ def goal(run: Run) -> Goal | None:
     rule = run.manifest.until
     if not rule:
         return None
-    labels = [plan.label for plan in run.manifest.labels]
-    turns = run.measured()
+    labels, turns = run.labels, run.measured()
     clips, planned = len(run.manifest.utterances), looks(rule.blocks)
     whole = min(whole_passes(turns, len(labels) * clips), rule.blocks)
     due = max((number for number in planned if number <= whole), default=0)

@@ -45,11 +45,10 @@ class LabelWarmth:
 
 def warmth(run: Run) -> dict[str, LabelWarmth]:
     """Of every label of a run."""
-    labels = [plan.label for plan in run.manifest.labels]
-    carried = {each.label: each for each in carry_over(run.turns, labels)}
+    carried = {each.label: each for each in carry_over(run.turns, run.labels)}
     rule = run.manifest.settling
     found = {}
-    for label in labels:
+    for label in run.labels:
         turns = [turn for turn in run.turns if turn.label == label]
         found[label] = LabelWarmth(
             classes=_classes(turns),

@@ -57,7 +57,7 @@ def choices(run: Run, rows: Iterable[Row]) -> Choices:
     given = list(rows)
     return Choices(
         phases=tuple(dict.fromkeys(row.phase for row in given)),
-        labels=tuple(plan.label for plan in run.manifest.labels),
+        labels=run.labels,
         outcomes=tuple(dict.fromkeys(row.outcome for row in given)),
         flags=tuple(sorted({flag for row in given for flag in row.flags})),
     )
