@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.series import Series
+from firstpacket.bench.report.plots.style import MARKS, document, dress
 from firstpacket.bench.text import clean_xml
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, GRID = "#5a6472", "#e1e4e9"
 SERIES = ("#a2491c", "#2b4fa8", "#1b7f6b", "#8a3f8f", "#7a6a00", "#4b5563")
@@ -21,14 +21,6 @@ VARIABLES = {INK: "var(--ink-2)", GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, start=1)
 }
 """Each colour as the variable of a page that follows light and dark."""
-MARKS = ("o", "s", "^", "D", "v", "P")
-SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "history",
-    "font.size": 9,
-    "text.parse_math": False,
-    "figure.constrained_layout.use": True,
-}
 WIDTH_INCHES, PANEL_INCHES = 8.4, 2.9
 LONGEST_NAME = 80
 
@@ -38,25 +30,18 @@ def history_svg(found: History) -> str:
 
     A dotted line stands where a label's runs are not joined to those before. The same bytes for the same history.
     """
-    # matplotlib takes half a second to import, and only a plot needs it.
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     machines = sorted({each.machine for each in found.series})
     labels = sorted({each.label for each in found.series})
-    with rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of glyphs that a font lacks; the text is kept as text
-        figure = Figure(figsize=(WIDTH_INCHES, PANEL_INCHES * len(machines)))
-        figure.patch.set_visible(False)
+
+    def draw(figure: Figure) -> None:
         panels = figure.subplots(len(machines), 1, squeeze=False, sharex=True)[:, 0]
         for axes, machine in zip(panels, machines, strict=True):
             for each in found.series:
                 if each.machine == machine:
                     _draw(axes, each, labels.index(each.label))
             _dress(axes, machine, f"{found.title}, {found.unit}")
-        target = io.StringIO()
-        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    return target.getvalue()
+
+    return document(draw, "history", (WIDTH_INCHES, PANEL_INCHES * len(machines)))
 
 
 def inline(svg: str) -> str:
@@ -103,15 +88,11 @@ def _dress(axes: Axes, machine: str, title: str) -> None:
 
     named = clean_xml(machine).replace("\n", " ")[:LONGEST_NAME]
     axes.set_title(named, loc="left", color=INK, fontsize=9)
-    axes.set_facecolor("none")
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), axes.get_ylim()[1])
-    axes.set_ylabel(title, color=INK)
+    axes.set_ylabel(title)
     places: Any = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(places)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(places))  # type: ignore[no-untyped-call]
-    axes.grid(color=GRID, linewidth=0.7)
-    axes.tick_params(color=GRID, labelcolor=INK, length=0)
+    dress(axes, INK, GRID)
     axes.xaxis.get_offset_text().set_color(INK)
     axes.legend(frameon=False, labelcolor=INK, loc="lower right", bbox_to_anchor=(1, 1), ncols=6, borderpad=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)

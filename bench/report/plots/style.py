@@ -15,6 +15,7 @@ from firstpacket.bench.text import clean_xml
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, GRID, STRONG = "#0a0b01", "#0a0b02", "#0a0b03"
 SERIES = ("#0a0c01", "#0a0c02", "#0a0c03", "#0a0c04", "#0a0c05", "#0a0c06")
@@ -67,7 +68,18 @@ def plot(
 
     `salt` sets its ids apart from those of other plots on the page: letters, digits and hyphens only.
     """
-    # matplotlib takes half a second to import, and only a report needs it.
+
+    def panel(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        draw(axes)
+        dress(axes)
+
+    return Markup(_inline(document(panel, salt, size), title, says, salt))  # made here, with all texts escaped
+
+
+def document(draw: Callable[[Figure], None], salt: str, size: tuple[float, float]) -> str:
+    """What `draw` does with a figure of `size` inches, as an SVG document; the same bytes for the same drawing."""
+    # matplotlib takes half a second to import, and only plots need it.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -75,28 +87,27 @@ def plot(
         warnings.simplefilter("ignore")  # of glyphs that a font lacks; the text is kept as text
         figure = Figure(figsize=size)
         figure.patch.set_visible(False)
-        axes = figure.add_subplot()
-        draw(axes)
-        _dress(axes)
+        draw(figure)
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
-    return Markup(_inline(target.getvalue(), title, says, salt))  # made here, with all texts escaped
+    return target.getvalue()
 
 
-def _dress(axes: Axes) -> None:
+def dress(axes: Axes, ink: str = INK, grid: str = GRID) -> None:
+    """Grid, ticks and names of axes as in all plots."""
     axes.set_facecolor("none")
-    axes.grid(color=GRID, linewidth=0.7)
+    axes.grid(color=grid, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(color=GRID, labelcolor=INK, length=0)
+    axes.tick_params(color=grid, labelcolor=ink, length=0)
     for name in (axes.xaxis.label, axes.yaxis.label):
-        name.set_color(INK)
+        name.set_color(ink)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
-def _inline(document: str, title: str, says: str, salt: str) -> str:
+def _inline(drawn: str, title: str, says: str, salt: str) -> str:
     """The SVG element alone, without a size of its own, in the page's fonts and colours."""
-    svg = document[document.index("<svg") :]
+    svg = drawn[drawn.index("<svg") :]
     for pattern, replacement in TIDYING:
         svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
     for colour, variable in VARIABLES.items():
