@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import BinaryIO
+from io import FileIO
 
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.quality.record import QUALITY, Line, audio_sha256, place, read_quality
-from firstpacket.bench.record.store import Run, to_line
+from firstpacket.bench.record.store import Run, append, to_line
 
 
 class Notebook:
@@ -38,18 +38,14 @@ class Notebook:
 
     def write(self, line: Line) -> None:
         """Append a line. Raises `RunError` if there is no room; the file then ends in the last whole line."""
-        at = self._file.seek(0, os.SEEK_END)
         try:
-            self._file.write(to_line(line))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            append(self._file, to_line(line))
         except OSError as error:
-            self._take_back(at)
             raise self._refused(error) from error
         self._known[place(line)] = audio_sha256(line)
         self.written += 1
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> FileIO:
         try:
             if self._path.is_symlink():
                 raise RunError(f"{self._path} is a link, and not followed. Remove it, and try again.")
@@ -69,12 +65,6 @@ class Notebook:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.ftruncate(self._file.fileno(), whole)
-
-    def _take_back(self, at: int) -> None:
-        try:
-            os.ftruncate(self._file.fileno(), at)
-        except OSError:
-            return
 
     def _refused(self, error: OSError) -> RunError:
         return RunError(f"Cannot write {self._path}: {error.strerror}. Make room or allow it, and try again.")

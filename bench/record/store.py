@@ -244,26 +244,13 @@ class RunWriter:
             ) from error
 
     def _append(self, file: FileIO, line: bytes) -> int:
-        at = file.seek(0, os.SEEK_END)
         try:
-            left = memoryview(line)
-            while left:
-                left = left[file.write(left) :]
-            os.fsync(file.fileno())
+            return append(file, line)
         except OSError as error:
-            self._take_back(file, at)
             raise RunError(
                 f"Cannot write to {self.path}: {error.strerror}. Everything up to the last finished turn is kept; "
                 f"make room and go on with: bench run --resume {self.path}"
             ) from error
-        return at
-
-    def _take_back(self, file: FileIO, at: int) -> None:
-        """Cut a half-written line off, so that the file ends in a whole one; if that fails too, resuming does it."""
-        try:
-            os.ftruncate(file.fileno(), at)
-        except OSError:
-            return
 
     def _replace(self, name: str, content: bytes) -> None:
         temporary = self.path / (name + ".tmp")
@@ -294,6 +281,25 @@ class RunWriter:
             raise RunError(
                 f"Cannot set the torn last line of {file} aside: {error.strerror}. Make room first."
             ) from error
+
+
+def append(file: FileIO, line: bytes) -> int:
+    """Put a line on disk at the end of a file, and return where it begins.
+
+    Raises `OSError`. What was written of the line is then cut off again, so that the file ends in a whole one; if that
+    fails too, opening it the next time does it.
+    """
+    at = file.seek(0, os.SEEK_END)
+    try:
+        left = memoryview(line)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(file.fileno(), at)
+        raise
+    return at
 
 
 def to_line(value: Any) -> bytes:
