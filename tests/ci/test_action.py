@@ -134,6 +134,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory, action: Any) -> Runner:
 
 
 def test_a_slower_version_fails_the_job_and_everything_is_shown(runner: Runner) -> None:
+    """May take over 10 s: two rounds of two versions, and the report."""
     quick = "--pairs=10\n--warmup=0\n--threads=1\n"
     job = runner.with_bench().job(pipelines="nap", corpus="my clips", against="fast", arguments=quick)
     assert job.code == 10, job.said

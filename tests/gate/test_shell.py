@@ -85,6 +85,7 @@ def without_baseline(shell: Shell) -> int:
 
 
 def test_a_slower_version_is_measured_twice_and_is_code_10(shell: Shell) -> None:
+    """May take over 10 s: two rounds of two versions, each in processes of its own."""
     assert shell.code(shell.gate("slower", "--report", "--against", "fast")) == 10
     found = shell.json("slower")
     assert (found["verdict"], found["exit_code"]) == ("regressed", 10)

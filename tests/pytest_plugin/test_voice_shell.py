@@ -26,6 +26,7 @@ def test_quick_enough(voice_benchmark):
 
 
 def test_a_slower_version_turns_its_test_red_and_no_other(tmp_path: Path) -> None:
+    """May take over 10 s: three rounds, two of them of two versions, in a pytest of their own."""
     repository = plugin_repository(tmp_path)
     repository.commit(8, "fast")
     repository.write(24)
