@@ -13,7 +13,7 @@ from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.headline import headline
 from firstpacket.bench.compare.words import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.format import interval, valued
+from firstpacket.bench.format import counted, interval, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import System
@@ -87,7 +87,7 @@ def alone(label: LabelSummary) -> str:
 
 def _basis(figure: Figure) -> str:
     assert figure.p50 is not None
-    clips = "1 clip" if figure.p50.clusters == 1 else f"{figure.p50.clusters} clips"
+    clips = counted(figure.p50.clusters, "clip")
     span = interval(figure.p50, figure.unit)
     return f"{'95 % CI ' if figure.p50.interval else ''}{span}, {figure.n} turns on {clips}"
 
@@ -110,13 +110,12 @@ def _quality(summary: Summary) -> tuple[str, ...]:
 
 
 def _measured_on(run: Run, summary: Summary) -> str:
-    clips = len({turn.utterance for turn in run.turns if turn.is_measured})
+    clips = counted(len({turn.utterance for turn in run.turns if turn.is_measured}), "clip")
     turns = sum(label.measured for label in summary.labels)
     known = run.segments[0].environment if run.segments else {}
     units = {"cores_usable": " cores", "memory_mib": " MiB"}
     machine = ", ".join(f"{known[name]}{units.get(name, '')}" for name in MACHINE if known.get(name))
-    counted = "1 clip" if clips == 1 else f"{clips} clips"
-    what = f"{turns} measured turns on {counted} of {run.manifest.corpus}, input {run.manifest.options.input}"
+    what = f"{turns} measured turns on {clips} of {run.manifest.corpus}, input {run.manifest.options.input}"
     return f"{what}; {machine}" if machine else what
 
 

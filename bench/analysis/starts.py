@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from firstpacket.bench.corpus.estimates import FAR_APART_MS, spread_ms
+from firstpacket.bench.format import counted
 from firstpacket.bench.metrics.starts import DELAYS, STARTS
 from firstpacket.bench.record.schema import Manifest, Start, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
@@ -99,4 +100,4 @@ def _differences_of_detectors(checked: Sequence[UtteranceFacts]) -> list[str]:
 
 
 def _clips(n: int) -> str:
-    return "1 clip" if n == 1 else f"{n} clips"
+    return counted(n, "clip")
