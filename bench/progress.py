@@ -1,10 +1,12 @@
-"""What is seen while a run goes on: a bar on a terminal, plain lines elsewhere."""
+"""What is seen while a run goes on: a bar on a terminal, a line that renews itself in notebooks, lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import statistics
+import sys
 from collections import defaultdict
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -126,6 +128,68 @@ class PlainProgress:
     def _say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # measuring goes on when nobody can read along
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    def __enter__(self) -> NoProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def loading(self, label: str) -> None:
+        """Nothing is shown."""
+
+    def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
+        """Nothing is shown."""
+
+    def idling(self, seconds: float) -> None:
+        """Nothing is shown."""
+
+    def looked(self, said: str) -> None:
+        """Nothing is shown."""
+
+    def ended(self, turn: Turn, done: int, total: int) -> None:
+        """Nothing is shown."""
+
+
+class NotebookProgress(NoProgress):
+    """One line below the cell that is renewed in place; IPython's own display, no widgets needed."""
+
+    def __init__(self) -> None:
+        self._medians = RunningMedian()
+        self._shown: Any = None
+
+    def __enter__(self) -> NotebookProgress:
+        from IPython.display import display
+
+        self._shown = display({"text/plain": "starting"}, raw=True, display_id=True)
+        return self
+
+    def loading(self, label: str) -> None:
+        """Show what is being loaded."""
+        self._say(f"loading {label}")
+
+    def idling(self, seconds: float) -> None:
+        """Say why nothing happens."""
+        self._say(_idling(seconds))
+
+    def ended(self, turn: Turn, done: int, total: int) -> None:
+        """Show how far it is, and the medians so far."""
+        self._medians.add(turn)
+        self._say(f"{done} of {total} turns  {self._medians.text()}")
+
+    def _say(self, line: str) -> None:
+        self._shown.update({"text/plain": line}, raw=True)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook; loads nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and getattr(shell, "kernel", None) is not None
 
 
 def _idling(seconds: float) -> str:

@@ -1,6 +1,8 @@
-"""What `bench show` prints of a run."""
+"""What `bench show` and notebooks show of a run."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from rich.console import Console
 
@@ -13,26 +15,28 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.glance import glance
 from firstpacket.bench.summary.contents import Summary
+from firstpacket.bench.tables.table import Table
 from firstpacket.bench.tables.terminal import TerminalTable
 from firstpacket.bench.text import clean
 
 
-def print_run(console: Console, run: Run, summary: Summary) -> None:
+def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
     """What was measured, the tables of the first screen and of quality, and what the run says at first sight."""
     packet, audible = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
     said = answer(run, summary, packet, audible)
-    tables = [glance(summary, conversation(run).labels), quality_table(summary)]
-    tables += [headlines((*packet, *audible))] if packet else []
+    yield f"{summary.run}: {said.measured_on}"
+    yield glance(summary, conversation(run).labels)
+    yield quality_table(summary)
+    if packet:
+        yield headlines((*packet, *audible))
+    yield from said.first_lines
+    yield from (f"note: {notice}" for notice in said.notices)
 
-    def line(text: str) -> None:
-        # Terminals wrap by themselves, and what is piped stays on one line; a picture does neither.
-        console.print(clean(text), markup=False, soft_wrap=not console.record)
 
-    line(f"{summary.run}: {said.measured_on}")
-    console.print()
-    for each in tables:
-        console.print(TerminalTable(each))
-    for text in said.first_lines:
-        line(text)
-    for notice in said.notices:
-        line(f"note: {notice}")
+def print_run(console: Console, run: Run, summary: Summary) -> None:
+    """Print the first screen."""
+    for part in first_screen(run, summary):
+        if isinstance(part, Table):
+            console.print(TerminalTable(part))
+        else:  # terminals wrap by themselves, and what is piped stays on one line; a picture does neither
+            console.print(clean(part), markup=False, soft_wrap=not console.record)

@@ -1,0 +1,72 @@
+"""What a comparison says: a sentence for people, and its metrics as a DataFrame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firstpacket import _frames
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from firstpacket.bench.compare.findings import Report
+
+METRICS = {
+    "base": "string",
+    "other": "string",
+    "metric": "string",
+    "title": "string",
+    "unit": "string",
+    "finding": "string",
+    "pairs": "int64",
+    "clips": "int64",
+    "dropped": "int64",
+    "difference": "Float64",
+    "difference_low": "Float64",
+    "difference_high": "Float64",
+    "ratio": "Float64",
+    "ratio_low": "Float64",
+    "ratio_high": "Float64",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison:
+    """Systems of one run against the first, or of two runs; made by `firstpacket.compare`."""
+
+    _report: Report
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was found, a sentence per pair of systems: difference, interval, and what it rests on."""
+        from firstpacket.bench.compare.words import sentence
+
+        return tuple(sentence(found.headline) for found in self._report.findings)
+
+    def metrics(self) -> pd.DataFrame:
+        """One row per pair of systems and metric: difference `other - base` and ratio, each with its 95 % interval."""
+        rows = []
+        for found in (each for pair in self._report.findings for each in pair.metrics):
+            difference = _frames.estimate_columns(found.difference, "value")
+            ratio = _frames.estimate_columns(found.ratio, "value")
+            rows.append(
+                {name: getattr(found, name) for name in METRICS if hasattr(found, name)}
+                | {"dropped": sum(found.lost.values())}
+                | {"difference": difference["value"], "ratio": ratio["value"]}
+                | {f"difference_{end}": difference[end] for end in ("low", "high")}
+                | {f"ratio_{end}": ratio[end] for end in ("low", "high")}
+            )
+        return _frames.frame(rows, METRICS)
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+    def __repr__(self) -> str:
+        return f"<firstpacket.Comparison: {'; '.join(self.sentences)}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the sentences and the table of metrics."""
+        from firstpacket.bench.report.notebook import comparison_html
+
+        return comparison_html(self._report)

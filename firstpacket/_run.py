@@ -1,0 +1,131 @@
+"""A run as Python sees it: its figures as DataFrames, its report as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from firstpacket import _frames
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from firstpacket.bench.record.store import Run as Record
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Run:
+    """A run read from its folder; made by `firstpacket.run` and `firstpacket.read`.
+
+    Methods raise `RunError` where the folder is damaged, and `MissingDependency` without pandas.
+    """
+
+    _record: Record
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self._record.path
+
+    @property
+    def name(self) -> str:
+        """The run's own name: date, time and systems."""
+        return self._record.manifest.run
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The labels of what was measured, in the order in which they were named; the first is the base."""
+        return tuple(system.label for system in self._record.manifest.labels)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What to know before believing the figures, in sentences."""
+        from firstpacket.bench.summary.summarise import summarise
+
+        return summarise(self._record).notices
+
+    def turns(self) -> pd.DataFrame:
+        """One row per turn of any phase and outcome, a column per metric (`first_packet_latency_ms`)."""
+        return _frames.turns(self._record)
+
+    def stages(self) -> pd.DataFrame:
+        """One row per stretch of work of a stage; times are ms after the turn's t0."""
+        return _frames.stages(self._record)
+
+    def packets(self) -> pd.DataFrame:
+        """One row per reply audio packet; `at_ms` counts from the turn's t0."""
+        return _frames.packets(self._record)
+
+    def summary(self) -> pd.DataFrame:
+        """One row per system and metric: median `p50` with its 95 % interval `low` to `high`, mean, percentiles."""
+        return _frames.summary(self._record)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the HTML report, by default `report.html` in the run folder; returns where it is."""
+        from firstpacket.bench.report.html import write_report
+
+        return write_report([self._record], Path(path) if path is not None else self.path / "report.html")
+
+    def __repr__(self) -> str:
+        turns = len(self._record.turns)
+        return f"<firstpacket.Run {self.name}: {turns} turns of {', '.join(self.systems)}, in {self.path}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what the run says in a sentence each, and its table."""
+        from firstpacket.bench.report.notebook import run_html
+
+        return run_html(self._record)
+
+
+class Runs(Sequence[Run]):
+    """The runs below a folder, the oldest first; made by `firstpacket.runs`."""
+
+    def __init__(self, found: Sequence[Run], skipped: Sequence[tuple[str, str]] = ()) -> None:
+        self._found = tuple(found)
+        self.skipped = tuple(skipped)
+        """Folders that hold a run which cannot be read, each with the reason."""
+
+    @overload
+    def __getitem__(self, place: int) -> Run: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Runs: ...
+
+    def __getitem__(self, place: int | slice) -> Run | Runs:
+        """A run by its place, or some of them."""
+        return Runs(self._found[place], self.skipped) if isinstance(place, slice) else self._found[place]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._found)
+
+    def summary(self) -> pd.DataFrame:
+        """`Run.summary` of all of them below each other, with the columns `run` and `created` (UTC) before them."""
+        return _frames.concatenated((_dated(each, each.summary()) for each in self), _DATED | _frames.SUMMARY)
+
+    def turns(self) -> pd.DataFrame:
+        """`Run.turns` of all of them below each other, with the columns `run` and `created` (UTC) before them."""
+        return _frames.concatenated((_dated(each, each.turns()) for each in self), _DATED | _frames.TURNS)
+
+    def __repr__(self) -> str:
+        return f"<firstpacket.Runs: {len(self)}, {len(self.skipped)} skipped>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a line per run."""
+        rows = "".join(f"<li>{escape(repr(each)[1:-1])}</li>" for each in self)
+        return f"<ol>{rows}</ol>"
+
+
+_DATED = {"run": "string", "created": "datetime64[ns, UTC]"}
+
+
+def _dated(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    created = pd.Timestamp(run._record.manifest.created).tz_convert("UTC")
+    return _frames.with_columns(frame, {"run": (run.name, "string"), "created": (created, _DATED["created"])})
