@@ -17,7 +17,7 @@ from pathlib import Path
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import BenchError
-from firstpacket.bench.folders import CACHE, cache, replace_text
+from firstpacket.bench.paths import CACHE, cache, replace_text
 
 SCHEMA = 1
 NEVER = "not calibrated: bench calibrate"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstpacket.bench import catalogue, environment, notices, packages
-from firstpacket.bench.host.neighbours import Neighbours
+from firstpacket.bench.host.other_processes import Neighbours
 
 Verdict = Literal["ok", "missing", "note"]
 LOOK_S = 0.5

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from firstpacket.bench.metrics import gpu
+from firstpacket.bench.metrics import gpu_figures
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
-from firstpacket.bench.metrics.settling import WarmUp
+from firstpacket.bench.metrics.steady_state import WarmUp
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
@@ -100,7 +100,7 @@ def of_turns(turns: Sequence[Turn]) -> Iterator[Notice]:
 
 def of_profiles(turns: Sequence[Turn]) -> Iterator[Notice]:
     """Of turns that were put under the GPU's profiler and have no profile, or not all of it."""
-    asked = [turn for turn in turns if gpu.put_under_the_profiler(turn)]
+    asked = [turn for turn in turns if gpu_figures.put_under_the_profiler(turn)]
     blind = Counter((turn.label, turn.reason or turn.outcome) for turn in asked if "gpu_busy" not in turn.figures)
     for (label, why), n in blind.items():
         yield Notice("profiler", f"{n} profiled turns of {label} say nothing of the GPU: {why}.")

@@ -401,7 +401,7 @@ def check_out(out: str) -> None:
 
 
 def _check_labels(labels: Sequence[str]) -> None:
-    from firstpacket.bench.text import LABEL  # not for `bench --help`
+    from firstpacket.bench.sanitize import LABEL  # not for `bench --help`
 
     for label in labels:
         if not LABEL.fullmatch(label):

@@ -11,7 +11,7 @@ from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.figures import FLAGS, turn_figures
 from firstpacket.bench.record.schema import Evidence, PathPart, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.text import clean, reason
+from firstpacket.bench.sanitize import clean, reason
 
 Value = int | float | str
 

@@ -40,7 +40,7 @@ class Comparison:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, a sentence per pair of systems: difference, interval, and what it rests on."""
-        from firstpacket.bench.compare.words import sentence
+        from firstpacket.bench.compare.sentences import sentence
 
         return tuple(sentence(found.headline) for found in self._report.findings)
 

@@ -137,7 +137,7 @@ def _turn_row(turn: Turn, known: Mapping[str, Metric]) -> dict[str, Any]:
 
 
 def _stage_rows(run: Run, turn: Turn) -> Iterable[dict[str, Any]]:
-    from firstpacket.bench.metrics.starts import start_ns
+    from firstpacket.bench.metrics.t0 import start_ns
 
     evidence = run.evidence(turn)
     t0_ns = start_ns(evidence)
@@ -164,7 +164,7 @@ def _stage_rows(run: Run, turn: Turn) -> Iterable[dict[str, Any]]:
 
 
 def _packet_rows(run: Run, turn: Turn) -> Iterable[dict[str, Any]]:
-    from firstpacket.bench.metrics.starts import start_ns
+    from firstpacket.bench.metrics.t0 import start_ns
 
     evidence = run.evidence(turn)
     t0_ns = start_ns(evidence)

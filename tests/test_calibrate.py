@@ -11,6 +11,8 @@ from support.command import here
 from support.virtual import make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench import calibration
+from firstpacket.bench.calibrate.cases import PIECES, SPEECH_S, Piece
+from firstpacket.bench.calibrate.ground_truth import OwnStamps, own_stamps
 from firstpacket.bench.calibrate.measure import (
     AUDIBLE,
     FIRST_PACKET,
@@ -22,13 +24,11 @@ from firstpacket.bench.calibrate.measure import (
     check_usable,
     errors,
 )
-from firstpacket.bench.calibrate.own_stamps import OwnStamps, own_stamps
-from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, Piece
 from firstpacket.bench.calibrate.verdict import Limits, deviation, finding
 from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.environment import facts
 from firstpacket.bench.errors import WorkerError
-from firstpacket.bench.folders import CACHE
+from firstpacket.bench.paths import CACHE
 from firstpacket.bench.record.schema import PathPart, Turn
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.vocabulary import flags_from

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstpacket.bench.text import LONGEST_REASON, clean, reason
+from firstpacket.bench.sanitize import LONGEST_REASON, clean, reason
 
 
 @given(st.text(st.characters(codec=None)))

@@ -12,7 +12,7 @@ from support.runs import make_run, make_turn
 from support.virtual import make_utterances, scripted_manifest
 
 from firstpacket.bench.contract import as_json
-from firstpacket.bench.metrics.settling import warm_ups
+from firstpacket.bench.metrics.steady_state import warm_ups
 from firstpacket.bench.record.rules import Settling
 from firstpacket.bench.record.schema import Phase, Turn
 from firstpacket.bench.record.store import Run, read_manifest

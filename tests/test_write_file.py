@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.folders import write_file
+from firstpacket.bench.paths import write_file
 
 
 def test_folders_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.compare.between import compare_same_labels
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.headline import headline
-from firstpacket.bench.compare.words import CAVEAT, sentence
+from firstpacket.bench.compare.sentences import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import counted, interval, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE

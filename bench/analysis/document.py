@@ -15,11 +15,11 @@ from firstpacket.bench.analysis.attribution import Attribution, attribution
 from firstpacket.bench.analysis.claims.all import verdicts
 from firstpacket.bench.analysis.claims.evidence import contest, facts
 from firstpacket.bench.analysis.claims.verdict import Verdict
-from firstpacket.bench.analysis.conversation import Conversation, conversation
-from firstpacket.bench.analysis.course import Courses, courses
-from firstpacket.bench.analysis.length import Lengths, lengths
-from firstpacket.bench.analysis.starts import StartTable, starts
+from firstpacket.bench.analysis.drift import Courses, courses
+from firstpacket.bench.analysis.latency_shares import Conversation, conversation
 from firstpacket.bench.analysis.sweeps import Sweep, sweeps
+from firstpacket.bench.analysis.t0_table import StartTable, starts
+from firstpacket.bench.analysis.utterance_length import Lengths, lengths
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.findings import Question, Report, of_labels
 from firstpacket.bench.compare.within import compare_labels

@@ -13,8 +13,8 @@ from typing import get_args
 import numpy as np
 
 from firstpacket.bench import registry
-from firstpacket.bench.calibrate.own_stamps import OwnStamps, own_stamps
-from firstpacket.bench.calibrate.pieces import PIECES, SPEECH_S, PathTruth, Piece
+from firstpacket.bench.calibrate.cases import PIECES, SPEECH_S, PathTruth, Piece
+from firstpacket.bench.calibrate.ground_truth import OwnStamps, own_stamps
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE

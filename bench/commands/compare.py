@@ -40,8 +40,8 @@ def compare(
 
 
 def _print(report: Report) -> None:
+    from firstpacket.bench.compare.sentences import sentence
     from firstpacket.bench.compare.tables import contributions, differences, ladder_table
-    from firstpacket.bench.compare.words import sentence
     from firstpacket.bench.tables.terminal import TerminalTable
 
     answer = console(stderr=False)

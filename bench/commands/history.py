@@ -19,8 +19,8 @@ def history(
 ) -> None:
     """Show the medians of many runs over time, joined where they may be compared, and the runs that changed them."""
     from firstpacket.bench.history.history import history as read_history
+    from firstpacket.bench.history.sentences import said_of
     from firstpacket.bench.history.tables import history_tables
-    from firstpacket.bench.history.words import said_of
     from firstpacket.bench.tables.terminal import TerminalTable
 
     found = read_history(folder, metric, label)

@@ -11,7 +11,7 @@ from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.ladder import Ladder, ladder
 from firstpacket.bench.compare.pairs import asked_together
 from firstpacket.bench.compare.roles import Contributions, contributions_between, contributions_within
-from firstpacket.bench.compare.words import sentence
+from firstpacket.bench.compare.sentences import sentence
 from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE, Shown, shown_in

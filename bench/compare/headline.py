@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firstpacket.bench.compare.comparison import Comparison
-from firstpacket.bench.compare.words import basis, qualified
+from firstpacket.bench.compare.sentences import basis, qualified
 from firstpacket.bench.format import amount, number
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, metric
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval

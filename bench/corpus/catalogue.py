@@ -8,7 +8,7 @@ from pathlib import Path
 
 from firstpacket.bench.corpus.manifest import MANIFEST
 from firstpacket.bench.corpus.sources import QUESTIONS
-from firstpacket.bench.folders import DATASETS
+from firstpacket.bench.paths import DATASETS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from firstpacket.bench.analysis.frame import turns_csv, turns_parquet
+from firstpacket.bench.analysis.dataframe import turns_csv, turns_parquet
 from firstpacket.bench.contract import written
 from firstpacket.bench.errors import UnknownName
 from firstpacket.bench.export.bencher import bencher
@@ -15,7 +15,7 @@ from firstpacket.bench.export.markdown import markdown
 from firstpacket.bench.export.openmetrics import openmetrics
 from firstpacket.bench.export.pytest_benchmark import pytest_benchmark
 from firstpacket.bench.export.svg import svg
-from firstpacket.bench.folders import write_file
+from firstpacket.bench.paths import write_file
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.summarise import summarise
 

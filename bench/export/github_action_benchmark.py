@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from firstpacket.bench.compare.comparable import require_valid
-from firstpacket.bench.export.scores import Score, scores
+from firstpacket.bench.export.ci_metrics import Score, scores
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Summary
 from firstpacket.bench.summary.summarise import summarise

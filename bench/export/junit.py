@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Outcome, Turn
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.sanitize import clean_xml
 from firstpacket.bench.summary.contents import OUTCOMES, LabelSummary, Summary
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.text import clean_xml
 
 Ending = Literal["passed", "failure", "error", "skipped"]
 LONGEST_LIST = 20

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from functools import partial
 
 from firstpacket.bench.analysis.answer import Answer, answer
-from firstpacket.bench.analysis.conversation import conversation
+from firstpacket.bench.analysis.latency_shares import conversation
 from firstpacket.bench.compare.within import compare_all
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, Shown
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
-from firstpacket.bench.report.sections.glance import glance
+from firstpacket.bench.report.sections.overview import glance
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.summary.summarise import summarise

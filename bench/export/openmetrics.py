@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary, Unit
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.text import clean
 
 UNITS: dict[Unit, tuple[str, float]] = {
     "ms": ("seconds", 0.001),

@@ -20,12 +20,12 @@ from hashlib import blake2b
 from typing import Any
 
 from firstpacket import __version__
-from firstpacket.bench.analysis.one_turn import OneTurn, timed_texts
+from firstpacket.bench.analysis.turn_trace import OneTurn, timed_texts
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.metrics.starts import all_starts
+from firstpacket.bench.metrics.t0 import all_starts
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
-from firstpacket.bench.text import clean
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.spans import StageSpan
 
 Json = dict[str, Any]

@@ -20,9 +20,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from firstpacket.bench.analysis.one_turn import OneTurn, playback, speech_delivered, timed_texts
-from firstpacket.bench.metrics.starts import all_starts
-from firstpacket.bench.text import clean
+from firstpacket.bench.analysis.turn_trace import OneTurn, playback, speech_delivered, timed_texts
+from firstpacket.bench.metrics.t0 import all_starts
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.spans import HandOff, StageSpan
 
 T = TypeVar("T")

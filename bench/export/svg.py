@@ -9,8 +9,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.sanitize import clean_xml
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.text import clean_xml
 
 COLUMNS = 110
 """Width of the terminal that is pictured."""

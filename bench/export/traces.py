@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
+from firstpacket.bench.analysis.turn_trace import OneTurn, one_turn
 from firstpacket.bench.errors import UnknownName, UsageError
 from firstpacket.bench.export.otlp import otlp
 from firstpacket.bench.export.perfetto import perfetto
-from firstpacket.bench.folders import write_file
+from firstpacket.bench.paths import write_file
 from firstpacket.bench.record.store import Run
 
 FORMATS: dict[str, Callable[[OneTurn], dict[str, Any]]] = {"perfetto": perfetto, "otel": otlp}

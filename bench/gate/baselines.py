@@ -20,7 +20,7 @@ from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate.fingerprint import Conditions, conditions, key
 from firstpacket.bench.record.store import MANIFEST, SEGMENTS, TRACES, TURNS, Run, read_run
-from firstpacket.bench.text import LABEL
+from firstpacket.bench.sanitize import LABEL
 
 FOLDER = "FIRSTPACKET_BASELINES"
 """Environment variable that names another folder than `.bench/baselines`."""

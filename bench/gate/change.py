@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from firstpacket.bench.gate.judge import RULED_OUT, SHOWN, Change, Spread
+from firstpacket.bench.gate.verdict import RULED_OUT, SHOWN, Change, Spread
 from firstpacket.bench.stats.bootstrap import Interval
 from firstpacket.bench.stats.hodges_lehmann import shift, shift_interval
 

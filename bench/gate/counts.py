@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy.special import bdtr, bdtrc
 
-from firstpacket.bench.gate.judge import Verdict
+from firstpacket.bench.gate.verdict import Verdict
 
 SHOWN = 0.05
 """Chance, at most, of claiming too many where there are not."""

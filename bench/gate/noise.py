@@ -17,14 +17,14 @@ from pathlib import Path
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.folders import replace_text
-from firstpacket.bench.gate.against import ITSELF
+from firstpacket.bench.gate.base_version import ITSELF
 from firstpacket.bench.gate.baselines import folder
 from firstpacket.bench.gate.change import change
+from firstpacket.bench.gate.checks import Noise
 from firstpacket.bench.gate.fingerprint import conditions, key
-from firstpacket.bench.gate.hold import Noise
-from firstpacket.bench.gate.judge import LEAST_BAND
+from firstpacket.bench.gate.verdict import LEAST_BAND
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
+from firstpacket.bench.paths import replace_text
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.run.code_version import BASE
 

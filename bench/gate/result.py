@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from firstpacket.bench.contract import computed
-from firstpacket.bench.gate.judge import Change, Verdict
 from firstpacket.bench.gate.limits import Limit
+from firstpacket.bench.gate.verdict import Change, Verdict
 
 EXIT_CODES: dict[Verdict, int] = {
     "improved": 0,

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from firstpacket.bench.compare.pairs import Pairs
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName, UsageError
-from firstpacket.bench.gate.against import ITSELF, other_version
-from firstpacket.bench.gate.hold import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
+from firstpacket.bench.gate.base_version import ITSELF, other_version
+from firstpacket.bench.gate.checks import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.noise import Finding, learn
-from firstpacket.bench.gate.opponents import AUTO, Beside, Kept, Opponent
+from firstpacket.bench.gate.references import AUTO, Beside, Kept, Opponent
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import Options

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from firstpacket.bench.record.gpu import GpuIdentity, GpuReading
-from firstpacket.bench.text import reason
+from firstpacket.bench.sanitize import reason
 
 REASONS = {
     0x01: "idle",

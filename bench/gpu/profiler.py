@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from firstpacket.bench.gpu.kineto import MARK, SETTLING, profile_of, read_trace
 from firstpacket.bench.record.gpu import GpuProfile
-from firstpacket.bench.text import reason
+from firstpacket.bench.sanitize import reason
 from firstpacket.bench.timing.trace import Range
 
 SETTLING_FILLS = 8

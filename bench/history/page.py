@@ -8,11 +8,11 @@ from markupsafe import Markup
 
 from firstpacket import __version__
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.folders import write_file
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.plot import history_svg, inline
+from firstpacket.bench.history.sentences import said_of
 from firstpacket.bench.history.tables import history_tables
-from firstpacket.bench.history.words import said_of
+from firstpacket.bench.paths import write_file
 from firstpacket.bench.report.templating import inlined, templates
 from firstpacket.bench.tables.html import table_html
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.series import Series
 from firstpacket.bench.report.plots.style import MARKS, document, dress
-from firstpacket.bench.text import clean_xml
+from firstpacket.bench.sanitize import clean_xml
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from firstpacket.bench.history.history import History
+from firstpacket.bench.history.sentences import date
 from firstpacket.bench.history.series import Point
-from firstpacket.bench.history.words import date
 from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.table import Column, Table, rows, table, words
 

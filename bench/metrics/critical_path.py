@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from firstpacket.bench.metrics.stretches import covered_ns
+from firstpacket.bench.metrics.intervals import covered_ns
 from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
 
 Kind = Literal["host", "gpu", "queued", "launch", "unattributed"]

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
-from firstpacket.bench.metrics.audible import Audible, audible_onset_ns
+from firstpacket.bench.metrics.audible_onset import Audible, audible_onset_ns
 from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden, summed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
-from firstpacket.bench.metrics.gpu import gpu_figures, gpu_flags
-from firstpacket.bench.metrics.instrument import recordings
-from firstpacket.bench.metrics.microphone import histogram, late_frames
+from firstpacket.bench.metrics.gpu_figures import gpu_figures, gpu_flags
+from firstpacket.bench.metrics.host_flags import host_flags
+from firstpacket.bench.metrics.late_microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
-from firstpacket.bench.metrics.quality import answer_figures, reply_figures, transcript_figures
-from firstpacket.bench.metrics.starts import all_starts, start_flags, start_ns
-from firstpacket.bench.metrics.surroundings import host_flags
+from firstpacket.bench.metrics.quality_figures import answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.metrics.recordings import recordings
+from firstpacket.bench.metrics.t0 import all_starts, start_flags, start_ns
 from firstpacket.bench.record.schema import Evidence, Outcome, PathPart
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.vocabulary import Flag, KnownMark, flags_from

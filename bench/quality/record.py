@@ -14,7 +14,7 @@ from typing import Literal, cast
 
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.pipeline import OptionValue, Weights
-from firstpacket.bench.quality import sound, words
+from firstpacket.bench.quality import sound, wer
 from firstpacket.bench.quality.sound import Sound
 from firstpacket.bench.record.store import Run, read_lines
 
@@ -165,7 +165,7 @@ def is_current(line: Line) -> bool:
     """Whether the line follows today's definitions."""
     if isinstance(line, ReplySound):
         return line.version == sound.VERSION
-    return isinstance(line, ScoredReply) or line.normalisation == words.VERSION
+    return isinstance(line, ScoredReply) or line.normalisation == wer.VERSION
 
 
 def _check(lines: Iterable[Line], file: Path) -> None:

@@ -19,9 +19,9 @@ from typing import Literal, NamedTuple
 
 from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
-from firstpacket.bench.record.beside import Beside, Collections
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
 from firstpacket.bench.record.rules import Settling, Until
+from firstpacket.bench.record.telemetry import Beside, Collections
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
 from firstpacket.bench.vocabulary import Architecture, Flag, StageKind
 
@@ -32,7 +32,7 @@ Phase = Literal["cold", "warmup", "measured", "idle", "profiled"]
 """`cold`: first after loading; `measured`: warm; `idle`: first after a stated time with nothing to do."""
 InputMode = Literal["file", "realtime"]
 Start = Literal["speech_end", "last_frame", "endpoint", "request"]
-"""Where the clock of a turn starts: `firstpacket.bench.metrics.starts`."""
+"""Where the clock of a turn starts: `firstpacket.bench.metrics.t0`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +282,8 @@ class Turn:
     flags: tuple[Flag, ...] = ()
     reason: str = ""
     lateness: tuple[int, ...] = ()
-    """Frames of the user's speech by how late they came, in the buckets of `bench/metrics/microphone.py`; none with
-    file input."""
+    """Frames of the user's speech by how late they came, in the buckets of
+    `bench/metrics/late_microphone.py`; none with file input."""
 
     @property
     def is_measured(self) -> bool:

@@ -22,7 +22,7 @@ from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.record import migrate
 from firstpacket.bench.record.schema import SCHEMA, Evidence, Manifest, Segment, System, Turn
-from firstpacket.bench.text import LABEL, clean
+from firstpacket.bench.sanitize import LABEL, clean
 
 T = TypeVar("T")
 MANIFEST, SEGMENTS, TRACES, TURNS, LOCK = "manifest.json", "segments.jsonl", "traces.jsonl", "turns.jsonl", "lock"

@@ -8,7 +8,7 @@ from pathlib import Path
 from firstpacket.bench.analysis.document import report_contents
 from firstpacket.bench.contract import written
 from firstpacket.bench.errors import UnknownName
-from firstpacket.bench.folders import write_file
+from firstpacket.bench.paths import write_file
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.html import render_report
 from firstpacket.bench.report.markdown import render_markdown

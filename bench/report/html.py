@@ -14,12 +14,12 @@ from firstpacket import __version__
 from firstpacket.bench.analysis.answer import between_runs
 from firstpacket.bench.analysis.document import RunContents, contents
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.folders import write_file
+from firstpacket.bench.paths import write_file
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.method import Method, method
 from firstpacket.bench.report.page import after_turns, before_turns
 from firstpacket.bench.report.section import Bars, Section
-from firstpacket.bench.report.sections.glance import glance
+from firstpacket.bench.report.sections.overview import glance
 from firstpacket.bench.report.sections.path import overview
 from firstpacket.bench.report.templating import inlined, templates
 from firstpacket.bench.report.turns import turn_script, turn_section, turn_style

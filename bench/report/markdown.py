@@ -11,7 +11,7 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.method import method
 from firstpacket.bench.report.page import after_turns, before_turns
 from firstpacket.bench.report.section import Picture, Section, Words
-from firstpacket.bench.report.sections.glance import glance
+from firstpacket.bench.report.sections.overview import glance
 from firstpacket.bench.report.view import View
 from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
 from firstpacket.bench.tables.table import Cell, Table, text

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.metrics import carry_over, drift
-from firstpacket.bench.metrics.audible import Audible
+from firstpacket.bench.metrics.audible_onset import Audible
+from firstpacket.bench.overhead import tax
 from firstpacket.bench.record.schema import Manifest
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
-from firstpacket.bench.stats.looks import look_level
 from firstpacket.bench.stats.paired import DIFFERENCE, RATIO
 from firstpacket.bench.stats.quantiles import INTERPOLATION, values_needed
+from firstpacket.bench.stats.sequential import look_level
 from firstpacket.bench.summary.figures import PERCENTILES
-from firstpacket.bench.tax import tax
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 Facts = tuple[tuple[str, str], ...]

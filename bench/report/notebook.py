@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from firstpacket.bench.compare.findings import Report
+from firstpacket.bench.compare.sentences import sentence
 from firstpacket.bench.compare.tables import contributions, differences
-from firstpacket.bench.compare.words import sentence
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.printed import first_screen
 from firstpacket.bench.summary.summarise import summarise

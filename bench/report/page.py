@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.sections.conditions import clock_starts, gpu, microphone, warmth
-from firstpacket.bench.report.sections.judged import claims, continuity, judged
+from firstpacket.bench.report.sections.distribution import spread
 from firstpacket.bench.report.sections.numbers import numbers
 from firstpacket.bench.report.sections.path import path
-from firstpacket.bench.report.sections.spread import spread
+from firstpacket.bench.report.sections.quality import claims, continuity, judged
 from firstpacket.bench.report.sections.trends import by_length, over_the_run, swept
 from firstpacket.bench.report.view import View
 

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from firstpacket.bench.analysis.answer import answer
-from firstpacket.bench.analysis.conversation import conversation
+from firstpacket.bench.analysis.latency_shares import conversation
 from firstpacket.bench.compare.tables import headlines
 from firstpacket.bench.compare.within import compare_all
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
-from firstpacket.bench.report.sections.glance import glance
+from firstpacket.bench.report.sections.overview import glance
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.summary.contents import Summary
 from firstpacket.bench.tables.table import Table
 from firstpacket.bench.tables.terminal import TerminalTable
-from firstpacket.bench.text import clean
 
 
 def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:

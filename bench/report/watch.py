@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from firstpacket.bench.folders import write_file
+from firstpacket.bench.paths import write_file
 from firstpacket.bench.record.store import Run, in_use, read_run
 from firstpacket.bench.report.html import render_report, write_report
 

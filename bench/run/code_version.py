@@ -11,7 +11,7 @@ from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import LabelFacts, System
 from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.protocol import Instrument
-from firstpacket.bench.text import LABEL
+from firstpacket.bench.sanitize import LABEL
 
 BASE = ".base"
 """Ends the labels of the other version."""

@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.metrics.figures import TurnFigures, heard_outcome, turn_figures
-from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.schema import Evidence, Manifest, Turn, TurnResult
 from firstpacket.bench.record.store import RunWriter
+from firstpacket.bench.record.telemetry import Beside
 from firstpacket.bench.run.schedule.base import PlannedTurn
-from firstpacket.bench.text import reason
+from firstpacket.bench.sanitize import reason
 from firstpacket.bench.timing.spans import TurnTrace
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 
-from firstpacket.bench.host.reading import Counters, Reading
-from firstpacket.bench.record.beside import HostBeside
+from firstpacket.bench.host.counters import Counters, Reading
+from firstpacket.bench.record.telemetry import HostBeside
 
 
 def host_counters() -> Counters:
     """This system's counters."""
     if platform.system() == "Linux":
-        from firstpacket.bench.host.linux import LinuxCounters
+        from firstpacket.bench.host.linux_counters import LinuxCounters
 
         return LinuxCounters()
-    from firstpacket.bench.host.elsewhere import OtherCounters
+    from firstpacket.bench.host.psutil_counters import OtherCounters
 
     return OtherCounters()
 

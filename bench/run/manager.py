@@ -9,7 +9,6 @@ from typing import Protocol
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError
-from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.schema import (
     Delivery,
     LabelFacts,
@@ -20,6 +19,7 @@ from firstpacket.bench.record.schema import (
     TurnResult,
 )
 from firstpacket.bench.record.store import RunWriter
+from firstpacket.bench.record.telemetry import Beside
 from firstpacket.bench.run.commit import commit
 from firstpacket.bench.run.executor import Executor, TurnConfig
 from firstpacket.bench.run.profiling import patient, profiled_turns

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from firstpacket.bench.metrics.gpu import put_under_the_profiler
+from firstpacket.bench.metrics.gpu_figures import put_under_the_profiler
 from firstpacket.bench.record.schema import Manifest, System, Turn
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.schedule.base import PlannedTurn

@@ -16,9 +16,9 @@ from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Corpus, Utterance
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UsageError, WorkerError
 from firstpacket.bench.host.machine import usable_cores
-from firstpacket.bench.host.neighbours import Neighbours
+from firstpacket.bench.host.other_processes import Neighbours
 from firstpacket.bench.metrics.definitions import versions
-from firstpacket.bench.metrics.until import clips_needed, spent_ns
+from firstpacket.bench.metrics.precision import clips_needed, spent_ns
 from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, bounds, check_values, parse_until
 from firstpacket.bench.record.rules import Until
 from firstpacket.bench.record.schema import (
@@ -41,7 +41,7 @@ from firstpacket.bench.run.protocol import Instrument
 from firstpacket.bench.run.resolve import package_versions, require_runnable, resolve
 from firstpacket.bench.run.schedule.settled import settling
 from firstpacket.bench.run.watch import MachineWatch
-from firstpacket.bench.text import without_secrets
+from firstpacket.bench.sanitize import without_secrets
 
 
 def start(options: Options, command: Sequence[str], progress: Progress, base: CodeVersion | None = None) -> Path:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from firstpacket.bench.metrics.audible import reply_levels
+from firstpacket.bench.metrics.audible_onset import reply_levels
 from firstpacket.bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
 from firstpacket.bench.record.schema import Outcome, TurnResult
 from firstpacket.bench.run.speech import HeardSpeech
-from firstpacket.bench.text import reason
+from firstpacket.bench.sanitize import reason
 from firstpacket.bench.timing.cuda import GpuRecorder
 from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Trace

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from firstpacket.bench.record.beside import Beside
 from firstpacket.bench.record.schema import LabelFacts
+from firstpacket.bench.record.telemetry import Beside
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch
 

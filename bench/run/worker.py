@@ -25,7 +25,7 @@ from firstpacket.bench.gpu.profiler import GpuProfiler, TorchProfiler
 from firstpacket.bench.ipc import Channel, Closed, parent
 from firstpacket.bench.pipeline import OptionValue, Pipeline, Samples, Weights
 from firstpacket.bench.record.schema import LabelFacts
-from firstpacket.bench.run.garbage import GarbageWatch
+from firstpacket.bench.run.garbage_watch import GarbageWatch
 from firstpacket.bench.run.loaded_paths import loaded_from
 from firstpacket.bench.run.protocol import (
     MESSAGES,
@@ -43,7 +43,7 @@ from firstpacket.bench.run.protocol import (
 )
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.turn import Said, perform
-from firstpacket.bench.text import clean, reason
+from firstpacket.bench.sanitize import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cost import event_cost_ns
 from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
+from firstpacket.bench.overhead import Tax
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
 from firstpacket.bench.record.schema import Outcome, Phase
@@ -16,7 +17,6 @@ from firstpacket.bench.summary.gpu import LabelGpu
 from firstpacket.bench.summary.microphone import Microphone
 from firstpacket.bench.summary.until import Goal
 from firstpacket.bench.summary.warmth import LabelWarmth
-from firstpacket.bench.tax import Tax
 from firstpacket.bench.vocabulary import Architecture, Flag
 
 PHASES: tuple[Phase, ...] = get_args(Phase)

@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import Annotated
 
 from firstpacket.bench.contract import Keyed, computed
-from firstpacket.bench.metrics.gpu import put_under_the_profiler
+from firstpacket.bench.metrics.gpu_figures import put_under_the_profiler
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.timing.clock import NS_PER_MS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firstpacket.bench.contract import computed
-from firstpacket.bench.metrics.microphone import EDGES_MS
+from firstpacket.bench.metrics.late_microphone import EDGES_MS
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.vocabulary import Flag
 

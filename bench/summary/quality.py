@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import mean
 
-from firstpacket.bench.metrics.audible import THRESHOLD_DBFS
+from firstpacket.bench.metrics.audible_onset import THRESHOLD_DBFS
 from firstpacket.bench.metrics.definitions import TURN_METRICS
 from firstpacket.bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
 from firstpacket.bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
-from firstpacket.bench.quality.words import is_character, words
+from firstpacket.bench.quality.wer import is_character, words
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import share

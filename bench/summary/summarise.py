@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.until import sampling_of
+from firstpacket.bench.metrics.precision import sampling_of
+from firstpacket.bench.overhead import tax
 from firstpacket.bench.quality.record import Line, read_quality
 from firstpacket.bench.record.schema import Outcome, Phase, System, Turn
 from firstpacket.bench.record.store import Run
@@ -20,7 +21,6 @@ from firstpacket.bench.summary.quality import label_quality
 from firstpacket.bench.summary.until import Goal, goal, notice
 from firstpacket.bench.summary.values import definition, label_weights, started
 from firstpacket.bench.summary.warmth import LabelWarmth, warmth
-from firstpacket.bench.tax import tax
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 

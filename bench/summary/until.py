@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstpacket.bench.contract import computed
-from firstpacket.bench.metrics.until import (
+from firstpacket.bench.metrics.precision import (
     NS_PER_MINUTE,
     GoOn,
     Look,
@@ -20,7 +20,7 @@ from firstpacket.bench.metrics.until import (
 )
 from firstpacket.bench.record.rules import Until, amount
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.stats.looks import looks
+from firstpacket.bench.stats.sequential import looks
 
 Ended = Literal["narrow", "turns", "minutes", "unfinished"]
 """`unfinished`: stopped by its user, or not over yet."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.tables.table import Row, Table
 from firstpacket.bench.tables.table import text as as_read
-from firstpacket.bench.text import clean
 
 MIB = 1 << 20
 """GitHub drops a step's summary above this whole."""

@@ -18,8 +18,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.tables.table import Row, Table, brief, text
-from firstpacket.bench.text import clean
 
 GAP = 2
 """Between columns."""

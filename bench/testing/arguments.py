@@ -9,7 +9,7 @@ from typing import Any
 
 from firstpacket.bench.errors import UnknownName, UsageError
 from firstpacket.bench.gate.limits import FILE, Limits, limits, read_limits
-from firstpacket.bench.gate.opponents import AUTO
+from firstpacket.bench.gate.references import AUTO
 from firstpacket.bench.gate.run import Reference
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.options import Options, about, gather, parse_pipeline

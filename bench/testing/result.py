@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstpacket.bench.errors import RunError, UnknownName
-from firstpacket.bench.gate.judge import Verdict
 from firstpacket.bench.gate.result import Check, GateResult
+from firstpacket.bench.gate.verdict import Verdict
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run

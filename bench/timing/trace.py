@@ -18,7 +18,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from firstpacket.bench.text import clean
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.clock import Clock
 from firstpacket.bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace, Usage
 

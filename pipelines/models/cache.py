@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from firstpacket.bench.errors import WeightsError
-from firstpacket.bench.folders import CACHE
-from firstpacket.bench.folders import cache as root
+from firstpacket.bench.paths import CACHE
+from firstpacket.bench.paths import cache as root
 
 __all__ = ["CACHE", "cached", "root"]
 

@@ -25,7 +25,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from firstpacket.bench.errors import WeightsError
-from firstpacket.bench.folders import DATASETS
+from firstpacket.bench.paths import DATASETS
 
 NAME = Path("weights", "demo")
 SUMS = "SHA256SUMS"

@@ -18,9 +18,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from support import noise
 
 from firstpacket.bench.compare.pairs import Pairs
-from firstpacket.bench.gate.hold import Noise, hold_change
-from firstpacket.bench.gate.judge import LEAST_BAND
+from firstpacket.bench.gate.checks import Noise, hold_change
 from firstpacket.bench.gate.limits import Limit, Limits
+from firstpacket.bench.gate.verdict import LEAST_BAND
 
 REPETITIONS, PAIRS = 1000, 100
 EFFECTS = {"A/A": 1.0, "+5 %": 1.05}

@@ -1,7 +1,7 @@
 """What the instrument adds to the first packet: turns with and without it in pairs, beside the bound that runs state.
 
 `OMP_WAIT_POLICY=PASSIVE make bench` prints a line per demo pipeline. The bound is cost per recording x recordings
-(`bench/tax.py`); the pairs would contradict it if their whole interval lay above it. With some tens of pairs the
+(`bench/overhead.py`); the pairs would contradict it if their whole interval lay above it. With some tens of pairs the
 interval is far wider than the tax: it can catch a gross error of the bound, not measure the tax itself.
 """
 
@@ -19,7 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.load import load_corpus
-from firstpacket.bench.metrics.instrument import recordings
+from firstpacket.bench.metrics.recordings import recordings
 from firstpacket.bench.pipeline import Packet, Pipeline, Samples, Settings
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.stats.bootstrap import Estimate

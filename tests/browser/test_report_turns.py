@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 import pytest
 from support.browser import Opened, window
 
-from firstpacket.bench.analysis.frame import turns_csv
+from firstpacket.bench.analysis.dataframe import turns_csv
 from firstpacket.bench.record.store import read_run
 
 CLIPS = 12

@@ -6,7 +6,7 @@ from support.runs import MS, make_run
 from firstpacket.bench.compare.band import widened
 from firstpacket.bench.compare.between import compare_metrics, compare_runs
 from firstpacket.bench.compare.comparable import RULES, over_time, side_by_side
-from firstpacket.bench.compare.words import sentence
+from firstpacket.bench.compare.sentences import sentence
 from firstpacket.bench.errors import NotComparable, UnknownName
 from firstpacket.bench.options import Options, about, bounds, kinds, rules
 from firstpacket.bench.pipeline import Weights

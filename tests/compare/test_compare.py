@@ -6,9 +6,9 @@ from rich.console import Console
 from support.runs import make_run
 
 from firstpacket.bench.compare.between import compare_runs, compare_same_labels
+from firstpacket.bench.compare.sentences import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.compare.tables import headlines
 from firstpacket.bench.compare.within import compare_all, compare_labels
-from firstpacket.bench.compare.words import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.store import Run

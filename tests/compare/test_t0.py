@@ -11,7 +11,7 @@ from support.virtual import virtual_run
 from firstpacket.bench.compare.between import compare_runs
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.metrics.starts import STARTS
+from firstpacket.bench.metrics.t0 import STARTS
 from firstpacket.bench.record.schema import Start
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.summary.summarise import summarise

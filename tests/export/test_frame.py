@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from support.virtual import virtual_run
 
-from firstpacket.bench.analysis.frame import turns_csv, turns_frame, turns_parquet
+from firstpacket.bench.analysis.dataframe import turns_csv, turns_frame, turns_parquet
 from firstpacket.bench.record.store import Run, read_run
 
 

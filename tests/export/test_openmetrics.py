@@ -5,7 +5,7 @@ from support.runs import HOSTILE
 
 from firstpacket.bench.export.openmetrics import openmetrics
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.text import clean
+from firstpacket.bench.sanitize import clean
 
 parser = pytest.importorskip("prometheus_client.openmetrics.parser")
 

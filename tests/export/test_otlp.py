@@ -17,7 +17,7 @@ from support.command import here
 from support.traces import traces, turn_of
 from support.virtual import virtual_run
 
-from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
+from firstpacket.bench.analysis.turn_trace import OneTurn, one_turn
 from firstpacket.bench.errors import RunError, UnknownName, UsageError
 from firstpacket.bench.export.otlp import otlp
 from firstpacket.bench.export.traces import trace_lines, write_traces

@@ -15,7 +15,7 @@ from support.runs import with_options
 from support.traces import traces, turn_of
 from support.virtual import virtual_run
 
-from firstpacket.bench.analysis.one_turn import LONGEST_NS, OneTurn, one_turn
+from firstpacket.bench.analysis.turn_trace import LONGEST_NS, OneTurn, one_turn
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.export.perfetto import lanes, microseconds, perfetto
 from firstpacket.bench.record.schema import Delivery

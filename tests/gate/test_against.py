@@ -12,8 +12,8 @@ import pytest
 from support.plugin_repository import PluginRepository, plugin_repository
 
 from firstpacket.bench.errors import NotComparable, UsageError
-from firstpacket.bench.gate import trees
-from firstpacket.bench.gate.against import other_version
+from firstpacket.bench.gate import worktree
+from firstpacket.bench.gate.base_version import other_version
 from firstpacket.bench.pipeline import Stage
 from firstpacket.bench.record.schema import LabelFacts, System
 from firstpacket.bench.run.code_version import CodeVersion, with_base
@@ -118,7 +118,7 @@ def test_nothing_is_left_after_ctrl_c(repository) -> None:
 
 def test_what_a_killed_process_left_is_removed_by_the_next(repository) -> None:
     killed = (
-        "import os, signal\nfrom firstpacket.bench.gate.against import other_version\n"
+        "import os, signal\nfrom firstpacket.bench.gate.base_version import other_version\n"
         "with other_version('slow'):\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", killed], env=os.environ, check=False)
@@ -148,9 +148,9 @@ def test_what_is_neither_is_explained(repository, against: str) -> None:
 
 
 def test_a_repository_that_git_cannot_use(repository, monkeypatch) -> None:
-    commit = trees.commit(repository.path, "fast")
+    commit = worktree.commit(repository.path, "fast")
     (repository.path / ".git/worktrees").write_text("a file where git wants a folder")
-    with pytest.raises(NotComparable, match="cannot lay"), trees.laid_out(repository.path, commit):
+    with pytest.raises(NotComparable, match="cannot lay"), worktree.laid_out(repository.path, commit):
         pass
     (repository.path / ".git/worktrees").unlink()
 

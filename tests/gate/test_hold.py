@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from firstpacket.bench.compare.pairs import Pairs
-from firstpacket.bench.gate.hold import Noise, hold_answers, hold_ceiling, hold_change, refused, to_measure_again
+from firstpacket.bench.gate.checks import Noise, hold_answers, hold_ceiling, hold_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit
 
 NOISE = Noise(0.01, "least")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstpacket.bench.gate.judge import Change, Rule, Spread, judge
+from firstpacket.bench.gate.verdict import Change, Rule, Spread, judge
 from firstpacket.bench.stats.bootstrap import Interval
 
 

@@ -13,7 +13,7 @@ import pytest
 from support.command import bench, write_clips
 
 from firstpacket.bench.gpu.profiler import TorchProfiler
-from firstpacket.bench.metrics.stretches import covered_ns
+from firstpacket.bench.metrics.intervals import covered_ns
 from firstpacket.bench.record.gpu import GpuProfile
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.timing.clock import MonotonicClock

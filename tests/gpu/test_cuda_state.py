@@ -11,7 +11,7 @@ import pytest
 
 from firstpacket.bench.gpu.identity import identity
 from firstpacket.bench.gpu.nvml import Nvml
-from firstpacket.bench.metrics.gpu import throttled_by
+from firstpacket.bench.metrics.gpu_figures import throttled_by
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.run.gpu_watch import GpuWatch
 

@@ -15,7 +15,7 @@ from firstpacket.bench.errors import RunError, UnknownName, UsageError
 from firstpacket.bench.history.history import History, history
 from firstpacket.bench.history.page import history_html, write_history
 from firstpacket.bench.history.plot import history_svg
-from firstpacket.bench.history.words import said_of
+from firstpacket.bench.history.sentences import said_of
 from firstpacket.bench.pipeline import Weights
 
 STREAMED = {"options": {"chain": "streamed"}}

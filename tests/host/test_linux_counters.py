@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.machine import FakeMachine
 
-from firstpacket.bench.host.linux import TICK_NS, LinuxCounters
+from firstpacket.bench.host.linux_counters import TICK_NS, LinuxCounters
 
 PID = 99_999_990  # beyond what Linux gives out: its clock cannot be asked, so that ticks count
 

@@ -14,7 +14,7 @@ from support.machine import FakeMachine
 
 from firstpacket.bench.host import machine as host
 from firstpacket.bench.host.machine import machine_facts, usable_cores
-from firstpacket.bench.host.neighbours import Neighbours
+from firstpacket.bench.host.other_processes import Neighbours
 
 CPU = "sys/devices/system/cpu"
 
@@ -127,7 +127,7 @@ def test_our_own_processes_are_no_neighbours(monkeypatch: pytest.MonkeyPatch) ->
 
 def _heavy_pids(neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
     """Who is heavy, with names replaced by process numbers so that they can be told apart."""
-    from firstpacket.bench.host import neighbours as module
+    from firstpacket.bench.host import other_processes as module
 
     real = module._used_s
     monkeypatch.setattr(module, "_used_s", lambda: {(pid, str(pid)): used_s for (pid, _), used_s in real().items()})

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from firstpacket.bench.host.elsewhere import OtherCounters
+from firstpacket.bench.host.psutil_counters import OtherCounters
 from firstpacket.bench.run.host_watch import between
 
 

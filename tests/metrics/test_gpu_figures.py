@@ -11,10 +11,10 @@ from support.runs import make_evidence
 
 from firstpacket.bench.codec import decode, encode
 from firstpacket.bench.metrics.figures import turn_figures
-from firstpacket.bench.metrics.gpu import throttled_by
-from firstpacket.bench.record.beside import Beside
+from firstpacket.bench.metrics.gpu_figures import throttled_by
 from firstpacket.bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
 from firstpacket.bench.record.schema import Evidence
+from firstpacket.bench.record.telemetry import Beside
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 BEFORE = GpuReading(0, reasons=("idle",), held_back_ns={"sw_power_cap": 7, "sw_thermal": 0}, energy_mj=1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firstpacket.bench.metrics.quality import FLOOR_DB, answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.metrics.quality_figures import FLOOR_DB, answer_figures, reply_figures, transcript_figures
 from firstpacket.bench.timing.spans import Text, TurnTrace
 
 

@@ -8,7 +8,7 @@ from statistics import mean
 
 import pytest
 
-from firstpacket.bench.metrics.settling import is_steady, state
+from firstpacket.bench.metrics.steady_state import is_steady, state
 from firstpacket.bench.record.rules import Settling
 
 RULE = Settling("clip")

@@ -8,7 +8,7 @@ import pytest
 from support.runs import make_evidence, with_options
 
 from firstpacket.bench.metrics.figures import turn_figures
-from firstpacket.bench.metrics.starts import STARTS, all_starts
+from firstpacket.bench.metrics.t0 import STARTS, all_starts
 from firstpacket.bench.record.schema import Delivery, Start
 from firstpacket.bench.timing.spans import Mark, PacketStamp, StageSpan, TurnTrace
 

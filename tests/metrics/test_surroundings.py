@@ -9,11 +9,11 @@ import pytest
 from support.runs import make_delivery, make_evidence, make_segment
 from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
-from firstpacket.bench.metrics.surroundings import host_flags
+from firstpacket.bench.metrics.host_flags import host_flags
 from firstpacket.bench.recompute import recompute
-from firstpacket.bench.record.beside import Beside, Collections, HostBeside, Pause
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
+from firstpacket.bench.record.telemetry import Beside, Collections, HostBeside, Pause
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock

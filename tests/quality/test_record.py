@@ -13,10 +13,10 @@ from support.command import here
 from support.quality_runs import JUDGE, demo_clips, known_run, reply_of, write_lines
 
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.quality.notebook import Notebook
 from firstpacket.bench.quality.record import QUALITY, SCHEMA, HeardReply, Line, ReplySound, place, read_quality
 from firstpacket.bench.quality.sound import Sound
-from firstpacket.bench.quality.words import VERSION
+from firstpacket.bench.quality.wer import VERSION
+from firstpacket.bench.quality.writer import Notebook
 from firstpacket.bench.record.store import Run, read_run
 
 
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_whole_lines(run: Run, monkeypatch: pytest.MonkeyPatc
 
     with Notebook(run) as notebook:
         notebook.write(heard(run))
-        monkeypatch.setattr("firstpacket.bench.quality.notebook.os.fsync", full)
+        monkeypatch.setattr("firstpacket.bench.quality.writer.os.fsync", full)
         with pytest.raises(RunError, match="No space left"):
             notebook.write(heard(run, 1))
     assert len(read_quality(run).lines) == 1

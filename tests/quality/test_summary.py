@@ -18,7 +18,7 @@ from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.contract import as_json
 from firstpacket.bench.quality.record import SCHEMA, HeardClip, HeardReply, ReplySound, ScoredReply
 from firstpacket.bench.quality.sound import Sound
-from firstpacket.bench.quality.words import VERSION, errors
+from firstpacket.bench.quality.wer import VERSION, errors
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.html import render_report

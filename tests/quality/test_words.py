@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstpacket.bench.quality.words import LONGEST, edits, is_character, words
+from firstpacket.bench.quality.wer import LONGEST, edits, is_character, words
 
 
 @pytest.mark.parametrize(

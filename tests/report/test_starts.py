@@ -10,7 +10,7 @@ from support.html import read_back
 from support.runs import make_utterance_facts
 from support.virtual import virtual_run
 
-from firstpacket.bench.analysis.starts import starts
+from firstpacket.bench.analysis.t0_table import starts
 from firstpacket.bench.record.schema import UtteranceFacts
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.html import render_report

@@ -6,7 +6,7 @@ import pytest
 from support.runs import make_run
 
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.turns.choice import WORST, in_order_of_interest, in_order_of_rank, median_turn, ranks
+from firstpacket.bench.report.turns.ordering import WORST, in_order_of_interest, in_order_of_rank, median_turn, ranks
 from firstpacket.bench.report.turns.rows import choices, turn_rows
 
 

@@ -8,10 +8,10 @@ import pytest
 from support.runs import make_run
 from support.traces import turn_of
 
-from firstpacket.bench.analysis.one_turn import OneTurn
+from firstpacket.bench.analysis.turn_trace import OneTurn
 from firstpacket.bench.report.scale import Scale
+from firstpacket.bench.report.turns.marks import area, blocks, ticks
 from firstpacket.bench.report.turns.pictures import Picture, buffer_levels, heard_picture, stage_picture, stage_scale
-from firstpacket.bench.report.turns.strokes import area, blocks, ticks
 from firstpacket.bench.timing.spans import GpuSpan, HandOff, PacketStamp, StageSpan, TurnTrace
 
 MS = 1_000_000

@@ -15,11 +15,11 @@ import pytest
 from support.runs import make_run
 from support.spoken_run import spoken_run
 
-from firstpacket.bench.analysis.frame import turns_csv
+from firstpacket.bench.analysis.dataframe import turns_csv
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.record.schema import Evidence, Turn
 from firstpacket.bench.record.store import Run, read_run
-from firstpacket.bench.report.turns import audible, laid_open, turn_script, turn_section
+from firstpacket.bench.report.turns import audio_choice, expanded, turn_script, turn_section
 
 ANCHOR = "run-1"
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)><!--{{ 7*7 }}"
@@ -87,7 +87,7 @@ def test_the_figures_of_every_turn_are_those_of_the_run(run: Run) -> None:
     )
     html = turn_section(run, ANCHOR)
     rows = dict(re.findall(r'<tbody id="[^"]*" data-turn="(\d+)"[^>]*><tr>(.*)', html))
-    laid_open = packed(html)
+    expanded = packed(html)
     by_label: dict[str, list[float]] = {}
     for turn in run.turns:
         cells = [re.sub("<.*", "", cell) for cell in re.split("<td[^>]*>", rows[str(turn.turn)])[1:]]
@@ -96,8 +96,8 @@ def test_the_figures_of_every_turn_are_those_of_the_run(run: Run) -> None:
             assert bool(shown) == bool(ns), (turn.turn, name)
             assert not shown or float(shown) == pytest.approx(ns / 1e6, rel=0.005, abs=0.05)
         first = turn.figures.get("first_packet_latency")
-        if first is not None and str(turn.turn) in laid_open:
-            (said,) = re.findall(r"first packet ([\d.]+) ms after t0", laid_open[str(turn.turn)])
+        if first is not None and str(turn.turn) in expanded:
+            (said,) = re.findall(r"first packet ([\d.]+) ms after t0", expanded[str(turn.turn)])
             assert float(said) == pytest.approx(first / 1e6, rel=0.005)
         if first is not None and turn.phase == "measured":
             by_label.setdefault(turn.label, []).append(first / 1e6)
@@ -172,7 +172,7 @@ def test_a_damaged_trace_costs_that_turn_its_pictures_only(run: Run) -> None:
 
 
 def test_traces_beyond_the_budget_are_named_and_their_figures_stay(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(laid_open, "MOST_TRACES", 22)
+    monkeypatch.setattr(expanded, "MOST_TRACES", 22)
     opened = packed(turn_section(run, ANCHOR))
     left_out = [part for part in opened.values() if "was left out" in part and "bench trace" in part]
     assert len(left_out) == len(run.turns) - 22
@@ -180,11 +180,11 @@ def test_traces_beyond_the_budget_are_named_and_their_figures_stay(run: Run, mon
 
 
 def test_sounds_of_a_report_stay_within_its_room(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audible, "MOST_S", 10**6)
+    monkeypatch.setattr(audio_choice, "MOST_S", 10**6)
     for share in (1.0, 0.01):
         html = turn_section(run, ANCHOR, share)
         sounds = re.findall(r"data:audio/mpeg;base64,([^\"]+)", html + "".join(packed(html).values()))
-        assert 0 < sum(map(len, sounds)) <= audible.SOUND_BYTES * share
+        assert 0 < sum(map(len, sounds)) <= audio_choice.SOUND_BYTES * share
 
 
 def test_a_run_without_turns_has_a_section() -> None:

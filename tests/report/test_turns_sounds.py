@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from support.spoken_run import spoken_run
 
-from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
+from firstpacket.bench.analysis.turn_trace import OneTurn, one_turn
 from firstpacket.bench.errors import CorpusError, MissingDependency, RunError
 from firstpacket.bench.record.store import Run, read_run
-from firstpacket.bench.report.turns.audible import Sound
-from firstpacket.bench.report.turns.choice import ranks
-from firstpacket.bench.report.turns.laid_open import laid_open
+from firstpacket.bench.report.turns.audio_choice import Sound
+from firstpacket.bench.report.turns.expanded import laid_open
+from firstpacket.bench.report.turns.ordering import ranks
 from firstpacket.bench.report.turns.recordings import recordings
 from firstpacket.bench.report.turns.sounds import BYTES_PER_S, encoded, mixed, sound
 

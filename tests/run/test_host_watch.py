@@ -10,10 +10,10 @@ import pytest
 from support.runs import make_segment
 from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
-from firstpacket.bench.host.reading import Reading
+from firstpacket.bench.host.counters import Reading
 from firstpacket.bench.record.store import RunWriter, read_run
 from firstpacket.bench.run.executor import Executor
-from firstpacket.bench.run.garbage import GarbageWatch
+from firstpacket.bench.run.garbage_watch import GarbageWatch
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, between, host_counters
 from firstpacket.bench.run.manager import Manager

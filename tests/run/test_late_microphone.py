@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from firstpacket.bench.cli import app
 from firstpacket.bench.compare.between import compare_same_labels
 from firstpacket.bench.errors import InvalidRun, RunError
-from firstpacket.bench.metrics.microphone import histogram, is_late, late_frames
+from firstpacket.bench.metrics.late_microphone import histogram, is_late, late_frames
 from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import Delivery

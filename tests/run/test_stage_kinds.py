@@ -13,7 +13,7 @@ from support.runs import make_segment
 from support.virtual import NoProgress, make_utterance, scripted_manifest
 
 from firstpacket.bench import registry
-from firstpacket.bench.analysis.one_turn import one_turn
+from firstpacket.bench.analysis.turn_trace import one_turn
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.export.otlp import otlp
 from firstpacket.bench.options import Options, PipelineChoice

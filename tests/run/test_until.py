@@ -22,8 +22,8 @@ from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
-from firstpacket.bench.metrics import until
-from firstpacket.bench.metrics.until import GoOn, Stop, decide, spent_ns
+from firstpacket.bench.metrics import precision
+from firstpacket.bench.metrics.precision import GoOn, Stop, decide, spent_ns
 from firstpacket.bench.options import Options, PipelineChoice, gather, parse_until
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.record.rules import Until
@@ -34,7 +34,7 @@ from firstpacket.bench.run import session
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.stats.looks import clusters_needed, look_level, looks
+from firstpacket.bench.stats.sequential import clusters_needed, look_level, looks
 from firstpacket.bench.summary.summarise import summarise
 from firstpacket.bench.summary.until import Goal, goal
 from firstpacket.bench.timing.clock import VirtualClock
@@ -46,7 +46,7 @@ CLIPS = 12
 
 @pytest.fixture(autouse=True)
 def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(until, "LOOK_RESAMPLES", 2000)
+    monkeypatch.setattr(precision, "LOOK_RESAMPLES", 2000)
 
 
 class Noisy(Pipeline):

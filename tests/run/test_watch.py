@@ -8,9 +8,9 @@ from support.runs import make_segment
 from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.corpus.utterance import Utterance
-from firstpacket.bench.record.beside import Beside, HostBeside
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
+from firstpacket.bench.record.telemetry import Beside, HostBeside
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from firstpacket.bench.stats.line import line
 from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.stats.regression import line
 
 
 def test_the_slope_is_the_median_of_all_slopes() -> None:

@@ -10,7 +10,7 @@ import soundfile
 
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
-from firstpacket.bench.metrics.audible import reply_levels
+from firstpacket.bench.metrics.audible_onset import reply_levels
 from firstpacket.bench.pipeline import Samples, Weights
 from firstpacket.bench.quality.record import QUALITY, Judge, Line, Reply
 from firstpacket.bench.record.schema import Outcome, Turn

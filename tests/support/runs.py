@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.figures import turn_figures
-from firstpacket.bench.metrics.microphone import EDGES_MS
+from firstpacket.bench.metrics.late_microphone import EDGES_MS
 from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import (

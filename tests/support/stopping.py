@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from firstpacket.bench.metrics import until
-from firstpacket.bench.metrics.until import GoOn, decide
+from firstpacket.bench.metrics import precision
+from firstpacket.bench.metrics.precision import GoOn, decide
 from firstpacket.bench.record.rules import Until
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import LEVEL
-from firstpacket.bench.stats.looks import looks
+from firstpacket.bench.stats.sequential import looks
 from support.runs import make_turn
 
 Noise = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
@@ -34,9 +34,9 @@ def coverage(
     First with the rule as it is, then with plain 95 % intervals at every look; with a tenth of the resamples.
     """
     with monkeypatch.context() as changed:
-        changed.setattr(until, "LOOK_RESAMPLES", 1000)
+        changed.setattr(precision, "LOOK_RESAMPLES", 1000)
         ours = _share(noise, clips, rule, repetitions)
-        changed.setattr(until, "look_level", lambda _: LEVEL)
+        changed.setattr(precision, "look_level", lambda _: LEVEL)
         return ours, _share(noise, clips, rule, repetitions)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from firstpacket.bench.analysis.one_turn import OneTurn, one_turn
+from firstpacket.bench.analysis.turn_trace import OneTurn, one_turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace
 from support.runs import MemoryRun, make_delivery, make_evidence

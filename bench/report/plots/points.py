@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from firstpacket.bench.analysis.course import Course
-from firstpacket.bench.analysis.length import LengthFit
+from firstpacket.bench.analysis.drift import Course
+from firstpacket.bench.analysis.utterance_length import LengthFit
 from firstpacket.bench.report.plots.style import INK, MARKS, SERIES, line_style, plot, series
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.stats.quantiles import median

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from markupsafe import Markup
 
-from firstpacket.bench.text import clean_xml
+from firstpacket.bench.sanitize import clean_xml
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

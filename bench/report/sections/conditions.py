@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from firstpacket.bench.analysis.starts import StartRow
+from firstpacket.bench.analysis.t0_table import StartRow
 from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.report.warmth import warmth_table

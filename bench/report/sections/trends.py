@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from firstpacket.bench.analysis.course import METHOD as COURSE_METHOD
-from firstpacket.bench.analysis.course import Course, Courses
-from firstpacket.bench.analysis.length import METHOD as LENGTH_METHOD
-from firstpacket.bench.analysis.length import LengthFit
+from firstpacket.bench.analysis.drift import METHOD as COURSE_METHOD
+from firstpacket.bench.analysis.drift import Course, Courses
 from firstpacket.bench.analysis.published import DEFINITION, HARDWARE, Published
 from firstpacket.bench.analysis.sweeps import Point, Sweep
+from firstpacket.bench.analysis.utterance_length import METHOD as LENGTH_METHOD
+from firstpacket.bench.analysis.utterance_length import LengthFit
 from firstpacket.bench.contract import INFINITE
 from firstpacket.bench.format import NONE, amount
 from firstpacket.bench.report.plots.points import course_svg, length_svg, sweep_svg

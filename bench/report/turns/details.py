@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from firstpacket.bench.analysis.one_turn import OneTurn, playback
+from firstpacket.bench.analysis.turn_trace import OneTurn, playback
 from firstpacket.bench.format import amount
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.metrics.quality import reply_text
-from firstpacket.bench.metrics.starts import all_starts
+from firstpacket.bench.metrics.quality_figures import reply_text
+from firstpacket.bench.metrics.t0 import all_starts
 from firstpacket.bench.record.schema import Turn, UtteranceFacts
 from firstpacket.bench.report.bars import NO_STAGE
 from firstpacket.bench.report.turns.pictures import STARTS, Picture, heard_picture, stage_picture, stage_scale

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from firstpacket.bench.analysis.frame import turns_csv
+from firstpacket.bench.analysis.dataframe import turns_csv
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.record.store import Run
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firstpacket.bench.analysis.one_turn import OneTurn, checked_turn
+from firstpacket.bench.analysis.turn_trace import OneTurn, checked_turn
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.turns.choice import median_turn
+from firstpacket.bench.report.turns.ordering import median_turn
 from firstpacket.bench.report.turns.pictures import Picture, stage_picture, stage_scale
 from firstpacket.bench.timing.clock import NS_PER_MS
 

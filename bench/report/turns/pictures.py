@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from firstpacket.bench.analysis.one_turn import OneTurn, playback
+from firstpacket.bench.analysis.turn_trace import OneTurn, playback
 from firstpacket.bench.format import amount
 from firstpacket.bench.metrics.player import media_ns
-from firstpacket.bench.metrics.starts import all_starts
+from firstpacket.bench.metrics.t0 import all_starts
 from firstpacket.bench.report.scale import Scale
-from firstpacket.bench.report.turns.strokes import Stretch, area, at, blocks, ticks
+from firstpacket.bench.report.turns.marks import Stretch, area, at, blocks, ticks
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 LANE = 26

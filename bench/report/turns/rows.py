@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.turns.choice import in_order_of_rank
+from firstpacket.bench.report.turns.ordering import in_order_of_rank
 from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import Flag
 

@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.templating import inlined, templates
-from firstpacket.bench.report.turns.audible import SOUND_BYTES
-from firstpacket.bench.report.turns.choice import WORST, ranks
+from firstpacket.bench.report.turns.audio_choice import SOUND_BYTES
 from firstpacket.bench.report.turns.download import packed_json, turns_download
-from firstpacket.bench.report.turns.laid_open import Open, laid_open
+from firstpacket.bench.report.turns.expanded import Open, laid_open
 from firstpacket.bench.report.turns.medians import medians
+from firstpacket.bench.report.turns.ordering import WORST, ranks
 from firstpacket.bench.report.turns.recordings import recordings
 from firstpacket.bench.report.turns.rows import choices, turn_rows
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firstpacket.bench.analysis.one_turn import OneTurn, playback
+from firstpacket.bench.analysis.turn_trace import OneTurn, playback
 from firstpacket.bench.corpus import decoders
 from firstpacket.bench.corpus.audio import to_corpus_rate
 from firstpacket.bench.errors import MissingDependency, RunError

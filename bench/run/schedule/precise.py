@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from firstpacket.bench.metrics.until import NS_PER_MINUTE, Stop, decide, in_words
+from firstpacket.bench.metrics.precision import NS_PER_MINUTE, Stop, decide, in_words
 from firstpacket.bench.record.rules import Until
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.run.schedule.base import Ended, PlannedTurn, Step
-from firstpacket.bench.stats.looks import looks
+from firstpacket.bench.stats.sequential import looks
 
 
 class UntilPrecise:

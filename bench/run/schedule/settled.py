@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.metrics.latency import first_packet_ms
-from firstpacket.bench.metrics.settling import state
+from firstpacket.bench.metrics.steady_state import state
 from firstpacket.bench.record.rules import Settling
 from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Step
 from firstpacket.bench.run.schedule.orders import opening

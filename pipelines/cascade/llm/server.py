@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from firstpacket.bench.text import clean
+from firstpacket.bench.sanitize import clean
 from firstpacket.pipelines.cascade.llm.chat_stream import ServerError, error_text
 
 MOST_OF_A_BODY = 4096

@@ -12,7 +12,7 @@ from rich.console import Console
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.metrics.quality import reply_text
+from firstpacket.bench.metrics.quality_figures import reply_text
 from firstpacket.bench.options import Options, PipelineChoice
 from firstpacket.bench.pipeline import SAMPLE_RATE, Settings
 from firstpacket.bench.progress import BarProgress, PlainProgress

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from firstpacket.bench.corpus.manifest import MANIFEST
-from firstpacket.bench.folders import replace_text
+from firstpacket.bench.paths import replace_text
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.sanitize import without_secrets
 from firstpacket.bench.stats.binomial import share
 from firstpacket.bench.summary.contents import LabelSummary
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.text import without_secrets
 from firstpacket.pipelines.tools.evaluation.asking import Asked, ask, reply_to_nothing, reply_to_silence
 from firstpacket.pipelines.tools.evaluation.figures import (
     Figures,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from firstpacket.bench.quality.findings import ErrorRate, HeardBy
-from firstpacket.bench.quality.words import words
+from firstpacket.bench.quality.wer import words
 from firstpacket.bench.stats.binomial import Share, mcnemar, share
 from firstpacket.bench.stats.ratio import ratio_of_sums
 from firstpacket.pipelines.tools.evaluation.questions import Exam, Question

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from firstpacket.bench.corpus.manifest import MANIFEST, read_manifest, write_manifest
 from firstpacket.bench.errors import CorpusError
-from firstpacket.bench.quality.words import words
+from firstpacket.bench.quality.wer import words
 from firstpacket.pipelines.tools.training.data import texts
 
 TRAIN = "train"

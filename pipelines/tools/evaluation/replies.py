@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firstpacket.bench.metrics.quality import reply_text
-from firstpacket.bench.quality.words import errors, words
+from firstpacket.bench.metrics.quality_figures import reply_text
+from firstpacket.bench.quality.wer import errors, words
 from firstpacket.bench.record.schema import Outcome
 from firstpacket.bench.record.store import Run
 from firstpacket.pipelines.tools.evaluation.questions import Exam, Question

@@ -11,7 +11,7 @@ from pathlib import Path
 from firstpacket.bench.codec import DecodeError, decode
 from firstpacket.bench.corpus.audio import read_clip
 from firstpacket.bench.quality.findings import ErrorRate
-from firstpacket.bench.quality.words import errors
+from firstpacket.bench.quality.wer import errors
 from firstpacket.bench.stats.ratio import ratio_of_sums
 from firstpacket.pipelines.tools.quality.judges import RecogniserJudge
 from firstpacket.pipelines.tools.training.data import answers as recorded_answers

@@ -12,7 +12,6 @@ from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError, CorpusError, RunError
 from firstpacket.bench.pipeline import Samples
-from firstpacket.bench.quality.notebook import Notebook
 from firstpacket.bench.quality.record import (
     SCHEMA,
     HeardClip,
@@ -24,8 +23,9 @@ from firstpacket.bench.quality.record import (
     place_of,
 )
 from firstpacket.bench.quality.sound import VERSION, sound
-from firstpacket.bench.quality.words import VERSION as NORMALISATION
-from firstpacket.bench.quality.words import errors
+from firstpacket.bench.quality.wer import VERSION as NORMALISATION
+from firstpacket.bench.quality.wer import errors
+from firstpacket.bench.quality.writer import Notebook
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.pipelines.tools.quality.judges import RecogniserJudge, ScorerJudge
 from firstpacket.pipelines.tools.quality.replies import KeptReply, kept_replies

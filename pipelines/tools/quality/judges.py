@@ -10,7 +10,7 @@ from firstpacket.bench.pipeline import OptionValue, Samples
 from firstpacket.bench.quality.record import Judge
 from firstpacket.bench.quality.scores import Scorer
 from firstpacket.bench.run.speech import HeardSpeech
-from firstpacket.bench.text import clean, reason
+from firstpacket.bench.sanitize import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import ASR

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from firstpacket.bench.corpus import decoders
 from firstpacket.bench.errors import BenchError, CorpusError, RunError
-from firstpacket.bench.metrics.quality import reply_text
+from firstpacket.bench.metrics.quality_figures import reply_text
 from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.quality.record import Reply
 from firstpacket.bench.record.schema import Turn

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from firstpacket.bench.corpus.manifest import MANIFEST
-from firstpacket.bench.quality.words import errors
+from firstpacket.bench.quality.wer import errors
 from firstpacket.pipelines.models import whisper_tokens as tokens
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training import data as corpus

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from firstpacket.bench.errors import WeightsError
-from firstpacket.bench.folders import replace_text
+from firstpacket.bench.paths import replace_text
 
 TENSORS, CONFIG, FIGURES = "model.safetensors", "config.json", "figures.json"
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from firstpacket.bench.folders import replace_text
+from firstpacket.bench.paths import replace_text
 from firstpacket.pipelines.cascade.llm.conversation import Conversation
 from firstpacket.pipelines.cascade.llm.options import SYSTEM
 from firstpacket.pipelines.models import llama_files

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from firstpacket.bench.errors import CorpusError
-from firstpacket.bench.quality.words import edits
+from firstpacket.bench.quality.wer import edits
 from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
 from firstpacket.pipelines.models.fields import Fields

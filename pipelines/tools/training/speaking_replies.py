@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from firstpacket.bench.folders import replace_text
+from firstpacket.bench.paths import replace_text
 from firstpacket.bench.pipeline import Samples
-from firstpacket.bench.quality.words import errors
+from firstpacket.bench.quality.wer import errors
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling

@@ -15,7 +15,7 @@ from firstpacket.bench import errors, registry
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.ipc import Channel, Closed, parent
 from firstpacket.bench.pipeline import Samples, Settings
-from firstpacket.bench.text import clean, reason
+from firstpacket.bench.sanitize import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.tts.process.line import (

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from firstpacket.bench.host.cgroup import cpu_groups, throttled
+from firstpacket.bench.host.counters import Reading
 from firstpacket.bench.host.files import field, number, text, whole
-from firstpacket.bench.host.reading import Reading
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 10_000_000
 IDLE, IO_WAIT, STEAL = 3, 4, 7

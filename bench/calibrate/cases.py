@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from firstpacket.bench.calibrate.own_stamps import OwnStamps
+from firstpacket.bench.calibrate.ground_truth import OwnStamps
 from firstpacket.bench.record.schema import InputMode
 from firstpacket.bench.timing.clock import NS_PER_MS
 

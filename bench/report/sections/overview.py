@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from firstpacket.bench.analysis.conversation import BOUNDS, Bound
+from firstpacket.bench.analysis.latency_shares import BOUNDS, Bound
 from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import HEADLINE, Metric, Shown, shown_in
 from firstpacket.bench.report.view import of_label

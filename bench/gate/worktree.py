@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from firstpacket.bench.errors import NotComparable
-from firstpacket.bench.folders import cache
+from firstpacket.bench.paths import cache
 
 TREE, METADATA, LOCK = "tree", "metadata", "lock"
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")

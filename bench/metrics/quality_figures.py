@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from firstpacket.bench.metrics.audible import THRESHOLD_DBFS, WINDOW_MS
-from firstpacket.bench.quality.words import LONGEST, edits, words
+from firstpacket.bench.metrics.audible_onset import THRESHOLD_DBFS, WINDOW_MS
+from firstpacket.bench.quality.wer import LONGEST, edits, words
 from firstpacket.bench.timing.spans import TurnTrace
 
 FLOOR_DB = -140.0

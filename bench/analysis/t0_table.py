@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.corpus.estimates import FAR_APART_MS, spread_ms
 from firstpacket.bench.format import counted
-from firstpacket.bench.metrics.starts import DELAYS, STARTS
+from firstpacket.bench.metrics.t0 import DELAYS, STARTS
 from firstpacket.bench.record.schema import Manifest, Start, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, estimate

@@ -9,7 +9,7 @@ from firstpacket.bench.compare.pairs import by_clip
 from firstpacket.bench.contract import Keyed, Omitted, computed
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.stats.line import Line, line
+from firstpacket.bench.stats.regression import Line, line
 from firstpacket.bench.summary.values import definition
 
 METHOD = "Theil-Sen line through one point per clip, the median of its turns; Sen's interval (from Kendall's tau)"

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from firstpacket.bench.analysis.one_turn import checked_turn
+from firstpacket.bench.analysis.turn_trace import checked_turn
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.report.turns.audible import Sound, SoundMaker
-from firstpacket.bench.report.turns.choice import in_order_of_interest
+from firstpacket.bench.report.turns.audio_choice import Sound, SoundMaker
 from firstpacket.bench.report.turns.details import Detail, closed, opened
+from firstpacket.bench.report.turns.ordering import in_order_of_interest
 from firstpacket.bench.report.turns.recordings import Recordings
 
 MOST_TRACES = 800

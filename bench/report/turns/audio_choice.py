@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from firstpacket.bench.analysis.one_turn import OneTurn
+from firstpacket.bench.analysis.turn_trace import OneTurn
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.record.schema import UtteranceFacts

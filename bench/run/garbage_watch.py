@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from firstpacket.bench.record.beside import Collections, Pause
+from firstpacket.bench.record.telemetry import Collections, Pause
 from firstpacket.bench.timing.clock import Clock
 
 WORTH_A_LINE_NS = 100_000

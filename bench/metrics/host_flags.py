@@ -1,6 +1,6 @@
 """What went on beside a turn → flags. A flagged turn is kept and counted; its figures are what they are.
 
-late_microphone   the user's speech came late (`firstpacket.bench.metrics.microphone`)
+late_microphone   the user's speech came late (`firstpacket.bench.metrics.late_microphone`)
 host_busy         other processes took over a tenth of the cores that the run may use
 stolen            the hypervisor gave over a fiftieth of their time to others
 cpu_throttled     the container's CPU quota was used up at least once
@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firstpacket.bench.metrics.microphone import is_late
-from firstpacket.bench.record.beside import Collections, HostBeside
+from firstpacket.bench.metrics.late_microphone import is_late
 from firstpacket.bench.record.schema import Evidence
+from firstpacket.bench.record.telemetry import Collections, HostBeside
 from firstpacket.bench.vocabulary import Flag
 
 BUSY_SHARE = 0.10

@@ -13,8 +13,8 @@ from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
-from firstpacket.bench.stats.line import line
 from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.stats.regression import line
 from firstpacket.bench.summary.values import definition, shown_value
 from firstpacket.bench.vocabulary import flags_from
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firstpacket.bench.metrics.stretches import covered_ns
+from firstpacket.bench.metrics.intervals import covered_ns
 from firstpacket.bench.record.gpu import GpuBeside, GpuProfile, GpuReading
 from firstpacket.bench.record.schema import Evidence, Turn
 from firstpacket.bench.vocabulary import Flag, flags_from

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.metrics.critical_path import Part, critical_path
 from firstpacket.bench.metrics.player import media_ns
-from firstpacket.bench.metrics.starts import all_starts, start_ns
+from firstpacket.bench.metrics.t0 import all_starts, start_ns
 from firstpacket.bench.record.schema import Evidence, Segment, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.timing.spans import HandOff, StageSpan, Text, TurnTrace

@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-from firstpacket.bench.text import clean
+from firstpacket.bench.sanitize import clean
 
 HEAVY_SHARE = 0.1
 """Of one core: below it, a process is not worth naming."""

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.gate import trees
+from firstpacket.bench.gate import worktree
 from firstpacket.bench.run.code_version import CodeVersion
-from firstpacket.bench.text import without_secrets
+from firstpacket.bench.sanitize import without_secrets
 
 ITSELF = CodeVersion("this version once more", (sys.executable,), {}, itself=True)
 """For an A/A run: what the same code shows against itself."""
@@ -29,10 +29,10 @@ def other_version(against: str, folders: tuple[str, ...] = ()) -> Iterator[CodeV
     `folders` are those of the repository that its packages lie in, relative to it. Raises `UsageError` if `against` is
     neither, `NotComparable` if git cannot lay the revision out.
     """
-    repository = trees.repository(Path.cwd())
-    commit = trees.commit(repository, against) if repository else ""
+    repository = worktree.repository(Path.cwd())
+    commit = worktree.commit(repository, against) if repository else ""
     if repository and commit:
-        with trees.laid_out(repository, commit) as tree:
+        with worktree.laid_out(repository, commit) as tree:
             yield _revision(repository, tree, commit, against, folders)
     else:
         yield _command(against, repository)
@@ -40,7 +40,7 @@ def other_version(against: str, folders: tuple[str, ...] = ()) -> Iterator[CodeV
 
 def _revision(repository: Path, tree: Path, commit: str, name: str, folders: tuple[str, ...]) -> CodeVersion:
     short = commit[:12]
-    path = [trees.registered(repository, tree), *trees.search_path(repository, tree, folders)]
+    path = [worktree.registered(repository, tree), *worktree.search_path(repository, tree, folders)]
     outside = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     path += [Path(entry) for entry in outside if not Path(entry).resolve().is_relative_to(repository)]
     return CodeVersion(

@@ -14,9 +14,9 @@ from itertools import chain
 from firstpacket.bench.compare.pairs import Pairs
 from firstpacket.bench.gate.change import change
 from firstpacket.bench.gate.counts import answers_lost, over_ceiling, turns_needed
-from firstpacket.bench.gate.judge import LEAST_BAND, Change, Rule, Verdict, judge
 from firstpacket.bench.gate.limits import LOST_ANSWERS, QUANTILES, Limit
 from firstpacket.bench.gate.result import Check
+from firstpacket.bench.gate.verdict import LEAST_BAND, Change, Rule, Verdict, judge
 from firstpacket.bench.stats.quantiles import median
 
 ANSWERS = Limit(LOST_ANSWERS)

@@ -7,7 +7,7 @@ import time
 
 import psutil
 
-from firstpacket.bench.host.reading import Reading
+from firstpacket.bench.host.counters import Reading
 
 STEP_NS = 20_000_000
 """Systems count CPU time in steps of 10 ms; a difference has two ends."""

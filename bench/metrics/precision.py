@@ -3,7 +3,7 @@
 The headline of several labels is the paired ratio (or difference) of each against the first, of one label its median
 first packet. Clips are the clusters, as everywhere: blocks over the same clips narrow what turns add, not what clips
 do.
-`firstpacket.bench.stats.looks` says when is looked, and at which level.
+`firstpacket.bench.stats.sequential` says when is looked, and at which level.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from firstpacket.bench.record.rules import Until, amount
 from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Interval, Sampling, estimate
-from firstpacket.bench.stats.looks import LOOK_RESAMPLES, clusters_needed, look_level, looks
 from firstpacket.bench.stats.paired import paired_difference, paired_ratio
+from firstpacket.bench.stats.sequential import LOOK_RESAMPLES, clusters_needed, look_level, looks
 
 STALLED = 0.9
 """An interval that keeps this share of its width although four times as many blocks were asked has stopped shrinking;

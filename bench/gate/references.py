@@ -8,8 +8,8 @@ from typing import Protocol
 from firstpacket.bench.compare.comparable import over_time, side_by_side
 from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
 from firstpacket.bench.gate import baselines
+from firstpacket.bench.gate.checks import Noise, refused
 from firstpacket.bench.gate.fingerprint import conditions, key, unlike
-from firstpacket.bench.gate.hold import Noise, refused
 from firstpacket.bench.gate.noise import noise
 from firstpacket.bench.gate.result import Check
 from firstpacket.bench.metrics.definitions import Metric
