@@ -30,7 +30,7 @@ from firstpacket.pipelines.endpointing import Endpointer, with_endpointing
 from firstpacket.pipelines.weights import kinds
 
 if TYPE_CHECKING:
-    from firstpacket.pipelines.direct.llama_omni.assembly import Assembled
+    from firstpacket.pipelines.direct.llama_omni.loading import Assembled
 
 LONGEST_CANNED_REPLY = 36
 """Tokens, the end of sequence included."""
@@ -109,7 +109,7 @@ class Direct(Pipeline):
         """
         _check(self.settings)
         try:
-            from firstpacket.pipelines.direct.llama_omni.assembly import assemble
+            from firstpacket.pipelines.direct.llama_omni.loading import assemble
         except ImportError as error:
             raise MissingDependency(
                 f"The direct pipeline needs {error.name}, which is not installed. "

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from firstpacket.pipelines.models.cuda_graphs import Step, kernels_of, recorded
 from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.packing import PackedLinear, pack
-from firstpacket.pipelines.models.steps import Step, kernels_of, recorded
 
 
 class Decoder:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from firstpacket.pipelines.models.choosing import Sampling, TextChoices
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
+from firstpacket.pipelines.models.sampling import Sampling, TextChoices
 
 _ROPE = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
 _ROPE_3_2 = RopeScaling(factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)

@@ -10,7 +10,7 @@ from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.memory_budget import Room
 from firstpacket.pipelines.models.tensors import SafetensorsFolder, fill
 
 

@@ -15,7 +15,7 @@ from firstpacket.bench.errors import CorpusError, MissingDependency, UnknownName
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.pipelines.tools.corpora import command
 from firstpacket.pipelines.tools.corpora.build import build
-from firstpacket.pipelines.tools.corpora.finishing import finish
+from firstpacket.pipelines.tools.corpora.postprocess import finish
 from firstpacket.pipelines.tools.corpora.recipe import Finish, read_recipe
 
 pytest.importorskip("soundfile")

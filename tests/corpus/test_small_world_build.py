@@ -19,8 +19,8 @@ from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.pipelines.tools.corpora import command
 from firstpacket.pipelines.tools.corpora.build import build
 from firstpacket.pipelines.tools.corpora.instructions import Instructions, decode_instructions, identities, texts
+from firstpacket.pipelines.tools.corpora.plan import draw_take, draw_takes
 from firstpacket.pipelines.tools.corpora.recipe import read_toml
-from firstpacket.pipelines.tools.corpora.takes import draw_take, draw_takes
 
 pytest.importorskip("soundfile")
 needs_voices = pytest.mark.skipif(

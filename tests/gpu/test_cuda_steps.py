@@ -19,8 +19,8 @@ SPEECH: Samples = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.floa
 def assistant(launching: object) -> object:
     """The tiny dummy model in float32, choosing for itself."""
     from firstpacket.pipelines.direct.llama_omni import dummy
-    from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
     from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+    from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
     from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
 
     if not torch.cuda.is_available():
@@ -49,7 +49,7 @@ def answer(ready: object) -> tuple[list[int], list[int], Samples]:
     ids=["graphs", "graphs, overlap", "graphs of compiled kernels"],
 )
 def test_replayed_steps_answer_alike(asked: dict[str, bool]) -> None:
-    from firstpacket.pipelines.direct.llama_omni.launching import Launching
+    from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching
 
     plain = answer(assistant(Launching(graphs=False)))
     ready = assistant(Launching(**asked))

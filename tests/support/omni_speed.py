@@ -18,10 +18,10 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni import dummy
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, SpeechDecoderConfig
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
 from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
 from support.omni_checkpoint import encoder_tensors, shards

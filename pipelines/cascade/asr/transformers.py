@@ -51,7 +51,7 @@ class TransformersWhisper(Whisper):
         self._extractor = _extractor(library, found)
         model = _read(library, found, self._precision()).to(self.settings.device).eval()
 
-        from firstpacket.pipelines.cascade.asr.generating import Writer
+        from firstpacket.pipelines.cascade.asr.hf_generate import Writer
 
         self._model = Writer(
             model,

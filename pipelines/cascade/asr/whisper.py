@@ -20,8 +20,8 @@ import numpy as np
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import SAMPLE_RATE, Option, OptionValue, Samples, Settings, Speech, Weights
 from firstpacket.bench.timing.trace import HandOff, Trace
-from firstpacket.pipelines.cascade.asr.live import WINDOW, recognise_live
 from firstpacket.pipelines.cascade.asr.local_agreement import units
+from firstpacket.pipelines.cascade.asr.streaming import WINDOW, recognise_live
 from firstpacket.pipelines.cascade.asr.whisper_folders import Found, Layout, find
 from firstpacket.pipelines.cascade.engines import ASR, imported
 from firstpacket.pipelines.models.whisper_sizes import SIZES

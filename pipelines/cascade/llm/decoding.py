@@ -13,7 +13,7 @@ from torch import Tensor
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.llm.conversation import Conversation
-from firstpacket.pipelines.models.choosing import TextChoices
+from firstpacket.pipelines.models.sampling import TextChoices
 
 
 class Decoder(Protocol):

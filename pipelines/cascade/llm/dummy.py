@@ -9,10 +9,10 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from firstpacket.bench.pipeline import Settings, Weights
-from firstpacket.pipelines.cascade.llm import building
-from firstpacket.pipelines.cascade.llm.building import Loaded
+from firstpacket.pipelines.cascade.llm import factory
 from firstpacket.pipelines.cascade.llm.conversation import Conversation
 from firstpacket.pipelines.cascade.llm.decoding import Writer
+from firstpacket.pipelines.cascade.llm.factory import Loaded
 from firstpacket.pipelines.models import dummy_llama, llama_files
 from firstpacket.pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN, SYSTEM
 from firstpacket.pipelines.models.device import device_of
@@ -30,21 +30,21 @@ def load(settings: Settings) -> Loaded:
     size, seed = settings.text("llm-size"), settings.seed
     config, words = dummy_llama.SIZES[size], tokenizer()
     conversation = Conversation(words, SYSTEM, f"dummy {size}")
-    length = building.positions(settings, POSITIONS, conversation)
+    length = factory.positions(settings, POSITIONS, conversation)
     device, dtype = device_of(settings.device), getattr(torch, settings.dtype)
-    room = llama_files.room_of(config, length, device, dtype, f"a smaller llm-size, {building.SMALLER}")
+    room = llama_files.room_of(config, length, device, dtype, f"a smaller llm-size, {factory.SMALLER}")
     room.require()
     end = int(words.convert_tokens_to_ids(END_OF_TURN))
     reply = [*words(canned_reply(seed), add_special_tokens=False).input_ids, end]
     with room.explained("loading"):
         llama = dummy_llama.build(config, seed, device, dtype)
         if settings.text("llm-decoder") == "transformers":
-            from firstpacket.pipelines.cascade.llm.any_causal import from_llama
+            from firstpacket.pipelines.cascade.llm.hf_causal import from_llama
 
-            built = building.through_transformers(from_llama(llama), length, conversation, settings)
+            built = factory.through_transformers(from_llama(llama), length, conversation, settings)
         else:
-            built = building.own(llama, length, conversation, settings)
-        choices = dummy_llama.CannedText(building.sampling(settings), device, reply)
+            built = factory.own(llama, length, conversation, settings)
+        choices = dummy_llama.CannedText(factory.sampling(settings), device, reply)
     values = llama_files.parameters(config)
     return Loaded(
         Writer(built.decoder, conversation, choices, frozenset((end,)), settings.whole("llm-max-tokens")),

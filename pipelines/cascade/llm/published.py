@@ -12,17 +12,17 @@ import torch
 from firstpacket.bench.errors import UsageError, WeightsError
 from firstpacket.bench.pipeline import OptionValue, Settings, Weights
 from firstpacket.pipelines.cascade.engines import cause
-from firstpacket.pipelines.cascade.llm import building, folder
-from firstpacket.pipelines.cascade.llm.building import Built, Loaded
+from firstpacket.pipelines.cascade.llm import factory, folder
 from firstpacket.pipelines.cascade.llm.conversation import Conversation
 from firstpacket.pipelines.cascade.llm.decoding import Writer
+from firstpacket.pipelines.cascade.llm.factory import Built, Loaded
 from firstpacket.pipelines.cascade.llm.options import SYSTEM
 from firstpacket.pipelines.models import llama_files
 from firstpacket.pipelines.models.device import device_of
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.hub import Folder
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.memory_budget import Room
 from firstpacket.pipelines.models.tensors import SafetensorsFolder, listed, read_json
 from firstpacket.pipelines.weights.kinds import Origin
 
@@ -75,7 +75,7 @@ def _load(found: Folder, origin: Origin, settings: Settings) -> Loaded:
     text = fields if fields.json.get("text_config") is None else fields.inner("text_config")
     conversation.check(text.whole("vocab_size"), ends)
     folder.check_layers(text, len(SafetensorsFolder(found.path).names()))
-    length = building.positions(settings, text.whole("max_position_embeddings", LONGEST), conversation)
+    length = factory.positions(settings, text.whole("max_position_embeddings", LONGEST), conversation)
     source = Source(
         found.path, conversation, length, device_of(settings.device), getattr(torch, settings.dtype), settings
     )
@@ -89,7 +89,7 @@ def _load(found: Folder, origin: Origin, settings: Settings) -> Loaded:
         **read.built.facts,
         "llm_unused_tensors": listed(read.unused) if read.unused else "none",
     }
-    choices = building.choices(settings, source.device, ends)
+    choices = factory.choices(settings, source.device, ends)
     return Loaded(
         Writer(read.built.decoder, conversation, choices, ends, settings.whole("llm-max-tokens")),
         Weights("llm", origin, found.source, "Llama" if config is not None else "", values),
@@ -117,15 +117,15 @@ def plain_llama(fields: Fields, asked: str) -> tuple[LlamaConfig | None, str]:
 
 def _room(source: Source, config: LlamaConfig | None) -> Room:
     if config is not None:
-        return llama_files.room_of(config, source.length, source.device, source.dtype, building.SMALLER)
+        return llama_files.room_of(config, source.length, source.device, source.dtype, factory.SMALLER)
     tensors = SafetensorsFolder(source.path)
     values = sum(math.prod(tensors.shape(name)) for name in tensors.names())
-    return Room(values * source.dtype.itemsize, 0, source.device, building.SMALLER)
+    return Room(values * source.dtype.itemsize, 0, source.device, factory.SMALLER)
 
 
 def _own(source: Source, config: LlamaConfig) -> Read:
     llama, unused = llama_files.read(source.path, config, source.device, source.dtype)
-    return Read(building.own(llama, source.length, source.conversation, source.settings), unused)
+    return Read(factory.own(llama, source.length, source.conversation, source.settings), unused)
 
 
 def _through_transformers(source: Source, reason: str) -> Read:
@@ -151,7 +151,7 @@ def _through_transformers(source: Source, reason: str) -> Read:
         names = listed(name if isinstance(name, str) else name[0] for name in missing)
         raise WeightsError(f"{source.path} lacks {names}. The files are incomplete or of another model.")
     placed: Any = model.to(source.device).eval().requires_grad_(False)
-    built = building.through_transformers(placed, source.length, source.conversation, source.settings, reason)
+    built = factory.through_transformers(placed, source.length, source.conversation, source.settings, reason)
     return Read(built, tuple(sorted(told["unexpected_keys"])))
 
 

@@ -17,7 +17,7 @@ from firstpacket.pipelines.cascade.llm import options
 from firstpacket.pipelines.weights import kinds
 
 if TYPE_CHECKING:
-    from firstpacket.pipelines.cascade.llm.building import Loaded
+    from firstpacket.pipelines.cascade.llm.factory import Loaded
 
 DTYPES = ("float32", "bfloat16", "float16")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.config import (
     AdaptorConfig,
     EncoderConfig,
@@ -18,6 +17,7 @@ from firstpacket.pipelines.direct.llama_omni.config import (
     VocoderConfig,
 )
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, weights
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.models import dummy_llama
 from firstpacket.pipelines.models.chat import BEGIN, END_OF_TURN, SPECIAL_TOKENS, TextTokenizer
 from firstpacket.pipelines.models.dummy_text import canned_reply

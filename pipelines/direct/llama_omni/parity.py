@@ -26,9 +26,9 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni import files
 from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
 from firstpacket.pipelines.models.tensors import read_json
 

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, OptionValue, Packet, Samples
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices
 from firstpacket.pipelines.direct.llama_omni.chunking import Chunker
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
+from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching, Steps
 from firstpacket.pipelines.direct.llama_omni.features import HOP
-from firstpacket.pipelines.direct.llama_omni.launching import Launching, Steps
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices
 from firstpacket.pipelines.models.packing import PackedConv, PackedLinear, pack
 
 

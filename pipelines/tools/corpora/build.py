@@ -10,9 +10,9 @@ from firstpacket.bench.corpus.manifest import MANIFEST, ManifestLine, write_mani
 from firstpacket.bench.errors import CorpusError, UsageError
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.pipelines.tools.corpora.engines import speak
-from firstpacket.pipelines.tools.corpora.finishing import finish, write_flac
 from firstpacket.pipelines.tools.corpora.instruction_data import CLIPS, build_instructions
 from firstpacket.pipelines.tools.corpora.instructions import decode_instructions, texts
+from firstpacket.pipelines.tools.corpora.postprocess import finish, write_flac
 from firstpacket.pipelines.tools.corpora.questions import Split
 from firstpacket.pipelines.tools.corpora.recipe import Recipe, Sentence, read_recipe, read_toml
 

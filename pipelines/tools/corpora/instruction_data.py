@@ -11,9 +11,9 @@ from pathlib import Path
 from firstpacket.bench.corpus.manifest import MANIFEST, ManifestLine, write_manifest
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.pipelines.tools.corpora.instructions import Instructions
+from firstpacket.pipelines.tools.corpora.plan import Take, answer_take, draw_take, draw_takes
 from firstpacket.pipelines.tools.corpora.questions import Split, Text
-from firstpacket.pipelines.tools.corpora.speaking import Spoken, speak_all
-from firstpacket.pipelines.tools.corpora.takes import Take, answer_take, draw_take, draw_takes
+from firstpacket.pipelines.tools.corpora.synthesize import Spoken, speak_all
 
 ANSWERS, CLIPS = "answers", "clips"
 

@@ -37,7 +37,7 @@ from firstpacket.pipelines.tools.evaluation.voice import answer_voice
 from firstpacket.pipelines.tools.quality import NOBODY
 from firstpacket.pipelines.tools.quality.assess import assess
 from firstpacket.pipelines.tools.quality.choosing import checked_device, recogniser_judge
-from firstpacket.pipelines.tools.quality.showing import progress
+from firstpacket.pipelines.tools.quality.progress import progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def quality(
     """Let a recogniser and scorers listen to a run's replies, and show latency and quality in one table."""
     from firstpacket.pipelines.tools.quality.assess import assess
     from firstpacket.pipelines.tools.quality.choosing import checked_device, recogniser_judge, scorer_judge
-    from firstpacket.pipelines.tools.quality.showing import progress, show
+    from firstpacket.pipelines.tools.quality.progress import progress, show
 
     place = checked_device(device)
     listener = None if recogniser == NOBODY else recogniser_judge(recogniser, place)

@@ -18,7 +18,7 @@ from firstpacket.pipelines.models import whisper_tokens as tokens
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders
-from firstpacket.pipelines.tools.training.hearing import Heard, Masks, alike, joined, whole
+from firstpacket.pipelines.tools.training.features import Heard, Masks, alike, joined, whole
 from firstpacket.pipelines.tools.training.kept_features import heard
 from firstpacket.pipelines.tools.training.loop import Schedule, finished, seconds_of, train
 from firstpacket.pipelines.tools.training.whisper import Silence, TrainableWhisper

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from firstpacket.pipelines.tools.training.data import Clip, sound
-from firstpacket.pipelines.tools.training.hearing import Heard, features
+from firstpacket.pipelines.tools.training.features import Heard, features
 
 _FOLDER = "features"
 

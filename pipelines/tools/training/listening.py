@@ -21,7 +21,7 @@ from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders, llm_model, tokenizer
 from firstpacket.pipelines.tools.training.asr import trained as trained_whisper
-from firstpacket.pipelines.tools.training.hearing import Masks, alike
+from firstpacket.pipelines.tools.training.features import Masks, alike
 from firstpacket.pipelines.tools.training.kept_features import heard
 from firstpacket.pipelines.tools.training.listening_model import Batch, Lesson, Listener, labelled
 from firstpacket.pipelines.tools.training.llm import STEP as LLM

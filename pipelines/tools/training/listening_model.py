@@ -19,7 +19,7 @@ from torch.nn import functional
 from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN
 from firstpacket.pipelines.tools.training import llm_model
-from firstpacket.pipelines.tools.training.hearing import Heard, Masks, joined
+from firstpacket.pipelines.tools.training.features import Heard, Masks, joined
 from firstpacket.pipelines.tools.training.llm_model import IGNORED, TrainableLlama
 from firstpacket.pipelines.tools.training.whisper import Encoder, Silence
 

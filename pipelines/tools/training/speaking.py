@@ -25,7 +25,7 @@ from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.tools.training import folders, listening, units
-from firstpacket.pipelines.tools.training.hearing import alike
+from firstpacket.pipelines.tools.training.features import alike
 from firstpacket.pipelines.tools.training.loop import Schedule, finished, seconds_of, train
 from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder
 from firstpacket.pipelines.tools.training.speaking_states import Reply, replies

@@ -19,10 +19,10 @@ from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.quality.wer import errors
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig, VocoderConfig
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.tensors import CPU, LoadedTensors, Uninitialised, fill

@@ -14,8 +14,8 @@ from firstpacket.bench.pipeline import Samples, TurnCancelled
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import HandOff
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.asr.live import WINDOW, recognise_live
 from firstpacket.pipelines.cascade.asr.local_agreement import Agreement, units
+from firstpacket.pipelines.cascade.asr.streaming import WINDOW, recognise_live
 
 MS = 1_000_000
 RATE_PER_MS = 16

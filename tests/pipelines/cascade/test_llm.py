@@ -21,10 +21,10 @@ pytest.importorskip("transformers")
 
 from firstpacket.pipelines.cascade.llm import decoding, dummy  # noqa: E402 (needs torch)
 from firstpacket.pipelines.direct.llama_omni import dummy as direct_dummy  # noqa: E402
-from firstpacket.pipelines.models import dummy_llama, room  # noqa: E402
-from firstpacket.pipelines.models.choosing import Sampling, TextChoices  # noqa: E402
+from firstpacket.pipelines.models import dummy_llama, memory_budget  # noqa: E402
 from firstpacket.pipelines.models.dummy_text import REPLIES  # noqa: E402
 from firstpacket.pipelines.models.llama import Llama  # noqa: E402
+from firstpacket.pipelines.models.sampling import Sampling, TextChoices  # noqa: E402
 
 
 def engine(seed: int = 0, dtype: str = "float32", device: str = "cpu", **changed: Any) -> TransformersLM:
@@ -150,7 +150,7 @@ def test_the_dummy_goes_through_transformers_too(library: TransformersLM, model:
 
 
 def test_1b_through_transformers_has_its_output_matrix_tied() -> None:
-    from firstpacket.pipelines.cascade.llm.any_causal import from_llama
+    from firstpacket.pipelines.cascade.llm.hf_causal import from_llama
 
     small = dummy_llama.LlamaConfig(64, 1, 4, 2, 16, 96, 300, tied=True)
     model = from_llama(dummy_llama.build(small, 0, torch.device("cpu"), torch.float32))
@@ -189,7 +189,7 @@ def test_a_text_longer_than_the_cache_fails_that_turn_alone(model: TransformersL
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "free_bytes", lambda _: 10_000_000_000)
+    monkeypatch.setattr(memory_budget, "free_bytes", lambda _: 10_000_000_000)
     with pytest.raises(WeightsError, match=r"about 35\.6 GB are needed \(weights 32\.1 GB.*smaller llm-size"):
         engine(llm_size="8b").load()
 

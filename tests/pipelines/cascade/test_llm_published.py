@@ -22,7 +22,7 @@ transformers = pytest.importorskip("transformers")
 from support import llm_folders  # noqa: E402 (needs torch)
 
 from firstpacket.pipelines.cascade.llm import conversation, dummy  # noqa: E402
-from firstpacket.pipelines.models import room  # noqa: E402
+from firstpacket.pipelines.models import memory_budget  # noqa: E402
 
 TEXTS = ("hello", "What is the capital of France?", "Tell me a story, please.")
 MODELS: dict[str, Callable[[], Any]] = {
@@ -123,14 +123,14 @@ def test_another_architecture_goes_through_transformers(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_the_model_does_not_understand_is_not_used(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from firstpacket.pipelines.cascade.llm import any_causal
+    from firstpacket.pipelines.cascade.llm import hf_causal
 
     class Forgetful(transformers.StaticCache):
         def update(self, keys: Any, values: Any, *others: Any, **named: Any) -> Any:
             return super().update(torch.zeros_like(keys), values, *others, **named)
 
     wanted = reply(loaded(plain), "hello")
-    monkeypatch.setattr(any_causal, "StaticCache", Forgetful)
+    monkeypatch.setattr(hf_causal, "StaticCache", Forgetful)
     model = loaded(plain, llm_decoder="transformers")
     assert model.facts()["llm_cache"] == "dynamic, 512 positions"
     assert reply(model, "hello") == wanted
@@ -166,7 +166,7 @@ def test_a_tensor_that_is_missing_is_never_made_up(copied: Path, decoder: str) -
 
 
 def test_what_does_not_fit_is_refused(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "free_bytes", lambda _: 1000)
+    monkeypatch.setattr(memory_budget, "free_bytes", lambda _: 1000)
     for decoder in ("own", "transformers"):
         with pytest.raises(WeightsError, match=r"does not fit on cpu.*--dtype bfloat16"):
             loaded(plain, llm_decoder=decoder)

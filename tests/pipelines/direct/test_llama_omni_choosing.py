@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 
 CPU = torch.device("cpu")
 SHARES = torch.tensor([[0.5, 0.3, 0.15, 0.05]])

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from firstpacket.pipelines.direct.llama_omni import dummy
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, parameters
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.models.chat import TextTokenizer
 from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
 

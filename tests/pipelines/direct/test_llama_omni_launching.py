@@ -15,11 +15,11 @@ from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni import dummy
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
-from firstpacket.pipelines.direct.llama_omni.launching import fixed_steps
+from firstpacket.pipelines.direct.llama_omni.cuda_graphs import fixed_steps
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
-from firstpacket.pipelines.models.steps import SHORTEST, lengths
+from firstpacket.pipelines.models.cuda_graphs import SHORTEST, lengths
 
 CPU = torch.device("cpu")
 TOKENS = 24

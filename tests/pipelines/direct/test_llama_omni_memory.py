@@ -19,13 +19,13 @@ from firstpacket.bench.errors import WeightsError
 from firstpacket.bench.pipeline import Settings
 from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni import dummy
-from firstpacket.pipelines.direct.llama_omni.assembly import room_of
 from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig
+from firstpacket.pipelines.direct.llama_omni.loading import room_of
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.streaming import Turn
-from firstpacket.pipelines.models import room
+from firstpacket.pipelines.models import memory_budget
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.memory_budget import Room
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -117,7 +117,7 @@ def test_the_published_size_needs_what_is_known_of_it() -> None:
 def test_what_does_not_fit_is_refused_with_sizes_and_what_would_shrink_it(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "free_bytes", lambda _: 12_345_678_901)
+    monkeypatch.setattr(memory_budget, "free_bytes", lambda _: 12_345_678_901)
     with pytest.raises(WeightsError) as raised:
         Direct(settings(size="8b")).load()
     said = str(raised.value)
@@ -133,7 +133,7 @@ def test_published_weights_are_refused_before_they_are_read(
     published.write_tokenizer()
     published.shards["lm_head.weight"][0] = float("nan")  # would be found in reading
     folder = str(published.write())
-    monkeypatch.setattr(room, "free_bytes", lambda _: 1000)
+    monkeypatch.setattr(memory_budget, "free_bytes", lambda _: 1000)
     with pytest.raises(WeightsError, match=r"does not fit on cpu.*--dtype bfloat16") as raised:
         Direct(settings(weights=folder)).load()
     assert "size (" not in str(raised.value), "size is for dummy weights"
@@ -176,14 +176,14 @@ def test_memory_that_runs_out_in_a_turn_is_explained(
 def test_the_limit_of_a_container_counts_and_its_cached_files_do_not(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("4000000\n")
     (tmp_path / "memory.stat").write_text("anon 1000000\nfile 2500000\n")
-    assert room._left_in_cgroup(tmp_path) == 3_000_000
+    assert memory_budget._left_in_cgroup(tmp_path) == 3_000_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert room._left_in_cgroup(tmp_path) is None
-    assert room._left_in_cgroup(tmp_path / "none") is None
+    assert memory_budget._left_in_cgroup(tmp_path) is None
+    assert memory_budget._left_in_cgroup(tmp_path / "none") is None
 
 
 def test_what_is_free_is_known_on_the_cpu_only_from_the_system() -> None:
-    free = room.free_bytes(CPU)
+    free = memory_budget.free_bytes(CPU)
     assert free is not None
     assert free > 0
-    assert room.free_bytes(torch.device("meta")) is None
+    assert memory_budget.free_bytes(torch.device("meta")) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from firstpacket.pipelines.models.choosing import Sampling, TextChoices
+from firstpacket.pipelines.models.sampling import Sampling, TextChoices
 
 CPU = torch.device("cpu")
 SCORES = torch.tensor([[0.1, 0.5, 0.3, 0.2]]).log()

@@ -9,12 +9,12 @@ import torch
 
 from firstpacket.bench.errors import WeightsError
 from firstpacket.pipelines.models import dummy_llama, llama_files
+from firstpacket.pipelines.models.cuda_graphs import Step
 from firstpacket.pipelines.models.decoder import Decoder
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.models.steps import Step
 
 CPU = torch.device("cpu")
 CONFIG = LlamaConfig(32, 2, 4, 2, 8, 48, 60)

@@ -50,7 +50,7 @@ class Coqui(TTS):
         if asks_for_own(self.settings):
             self._engine: TTS = OwnProcess(self.settings, "coqui", self.settings.text("tts-python"))
         else:
-            from firstpacket.pipelines.cascade.tts.coqui.here import CoquiHere
+            from firstpacket.pipelines.cascade.tts.coqui.in_process import CoquiHere
 
             self._engine = CoquiHere(self.settings)
         self._engine.load()

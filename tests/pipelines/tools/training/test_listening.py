@@ -26,7 +26,7 @@ from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training import folders, tokenizer
 from firstpacket.pipelines.tools.training.asr import trained as trained_whisper
-from firstpacket.pipelines.tools.training.hearing import features, whole
+from firstpacket.pipelines.tools.training.features import features, whole
 from firstpacket.pipelines.tools.training.listening import SCHEDULE, Parts, losses, run, trained
 from firstpacket.pipelines.tools.training.listening_model import Batch, Extent, Lesson, Listener
 from firstpacket.pipelines.tools.training.llm import write as write_llm

@@ -10,7 +10,7 @@ from firstpacket.pipelines.direct.llama_omni.features import LogMel  # noqa: E40
 from firstpacket.pipelines.models.whisper_embedding import full_embedding  # noqa: E402
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
 from firstpacket.pipelines.tools.training.asr import LETTERS, Vocabulary, written  # noqa: E402
-from firstpacket.pipelines.tools.training.hearing import alike, features, joined, whole  # noqa: E402
+from firstpacket.pipelines.tools.training.features import alike, features, joined, whole  # noqa: E402
 from firstpacket.pipelines.tools.training.whisper import Silence, TrainableWhisper  # noqa: E402
 
 SIZES = WhisperSizes(state=128, heads=2, layers=2, decoder_layers=1, positions=200)

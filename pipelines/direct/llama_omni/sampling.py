@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from firstpacket.pipelines.models.choosing import Sampling, TextChoices
+from firstpacket.pipelines.models.sampling import Sampling, TextChoices
 
 __all__ = ["Choices", "Sampling"]
 

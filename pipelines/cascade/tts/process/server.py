@@ -1,5 +1,5 @@
 """The voice's side: loads one engine and speaks with it. Run as
-`python -m firstpacket.pipelines.cascade.tts.process.host FD`."""
+`python -m firstpacket.pipelines.cascade.tts.process.server FD`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from firstpacket.bench.pipeline import Samples, Settings
 from firstpacket.bench.sanitize import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.tts.process.line import (
+from firstpacket.pipelines.cascade.tts.process.protocol import (
     MESSAGES,
     Chunk,
     Done,

@@ -19,7 +19,7 @@ from firstpacket.bench.ipc import Channel, Closed, how_it_ended, spawn
 from firstpacket.bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS
-from firstpacket.pipelines.cascade.tts.process.line import (
+from firstpacket.pipelines.cascade.tts.process.protocol import (
     MESSAGES,
     Chunk,
     Done,
@@ -128,7 +128,7 @@ class OwnProcess(TTS):
         return {**self._said.facts, "tts_process": "own", "tts_python": self._python}
 
     def _start(self) -> None:
-        command = [self._python, "-m", "firstpacket.pipelines.cascade.tts.process.host"]
+        command = [self._python, "-m", "firstpacket.pipelines.cascade.tts.process.server"]
         try:
             self._process, line = spawn(command, STDERR, _environment())
         except OSError as error:

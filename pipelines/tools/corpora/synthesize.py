@@ -18,10 +18,10 @@ import numpy as np
 from firstpacket.bench.corpus.audio import to_corpus_rate
 from firstpacket.bench.errors import BenchError, CorpusError
 from firstpacket.bench.pipeline import Samples
-from firstpacket.pipelines.tools.corpora.finishing import finish, gain, write_flac
+from firstpacket.pipelines.tools.corpora.plan import Take
+from firstpacket.pipelines.tools.corpora.postprocess import finish, gain, write_flac
 from firstpacket.pipelines.tools.corpora.recipe import Finish
 from firstpacket.pipelines.tools.corpora.speakers import speaker
-from firstpacket.pipelines.tools.corpora.takes import Take
 
 _CHUNK = 200
 """Takes per process. What espeak-ng said before changes the next text by some samples, so that the number must not

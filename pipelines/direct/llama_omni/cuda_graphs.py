@@ -9,8 +9,8 @@ from torch import Tensor
 
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.vocoder import filled_up
+from firstpacket.pipelines.models.cuda_graphs import Step, kernels_of, recorded
 from firstpacket.pipelines.models.kv_cache import KVCache
-from firstpacket.pipelines.models.steps import Step, kernels_of, recorded
 
 LONGEST_FIRST_CHUNK = 64
 """Frames up to which the vocoder is warmed at loading: at Ω = 10, two tokens' units seldom last longer."""

@@ -12,10 +12,10 @@ from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import OptionValue, Settings, Weights
 from firstpacket.pipelines.cascade.llm.conversation import PROBES, Conversation
 from firstpacket.pipelines.cascade.llm.decoding import Decoder, Writer
-from firstpacket.pipelines.models.choosing import Sampling, TextChoices
 from firstpacket.pipelines.models.decoder import Decoder as OwnDecoder
 from firstpacket.pipelines.models.llama import Llama
-from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.memory_budget import Room
+from firstpacket.pipelines.models.sampling import Sampling, TextChoices
 
 SMALLER = "--dtype bfloat16 (half of float32), and a smaller llm-context or llm-max-tokens"
 
@@ -92,7 +92,7 @@ def through_transformers(
 
     Raises `UsageError` for options that only the own decoder has.
     """
-    from firstpacket.pipelines.cascade.llm.any_causal import AnyCausal
+    from firstpacket.pipelines.cascade.llm.hf_causal import AnyCausal
 
     if settings.switch("llm-compile"):
         raise UsageError(

@@ -10,18 +10,18 @@ import torch
 from firstpacket.bench.pipeline import Settings
 from firstpacket.pipelines.direct.llama_omni import dummy, files
 from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
-from firstpacket.pipelines.direct.llama_omni.choosing import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.chunking import parse_chunk_units
 from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
+from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching
 from firstpacket.pipelines.direct.llama_omni.files import Files
-from firstpacket.pipelines.direct.llama_omni.launching import Launching
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
+from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
 from firstpacket.pipelines.models.chat import TextTokenizer
 from firstpacket.pipelines.models.device import device_of
 from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
-from firstpacket.pipelines.models.room import Room
+from firstpacket.pipelines.models.memory_budget import Room
 from firstpacket.pipelines.models.tensors import Uninitialised
 from firstpacket.pipelines.weights import kinds
 
