@@ -22,7 +22,7 @@ from firstpacket.bench.commands.history import history
 from firstpacket.bench.commands.machine import calibrate, doctor, list_
 from firstpacket.bench.commands.report import report
 from firstpacket.bench.errors import BenchError
-from firstpacket.bench.options import flag
+from firstpacket.bench.options import RENAMED, flag, renamed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -140,6 +140,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
+        _refuse_earlier_names(sys.argv[1:])
         _mount_plugin_command(sys.argv[1:])
         code = app(standalone_mode=False)
     except BenchError as error:
@@ -174,6 +175,13 @@ def _mount_plugin_command(words: list[str]) -> None:
 
     if words[0] in plugins.names("commands"):
         app.add_typer(plugins.engine("commands", words[0]), name=words[0])
+
+
+def _refuse_earlier_names(words: list[str]) -> None:
+    """Raises `UsageError` that names the new flag for one that was renamed."""
+    for word in words:
+        if (old := word.partition("=")[0].removeprefix("--")) in RENAMED and word.startswith("--"):
+            raise renamed(old, "command line")
 
 
 def _refuse_with_resume(given: dict[str, Any], config: Path | None) -> None:

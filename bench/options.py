@@ -23,7 +23,7 @@ MOST_OF_A_FILE = 1 << 20
 """Bytes read of a user's file of options."""
 WIDTHS: dict[Unit, tuple[float, float]] = {"share": (0.0001, 1.0), "ms": (0.001, 60_000)}
 PASSES, MINUTES = 32, 60.0
-"""With `until`, at most so many passes over the corpus, and minutes, unless others are asked for."""
+"""With `precision`, at most so many passes over the corpus, and minutes, unless told otherwise."""
 IDLE_TURNS = 3
 """With `idle`, turns per label, unless others are asked for."""
 
@@ -68,6 +68,15 @@ class About:
     rule: Rule | None = None
 
 
+RENAMED = {"until": "precision", "minutes": "max_minutes"}
+"""Options of earlier versions by what they are called now."""
+
+
+def renamed(old: str, where: str) -> UsageError:
+    """What to say of an option's earlier name."""
+    return UsageError(f"{where}: the option {old.replace('_', '-')} is now called {flag(RENAMED[old])}.")
+
+
 T0_RULE = Rule("t0", "the clock starts at the same moment", "their clocks start at different moments")
 INPUT_RULE = Rule("input", "speech is put in the same way", "the speech was put in differently")
 AUDIBLE_RULE = Rule("audible", "the same counts as an answer", "what counts as an answer differs")
@@ -109,19 +118,19 @@ class Options:
     corpus: Annotated[str, About("Name, folder, JSONL manifest, question.json or file.", gate=True)] = "small-world"
     turns: Annotated[
         int | None,
-        About("Measured turns per label; with --until the most of them.", (1, 100_000), shown="one per utterance"),
+        About("Measured turns per label; with --precision at most so many.", (1, 100_000), shown="one per utterance"),
     ] = None
-    until: Annotated[
+    precision: Annotated[
         str | None,
-        About("Stop when the headline's interval is within this: 2% or 5ms.", check=parse_until),
+        About("Stop when the headline's 95 % interval is within this: 2% or 5ms.", check=parse_precision),
     ] = None
-    minutes: Annotated[
+    max_minutes: Annotated[
         float | None,
         About(
-            "Time limit for --until, in minutes.",
+            "Time limit for --precision, in minutes.",
             (0.01, 100_000),
             shown=f"{MINUTES:g}",
-            needs=("until", "which says what is to be reached within them"),
+            needs=("precision", "which says what to reach within them"),
         ),
     ] = None
     warmup: Annotated[
@@ -251,16 +260,16 @@ def parse_warmup(text: str) -> int | str:
         raise UsageError(f"--warmup {text}: expected a number of turns, or auto.") from None
 
 
-def parse_until(text: str) -> tuple[float, Unit]:
+def parse_precision(text: str) -> tuple[float, Unit]:
     """`2%` or `5ms`. Raises `UsageError`."""
     found = re.fullmatch(r"\s*±?\s*(\d+\.?\d*|\.\d+)\s*(%|ms)\s*", text)
     if found is None:
-        raise UsageError(f"--until {text}: expected a share such as 2%, or milliseconds such as 5ms.")
+        raise UsageError(f"--precision {text}: expected a share such as 2%, or milliseconds such as 5ms.")
     unit: Unit = "share" if found[2] == "%" else "ms"
     width = float(found[1]) / (100 if unit == "share" else 1)
     least, most = WIDTHS[unit]
     if not least <= width <= most:
-        raise UsageError(f"--until {text}: must lie between 0.01 % and 100 %, or 0.001 ms and 60000 ms.")
+        raise UsageError(f"--precision {text}: must lie between 0.01 % and 100 %, or 0.001 ms and 60000 ms.")
     return width, unit
 
 
@@ -338,6 +347,8 @@ def _with(options: Options, values: Mapping[str, Any], where: str) -> Options:
     from firstpacket.bench.codec import DecodeError, decode  # not for `bench --help`
 
     for key in values:
+        if key in RENAMED:
+            raise renamed(key, where)
         if key not in about():
             raise UnknownName(
                 "option", key.replace("_", "-"), (each.replace("_", "-") for each in about()), f"({where})"

@@ -14,7 +14,7 @@ RECORDINGS = "recordings"
 
 
 @dataclass(frozen=True, slots=True)
-class Tax:
+class Overhead:
     """An upper bound: cost of the dearest recording x all recordings between t0 and the first packet, over all threads.
 
     `share` is that over the first-packet latency, in the median turn; `largest_share` in the worst one.
@@ -27,7 +27,7 @@ class Tax:
     largest_share: float
 
 
-def tax(run: Run, label: str, answered: Sequence[Turn]) -> Tax | None:
+def tax(run: Run, label: str, answered: Sequence[Turn]) -> Overhead | None:
     """The bound for a label's answered turns; None where no cost was measured, or nothing was answered after t0."""
     costs = [each.event_cost_ns for segment in run.segments for each in segment.labels if each.label == label]
     waited = [turn for turn in answered if turn.figures.get(HEADLINE, 0) > 0 and RECORDINGS in turn.figures]
@@ -35,4 +35,4 @@ def tax(run: Run, label: str, answered: Sequence[Turn]) -> Tax | None:
         return None
     counts = [turn.figures[RECORDINGS] for turn in waited]
     shares = [max(costs) * n / turn.figures[HEADLINE] for n, turn in zip(counts, waited, strict=True)]
-    return Tax(max(costs) / 1000, median(counts), median(shares), max(shares))
+    return Overhead(max(costs) / 1000, median(counts), median(shares), max(shares))

@@ -47,7 +47,7 @@ def test_a_command_has_a_flag_for_each_option_that_it_takes(command: str) -> Non
 def test_bounds_hold_wherever_an_option_is_given(name: str, tmp_path: Path) -> None:
     least, most = bounds(name)
     kind = int if kinds()[name] in (int, int | None) or name == "warmup" else float
-    others = {known: "5%" if known == "until" else 5.0 for known, _ in [about()[name].needs or ("", "")] if known}
+    others = {known: "5%" if known == "precision" else 5.0 for known, _ in [about()[name].needs or ("", "")] if known}
     assert getattr(gather({"pipelines": CHOICE, name: kind(least), **others}, None), name) == least
     for value in (kind(least - 1), kind(most + 1)):
         with pytest.raises(UsageError, match=f"^{flag(name)} .*: must lie between"):

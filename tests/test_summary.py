@@ -144,7 +144,7 @@ def test_json_keeps_its_contract(summary: Summary) -> None:
     told = json.loads(written("summary", summary))
     assert (told["schema"], told["kind"], told["time_unit"], told["run"]) == (2, "firstpacket.summary", "ms", "small")
     assert told["notices"] == ["a notice", "a torn line"]
-    assert (told["valid"], told["invalid"], told["until"]) == (True, [], None)
+    assert (told["valid"], told["invalid"], told["stopping"]) == (True, [], None)
     cascade = told["labels"]["cascade"]
     none = {"value": None, "n": 2}
     assert cascade["figures"]["first_packet_latency"] == {

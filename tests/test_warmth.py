@@ -13,7 +13,7 @@ from support.virtual import make_utterances, scripted_manifest
 
 from firstpacket.bench.contract import as_json
 from firstpacket.bench.metrics.steady_state import warm_ups
-from firstpacket.bench.record.rules import Settling
+from firstpacket.bench.record.rules import WarmupRule
 from firstpacket.bench.record.schema import Phase, Turn
 from firstpacket.bench.record.store import Run, read_manifest
 from firstpacket.bench.report.warmth import warmth_table
@@ -23,7 +23,7 @@ from firstpacket.bench.tables.table import text
 
 MS = 1_000_000
 CLIPS = make_utterances(8)
-RULE = Settling("clip-0")
+RULE = WarmupRule("clip-0")
 
 
 def turn(number: int, phase: Phase, clip: int, ms: float | None, label: str = "a", **changes: object) -> Turn:
@@ -87,12 +87,12 @@ def test_only_warm_turns_enter_the_headline() -> None:
     ],
 )
 def test_how_a_warm_up_ended_is_said(last: list[float | None], state: str, said: str) -> None:
-    run = run_of([*warming_up(last), *MEASURED], settling=RULE)
+    run = run_of([*warming_up(last), *MEASURED], warmup_rule=RULE)
     (ended,) = warm_ups(run.turns, RULE)
     assert (ended.state, ended.turns, ended.used) == (state, len(last), True)
     notices = [notice for notice in summarise(run).notices if "measured though" in notice]
     assert [said in notice for notice in notices] == ([True] if said else [])
-    unused = run_of(warming_up(last), settling=RULE)
+    unused = run_of(warming_up(last), warmup_rule=RULE)
     assert not [notice for notice in summarise(unused).notices if "measured though" in notice]
 
 
@@ -115,7 +115,7 @@ def test_turns_that_begin_slow_are_said() -> None:
 
 
 def test_json_report_and_terminal_tell_the_same() -> None:
-    run = run_of([*warming_up([150.0] * 6), *MEASURED, *IDLE], settling=RULE, idle=30.0, idle_turns=8)
+    run = run_of([*warming_up([150.0] * 6), *MEASURED, *IDLE], warmup_rule=RULE, idle=30.0, idle_turns=8)
     summary = summarise(run)
     told = json.loads(json.dumps(as_json(summary.labels[0].warmth), allow_nan=False))
     assert told["classes"]["idle"]["over_warm"]["value"] == 30
@@ -154,12 +154,12 @@ def test_a_run_warms_up_and_idles_as_asked(tmp_path: Path) -> None:
     done = here("run", *scripts, *corpus, "--idle", "0.2", "--idle-turns", "2")
     assert done.returncode == 0, done.stderr
     what = read_manifest(out)
-    assert what.settling is not None
-    assert (what.warmup, what.options.idle, what.options.idle_turns) == (what.settling.most, 0.2, 2)
+    assert what.warmup_rule is not None
+    assert (what.warmup, what.options.idle, what.options.idle_turns) == (what.warmup_rule.most, 0.2, 2)
     told = json.loads(here("show", out, "--json").stdout)["labels"]["a"]
     assert told["outcomes"]["idle"]["answered"] == 2
     assert told["figures"]["first_packet_latency"]["n"] == 4
-    assert told["warmth"]["warm_ups"][0]["turns"] >= what.settling.window
+    assert told["warmth"]["warm_ups"][0]["turns"] >= what.warmup_rule.window
     html = (out / "report.html").read_text("utf-8")
     assert "Cold, warm, after idle" in html
     assert "after warming up on" in html

@@ -121,8 +121,8 @@ def _change(turns: list[tuple[int, float, Turn]], length: int) -> Estimate | Non
 
 def _temperature(run: Run, turn: Turn) -> int | None:
     try:
-        beside = run.evidence(turn).beside
+        telemetry = run.evidence(turn).telemetry
     except RunError:
         return None
-    readings = [gpu.after.temperature_c for gpu in (beside.gpus if beside else ()) if gpu.after is not None]
+    readings = [gpu.after.temperature_c for gpu in (telemetry.gpus if telemetry else ()) if gpu.after is not None]
     return max((each for each in readings if each is not None), default=None)

@@ -27,7 +27,7 @@ def compare_metrics(
     made = [(known, pairs_of(together, labels, known)) for known in map(asked_for, metrics)]
     dummy = any_dummy([(run, label) for label in labels])
     same = matched(run, labels)
-    sampling = sampling_of(run.manifest.until)
+    sampling = sampling_of(run.manifest.stopping_rule)
     return tuple(
         comparison(known, labels, pairs, "turn", dummy=dummy, matched=same, sampling=sampling) for known, pairs in made
     )

@@ -45,7 +45,7 @@ class Opponent(Protocol):
         ...
 
 
-class Beside:
+class Concurrent:
     """Another version, asked in turn with the candidate."""
 
     def __init__(self, source: CodeVersion) -> None:
@@ -75,7 +75,7 @@ class Beside:
         return noise(key(conditions(run, label)), between_runs=False)
 
 
-class Kept:
+class Stored:
     """A run measured earlier: by its folder, by the name under which it was kept, or `auto` for the newest one under
     the same conditions, label by label."""
 

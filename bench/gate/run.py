@@ -20,7 +20,7 @@ from firstpacket.bench.gate.base_version import ITSELF, other_version
 from firstpacket.bench.gate.checks import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.noise import Finding, learn
-from firstpacket.bench.gate.references import AUTO, Beside, Kept, Opponent
+from firstpacket.bench.gate.references import AUTO, Concurrent, Opponent, Stored
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import Options
@@ -140,10 +140,10 @@ class _Gate:
 @contextmanager
 def _opponent(reference: Reference) -> Iterator[Opponent]:
     if not reference.against:
-        yield Kept(reference.baseline)
+        yield Stored(reference.baseline)
         return
     with other_version(reference.against, reference.folders) as source:
-        yield Beside(source)
+        yield Concurrent(source)
 
 
 def _settled(options: Options, limits: Limits) -> Options:
@@ -151,8 +151,8 @@ def _settled(options: Options, limits: Limits) -> Options:
 
     Raises `UsageError` for a run that ends by itself, `UnknownName` if a limit names a label that is not measured.
     """
-    if options.until is not None:
-        raise UsageError("A gate measures a set number of pairs: leave out until, and give --pairs or --turns.")
+    if options.precision is not None:
+        raise UsageError("A gate measures a set number of pairs: leave out precision, and give --pairs or --turns.")
     labels = [choice.label for choice in options.pipelines]
     for limit in limits.limits:
         if limit.label and limit.label not in labels:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from firstpacket.bench.metrics.intervals import covered_ns
-from firstpacket.bench.record.gpu import GpuBeside, GpuProfile, GpuReading
+from firstpacket.bench.record.gpu import GpuProfile, GpuReading, GpuTelemetry
 from firstpacket.bench.record.schema import Evidence, Turn
 from firstpacket.bench.vocabulary import Flag, flags_from
 
@@ -35,13 +35,13 @@ def gpu_flags(evidence: Evidence) -> tuple[Flag, ...]:
     return tuple(flag for flag in flags_from("gpu") if flag in found)
 
 
-def own_gpu(evidence: Evidence) -> GpuBeside | None:
+def own_gpu(evidence: Evidence) -> GpuTelemetry | None:
     """The GPU that the turn's label works on, as it was beside the turn."""
-    gpus = evidence.beside.gpus if evidence.beside is not None else ()
+    gpus = evidence.telemetry.gpus if evidence.telemetry is not None else ()
     return next((gpu for gpu in gpus if evidence.label in gpu.labels), None)
 
 
-def throttled_by(gpu: GpuBeside) -> tuple[str, ...]:
+def throttled_by(gpu: GpuTelemetry) -> tuple[str, ...]:
     """What held the clocks back, of `THROTTLING`, by name in order."""
     standing = {name for reading in _readings(gpu) for name in reading.reasons or ()}
     return tuple(sorted(THROTTLING & (standing | set(_counted(gpu)))))
@@ -72,11 +72,11 @@ def _busy_figures(profile: GpuProfile) -> dict[str, int | float]:
     return figures
 
 
-def _readings(gpu: GpuBeside) -> Iterator[GpuReading]:
+def _readings(gpu: GpuTelemetry) -> Iterator[GpuReading]:
     yield from (reading for reading in (gpu.before, gpu.after) if reading is not None)
 
 
-def _counted(gpu: GpuBeside) -> Iterator[str]:
+def _counted(gpu: GpuTelemetry) -> Iterator[str]:
     before, after = gpu.before, gpu.after
     if before is None or after is None or before.held_back_ns is None or after.held_back_ns is None:
         return
@@ -86,13 +86,13 @@ def _counted(gpu: GpuBeside) -> Iterator[str]:
             yield name
 
 
-def _others(gpu: GpuBeside) -> int | None:
+def _others(gpu: GpuTelemetry) -> int | None:
     """The larger number of the two readings; that there was nobody must be known of both."""
     seen = [reading.foreign_processes if reading is not None else None for reading in (gpu.before, gpu.after)]
     return max((n or 0 for n in seen), default=0) if None not in seen or any(seen) else None
 
 
-def _energy_mj(gpu: GpuBeside) -> int | None:
+def _energy_mj(gpu: GpuTelemetry) -> int | None:
     """`None` also where the counter began anew: a driver that was loaded again says nothing of the turn."""
     before, after = gpu.before, gpu.after
     if before is None or after is None or before.energy_mj is None or after.energy_mj is None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from firstpacket.bench.metrics.late_microphone import is_late
 from firstpacket.bench.record.schema import Evidence
-from firstpacket.bench.record.telemetry import Collections, HostBeside
+from firstpacket.bench.record.telemetry import Collections, HostTelemetry
 from firstpacket.bench.vocabulary import Flag
 
 BUSY_SHARE = 0.10
@@ -34,15 +34,15 @@ def host_flags(evidence: Evidence, t0_ns: int) -> tuple[Flag, ...]:
 def _flags(evidence: Evidence, t0_ns: int) -> Iterator[Flag]:
     if is_late(evidence.delivery, evidence.microphone_limit_ns):
         yield Flag.LATE_MICROPHONE
-    beside, packets = evidence.beside, evidence.trace.packets
-    if beside is not None and beside.host is not None:
-        yield from _of_host(beside.host)
+    telemetry, packets = evidence.telemetry, evidence.trace.packets
+    if telemetry is not None and telemetry.host is not None:
+        yield from _of_host(telemetry.host)
     collected = evidence.collections
     if collected is not None and packets and _paused(collected, t0_ns, packets[0].at_ns):
         yield Flag.GC_PAUSED
 
 
-def _of_host(host: HostBeside) -> Iterator[Flag]:
+def _of_host(host: HostTelemetry) -> Iterator[Flag]:
     whole_ns = host.elapsed_ns * host.cores
     if (host.others_cpu_ns or 0) - host.others_error_ns > BUSY_SHARE * whole_ns:
         yield Flag.HOST_BUSY

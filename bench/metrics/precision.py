@@ -19,7 +19,7 @@ from firstpacket.bench.contract import Keyed
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import too_few
 from firstpacket.bench.metrics.latency import comparable_ms
-from firstpacket.bench.record.rules import Until, amount
+from firstpacket.bench.record.rules import StoppingRule, amount
 from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Interval, Sampling, estimate
@@ -76,7 +76,7 @@ class GoOn:
     """Whether more blocks over the same clips have stopped narrowing it."""
 
 
-def decide(turns: Iterable[Turn], labels: Sequence[str], rule: Until, blocks: int) -> Stop | GoOn:
+def decide(turns: Iterable[Turn], labels: Sequence[str], rule: StoppingRule, blocks: int) -> Stop | GoOn:
     """What the first `blocks` blocks say; later turns change nothing, so it can be asked again at any time."""
     seen = [turn for turn in turns if turn.is_measured and turn.block < blocks]
     look = look_at(seen, labels, rule, blocks)
@@ -87,7 +87,7 @@ def decide(turns: Iterable[Turn], labels: Sequence[str], rule: Until, blocks: in
     return GoOn(look, following, _stalled(seen, labels, rule, look))
 
 
-def look_at(turns: Sequence[Turn], labels: Sequence[str], rule: Until, blocks: int) -> Look:
+def look_at(turns: Sequence[Turn], labels: Sequence[str], rule: StoppingRule, blocks: int) -> Look:
     """The headline of every label over the measured `turns`, all of them from the first `blocks` blocks."""
     sampling = _sampling(rule)
     sides = {label: _values(turns, label) for label in labels}
@@ -97,21 +97,21 @@ def look_at(turns: Sequence[Turn], labels: Sequence[str], rule: Until, blocks: i
     return Look(blocks, sampling.level, tuple(_paired(label, first, sides, rule, sampling) for label in others))
 
 
-def clips_needed(rule: Until) -> int:
+def clips_needed(rule: StoppingRule) -> int:
     """Below so many clips no look has an interval."""
     return clusters_needed(look_level(rule.blocks))
 
 
-def sampling_of(rule: Until | None) -> Sampling:
+def sampling_of(rule: StoppingRule | None) -> Sampling:
     """How the intervals of a run are made that was made by this rule, or by none."""
     return _sampling(rule) if rule else SAMPLING
 
 
-def _sampling(rule: Until) -> Sampling:
+def _sampling(rule: StoppingRule) -> Sampling:
     return Sampling(look_level(rule.blocks), LOOK_RESAMPLES)
 
 
-def _stalled(turns: Sequence[Turn], labels: Sequence[str], rule: Until, now: Look) -> bool:
+def _stalled(turns: Sequence[Turn], labels: Sequence[str], rule: StoppingRule, now: Look) -> bool:
     earlier = [number for number in looks(rule.blocks) if 4 * number <= now.blocks]
     if not earlier or now.widest.width is None:
         return False
@@ -126,7 +126,7 @@ def _values(turns: Sequence[Turn], label: str) -> dict[PairKey, float]:
     return {turn.pair_key: ms for turn, ms in timed if ms is not None}
 
 
-def _alone(label: str, values: dict[PairKey, float], rule: Until, sampling: Sampling) -> Reach:
+def _alone(label: str, values: dict[PairKey, float], rule: StoppingRule, sampling: Sampling) -> Reach:
     if not values:
         return Reach(label, "", None, None, "no turn was answered")
     keys = sorted(values)
@@ -139,7 +139,9 @@ def _alone(label: str, values: dict[PairKey, float], rule: Until, sampling: Samp
     )
 
 
-def _paired(label: str, base: str, sides: dict[str, dict[PairKey, float]], rule: Until, sampling: Sampling) -> Reach:
+def _paired(
+    label: str, base: str, sides: dict[str, dict[PairKey, float]], rule: StoppingRule, sampling: Sampling
+) -> Reach:
     keys = sorted(sides[base].keys() & sides[label].keys())
     if not keys:
         return Reach(label, base, None, None, "no pair was answered by both")
@@ -187,7 +189,7 @@ def whole_passes(turns: Iterable[Turn], size: int) -> int:
     return (next(number for number in itertools.count(1) if number not in asked) - 1) // size
 
 
-def in_words(decision: Stop | GoOn, rule: Until) -> str:
+def in_words(decision: Stop | GoOn, rule: StoppingRule) -> str:
     """A look in one line, for whoever watches."""
     look = decision.look
     line = f"after {passes(look.blocks)}: {reached(look, rule)}, {rule} wanted"
@@ -198,7 +200,7 @@ def in_words(decision: Stop | GoOn, rule: Until) -> str:
     return f"{line}; next look after {decision.next} passes" if decision.next else line
 
 
-def reached(look: Look, rule: Until) -> str:
+def reached(look: Look, rule: StoppingRule) -> str:
     """How wide the widest interval is: `±3.1 % (direct against cascade)`."""
     widest = look.widest
     who = f"{widest.label} against {widest.against}" if widest.against else widest.label

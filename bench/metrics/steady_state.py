@@ -18,7 +18,7 @@ from statistics import median
 from typing import Literal
 
 from firstpacket.bench.metrics.latency import first_packet_ms
-from firstpacket.bench.record.rules import Settling
+from firstpacket.bench.record.rules import WarmupRule
 from firstpacket.bench.record.schema import Turn
 
 State = Literal["settled", "open", "limit", "silent"]
@@ -27,7 +27,7 @@ GIVE_UP = 2
 """Turns without an answer, one after another, after which a label is not warmed up any further."""
 
 
-def state(latencies_ms: Sequence[float | None], rule: Settling) -> State:
+def state(latencies_ms: Sequence[float | None], rule: WarmupRule) -> State:
     """How a label stands after these turns on the rule's clip, None for one without an answer."""
     answered = [latency for latency in latencies_ms if latency is not None]
     if is_steady(answered[-rule.window :], rule):
@@ -39,7 +39,7 @@ def state(latencies_ms: Sequence[float | None], rule: Settling) -> State:
     return "open"
 
 
-def is_steady(latencies_ms: Sequence[float], rule: Settling) -> bool:
+def is_steady(latencies_ms: Sequence[float], rule: WarmupRule) -> bool:
     """Whether so many latencies, oldest first, meet both conditions of the rule; never with fewer than its window."""
     if len(latencies_ms) < max(rule.window, 4):
         return False
@@ -64,7 +64,7 @@ class WarmUp:
     """Whether anything was measured after it."""
 
 
-def warm_ups(turns: Sequence[Turn], rule: Settling) -> tuple[WarmUp, ...]:
+def warm_ups(turns: Sequence[Turn], rule: WarmupRule) -> tuple[WarmUp, ...]:
     """Every warm-up of one label, from its turns in the order of the record."""
     found: list[list[Turn]] = []
     for turn in turns:
@@ -75,7 +75,7 @@ def warm_ups(turns: Sequence[Turn], rule: Settling) -> tuple[WarmUp, ...]:
     return tuple(_warm_up(each, rule) for each in found)
 
 
-def _warm_up(turns: Sequence[Turn], rule: Settling) -> WarmUp:
+def _warm_up(turns: Sequence[Turn], rule: WarmupRule) -> WarmUp:
     looked_at = [turn for turn in turns if turn.phase == "warmup" and turn.utterance == rule.clip]
     seen = [first_packet_ms(turn) for turn in looked_at]
     last = [value for value in seen if value is not None][-rule.window :]

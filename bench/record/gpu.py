@@ -41,7 +41,7 @@ class GpuReading:
 
 
 @dataclass(frozen=True, slots=True)
-class GpuBeside:
+class GpuTelemetry:
     """One GPU just before a turn and just after it, read in the manager, outside the turn."""
 
     uuid: str

@@ -67,6 +67,9 @@ def _options_1(raw: Raw) -> Raw:
 def _manifest_1(raw: Raw) -> Raw:
     for system in _objects(raw, "labels"):
         _system_1(system, raw.get("seed"))
+    for old, new in (("settling", "warmup_rule"), ("until", "stopping_rule")):
+        if old in raw:
+            raw[new] = raw.pop(old)
     return {"options": _options_1(raw), **raw, "schema": 2}
 
 
@@ -105,8 +108,10 @@ def _segment_1(raw: Raw) -> Raw:
 
 def _evidence_1(raw: Raw) -> Raw:
     """Token counts were a text, kinds of stages were in their names, and collections stood with what others saw."""
-    if isinstance(beside := raw.get("beside"), dict) and "collections" in beside:
-        raw["collections"] = beside.pop("collections")
+    if "beside" in raw:
+        raw["telemetry"] = raw.pop("beside")
+    if _is_object(telemetry := raw.get("telemetry")) and "collections" in telemetry:
+        raw["collections"] = telemetry.pop("collections")
     for name in ("start", "pre_roll_ns", "microphone_limit_ns", "audible"):
         raw.pop(name, None)  # options of the run
     names = [span.get("stage") for span in _objects(raw.get("trace"), "spans")]

@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class WarmupRule:
     """When a label is warm: what counts as settled, on which clip, and when the search ends without."""
 
     clip: str
@@ -29,7 +29,7 @@ Unit = Literal["share", "ms"]
 
 
 @dataclass(frozen=True, slots=True)
-class Until:
+class StoppingRule:
     """When a run is precise enough: how far the headline's interval may reach to either side, and what it may cost."""
 
     width: float

@@ -20,8 +20,8 @@ from typing import Literal, NamedTuple
 from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
-from firstpacket.bench.record.rules import Settling, Until
-from firstpacket.bench.record.telemetry import Beside, Collections
+from firstpacket.bench.record.rules import StoppingRule, WarmupRule
+from firstpacket.bench.record.telemetry import Collections, Telemetry
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
 from firstpacket.bench.vocabulary import Architecture, Flag, StageKind
 
@@ -108,18 +108,18 @@ class Manifest:
     options: Options
     """What was asked for, with what follows from it filled in (`threads`, `idle_turns`)."""
     turns: int
-    """Measured turns of every label; where `until` says when to stop, the most of them."""
+    """Measured turns of every label; where `stopping_rule` says when to stop, the most of them."""
     warmup: int
-    """Warm-up turns of every label after its cold one; where `settling` says when to stop, the most of them."""
+    """Warm-up turns of every label after its cold one; where `warmup_rule` says when to stop, the most of them."""
     labels: tuple[System, ...]
     corpus: str
     corpus_source: str
     corpus_sha256: str
     utterances: tuple[UtteranceFacts, ...]
     notices: tuple[str, ...] = ()
-    settling: Settling | None = None
+    warmup_rule: WarmupRule | None = None
     """By which rule warm-up turns were run until a label was warm; None where their number was set."""
-    until: Until | None = None
+    stopping_rule: StoppingRule | None = None
     """By which rule measured turns were run until the headline was known narrowly enough."""
 
     @property
@@ -215,7 +215,7 @@ class Evidence(TurnResult):
     """Those of its run. They are not on the line: the manifest has them."""
     due_ns: int | None = None
     """When it was due to be begun; None where turns follow one another."""
-    beside: Beside | None = None
+    telemetry: Telemetry | None = None
     """What went on beside the turn; `None` where nobody looked."""
     kinds: dict[str, StageKind] = field(default_factory=dict)
     """Kinds of stages by their ids; a stage that is not named is of no kind that figures know."""

@@ -151,8 +151,8 @@ def _read_manifest(path: Path) -> tuple[Manifest, int]:
     for plan in manifest.labels:
         if not LABEL.fullmatch(plan.label):
             raise RunError(f"{file}: '{plan.label[:80]}' cannot be a label. The run folder is damaged.")
-    if manifest.until is not None and not (manifest.until.possible and manifest.utterances):
-        raise RunError(f"{file}: nobody can have asked for {manifest.until!r}. The run folder is damaged.")
+    if manifest.stopping_rule is not None and not (manifest.stopping_rule.possible and manifest.utterances):
+        raise RunError(f"{file}: nobody can have asked for {manifest.stopping_rule!r}. The run folder is damaged.")
     return manifest, schema
 
 

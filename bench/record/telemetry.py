@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from firstpacket.bench.record.gpu import GpuBeside
+from firstpacket.bench.record.gpu import GpuTelemetry
 
 
 @dataclass(frozen=True, slots=True)
-class HostBeside:
+class HostTelemetry:
     """What the host did between the two readings around a turn; counters are their differences."""
 
     elapsed_ns: int
@@ -63,8 +63,8 @@ class Collections:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class Telemetry:
     """All that was seen beside one turn from outside."""
 
-    host: HostBeside | None = None
-    gpus: tuple[GpuBeside, ...] = ()
+    host: HostTelemetry | None = None
+    gpus: tuple[GpuTelemetry, ...] = ()

@@ -73,13 +73,17 @@ def _run_facts(run: Run) -> Facts:
 
 
 def _turns(run: Run) -> str:
-    manifest, options, rule = run.manifest, run.manifest.options, run.manifest.settling
+    manifest, options, rule = run.manifest, run.manifest.options, run.manifest.warmup_rule
     idle = f", and {options.idle_turns} after {options.idle:g} s with nothing to do" if options.idle else ""
     measured = f"{manifest.turns} measured"
-    if until := manifest.until:
-        measured = f"measured until {until} is reached, looked at after 1, 2, 4, ... passes over the corpus; at most "
-        measured += f"{until.blocks} passes ({manifest.turns} turns) and {until.minutes:g} minutes; each look's "
-        measured += f"interval is at {100 * look_level(until.blocks):.2f} %, so that all together hold in 95 %"
+    if stopping := manifest.stopping_rule:
+        measured = (
+            f"measured until the interval is within {stopping}, checked after 1, 2, 4, ... passes over the corpus; "
+        )
+        measured += (
+            f"at most {stopping.blocks} passes ({manifest.turns} turns) and {stopping.minutes:g} minutes; each look's "
+        )
+        measured += f"interval is at {100 * look_level(stopping.blocks):.2f} %, so that all together hold in 95 %"
     if not rule:
         return f"{measured} after {manifest.warmup} to warm up{idle}"
     return (

@@ -8,7 +8,7 @@ from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.metrics.figures import TurnFigures, heard_outcome, turn_figures
 from firstpacket.bench.record.schema import Evidence, Manifest, Turn, TurnResult
 from firstpacket.bench.record.store import RunWriter
-from firstpacket.bench.record.telemetry import Beside
+from firstpacket.bench.record.telemetry import Telemetry
 from firstpacket.bench.run.schedule.base import PlannedTurn
 from firstpacket.bench.sanitize import reason
 from firstpacket.bench.timing.spans import TurnTrace
@@ -21,7 +21,7 @@ def commit(
     planned: PlannedTurn,
     clip: Utterance,
     result: TurnResult,
-    beside: Beside | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Turn:
     """Put a turn on disk; returns its narrow line."""
     evidence = Evidence(
@@ -30,7 +30,7 @@ def commit(
         utterance=planned.utterance,
         options=manifest.options,
         due_ns=planned.due_ns,
-        beside=beside,
+        telemetry=telemetry,
         kinds=next((system.kinds for system in manifest.labels if system.label == planned.label), {}),
     )
     evidence, found = _with_figures(replace(evidence, outcome=heard_outcome(evidence)), clip)

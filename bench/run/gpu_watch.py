@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from firstpacket.bench.gpu.nvml import Device, Nvml
-from firstpacket.bench.record.gpu import GpuBeside, GpuIdentity, GpuReading
+from firstpacket.bench.record.gpu import GpuIdentity, GpuReading, GpuTelemetry
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.timing.clock import MonotonicClock
 
@@ -55,7 +55,7 @@ class GpuWatch:
         for watched in self._watched.values():
             watched.before = self._read(watched)
 
-    def after(self) -> tuple[GpuBeside, ...]:
+    def after(self) -> tuple[GpuTelemetry, ...]:
         """Every GPU before and after the turn."""
         return tuple(self._beside(watched) for watched in self._watched.values() if watched.workers)
 
@@ -77,10 +77,10 @@ class GpuWatch:
             return None
         return found
 
-    def _beside(self, watched: _Watched) -> GpuBeside:
+    def _beside(self, watched: _Watched) -> GpuTelemetry:
         before, watched.before = watched.before, None
         after, device = self._read(watched), watched.device
-        return GpuBeside(
+        return GpuTelemetry(
             uuid=watched.uuid,
             index=device.index if device else None,
             labels=tuple(watched.workers),

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 
 from firstpacket.bench.host.counters import Counters, Reading
-from firstpacket.bench.record.telemetry import HostBeside
+from firstpacket.bench.record.telemetry import HostTelemetry
 
 
 def host_counters() -> Counters:
@@ -31,13 +31,13 @@ class HostWatch:
         """A turn is about to be run."""
         self._before = self._counters.read()
 
-    def after(self) -> HostBeside | None:
+    def after(self) -> HostTelemetry | None:
         """What the host did since `before`."""
         before, self._before = self._before, None
         return between(before, self._counters.read()) if before is not None else None
 
 
-def between(before: Reading, after: Reading) -> HostBeside:
+def between(before: Reading, after: Reading) -> HostTelemetry:
     """What two readings say of the time between them."""
     elapsed_ns = after.at_ns - before.at_ns
     idle_ns, stolen_ns = _grown(before.idle_ns, after.idle_ns), _grown(before.stolen_ns, after.stolen_ns)
@@ -45,7 +45,7 @@ def between(before: Reading, after: Reading) -> HostBeside:
     if idle_ns is not None and after.own_cpu_ns:
         own_ns = _summed(before.own_cpu_ns, after.own_cpu_ns)
         others_ns = max(0, after.cores * elapsed_ns - idle_ns - (stolen_ns or 0) - own_ns)
-    return HostBeside(
+    return HostTelemetry(
         elapsed_ns=elapsed_ns,
         cores=after.cores,
         others_cpu_ns=others_ns,

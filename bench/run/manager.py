@@ -19,7 +19,7 @@ from firstpacket.bench.record.schema import (
     TurnResult,
 )
 from firstpacket.bench.record.store import RunWriter
-from firstpacket.bench.record.telemetry import Beside
+from firstpacket.bench.record.telemetry import Telemetry
 from firstpacket.bench.run.commit import commit
 from firstpacket.bench.run.executor import Executor, TurnConfig
 from firstpacket.bench.run.profiling import patient, profiled_turns
@@ -228,10 +228,10 @@ class Manager:
             raise BenchError(f"Cannot make {folder}: {error.strerror}.") from error
         return str((folder / f"turn-{number:06d}.flac").resolve())
 
-    def _commit(self, planned: PlannedTurn, result: TurnResult, beside: Beside | None = None) -> Turn:
+    def _commit(self, planned: PlannedTurn, result: TurnResult, telemetry: Telemetry | None = None) -> Turn:
         if result.audio:
             result = replace(result, audio=str(Path("audio") / Path(result.audio).name))
         clip = self._utterances[planned.utterance]
-        turn = commit(self._writer, self._manifest, self._segment, planned, clip, result, beside)
+        turn = commit(self._writer, self._manifest, self._segment, planned, clip, result, telemetry)
         self._progress.ended(turn, self._done + (planned.phase == "measured"), self._total)
         return turn

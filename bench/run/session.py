@@ -19,8 +19,8 @@ from firstpacket.bench.host.machine import usable_cores
 from firstpacket.bench.host.other_processes import Neighbours
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.precision import clips_needed, spent_ns
-from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, bounds, check_values, parse_until
-from firstpacket.bench.record.rules import Until
+from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, bounds, check_values, parse_precision
+from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import (
     SCHEMA,
     LabelFacts,
@@ -85,7 +85,7 @@ def resume(path: Path, progress: Progress) -> Path:
     _refuse_damaged(path, manifest, [utterance.id for utterance in corpus.utterances])
     with RunWriter.resume(path) as writer:
         before = read_run(path)
-        spent = spent_ns(before) if manifest.until is not None else 0
+        spent = spent_ns(before) if manifest.stopping_rule is not None else 0
         _run(manifest, writer, corpus, packages, before.turns, len(before.segments), progress, spent=spent)
     return path
 
@@ -105,10 +105,10 @@ def _refuse_damaged(path: Path, manifest: Manifest, clips: Sequence[str]) -> Non
                 f"{path}: manifest.json has {name} {number}; it must lie between {least} and {most}. "
                 "The run folder is damaged."
             )
-    rule, until = manifest.settling, manifest.until
-    if until is not None and until.blocks * len(clips) != manifest.turns:
+    rule, stopping = manifest.warmup_rule, manifest.stopping_rule
+    if stopping is not None and stopping.blocks * len(clips) != manifest.turns:
         raise RunError(
-            f"{path}: manifest.json has {manifest.turns} turns, which are not {until.blocks} passes over "
+            f"{path}: manifest.json has {manifest.turns} turns, which are not {stopping.blocks} passes over "
             f"{len(clips)} clips of each label. The run folder is damaged."
         )
     if rule is not None and (rule.clip not in clips or rule.most > bounds("warmup")[1]):
@@ -187,22 +187,22 @@ def _manifest(
 ) -> Manifest:
     now = _now()
     rule = settling(corpus.utterances) if options.warmup == "auto" else None
-    until = _until(options, len(corpus.utterances))
+    stopping = _stopping_rule(options, len(corpus.utterances))
     return Manifest(
         schema=SCHEMA,
         run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(system.label for system in systems)}"[:100],
         created=now.isoformat(timespec="seconds"),
         command=tuple(without_secrets(word) for word in command),
         options=_in_force(options),
-        turns=until.blocks * len(corpus.utterances) if until else options.turns or len(corpus.utterances),
+        turns=stopping.blocks * len(corpus.utterances) if stopping else options.turns or len(corpus.utterances),
         warmup=rule.most if rule else int(options.warmup),
-        settling=rule,
+        warmup_rule=rule,
         labels=systems,
         corpus=corpus.name,
         corpus_source=_lasting(corpus.source),
         corpus_sha256=corpus.sha256,
         utterances=tuple(_facts(utterance) for utterance in corpus.utterances),
-        until=until,
+        stopping_rule=stopping,
         notices=(*notices, *profiling_notices(options.profile_gpu, systems), *corpus.notices),
     )
 
@@ -213,23 +213,25 @@ def _in_force(options: Options) -> Options:
     return replace(options, threads=options.threads or usable_cores(), idle_turns=idle_turns, out=None)
 
 
-def _until(options: Options, clips: int) -> Until | None:
+def _stopping_rule(options: Options, clips: int) -> StoppingRule | None:
     """The rule for a corpus of so many clips. Raises `UsageError` where no look could ever have an interval."""
-    if options.until is None:
+    if options.precision is None:
         return None
-    width, unit = parse_until(options.until)
+    width, unit = parse_precision(options.precision)
     most = options.turns or min(PASSES * clips, bounds("turns")[1])
     if most < clips:
         raise UsageError(
-            f"--turns {most} is less than one pass over the {clips} clips of the corpus, and --until looks after whole "
-            f"passes only. Ask for --turns {clips} or more, or for fewer clips with --limit."
+            f"--turns {most} is less than one pass over the {clips} clips of the corpus, and --precision checks after "
+            f"whole passes only. Give --turns {clips} or more, or for fewer clips with --limit."
         )
-    rule = Until(width, unit, int(most // clips), MINUTES if options.minutes is None else options.minutes)
+    rule = StoppingRule(
+        width, unit, int(most // clips), MINUTES if options.max_minutes is None else options.max_minutes
+    )
     if clips < (needed := clips_needed(rule)):
         raise UsageError(
-            f"--until needs an interval, and over {rule.blocks} passes with a look after 1, 2, 4, ... of them there is "
-            f"none with fewer than {needed} clips; the corpus has {clips}. Use a larger corpus, or leave out --until "
-            "and ask for a number of --turns."
+            f"--precision needs a confidence interval, and with checks after 1, 2, 4, ... of {rule.blocks} passes "
+            f"there is none below {needed} clips; the corpus has {clips}. Use a larger corpus, or leave out "
+            "--precision and give a number of --turns."
         )
     return rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from firstpacket.bench.record.schema import LabelFacts
-from firstpacket.bench.record.telemetry import Beside
+from firstpacket.bench.record.telemetry import Telemetry
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch
 
@@ -21,7 +21,7 @@ class Watch(Protocol):
         """A turn is about to be run."""
         ...
 
-    def after(self) -> Beside | None:
+    def after(self) -> Telemetry | None:
         """Its reply is there: what went on since `before`; `None` from a watch that looks at nothing."""
         ...
 
@@ -35,7 +35,7 @@ class NoWatch:
     def before(self) -> None:
         """Nothing."""
 
-    def after(self) -> Beside | None:
+    def after(self) -> Telemetry | None:
         """Nothing."""
         return None
 
@@ -56,7 +56,7 @@ class MachineWatch:
         self._gpus.before()
         self._host.before()
 
-    def after(self) -> Beside:
+    def after(self) -> Telemetry:
         """Look at the host first."""
         host = self._host.after()
-        return Beside(host=host, gpus=self._gpus.after())
+        return Telemetry(host=host, gpus=self._gpus.after())

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
-from firstpacket.bench.overhead import Tax
+from firstpacket.bench.overhead import Overhead
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
 from firstpacket.bench.record.schema import Outcome, Phase
@@ -15,7 +15,7 @@ from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, 
 from firstpacket.bench.stats.quantiles import INTERPOLATION, Quantile
 from firstpacket.bench.summary.gpu import LabelGpu
 from firstpacket.bench.summary.microphone import Microphone
-from firstpacket.bench.summary.until import Goal
+from firstpacket.bench.summary.stopping import Goal
 from firstpacket.bench.summary.warmth import LabelWarmth
 from firstpacket.bench.vocabulary import Architecture, Flag
 
@@ -103,7 +103,7 @@ class LabelSummary:
     cold: Cold
     flags: dict[Flag, int]
     """Measured turns by what they are flagged with."""
-    instrument: Tax | None
+    instrument: Overhead | None
     """None where the instrument's cost was not measured."""
     continuity: dict[str, float | None]
     """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
@@ -158,8 +158,8 @@ class Summary:
     labels: Annotated[tuple[LabelSummary, ...], Keyed("label")]
     microphone: Microphone | None = None
     """How late the user's speech came; `None` with file input."""
-    until: Goal | None = None
-    """What came of `--until`; `None` where a number of turns was asked for."""
+    stopping: Goal | None = None
+    """What came of `--precision`; `None` where a number of turns was asked for."""
 
     method: Method = Method()
     """How its intervals and quantiles were made."""

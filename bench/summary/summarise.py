@@ -18,7 +18,7 @@ from firstpacket.bench.summary.gpu import label_gpu
 from firstpacket.bench.summary.microphone import microphone
 from firstpacket.bench.summary.path import hidden_work, mean_path
 from firstpacket.bench.summary.quality import label_quality
-from firstpacket.bench.summary.until import Goal, goal, notice
+from firstpacket.bench.summary.stopping import Goal, goal, notice
 from firstpacket.bench.summary.values import definition, label_weights, started
 from firstpacket.bench.summary.warmth import LabelWarmth, warmth
 from firstpacket.bench.timing.clock import NS_PER_MS
@@ -29,7 +29,7 @@ def summarise(run: Run) -> Summary:
     manifest = run.manifest
     judged = read_quality(run)
     warm = warmth(run)
-    until = goal(run)
+    stopping = goal(run)
     return Summary(
         run=manifest.run,
         created=manifest.created,
@@ -38,26 +38,26 @@ def summarise(run: Run) -> Summary:
         seed=manifest.options.seed,
         corpus=manifest.corpus,
         corpus_sha256=manifest.corpus_sha256,
-        notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm, until)),
-        labels=tuple(_label(run, plan, judged.lines, warm[plan.label], until) for plan in manifest.labels),
+        notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm, stopping)),
+        labels=tuple(_label(run, plan, judged.lines, warm[plan.label], stopping) for plan in manifest.labels),
         microphone=microphone(run),
-        until=until,
+        stopping=stopping,
     )
 
 
-def _said(run: Run, warm: Mapping[str, LabelWarmth], until: Goal | None) -> Iterator[str]:
+def _said(run: Run, warm: Mapping[str, LabelWarmth], stopping: Goal | None) -> Iterator[str]:
     """All notices of how the run was made."""
-    if until is not None:
-        yield notice(until)
+    if stopping is not None:
+        yield notice(stopping)
     yield from (notice.text for notice in notices.of_run(run))
     for label, each in warm.items():
         yield from (notice.text for notice in notices.of_warmth(label, each.warm_ups, each.drift, each.carry_over))
 
 
-def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, until: Goal | None) -> LabelSummary:
+def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, stopping: Goal | None) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.is_measured]
-    sampling = sampling_of(run.manifest.until)
+    sampling = sampling_of(run.manifest.stopping_rule)
     on_path = [turn for turn in measured if turn.path and turn.is_answered and started(turn)]
     return LabelSummary(
         label=plan.label,
@@ -66,7 +66,7 @@ def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, un
         stages=plan.stages,
         device=plan.device,
         dtype=plan.dtype,
-        asked=run.manifest.turns if until is None or until.ended == "unfinished" else len(measured),
+        asked=run.manifest.turns if stopping is None or stopping.ended == "unfinished" else len(measured),
         weights=label_weights(run, plan.label),
         outcomes=_outcomes(turns),
         figures={name: figure(definition(name), measured, sampling) for name in metric_names(measured)},

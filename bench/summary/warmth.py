@@ -46,7 +46,7 @@ class LabelWarmth:
 def warmth(run: Run) -> dict[str, LabelWarmth]:
     """Of every label of a run."""
     carried = {each.label: each for each in carry_over(run.turns, run.labels)}
-    rule = run.manifest.settling
+    rule = run.manifest.warmup_rule
     found = {}
     for label in run.labels:
         turns = [turn for turn in run.turns if turn.label == label]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
-from firstpacket.pipelines.models.sampling import Sampling, TextChoices
+from firstpacket.pipelines.models.sampling import Sampler, Sampling
 
 _ROPE = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
 _ROPE_3_2 = RopeScaling(factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=8192)
@@ -43,7 +43,7 @@ def randomise(part: nn.Module, generator: torch.Generator) -> None:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
 
 
-class CannedText(TextChoices):
+class CannedText(Sampler):
     """Every turn says the same reply, whatever was chosen; its last id must be one that ends a turn."""
 
     def __init__(self, sampling: Sampling, device: torch.device, reply: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.models.memory_budget import Room
+from firstpacket.pipelines.models.memory_budget import MemoryBudget
 from firstpacket.pipelines.models.tensors import SafetensorsFolder, fill
 
 
@@ -32,10 +32,12 @@ def parameters(config: LlamaConfig) -> int:
     return sum(parameter.numel() for parameter in Llama.without_weights(config).parameters())
 
 
-def room_of(config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype, options: str) -> Room:
+def room_of(
+    config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype, options: str
+) -> MemoryBudget:
     """The memory for such a model with a cache of `positions`; none is allocated."""
     position = KVCache(config, 1, torch.device("meta"), dtype).nbytes
-    return Room(parameters(config) * dtype.itemsize, positions * position, device, options)
+    return MemoryBudget(parameters(config) * dtype.itemsize, positions * position, device, options)
 
 
 def read(folder: Path, config: LlamaConfig, device: torch.device, dtype: torch.dtype) -> tuple[Llama, tuple[str, ...]]:

@@ -19,7 +19,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryBudget:
     """What a model takes, in bytes, and what a user could change about it."""
 
     weights: int

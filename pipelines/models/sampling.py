@@ -18,7 +18,7 @@ class Sampling:
     seed: int = 0
 
 
-class TextChoices:
+class Sampler:
     """Chooses the tokens of one turn after another; subclasses may override what was chosen."""
 
     def __init__(self, sampling: Sampling, device: torch.device, ends: Iterable[int] = (), fewest: int = 0) -> None:

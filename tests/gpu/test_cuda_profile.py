@@ -134,7 +134,7 @@ def test_a_run_lays_busy_times_beside_windows_and_shows_stages_to_nsight(tmp_pat
     assert run.manifest.options.nvtx
     measured = [turn for turn in run.turns if turn.phase == "measured"]
     assert not [name for turn in measured for name in turn.figures if name.endswith("busy")]
-    assert all(run.evidence(turn).beside.gpus for turn in measured)  # type: ignore[union-attr]
+    assert all(run.evidence(turn).telemetry.gpus for turn in measured)  # type: ignore[union-attr]
     gpu = json.loads(bench("show", out, "--json").stdout)["labels"]["direct"]["gpu"]
     sys.stdout.write(f"\n{json.dumps(gpu, indent=1)}\n")
     assert gpu["turns"] == 3

@@ -12,19 +12,19 @@ from support.runs import make_evidence
 from firstpacket.bench.codec import decode, encode
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.gpu_figures import throttled_by
-from firstpacket.bench.record.gpu import DeviceWork, GpuBeside, GpuProfile, GpuReading
+from firstpacket.bench.record.gpu import DeviceWork, GpuProfile, GpuReading, GpuTelemetry
 from firstpacket.bench.record.schema import Evidence
-from firstpacket.bench.record.telemetry import Beside
+from firstpacket.bench.record.telemetry import Telemetry
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 BEFORE = GpuReading(0, reasons=("idle",), held_back_ns={"sw_power_cap": 7, "sw_thermal": 0}, energy_mj=1000)
 AFTER = replace(BEFORE, at_ns=1000, energy_mj=3500)
-CARD = GpuBeside("GPU-a", 0, ("direct",), BEFORE, AFTER)
+CARD = GpuTelemetry("GPU-a", 0, ("direct",), BEFORE, AFTER)
 
 
-def evidence(*gpus: GpuBeside, profile: GpuProfile | None = None) -> Evidence:
+def evidence(*gpus: GpuTelemetry, profile: GpuProfile | None = None) -> Evidence:
     trace = TurnTrace(packets=(PacketStamp(500, 1, 1, 0),))
-    return make_evidence(trace, label="direct", beside=Beside(gpus=gpus), profile=profile)
+    return make_evidence(trace, label="direct", telemetry=Telemetry(gpus=gpus), profile=profile)
 
 
 def flags(**after: object) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from statistics import mean
 import pytest
 
 from firstpacket.bench.metrics.steady_state import is_steady, state
-from firstpacket.bench.record.rules import Settling
+from firstpacket.bench.record.rules import WarmupRule
 
-RULE = Settling("clip")
+RULE = WarmupRule("clip")
 
 
 def course(excess: float, decay: float, noise: float, seed: int) -> list[float]:
@@ -82,5 +82,5 @@ def test_how_the_search_ends() -> None:
 
 @pytest.mark.parametrize("window", [-1, 0, 1, 3])
 def test_a_rule_that_looks_at_nothing_is_never_met(window: int) -> None:
-    assert not is_steady([], Settling("clip", window=window))
-    assert not is_steady([1.0, 1.0], Settling("clip", window=window))
+    assert not is_steady([], WarmupRule("clip", window=window))
+    assert not is_steady([1.0, 1.0], WarmupRule("clip", window=window))

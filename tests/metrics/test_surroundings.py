@@ -13,21 +13,21 @@ from firstpacket.bench.metrics.host_flags import host_flags
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
-from firstpacket.bench.record.telemetry import Beside, Collections, HostBeside, Pause
+from firstpacket.bench.record.telemetry import Collections, HostTelemetry, Pause, Telemetry
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 
 MS = 1_000_000
-QUIET = HostBeside(elapsed_ns=1000 * MS, cores=4, others_cpu_ns=0, others_error_ns=20 * MS, stolen_ns=0)
+QUIET = HostTelemetry(elapsed_ns=1000 * MS, cores=4, others_cpu_ns=0, others_error_ns=20 * MS, stolen_ns=0)
 
 
-def flags(host: HostBeside | None, collections: Collections | None = None) -> tuple[str, ...]:
+def flags(host: HostTelemetry | None, collections: Collections | None = None) -> tuple[str, ...]:
     """Of a turn whose t0 is at 1000 ms and whose first packet comes 100 ms later."""
     trace = TurnTrace(packets=(PacketStamp(1100 * MS, 100, 16_000, 0),))
     evidence = make_evidence(
-        trace, delivery=make_delivery(1000 * MS), beside=Beside(host=host), collections=collections
+        trace, delivery=make_delivery(1000 * MS), telemetry=Telemetry(host=host), collections=collections
     )
     return host_flags(evidence, 1000 * MS)
 
@@ -53,7 +53,7 @@ def test_each_flag_has_its_threshold(changes: dict[str, int], flag: str | None) 
 
 
 def test_what_nobody_read_raises_no_flag() -> None:
-    assert flags(HostBeside(elapsed_ns=1, cores=1)) == () == flags(None)
+    assert flags(HostTelemetry(elapsed_ns=1, cores=1)) == () == flags(None)
 
 
 def test_a_short_turn_is_not_blamed_for_the_steps_of_the_counters() -> None:
@@ -86,10 +86,12 @@ class Noisy:
 
     def before(self) -> None: ...
 
-    def after(self) -> Beside:
+    def after(self) -> Telemetry:
         self.turns += 1
         wrong = self.turns % 2
-        return Beside(replace(QUIET, others_cpu_ns=4000 * MS * wrong, throttled_periods=wrong, major_faults=99 * wrong))
+        return Telemetry(
+            replace(QUIET, others_cpu_ns=4000 * MS * wrong, throttled_periods=wrong, major_faults=99 * wrong)
+        )
 
 
 def test_flagged_turns_are_kept_counted_and_derived_again(tmp_path: Path) -> None:

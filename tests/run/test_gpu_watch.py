@@ -13,7 +13,7 @@ from firstpacket.bench.codec import decode, encode
 from firstpacket.bench.gpu import nvml
 from firstpacket.bench.gpu.identity import identity_of
 from firstpacket.bench.gpu.nvml import Nvml
-from firstpacket.bench.record.gpu import GpuBeside, GpuIdentity
+from firstpacket.bench.record.gpu import GpuIdentity, GpuTelemetry
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.run.gpu_watch import GpuWatch
 
@@ -26,7 +26,7 @@ def watch(*cards: Card, sees_all: bool = True) -> GpuWatch:
     return GpuWatch(lambda: Nvml(library, sees_all), lambda: 5, lambda pid: pid == WORKER)
 
 
-def beside(watching: GpuWatch, gpu: GpuIdentity | None = A) -> GpuBeside:
+def beside(watching: GpuWatch, gpu: GpuIdentity | None = A) -> GpuTelemetry:
     watching.started(LabelFacts("direct", 1, WORKER, (), gpu=gpu))
     watching.before()
     (found,) = watching.after()
@@ -50,7 +50,7 @@ def test_everything_a_card_says_is_read_on_both_sides_of_the_turn() -> None:
     assert seen.after.held_back_ns == {"sw_power_cap": 5_000_010, "sw_thermal": 0}
     assert (seen.after.temperature_c, seen.after.power_mw, seen.after.memory_used_bytes) == (40, 90_000, 1 << 30)
     assert seen.after.foreign_processes == 0
-    assert decode(GpuBeside, encode(seen)) == seen
+    assert decode(GpuTelemetry, encode(seen)) == seen
 
 
 def test_the_card_is_found_by_what_it_is_and_not_by_cudas_number() -> None:

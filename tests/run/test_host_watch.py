@@ -75,7 +75,7 @@ def test_real_workers_are_ours_and_their_collections_are_told(tmp_path: Path) ->
         Manager(what, writer, {"a": worker}, clips, NoProgress(), watch).run((), make_segment)
     run = read_run(tmp_path / "run")
     for turn in run.turns:
-        seen = run.evidence(turn).beside
+        seen = run.evidence(turn).telemetry
         assert seen is not None and seen.host is not None and run.evidence(turn).collections is not None
         # The readings stand around the turn: what lies between them is at least as long.
         assert seen.host.elapsed_ns > turn.figures["first_packet_latency"]

@@ -13,7 +13,7 @@ from support.runs import make_segment
 from support.virtual import NoProgress, make_scripted, make_utterance, make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Stage
-from firstpacket.bench.record.rules import Settling
+from firstpacket.bench.record.rules import WarmupRule
 from firstpacket.bench.record.schema import Manifest, Turn
 from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.run.executor import Executor, TurnResult
@@ -67,7 +67,7 @@ class Mute(Warming):
 
 def warmed(tmp_path: Path, pipelines: dict[str, type[Pipeline]], count: int = 5, **changes: object) -> Run:
     clips = make_utterances(count)
-    what = scripted_manifest(dict.fromkeys(pipelines, SCRIPT), clips, settling=settling(clips), **changes)
+    what = scripted_manifest(dict.fromkeys(pipelines, SCRIPT), clips, warmup_rule=settling(clips), **changes)
     clock = VirtualClock()
     executors: dict[str, Executor] = {
         label: InProcessExecutor(make_scripted(label, SCRIPT), clock, pipeline) for label, pipeline in pipelines.items()
@@ -82,14 +82,14 @@ def phases(run: Run, label: str) -> Counter[str]:
 
 
 def on_the_rules_clip(run: Run, label: str) -> list[Turn]:
-    rule = run.manifest.settling
+    rule = run.manifest.warmup_rule
     assert rule is not None
     return [turn for turn in run.turns if (turn.label, turn.phase, turn.utterance) == (label, "warmup", rule.clip)]
 
 
 def test_each_label_is_warmed_up_until_it_has_settled(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"warm": Warming, "slow": SlowToWarm})
-    assert len(on_the_rules_clip(found, "warm")) == Settling("").window
+    assert len(on_the_rules_clip(found, "warm")) == WarmupRule("").window
     # Nine turns of it are cold; three even ones after the last slow half settle it.
     assert len(on_the_rules_clip(found, "slow")) > 9
     for turn in found.turns:
@@ -100,7 +100,7 @@ def test_each_label_is_warmed_up_until_it_has_settled(tmp_path: Path) -> None:
 def test_warm_up_opens_cold_and_with_the_longest_clip(tmp_path: Path) -> None:
     clips = (make_utterance("a", 0.3), make_utterance("b", 0.5), make_utterance("c", 0.2), make_utterance("d", 0.4))
     assert settling(clips).clip == "c"
-    what = scripted_manifest({"x": SCRIPT, "y": SCRIPT}, clips, settling=settling(clips))
+    what = scripted_manifest({"x": SCRIPT, "y": SCRIPT}, clips, warmup_rule=settling(clips))
     run_manager(tmp_path / "run", what, clips)
     first = [(turn.label, turn.phase, turn.utterance) for turn in read_run(tmp_path / "run").turns[:6]]
     assert first == [
@@ -112,20 +112,20 @@ def test_warm_up_opens_cold_and_with_the_longest_clip(tmp_path: Path) -> None:
 
 def test_a_corpus_of_one_clip_has_no_longer_one(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"a": Warming}, count=1)
-    assert phases(found, "a") == {"cold": 1, "warmup": Settling("").window, "measured": 1}
+    assert phases(found, "a") == {"cold": 1, "warmup": WarmupRule("").window, "measured": 1}
 
 
 def test_labels_take_turns_until_they_have_settled(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"slow": SlowToWarm, "warm": Warming})
     order = [turn.label for turn in found.turns if turn.phase == "warmup"]
-    window = Settling("").window
+    window = WarmupRule("").window
     assert order[: 2 * window + 2] == ["slow", "warm"] * (window + 1)
     assert set(order[2 * window + 2 :]) == {"slow"}, "who has settled is not asked again"
 
 
 def test_what_never_settles_ends_at_the_limit(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"wild": NeverSteady, "warm": Warming})
-    assert len(on_the_rules_clip(found, "wild")) == Settling("").most
+    assert len(on_the_rules_clip(found, "wild")) == WarmupRule("").most
     assert phases(found, "wild")["measured"] == 5
 
 
@@ -137,8 +137,8 @@ def test_who_gives_no_answer_is_not_asked_for_ever(tmp_path: Path) -> None:
 
 def test_a_budget_ends_the_search_but_not_before_the_window_is_full(tmp_path: Path) -> None:
     clips = make_utterances(3)
-    rule = Settling(clips[0].id, budget_s=0.0)
-    what = scripted_manifest({"wild": SCRIPT}, clips, settling=rule)
+    rule = WarmupRule(clips[0].id, budget_s=0.0)
+    what = scripted_manifest({"wild": SCRIPT}, clips, warmup_rule=rule)
     clock = VirtualClock()
     executor = InProcessExecutor(make_scripted("wild", SCRIPT), clock, NeverSteady)
     with RunWriter.create(tmp_path / "run", what) as writer:
@@ -174,7 +174,7 @@ class Dying:
 
 def test_a_process_that_dies_while_it_warms_up_is_asked_cold_in_the_end(tmp_path: Path) -> None:
     clips = make_utterances(2)
-    what = scripted_manifest({"dies": SCRIPT}, clips, settling=settling(clips))
+    what = scripted_manifest({"dies": SCRIPT}, clips, warmup_rule=settling(clips))
     clock = VirtualClock()
     dying = Dying(InProcessExecutor(make_scripted("dies", SCRIPT), clock))
     with RunWriter.create(tmp_path / "run", what) as writer:

@@ -10,7 +10,7 @@ from support.virtual import NoProgress, make_scripted, make_utterances, scripted
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
-from firstpacket.bench.record.telemetry import Beside, HostBeside
+from firstpacket.bench.record.telemetry import HostTelemetry, Telemetry
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
@@ -29,9 +29,9 @@ class Diary:
     def before(self) -> None:
         self.entries.append("before")
 
-    def after(self) -> Beside | None:
+    def after(self) -> Telemetry | None:
         self.entries.append("after")
-        return Beside(HostBeside(elapsed_ns=len(self.entries), cores=2))
+        return Telemetry(HostTelemetry(elapsed_ns=len(self.entries), cores=2))
 
 
 class Told(InProcessExecutor):
@@ -54,5 +54,5 @@ def test_the_machine_is_looked_at_before_and_after_each_turn(tmp_path: Path) -> 
         Manager(what, writer, {"a": executor}, clips, NoProgress(), diary).run((), make_segment)
     run = read_run(tmp_path / "run")
     assert diary.entries == ["started a"] + ["before", "asked", "after"] * len(run.turns)
-    seen = [run.evidence(turn).beside for turn in run.turns]
+    seen = [run.evidence(turn).telemetry for turn in run.turns]
     assert [beside.host.elapsed_ns for beside in seen if beside and beside.host] == [4, 7, 10, 13]

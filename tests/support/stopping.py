@@ -1,4 +1,4 @@
-"""Runs of two labels that go on by the rule of `--until`, over and over: how often what they end with is true."""
+"""Runs of two labels that go on by the rule of `--precision`, over and over: how often what they end with is true."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from firstpacket.bench.metrics import precision
 from firstpacket.bench.metrics.precision import GoOn, decide
-from firstpacket.bench.record.rules import Until
+from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import LEVEL
 from firstpacket.bench.stats.sequential import looks
@@ -27,7 +27,7 @@ OF_CLIPS = 0.05
 
 
 def coverage(
-    noise: str, clips: int, rule: Until, repetitions: int, monkeypatch: pytest.MonkeyPatch
+    noise: str, clips: int, rule: StoppingRule, repetitions: int, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[tuple[float, dict[int, int]], ...]:
     """Share of the runs whose last interval holds the true ratio of 1, and how many ended at which number of passes.
 
@@ -40,7 +40,7 @@ def coverage(
         return ours, _share(noise, clips, rule, repetitions)
 
 
-def _share(noise: str, clips: int, rule: Until, repetitions: int) -> tuple[float, dict[int, int]]:
+def _share(noise: str, clips: int, rule: StoppingRule, repetitions: int) -> tuple[float, dict[int, int]]:
     ends = [_end(turns, rule) for turns in _runs(noise, clips, rule.blocks, repetitions)]
     at = {blocks: sum(passes == blocks for passes, _ in ends) for blocks in looks(rule.blocks)}
     return sum(held for _, held in ends) / repetitions, at
@@ -58,7 +58,7 @@ def _runs(noise: str, clips: int, passes: int, repetitions: int) -> Iterator[lis
         ]
 
 
-def _end(turns: list[Turn], rule: Until) -> tuple[int, bool]:
+def _end(turns: list[Turn], rule: StoppingRule) -> tuple[int, bool]:
     for blocks in looks(rule.blocks):
         decision = decide(turns, ["a", "b"], rule, blocks)
         if not isinstance(decision, GoOn) or decision.next is None:

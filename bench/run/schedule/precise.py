@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from firstpacket.bench.metrics.precision import NS_PER_MINUTE, Stop, decide, in_words
-from firstpacket.bench.record.rules import Until
+from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.run.schedule.base import Ended, PlannedTurn, Step
 from firstpacket.bench.stats.sequential import looks
@@ -20,7 +20,7 @@ class UntilPrecise:
     def __init__(
         self,
         plan: Iterable[PlannedTurn],
-        rule: Until,
+        rule: StoppingRule,
         labels: Sequence[str],
         clips: int,
         earlier: Iterable[Turn] = (),

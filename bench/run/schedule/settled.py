@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.metrics.latency import first_packet_ms
 from firstpacket.bench.metrics.steady_state import state
-from firstpacket.bench.record.rules import Settling
+from firstpacket.bench.record.rules import WarmupRule
 from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Step
 from firstpacket.bench.run.schedule.orders import opening
 
 
-def settling(clips: Sequence[Utterance]) -> Settling:
+def settling(clips: Sequence[Utterance]) -> WarmupRule:
     """The rule for a corpus.
 
     It looks on one of the shorter clips (the lower quartile): with realtime input a turn takes as long as its clip, and
     the very shortest may be an oddity.
     """
     ordered = _by_length(clips)
-    return Settling(clip=ordered[(len(ordered) - 1) // 4].id)
+    return WarmupRule(clip=ordered[(len(ordered) - 1) // 4].id)
 
 
 class UntilSettled:
     """Opening turns, then turns on the rule's clip: round by round, of every label that has not settled yet."""
 
-    def __init__(self, labels: Sequence[str], rule: Settling, clips: Sequence[Utterance]) -> None:
+    def __init__(self, labels: Sequence[str], rule: WarmupRule, clips: Sequence[Utterance]) -> None:
         self._rule = rule
         self._opening = Plan(opening(labels, rule.clip, _by_length(clips)[-1].id))
         self._seen: dict[str, list[float | None]] = {label: [] for label in labels}

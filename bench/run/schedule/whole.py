@@ -31,7 +31,7 @@ def whole(
     """
     labels, there = _labels(manifest), {turn.turn for turn in earlier}
     left = (planned for planned in plan(manifest, clips) if planned.turn not in there)
-    rule = manifest.until
+    rule = manifest.stopping_rule
     main: Schedule = Plan(left)
     if rule is not None:
         main = UntilPrecise(left, rule, labels, len(clips), earlier, began_ns, spent_ns, told)
@@ -46,8 +46,8 @@ def plan(manifest: Manifest, clips: Sequence[Utterance]) -> Iterator[PlannedTurn
 
 def warm_up(labels: Sequence[str], manifest: Manifest, clips: Sequence[Utterance], segment: int) -> Schedule:
     """The cold turn and the warm-up turns of `labels`, interleaved, as the manifest says."""
-    if manifest.settling is not None:
-        return UntilSettled(labels, manifest.settling, clips)
+    if manifest.warmup_rule is not None:
+        return UntilSettled(labels, manifest.warmup_rule, clips)
     return Plan(warm_up_order(labels, _ids(clips), manifest.warmup, manifest.options.seed + segment))
 
 

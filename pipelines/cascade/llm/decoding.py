@@ -13,7 +13,7 @@ from torch import Tensor
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.llm.conversation import Conversation
-from firstpacket.pipelines.models.sampling import TextChoices
+from firstpacket.pipelines.models.sampling import Sampler
 
 
 class Decoder(Protocol):
@@ -39,7 +39,7 @@ class Writer:
 
     decoder: Decoder
     conversation: Conversation
-    choices: TextChoices
+    choices: Sampler
     ends: frozenset[int]
     longest: int
 

@@ -14,8 +14,8 @@ from firstpacket.pipelines.cascade.llm.conversation import PROBES, Conversation
 from firstpacket.pipelines.cascade.llm.decoding import Decoder, Writer
 from firstpacket.pipelines.models.decoder import Decoder as OwnDecoder
 from firstpacket.pipelines.models.llama import Llama
-from firstpacket.pipelines.models.memory_budget import Room
-from firstpacket.pipelines.models.sampling import Sampling, TextChoices
+from firstpacket.pipelines.models.memory_budget import MemoryBudget
+from firstpacket.pipelines.models.sampling import Sampler, Sampling
 
 SMALLER = "--dtype bfloat16 (half of float32), and a smaller llm-context or llm-max-tokens"
 
@@ -26,7 +26,7 @@ class Loaded:
 
     writer: Writer
     weights: Weights
-    room: Room
+    room: MemoryBudget
     facts: Mapping[str, OptionValue]
 
 
@@ -43,9 +43,9 @@ def sampling(settings: Settings) -> Sampling:
     return Sampling(settings.number("llm-temperature"), settings.number("llm-top-p"), settings.seed)
 
 
-def choices(settings: Settings, device: torch.device, ends: frozenset[int]) -> TextChoices:
+def choices(settings: Settings, device: torch.device, ends: frozenset[int]) -> Sampler:
     """Choices of a model that decides for itself."""
-    return TextChoices(sampling(settings), device, ends, settings.whole("llm-min-tokens"))
+    return Sampler(sampling(settings), device, ends, settings.whole("llm-min-tokens"))
 
 
 def positions(settings: Settings, limit: int, conversation: Conversation) -> int:

@@ -22,7 +22,7 @@ from firstpacket.pipelines.models.device import device_of
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.hub import Folder
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.models.memory_budget import Room
+from firstpacket.pipelines.models.memory_budget import MemoryBudget
 from firstpacket.pipelines.models.tensors import SafetensorsFolder, listed, read_json
 from firstpacket.pipelines.weights.kinds import Origin
 
@@ -115,12 +115,12 @@ def plain_llama(fields: Fields, asked: str) -> tuple[LlamaConfig | None, str]:
         return None, cause(error)
 
 
-def _room(source: Source, config: LlamaConfig | None) -> Room:
+def _room(source: Source, config: LlamaConfig | None) -> MemoryBudget:
     if config is not None:
         return llama_files.room_of(config, source.length, source.device, source.dtype, factory.SMALLER)
     tensors = SafetensorsFolder(source.path)
     values = sum(math.prod(tensors.shape(name)) for name in tensors.names())
-    return Room(values * source.dtype.itemsize, 0, source.device, factory.SMALLER)
+    return MemoryBudget(values * source.dtype.itemsize, 0, source.device, factory.SMALLER)
 
 
 def _own(source: Source, config: LlamaConfig) -> Read:

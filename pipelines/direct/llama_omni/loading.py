@@ -21,7 +21,7 @@ from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
 from firstpacket.pipelines.models.chat import TextTokenizer
 from firstpacket.pipelines.models.device import device_of
 from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
-from firstpacket.pipelines.models.memory_budget import Room
+from firstpacket.pipelines.models.memory_budget import MemoryBudget
 from firstpacket.pipelines.models.tensors import Uninitialised
 from firstpacket.pipelines.weights import kinds
 
@@ -35,7 +35,7 @@ class Assembled:
     loaded: Loaded
     tokenizer: TextTokenizer
     assistant: Assistant
-    room: Room
+    room: MemoryBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,15 @@ def _sampling(settings: Settings) -> Sampling:
     return Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
 
 
-def room_of(config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str) -> Room:
+def room_of(
+    config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str
+) -> MemoryBudget:
     """Of a model with a prompt of `text` text tokens and replies of up to `new`; no weights are allocated."""
     with Uninitialised():
         model = LlamaOmni.without_weights(config, torch.device("cpu"), dtype)
     speech = config.encoder.positions // config.adaptor.joined
     positions = min(text + speech, config.longest_prompt) + new
-    return Room(
+    return MemoryBudget(
         weights=sum(parameters(part) * kind.itemsize for part, kind in model.parts().values()),
         caches=positions * model.text_cache(1).nbytes + new * model.speech_cache(1).nbytes,
         device=device,

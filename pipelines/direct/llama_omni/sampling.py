@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from firstpacket.pipelines.models.sampling import Sampling, TextChoices
+from firstpacket.pipelines.models.sampling import Sampler, Sampling
 
 __all__ = ["Choices", "Sampling"]
 
 
-class Choices(TextChoices):
+class Choices(Sampler):
     """Chooses tokens, labels and durations; subclasses may override what was chosen."""
 
     def labels(self, logits: Tensor, step: int) -> Tensor:

@@ -24,7 +24,7 @@ from firstpacket.pipelines.direct.llama_omni import dummy as direct_dummy  # noq
 from firstpacket.pipelines.models import dummy_llama, memory_budget  # noqa: E402
 from firstpacket.pipelines.models.dummy_text import REPLIES  # noqa: E402
 from firstpacket.pipelines.models.llama import Llama  # noqa: E402
-from firstpacket.pipelines.models.sampling import Sampling, TextChoices  # noqa: E402
+from firstpacket.pipelines.models.sampling import Sampler, Sampling  # noqa: E402
 
 
 def engine(seed: int = 0, dtype: str = "float32", device: str = "cpu", **changed: Any) -> TransformersLM:
@@ -102,13 +102,13 @@ def test_the_whole_arithmetic_is_done_before_the_override(model: TransformersLM,
 
 def test_a_token_is_chosen_before_it_is_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, ...]] = []
-    whole = TextChoices.token
+    whole = Sampler.token
 
-    def counted(self: TextChoices, logits: Any, step: int) -> Any:
+    def counted(self: Sampler, logits: Any, step: int) -> Any:
         seen.append((*logits.shape, step))
         return whole(self, logits, step)
 
-    monkeypatch.setattr(TextChoices, "token", counted)
+    monkeypatch.setattr(Sampler, "token", counted)
     choices = dummy_llama.CannedText(Sampling(), torch.device("cpu"), [7, 8, 9])
     assert [int(choices.token(torch.randn(1, 30), step)) for step in range(3)] == [7, 8, 9]
     assert seen == [(1, 30, 0), (1, 30, 1), (1, 30, 2)]

@@ -25,7 +25,7 @@ from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.streaming import Turn
 from firstpacket.pipelines.models import memory_budget
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.models.memory_budget import Room
+from firstpacket.pipelines.models.memory_budget import MemoryBudget
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -99,7 +99,7 @@ def test_loading_takes_a_tenth_more_than_the_weights_at_most(loadings: dict[str,
     assert not taken["compiler"], "torch's compiler takes seconds to import and nobody needs it here"
 
 
-def of_8b(dtype: torch.dtype, new: int = 256) -> Room:
+def of_8b(dtype: torch.dtype, new: int = 256) -> MemoryBudget:
     return room_of(dummy.config("8b"), CPU, dtype, text=66, new=new, options="less")
 
 

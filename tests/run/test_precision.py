@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.command import here
 from support.runs import make_segment, make_turn
 from support.stopping import coverage
 from support.virtual import NoProgress, make_scripted, make_utterance, scripted_manifest
@@ -24,9 +25,9 @@ from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
 from firstpacket.bench.metrics import precision
 from firstpacket.bench.metrics.precision import GoOn, Stop, decide, spent_ns
-from firstpacket.bench.options import Options, PipelineChoice, gather, parse_until
+from firstpacket.bench.options import Options, PipelineChoice, gather, parse_precision
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
-from firstpacket.bench.record.rules import Until
+from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.report.method import method
@@ -35,8 +36,8 @@ from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.stats.sequential import clusters_needed, look_level, looks
+from firstpacket.bench.summary.stopping import Goal, goal
 from firstpacket.bench.summary.summarise import summarise
-from firstpacket.bench.summary.until import Goal, goal
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 
@@ -95,7 +96,7 @@ def corpus(count: int = CLIPS) -> tuple[Utterance, ...]:
 
 def measured(
     path: Path,
-    rule: Until,
+    rule: StoppingRule,
     labels: Sequence[str] = ("a", "b"),
     *,
     turns: float = 0.05,
@@ -106,7 +107,7 @@ def measured(
     """A run by the rule, or what is left of the one in `path`."""
     utterances, clock = corpus(), VirtualClock()
     what = scripted_manifest(
-        dict.fromkeys(labels, ""), utterances, until=rule, turns=rule.blocks * len(utterances), warmup=1
+        dict.fromkeys(labels, ""), utterances, stopping_rule=rule, turns=rule.blocks * len(utterances), warmup=1
     )
     answering = {label: Answering(label, clock, turns, clips, stop_in) for label in labels}
     before = read_run(path) if path.exists() else None
@@ -141,7 +142,7 @@ def answered(run: Run) -> list[tuple[int, str, int | float]]:
 
 def test_a_run_ends_at_the_first_look_that_is_narrow_enough(tmp_path: Path) -> None:
     progress = Listening()
-    found = measured(tmp_path / "run", Until(0.03, "share", 32, 60.0), progress=progress)
+    found = measured(tmp_path / "run", StoppingRule(0.03, "share", 32, 60.0), progress=progress)
     end = came_to(found)
     assert end.ended == "narrow"
     assert end.look.blocks in looks(32)[1:-1]
@@ -153,8 +154,8 @@ def test_a_run_ends_at_the_first_look_that_is_narrow_enough(tmp_path: Path) -> N
     assert progress.heard[-1].endswith("narrow enough") and "b against a" in progress.heard[0]
 
 
-@pytest.mark.parametrize("rule", [Until(0.001, "share", 3, 60.0), Until(0.1, "ms", 3, 60.0)])
-def test_the_budget_of_turns_ends_a_run_that_says_so(tmp_path: Path, rule: Until) -> None:
+@pytest.mark.parametrize("rule", [StoppingRule(0.001, "share", 3, 60.0), StoppingRule(0.1, "ms", 3, 60.0)])
+def test_the_budget_of_turns_ends_a_run_that_says_so(tmp_path: Path, rule: StoppingRule) -> None:
     found = measured(tmp_path / "run", rule)
     end = came_to(found)
     assert (end.ended, end.look.blocks, blocks(found)) == ("turns", 3, [2 * CLIPS] * 3)
@@ -166,7 +167,7 @@ def test_the_budget_of_turns_ends_a_run_that_says_so(tmp_path: Path, rule: Until
 @pytest.mark.parametrize("minutes", [0.1, 0.1017, 0.1034])
 def test_the_budget_of_time_ends_a_run_between_two_clips(tmp_path: Path, minutes: float) -> None:
     """A turn takes about 100 ms, of which a tenth of a minute has sixty; the file input takes none."""
-    found = measured(tmp_path / "run", Until(0.001, "share", 32, minutes))
+    found = measured(tmp_path / "run", StoppingRule(0.001, "share", 32, minutes))
     end = came_to(found)
     assert end.ended == "minutes"
     turns = [turn for turn in found.turns if turn.phase == "measured"]
@@ -181,7 +182,7 @@ def test_the_budget_of_time_ends_a_run_between_two_clips(tmp_path: Path, minutes
 @pytest.mark.parametrize("stop_in", [2, 2 * CLIPS + 1, 5 * CLIPS])
 def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path: Path, stop_in: int) -> None:
     """With one label, so that no pair is lost where a start ends; the time of starts is not in the rule."""
-    rule = Until(0.025, "share", 32, 60.0)
+    rule = StoppingRule(0.025, "share", 32, 60.0)
     whole = measured(tmp_path / "whole", rule, ["a"], turns=0.1)
     with pytest.raises(KeyboardInterrupt):
         measured(tmp_path / "run", rule, ["a"], turns=0.1, stop_in=stop_in)
@@ -197,7 +198,7 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path: Path, stop_i
 
 
 def test_a_run_that_is_over_is_not_gone_on_with(tmp_path: Path) -> None:
-    rule = Until(0.03, "share", 32, 60.0)
+    rule = StoppingRule(0.03, "share", 32, 60.0)
     first = measured(tmp_path / "run", rule)
     again = measured(tmp_path / "run", rule)
     assert again.turns == first.turns, "not even a warm-up turn is asked"
@@ -206,7 +207,7 @@ def test_a_run_that_is_over_is_not_gone_on_with(tmp_path: Path) -> None:
 def test_more_passes_over_the_same_clips_are_called_useless_where_they_are(tmp_path: Path) -> None:
     """One label whose clips differ by 30 %, and turns by 2 %."""
     progress = Listening()
-    rule = Until(0.05, "share", 8, 60.0)
+    rule = StoppingRule(0.05, "share", 8, 60.0)
     end = came_to(measured(tmp_path / "clips", rule, ["a"], turns=0.02, clips=0.3, progress=progress))
     width = end.look.widest.width
     assert end.ended == "turns" and end.stalled and width is not None
@@ -217,12 +218,12 @@ def test_more_passes_over_the_same_clips_are_called_useless_where_they_are(tmp_p
 
 
 def test_what_is_said_of_a_label_is_its_widened_interval(tmp_path: Path) -> None:
-    found = measured(tmp_path / "run", Until(0.05, "share", 8, 60.0))
+    found = measured(tmp_path / "run", StoppingRule(0.05, "share", 8, 60.0))
     (reach,) = came_to(found).look.reaches
     assert compare_labels(found, "a", "b").ratio == reach.estimate
     assert reach.estimate is not None and reach.estimate.interval is not None
     assert reach.estimate.interval.level == look_level(8) > 0.95
-    plain = replace(found, manifest=replace(found.manifest, until=None))
+    plain = replace(found, manifest=replace(found.manifest, stopping_rule=None))
     narrower = compare_labels(plain, "a", "b").ratio
     assert narrower is not None and narrower.interval is not None
     assert reach.estimate.interval.low < narrower.interval.low < narrower.interval.high < reach.estimate.interval.high
@@ -230,7 +231,7 @@ def test_what_is_said_of_a_label_is_its_widened_interval(tmp_path: Path) -> None
 
 
 def test_json_says_how_it_ended(tmp_path: Path) -> None:
-    said = as_json(summarise(measured(tmp_path / "run", Until(5.0, "ms", 8, 60.0))))["until"]
+    said = as_json(summarise(measured(tmp_path / "run", StoppingRule(5.0, "ms", 8, 60.0))))["stopping"]
     assert (said["rule"]["width"], said["rule"]["unit"]) == (5.0, "ms")
     assert (said["ended"], said["clips_needed"]) == ("narrow", None)
     b = said["look"]["reaches"]["b"]
@@ -241,8 +242,8 @@ def test_json_says_how_it_ended(tmp_path: Path) -> None:
 
 def test_every_label_must_be_narrow(tmp_path: Path) -> None:
     """The third label's noise is three times the others'."""
-    rule, utterances, clock = Until(0.05, "share", 16, 60.0), corpus(), VirtualClock()
-    what = scripted_manifest(dict.fromkeys("abc", ""), utterances, until=rule, turns=16 * CLIPS)
+    rule, utterances, clock = StoppingRule(0.05, "share", 16, 60.0), corpus(), VirtualClock()
+    what = scripted_manifest(dict.fromkeys("abc", ""), utterances, stopping_rule=rule, turns=16 * CLIPS)
     answering = {label: Answering(label, clock, 0.15 if label == "c" else 0.03, 0.0) for label in "abc"}
     with RunWriter.create(tmp_path / "run", what) as writer:
         Manager(what, writer, answering, utterances, NoProgress(), clock=clock).run((), make_segment)
@@ -269,7 +270,7 @@ def made_turns(rows: Mapping[str, Sequence[float]], clips: int) -> list[Turn]:
 @given(st.lists(st.floats(50, 200), min_size=48, max_size=48), st.randoms(use_true_random=False), st.floats(0.01, 0.5))
 def test_a_decision_rests_on_the_blocks_looked_at_alone(drawn: list[float], order: random.Random, width: float) -> None:
     turns = made_turns({"a": [100.0] * 48, "b": drawn}, CLIPS)
-    rule = Until(width, "share", 4, 60.0)
+    rule = StoppingRule(width, "share", 4, 60.0)
     found = decide([turn for turn in turns if turn.block < 2], ["a", "b"], rule, 2)
     order.shuffle(turns)
     assert decide(turns, ["a", "b"], rule, 2) == found
@@ -288,7 +289,7 @@ def test_looks_double_and_share_the_error(most: int) -> None:
 
 
 def test_nothing_is_narrow_without_answers_or_with_too_few_clips() -> None:
-    rule = Until(0.9, "share", 32, 60.0)
+    rule = StoppingRule(0.9, "share", 32, 60.0)
     few = decide(made_turns({"a": [100.0] * 14, "b": [101.0] * 14}, 7), ["a", "b"], rule, 2)
     assert isinstance(few, GoOn) and few.look.widest.why_none == "7 clips < 8"
     silent = [replace(turn, outcome="timeout", figures={}) for turn in made_turns({"a": [1.0] * 24}, CLIPS)]
@@ -301,40 +302,42 @@ def test_nothing_is_narrow_without_answers_or_with_too_few_clips() -> None:
     [("2%", 0.02, "share"), ("0.5 %", 0.005, "share"), ("±3%", 0.03, "share"), ("5ms", 5, "ms")],
 )
 def test_widths_are_read(text: str, width: float, unit: str) -> None:
-    assert parse_until(text) == (width, unit)
+    assert parse_precision(text) == (width, unit)
 
 
 @pytest.mark.parametrize("text", ["2", "-2%", "0%", "nan%", "5s", "", "1e9ms", "99999ms"])
 def test_other_widths_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--until"):
-        parse_until(text)
+    with pytest.raises(UsageError, match="--precision"):
+        parse_precision(text)
 
 
 def test_minutes_need_something_to_reach() -> None:
     choice = (PipelineChoice("a", "scripted", {}),)
-    with pytest.raises(UsageError, match="--minutes needs --until"):
-        gather({"pipelines": choice, "minutes": 5.0}, None)
-    assert gather({"pipelines": choice, "minutes": 5.0, "until": "2%"}, None).minutes == 5.0
+    with pytest.raises(UsageError, match="--max-minutes needs --precision"):
+        gather({"pipelines": choice, "max_minutes": 5.0}, None)
+    assert gather({"pipelines": choice, "max_minutes": 5.0, "precision": "2%"}, None).max_minutes == 5.0
 
 
 @pytest.mark.parametrize(
-    ("clips", "turns", "said"), [(40, 20, "less than one pass over the 40 clips"), (7, None, "fewer than 8 clips")]
+    ("clips", "turns", "said"), [(40, 20, "less than one pass over the 40 clips"), (7, None, "none below 8 clips")]
 )
 def test_what_could_never_be_narrow_is_refused_before_anything_loads(clips: int, turns: int | None, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        session._until(Options(until="2%", turns=turns), clips)
+        session._stopping_rule(Options(precision="2%", turns=turns), clips)
 
 
 def test_the_budget_is_whole_passes() -> None:
-    assert session._until(Options(until="2%"), 43) == Until(0.02, "share", 32, 60.0)
-    assert session._until(Options(until="2%", turns=100, minutes=5.0), 43) == Until(0.02, "share", 2, 5.0)
-    assert session._until(Options(turns=100), 43) is None
+    assert session._stopping_rule(Options(precision="2%"), 43) == StoppingRule(0.02, "share", 32, 60.0)
+    assert session._stopping_rule(Options(precision="2%", turns=100, max_minutes=5.0), 43) == StoppingRule(
+        0.02, "share", 2, 5.0
+    )
+    assert session._stopping_rule(Options(turns=100), 43) is None
 
 
 @pytest.mark.parametrize("change", [{"width": 0.0}, {"blocks": 0}, {"minutes": -1.0}])
 def test_a_rule_that_nobody_can_have_asked_for_is_damage(tmp_path: Path, change: Mapping[str, float]) -> None:
-    rule = replace(Until(0.02, "share", 2, 60.0), **change)  # type: ignore[arg-type]
-    with RunWriter.create(tmp_path / "run", scripted_manifest({"a": ""}, corpus(), until=rule)):
+    rule = replace(StoppingRule(0.02, "share", 2, 60.0), **change)  # type: ignore[arg-type]
+    with RunWriter.create(tmp_path / "run", scripted_manifest({"a": ""}, corpus(), stopping_rule=rule)):
         pass
     with pytest.raises(RunError, match="damaged"):
         read_run(tmp_path / "run")
@@ -342,26 +345,39 @@ def test_a_rule_that_nobody_can_have_asked_for_is_damage(tmp_path: Path, change:
 
 def test_a_rule_that_does_not_fit_its_turns_is_damage() -> None:
     utterances = corpus(2)
-    what = scripted_manifest({"a": ""}, utterances, until=Until(0.02, "share", 32, 60.0), turns=12)
+    what = scripted_manifest({"a": ""}, utterances, stopping_rule=StoppingRule(0.02, "share", 32, 60.0), turns=12)
     with pytest.raises(RunError, match="damaged"):
         session._refuse_damaged(Path("somewhere"), what, [clip.id for clip in utterances])
 
 
 def test_ending_early_costs_no_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
     """400 runs; naive peeking falls below 95 %. tests/benchmarks/test_until_coverage.py has other noises and clips."""
-    rule = Until(0.045, "share", 8, 60.0)
+    rule = StoppingRule(0.045, "share", 8, 60.0)
     (ours, at), (naive, _) = coverage("Gaussian", 10, rule, 400, monkeypatch)
     assert sum(ended > 0 for ended in at.values()) > 2, "runs end early too, or nothing would be shown"
     assert naive < 0.93 < 0.95 <= ours
 
 
 def test_the_report_says_by_which_rule(tmp_path: Path) -> None:
-    facts = dict(dict(method(measured(tmp_path / "run", Until(0.05, "share", 8, 60.0))).groups)["Run"])
-    assert facts["turns per label"].startswith("measured until ±5 % is reached")
+    facts = dict(dict(method(measured(tmp_path / "run", StoppingRule(0.05, "share", 8, 60.0))).groups)["Run"])
+    assert facts["turns per label"].startswith("measured until the interval is within ±5 %")
     assert "at most 8 passes (96 turns) and 60 minutes" in facts["turns per label"]
     assert "98.75 %" in facts["turns per label"]
 
 
 def test_a_gate_measures_a_set_number() -> None:
     with pytest.raises(UsageError, match="set number of pairs"):
-        gate._settled(Options(pipelines=(PipelineChoice("a", "scripted", {}),), until="2%"), Limits())
+        gate._settled(Options(pipelines=(PipelineChoice("a", "scripted", {}),), precision="2%"), Limits())
+
+
+@pytest.mark.parametrize(("old", "new"), [("until", "--precision"), ("minutes", "--max-minutes")])
+def test_an_earlier_name_is_answered_with_the_new_one(tmp_path: Path, old: str, new: str) -> None:
+    with pytest.raises(UsageError, match=f"option {old} is now called {new}"):
+        gather({"pipelines": (PipelineChoice("a", "scripted", {}),), old: 5}, None)
+    config = tmp_path / "run.toml"
+    config.write_text(f'{old} = 5\n[[pipeline]]\nname = "scripted"\n')
+    with pytest.raises(UsageError, match=f"run.toml: the option {old} is now called {new}"):
+        gather({}, config)
+    for words in ([f"--{old}", "5"], [f"--{old}=5"]):
+        answer = here("run", "-p", "scripted", *words)
+        assert answer.returncode == 2 and f"is now called {new}" in answer.stderr

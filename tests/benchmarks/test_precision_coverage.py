@@ -13,7 +13,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from support.stopping import NOISES, coverage
 
-from firstpacket.bench.record.rules import Until
+from firstpacket.bench.record.rules import StoppingRule
 
 REPETITIONS = int(os.environ.get("FIRSTPACKET_REPETITIONS", "250"))
 WANTED = {10: 0.045, 24: 0.035}
@@ -29,7 +29,7 @@ def test_ending_early_costs_no_coverage(
     benchmark: BenchmarkFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rule = Until(WANTED[clips], "share", 16, 60.0)
+    rule = StoppingRule(WANTED[clips], "share", 16, 60.0)
     (ours, at), (naive, naive_at) = coverage(noise, clips, rule, REPETITIONS, monkeypatch)
     text = f"{noise} | {clips} | {100 * ours:.1f} % | {100 * naive:.1f} % | {[*at.values()]} | {[*naive_at.values()]}"
     benchmark.extra_info["until"] = text

@@ -18,7 +18,7 @@ from firstpacket.bench.metrics.precision import (
     spent_ns,
     whole_passes,
 )
-from firstpacket.bench.record.rules import Until, amount
+from firstpacket.bench.record.rules import StoppingRule, amount
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.sequential import looks
 
@@ -30,7 +30,7 @@ Ended = Literal["narrow", "turns", "minutes", "unfinished"]
 class Goal:
     """What was asked for, what ended it, and the last look: its intervals are those that stand."""
 
-    rule: Until
+    rule: StoppingRule
     ended: Ended
     look: Look
     planned: int
@@ -50,7 +50,7 @@ class Goal:
 
 def goal(run: Run) -> Goal | None:
     """None for a run that was asked for a set number of turns."""
-    rule = run.manifest.until
+    rule = run.manifest.stopping_rule
     if not rule:
         return None
     labels, turns = run.labels, run.measured()
