@@ -23,6 +23,7 @@ from firstpacket.bench.commands.machine import calibrate, doctor, list_
 from firstpacket.bench.commands.report import report
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.options import RENAMED, flag, renamed
+from firstpacket.bench.paths import documentation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +33,8 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="bench",
-    epilog="Plugins may bring commands of their own, such as `bench corpus build`; `bench list` names them.",
+    epilog="Plugins may bring commands of their own, such as `bench corpus build`; `bench list` names them. "
+    f"Documents: {documentation('index')}",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -83,7 +85,7 @@ def run(
 @app.command(short_help="Print the table or the JSON of a run.")
 def show(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    json: Annotated[bool, typer.Option("--json", help="All figures, as documented in docs/json.md.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="All figures as JSON; the page json.md describes it.")] = False,
 ) -> None:
     """Print the table of a run, or all its figures as JSON."""
     from firstpacket.bench.record.store import read_run

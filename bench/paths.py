@@ -15,6 +15,14 @@ CACHE = "FIRSTPACKET_CACHE"
 DATASETS = Path(__file__).resolve().parents[1] / "datasets"
 """Where the data of this project lie, in a checkout and in an installed wheel alike: beside this package."""
 
+_DOCUMENTS = Path(__file__).resolve().parents[1] / "docs"
+"""Where the documents are, in a checkout and in an installed wheel alike."""
+
+
+def documentation(page: str) -> Path:
+    """The installed file of a page such as `gate`, for messages: it can be opened wherever the message is read."""
+    return _DOCUMENTS / f"{page}.md"
+
 
 def cache() -> Path:
     """Where generated files are kept: `FIRSTPACKET_CACHE`, else `firstpacket` in this user's cache folder."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from firstpacket.bench.errors import BenchError, MissingDependency, UnknownName, UsageError, install_command
+from firstpacket.bench.paths import documentation
 from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Pipeline, Role, Settings
 from firstpacket.bench.plugins import engine, names
 from firstpacket.bench.vocabulary import Architecture, StageKind
@@ -38,7 +39,7 @@ def pipeline(name: str) -> type[Pipeline]:
             f"The plugin '{name}' is not a pipeline: it must be a class derived from Pipeline of firstpacket."
         )
     if not isinstance(getattr(found, "declaration", None), Declaration):
-        raise UsageError(f"The plugin '{name}' has no declaration; see CONTRIBUTING.md.")
+        raise UsageError(f"The plugin '{name}' has no declaration; see {documentation('add-a-pipeline')}.")
     return found
 
 
@@ -73,7 +74,7 @@ def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[De
     except Exception as error:
         raise UsageError(
             f"The plugin '{name}' cannot say what it is ({type(error).__name__}: {error}). It needs a declaration; "
-            "see CONTRIBUTING.md."
+            f"see {documentation('add-a-pipeline')}."
         ) from error
     _check_kinds(name, declaration)
     return declaration, checked_options(f"pipeline '{name}'", declaration.options, given)

@@ -12,6 +12,7 @@ from support.command import here
 
 from firstpacket.bench.metrics.definitions import TURN_METRICS
 from firstpacket.bench.options import gather
+from firstpacket.bench.paths import documentation
 from firstpacket.bench.pipeline import Pipeline, Settings
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
@@ -28,7 +29,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/report.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/precision.md", "docs/report.md"])
 def test_every_flag_that_newcomers_are_shown_exists(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     for words in re.findall(r"^(?:\.venv/bin/)?bench ([^\n#]*)", text, re.MULTILINE):
@@ -80,10 +81,31 @@ def test_the_example_of_a_pipeline_meets_the_contract() -> None:
     made(Settings(options={option.name: option.default for option in made.declaration.options})).load()
 
 
-def test_the_readmes_config_file_is_one(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    block = re.search(r"```toml\n(.*?)```", readme, re.DOTALL)
+def test_the_config_file_shown_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs/commands.md").read_text("utf-8")
+    block = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
     assert block is not None
     (tmp_path / "run.toml").write_text(block[1])
     options = gather({}, tmp_path / "run.toml")
     assert [choice.label for choice in options.pipelines] == ["direct", "sequential"]
+
+
+def test_messages_name_pages_that_exist() -> None:
+    sources = [path for folder in ("bench", "pipelines") for path in (ROOT / folder).rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r"documentation\(['\"]([\w-]+)", path.read_text("utf-8"))}
+    assert named >= {"add-a-pipeline", "compare", "gate", "index"}
+    for name in named:
+        assert documentation(name).is_file(), name
+
+
+def test_no_message_names_a_file_that_only_a_checkout_has() -> None:
+    """Docstrings may: they are read in the checkout. What a command prints is read by users of a wheel."""
+    for command in ("show", "compare", "history", "gate", "run", "export"):
+        assert not re.search(r"docs/\w+\.md|CONTRIBUTING", here(command, "--help").stdout), command
+
+
+def test_every_term_of_the_glossary_is_one_sentence() -> None:
+    rows = re.findall(r"^\| \*\*(.+?)\*\* \| (.+) \|$", (ROOT / "docs/glossary.md").read_text("utf-8"), re.MULTILINE)
+    assert len(rows) > 60
+    for term, meaning in rows:
+        assert meaning.endswith(".") and not re.search(r"[.!?] [A-Z]", meaning), term

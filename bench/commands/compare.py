@@ -22,7 +22,7 @@ def compare(
     every: Annotated[bool, typer.Option("--all", help="Every metric, not only the main ones.")] = False,
     allow: Annotated[str, typer.Option(metavar="RULE,...", help="Overlook that these do not match.")] = "",
     band: Annotated[str, typer.Option(help="What two runs of the same code differ by here, such as 2%.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="All of it, as documented in docs/compare.md.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Everything as JSON; the page compare.md describes it.")] = False,
 ) -> None:
     """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs, clip by clip."""
     from firstpacket.bench.compare.findings import Question, of_labels, of_runs

@@ -21,7 +21,7 @@ def export(
     ] = "csv",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
 ) -> None:
-    """Write a run in a form that other tools read; docs/exports.md has an example of each."""
+    """Write a run in a form that other tools read; the page exports.md has an example of each."""
     from firstpacket.bench.errors import UsageError
     from firstpacket.bench.export.formats import exported, write_export
     from firstpacket.bench.record.store import read_run

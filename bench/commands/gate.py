@@ -12,6 +12,7 @@ import typer
 
 from firstpacket.bench.commands.console import console, progress
 from firstpacket.bench.commands.flags import run_options
+from firstpacket.bench.paths import documentation
 
 if TYPE_CHECKING:
     from firstpacket.bench.gate.limits import Limits
@@ -103,7 +104,8 @@ def _show(result: GateResult, folder: Path, report: bool) -> None:
     if report and (first / MANIFEST).exists() and (run := read_run(first)).turns:
         shown.print(f"report:  {write_report([run], folder / 'report.html')}", markup=False, soft_wrap=True)
     if any(check.verdict == "inconclusive" for check in result.failing):
-        shown.print("next:    more pairs would tell (--pairs), or a quieter machine; see docs/gate.md", soft_wrap=True)
+        page = documentation("gate")
+        shown.print(f"next:    measure more pairs (--pairs), or use a quieter machine; see {page}", soft_wrap=True)
     said = "passed" if result.exit_code == 0 else f"failed, exit code {result.exit_code}"
     shown.print(f"gate:    {result.verdict} ({said})", markup=False, soft_wrap=True)
 

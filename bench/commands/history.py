@@ -15,7 +15,7 @@ def history(
     metric: Annotated[str, typer.Option(help="Which metric.")] = "first_packet_latency",
     label: Annotated[str | None, typer.Option(help="Only this label. [all]")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML or SVG file to write, too.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="All of it, as documented in docs/history.md.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Everything as JSON; the page history.md describes it.")] = False,
 ) -> None:
     """Show the medians of many runs over time, joined where they may be compared, and the runs that changed them."""
     from firstpacket.bench.history.history import history as read_history

@@ -15,6 +15,7 @@ from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.errors import InvalidRun, NotComparable, UnknownName
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import rules
+from firstpacket.bench.paths import documentation
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
@@ -84,7 +85,7 @@ def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) 
     """
     for name in allowed:
         if name not in RULES:
-            raise UnknownName("rule", name, RULES, "See docs/compare.md.")
+            raise UnknownName("rule", name, RULES, f"See {documentation('compare')}.")
     found = list(mismatches)
     if refused := [each for each in found if each.rule not in allowed]:
         rules = ",".join(dict.fromkeys(each.rule for each in refused))

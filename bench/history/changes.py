@@ -24,7 +24,7 @@ SHORTEST = 2
 """Runs on either side of a change. Of two, a slow one is half, and their median explains no more than the level around
 them: one is never a change. Of three, two would outvote the third, and the change would be misdated."""
 PENALTY = 9.0
-"""What a change must explain, in units of noise: `docs/history.md` has the false alarms that this gives."""
+"""What a change must explain, in units of noise: `docs/evidence.md` has the false alarms that this gives."""
 FINEST = 0.002
 """Noise taken for granted, relative to the level."""
 

@@ -1,6 +1,6 @@
 """How often the gate cries wolf, and how often it finds what is there, beside the rules that others gate with.
 
-`OMP_WAIT_POLICY=PASSIVE make bench` prints the table of docs/gate.md. Every kind of noise has a coefficient of
+`OMP_WAIT_POLICY=PASSIVE make bench` prints the table of docs/evidence.md. Every kind of noise has a coefficient of
 variation near 10 %; the recorded one is an A/A run: one pipeline under two labels of one run. A case is at most
 200 pairs: 100 in a first round and, where that fails, 100 in a second. The others see the same 200 turns a side, the
 baseline's first, as stored baselines are.

@@ -1,4 +1,4 @@
-"""How often change points are wrong, and how soon they are right: the tables of docs/history.md."""
+"""How often change points are wrong, and how soon they are right: the tables of docs/evidence.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How often the intervals hold the truth: 95 % is what they say.
 
-Prints a table; `FIRSTPACKET_REPETITIONS=10000` makes the one in docs/compare.md. Every repetition draws latencies of
+Prints a table; `FIRSTPACKET_REPETITIONS=10000` makes the one in docs/evidence.md. Every repetition draws latencies of
 two labels that differ by nothing but noise, on clips that have a difference of their own where there are several pairs
 a clip, and asks whether the interval holds the true ratio of 1, or the true mean.
 """

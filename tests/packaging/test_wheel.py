@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.command import write_clips
+from support.command import ROOT, write_clips
 from support.wheel import Installed, build, install, unpacked
 
 OWN_TESTS = """
@@ -53,10 +53,23 @@ def own_project(folder: Path, kind: str) -> Path:
     return folder
 
 
+def test_messages_name_documents_that_a_wheel_contains(installed: Installed, tmp_path: Path) -> None:
+    code = (
+        "from firstpacket.bench.paths import documentation\n"
+        "from firstpacket.bench.compare.comparable import refuse\n"
+        "try: refuse((), ('moon',), 'a')\n"
+        "except Exception as error: print(error)\n"
+        "print(*(documentation(page) for page in ('add-a-pipeline', 'compare', 'gate', 'index')))"
+    )
+    message, pages = installed.run("python", "-c", code, cwd=tmp_path).stdout.splitlines()
+    assert all(Path(page).is_file() and ROOT not in Path(page).parents for page in pages.split())
+    assert f"See {pages.split()[1]}." in message
+
+
 def test_nothing_of_ours_but_one_name(installed: Installed, tmp_path: Path) -> None:
     code = (
         "import importlib.util as u; print([n for n in ('bench', 'pipelines', 'firstpacket') if u.find_spec(n)]); "
-        "from firstpacket.bench import folders; print(folders.DATASETS.is_relative_to(__import__('sys').prefix))"
+        "from firstpacket.bench import paths; print(paths.DATASETS.is_relative_to(__import__('sys').prefix))"
     )
     answer = installed.run("python", "-c", code, cwd=tmp_path)
     assert answer.stdout == "['firstpacket']\nTrue\n", answer.stderr

@@ -1,7 +1,7 @@
 """The least work of the first packet, counted from the model's dimensions.
 
 Bytes are weights read once per use plus caches; activations stay in fast memory in the best case and are not counted.
-Operations count a multiply-add as two. Counted per stage as docs/measuring.md defines them.
+Operations count a multiply-add as two. Counted per stage as docs/accuracy.md defines them.
 """
 
 from __future__ import annotations
