@@ -21,7 +21,7 @@ def page() -> str:
         (
             "# Options",
             "",
-            "<!-- Made by `python -m firstpacket.bench.reference > docs/options.md`; a test holds it up to date. -->",
+            "<!-- Made by `python -m firstpacket.bench.reference > docs/options.md`; a test keeps it up to date. -->",
             "",
             "`bench run` takes all of these. A config file (`--config run.toml`) has them by the same names without",
             "dashes in front, and pipelines as tables `[[pipeline]]`; the command line wins. `bench gate` takes those",
