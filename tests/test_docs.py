@@ -109,3 +109,19 @@ def test_every_term_of_the_glossary_is_one_sentence() -> None:
     assert len(rows) > 60
     for term, meaning in rows:
         assert meaning.endswith(".") and not re.search(r"[.!?] [A-Z]", meaning), term
+
+
+@pytest.mark.parametrize("package", ["bench", "pipelines"])
+def test_the_design_names_everything_in_a_package(package: str) -> None:
+    page = (ROOT / "docs/design.md").read_text("utf-8")
+    names = {path.stem for path in (ROOT / package).iterdir() if not path.name.startswith(("_", "."))}
+    assert len(names) > 5
+    assert {name for name in names if not re.search(rf"\b{name}\b", page)} == set()
+
+
+def test_every_command_is_on_the_page_of_commands() -> None:
+    page = (ROOT / "docs/commands.md").read_text("utf-8")
+    listed = here("--help").stdout.partition("Commands:")[2]
+    names = re.findall(r"^  ([a-z]+)  ", listed, re.MULTILINE)
+    assert len(names) > 10
+    assert [name for name in names if f"bench {name}" not in page] == []
