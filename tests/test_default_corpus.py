@@ -13,7 +13,7 @@ from firstpacket.bench.options import Options
 CORPUS = Options().corpus
 PLACES = {
     "README.md": (r"bench run --pipeline direct --pipeline cascade +# the corpus (\S+),",),
-    "docs/commands.md": (r"bench run --pipeline direct --pipeline cascade +# the corpus (\S+),", r'\ncorpus = "(\S+)"'),
+    "docs/commands.md": (r"\n# the corpus (\S+),", r'\ncorpus = "(\S+)"'),
     "action.yml": (r"else that of bench\.toml, else (\S+)\.",),
     "docs/ci.md": (r"\| `corpus` \| that of `bench\.toml`, else `(\S+)` \|",),
 }
