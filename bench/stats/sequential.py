@@ -9,7 +9,7 @@ the looks depend on one another: they share all earlier turns and the clips them
 increments which narrower boundaries rest on (Lan and DeMets, 1983, Biometrika 70) are not to be had. It is their error
 spending with a function that grows by the same amount at every look (section 2 there); that looks at sample sizes which
 grow geometrically cost little is in Howard, Ramdas, McAuliffe and Sekhon, 2021, Annals of Statistics 49, section 3.
-tests/benchmarks/test_until_coverage.py measures it.
+tests/benchmarks/test_precision_coverage.py measures it.
 """
 
 from __future__ import annotations

@@ -351,7 +351,7 @@ def test_a_rule_that_does_not_fit_its_turns_is_damage() -> None:
 
 
 def test_ending_early_costs_no_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """400 runs; naive peeking falls below 95 %. tests/benchmarks/test_until_coverage.py has other noises and clips."""
+    """400 runs; naive peeking falls below 95 %. tests/benchmarks/test_precision_coverage.py has other noises and clips."""
     rule = StoppingRule(0.045, "share", 8, 60.0)
     (ours, at), (naive, _) = coverage("Gaussian", 10, rule, 400, monkeypatch)
     assert sum(ended > 0 for ended in at.values()) > 2, "runs end early too, or nothing would be shown"

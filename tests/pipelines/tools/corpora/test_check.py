@@ -23,7 +23,7 @@ from firstpacket.pipelines.tools.corpora import second_detectors, speech_ends
 from firstpacket.pipelines.tools.corpora.speech_ends import check
 
 pytest.importorskip("soundfile")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 DEMO = ROOT / "datasets" / "demo"
 SHARED = ROOT.parent / "shared" / "corpora"
 CLIPS = ("time", "music", "interview")

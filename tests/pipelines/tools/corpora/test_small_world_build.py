@@ -26,7 +26,7 @@ pytest.importorskip("soundfile")
 needs_voices = pytest.mark.skipif(
     shutil.which("flite") is None or find_spec("espeakng_loader") is None, reason="needs flite and espeakng-loader"
 )
-SMALL_WORLD = Path(__file__).parents[2] / "datasets" / "small-world"
+SMALL_WORLD = Path(__file__).parents[4] / "datasets" / "small-world"
 
 RECIPE = """
 language = "en"
