@@ -152,7 +152,7 @@ def test_data_folders_hold_no_python() -> None:
     assert all("support" in path.parts for path in (ROOT / "tests").rglob("__init__.py"))
 
 
-def test_nothing_unpickles_without_care() -> None:
+def test_pickles_are_only_loaded_safely() -> None:
     for path in modules("pipelines"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":

@@ -63,7 +63,7 @@ def test_on_a_clock_without_errors_there_are_none(tmp_path: Path, piece: Piece) 
     assert (turn.figures["first_packet_latency"] < 0) == (piece.path is None)
 
 
-def test_what_the_machine_did_costs_no_turn_but_another_ending_does(tmp_path: Path) -> None:
+def test_host_flags_keep_a_turn_usable_and_other_outcomes_do_not(tmp_path: Path) -> None:
     turn, _, _ = played(tmp_path, PIECES[0])
     check_usable(replace(turn, flags=flags_from("host")))
     for other in (replace(turn, flags=("host_busy", "truncated")), replace(turn, outcome="failed", reason="it broke")):
@@ -87,14 +87,14 @@ def test_a_wrong_figure_is_an_error_of_its_size(tmp_path: Path, metric: str, fig
 
 
 @pytest.mark.parametrize("piece", [piece for piece in PIECES if piece.path], ids=lambda piece: piece.name)
-def test_a_path_that_blames_another_stage_is_an_error(tmp_path: Path, piece: Piece) -> None:
+def test_a_path_that_names_another_stage_is_an_error(tmp_path: Path, piece: Piece) -> None:
     turn, own, t0_ns = played(tmp_path, piece)
     (first, *rest) = turn.path
     other = PathPart("copy", "host", first.ns)
     assert abs(errors(piece, replace(turn, path=(other, *rest)), own, t0_ns)[PATH]) == first.ns
 
 
-def test_a_late_ear_is_an_error_of_file_input(tmp_path: Path) -> None:
+def test_speech_received_late_is_an_error_of_file_input(tmp_path: Path) -> None:
     turn, own, t0_ns = played(tmp_path, PIECES[0])
     late = replace(own.step("hear"), ended_ns=own.heard_ns() + 2 * MS)
     heard_late = replace(own, steps={**own.steps, "hear": (late,)})
@@ -106,7 +106,7 @@ def made(turns: int, error_ns: int) -> Measured:
     return Measured(turns, {name: [error_ns] * turns for name in names}, {}, [], [20] * turns, 2000)
 
 
-def test_percentiles_need_their_turns() -> None:
+def test_percentiles_need_enough_turns() -> None:
     assert deviation("x", [MS] * 661).p99_ms is None
     assert deviation("x", [-MS] * 662).p99_ms == 1
     assert deviation("x", [MS] * 10).median_ms is None
@@ -120,7 +120,7 @@ def test_errors_over_the_limits_are_named() -> None:
     assert "stalls: p99 6.000 ms (limit 5 ms)" in limits.broken(found.deviations)
 
 
-def test_later_runs_state_the_last_finding(folder: Path) -> None:
+def test_later_runs_state_the_last_calibration(folder: Path) -> None:
     assert ruler(facts({})) == NEVER
     first, second = (finding(made(700, error), Limits(0.5, 5)) for error in (MS, MS // 4))
     from firstpacket.bench.environment import cpu_name
@@ -133,7 +133,7 @@ def test_later_runs_state_the_last_finding(folder: Path) -> None:
     assert ruler(facts({})) == NEVER
 
 
-def test_another_machine_has_its_own_finding() -> None:
+def test_another_machine_has_its_own_calibration() -> None:
     calibration.keep(finding(made(700, MS), Limits(0.5, 5)), "one processor")
     assert calibration.facts("another processor") == {}
 

@@ -65,7 +65,7 @@ def test_a_report_is_written_where_asked(finished: Path, tmp_path: Path) -> None
     assert "<html" in out.read_text()
 
 
-def test_the_manifest_says_what_was_in_force(finished: Path) -> None:
+def test_the_manifest_records_turns_options_and_environment(finished: Path) -> None:
     manifest = json.loads((finished / "manifest.json").read_text())
     assert manifest["turns"] == 7
     assert manifest["labels"][1]["options"]["script"] == "hear; tts 12; packet 50"
@@ -104,7 +104,7 @@ def test_flags_win_over_the_config_file(tmp_path: Path, clips: Path) -> None:
     assert manifest["labels"][0]["label"] == "mine"
 
 
-def test_a_pipeline_from_elsewhere_is_found_and_measured(tmp_path: Path, clips: Path) -> None:
+def test_a_pipeline_of_another_package_is_measured(tmp_path: Path, clips: Path) -> None:
     assert "Says back what it heard" in bench("list", plugins=True).stdout
     out = tmp_path / "run"
     done = bench("run", "-p", "echo,gain=0.5", "--corpus", clips, "--out", out, plugins=True)
@@ -135,7 +135,9 @@ def test_a_pipeline_from_elsewhere_is_found_and_measured(tmp_path: Path, clips: 
         (["-p", "scripted", "--config", "/no/such.toml"], "Cannot read the config file"),
     ],
 )
-def test_what_is_wrong_is_said(arguments: list[str], message: str, tmp_path: Path, clips: Path) -> None:
+def test_wrong_arguments_are_refused_with_a_message(
+    arguments: list[str], message: str, tmp_path: Path, clips: Path
+) -> None:
     corpus = [] if "--corpus" in arguments else ["--corpus", str(clips)]
     done = here("run", *arguments, *([] if "--resume" in arguments else [*corpus, "--out", str(tmp_path / "run")]))
     assert done.returncode not in (0, 1)
@@ -178,7 +180,7 @@ def test_an_unwritable_output_folder_is_refused(tmp_path: Path, clips: Path) -> 
     assert "--out" in done.stderr
 
 
-def test_a_run_that_nobody_answered_fails(tmp_path: Path, clips: Path) -> None:
+def test_a_run_without_any_answered_turn_fails(tmp_path: Path, clips: Path) -> None:
     done = here(
         "run", "-p", "scripted,script=hear; raise", "--corpus", clips, "--turns", "2", "--out", tmp_path / "run"
     )
@@ -204,13 +206,13 @@ def test_list_and_help_import_no_model_library() -> None:
         assert "imported: []" in done.stdout
 
 
-def test_list_says_what_is_there_and_how_to_get_what_is_not() -> None:
+def test_list_shows_what_is_installed_and_how_to_install_the_rest() -> None:
     listed = here("list").stdout
     for name in ("direct", "cascade", "pocketsphinx", "faster-whisper", "transformers", "espeak", "demo"):
         assert re.search(rf"\b{name}\b", listed)
 
 
-def test_doctor_looks_at_this_machine() -> None:
+def test_doctor_checks_this_machine() -> None:
     done = here("doctor")
     assert done.returncode == 0
     assert re.search(r"ok +machine: .*\d+ MiB", done.stdout)
@@ -223,13 +225,13 @@ def test_the_checkout_does_not_shadow_the_datasets_library() -> None:
     assert str(ROOT / "datasets") not in done.stdout
 
 
-def test_a_closed_pipe_is_no_crash(finished: Path) -> None:
+def test_a_closed_pipe_does_not_crash(finished: Path) -> None:
     shell = f"{sys.executable} -m firstpacket show {finished} --json | head -c 10"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, cwd=ROOT, env=os.environ, check=False)
     assert "Traceback" not in done.stderr
 
 
-def test_a_resumed_run_takes_no_other_options(finished: Path) -> None:
+def test_resume_refuses_changed_options(finished: Path) -> None:
     done = here("run", "--resume", finished, "--turns", "50")
     assert done.returncode == 2
     assert "--turns" in done.stderr
@@ -249,7 +251,7 @@ def test_ids_with_markup_stay_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["raise RuntimeError('boom')", "import sys; sys.exit(0)", "class Broken: pass"])
-def test_a_broken_plugin_is_named_and_breaks_nothing_else(
+def test_a_broken_plugin_is_named_and_the_others_still_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     (tmp_path / "broken.py").write_text(code)

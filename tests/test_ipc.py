@@ -47,7 +47,7 @@ def test_rubbish_is_refused(ends: tuple[Channel, socket.socket], line: bytes) ->
         here.receive()
 
 
-def test_a_message_in_parts_and_none_in_time(ends: tuple[Channel, socket.socket]) -> None:
+def test_a_message_may_arrive_in_parts_and_may_time_out(ends: tuple[Channel, socket.socket]) -> None:
     here, there = ends
     line = json.dumps({"note": {"text": "hello"}}).encode() + b"\n"
     there.sendall(line[:7])
@@ -56,7 +56,7 @@ def test_a_message_in_parts_and_none_in_time(ends: tuple[Channel, socket.socket]
     assert here.receive() == Note("hello")
 
 
-def test_the_other_side_has_gone(ends: tuple[Channel, socket.socket]) -> None:
+def test_a_closed_connection_is_an_error(ends: tuple[Channel, socket.socket]) -> None:
     here, there = ends
     there.close()
     with pytest.raises(Closed):
@@ -65,7 +65,7 @@ def test_the_other_side_has_gone(ends: tuple[Channel, socket.socket]) -> None:
         here.send(Note("a"))
 
 
-def test_how_a_process_ended() -> None:
+def test_the_exit_of_a_process_is_described() -> None:
     ended, line = spawn([sys.executable, "-c", "raise SystemExit(7)"], 2, {})
     assert how_it_ended(ended, 60) == "exit code 7"
     line.close()

@@ -28,7 +28,7 @@ def said(threads: int | None = 4, **facts: object) -> list[str]:
     return [f"{notice.subject}: {notice.text}" for notice in notices.of_machine(FINE | facts, threads)]  # type: ignore[operator]
 
 
-def test_a_good_machine_is_not_talked_about() -> None:
+def test_a_well_configured_machine_gives_no_notice() -> None:
     assert said() == [] == list(notices.of_machine({}))
 
 
@@ -42,12 +42,12 @@ def test_a_good_machine_is_not_talked_about() -> None:
         ({"memory_pressure_percent": 3.25}, "memory: processes waited for memory in 3.25 %", "smaller models"),
     ],
 )
-def test_each_has_a_cause_and_an_advice(facts: dict[str, object], about: str, advice: str) -> None:
+def test_each_notice_states_a_cause_and_a_remedy(facts: dict[str, object], about: str, advice: str) -> None:
     (text,) = said(3, **facts)
     assert text.startswith(about) and advice in text
 
 
-def test_more_threads_than_cores_wait_for_one_another() -> None:
+def test_more_threads_than_cores_give_a_notice() -> None:
     (text,) = said(threads=8)
     assert "8 threads per worker on 4 usable cores" in text and "--threads 4" in text
     assert "--threads 1" in said(threads=2, cpu_quota_cores=1.5)[-1]
@@ -57,19 +57,19 @@ def turn(number: int, label: str, *flags: str) -> Turn:
     return make_turn(turn=number, label=label, flags=flags)
 
 
-def test_flags_are_said_from_one_turn_in_twenty_on() -> None:
+def test_flags_give_a_notice_from_one_turn_in_twenty() -> None:
     quiet = [turn(number, "a") for number in range(2, 41)]
     assert list(notices.of_turns([turn(1, "a", "host_busy"), *quiet])) == []
     (notice,) = notices.of_turns([turn(1, "a", "host_busy"), *quiet[:19], turn(99, "b")])
     assert "1 of 20 measured turns of a (flag host_busy)" in notice.text and " of b" not in notice.text
 
 
-def test_every_flag_that_is_derived_can_be_said() -> None:
+def test_every_derived_flag_has_a_notice() -> None:
     # The others make a run invalid, or stand with the label.
     assert set(FLAGS) - set(notices.ADVICE) == {"late_microphone", "false_endpoint"}
 
 
-def test_a_run_says_what_its_segments_and_turns_say(tmp_path: Path) -> None:
+def test_notices_of_segments_and_turns_are_notices_of_the_run(tmp_path: Path) -> None:
     from dataclasses import replace
 
     from firstpacket.bench.record.store import read_run
@@ -85,7 +85,7 @@ def test_a_run_says_what_its_segments_and_turns_say(tmp_path: Path) -> None:
     ]
 
 
-def test_the_doctor_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_gives_the_same_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     real = environment.facts({})
     monkeypatch.setattr(environment, "facts", lambda _: real | {"governor": "powersave", "load_1min": 1e3})
     findings = {finding.subject: finding for finding in diagnose()}

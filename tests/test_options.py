@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHOICE = (parse_pipeline("scripted"),)
 
 
-def test_every_option_says_what_it_is() -> None:
+def test_every_option_has_a_description() -> None:
     assert list(about()) == [field.name for field in fields(Options)]
     assert all(field.default is not MISSING for field in fields(Options))
     for name, known in about().items():
@@ -67,7 +67,7 @@ def test_an_option_that_needs_another_says_so(name: str) -> None:
         gather({"pipelines": CHOICE, name: 5}, None)
 
 
-def test_the_fixtures_of_pytest_take_what_tests_may_say() -> None:
+def test_pytest_fixtures_accept_the_documented_arguments() -> None:
     assert asked_options(["scripted"], None, {"seed": 3, "input": "realtime"}, ()).seed == 3
     for name in (name for name, known in about().items() if not known.test and name != "out"):
         with pytest.raises(UnknownName, match=f"argument '{name}'"):
@@ -93,7 +93,7 @@ def given(*arguments: str, gate: bool = False) -> Given:
     return found[0]
 
 
-def test_a_command_gets_what_was_given_and_nothing_else() -> None:
+def test_a_command_receives_only_the_flags_that_were_given() -> None:
     assert given() == {"own": False}
     assert given("--own", "--no-keep-audio", "--warmup", "3", "--idle-turns", "2", "--deadline", "1.5") == {
         "own": True, "keep_audio": False, "warmup": 3, "idle_turns": 2, "deadline": 1.5,
@@ -106,7 +106,7 @@ def test_a_command_gets_what_was_given_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("words", [["--turns", "many"], ["--warmup", "many"], ["--nvtx=1"], ["--idel", "3"]])
-def test_what_is_no_value_is_a_usage_error(words: list[str]) -> None:
+def test_a_malformed_value_is_a_usage_error(words: list[str]) -> None:
     with pytest.raises(Exception) as raised:
         given(*words)
     assert getattr(raised.value, "exit_code", None) == 2

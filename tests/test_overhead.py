@@ -32,7 +32,7 @@ def test_the_share_is_cost_times_recordings_over_the_latency(tmp_path: Path) -> 
     assert paid.share == paid.largest_share == pytest.approx(9 * 0.010 / 20)
 
 
-def test_what_comes_after_the_packet_or_before_t0_costs_nobody_time(tmp_path: Path) -> None:
+def test_events_before_t0_or_after_the_packet_add_no_latency(tmp_path: Path) -> None:
     found = read_run(virtual_run(tmp_path / "run", {"a": SERIAL}))
     evidence = found.evidence(found.turns[-1])
     first_ns = evidence.trace.packets[0].at_ns
@@ -42,7 +42,7 @@ def test_what_comes_after_the_packet_or_before_t0_costs_nobody_time(tmp_path: Pa
     assert recordings(evidence.trace, 0, evidence.delivery.t0_ns - 1) == 0
 
 
-def test_a_run_that_measured_no_cost_claims_none(tmp_path: Path) -> None:
+def test_a_run_without_measured_cost_states_no_overhead(tmp_path: Path) -> None:
     path = virtual_run(tmp_path / "run", {"a": SERIAL})
     assert json.loads(here("show", path, "--json").stdout)["labels"]["a"]["instrument"] is None
     facts = dict(dict(method(read_run(path)).groups)["Label a"])
@@ -55,7 +55,7 @@ def test_an_answer_before_t0_has_no_share(tmp_path: Path) -> None:
     assert summarise(costing(found, 1000)).labels[0].instrument is None
 
 
-def test_the_dearest_start_counts(tmp_path: Path) -> None:
+def test_the_most_expensive_process_of_a_label_counts(tmp_path: Path) -> None:
     """A label that was started again in a resumed run is bound by the worse of its processes."""
     found = costing(read_run(virtual_run(tmp_path / "run", {"a": SERIAL})), 1000)
     dearer = costing(found, 9000).segments[0]

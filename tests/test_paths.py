@@ -10,7 +10,7 @@ from firstpacket.bench.errors import RunError
 from firstpacket.bench.paths import write_file
 
 
-def test_folders_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_folders_are_created_and_no_temporary_file_remains(tmp_path: Path) -> None:
     out = tmp_path / "a" / "b.txt"
     assert write_file(out, "old") == out
     write_file(out, b"new")
@@ -18,7 +18,7 @@ def test_folders_are_made_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert [each.name for each in out.parent.iterdir()] == ["b.txt"]
 
 
-def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = write_file(tmp_path / "out", "old")
 
     def full(self: Path, content: bytes) -> int:
@@ -32,6 +32,6 @@ def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pyt
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_device_is_written_to_and_not_replaced() -> None:
+def test_a_device_is_written_to_instead_of_replaced() -> None:
     write_file(Path("/dev/null"), "text")
     assert Path("/dev/null").is_char_device()

@@ -64,7 +64,7 @@ def evidence(path: Path, turn: int) -> dict[str, Any]:
     return dict(json.loads(content))
 
 
-def test_everything_is_derived_again_and_equal(original: Path) -> None:
+def test_recomputed_figures_equal_the_recorded_ones(original: Path) -> None:
     found = recompute(read_run(original))
     run = read_run(original)
     assert found.equal
@@ -108,7 +108,7 @@ def test_one_changed_figure_is_named(run: Path, change: Callable[[dict[str, Any]
     assert named.replace("turn 1 of", f"turn {where['turn']} of") in told
 
 
-def test_flags_that_do_not_rest_on_figures_are_no_difference(run: Path) -> None:
+def test_flags_that_figures_do_not_decide_are_not_differences(run: Path) -> None:
     edit(run, "turns.jsonl", lambda found: found[0].update(flags=["truncated", "not_warmed_up"]))
     assert recompute(read_run(run)).equal
 
@@ -121,7 +121,7 @@ def test_evidence_of_another_turn_is_named(run: Path) -> None:
     assert [each for each in found.differences if each.figure == "turn" and each.turn == first.turn]
 
 
-def test_a_changed_definition_is_told_apart_from_a_wrong_figure(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_definition_is_reported_apart_from_wrong_figures(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     today = tuple(replace(each, version=2) if each.name == "rtf_e2e" else each for each in definitions.TURN_METRICS)
     monkeypatch.setattr(definitions, "TURN_METRICS", today)
     real = figures.turn_figures
@@ -136,7 +136,7 @@ def test_a_changed_definition_is_told_apart_from_a_wrong_figure(run: Path, monke
     assert [str(each) for each in found.redefined] == [f"rtf_e2e: v1 → v2 (not compared in {found.turns} turns)"]
 
 
-def test_without_a_new_version_the_same_change_is_a_difference(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_definition_without_a_new_version_is_a_difference(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = figures.turn_figures
 
     def redefined(*seen: Any) -> figures.TurnFigures:
@@ -147,7 +147,7 @@ def test_without_a_new_version_the_same_change_is_a_difference(run: Path, monkey
     assert not recompute(read_run(run)).equal
 
 
-def test_new_and_dropped_metrics_are_definitions_too(run: Path) -> None:
+def test_new_and_dropped_metrics_count_as_changed_definitions(run: Path) -> None:
     def older(found: list[dict[str, Any]]) -> None:
         for segment in found:
             del segment["metrics"]["gapless_first_audio"]
@@ -221,7 +221,7 @@ def test_a_hostile_line_is_a_named_problem(run: Path, content: Callable[[Path, i
     assert found.turns_equal == found.turns - 1
 
 
-def test_a_truncated_file_costs_its_turns_alone(run: Path) -> None:
+def test_a_truncated_file_loses_only_its_own_turns(run: Path) -> None:
     traces = run / "traces.jsonl"
     traces.write_bytes(traces.read_bytes()[:-200])
     found = recompute(read_run(run))
@@ -231,7 +231,7 @@ def test_a_truncated_file_costs_its_turns_alone(run: Path) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_no_damage_gives_a_traceback_or_passes_unseen(
+def test_damage_is_always_reported_and_never_a_traceback(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     run = Path(shutil.copytree(original, tmp_path_factory.mktemp("fuzz") / "run"))

@@ -21,7 +21,7 @@ def test_ordinary_text_is_left_alone() -> None:
     assert clean("\x1b[31mred\ud800") == "\ufffd[31mred?"
 
 
-def test_an_exception_that_cannot_speak_still_has_a_reason() -> None:
+def test_an_exception_whose_str_fails_still_has_a_reason() -> None:
     class Mute(Exception):
         def __str__(self) -> str:
             raise RuntimeError

@@ -11,7 +11,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 
 
-def test_no_test_is_skipped_for_want_of_a_helper_of_ours() -> None:
+def test_no_test_is_skipped_because_our_own_helper_is_missing() -> None:
     """A helper that moved would otherwise take its tests along: `importorskip` is for libraries."""
     helpers = {"support"} | {path.stem for path in (TESTS / "support").glob("*.py")}
     asked = {

@@ -117,7 +117,7 @@ def test_means_of_the_path_have_intervals_over_clips() -> None:
     assert 60 < speak.low < path.roles["speak"].value == 63.5 < speak.high < 67
 
 
-def test_the_cold_start_stands_apart(summary: Summary) -> None:
+def test_the_cold_start_is_reported_separately(summary: Summary) -> None:
     cold = summary.labels[0].cold
     assert (cold.load_ms, cold.first_turn_ms) == ((1500, 1600), (900,))
 
@@ -133,7 +133,7 @@ def test_continuity_is_the_share_of_replies_that_could_have_stalled() -> None:
     assert direct.continuity == {"C50": None, "C100": None, "C200": None}, "not perfect: nothing was measured"
 
 
-def test_a_label_that_never_answered_is_there_with_its_outcome(summary: Summary) -> None:
+def test_a_label_without_any_answer_is_listed_with_its_outcome(summary: Summary) -> None:
     direct = summary.labels[1]
     figure = direct.figures["first_packet_latency"]
     assert (figure.n, figure.p50, figure.mean, figure.missing) == (0, None, None, {"interrupted": 1})
@@ -174,7 +174,7 @@ def test_json_keeps_its_contract(summary: Summary) -> None:
     assert cascade["outcomes"]["measured"]["timeout"] == 1
 
 
-def test_a_percentile_appears_once_the_turns_carry_it() -> None:
+def test_a_percentile_appears_once_enough_turns_support_it() -> None:
     turns = tuple(turn(at, f"clip-{at % 8}", "measured", "answered", at + 1, 1, at + 1) for at in range(64))
     first = summarise(small_run(turns)).labels[0].figures["first_packet_latency"]
     assert first.percentiles["p90"].value == pytest.approx(57.7)
@@ -198,7 +198,7 @@ def printed(run: Run) -> str:
     return console.file.getvalue()
 
 
-def test_the_table_shows_no_number_that_the_turns_do_not_carry() -> None:
+def test_the_table_leaves_out_unsupported_percentiles() -> None:
     told = printed(small_run())
     assert "150 ms" in told
     assert "2 clips < 6" in told
@@ -208,7 +208,7 @@ def test_the_table_shows_no_number_that_the_turns_do_not_carry() -> None:
     assert "p95" in printed(small_run(many)) and "124 ms" in printed(small_run(many))
 
 
-def test_an_answer_before_the_user_had_finished_is_in_plain_sight() -> None:
+def test_answers_before_the_end_of_speech_are_pointed_out() -> None:
     """Its latency is small, or below zero: as a figure alone it would be praised."""
     early = turn(0, "a", "measured", "answered", -1200, 1, -1190, flags=("false_endpoint",))
     told = printed(small_run((early, turn(1, "b", "measured", "answered", 100, 1, 110))))

@@ -86,7 +86,7 @@ def test_only_warm_turns_enter_the_headline() -> None:
         ([100.0, None, None], "silent", "no answer twice running"),
     ],
 )
-def test_how_a_warm_up_ended_is_said(last: list[float | None], state: str, said: str) -> None:
+def test_the_report_states_how_the_warm_up_ended(last: list[float | None], state: str, said: str) -> None:
     run = run_of([*warming_up(last), *MEASURED], warmup_rule=RULE)
     (ended,) = warm_ups(run.turns, RULE)
     assert (ended.state, ended.turns, ended.used) == (state, len(last), True)
@@ -96,7 +96,7 @@ def test_how_a_warm_up_ended_is_said(last: list[float | None], state: str, said:
     assert not [notice for notice in summarise(unused).notices if "measured though" in notice]
 
 
-def test_every_start_has_a_warm_up_of_its_own() -> None:
+def test_every_segment_has_its_own_warm_up() -> None:
     again = [replace(each, segment=1, turn=each.turn + 100) for each in warming_up([50.0] * 7)]
     ended = warm_ups([*warming_up([100.0] * 6), *MEASURED, *again], RULE)
     assert [(each.segment, each.turns, each.used) for each in ended] == [(0, 6, True), (1, 7, False)]
@@ -104,7 +104,7 @@ def test_every_start_has_a_warm_up_of_its_own() -> None:
     assert other_clip[0].turns == 6, "the longest clip is asked once, but not looked at"
 
 
-def test_turns_that_begin_slow_are_said() -> None:
+def test_slow_first_turns_give_a_notice() -> None:
     slow = [
         turn(number + 1, "measured", number % 8, 100.0 + number % 3 + (80 if number < 8 else 0)) for number in range(40)
     ]
@@ -141,13 +141,13 @@ def test_json_report_and_terminal_tell_the_same() -> None:
         (("--idle-turns", "4"), "--idle-turns needs --idle"),
     ],
 )
-def test_flags_that_cannot_be_meant_are_refused(tmp_path: Path, flags: tuple[str, str], said: str) -> None:
+def test_impossible_warm_up_flags_are_refused(tmp_path: Path, flags: tuple[str, str], said: str) -> None:
     done = here("run", "-p", "scripted", "--corpus", write_clips(tmp_path / "clips"), *flags)
     assert done.returncode == 2
     assert said in done.stderr
 
 
-def test_a_run_warms_up_and_idles_as_asked(tmp_path: Path) -> None:
+def test_a_run_warms_up_and_idles_as_its_options_say(tmp_path: Path) -> None:
     out = tmp_path / "run"
     scripts = ("-p", "a=scripted,script=hear; tts 3; packet 20", "-p", "b=scripted,script=hear; tts 5; packet 20")
     corpus = ("--corpus", write_clips(tmp_path / "clips"), "--turns", "4", "--out", out, "--no-keep-audio")

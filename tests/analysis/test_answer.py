@@ -49,7 +49,7 @@ def run_with(*weights: Weights):
         (Weights("llm", "none", "tiny, served by http://here"), "(tiny, served by http://here)"),
     ],
 )
-def test_engines_and_the_language_model(weights: Weights, llm: str) -> None:
+def test_engines_and_the_language_model_are_named(weights: Weights, llm: str) -> None:
     run = run_with(weights)
     assert answer(run, summarise(run), (), ()).made_of == (
         f"cascade: asr pocketsphinx → llm transformers {llm} → tts espeak",
@@ -57,12 +57,12 @@ def test_engines_and_the_language_model(weights: Weights, llm: str) -> None:
     )
 
 
-def test_a_model_that_nothing_is_known_of_is_not_made_up() -> None:
+def test_an_unknown_model_is_left_out() -> None:
     run = run_with()
     assert answer(run, summarise(run), (), ()).made_of[1] == "direct: encoder → llm → vocoder"
 
 
-def test_every_form_of_the_first_screen_shows_it() -> None:
+def test_every_format_shows_engines_and_model() -> None:
     run = run_with(DEMO)
     said = "direct: encoder → llm (Llama, 3.2 M, demo) → vocoder"
     for form in (render_report([run]), render_markdown([run]), markdown(run)):

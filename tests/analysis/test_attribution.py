@@ -12,7 +12,7 @@ from firstpacket.bench.stats.bootstrap import Interval
 from firstpacket.bench.summary.summarise import summarise
 
 
-def test_no_sentence_on_a_difference_that_is_not_shown() -> None:
+def test_an_undecided_difference_is_not_attributed() -> None:
     slow = [{"asr": 300.0 + each, "tts": 100.0} for each in range(12)]
     fast = [{"asr": 100.0, "tts": 90.0 + each} for each in range(12)]
     run = make_run({"direct": fast, "cascade": slow}, clips=12)

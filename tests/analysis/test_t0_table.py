@@ -45,7 +45,7 @@ def of_clips(run: Run, *clips: UtteranceFacts) -> str:
     return "; ".join(starts(replace(run, manifest=replace(run.manifest, utterances=clips))).end_of_speech)
 
 
-def test_every_difference_is_told_once(run: Run) -> None:
+def test_every_pair_of_starts_is_listed_once(run: Run) -> None:
     table = starts(run)
     told = {
         (row.label, row.start, name): (round(each.value, 6), each.n)
@@ -88,7 +88,7 @@ def test_a_run_without_turns_has_no_rows(run: Run) -> None:
     assert starts(replace(run, turns=())).rows == ()
 
 
-def test_the_end_of_speech_says_how_sure_it_is(run: Run) -> None:
+def test_it_states_how_the_end_of_speech_was_determined(run: Run) -> None:
     assert "estimated in 0 of 8 clips (0%)" in starts(run).end_of_speech[0]
     assert "not checked by detectors" in starts(run).end_of_speech[1]
     said = of_clips(
@@ -104,7 +104,7 @@ def test_the_end_of_speech_says_how_sure_it_is(run: Run) -> None:
     )
 
 
-def test_the_report_shows_it(run: Run, tmp_path: Path) -> None:
+def test_the_report_shows_the_table(run: Run, tmp_path: Path) -> None:
     html = render_report([run])
     assert "Where a clock could start" in html
     assert "decided</th><td>endpoint decided</td>" in html

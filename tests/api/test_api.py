@@ -146,7 +146,7 @@ def test_notebooks_show_sentences_and_tables_escaped(tmp_path: Path, recorded: f
     assert "<script>" not in firstpacket.read(copied)._repr_html_()
 
 
-def test_many_runs_are_one_frame(tmp_path: Path) -> None:
+def test_runs_of_a_folder_form_one_frame(tmp_path: Path) -> None:
     for name in ("a", "b"):
         shutil.copytree(RECORDED, tmp_path / name)
         manifest = tmp_path / name / "manifest.json"
@@ -167,6 +167,6 @@ def test_the_report_is_written_where_asked(tmp_path: Path, recorded: firstpacket
     assert path.read_text().startswith("<!doctype html>")
 
 
-def test_what_is_no_run_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(firstpacket.RunError, match="is not a run folder"):
         firstpacket.read(str(tmp_path))

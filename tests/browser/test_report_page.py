@@ -29,7 +29,7 @@ def open_everything(page: Any) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
 
 
-def test_it_needs_nothing_and_says_nothing(opened: Opened) -> None:
+def test_the_page_makes_no_requests_and_logs_no_errors(opened: Opened) -> None:
     page = opened.page
     open_everything(page)
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -68,7 +68,9 @@ def test_no_screen_scrolls_sideways(browser: Any, which: str, request: pytest.Fi
 
 
 @pytest.mark.parametrize(("scheme", "rules"), [("light", None), ("dark", ["color-contrast"])])
-def test_nobody_is_shut_out(browser: Any, report: str, scheme: str, rules: list[str] | None) -> None:
+def test_the_page_has_no_serious_accessibility_violations(
+    browser: Any, report: str, scheme: str, rules: list[str] | None
+) -> None:
     """axe-core finds nothing serious: contrast, names of controls, headers of tables and the like."""
     with window(browser, report, color_scheme=scheme) as shown:
         open_everything(shown.page)
@@ -77,7 +79,7 @@ def test_nobody_is_shut_out(browser: Any, report: str, scheme: str, rules: list[
     assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in SERIOUS] == []
 
 
-def test_light_and_dark_are_those_of_the_reader(browser: Any, report: str) -> None:
+def test_the_page_follows_the_readers_colour_scheme(browser: Any, report: str) -> None:
     lightness = {}
     for scheme in ("light", "dark"):
         with window(browser, report, color_scheme=scheme) as shown:

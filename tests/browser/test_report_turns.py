@@ -52,7 +52,7 @@ def test_the_worst_come_first(opened: Opened) -> None:
     assert slowest == sorted(slowest, reverse=True)
 
 
-def test_a_turn_is_heard_as_it_was(opened: Opened) -> None:
+def test_a_turn_is_played_as_it_was(opened: Opened) -> None:
     """The longest clip has 1.27 s; the cascade needs 0.381 s, then plays 0.4 s, stalls for 0.05 s, and plays 0.2 s."""
     player = turn_of(opened.page, "cascade", "clip-11").locator("audio")
     loud = [level > 0.05 for level in player.evaluate(LOUDNESS)] + [False]
@@ -88,7 +88,7 @@ def test_columns_sort(opened: Opened, by: str) -> None:
         assert len(figures) == 2 * CLIPS - 1
 
 
-def test_filters_leave_what_was_asked_for(opened: Opened) -> None:
+def test_filters_show_only_matching_turns(opened: Opened) -> None:
     page = opened.page
     filters = page.locator(".turns-filters")
     filters.get_by_label("label").select_option("direct")
@@ -102,7 +102,7 @@ def test_filters_leave_what_was_asked_for(opened: Opened) -> None:
     assert {row[4].split()[0] for row in shown_rows(page)} == {"clip-03"}
 
 
-def test_any_turn_can_be_laid_open(opened: Opened) -> None:
+def test_any_turn_can_be_expanded(opened: Opened) -> None:
     page = opened.page
     page.get_by_role("button", name="all turns").click()
     cold = page.locator(".turns-table tbody").filter(has_text="cold").first
@@ -123,7 +123,7 @@ def test_the_turns_are_saved_as_they_are_exported(opened: Opened, tmp_path: Path
     assert (tmp_path / "turns.csv").read_text("utf-8") == turns_csv(read_run(run))
 
 
-def test_without_script_the_worst_are_laid_open(browser: Any, report: str) -> None:
+def test_without_scripts_the_worst_turns_are_expanded(browser: Any, report: str) -> None:
     with window(browser, report, java_script_enabled=False) as shown:
         worst = shown.page.locator(".turns-table tbody").filter(has=shown.page.locator(".turn-open:visible"))
         assert worst.count() == 20, "ten of either label"

@@ -34,7 +34,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.shutdown()
 
 
-def test_it_is_whole_finds_words_and_needs_no_other_address(browser: Any, site: str) -> None:
+def test_the_site_is_complete_searchable_and_self_contained(browser: Any, site: str) -> None:
     with window(browser, site, beside=site) as shown:
         shown.page.get_by_placeholder("Search").click()
         shown.page.keyboard.type("critical path")

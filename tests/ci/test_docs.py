@@ -42,7 +42,7 @@ def test_every_file_shown_is_checked() -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_the_services_take_it(name: str, tmp_path: Path) -> None:
+def test_the_services_accept_every_file(name: str, tmp_path: Path) -> None:
     pytest.importorskip("check_jsonschema")
     (tmp_path / "file.yml").write_text(files()[name])
     check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[name], str(tmp_path / "file.yml")]

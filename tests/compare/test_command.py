@@ -99,7 +99,7 @@ def test_unlike_labels_of_two_runs_are_no_pairs(run: Path, later: Path) -> None:
         (("--allow", "gpus"), "Did you mean 'gpu'"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(run: Path, words, said) -> None:
+def test_impossible_flags_are_refused(run: Path, words, said) -> None:
     refused = here("compare", run, *words)
     assert refused.returncode == 2
     assert said in refused.stderr

@@ -67,7 +67,7 @@ def test_what_changed_over_time_is_refused_by_its_name_and_only_that(rule) -> No
     assert f"[overlooked: {rule}: " in sentence(found)
 
 
-def test_all_reasons_are_named_at_once_and_all_must_be_allowed() -> None:
+def test_all_reasons_are_listed_together_and_each_must_be_allowed() -> None:
     other = made("tuesday", threads=4, input="realtime")
     with pytest.raises(
         NotComparable, match=r"put in differently.*threads per worker.*--allow input,threads"
@@ -78,7 +78,7 @@ def test_all_reasons_are_named_at_once_and_all_must_be_allowed() -> None:
         compare_metrics(made(), other, ("a", "a"), ["packets"], allowed=["input"])
 
 
-def test_every_rule_but_those_of_other_tests_is_tried_here() -> None:
+def test_every_rule_has_a_test() -> None:
     assert set(RULES) - set(CHANGES) == {"invalid", "run"}
     with pytest.raises(UnknownName, match="Did you mean 'driver'"):
         compare_metrics(made(), made("tuesday"), ("a", "a"), ["packets"], allowed=["drivr"])
@@ -100,11 +100,11 @@ def test_unlike_labels_may_differ_in_options_and_weights_only() -> None:
         side_by_side((run, "a"), (run, "z"))
 
 
-def test_runs_from_before_versions_were_kept_are_not_held_against_later_ones() -> None:
+def test_runs_without_recorded_versions_are_still_compared() -> None:
     assert over_time(made(segment={"metrics": {}}), made("tuesday"), "a") == ()
 
 
-def test_the_band_widens_both_intervals_and_is_said() -> None:
+def test_the_band_widens_both_intervals_and_is_stated() -> None:
     (plain,) = compare_metrics(made(), made("tuesday"), ("a", "a"), ["first_packet_latency"])
     (wide,) = compare_metrics(made(), made("tuesday"), ("a", "a"), ["first_packet_latency"], band=0.02)
     assert plain.difference is not None and plain.difference.interval is not None
@@ -121,7 +121,7 @@ def test_the_band_widens_both_intervals_and_is_said() -> None:
         widened(plain, [1.0], -0.1)
 
 
-def test_what_counts_no_time_is_not_widened() -> None:
+def test_metrics_that_are_no_durations_are_not_widened() -> None:
     runs = [make_run({"a": TURNS}, run=name, **USUAL) for name in ("one", "two")]
     (found,) = compare_metrics(*runs, ("a", "a"), ["packets"], band=0.02)
     assert found.difference is not None and found.difference.interval is not None

@@ -36,7 +36,7 @@ def test_runs_with_another_t0_are_refused(runs: dict[Start, Run], one: Start, ot
         compare_runs(runs[one], runs[other], "late")
 
 
-def test_runs_with_unlike_starts_are_not_compared(tmp_path: Path) -> None:
+def test_runs_of_one_label_with_another_t0_are_refused(tmp_path: Path) -> None:
     same = [read_run(virtual_run(tmp_path / start, {"a": LATE}, t0=start)) for start in ("speech_end", "request")]
     with pytest.raises(RunError, match="their clocks start at different moments"):
         compare_runs(same[0], same[1], "a")
@@ -49,7 +49,7 @@ def test_turns_without_the_declared_start_are_flagged(runs: dict[Start, Run]) ->
     assert flagged == {"speech_end": set(), "last_frame": set(), "endpoint": set(), "request": {"early"}}
 
 
-def test_they_are_no_pairs_of_those_that_have_it(runs: dict[Start, Run]) -> None:
+def test_turns_without_the_declared_start_are_not_paired(runs: dict[Start, Run]) -> None:
     found = compare_labels(runs["request"], "late", "early")
     assert (found.pairs, found.lost) == (0, {"early: no first packet": 8})
     assert compare_labels(runs["speech_end"], "late", "early").pairs == 8
@@ -57,7 +57,7 @@ def test_they_are_no_pairs_of_those_that_have_it(runs: dict[Start, Run]) -> None
     assert length.pairs == 8, "what does not count from t0 is compared all the same"
 
 
-def test_nor_do_they_enter_medians_paths_or_cold_starts(runs: dict[Start, Run]) -> None:
+def test_turns_without_the_declared_start_enter_no_figure_from_t0(runs: dict[Start, Run]) -> None:
     labels = {label.label: label for label in summarise(runs["request"]).labels}
     early, late = labels["early"], labels["late"]
     figure = early.figures["first_packet_latency"]
@@ -67,7 +67,7 @@ def test_nor_do_they_enter_medians_paths_or_cold_starts(runs: dict[Start, Run]) 
     assert early.figures["reply_audio"].n == 8
 
 
-def test_and_the_run_says_so(runs: dict[Start, Run]) -> None:
+def test_a_run_with_turns_without_the_declared_start_has_a_notice(runs: dict[Start, Run]) -> None:
     said = [notice for notice in summarise(runs["request"]).notices if Flag.NO_SUCH_START in notice]
     assert len(said) == 1 and "8 of 8 measured turns of early" in said[0] and "--t0 speech_end" in said[0]
     assert not [notice for notice in summarise(runs["speech_end"]).notices if Flag.NO_SUCH_START in notice]

@@ -35,7 +35,7 @@ def test_the_difference_is_taken_pair_by_pair() -> None:
     assert found.ratio.value == pytest.approx((390 / 800 * 486 / 900) ** 0.5)
 
 
-def test_the_sentence_says_what_was_found() -> None:
+def test_the_sentence_states_the_finding() -> None:
     run = run_of({"cascade": CASCADE, "direct": DIRECT})
     there = sentence(compare_labels(run, "cascade", "direct"))
     assert there.startswith("direct answers 412 ms sooner than cascade to the first packet (95 % CI ")
@@ -63,7 +63,7 @@ def test_few_clips_are_too_few_to_tell() -> None:
     assert "5 pairs on 5 clips, and an interval needs 6 clips" in sentence(found)
 
 
-def test_no_pair_at_all_is_said_too() -> None:
+def test_a_comparison_without_pairs_says_so() -> None:
     found = compare_labels(run_of({"a": [None] * 8, "b": DIRECT}), "a", "b")
     assert found.difference is None
     assert sentence(found).startswith("Too few turns")
@@ -92,13 +92,13 @@ def test_turns_of_other_blocks_segments_and_phases_are_no_pairs() -> None:
     assert found.lost == {"a: no such turn": 2, "b: no such turn": 3}
 
 
-def test_two_turns_in_one_block_are_not_silently_one() -> None:
+def test_two_turns_in_one_block_are_reported_as_lost() -> None:
     run = run_of({"a": CASCADE, "b": DIRECT})
     again = replace(run.turns[0], turn=99)
     assert compare_labels(replace(run, turns=(*run.turns, again)), "a", "b").lost == {"a: 2 turns in one block": 1}
 
 
-def test_dummy_weights_put_the_caveat_behind_every_sentence() -> None:
+def test_dummy_weights_add_a_caveat_to_every_sentence() -> None:
     run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy")
     assert CAVEAT == "times only; unmatched; the answers mean nothing"
     assert sentence(compare_labels(run, "a", "b")).endswith(f" [{CAVEAT}]")
@@ -122,7 +122,7 @@ def test_the_caveat_says_whether_the_labels_were_made_alike(options: tuple[dict[
     assert sentence(compare_labels(run, "a", "b")).endswith(f" [{said}]")
 
 
-def test_other_metrics_are_said_in_their_own_unit() -> None:
+def test_other_metrics_have_their_own_unit() -> None:
     run = run_of({"a": CASCADE, "b": DIRECT})
     more = [replace(turn, figures={"packets": 5}) if turn.label == "b" else turn for turn in run.turns]
     found = compare_labels(replace(run, turns=tuple(more)), "a", "b", "packets")
@@ -139,7 +139,7 @@ def test_the_terminal_shows_difference_ratio_and_what_was_lost() -> None:
         assert said in told
 
 
-def test_all_labels_stand_against_the_first() -> None:
+def test_every_label_is_compared_with_the_first() -> None:
     found = compare_all(run_of({"a": CASCADE, "b": DIRECT, "c": DIRECT}))
     assert [(each.base, each.other) for each in found] == [("a", "b"), ("a", "c")]
     assert compare_all(run_of({"a": CASCADE})) == ()

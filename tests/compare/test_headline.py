@@ -55,13 +55,13 @@ def test_only_verdicts_can_differ() -> None:
     assert "verdicts differ" not in said(LATER, TOO_FEW)
 
 
-def test_an_open_interval_keeps_its_signs_and_says_what_it_lacks() -> None:
+def test_an_undecided_interval_keeps_its_signs_and_a_missing_one_says_why() -> None:
     assert "(first packet: 95 % CI -4.0 to 9.0 ms, 40 pairs on 8 clips; first audible: 4 pairs on 2 clips, and an " in (
         said(UNDECIDED, TOO_FEW)
     )
 
 
-def test_sizes_of_sooner_have_no_sign() -> None:
+def test_an_interval_of_a_decided_difference_has_no_signs() -> None:
     assert "first packet: 95 % CI 9.0 to 15.0 ms" in said(SOONER, SOONER)
 
 

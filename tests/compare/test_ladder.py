@@ -33,7 +33,7 @@ def test_steps_add_up_to_the_whole() -> None:
         assert step.difference.interval.contains(step.difference.value)
 
 
-def test_the_order_is_the_one_asked_for() -> None:
+def test_the_order_is_the_given_one() -> None:
     found = ladder(steps_run(), ("direct", "plain"))
     (step,) = found.steps
     assert step.difference.value == pytest.approx(600, abs=3)
@@ -49,7 +49,7 @@ def test_only_turns_that_all_labels_answered_take_part() -> None:
     assert sum(step.difference.value for step in found.steps) == pytest.approx(found.whole.value, abs=1e-9)
 
 
-def test_where_the_whole_may_be_nothing_no_step_has_a_share_of_it() -> None:
+def test_without_a_clear_total_no_step_has_a_share() -> None:
     run = make_run({"a": turns(500, 1), "b": turns(400, 2), "c": turns(500, 3)})
     found = ladder(run, ("a", "b", "c"))
     assert [step.share for step in found.steps] == [None, None]
@@ -67,12 +67,12 @@ def test_a_step_says_what_changed() -> None:
     assert said == ["mode sequential → overlapped", "pipeline scripted → direct"]
 
 
-def test_nobody_answered() -> None:
+def test_a_ladder_without_answered_turns_has_no_steps() -> None:
     found = ladder(make_run({"a": ["timeout"] * 8, "b": ["timeout"] * 8}), "ab")
     assert (found.steps, found.whole, found.lost) == ((), None, {"a: timeout, b: timeout": 8})
 
 
-def test_a_ladder_needs_labels_that_there_are_each_once() -> None:
+def test_a_ladder_needs_known_labels_each_given_once() -> None:
     for labels in (("plain",), ("plain", "plain")):
         with pytest.raises(UsageError, match="two labels or more"):
             ladder(steps_run(), labels)

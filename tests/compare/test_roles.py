@@ -16,7 +16,7 @@ def within(run):
     return contributions_within(run, ("a", "b"), asked_together(run, ("a", "b")))
 
 
-def test_roles_say_who_brought_the_difference() -> None:
+def test_the_difference_is_divided_among_roles() -> None:
     before = [{"asr": 300, "llm.decode": 100, "tts": 50} for _ in range(8)]
     after = [{"llm.decode": 120, "tts": 50, "": 1} for _ in range(8)]
     found = within(make_run({"a": before, "b": after}))
@@ -43,13 +43,13 @@ def test_roles_add_up_to_the_mean_difference_of_the_first_packet(seed) -> None:
         assert each.interval.contains(each.value)
 
 
-def test_pairs_without_a_path_on_both_sides_are_counted_not_guessed() -> None:
+def test_pairs_without_two_paths_are_counted_as_lost() -> None:
     before, after = paths(1, 8), [*paths(2, 6), "timeout", {}]
     found = within(make_run({"a": before, "b": after}))
     assert (found.pairs, found.lost) == (6, {"b: timeout": 1, "b: no critical path": 1})
 
 
-def test_without_pairs_there_is_nothing_to_say() -> None:
+def test_without_pairs_there_are_no_roles() -> None:
     found = within(make_run({"a": paths(1, 8), "b": ["timeout"] * 8}))
     assert (found.pairs, found.total, found.roles) == (0, None, {})
 

@@ -78,7 +78,7 @@ def test_16_khz_wav_is_read_exactly(tmp_path: Path) -> None:
     "content", [b"", b"hello\n" * 100, b"RIFF\x24\0\0\0WAVEfmt ", b"fLaC", b"OggS" + bytes(40), b"ID3"]
 )
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.opus", "a.raw"])
-def test_what_is_not_sound_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_files_that_are_not_audio_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(CorpusError, match=rf"{name}: not a sound file that can be read .*Give WAV, FLAC"):
@@ -253,7 +253,7 @@ def test_without_libraries_the_rest_says_what_to_install(tmp_path: Path, request
     at=st.integers(0, 3000),
     junk=st.binary(min_size=1, max_size=40),
 )
-def test_damage_is_an_error_for_people_or_nothing(tmp_path: Path, name: str, at: int, junk: bytes) -> None:
+def test_damaged_files_are_read_or_give_a_clear_error(tmp_path: Path, name: str, at: int, junk: bytes) -> None:
     path = write(tmp_path / name, tone(0.3))
     data = bytearray(path.read_bytes())
     data[at : at + len(junk)] = junk

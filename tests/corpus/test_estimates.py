@@ -49,7 +49,7 @@ def test_the_spread_is_the_largest_distance_of_any_two(end_ms: float, ends: dict
     assert spread_ms(end_ms, ends) == spread
 
 
-def test_what_is_written_is_read_again_and_replaces_what_was_there(clips: Path) -> None:
+def test_written_estimates_are_read_back_and_replace_older_ones(clips: Path) -> None:
     write_estimates(clips, of(clips, a={"level": 1000.0, "other": None}, b={"level": 1100.0}))
     path = write_estimates(clips / "b.wav", of(clips, b={"level": 1111.0}))
     assert path == clips / ESTIMATES
@@ -72,7 +72,7 @@ def test_a_stored_estimate_is_the_end_that_counts(clips: Path) -> None:
     assert load_corpus(str(clips)).sha256 != before.sha256
 
 
-def test_an_annotated_end_counts_whatever_detectors_say(clips: Path) -> None:
+def test_an_annotated_end_wins_over_detectors(clips: Path) -> None:
     line = {"id": "a", "audio": "a.wav", "speech_end_ms": 980}
     (clips / "manifest.jsonl").write_text(json.dumps(line))
     before = load_corpus(str(clips))
@@ -82,7 +82,7 @@ def test_an_annotated_end_counts_whatever_detectors_say(clips: Path) -> None:
     assert after.notices == ()
 
 
-def test_estimates_of_another_recording_are_not_believed(clips: Path) -> None:
+def test_estimates_of_another_recording_are_ignored(clips: Path) -> None:
     write_estimates(clips, [EndEstimates("a", "0" * 64, {"level": 700.0})])
     assert load(clips)["a"].speech_end_ms == pytest.approx(1000, abs=20)
 
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_named_with_its_line(clips: Path, content: str, messag
         load_corpus(str(clips))
 
 
-def test_a_folder_that_nobody_may_write_to_is_left_alone(clips: Path) -> None:
+def test_a_read_only_folder_is_left_unchanged(clips: Path) -> None:
     found = of(clips, a={"level": 1000.0})
     clips.chmod(0o555)
     try:

@@ -119,7 +119,7 @@ def test_a_wrong_question_json(tmp_path: Path, content: Any, message: str) -> No
         load_corpus(str(tmp_path))
 
 
-def test_the_hash_is_of_content_not_of_places(tmp_path: Path) -> None:
+def test_the_hash_depends_on_content_not_on_paths(tmp_path: Path) -> None:
     lines = [{"id": name, "audio": f"{name}.wav", "text": "t", "speech_end_ms": 900} for name in "ab"]
     here = load_corpus(corpus(tmp_path / "here", *lines)).sha256
     moved = [{**line, "audio": f"deep/{line['audio']}"} for line in lines]
@@ -200,7 +200,7 @@ def test_an_unknown_corpus_names_the_known_ones(source: str) -> None:
         load_corpus(source)
 
 
-def test_a_path_that_no_system_takes() -> None:
+def test_an_overlong_path_is_refused() -> None:
     with pytest.raises(CorpusError, match="cannot be opened"):
         load_corpus("x" * 5000)
 
@@ -211,7 +211,7 @@ def test_trimming_to_nothing_is_refused(tmp_path: Path, trim_to_s: float) -> Non
         load_corpus(str(tmp_path), trim_to_s=trim_to_s)
 
 
-def test_a_limit_takes_the_first(tmp_path: Path) -> None:
+def test_a_limit_takes_the_first_clips(tmp_path: Path) -> None:
     source = corpus(tmp_path, *({"id": name, "audio": f"{name}.wav"} for name in "cab"))
     (tmp_path / "b.wav").write_text("never opened")
     assert [one.id for one in load_corpus(source, limit=2).utterances] == ["c", "a"]
@@ -226,14 +226,14 @@ def test_a_trimmed_clip_ends_its_speech_where_it_is_cut(tmp_path: Path) -> None:
     assert any("2 of 2 recordings were cut by --trim-to" in notice for notice in loaded.notices)
 
 
-def test_silence_is_taken_with_a_notice(tmp_path: Path) -> None:
+def test_silent_clips_are_accepted_with_a_notice(tmp_path: Path) -> None:
     soundfile.write(str(tmp_path / "a.wav"), np.zeros(SAMPLE_RATE), SAMPLE_RATE)
     loaded = load_corpus(str(tmp_path))
     assert loaded.utterances[0].speech_end_ms == 1000
     assert any("1 of 1 recordings are silent" in notice for notice in loaded.notices)
 
 
-def test_a_notice_names_a_few(tmp_path: Path) -> None:
+def test_a_notice_names_only_a_few_clips(tmp_path: Path) -> None:
     source = corpus(tmp_path, *({"id": f"c{number}", "audio": "a.wav"} for number in range(8)))
     assert "8 of 8" in (notice := load_corpus(source).notices[0]) and notice.endswith("(c0, c1, c2, c3, c4, …).")
 

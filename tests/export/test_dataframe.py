@@ -36,7 +36,7 @@ def test_csv_and_parquet_hold_the_same(answered: Run) -> None:
     assert stored.first_packet_latency_ms.isna().sum() == (stored.label == "b").sum()
 
 
-def test_no_text_is_a_formula_in_a_spreadsheet_and_parquet_keeps_it_as_it_is(hostile: Run) -> None:
+def test_csv_escapes_formulas_and_parquet_keeps_the_text(hostile: Run) -> None:
     pytest.importorskip("pyarrow")
     read = pd.read_csv(io.StringIO(turns_csv(hostile)))
     assert all(name.startswith("'=1+<script>") for name in read.utterance)

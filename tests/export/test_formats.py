@@ -30,7 +30,7 @@ def test_a_run_without_any_turn_is_written_too(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_an_invalid_run_is_not_passed_on_as_if_it_were_valid(form: str, invalid: Run) -> None:
+def test_an_invalid_run_is_marked_or_refused_in_every_format(form: str, invalid: Run) -> None:
     pytest.importorskip("pyarrow")
     if form in COMPARED:
         with pytest.raises(InvalidRun, match="the microphone was late"):
@@ -69,7 +69,7 @@ def test_the_command_prints_text_and_writes_files(tmp_path: Path) -> None:
     assert told == json.loads(here("show", folder, "--json").stdout)
 
 
-def test_what_is_no_text_needs_a_file(tmp_path: Path) -> None:
+def test_a_binary_format_needs_a_file(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     folder = write_run(tmp_path / "run", make_run({"a": [100.0]}))
     refused = here("export", folder, "--format", "parquet")

@@ -27,12 +27,12 @@ def endings(found: GateResult) -> list[str]:
 
 
 @pytest.mark.parametrize("verdict", EXIT_CODES)
-def test_junit_is_red_wherever_the_shell_is(verdict: Verdict) -> None:
+def test_junit_fails_whenever_the_exit_code_does(verdict: Verdict) -> None:
     found = result(verdict)
     assert endings(found) == ["passed" if found.exit_code == 0 else "Failure"]
 
 
-def test_what_is_allowed_is_skipped_and_regressions_cannot_be_allowed_along() -> None:
+def test_allowed_verdicts_are_skipped_and_regressions_always_fail() -> None:
     found = result("inconclusive", "no baseline", "regressed", "same", allow=("inconclusive", "no-baseline"))
     assert endings(found) == ["Skipped", "Skipped", "Failure", "passed"]
     assert "inconclusive (allowed)" in gate_markdown(found, "gate")

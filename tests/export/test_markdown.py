@@ -23,7 +23,7 @@ def cells(page: str) -> list[list[str]]:
     return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)]
 
 
-def test_the_answer_stands_first_and_the_tables_hold_every_label(run: Run) -> None:
+def test_the_answer_comes_first_and_tables_have_every_label(run: Run) -> None:
     page = html(markdown(run))
     assert page.index("between quick and slow to the first packet") < page.index("<table>")
     rows = cells(page)
@@ -80,5 +80,5 @@ def test_a_single_label_has_its_own_sentence() -> None:
     assert "alone reaches the first packet after 100 ms" in markdown(make_run({"alone": [100.0] * 8}))
 
 
-def test_hostile_is_what_it_says() -> None:
+def test_the_hostile_text_is_hostile_if_unescaped() -> None:
     assert "<script" in html(HOSTILE), "the renderer lets HTML through, so the tests above mean something"

@@ -29,7 +29,7 @@ def test_times_are_seconds_by_label_and_statistic(run: Run) -> None:
     assert found["firstpacket_path_seconds", "slow", "asr", "listen", "host", "mean"] == pytest.approx(0.4 / 3)
 
 
-def test_what_there_is_not_is_left_out(run: Run) -> None:
+def test_absent_figures_are_left_out(run: Run) -> None:
     found = samples(run)
     assert not [key for key in found if key[0].endswith("latency_seconds") and "never" in key]
     assert ("firstpacket_first_packet_latency_seconds", "quick", "p95") not in found

@@ -140,7 +140,7 @@ def test_any_trace_is_drawn_whole_and_by_the_rules(run: Run, trace: TurnTrace, t
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(lambda each: (each[0], sum(each)))))
-def test_lanes_keep_everything_and_overlap_nowhere(stretches: list[tuple[int, int]]) -> None:
+def test_tracks_keep_every_span_and_never_overlap(stretches: list[tuple[int, int]]) -> None:
     found = lanes(stretches, lambda each: each)
     assert Counter(each for lane in found for each in lane) == Counter(stretches)
     for lane in found:
@@ -161,7 +161,7 @@ def test_times_come_back_from_microseconds_to_the_nanosecond(ns: int) -> None:
     assert nanoseconds(json.loads(json.dumps(microseconds(ns)))) == ns
 
 
-def test_a_streamed_turn_is_drawn_as_it_went(run: Run) -> None:
+def test_a_streamed_turn_is_drawn_with_its_recorded_times(run: Run) -> None:
     one = answered(run)
     seen = Reader().read(perfetto(one))
     tracks = {(each.process, each.track) for each in seen.slices}

@@ -14,7 +14,7 @@ def texts(picture: str) -> str:
     return "".join("".join(ElementTree.fromstring(picture).itertext()).split())
 
 
-def test_it_says_what_is_printed(tmp_path):
+def test_it_has_the_printed_text_and_figures(tmp_path):
     folder = write_run(tmp_path / "run", make_run({"a": [100.0, 200.0, 300.0], "b": [50.0, 100.0, 150.0]}))
     drawn = texts(here("export", folder, "--format", "svg").stdout)
     printed = here("show", folder).stdout

@@ -62,7 +62,7 @@ def test_a_revision_wins_over_an_editable_install_and_the_current_folder(reposit
     assert not source.tree.exists()
 
 
-def test_packages_in_src_and_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_are_found_in_src_and_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for layout, folders in (("src", ()), ("python/lib", ("python/lib",))):
         made = plugin_repository(tmp_path / layout.replace("/", "-"), layout)
         made.commit(8, "fast")
@@ -73,7 +73,7 @@ def test_packages_in_src_and_elsewhere(tmp_path: Path, monkeypatch: pytest.Monke
             assert loaded(source)[0] == "8"
 
 
-def test_what_a_revision_registers_hides_what_is_installed(repository) -> None:
+def test_entry_points_of_a_revision_replace_installed_ones(repository) -> None:
     repository.git("checkout", "-q", "-b", "moved")
     repository.write(8)
     (repository.path / "nap_assistant").rename(repository.path / "old_nap")
@@ -89,7 +89,7 @@ def test_what_a_revision_registers_hides_what_is_installed(repository) -> None:
     assert answer.stdout.split() == ["8", "old_nap", "0.5"], answer.stderr
 
 
-def test_the_current_folder_may_lie_deep_in_the_repository(repository, monkeypatch) -> None:
+def test_a_subfolder_may_be_the_current_folder(repository, monkeypatch) -> None:
     (repository.path / "deep").mkdir()
     monkeypatch.chdir(repository.path / "deep")
     with other_version("HEAD~1") as source:
@@ -97,7 +97,7 @@ def test_the_current_folder_may_lie_deep_in_the_repository(repository, monkeypat
         assert source.name.endswith("(HEAD~1)")
 
 
-def test_inside_a_git_hook_and_with_hooks(repository, monkeypatch, tmp_path) -> None:
+def test_it_works_inside_a_git_hook_and_runs_no_hooks(repository, monkeypatch, tmp_path) -> None:
     """Git tells its hooks where they are by variables, which would send every call elsewhere."""
     hook = repository.path / ".git/hooks/post-checkout"
     hook.write_text(f"#!/bin/sh\ntouch '{tmp_path / 'ran'}'\n")
@@ -111,12 +111,12 @@ def test_inside_a_git_hook_and_with_hooks(repository, monkeypatch, tmp_path) -> 
     assert not (tmp_path / "ran").exists()
 
 
-def test_nothing_is_left_after_ctrl_c(repository) -> None:
+def test_ctrl_c_leaves_no_worktree_behind(repository) -> None:
     with pytest.raises(KeyboardInterrupt), other_version("fast"):
         raise KeyboardInterrupt
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(repository) -> None:
+def test_worktrees_of_killed_processes_are_removed_by_the_next(repository) -> None:
     killed = (
         "import os, signal\nfrom firstpacket.bench.gate.base_version import other_version\n"
         "with other_version('slow'):\n    os.kill(os.getpid(), signal.SIGKILL)"
@@ -127,7 +127,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(repository) -> None:
         assert repository.git("worktree", "list").count("\n") == 3, "one that is in use is left alone"
 
 
-def test_a_command_brings_its_own_surroundings(repository, monkeypatch) -> None:
+def test_a_command_runs_with_its_own_environment(repository, monkeypatch) -> None:
     monkeypatch.setenv("VIRTUAL_ENV", "/this/one")
     other = repository.path.parent / "elsewhere"
     with other_version(f"env HF_TOKEN=abc PYTHONPATH={other} {sys.executable}") as source:
@@ -142,12 +142,12 @@ def test_a_command_brings_its_own_surroundings(repository, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("against", ["no-such-thing", "", "'unclosed", "--version"])
-def test_what_is_neither_is_explained(repository, against: str) -> None:
+def test_neither_a_revision_nor_a_command_is_a_usage_error(repository, against: str) -> None:
     with pytest.raises(UsageError, match="--against"), other_version(against):
         pass
 
 
-def test_a_repository_that_git_cannot_use(repository, monkeypatch) -> None:
+def test_an_unusable_repository_is_explained(repository, monkeypatch) -> None:
     commit = worktree.commit(repository.path, "fast")
     (repository.path / ".git/worktrees").write_text("a file where git wants a folder")
     with pytest.raises(NotComparable, match="cannot lay"), worktree.laid_out(repository.path, commit):
@@ -196,7 +196,7 @@ def test_this_process_says_where_its_code_came_from() -> None:
     assert os.path.dirname(os.__file__) not in found  # noqa: PTH120
 
 
-def test_the_other_version_gets_only_what_was_given() -> None:
+def test_the_base_version_gets_only_the_options_that_were_given() -> None:
     plan = System("a", "nap", "cpu", "float32", {"ms": 24, "factor": 2.0}, (Stage("encoder", "listen"),))
     own, base = with_base([plan], {"a": {"factor": "2"}}, REVISION)
     assert own == plan

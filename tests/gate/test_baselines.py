@@ -29,7 +29,7 @@ def measured(folder: Path, name: str, slower: float = 1.0, labels: tuple[str, ..
     return read_run(write_run(folder / name, make_run(values, run=name, **said)))
 
 
-def test_a_kept_run_is_a_run_that_can_be_read_without_its_evidence(folder: Path) -> None:
+def test_a_saved_baseline_can_be_read_without_evidence(folder: Path) -> None:
     run = measured(folder, "monday")
     (run.path / "audio").mkdir()
     kept = baselines.save(run, "main")
@@ -61,7 +61,7 @@ def test_the_newest_under_the_same_conditions_is_found(folder: Path, monkeypatch
     assert (folder / "elsewhere/a").is_dir()
 
 
-def test_a_name_is_taken_over_and_cannot_lead_elsewhere(folder: Path) -> None:
+def test_a_reused_name_replaces_and_a_name_cannot_be_a_path(folder: Path) -> None:
     baselines.save(measured(folder, "monday"), "main")
     baselines.save(measured(folder, "tuesday"), "main")
     (only,) = baselines.kept()
@@ -71,7 +71,7 @@ def test_a_name_is_taken_over_and_cannot_lead_elsewhere(folder: Path) -> None:
             baselines.save(only.run(), name)
 
 
-def test_a_run_that_nobody_answered_is_no_baseline(folder: Path) -> None:
+def test_a_run_without_answers_cannot_be_a_baseline(folder: Path) -> None:
     silent = read_run(write_run(folder / "silent", make_run({"a": MS, "b": ["timeout"] * 8})))
     with pytest.raises(RunError, match="no answered turn of b"):
         baselines.save(silent, "main")
@@ -98,13 +98,13 @@ def test_a_damaged_baseline_is_named(folder: Path, content: str) -> None:
         ({"system": {"device": "cuda:0"}}, "device"),
     ],
 )
-def test_other_conditions_are_another_key(folder: Path, said: dict[str, object], what: str) -> None:
+def test_other_conditions_give_another_key(folder: Path, said: dict[str, object], what: str) -> None:
     before, after = (conditions(run, "a") for run in (measured(folder, "1"), measured(folder, "2", **said)))
     assert key(before) != key(after)
     assert what in " ".join(unlike(before, after))
 
 
-def test_updates_and_options_at_their_default_are_no_other_conditions(
+def test_updates_and_default_options_give_the_same_key(
     folder: Path,
 ) -> None:
     from firstpacket.pipelines.scripted import DEFAULT
@@ -114,7 +114,7 @@ def test_updates_and_options_at_their_default_are_no_other_conditions(
     assert key(plain) == key(conditions(measured(folder, "3", system={"options": {"script": DEFAULT}}), "a"))
 
 
-def test_gpus_count_where_one_is_used(folder: Path) -> None:
+def test_the_gpu_is_part_of_the_key_only_where_one_is_used(folder: Path) -> None:
     cards = [{"gpu0": "L40", "gpu_driver": "1"}, {"gpu0": "L40", "gpu_driver": "2"}]
     for device, same in (("cpu", True), ("cuda:0", False)):
         on = {"device": device}
@@ -123,7 +123,7 @@ def test_gpus_count_where_one_is_used(folder: Path) -> None:
         assert (len(keys) == 1) is same
 
 
-def test_the_noise_is_what_the_same_code_shows_against_itself(folder: Path) -> None:
+def test_noise_is_the_widest_difference_between_runs_of_the_same_code(folder: Path) -> None:
     twins = measured(folder, "twins", slower=1.04, labels=("a", "b"))
     (found,) = look([twins]).values()
     assert found.same_job == pytest.approx(0.04)
@@ -137,7 +137,7 @@ def test_the_noise_is_what_the_same_code_shows_against_itself(folder: Path) -> N
     assert look([apart[0], elsewhere]) == {}, "two machines say nothing of the noise of either"
 
 
-def test_the_widest_finding_counts_and_the_least_band_holds(folder: Path) -> None:
+def test_the_widest_noise_counts_and_is_never_below_the_least_band(folder: Path) -> None:
     run = measured(folder, "base")
     name = key(conditions(run, "a"))
     unknown = noise(name, between_runs=True)
@@ -157,7 +157,7 @@ def test_the_widest_finding_counts_and_the_least_band_holds(folder: Path) -> Non
     assert len(findings(name)) == 4, "the same runs are not counted twice"
 
 
-def test_the_command_line_keeps_lists_and_shows(folder: Path) -> None:
+def test_the_command_saves_lists_and_shows_baselines(folder: Path) -> None:
     run, other = measured(folder, "monday"), measured(folder, "tuesday", slower=1.03)
     assert "no baselines" in here("baseline", "list").stderr
     kept = here("baseline", "save", run.path, "--name", "main", "--noise", other.path)

@@ -18,7 +18,7 @@ def test_a_slowdown_of_every_pair_is_found_exactly() -> None:
 
 
 @given(LATENCIES)
-def test_sides_swapped_give_the_inverse(pairs: list[tuple[float, float]]) -> None:
+def test_swapping_the_sides_inverts_the_ratio(pairs: list[tuple[float, float]]) -> None:
     before, after = (list(side) for side in zip(*pairs, strict=True))
     clips = ["clip"] * len(pairs)
     one, other = change(before, after, clips), change(after, before, clips)
@@ -27,7 +27,7 @@ def test_sides_swapped_give_the_inverse(pairs: list[tuple[float, float]]) -> Non
     assert one.ratio.shown.low == pytest.approx(1 / other.ratio.shown.high)
 
 
-def test_what_must_be_ruled_out_is_held_to_more_than_what_is_shown() -> None:
+def test_ruling_out_uses_a_wider_interval_than_showing() -> None:
     found = change(list(range(50, 80)), list(range(80, 50, -1)), ["clip"] * 30)
     assert found.ratio is not None
     assert found.ratio.ruled_out.low < found.ratio.shown.low < found.ratio.shown.high < found.ratio.ruled_out.high
@@ -41,7 +41,7 @@ def test_a_band_widens_both_ends() -> None:
     assert (found.difference_ms.shown.low, found.difference_ms.shown.high) == pytest.approx((1.0, 5.0))
 
 
-def test_answers_before_the_user_had_finished_have_no_ratio() -> None:
+def test_answers_before_the_end_of_speech_have_no_ratio() -> None:
     found = change([-20.0] * 10, [5.0] * 10, ["clip"] * 10)
     assert found.ratio is None and found.difference_ms is not None
     assert found.difference_ms.value == 25.0

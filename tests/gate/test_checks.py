@@ -19,7 +19,7 @@ def held(*rounds: Pairs, limit: Limit | None = None, noise: Noise = NOISE):
     return hold_change("direct", limit or Limit(), rounds, noise, 0.04)
 
 
-def test_what_fails_once_is_measured_again_and_then_called_a_regression() -> None:
+def test_a_failed_check_is_measured_again_before_it_is_a_regression() -> None:
     once = held(measured(0.1, 1))
     assert once.verdict == "regressed"
     assert to_measure_again([once, hold_answers("direct", [measured(0, 1)])]) == ("direct",)
@@ -29,26 +29,26 @@ def test_what_fails_once_is_measured_again_and_then_called_a_regression() -> Non
     assert to_measure_again([twice]) == ()
 
 
-def test_a_second_round_that_points_elsewhere_does_not_confirm() -> None:
+def test_a_second_round_without_the_slowdown_does_not_confirm_it() -> None:
     check = held(measured(0.2, 1), measured(-0.02, 2))
     assert check.verdict == "inconclusive"
     assert "does not confirm" in check.reason
 
 
-def test_the_same_code_passes_at_once() -> None:
+def test_the_same_code_passes_in_the_first_round() -> None:
     check = held(measured(0, 3))
     assert (check.verdict, check.rounds) == ("same", 1)
     assert "100 pairs on 20 clips" in check.reason
     assert to_measure_again([check]) == ()
 
 
-def test_what_was_allowed_passes_and_pairs_lost_are_counted() -> None:
+def test_an_allowed_slowdown_passes_and_lost_pairs_are_counted() -> None:
     check = held(measured(0.1, 1, lost={"b: timeout": 2}), limit=Limit(max_regression=0.2))
     assert check.verdict == "same"
     assert check.lost == {"b: timeout": 2}
 
 
-def test_between_runs_the_noise_of_the_machine_counts_against_every_claim() -> None:
+def test_between_runs_the_noise_widens_every_interval() -> None:
     between = Noise(0.05, "A/A runs", between_runs=True)
     assert held(measured(0.06, 1)).verdict == "regressed"
     assert held(measured(0.06, 1), noise=between).verdict == "inconclusive"
@@ -56,7 +56,7 @@ def test_between_runs_the_noise_of_the_machine_counts_against_every_claim() -> N
     assert held(measured(0, 1), noise=between).verdict == "inconclusive"  # 5 % either way are more than 4 %
 
 
-def test_a_kept_baseline_counts_once_a_clip_whatever_the_candidates_rounds() -> None:
+def test_more_rounds_do_not_add_pairs_to_a_saved_baseline() -> None:
     def by_clip(after: float) -> Pairs:
         return Pairs((100.0,) * 20, (after,) * 20, tuple(f"clip {number}" for number in range(20)))
 
@@ -88,10 +88,10 @@ def test_lost_answers_fail_though_nothing_became_slower() -> None:
     assert hold_answers("direct", [gone]).limit.name == "no answers lost"
 
 
-def test_what_cannot_be_held_is_not_measured_again() -> None:
+def test_a_check_that_cannot_be_decided_is_not_measured_again() -> None:
     assert to_measure_again([refused("direct", "no baseline", "none is stored")]) == ()
 
 
-def test_of_no_pairs_nothing_is_said() -> None:
+def test_without_pairs_the_check_is_inconclusive() -> None:
     check = held(Pairs((), (), ()))
     assert (check.verdict, check.reason) == ("inconclusive", "too few pairs: 0 pairs on 0 clips")

@@ -5,7 +5,7 @@ from scipy.stats import binom
 from firstpacket.bench.gate.counts import LOST, RULED_OUT, SHOWN, answers_lost, over_ceiling, turns_needed
 
 
-def test_a_ceiling_passes_only_when_turns_enough_stayed_under_it() -> None:
+def test_a_ceiling_passes_only_with_enough_turns_under_it() -> None:
     assert turns_needed(0, 0.95) == 72  # 0.95^72 < 0.025 < 0.95^71
     assert turns_needed(0, 0.5) == 6
     assert over_ceiling(0, 71, 0.95) == "inconclusive"
@@ -15,14 +15,14 @@ def test_a_ceiling_passes_only_when_turns_enough_stayed_under_it() -> None:
 
 
 @given(st.integers(0, 30), st.sampled_from([0.5, 0.9, 0.95]))
-def test_the_turns_needed_are_the_fewest(late: int, q: float) -> None:
+def test_turns_needed_is_the_smallest_sufficient_number(late: int, q: float) -> None:
     needed = turns_needed(late, q)
     assert over_ceiling(late, needed, q) == "same"
     assert over_ceiling(late, needed - 1, q) == "inconclusive" or late > (needed - 1) * (1 - q)
 
 
 @given(st.integers(1, 300), st.sampled_from([0.5, 0.9, 0.95]))
-def test_wrong_claims_are_as_rare_as_stated_at_the_very_ceiling(turns: int, q: float) -> None:
+def test_error_rates_at_the_ceiling_are_within_the_stated_ones(turns: int, q: float) -> None:
     chances = {"regressed": 0.0, "same": 0.0, "inconclusive": 0.0}
     for late in range(turns + 1):
         chances[over_ceiling(late, turns, q)] += binom.pmf(late, turns, 1 - q)
@@ -30,7 +30,7 @@ def test_wrong_claims_are_as_rare_as_stated_at_the_very_ceiling(turns: int, q: f
     assert chances["same"] <= RULED_OUT
 
 
-def test_lost_answers_are_claimed_only_when_chance_cannot_explain_them() -> None:
+def test_lost_answers_are_reported_only_when_significant() -> None:
     assert answers_lost(0, 0) == "same"
     assert answers_lost(6, 0) == "same"  # 1/64
     assert answers_lost(7, 0) == "regressed"  # 1/128

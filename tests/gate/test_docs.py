@@ -20,7 +20,7 @@ from firstpacket.bench.stats.bootstrap import Interval
 PAGE = (Path(__file__).resolve().parents[2] / "docs/gate.md").read_text("utf-8")
 
 
-def test_the_limits_of_the_page_are_limits_beside_options_of_a_run(tmp_path: Path) -> None:
+def test_the_example_config_of_the_page_has_limits_and_run_options(tmp_path: Path) -> None:
     block = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert block is not None
     file = tmp_path / "bench.toml"
@@ -31,11 +31,11 @@ def test_the_limits_of_the_page_are_limits_beside_options_of_a_run(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("verdict", "code"), EXIT_CODES.items())
-def test_every_verdict_stands_there_with_its_code(verdict: str, code: int) -> None:
+def test_the_page_lists_every_verdict_with_its_exit_code(verdict: str, code: int) -> None:
     assert f"| `{verdict}` | {code} |" in PAGE
 
 
-def test_every_field_of_the_json_stands_there() -> None:
+def test_the_page_lists_every_field_of_the_json() -> None:
     interval = Interval(1.0, 2.0)
     spread = Spread(1.5, interval, interval)
     check = Check("a", Limit(), "same", "so it was", 1, Change(10, 5, spread, spread))
@@ -44,7 +44,7 @@ def test_every_field_of_the_json_stands_there() -> None:
         assert f"`{name}`" in PAGE, name
 
 
-def test_the_flags_of_the_page_exist() -> None:
+def test_every_flag_of_the_page_exists() -> None:
     for command in ("gate", "baseline save"):
         said = here(*command.split(), "--help").stdout
         for line in re.findall(rf"^bench {command}([^\n#]*)", PAGE, re.MULTILINE):

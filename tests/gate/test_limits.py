@@ -7,12 +7,12 @@ from firstpacket.bench.gate.limits import Limit, Limits, limits, read_limits
 from firstpacket.bench.options import share
 
 
-def test_without_a_file_the_first_packet_of_every_label_is_held(tmp_path, monkeypatch) -> None:
+def test_without_a_file_every_label_has_a_first_packet_limit(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert read_limits(None) == Limits(limits=(Limit("first_packet_latency", "typical"),))
 
 
-def test_what_the_file_says_is_held(tmp_path, monkeypatch) -> None:
+def test_limits_of_the_file_are_read(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bench.toml").write_text(
         '[gate]\nresolution = "3%"\npairs = 50\nallow = ["no-baseline"]\n'
@@ -53,16 +53,16 @@ def test_what_the_file_says_is_held(tmp_path, monkeypatch) -> None:
         ({"limit": {"metric": "x"}}, r"\[\[gate.limit\]\]"),
     ],
 )
-def test_what_cannot_be_held_is_refused_by_name(table, said) -> None:
+def test_impossible_limits_are_refused_by_name(table, said) -> None:
     with pytest.raises(UsageError, match=said):
         limits(table, "bench.toml")
 
 
-def test_shares_are_written_either_way() -> None:
+def test_shares_are_percentages_or_fractions() -> None:
     assert share("5%", "x") == share(0.05, "x") == 0.05
 
 
-def test_files_without_end_are_not_read(tmp_path) -> None:
+def test_files_over_one_mebibyte_are_refused(tmp_path) -> None:
     with pytest.raises(UsageError, match="larger than 1 MiB"):
         read_limits(Path("/dev/zero"))
     (tmp_path / "bench.toml").write_text("# \n" * (1 << 19))

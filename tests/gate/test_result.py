@@ -25,15 +25,15 @@ def result(*verdicts: Verdict, allow: tuple[str, ...] = ()) -> GateResult:
         (result(allow=("no-baseline",)), 0),
     ],
 )
-def test_the_shell_sees_the_worst_that_is_not_allowed(found: GateResult, code: int) -> None:
+def test_the_exit_code_is_that_of_the_worst_verdict_not_allowed(found: GateResult, code: int) -> None:
     assert found.exit_code == code
 
 
-def test_only_what_is_as_fast_or_faster_passes_by_itself() -> None:
+def test_only_same_and_faster_pass_without_being_allowed() -> None:
     assert {verdict for verdict, code in EXIT_CODES.items() if code == 0} == {"same", "improved"}
     assert not set(EXIT_CODES.values()) & {1, 2, 3, 4, 5}
 
 
-def test_the_worst_is_the_verdict_on_all() -> None:
+def test_the_overall_verdict_is_the_worst_one() -> None:
     assert result("improved", "same").verdict == "same"
     assert result("same", "inconclusive", "regressed").verdict == "regressed"

@@ -69,7 +69,7 @@ def verdicts(result) -> dict[tuple[str, str], tuple[str, int]]:
     return {(check.label, check.limit.metric): (check.verdict, check.rounds) for check in result.checks}
 
 
-def test_only_what_fails_is_measured_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_failed_labels_are_measured_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, slow=120, fine=100)
     result, folder = run_gate(options("slow", "fine"), Limits(pairs=60), OTHER_PYTHON, NoProgress())
     assert played.asked == [("slow", "fine"), ("slow",)]
@@ -83,9 +83,7 @@ def test_only_what_fails_is_measured_again(place: Path, monkeypatch: pytest.Monk
     assert "least band 1 %: no A/A in one run known" in " ".join(result.notices)
 
 
-def test_a_matched_label_is_measured_again_with_what_it_is_matched_with(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_matched_label_is_measured_again_with_its_counterpart(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, slow=120, fine=100)
     run_gate(options("slow", "fine", matched=True), Limits(), OTHER_PYTHON, NoProgress())
     assert played.asked == [("slow", "fine"), ("slow", "fine")]
@@ -101,7 +99,7 @@ def test_a_version_that_cannot_be_measured_is_not_comparable(place: Path, monkey
     assert (result.verdict, result.exit_code) == ("not comparable", 13)
 
 
-def test_an_invalid_run_lets_nothing_pass(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_run_passes_no_check(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, a=100)
     played.said["turn"] = LATE
     result, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress())
@@ -119,22 +117,20 @@ def test_ceilings_need_no_baseline(place: Path, monkeypatch: pytest.MonkeyPatch)
     assert sorted(check.verdict for check in result.checks) == ["no baseline", "regressed"]
 
 
-def test_a_limit_on_a_label_that_is_not_measured_is_a_mistake(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_on_an_unmeasured_label_is_a_usage_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, direct=100)
     with pytest.raises(UnknownName, match="Did you mean 'direct'"):
         run_gate(options("direct"), Limits((Limit(label="driect"),)), Reference(), NoProgress())
     assert played.asked == [] and not (place / "reports").exists()
 
 
-def test_a_folder_that_is_there_is_not_written_over(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_folder_is_not_overwritten(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, a=100)
     with pytest.raises(RunError, match="exists already"):
         run_gate(options("a"), Limits(), Reference(), NoProgress(), place)
 
 
-def test_a_kept_run_is_found_by_its_conditions_by_name_and_by_folder(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_baseline_is_found_by_conditions_name_or_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = write_run(place / "before", make_run({"a": answers(100, 1)}, run="before"))
     baselines.save(read_run(before), "main")
     for asked in ("auto", "main", str(before)):
@@ -153,7 +149,7 @@ def test_a_kept_run_is_found_by_its_conditions_by_name_and_by_folder(
     assert "Another CPU" in refused.checks[0].reason
 
 
-def test_noise_that_was_seen_is_no_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slowdown_within_known_noise_is_no_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, a=103)
     assert run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "1")[0].verdict == "regressed"
     played.base_ms = 96.0  # here the same code shows 7 % against itself

@@ -84,7 +84,7 @@ def without_baseline(shell: Shell) -> int:
     return shell.code(shell.gate("first"))
 
 
-def test_a_slower_version_is_measured_twice_and_is_code_10(shell: Shell) -> None:
+def test_a_slower_version_is_measured_twice_and_exits_with_10(shell: Shell) -> None:
     """May take over 10 s: two rounds of two versions, each in processes of its own."""
     assert shell.code(shell.gate("slower", "--report", "--against", "fast")) == 10
     found = shell.json("slower")
@@ -100,7 +100,7 @@ def test_a_slower_version_is_measured_twice_and_is_code_10(shell: Shell) -> None
     assert (shell.folder / "slower/report.html").exists()
 
 
-def test_the_trees_of_other_versions_are_gone(shell: Shell) -> None:
+def test_worktrees_of_other_versions_are_removed(shell: Shell) -> None:
     answer = shell.here(shell.gate("again", "--against", "slow", "--limits", shell.folder / "generous.toml"))
     assert answer.returncode == 0, answer.stderr
     assert shell.json("again")["verdict"] == "same"
@@ -108,7 +108,7 @@ def test_the_trees_of_other_versions_are_gone(shell: Shell) -> None:
     assert [path for path in (shell.folder / "cache/versions").glob("*/*") if path.is_dir()] == []
 
 
-def test_turns_too_few_for_a_ceiling_are_code_11(shell: Shell) -> None:
+def test_too_few_turns_for_a_ceiling_exit_with_11(shell: Shell) -> None:
     assert shell.code(shell.gate("few", "--limits", shell.folder / "ceiling.toml")) == 11
     check = shell.json("few")["checks"][0]
     assert (check["verdict"], check["rounds"]) == ("inconclusive", 2)
@@ -116,13 +116,13 @@ def test_turns_too_few_for_a_ceiling_are_code_11(shell: Shell) -> None:
     assert shell.junit("few").failures == 1
 
 
-def test_no_baseline_is_code_12(shell: Shell, without_baseline: int) -> None:
+def test_a_missing_baseline_exits_with_12(shell: Shell, without_baseline: int) -> None:
     assert without_baseline == 12
     assert "bench baseline save" in shell.json("first")["checks"][0]["reason"]
     assert shell.junit("first").failures == 1
 
 
-def test_what_is_allowed_passes_with_a_notice_and_is_skipped_in_junit(shell: Shell) -> None:
+def test_allowed_verdicts_pass_with_a_notice_and_are_skipped_in_junit(shell: Shell) -> None:
     answer = shell.here(shell.gate("allowed", "--allow", "inconclusive,no-baseline", "--baseline", "unheard-of"))
     assert answer.returncode == 0, answer.stderr
     assert "allowed: nap: no baseline" in answer.stderr
@@ -136,7 +136,7 @@ def test_make_fails_too(shell: Shell) -> None:
     assert shell.json("made")["exit_code"] == 12, "the verdict survives in the file"
 
 
-def test_a_kept_run_is_the_baseline_of_the_next_and_of_no_other_conditions(shell: Shell, without_baseline: int) -> None:
+def test_a_saved_run_is_the_baseline_under_the_same_conditions_only(shell: Shell, without_baseline: int) -> None:
     kept = shell.here(f"baseline save {shell.folder / 'first/round-1'} --name main")
     assert kept.returncode == 0, kept.stderr
     assert "main" in shell.here("baseline list").stdout
@@ -150,7 +150,7 @@ def test_a_kept_run_is_the_baseline_of_the_next_and_of_no_other_conditions(shell
     assert shell.junit("other").failures == 1
 
 
-def test_an_install_that_hooks_into_imports_is_found_out(shell: Shell) -> None:
+def test_an_install_with_import_hooks_is_detected(shell: Shell) -> None:
     """It would load this version's code into the other's process, and the gate would always pass."""
     hook = (
         "import importlib.util, sys\n"

@@ -38,7 +38,7 @@ def test_verdicts(percent: float, half: float, rule: Rule, verdict: str) -> None
     assert judge(change(percent, half), rule) == verdict
 
 
-def test_without_pairs_nothing_is_said() -> None:
+def test_without_pairs_the_verdict_is_inconclusive() -> None:
     assert judge(Change(0, 0, None, None), Rule()) == "inconclusive"
 
 
@@ -46,7 +46,7 @@ def test_without_pairs_nothing_is_said() -> None:
     ("difference_ms", "half", "verdict"),
     [(20, 5, "regressed"), (0, 5, "same"), (-20, 5, "improved"), (10, 5, "inconclusive")],
 )
-def test_where_shares_mean_nothing_the_floor_decides(difference_ms: float, half: float, verdict: str) -> None:
+def test_without_a_ratio_the_floor_in_milliseconds_decides(difference_ms: float, half: float, verdict: str) -> None:
     assert judge(Change(100, 40, None, spread(difference_ms, half)), Rule(floor_ms=10)) == verdict
 
 

@@ -48,7 +48,7 @@ def answer(ready: object) -> tuple[list[int], list[int], Samples]:
     [{}, {"overlap": True}, {"compiled": True}],
     ids=["graphs", "graphs, overlap", "graphs of compiled kernels"],
 )
-def test_replayed_steps_answer_alike(asked: dict[str, bool]) -> None:
+def test_replayed_cuda_graphs_give_the_same_answer(asked: dict[str, bool]) -> None:
     from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching
 
     plain = answer(assistant(Launching(graphs=False)))

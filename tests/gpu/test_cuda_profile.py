@@ -57,7 +57,7 @@ def shares(seen: TurnTrace, found: GpuProfile) -> dict[str, float]:
     return {stage: busy.get(stage, 0) / window for stage, window in windows.items()}
 
 
-def test_a_starved_device_is_told_from_a_busy_one(profiler: TorchProfiler) -> None:
+def test_a_starved_device_is_distinguished_from_a_busy_one(profiler: TorchProfiler) -> None:
     matrix = torch.randn(4096, 4096, device="cuda", dtype=torch.bfloat16)
 
     def work(trace: Trace) -> None:

@@ -93,7 +93,7 @@ def test_copies_and_fills_are_work_and_marks_on_the_device_are_not() -> None:
     assert stretches(found) == {"copy": ((0, 1000), (10_000, 12_000))}
 
 
-def test_a_librarys_own_thread_works_for_the_stage_at_work_if_there_is_one() -> None:
+def test_work_of_a_library_thread_belongs_to_the_only_active_stage() -> None:
     found = profile(
         *(mark("asr", 0, 10), mark("tts", 5, 20, thread=2)),
         *(launch(1, 3, thread=99), launch(2, 7, thread=99), launch(3, 15, thread=99), launch(4, 50, thread=99)),
@@ -102,7 +102,7 @@ def test_a_librarys_own_thread_works_for_the_stage_at_work_if_there_is_one() -> 
     assert {stage: len(own) for stage, own in stretches(found).items()} == {"asr": 1, "": 2, "tts": 1}
 
 
-def test_work_without_a_call_is_nobodys_and_calls_without_work_are_lost() -> None:
+def test_work_without_a_launch_is_unassigned_and_the_reverse_is_lost() -> None:
     found = profile(
         *(mark("tts", 0, 10), launch(1, 1), launch(2, 2), launch(3, 3, name="cudaLaunchHostFunc")),
         *(launch(4, 4, name="cudaEventRecord"), launch(5, 90), kernel(1, 20, 21), kernel(77, 30, 31)),
@@ -158,7 +158,7 @@ def test_every_nanosecond_of_work_is_kept_and_none_is_invented(drawn: list[tuple
 @pytest.mark.parametrize(
     "nonsense", [{}, {"traceEvents": [{"ph": "X"}]}, {"traceEvents": [{"ph": "X", "cat": "kernel"}]}]
 )
-def test_what_is_no_trace_is_refused(nonsense: dict[str, Any]) -> None:
+def test_malformed_traces_are_refused(nonsense: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         profile_of(nonsense, 0)
 

@@ -39,7 +39,7 @@ def test_a_step_shows_with_the_second_run_after_it() -> None:
     assert found([*QUIET, 240.0, 241.0]) == [("8", 200.25, 240.5)]
 
 
-def test_few_runs_tell_nothing() -> None:
+def test_too_few_runs_give_no_change() -> None:
     values = [100.0] * (MIN_RUNS // 2) + [200.0] * (MIN_RUNS - 1 - MIN_RUNS // 2)
     assert found(values) == []
     assert found([*values, 200.0]) != []
@@ -56,7 +56,7 @@ def test_values_below_zero_change_without_a_ratio() -> None:
     assert (change.point.run, change.ratio) == ("5", None)
 
 
-def test_normal_noise_is_seldom_taken_for_a_change() -> None:
+def test_noise_is_rarely_taken_for_a_change() -> None:
     random = np.random.default_rng(1)
     wrong = sum(bool(changes(make_series(levels(NOISES["normal"](12, random))))) for _ in range(300))
     assert wrong <= 6  # two in a hundred; tests/benchmarks/test_history_changes.py has the whole table

@@ -63,7 +63,7 @@ def test_runs_are_joined_by_label_and_machine_in_the_order_of_time(found: Histor
     assert found.series[0].apart == ()
 
 
-def test_a_step_is_found_with_its_run_and_levels_and_a_stalled_night_is_none(found: History) -> None:
+def test_a_step_is_found_and_a_single_slow_run_is_not_one(found: History) -> None:
     cascade, _, direct, _ = (each.changes for each in found.series)
     assert cascade == ()
     (step,) = direct
@@ -113,7 +113,9 @@ def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
         ({"clip": "other"}, "the clips differ (8 and 8, of which 0 are the same)"),
     ],
 )
-def test_unlike_runs_stand_apart_for_a_reason(tmp_path: Path, said: dict[str, object], reason: str) -> None:
+def test_runs_that_cannot_be_compared_form_series_with_a_reason(
+    tmp_path: Path, said: dict[str, object], reason: str
+) -> None:
     same: dict[str, object] = {"system": STREAMED}
     for day, more in enumerate((same, same | said, same)):
         night(tmp_path, day, {"direct": 100.0}, **more)
@@ -122,7 +124,7 @@ def test_unlike_runs_stand_apart_for_a_reason(tmp_path: Path, said: dict[str, ob
     assert any(each.startswith(reason) for each in second.apart), second.apart
 
 
-def test_an_option_that_came_with_the_code_parts_nothing(tmp_path: Path) -> None:
+def test_a_new_option_of_the_code_does_not_split_a_series(tmp_path: Path) -> None:
     night(tmp_path, 0, {"direct": 100.0}, system=STREAMED)
     night(tmp_path, 1, {"direct": 100.0}, system={"options": {"chain": "streamed", "new": "x"}})
     assert len(history(tmp_path).series) == 1
@@ -184,7 +186,7 @@ def test_a_name_on_the_plot_is_no_formula(tmp_path: Path) -> None:
     assert "A $x^2$ CPU, 2 cores" in history_svg(history(tmp_path))
 
 
-def test_another_ending_is_refused_before_anything_is_written(found: History, tmp_path: Path) -> None:
+def test_another_file_suffix_is_refused_before_anything_is_written(found: History, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.html or \.svg"):
         write_history(found, tmp_path / "history.png")
     assert not list(tmp_path.iterdir())

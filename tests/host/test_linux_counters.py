@@ -39,7 +39,7 @@ def test_only_the_cores_that_may_be_used_count(machine: FakeMachine) -> None:
     assert two.step_ns == 2 * every.step_ns
 
 
-def test_everything_below_the_process_is_its_own(machine: FakeMachine) -> None:
+def test_cpu_time_includes_all_descendants(machine: FakeMachine) -> None:
     machine.process(PID, {PID: 500, PID + 5: 7}, children=[PID + 1], ticks=3, faults=2)
     machine.process(PID + 1, {PID + 1: 40}, children=[PID + 2, PID + 3], ticks=10, ended=4)
     machine.process(PID + 2, {PID + 2: 1}, ticks=100, faults=9)
@@ -66,7 +66,7 @@ def test_swap_pressure_and_clocks(machine: FakeMachine) -> None:
     assert found.frequency_mhz == 3400
 
 
-def test_what_a_system_does_not_say_is_absent(tmp_path: Path) -> None:
+def test_counters_that_the_system_lacks_are_absent(tmp_path: Path) -> None:
     found = LinuxCounters(tmp_path, PID, frozenset({0})).read()
     assert found.at_ns > 0 and found.cores == 1
     assert not found.own_cpu_ns and not found.own_waits_ns
@@ -75,7 +75,7 @@ def test_what_a_system_does_not_say_is_absent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "cpu\n", "cpu0 1 2\n", "rubbish\n", "some total=x\n", "some avg10=\n"])
-def test_rubbish_is_absent_too(tmp_path: Path, content: str) -> None:
+def test_malformed_counters_are_absent(tmp_path: Path, content: str) -> None:
     machine = FakeMachine(tmp_path)
     names = ("stat", "vmstat", "pressure/cpu", f"{PID}/stat", f"{PID}/task/1/schedstat", f"{PID}/task/1/children")
     machine.put({f"proc/{name}": content for name in names})

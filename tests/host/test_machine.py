@@ -24,7 +24,7 @@ def made(tmp_path: Path) -> FakeMachine:
     return FakeMachine(tmp_path)
 
 
-def test_nothing_is_invented(made: FakeMachine) -> None:
+def test_facts_that_the_system_does_not_state_are_absent(made: FakeMachine) -> None:
     facts = machine_facts(made.root)
     silent = ("governor", "boost", "smt", "virtual_machine", "container", "cpu_quota_cores", "memory_pressure_percent")
     assert [facts[name] for name in silent] == [None] * len(silent)
@@ -39,7 +39,7 @@ def test_nothing_is_invented(made: FakeMachine) -> None:
         ({f"{CPU}/cpufreq/boost": "0"}, False),
     ],
 )
-def test_boost_is_told_in_two_ways(made: FakeMachine, files: dict[str, str], boost: bool) -> None:
+def test_boost_is_read_from_either_file(made: FakeMachine, files: dict[str, str], boost: bool) -> None:
     made.put(files)
     assert machine_facts(made.root)["boost"] is boost
 
@@ -111,7 +111,7 @@ def test_other_processes_are_named_without_their_arguments() -> None:
         stranger.kill()
 
 
-def test_our_own_processes_are_no_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_processes_are_not_listed_as_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     neighbours = Neighbours()
     ours = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:

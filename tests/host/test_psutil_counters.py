@@ -12,7 +12,7 @@ from firstpacket.bench.host.psutil_counters import OtherCounters
 from firstpacket.bench.run.host_watch import between
 
 
-def test_the_others_time_is_known_wherever_psutil_is() -> None:
+def test_cpu_time_of_others_is_known_where_psutil_is_installed() -> None:
     counters = OtherCounters()
     before = counters.read()
     end_ns = time.process_time_ns() + 30_000_000

@@ -47,7 +47,7 @@ def test_the_onset_by_level_and_length(levels: list[float], audible: Audible, on
     assert audible_onset_ns(levels, audible) == (None if onset_ms is None else onset_ms * MS)
 
 
-def test_a_level_of_just_the_threshold_is_not_over_it() -> None:
+def test_a_level_equal_to_the_threshold_is_not_audible() -> None:
     assert audible_onset_ns([10 ** (-40 / 20)] * 9, AUDIBLE) is None
     assert audible_onset_ns([10 ** (-39.99 / 20)] * 9, AUDIBLE) == 0
 
@@ -59,7 +59,7 @@ def test_levels_are_the_rms_of_ten_milliseconds_across_packets() -> None:
     assert levels == pytest.approx([0.5 / np.sqrt(2)] * 10, rel=1e-4)
 
 
-def test_a_detector_says_what_it_is() -> None:
+def test_a_detector_describes_itself() -> None:
     assert str(AUDIBLE) == "RMS over -40 dBFS sustained for 50 ms, in windows of 10 ms"
     assert str(Audible(-52.5, 100)).startswith("RMS over -52.5 dBFS sustained for 100 ms")
 
@@ -79,7 +79,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[Audible, Path]:
     }
 
 
-def test_every_turns_evidence_is_read_with_the_choice_of_its_run(runs: dict[Audible, Path]) -> None:
+def test_evidence_is_read_with_the_detector_options_of_its_run(runs: dict[Audible, Path]) -> None:
     for audible, path in runs.items():
         run = read_run(path)
         assert Audible.of(run.manifest.options) == audible
@@ -87,7 +87,7 @@ def test_every_turns_evidence_is_read_with_the_choice_of_its_run(runs: dict[Audi
         assert b"audible" not in (path / "traces.jsonl").read_bytes(), "it is on record once"
 
 
-def test_figures_and_outcomes_follow_it(runs: dict[Audible, Path]) -> None:
+def test_figures_and_outcomes_follow_the_detector_options(runs: dict[Audible, Path]) -> None:
     outcomes = [{turn.outcome for turn in read_run(path).turns} for path in runs.values()]
     assert outcomes == [{"answered"}, {"answered"}, {"silent"}], "200 ms that last to the end count as sustained"
     usual, _, nothing = (read_run(path).turns[0].figures for path in runs.values())
@@ -101,7 +101,7 @@ def test_figures_are_derived_again_to_the_bit(runs: dict[Audible, Path]) -> None
         assert recompute(read_run(path)).equal
 
 
-def test_evidence_heard_otherwise_gives_other_figures(runs: dict[Audible, Path]) -> None:
+def test_other_detector_options_give_other_figures(runs: dict[Audible, Path]) -> None:
     run = read_run(runs[AUDIBLE])
 
     class Otherwise(Run):
@@ -112,7 +112,7 @@ def test_evidence_heard_otherwise_gives_other_figures(runs: dict[Audible, Path])
     assert {each.figure for each in found.differences} == {"response_latency", "leading_silence"}
 
 
-def test_a_run_from_before_the_choice_was_heard_as_usual(runs: dict[Audible, Path], tmp_path: Path) -> None:
+def test_a_run_without_detector_options_has_the_default_ones(runs: dict[Audible, Path], tmp_path: Path) -> None:
     for name in ("manifest.json", "segments.jsonl", "turns.jsonl", "traces.jsonl"):
         (tmp_path / name).write_bytes((runs[AUDIBLE] / name).read_bytes())
     manifest = json.loads((tmp_path / "manifest.json").read_text())
@@ -122,7 +122,7 @@ def test_a_run_from_before_the_choice_was_heard_as_usual(runs: dict[Audible, Pat
 
 
 @pytest.mark.parametrize("damage", [{"audible_dbfs": 1e18}, {"audible_ms": 0}])
-def test_a_damaged_choice_is_refused_when_a_run_is_to_go_on(
+def test_resume_refuses_damaged_detector_options(
     runs: dict[Audible, Path], tmp_path: Path, damage: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("manifest.json", "segments.jsonl", "turns.jsonl", "traces.jsonl"):
@@ -136,7 +136,7 @@ def test_a_damaged_choice_is_refused_when_a_run_is_to_go_on(
     assert done.returncode == 3 and "The run folder is damaged" in done.stderr and "--audible-" in done.stderr
 
 
-def test_runs_that_heard_differently_are_not_compared(runs: dict[Audible, Path]) -> None:
+def test_runs_with_other_detector_options_are_not_compared(runs: dict[Audible, Path]) -> None:
     usual, longer, _ = (read_run(path) for path in runs.values())
     assert differences(usual, usual) == ()
     (said,) = differences(usual, longer)
@@ -158,16 +158,16 @@ def test_options_and_schema_have_the_same_defaults() -> None:
         ({"audible_ms": 55}, r"--audible-ms 55: must be a multiple of 10"),
     ],
 )
-def test_what_nobody_can_mean_is_refused(flags: dict[str, Any], message: str) -> None:
+def test_impossible_detector_options_are_refused(flags: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         gather({"pipelines": (parse_pipeline("scripted"),), **flags}, None)
 
 
-def test_the_bounds_are_windows() -> None:
+def test_bounds_are_multiples_of_the_window() -> None:
     assert all(bound % 10 == 0 for bound in bounds("audible_ms"))
 
 
-def test_a_run_is_asked_for_it_on_the_command_line(tmp_path: Path) -> None:
+def test_the_command_line_sets_the_detector_options(tmp_path: Path) -> None:
     refused = here("run", "-p", "scripted", "--audible-ms", "7")
     assert refused.returncode == 2 and "--audible-ms 7" in refused.stderr
     script = "scripted,script=hear; packet 100"

@@ -72,7 +72,7 @@ def test_planted_carry_over_is_found_with_its_size(labels: str) -> None:
     assert 0 < interval.low < by_name["b"].value < interval.high < 40
 
 
-def test_clips_that_came_after_b_more_often_do_not_shrink_it() -> None:
+def test_an_unbalanced_order_of_clips_does_not_bias_the_size() -> None:
     sizes = []
     for seed in range(20):
         found = named(carry_over(turns("ab", 10, 120, after_b, seed), "ab"))
@@ -80,7 +80,7 @@ def test_clips_that_came_after_b_more_often_do_not_shrink_it() -> None:
     assert np.mean(sizes) == pytest.approx(16, abs=2.5)
 
 
-def test_no_more_false_alarms_than_stated() -> None:
+def test_false_alarms_are_at_most_as_frequent_as_stated() -> None:
     """Clips, drift, noise and stalls are no carry-over. 300 runs, two labels each."""
     runs = 300
     found = [carry_over(turns("ab", 8, 24, quiet, seed), "ab") for seed in range(runs)]
@@ -92,7 +92,7 @@ def test_no_more_false_alarms_than_stated() -> None:
         assert np.mean([p <= level for p in ps]) == pytest.approx(level, abs=4 * (level * (1 - level) / len(ps)) ** 0.5)
 
 
-def test_a_corpus_asked_once_is_tested_too() -> None:
+def test_carry_over_is_found_with_one_pass_over_the_corpus() -> None:
     def late_after_b(label: str, before: str, clip: str, position: int, chance: random.Random) -> float:
         return 100 * chance.lognormvariate(0, 0.05) * (1.15 if (label, before) == ("a", "b") else 1)
 
@@ -100,13 +100,13 @@ def test_a_corpus_asked_once_is_tested_too() -> None:
     assert found["a"].significant
 
 
-def test_too_few_turns_or_one_label_say_nothing() -> None:
+def test_too_few_turns_or_one_label_give_no_estimate() -> None:
     assert carry_over(turns("ab", 8, 8, after_b), "ab") == ()
     assert carry_over(turns("a", 8, 80, quiet), "a") == ()
     assert carry_over([], "ab") == ()
 
 
-def test_turns_that_were_not_asked_as_planned_take_no_part() -> None:
+def test_turns_out_of_the_planned_order_are_left_out() -> None:
     asked = turns("ab", 8, 40, quiet)
     whole = carry_over(asked, "ab")[0].n
     warm_up = make_turn(turn=99, block=-1, phase="warmup")
@@ -123,7 +123,7 @@ def test_turns_that_were_not_asked_as_planned_take_no_part() -> None:
     assert sorted(counts.values()) == [whole - 1, whole]
 
 
-def test_thousands_of_turns_do_not_take_long() -> None:
+def test_thousands_of_turns_are_analysed_quickly() -> None:
     asked = turns("abc", 20, 5000, quiet)
     began = time.process_time()
     carry_over(asked, "abc")
@@ -161,7 +161,7 @@ class SharedB(Shared):
     LABEL = "b"
 
 
-def test_a_run_with_carry_over_says_so(tmp_path: Path) -> None:
+def test_a_run_with_carry_over_has_a_notice(tmp_path: Path) -> None:
     clips, clock = make_utterances(4), VirtualClock()
     what = scripted_manifest({"a": "hear", "b": "hear"}, clips, turns=40)
     executors = {

@@ -19,7 +19,7 @@ def owners(trace: TurnTrace, t0_ns: int) -> dict[tuple[str, str], int]:
     return {(stage, str(kind)): ns for (stage, kind), ns in summed(critical_path(trace, t0_ns)).items()}
 
 
-def test_a_sequence_of_stages_is_its_own_path() -> None:
+def test_sequential_stages_are_the_critical_path() -> None:
     clock = VirtualClock(start_ns=100)
     trace = Trace(clock)
     with trace.stage("asr"):
@@ -38,7 +38,7 @@ def test_a_sequence_of_stages_is_its_own_path() -> None:
     }
 
 
-def test_work_in_another_thread_is_hidden_unless_it_was_waited_for() -> None:
+def test_work_in_another_thread_counts_only_if_waited_for() -> None:
     clock = VirtualClock()
     trace = Trace(clock)
     box = clock.inbox()
@@ -63,7 +63,7 @@ def test_work_in_another_thread_is_hidden_unless_it_was_waited_for() -> None:
     assert hidden(seen, 0, path) == {"llm.decode": 17}
 
 
-def test_a_wait_belongs_to_what_led_to_the_item_that_ended_it() -> None:
+def test_a_wait_belongs_to_the_stage_that_ended_it() -> None:
     clock = VirtualClock()
     trace = Trace(clock)
     box = clock.inbox()
@@ -88,7 +88,7 @@ def test_a_wait_belongs_to_what_led_to_the_item_that_ended_it() -> None:
     assert hidden(seen, 0, critical_path(seen, 0))["asr"] == 40
 
 
-def test_waits_that_end_each_other_lead_nowhere() -> None:
+def test_waits_in_a_cycle_end_the_search() -> None:
     """No such thing can happen; a trace from elsewhere may still say so."""
     spans = (StageSpan("asr", 0, 0, 10, None, None, None, 1), StageSpan("tts", 1, 0, 10, None, None, None, 0))
     hand_offs = (HandOff(0, "asr", 0, 10), HandOff(1, "tts", 1, 10))
@@ -108,7 +108,7 @@ def test_the_inner_of_two_nested_stages_owns_its_time() -> None:
     assert owners(trace.finish(), 0) == {("llm.decode", "host"): 6, ("speech_decoder", "host"): 6}
 
 
-def test_nothing_before_t0_is_owned() -> None:
+def test_time_before_t0_belongs_to_no_stage() -> None:
     clock = VirtualClock()
     trace = Trace(clock)
     with trace.stage("asr"):
@@ -139,7 +139,7 @@ def gpu_turn(gpu: FakeGpu, stages: list[tuple[str, int, int]]) -> tuple[TurnTrac
     return trace.finish(), t0_ns
 
 
-def test_a_wait_for_the_device_is_divided_among_those_who_kept_it_busy() -> None:
+def test_a_wait_for_the_device_is_divided_among_its_stages() -> None:
     gpu = FakeGpu(VirtualClock())
     seen, t0_ns = gpu_turn(
         gpu, [("encoder", 10_000, 10 * MS), ("adaptor", 10_000, MS), ("llm.prefill", 10_000, 25 * MS)]
@@ -152,7 +152,7 @@ def test_a_wait_for_the_device_is_divided_among_those_who_kept_it_busy() -> None
     assert sum(found.values()) == seen.packets[0].at_ns - t0_ns
 
 
-def test_a_host_that_launches_too_slowly_is_found_out() -> None:
+def test_a_host_that_launches_too_slowly_owns_the_wait() -> None:
     gpu = FakeGpu(VirtualClock())
     seen, t0_ns = gpu_turn(gpu, [("encoder", 8 * MS, MS), ("llm.prefill", 10_000, 3 * MS)])
     found = owners(seen, t0_ns)
@@ -239,7 +239,7 @@ def any_trace(draw: st.DrawFn) -> TurnTrace:
 
 @settings(deadline=None, max_examples=500)
 @given(any_trace(), times)
-def test_the_parts_add_up_to_the_nanosecond_and_touch(trace: TurnTrace, t0_ns: int) -> None:
+def test_parts_are_contiguous_and_sum_to_the_latency(trace: TurnTrace, t0_ns: int) -> None:
     parts = critical_path(trace, t0_ns)
     assert sum(part.ns for part in parts) == max(0, trace.packets[0].at_ns - t0_ns)
     for before, after in pairwise(parts):

@@ -152,7 +152,7 @@ steps = st.lists(
 
 @settings(deadline=None, max_examples=400)
 @given(steps, st.integers(-(10**15), 10**15), st.floats(-200, 200), st.floats(-0.1, 0.1))
-def test_the_true_owner_is_found_whatever_the_devices_clock_says(
+def test_time_goes_to_its_true_owner_whatever_the_device_clock(
     drawn: list[Step], offset_ns: int, drift_ppm: float, wander: float
 ) -> None:
     gpu = FakeGpu(VirtualClock(), offset_ns, drift_ppm, wander)

@@ -35,7 +35,7 @@ def latency(ask: PlannedTurn, chance: random.Random, cold: float, decay: float) 
 
 
 @pytest.mark.parametrize(("clips", "by_clip"), [(10, True), (50, False)])
-def test_a_label_that_was_not_warm_is_seen(clips: int, by_clip: bool) -> None:
+def test_a_label_that_was_not_warm_is_detected(clips: int, by_clip: bool) -> None:
     found = early_drift(turns(clips, 50, cold=2.0, decay=5))
     assert found is not None
     assert (found.early, found.later, found.by_clip) == (10, 40, by_clip)
@@ -43,31 +43,31 @@ def test_a_label_that_was_not_warm_is_seen(clips: int, by_clip: bool) -> None:
     assert found.excess.value > 20
 
 
-def test_clips_and_noise_are_no_drift() -> None:
+def test_differences_of_clips_and_noise_are_not_drift() -> None:
     found = [early_drift(turns(clips, 50, 0.0, 1.0, seed)) for clips in (10, 50) for seed in range(100)]
     assert sum(each is not None and each.p <= ALPHA for each in found) <= 7
     assert sum(each is not None and each.notable for each in found) <= 7
 
 
-def test_a_trifle_is_not_notable() -> None:
+def test_a_negligible_drift_is_not_notable() -> None:
     found = early_drift(turns(10, 1000, cold=0.05, decay=1000))
     assert found is not None
     assert found.p <= ALPHA
     assert not found.notable
 
 
-def test_few_turns_say_nothing() -> None:
+def test_too_few_turns_give_no_estimate() -> None:
     assert early_drift(turns(5, 19, 2.0, 3)) is None
     assert early_drift([]) is None
 
 
-def test_what_is_looked_at_is_bounded() -> None:
+def test_at_most_a_thousand_turns_are_used() -> None:
     found = early_drift(turns(10, 3000, 0.0, 1.0))
     assert found is not None
     assert found.early + found.later <= 1000
 
 
-def test_clips_that_come_again_are_their_own_measure() -> None:
+def test_repeated_clips_are_compared_with_themselves() -> None:
     """Clips differ by up to 45 ms, the noise of a median of twenty turns is about 2 ms."""
     found = early_drift(turns(10, 100, 0.0, 1.0))
     assert found is not None and found.excess.interval is not None

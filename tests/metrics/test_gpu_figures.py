@@ -32,7 +32,7 @@ def flags(**after: object) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("reason", ["sw_power_cap", "hw_slowdown", "sw_thermal", "hw_thermal", "power_brake"])
-def test_a_reason_that_stands_on_either_side_means_throttled(reason: str) -> None:
+def test_a_throttle_reason_before_or_after_means_throttled(reason: str) -> None:
     assert flags(reasons=(reason,)) == ("gpu_throttled",)
     begun = replace(CARD, before=replace(BEFORE, reasons=("idle", reason)))
     assert turn_figures(evidence(begun)).flags == ("gpu_throttled",)
@@ -40,11 +40,11 @@ def test_a_reason_that_stands_on_either_side_means_throttled(reason: str) -> Non
 
 
 @pytest.mark.parametrize("reasons", [(), None, ("idle",), ("applications_clocks", "display_clock"), ("sync_boost",)])
-def test_idleness_and_clocks_that_were_set_are_no_throttling(reasons: tuple[str, ...] | None) -> None:
+def test_idle_and_user_set_clocks_are_not_throttling(reasons: tuple[str, ...] | None) -> None:
     assert flags(reasons=reasons) == ()
 
 
-def test_throttling_between_the_readings_is_seen_in_the_drivers_counters() -> None:
+def test_driver_counters_show_throttling_between_the_readings() -> None:
     """1000 ns lie between the readings; a hundredth of them does not count yet."""
     assert flags(held_back_ns={"sw_power_cap": 17, "sw_thermal": 0}) == ()
     assert flags(held_back_ns={"sw_power_cap": 7, "sw_thermal": 11}) == ("gpu_throttled",)
@@ -53,13 +53,13 @@ def test_throttling_between_the_readings_is_seen_in_the_drivers_counters() -> No
     assert flags(held_back_ns=None) == ()
 
 
-def test_strangers_on_the_gpu_are_flagged_only_where_they_were_seen() -> None:
+def test_other_processes_on_the_gpu_are_flagged_only_if_seen() -> None:
     assert flags(foreign_processes=1) == ("gpu_shared",)
     assert flags(foreign_processes=0) == flags(foreign_processes=None) == ()
     assert flags(foreign_processes=2, reasons=("hw_slowdown",)) == ("gpu_throttled", "gpu_shared")
 
 
-def test_the_gpu_of_another_label_is_none_of_this_turns_business() -> None:
+def test_the_gpu_of_another_label_is_ignored() -> None:
     hot = replace(CARD, labels=("cascade",), after=replace(AFTER, reasons=("hw_thermal",), foreign_processes=3))
     found = turn_figures(evidence(hot))
     assert found.flags == ()
@@ -67,7 +67,7 @@ def test_the_gpu_of_another_label_is_none_of_this_turns_business() -> None:
     assert turn_figures(evidence(hot, CARD)).figures["gpu_energy"] == 2.5
 
 
-def test_energy_is_a_difference_or_nothing() -> None:
+def test_energy_is_the_difference_of_two_readings_or_absent() -> None:
     assert turn_figures(evidence(CARD)).figures["gpu_energy"] == 2.5
     for after in (replace(AFTER, energy_mj=None), replace(AFTER, energy_mj=999), None):
         assert "gpu_energy" not in turn_figures(evidence(replace(CARD, after=after))).figures
@@ -76,7 +76,7 @@ def test_energy_is_a_difference_or_nothing() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "others"), [(0, 0, 0), (0, 2, 2), (2, None, 2), (0, None, None), (None, None, None)]
 )
-def test_that_nobody_else_was_there_must_be_known_of_both_readings(
+def test_no_other_processes_requires_two_known_readings(
     before: int | None, after: int | None, others: int | None
 ) -> None:
     card = replace(
@@ -86,12 +86,12 @@ def test_that_nobody_else_was_there_must_be_known_of_both_readings(
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_a_gpu_that_could_not_be_read_is_not_taken_for_one_that_ran_free(side: str) -> None:
+def test_an_unreadable_gpu_is_not_taken_for_an_unthrottled_one(side: str) -> None:
     lost = replace(CARD, problem="gone", **{side: None})
     assert turn_figures(evidence(lost)).flags == ("gpu_unread",)
 
 
-def test_busy_time_is_a_union_for_a_stage_as_for_the_device() -> None:
+def test_overlapping_work_counts_once_per_stage_and_per_device() -> None:
     work = (
         DeviceWork("encoder", 2, ((0, 100), (200, 300))),
         DeviceWork("vocoder", 1, ((50, 250),)),
@@ -118,7 +118,7 @@ def test_the_union_counts_every_nanosecond_once(drawn: list[tuple[int, int]]) ->
     assert figures["stage.tts.busy"] == len(covered)
 
 
-def test_evidence_of_the_gpu_survives_the_disk() -> None:
+def test_gpu_evidence_survives_a_round_trip_to_disk() -> None:
     profile = GpuProfile((DeviceWork("tts", 3, ((0, 5), (6, 9))),), lost=2)
     whole = evidence(CARD, replace(CARD, uuid="MIG-b", mig=True, problem="gone", after=None), profile=profile)
     assert decode(Evidence, encode(whole)) == whole

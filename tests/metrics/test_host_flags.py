@@ -52,11 +52,11 @@ def test_each_flag_has_its_threshold(changes: dict[str, int], flag: str | None) 
     assert flags(replace(QUIET, **changes)) == ((flag,) if flag else ())  # type: ignore[arg-type]
 
 
-def test_what_nobody_read_raises_no_flag() -> None:
+def test_absent_counters_raise_no_flag() -> None:
     assert flags(HostTelemetry(elapsed_ns=1, cores=1)) == () == flags(None)
 
 
-def test_a_short_turn_is_not_blamed_for_the_steps_of_the_counters() -> None:
+def test_the_resolution_of_counters_flags_no_short_turn() -> None:
     assert flags(replace(QUIET, elapsed_ns=10 * MS, others_cpu_ns=20 * MS, stolen_ns=20 * MS)) == ()
 
 
@@ -72,7 +72,7 @@ def test_a_short_turn_is_not_blamed_for_the_steps_of_the_counters() -> None:
         ([(1101, 30)], False),
     ],
 )
-def test_collections_count_while_the_user_waits(pauses: list[tuple[float, float]], paused: bool) -> None:
+def test_garbage_collection_counts_only_while_the_user_waits(pauses: list[tuple[float, float]], paused: bool) -> None:
     seen = Collections(len(pauses), 0, tuple(Pause(round(at * MS), round(ms * MS)) for at, ms in pauses))
     assert flags(None, seen) == (("gc_paused",) if paused else ())
 

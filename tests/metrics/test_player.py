@@ -24,7 +24,7 @@ THREE = packets((100, 20), (150, 20), (180, 20))
 
 
 @pytest.mark.parametrize(("pre_roll", "stalls"), [(0, (30, 10)), (20, (10, 10)), (35, (5,)), (40, ()), (1000, ())])
-def test_a_pre_roll_buys_stalls_off(pre_roll: int, stalls: tuple[int, ...]) -> None:
+def test_a_longer_pre_roll_prevents_stalls(pre_roll: int, stalls: tuple[int, ...]) -> None:
     playback = play(THREE, pre_roll * MS)
     assert playback is not None
     assert playback.stalls_ns == tuple(stall * MS for stall in stalls)
@@ -40,7 +40,7 @@ def test_the_figures_are_those_of_the_declared_player() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 200)), min_size=1, max_size=12), st.integers(0, 800))
-def test_the_smallest_pre_roll_is_the_smallest(gaps: list[tuple[int, int]], pre_roll: int) -> None:
+def test_no_pre_roll_smaller_than_the_smallest_avoids_stalls(gaps: list[tuple[int, int]], pre_roll: int) -> None:
     at, timed = 0, []
     for gap, media in gaps:
         at += gap

@@ -15,7 +15,7 @@ def trace(*texts: tuple[str, str]) -> TurnTrace:
 HEARD = trace(("transcript", "play"))
 
 
-def test_a_transcript_is_held_against_what_was_said() -> None:
+def test_a_transcript_is_scored_against_the_reference_text() -> None:
     heard = trace(("partial", "what"), ("transcript", "What thyme is it now"))
     assert transcript_figures(heard, "What time is it?") == {"transcript_wer": 0.5, "transcript_words": 4}
 
@@ -31,7 +31,7 @@ def test_without_both_texts_there_is_no_figure(texts: tuple[tuple[str, str], ...
     assert transcript_figures(trace(*texts), said) == {}
 
 
-def test_rubbish_without_end_is_not_compared() -> None:
+def test_overlong_texts_are_not_scored() -> None:
     assert transcript_figures(trace(("transcript", "a " * 6000)), "Play.") == {}
 
 
@@ -51,7 +51,7 @@ def test_a_reply_without_text_or_sound_has_no_pace() -> None:
     assert reply_figures(trace(("reply", "yes")), ()) == {}
 
 
-def test_a_reply_that_ends_loud_says_so() -> None:
+def test_the_level_at_the_end_of_a_reply_is_measured() -> None:
     assert reply_figures(trace(), [0.1, 1.0])["reply_end_level"] == 0.0
 
 
@@ -61,7 +61,7 @@ def test_a_reply_is_right_if_its_words_are_accepted(says: str, right: int) -> No
     assert answer_figures(pieces, ("Four.", "It is four.")) == {"answer_accuracy": right}
 
 
-def test_without_an_answer_or_a_reply_nothing_is_right_or_wrong() -> None:
+def test_without_reference_answer_or_reply_correctness_is_unknown() -> None:
     assert answer_figures(trace(("reply", "yes")), ()) == {}
     assert answer_figures(trace(("reply", "")), ("…",)) == {}
     assert answer_figures(HEARD, ("yes",)) == {}

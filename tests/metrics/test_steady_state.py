@@ -30,7 +30,7 @@ def turns_until_it_ends(latencies: list[float]) -> int:
     return next(n for n in range(1, RULE.most + 1) if state(latencies[:n], RULE) != "open")
 
 
-def test_a_label_that_is_warm_from_the_start_is_soon_believed() -> None:
+def test_a_label_warm_from_the_start_is_soon_steady() -> None:
     for noise, most in ((0.01, 6.5), (0.05, 7), (0.10, 9)):
         asked = [turns_until_it_ends(course(0, 1, noise, seed)) for seed in range(300)]
         assert min(asked) == RULE.window
@@ -38,7 +38,7 @@ def test_a_label_that_is_warm_from_the_start_is_soon_believed() -> None:
 
 
 @pytest.mark.parametrize(("noise", "most"), [(0.01, 0.03), (0.03, 0.05), (0.08, 0.08)])
-def test_what_is_left_when_the_search_ends_is_small(noise: float, most: float) -> None:
+def test_the_remaining_excess_at_the_end_of_warm_up_is_small(noise: float, most: float) -> None:
     """Twice as slow at first, a third less each turn: what is left in nineteen cases of twenty."""
     left = []
     for seed in range(300):
@@ -47,7 +47,7 @@ def test_what_is_left_when_the_search_ends_is_small(noise: float, most: float) -
     assert sorted(left)[int(0.95 * len(left))] <= most
 
 
-def test_one_stall_decides_nothing() -> None:
+def test_one_stall_does_not_change_the_decision() -> None:
     assert is_steady([100, 100, 100, 100, 500, 100], RULE)
     assert is_steady([500, 100, 100, 100, 100, 100], RULE)
 
@@ -66,7 +66,7 @@ def test_an_answer_before_the_end_of_speech_can_be_steady() -> None:
     assert not is_steady([-50, -60, -70, -80, -90, -100], RULE)
 
 
-def test_differences_that_nobody_can_measure_do_not_count() -> None:
+def test_differences_below_the_resolution_do_not_count() -> None:
     assert is_steady([3, 2.5, 2, 1.5, 1.2, 1.1], RULE)
 
 
@@ -81,6 +81,6 @@ def test_how_the_search_ends() -> None:
 
 
 @pytest.mark.parametrize("window", [-1, 0, 1, 3])
-def test_a_rule_that_looks_at_nothing_is_never_met(window: int) -> None:
+def test_a_rule_without_a_window_is_never_met(window: int) -> None:
     assert not is_steady([], WarmupRule("clip", window=window))
     assert not is_steady([1.0, 1.0], WarmupRule("clip", window=window))

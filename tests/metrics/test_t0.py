@@ -36,7 +36,7 @@ def test_every_figure_counts_from_the_declared_start(start: Start, latency: int)
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_the_distances_between_the_starts_are_always_told(start: Start) -> None:
+def test_distances_between_the_starts_are_always_recorded(start: Start) -> None:
     found = turn_figures(with_options(SEEN, t0=start)).figures
     told = {name: found[f"{name}_delay"] for name in ("last_frame", "request")}
     assert told == {"last_frame": 30, "request": 510}
@@ -49,7 +49,7 @@ def test_without_a_detector_the_endpoint_is_the_end_of_speech() -> None:
     assert "endpointing_delay" not in turn_figures(seen).figures
 
 
-def test_a_start_that_did_not_happen_gives_way_to_the_end_of_speech() -> None:
+def test_a_missing_start_falls_back_to_the_end_of_speech() -> None:
     seen = with_options(SEEN, t0="request", trace=replace(SEEN.trace, spans=()))
     found = turn_figures(seen)
     assert found.figures["first_packet_latency"] == 1000
@@ -57,7 +57,7 @@ def test_a_start_that_did_not_happen_gives_way_to_the_end_of_speech() -> None:
     assert turn_figures(with_options(SEEN, t0="request")).flags == ()
 
 
-def test_speech_that_was_never_delivered_whole_has_no_last_frame() -> None:
+def test_speech_delivered_in_part_has_no_last_frame() -> None:
     for delivery in (Delivery(1000, 0, 600, (1,)), Delivery(1000, 0, 0, ())):
         seen = with_options(SEEN, t0="last_frame", delivery=delivery)
         assert "last_frame" not in all_starts(seen)

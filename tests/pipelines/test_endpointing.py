@@ -174,7 +174,7 @@ def test_silero_finds_the_end_of_real_speech(endpointer: Endpointer) -> None:
         assert found - len(speech) / SAMPLE_RATE == pytest.approx(0.5, abs=0.2), said.id
 
 
-def test_silero_hears_nobody_in_noise(endpointer: Endpointer) -> None:
+def test_silero_finds_no_end_of_speech_in_noise(endpointer: Endpointer) -> None:
     noise = np.random.default_rng(0).normal(0, 0.01, 48_000).astype(np.float32)
     assert decided_s(endpointer.heard(_Nothing(), _TRACE)._detector, noise) is None  # type: ignore[arg-type]
 

@@ -229,7 +229,7 @@ def test_tests_that_ask_for_the_same_share_what_was_measured(measured: Inner) ->
     assert on_path[1] > on_path[0] > 0
 
 
-def test_disabled_asks_one_turn_of_each_label(measured: Inner) -> None:
+def test_disabled_measures_one_turn_of_each_label(measured: Inner) -> None:
     out = measured.week.folder / "disabled"
     measured.pytest("--benchmark-disable", f"--voice-out={out}", file="test_measured.py").assert_outcomes(passed=2)
     (run,) = out.iterdir()

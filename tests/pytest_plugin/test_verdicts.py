@@ -120,7 +120,7 @@ def test_unknown(voice_benchmark):
     result(inner, body).assert_outcomes(passed=2)
 
 
-def test_the_command_line_says_what_to_hold_against_unless_the_call_does(inner: pytest.Pytester) -> None:
+def test_the_call_overrides_the_reference_of_the_command_line(inner: pytest.Pytester) -> None:
     body = """
 def test_asked(voice_benchmark, asked):
     voice_benchmark("same=scripted", max_regression="5%", device="cpu")
@@ -165,12 +165,12 @@ def test_a_call_that_is_wrong_says_so_in_one_message(inner: pytest.Pytester, arg
     assert "During handling" not in text
 
 
-def test_options_that_exclude_each_other_are_refused_at_once(inner: pytest.Pytester) -> None:
+def test_options_that_exclude_each_other_are_refused_before_measuring(inner: pytest.Pytester) -> None:
     found = result(inner, ONE.format(verdict="same"), "--voice-against", "main", "--voice-baseline", "nightly")
     assert found.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_nothing_is_measured_beside_other_tests(inner: pytest.Pytester) -> None:
+def test_measuring_in_parallel_with_other_tests_is_refused(inner: pytest.Pytester) -> None:
     inner.makeconftest(GATE + "\ndef pytest_configure(config):\n    config.workerinput = {'workercount': 2}\n")
     found = result(inner, ONE.format(verdict="same"))
     found.assert_outcomes(failed=1)

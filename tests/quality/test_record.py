@@ -52,11 +52,11 @@ def test_lines_come_back_as_they_were_written(run: Run) -> None:
     assert read_quality(run).notices == ()
 
 
-def test_a_run_that_nobody_listened_to_has_no_lines(run: Run) -> None:
+def test_a_run_that_was_not_assessed_has_no_lines(run: Run) -> None:
     assert read_quality(run).lines == ()
 
 
-def test_the_last_line_about_a_thing_counts(run: Run) -> None:
+def test_the_last_line_about_a_turn_counts(run: Run) -> None:
     other = replace(JUDGE, options={"asr-fast": True})
     lines = (heard(run), heard(run, judge=other), heard(run, edits=3))
     write_lines(run.path, *lines)
@@ -79,7 +79,7 @@ def test_lines_of_other_turns_are_not_used(run: Run, changes: dict[str, Any]) ->
     assert "1 lines of quality.jsonl are not of this run" in found.notices[0]
 
 
-def test_figures_of_older_rules_are_not_used(run: Run) -> None:
+def test_figures_of_an_older_version_are_not_used(run: Run) -> None:
     write_lines(run.path, heard(run, normalisation=VERSION + 1), replace(sounding(run), version=99))
     assert read_quality(run).lines == ()
 
@@ -98,7 +98,7 @@ def test_figures_of_older_rules_are_not_used(run: Run) -> None:
         lambda line: {},
     ],
 )
-def test_what_nobody_can_have_measured_is_refused_with_a_way_out(run: Run, wrong: Any) -> None:
+def test_impossible_values_are_refused_with_a_remedy(run: Run, wrong: Any) -> None:
     write_lines(run.path, heard(run))
     line = json.loads((run.path / QUALITY).read_text())
     (run.path / QUALITY).write_text(json.dumps(wrong(line)) + "\n")
@@ -137,7 +137,7 @@ def test_a_torn_line_is_set_aside_and_written_again(run: Run) -> None:
     assert (run.path / QUALITY).read_bytes() == whole
 
 
-def test_another_recording_is_judged_anew(run: Run) -> None:
+def test_a_changed_recording_is_assessed_again(run: Run) -> None:
     write_lines(run.path, heard(run))
     with Notebook(run) as notebook:
         assert notebook.is_due(place(heard(run)), "1" * 64)
@@ -149,7 +149,7 @@ def test_one_writer_at_a_time(run: Run) -> None:
     Notebook(run).__exit__()
 
 
-def test_a_link_is_not_followed(run: Run, tmp_path: Path) -> None:
+def test_a_symbolic_link_is_not_followed(run: Run, tmp_path: Path) -> None:
     (run.path / QUALITY).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RunError, match="link"):
         Notebook(run)

@@ -13,7 +13,7 @@ def sine(gain: float, offset: float = 0.0) -> np.ndarray:
     return np.clip(wave, -1, 1).astype(np.float32)
 
 
-def test_a_cut_off_wave_is_clipped_and_a_full_one_is_not() -> None:
+def test_a_clipped_wave_is_detected_and_a_full_scale_one_is_not() -> None:
     assert sound(sine(0.9), 16_000).clipped_share == 0
     # Beyond full scale for arccos(1/2) of each quarter: two thirds of the time.
     assert sound(sine(2.0), 16_000).clipped_share == pytest.approx(2 / 3, abs=0.03)

@@ -134,7 +134,7 @@ def test_edited_texts_of_the_corpus_are_found_by_recompute(original: Path, tmp_p
     assert {each.figure for each in found.differences} == {"transcript_wer"}
 
 
-def test_noise_is_seen_beside_its_latency(listened: Run) -> None:
+def test_unintelligible_replies_give_a_notice(listened: Run) -> None:
     good, noise = labels(listened).values()
     assert good.quality.reply.rate is not None and noise.quality.reply.rate is not None
     assert noise.quality.reply.rate.value == 1.0
@@ -150,7 +150,7 @@ def test_noise_is_seen_beside_its_latency(listened: Run) -> None:
     assert "reply WER as heard by ears 1 (ears en)" in table
 
 
-def test_the_report_says_it_on_its_first_screen(listened: Run) -> None:
+def test_the_first_screen_of_the_report_shows_quality(listened: Run) -> None:
     first, _, rest = render_report([listened]).partition("</header>")
     assert "noise cannot be understood by ears" in first
     assert "Latency and quality" in rest
@@ -202,7 +202,7 @@ def test_the_picture_says_in_words_what_it_shows(listened: Run) -> None:
     assert "good: 100 ms, 4.000; noise: 100 ms, 4.000." in html
 
 
-def test_a_run_that_nobody_listened_to_says_so(original: Path) -> None:
+def test_a_run_that_was_not_assessed_says_so(original: Path) -> None:
     run = read_run(original)
     assert "reply WER of good, noise: n/a, not looked at: bench quality RUN" in shown(run)
     assert labels(run)["good"].quality.audio is None
@@ -222,7 +222,7 @@ def test_json_has_the_same_figures(listened: Run) -> None:
     assert told["transcript"]["why_none"] == ""
 
 
-def test_an_implausible_pace_is_said(tmp_path: Path) -> None:
+def test_an_implausible_pace_gives_a_notice(tmp_path: Path) -> None:
     run = read_run(known_run(tmp_path / "run", CLIPS, {"hasty": SPEECH}, says="{0} {0} {0}"))
     hasty = labels(run)["hasty"]
     assert hasty.quality.pace is not None and hasty.quality.pace.implausible == len(CLIPS)

@@ -24,7 +24,7 @@ from firstpacket.bench.quality.wer import LONGEST, edits, is_character, words
          "nine hundred ninety nine thousand nine hundred ninety nine"),
     ],
 )  # fmt: skip
-def test_the_same_speech_is_the_same_words_however_it_is_written(written: str, spoken: str) -> None:
+def test_spellings_of_the_same_speech_give_the_same_words(written: str, spoken: str) -> None:
     assert words(written) == words(spoken)
 
 
@@ -35,7 +35,7 @@ def test_scripts_without_spaces_count_in_characters() -> None:
     assert words("กิน") == ("ก", "ิ", "น") and words("हिन्दी") == ("हिन्दी",)
 
 
-def test_nothing_else_is_made_alike() -> None:
+def test_other_differences_are_kept() -> None:
     assert words("can not") != words("cannot")
     assert words("colour") != words("color")
     assert words("!? …") == ()
@@ -47,7 +47,7 @@ def test_endless_digits_are_read_one_by_one() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(*[st.lists(st.sampled_from("abcd"), max_size=12)] * 2)
-def test_edits_are_those_of_a_library_for_word_error_rates(reference: list[str], heard: list[str]) -> None:
+def test_edits_equal_those_of_jiwer(reference: list[str], heard: list[str]) -> None:
     jiwer = pytest.importorskip("jiwer")
     if not reference:
         assert edits(reference, heard) == len(heard)
@@ -56,6 +56,6 @@ def test_edits_are_those_of_a_library_for_word_error_rates(reference: list[str],
     assert edits(reference, heard) == known.substitutions + known.deletions + known.insertions
 
 
-def test_texts_beyond_all_speech_are_refused() -> None:
+def test_overlong_texts_are_refused() -> None:
     with pytest.raises(ValueError, match="not compared"):
         edits(["a"] * (LONGEST + 1), [])

@@ -208,7 +208,7 @@ def test_many_damaged_runs_are_never_answered_with_a_traceback(
     answers(whole, tmp_path / "run", damage)
 
 
-def test_the_undamaged_run_is_read_and_gone_on_with(whole: Path, tmp_path: Path) -> None:
+def test_the_undamaged_run_is_read_and_resumed(whole: Path, tmp_path: Path) -> None:
     """Otherwise everything above would be said of a folder that nobody can read."""
     out = tmp_path / "run"
     shutil.copytree(whole, out)
@@ -233,7 +233,7 @@ def test_the_undamaged_run_is_read_and_gone_on_with(whole: Path, tmp_path: Path)
         ("turns.jsonl", ["figures", "rtf_e2e"], float("nan"), "expected a finite number"),
     ],
 )
-def test_numbers_that_nobody_measured_are_named(
+def test_impossible_numbers_are_named(
     whole: Path, tmp_path: Path, name: str, steps: list[str], value: object, problem: str
 ) -> None:
     out = tmp_path / "run"
@@ -245,9 +245,7 @@ def test_numbers_that_nobody_measured_are_named(
 
 
 @pytest.mark.parametrize(("name", "steps"), [("manifest.json", ["run"]), ("turns.jsonl", ["utterance"])])
-def test_characters_that_no_terminal_should_get_are_taken_out(
-    whole: Path, tmp_path: Path, name: str, steps: list[str]
-) -> None:
+def test_control_characters_are_removed(whole: Path, tmp_path: Path, name: str, steps: list[str]) -> None:
     out = tmp_path / "run"
     shutil.copytree(whole, out)
     _replace_last(out / name, steps, "clip \x1b[2J\ud800")

@@ -58,7 +58,7 @@ def test_figures_derived_again_from_the_evidence_are_equal_bit_for_bit(path: Pat
 
 
 @old_runs
-def test_the_summary_is_what_was_printed_then(path: Path) -> None:
+def test_the_summary_equals_the_one_printed_by_the_old_version(path: Path) -> None:
     printed = json.loads((path / "show.json").read_text())
     summary = summarise(read_run(path))
     assert {label.label for label in summary.labels} == set(printed["labels"])
@@ -101,13 +101,13 @@ def test_reading_changes_nothing_on_disk(old: Path) -> None:
     assert {file.name: file.read_bytes() for file in old.iterdir()} == before
 
 
-def test_an_older_run_is_not_measured_on(old: Path) -> None:
+def test_an_older_run_is_not_resumed(old: Path) -> None:
     with pytest.raises(RunError, match=r"has schema 1; only runs of schema .* can be resumed.*begin a new run"):
         session.resume(old, NoProgress())
 
 
 @pytest.mark.parametrize("schema", ["0", "-1", "true", '"1"', "1.5", "null"])
-def test_a_schema_that_never_was_is_named(old: Path, schema: str) -> None:
+def test_an_unknown_schema_is_named(old: Path, schema: str) -> None:
     manifest = old / MANIFEST
     manifest.write_text(manifest.read_text().replace('"schema": 1', f'"schema": {schema}'))
     with pytest.raises(RunError, match="'schema' must be a whole number"):
@@ -152,7 +152,7 @@ def test_damage_is_passed_on_for_the_decoder_to_name() -> None:
         migrate.manifest(dict(raw, schema=1), 1)
 
 
-def test_kinds_are_read_off_the_names_that_they_were_in(old: Path) -> None:
+def test_kinds_are_derived_from_the_names_of_pipelines_and_stages(old: Path) -> None:
     systems = {plan.label: plan for plan in read_run(old).manifest.labels}
     assert {label: plan.kind for label, plan in systems.items()} == {"direct": "direct", "cascade": "cascade"}
     assert systems["cascade"].kinds == {
@@ -172,7 +172,7 @@ def test_a_turn_without_a_prefill_had_no_figures_of_its_language_model() -> None
     }  # fmt: skip
 
 
-def test_a_script_is_no_assistant() -> None:
+def test_a_scripted_label_has_the_kind_other() -> None:
     stages = [{"id": "asr", "role": "listen"}]
     (system,) = migrate.manifest({"labels": [{"pipeline": "scripted", "stages": stages, "options": {}}]}, 1)["labels"]
     assert (system["kind"], system["overlaps"]) == ("other", False)

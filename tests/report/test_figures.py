@@ -34,7 +34,7 @@ def test_every_figure_of_the_page_stands_in_the_json(folder: Path) -> None:
     assert len(read_back(read_run(folder))) > 100
 
 
-def test_those_of_the_summary_are_what_bench_show_says(page: Page, folder: Path) -> None:
+def test_summary_figures_equal_those_of_bench_show(page: Page, folder: Path) -> None:
     shown = json.loads(here("show", folder, "--json").stdout)
     ours = {
         pointer.removeprefix("/summary"): raw for pointer, raw, _ in page.figures if pointer.startswith("/summary/")
@@ -47,7 +47,7 @@ def test_those_of_the_summary_are_what_bench_show_says(page: Page, folder: Path)
             assert f"/labels/{label}/figures/{metric}/n_missing" in ours
 
 
-def test_the_run_shows_what_was_worked_out_by_hand(page: Page) -> None:
+def test_figures_equal_those_worked_out_by_hand(page: Page) -> None:
     text = {pointer: said for pointer, _, said in page.figures}
     assert text["/summary/labels/cascade/figures/first_packet_latency/p50/value"] in ("635 ms", "635")
     assert text["/summary/labels/direct/figures/first_packet_latency/p50/value"] in ("225 ms", "225")
@@ -79,7 +79,7 @@ def test_markdown_says_the_same(page: Page, folder: Path) -> None:
     assert missing == []
 
 
-def test_no_unknown_form(folder: Path) -> None:
+def test_an_unknown_format_is_refused(folder: Path) -> None:
     result = here("report", folder, "--format", "pdf")
     assert result.returncode == 2
     assert "Unknown format 'pdf'" in result.stderr

@@ -62,7 +62,7 @@ def test_the_answer_comes_first(html: str) -> None:
     )
 
 
-def test_the_file_needs_nothing_from_outside(html: str) -> None:
+def test_the_file_loads_nothing_from_other_addresses(html: str) -> None:
     for tag, attributes in Page(html).elements:
         assert tag not in {"link", "iframe", "object", "img"}
         for name in ("src", "href", "xlink:href"):
@@ -101,7 +101,7 @@ def test_hostile_texts_labels_and_ids_stay_text(html: str) -> None:
     assert "{{ 7*7 }}" in page.all_text()
 
 
-def test_an_answer_before_the_user_had_finished_is_in_plain_sight(html: str) -> None:
+def test_answers_before_the_end_of_speech_are_pointed_out(html: str) -> None:
     run = sample_run("early")
     turns = tuple(replace(turn, flags=("false_endpoint",)) if turn.label == "direct" else turn for turn in run.turns)
     told = Page(render_report([replace(run, turns=turns)])).all_text()
@@ -109,7 +109,7 @@ def test_an_answer_before_the_user_had_finished_is_in_plain_sight(html: str) -> 
     assert "too early" not in Page(html).all_text()
 
 
-def test_dummy_weights_are_in_plain_sight() -> None:
+def test_dummy_weights_are_pointed_out() -> None:
     page = Page(render_report([sample_run("dummy", origin="dummy")]))
     assert "times only; unmatched; the answers mean nothing" in page.heading
     assert any("origin-dummy" in (attributes.get("class") or "") for _, attributes in page.elements)
@@ -121,7 +121,7 @@ def test_unsupported_percentiles_are_not_numbers(html: str) -> None:
     assert "n/a (n=24 &lt; 662)" in html
 
 
-def test_the_parts_of_the_path_stand_end_to_end_and_fill_the_longest_bar(html: str) -> None:
+def test_parts_of_the_path_are_contiguous_and_fill_the_longest_bar(html: str) -> None:
     ends = []
     for track in html.split('<div class="track">')[1:]:
         bars = re.findall(r'class="bar [^"]*" style="left:([\d.]+)%;width:([\d.]+)%', track)
@@ -147,7 +147,7 @@ def test_a_curve_of_turns_without_packets_ends_below_the_top() -> None:
     assert heights[1] == pytest.approx(heights[0] / 2, rel=0.01)
 
 
-def test_damaged_evidence_costs_its_picture_and_nothing_else() -> None:
+def test_damaged_evidence_loses_only_its_own_picture() -> None:
     class Damaged(MemoryRun):
         def evidence(self, turn: Turn) -> Evidence:
             raise RunError("The trace is damaged.")
@@ -158,7 +158,7 @@ def test_damaged_evidence_costs_its_picture_and_nothing_else() -> None:
     assert "direct answers" in html
 
 
-def test_runs_stand_beside_each_other_or_are_refused() -> None:
+def test_a_report_of_two_runs_compares_them_or_says_why_not() -> None:
     first, second = sample_run("monday"), sample_run("tuesday", seed=2)
     page = Page(render_report([first, second]))
     assert "cascade in tuesday" in page.all_text()
@@ -200,7 +200,7 @@ def test_the_file_is_written_where_asked(tmp_path: Path) -> None:
         write_report([], out)
 
 
-def test_a_thousand_turns_a_label_stay_small() -> None:
+def test_the_page_of_a_thousand_turns_per_label_stays_small() -> None:
     assert len(render_report([sample_run("large", blocks=20, clips=50)])) < 5_000_000
 
 

@@ -17,11 +17,11 @@ def run() -> Run:
     return replace(made, turns=(*made.turns[:-1], replace(made.turns[-1], phase="cold")))
 
 
-def test_the_worst_have_no_answer_then_they_are_slow(run: Run) -> None:
+def test_unanswered_turns_rank_worst_and_then_slow_ones(run: Run) -> None:
     assert ranks(run) == {1: 1, 2: 2, 3: 3, 4: 4, 0: 5, 6: 1, 8: 2, 5: 3, 7: 4}
 
 
-def test_the_worst_of_each_label_stand_together_and_cold_ones_last(run: Run) -> None:
+def test_turns_of_equal_rank_are_adjacent_and_cold_ones_last(run: Run) -> None:
     ordered = [turn.turn for turn in in_order_of_rank(run, ranks(run))]
     assert ordered == [1, 6, 2, 8, 3, 5, 4, 7, 0, 9]
 
@@ -32,7 +32,7 @@ def test_the_median_turn_is_the_nearest_to_the_median(run: Run) -> None:
     assert median.turn == 3, "600 and 500 are as near to 550, and 600 came first"
 
 
-def test_every_turn_is_of_interest_once() -> None:
+def test_every_turn_is_listed_once() -> None:
     made = make_run({"a": [100 + at for at in range(40)], "b": [200 + at for at in range(40)]})
     ordered = [turn.turn for turn in in_order_of_interest(made, ranks(made))]
     assert sorted(ordered) == list(range(80))

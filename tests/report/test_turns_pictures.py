@@ -46,12 +46,12 @@ def borders(d: str) -> list[tuple[int, int]]:
     return [(int(left), int(left) + int(wide)) for left, wide in re.findall(r"M(\d+) \d+h(\d+)v", d)]
 
 
-def test_stretches_that_touch_are_one_and_none_is_too_narrow_to_see() -> None:
+def test_adjacent_intervals_are_merged_and_none_is_invisibly_narrow() -> None:
     assert blocks(SCALE, [(300, 400), (100, 200), (200, 250)], 4, 9) == "M100 4h150v9h-150zM300 4h100v9h-100z"
     assert borders(blocks(SCALE, [(500, 500.1)], 0, 9)) == [(500, 502)]
 
 
-def test_what_lies_outside_is_not_drawn() -> None:
+def test_intervals_outside_the_picture_are_not_drawn() -> None:
     assert borders(blocks(SCALE, [(-50, -10), (-10, 20), (990, 1500), (1200, 1300)], 0, 9)) == [(0, 20), (990, 1000)]
     assert ticks(SCALE, [-1, 10, 10.2, 1001], 0, 5) == "M10 0v5"
 
@@ -84,7 +84,7 @@ def test_the_question_the_gap_and_the_stall_are_as_long_as_they_were() -> None:
     assert "stalled for 200 ms" in next(lane.said for lane in picture.lanes if lane.name == "player")
 
 
-def test_what_lies_ready_in_the_player() -> None:
+def test_the_players_buffer_level_is_drawn() -> None:
     assert buffer_levels(one()) == [
         (200, 0), (200, 300), (250, 250), (250, 350), (600, 0), (800, 0), (800, 100), (900, 0),
     ]  # fmt: skip

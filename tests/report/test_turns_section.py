@@ -63,7 +63,7 @@ def html(run: Run) -> str:
     return turn_section(run, ANCHOR)
 
 
-def test_every_turn_is_there_once_and_laid_open_once(run: Run, html: str) -> None:
+def test_every_turn_has_one_row_and_one_detail(run: Run, html: str) -> None:
     numbers = sorted(int(each) for each in Section(html).all("tbody", "data-turn"))
     assert numbers == sorted(turn.turn for turn in run.turns)
     at_once = {int(each) for each in re.findall(r'data-turn="(\d+)"[^>]*><tr>[^\n]*\n<tr class="turn-open">', html)}
@@ -108,21 +108,21 @@ def test_the_figures_of_every_turn_are_those_of_the_run(run: Run) -> None:
         assert min(abs(each - float(ms)) for each in middle) < 0.5
 
 
-def test_a_turn_laid_open_says_what_was_asked_heard_and_said(html: str) -> None:
+def test_an_expanded_turn_shows_question_transcript_and_reply(html: str) -> None:
     opened = next(part for part in html.split('<tr class="turn-open">') if "<dd>question 11</dd>" in part)
     named = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", opened))
     assert (named["question"], named["reference answer"]) == ("question 11", "a tone")
     assert named["reply"] == "reply 11"
 
 
-def test_the_path_in_words_adds_up(html: str) -> None:
+def test_the_path_in_the_text_adds_up(html: str) -> None:
     said = re.findall(r"<dt>critical path</dt><dd>(.*?) = ([\d.]+) ms", html)
     assert len(said) == 19
     for parts, total in said:
         assert sum(float(ms) for ms in re.findall(r"([\d.]+) ms", parts)) == pytest.approx(float(total), abs=1.5)
 
 
-def test_the_download_is_what_is_exported(run: Run, html: str) -> None:
+def test_the_download_equals_the_export(run: Run, html: str) -> None:
     link = next(each for each in Section(html).all("a", "href") if each.startswith("data:application/gzip"))
     assert gzip.decompress(base64.b64decode(link.partition(",")[2])).decode() == turns_csv(run)
 
@@ -160,7 +160,7 @@ def test_texts_from_outside_stay_text(tmp_path: Path) -> None:
     assert "{{ 7*7 }}" in Section(html).text
 
 
-def test_a_damaged_trace_costs_that_turn_its_pictures_only(run: Run) -> None:
+def test_a_damaged_trace_loses_only_the_pictures_of_its_turn(run: Run) -> None:
     class Damaged(Run):
         def evidence(self, turn: Turn) -> Evidence:
             raise RunError("The trace is damaged.")
@@ -171,7 +171,7 @@ def test_a_damaged_trace_costs_that_turn_its_pictures_only(run: Run) -> None:
     assert "first packet 381 ms after t0" in html
 
 
-def test_traces_beyond_the_budget_are_named_and_their_figures_stay(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turns_beyond_the_trace_budget_keep_their_figures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expanded, "MOST_TRACES", 22)
     opened = packed(turn_section(run, ANCHOR))
     left_out = [part for part in opened.values() if "was left out" in part and "bench trace" in part]
@@ -179,7 +179,7 @@ def test_traces_beyond_the_budget_are_named_and_their_figures_stay(run: Run, mon
     assert all("first packet" in part and "reference answer" in part for part in left_out)
 
 
-def test_sounds_of_a_report_stay_within_its_room(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_of_a_report_stay_within_the_byte_budget(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio_choice, "MOST_S", 10**6)
     for share in (1.0, 0.01):
         html = turn_section(run, ANCHOR, share)
@@ -202,7 +202,7 @@ def test_thousands_of_turns_stay_small() -> None:
     assert len(html) < 3 * 2**20
 
 
-def test_the_script_asks_for_nothing_and_runs_no_text() -> None:
+def test_the_script_makes_no_requests_and_evaluates_no_text() -> None:
     script = turn_script()
     for forbidden in ("fetch(", "XMLHttpRequest", "eval(", "import(", "http:", "https:", "</script"):
         assert forbidden not in script

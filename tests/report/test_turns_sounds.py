@@ -61,7 +61,7 @@ def sounds(run: Run, room: int = PLENTY) -> dict[tuple[str, str, str], Sound]:
     return {(turn.label, turn.utterance, turn.phase): found[turn.turn].sound for turn in run.turns}
 
 
-def test_every_sample_stands_where_it_was_heard(run: Run) -> None:
+def test_every_sample_is_at_the_time_it_was_played(run: Run) -> None:
     question = np.full(round(0.64 * RATE), 0.25, np.float32)
     reply = np.linspace(0.5, 0.9, round(0.6 * RATE), dtype=np.float32)
     heard = mixed(answered(run), question, reply)
@@ -75,7 +75,7 @@ def test_every_sample_stands_where_it_was_heard(run: Run) -> None:
     assert (heard[at["rest"] :] == reply[round(0.4 * RATE) :]).all()
 
 
-def test_an_answer_into_the_question_is_heard_with_it(run: Run) -> None:
+def test_an_answer_during_the_question_is_mixed_with_it(run: Run) -> None:
     """The user's speech is taken to end 0.4 s later: the answer comes 0.208 s before that."""
     one = answered(run)
     delivery = replace(one.evidence.delivery, t0_ns=one.evidence.delivery.t0_ns + 400_000_000)
@@ -98,13 +98,13 @@ def test_mp3_keeps_time_and_gives_the_same_bytes_again(run: Run) -> None:
     assert lengths[:4] == pytest.approx([0.64, 0.192, 0.4, 0.05], abs=0.03)
 
 
-def test_turns_can_be_heard_or_say_why_not(run: Run) -> None:
+def test_turns_have_a_recording_or_say_why_not(run: Run) -> None:
     found = sounds(run)
     assert all(each.mp3 for (label, *_), each in found.items() if label == "direct")
     assert found["cascade", FAILS, "measured"] == Sound(problem="There is nothing to hear: no packet came.")
 
 
-def test_the_worst_are_heard_where_there_is_not_room_for_all(run: Run) -> None:
+def test_the_worst_turns_keep_their_recording_if_space_is_short(run: Run) -> None:
     found = sounds(run, room=30_000)
     heard = {turn for turn, each in found.items() if each.mp3}
     assert ("cascade", "clip-02", "measured") in heard
@@ -115,7 +115,7 @@ def test_the_worst_are_heard_where_there_is_not_room_for_all(run: Run) -> None:
     assert ".flac" in left_out.problem
 
 
-def test_without_the_question_the_answer_is_heard_and_said_to_be_alone(own: Run) -> None:
+def test_without_the_question_only_the_answer_is_played_and_it_says_so(own: Run) -> None:
     gone = replace(own, manifest=replace(own.manifest, corpus_source="nowhere/to/be/found"))
     corpus = recordings(gone)
     assert "cannot be read" in corpus.problem
@@ -171,7 +171,7 @@ def test_a_path_that_leads_out_of_the_run_is_not_followed(own: Run, folder: Path
         sound(leading, np.zeros(0, np.float32))
 
 
-def test_hours_are_not_made_audible(run: Run) -> None:
+def test_a_turn_longer_than_120_s_has_no_recording(run: Run) -> None:
     one = answered(run)
     late = [replace(packet, at_ns=packet.at_ns + 3_600_000_000_000) for packet in one.trace.packets]
     turn = replace(one, evidence=replace(one.evidence, trace=replace(one.trace, packets=tuple(late))))

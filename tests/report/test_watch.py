@@ -40,7 +40,7 @@ def test_it_is_written_until_the_run_is_over(writer, tmp_path: Path, monkeypatch
     assert said[-1] == "2 of 16 measured turns"
 
 
-def test_the_lock_says_whether_somebody_is_at_work(writer, tmp_path: Path) -> None:
+def test_the_lock_shows_whether_the_run_is_in_progress(writer, tmp_path: Path) -> None:
     at_work, _ = writer
     assert in_use(tmp_path / "run")
     at_work.close()

@@ -33,7 +33,7 @@ def beside(watching: GpuWatch, gpu: GpuIdentity | None = A) -> GpuTelemetry:
     return found
 
 
-def test_everything_a_card_says_is_read_on_both_sides_of_the_turn() -> None:
+def test_every_gpu_counter_is_read_before_and_after_the_turn() -> None:
     card = Card("GPU-aaaa", index=3, pids=(WORKER,), counters={74: 10, 269: 0})
     watching = watch(Card("GPU-bbbb", index=0), card)
     watching.started(LabelFacts("direct", 1, WORKER, (), gpu=A))
@@ -53,7 +53,7 @@ def test_everything_a_card_says_is_read_on_both_sides_of_the_turn() -> None:
     assert decode(GpuTelemetry, encode(seen)) == seen
 
 
-def test_the_card_is_found_by_what_it_is_and_not_by_cudas_number() -> None:
+def test_the_gpu_is_found_by_its_identity_not_its_cuda_index() -> None:
     """cuda:0 of the worker is the machine's last card; its number says nothing."""
     cards = [Card(f"GPU-{letter * 4}", f"00000000:{65 + n}:00.0", n) for n, letter in enumerate("cba")]
     assert beside(watch(*cards)).index == 2
@@ -61,7 +61,7 @@ def test_the_card_is_found_by_what_it_is_and_not_by_cudas_number() -> None:
     assert beside(watch(*cards), GpuIdentity("no such", "00000000:66:00.0")).uuid == "GPU-bbbb"
 
 
-def test_torch_properties_say_which_card_it_is() -> None:
+def test_torch_properties_identify_the_gpu() -> None:
     properties = SimpleNamespace(uuid="AAAA", pci_domain_id=0, pci_bus_id=0x65, pci_device_id=0, name="H200")
     assert identity_of(properties) == GpuIdentity("aaaa", "00000000:65:00.0", "H200")
     assert identity_of(SimpleNamespace(uuid="GPU-aaaa", name="H200")) == GpuIdentity("aaaa", "", "H200")
@@ -80,7 +80,7 @@ def test_torch_properties_say_which_card_it_is() -> None:
         ("processes", "foreign_processes"),
     ],
 )
-def test_what_a_card_does_not_say_is_absent_and_the_rest_stands(what: str, field: str) -> None:
+def test_a_counter_that_fails_is_absent_and_the_rest_is_kept(what: str, field: str) -> None:
     found = beside(watch(Card("GPU-aaaa", pids=(WORKER,), counters={74: 0}, refused={what: NOT_SUPPORTED}))).after
     assert found is not None
     assert getattr(found, field) is None
@@ -88,7 +88,7 @@ def test_what_a_card_does_not_say_is_absent_and_the_rest_stands(what: str, field
     assert all(getattr(found, each) is not None for each in others)
 
 
-def test_drivers_that_know_the_reasons_by_their_first_name_are_asked_by_it() -> None:
+def test_throttle_reasons_are_read_by_their_old_name_too() -> None:
     found = beside(watch(Card("GPU-aaaa", bits=0x81, refused={"reasons": "Function Not Found"}))).after
     assert found is not None
     assert found.reasons == ("idle", "power_brake")
@@ -105,7 +105,7 @@ def test_drivers_that_know_the_reasons_by_their_first_name_are_asked_by_it() -> 
         ((), True, None),
     ],
 )
-def test_other_processes_are_counted_only_where_they_can_be_told(
+def test_other_processes_are_counted_only_if_all_are_visible(
     pids: tuple[int, ...], sees_all: bool, foreign: int | None
 ) -> None:
     found = beside(watch(Card("GPU-aaaa", pids=pids), sees_all=sees_all)).after
@@ -124,14 +124,14 @@ def test_an_instance_of_a_card_has_its_own_memory_and_the_cards_clocks() -> None
     assert (found.after.energy_mj, found.after.power_mw) == (None, None), "the card's are not the instance's"
 
 
-def test_of_an_unknown_instance_only_what_holds_for_the_card_is_read() -> None:
+def test_of_an_unknown_mig_instance_only_gpu_wide_counters_are_read() -> None:
     found = beside(watch(Card("GPU-aaaa", divided=True, pids=(WORKER, STRANGER)))).after
     assert found is not None
     assert found.sm_mhz == 1980
     assert (found.memory_used_bytes, found.foreign_processes, found.energy_mj) == (None, None, None)
 
 
-def test_a_card_that_vanishes_between_the_readings_is_said_to_be_gone() -> None:
+def test_a_gpu_that_vanishes_between_the_readings_is_reported() -> None:
     card = Card("GPU-aaaa")
     watching = watch(card)
     watching.started(LabelFacts("direct", 1, WORKER, (), gpu=A))
@@ -143,13 +143,13 @@ def test_a_card_that_vanishes_between_the_readings_is_said_to_be_gone() -> None:
     assert GPU_IS_LOST in found.problem
 
 
-def test_without_the_driver_or_the_card_the_run_goes_on_and_says_so() -> None:
+def test_without_driver_or_gpu_the_run_continues_with_a_notice() -> None:
     no_driver = GpuWatch(lambda: "NVMLError: Driver Not Loaded")
     assert "Driver Not Loaded" in beside(no_driver).problem
     assert "Not Found" in beside(watch(Card("GPU-bbbb"))).problem
 
 
-def test_on_the_cpu_the_driver_is_not_even_loaded() -> None:
+def test_on_the_cpu_the_driver_is_not_loaded() -> None:
     def never() -> Nvml:
         raise AssertionError
 
@@ -159,7 +159,7 @@ def test_on_the_cpu_the_driver_is_not_even_loaded() -> None:
     assert watching.after() == ()
 
 
-def test_labels_on_one_card_share_a_reading_also_after_a_restart() -> None:
+def test_labels_on_one_gpu_share_a_reading_even_after_a_restart() -> None:
     card = Card("GPU-aaaa", pids=(WORKER, 5, STRANGER))
     library = FakeNvml(card)
     watching = GpuWatch(lambda: Nvml(library, True), belongs=lambda pid: pid in (WORKER, 5, 6))
@@ -182,14 +182,14 @@ def test_processes_that_this_one_started_are_its_own() -> None:
     assert not gpu_watch._descends_from_here(2**22 + 1)
 
 
-def test_whether_all_processes_can_be_seen_is_asked_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_tells_whether_all_processes_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "readlink", lambda path: Path("pid:[4026532999]"))
     assert not nvml.sees_all_processes()
     monkeypatch.setattr(Path, "readlink", lambda path: Path(nvml.FIRST_PROCESS_IDS))
     assert nvml.sees_all_processes()
 
 
-def test_the_real_library_has_every_function_that_is_asked_here() -> None:
+def test_the_real_library_has_every_function_that_is_used() -> None:
     """The made library must not promise what the real one does not have."""
     pynvml = pytest.importorskip("pynvml")
     promised = [name for name in dir(FakeNvml) if name.lower().startswith("nvml")]

@@ -29,7 +29,7 @@ def reading(at_ms: int, **counters: object) -> Reading:
     return Reading(at_ms * MS, 2, 20 * MS, **counters)  # type: ignore[arg-type]
 
 
-def test_what_nobody_else_accounts_for_is_the_others() -> None:
+def test_unaccounted_cpu_time_belongs_to_other_processes() -> None:
     before = reading(0, idle_ns=500 * MS, stolen_ns=5 * MS, own_cpu_ns={1: 10 * MS, 2: 70 * MS})
     after = reading(100, idle_ns=560 * MS, stolen_ns=15 * MS, own_cpu_ns={1: 40 * MS, 3: 20 * MS})
     found = between(before, after)
@@ -38,7 +38,7 @@ def test_what_nobody_else_accounts_for_is_the_others() -> None:
     assert (found.elapsed_ns, found.cores, found.others_error_ns, found.stolen_ns) == (100 * MS, 2, 20 * MS, 10 * MS)
 
 
-def test_nothing_is_taken_from_a_counter_that_is_not_there() -> None:
+def test_absent_counters_give_absent_figures() -> None:
     found = between(reading(0), reading(10, idle_ns=5, throttled_periods=7, own_waits_ns={}))
     assert found.others_cpu_ns is None and found.stolen_ns is None and found.throttled_periods is None
     assert found.waited_for_cpu_ns is None and found.major_faults is None
@@ -58,14 +58,14 @@ def test_waits_and_faults_are_summed_over_threads_and_processes() -> None:
     assert (found.waited_for_cpu_ns, found.major_faults) == (5, 3)
 
 
-def test_a_watch_that_was_not_told_of_a_beginning_says_nothing() -> None:
+def test_a_watch_without_a_first_reading_reports_nothing() -> None:
     watch = HostWatch(host_counters())
     assert watch.after() is None
     watch.before()
     assert watch.after() is not None and watch.after() is None
 
 
-def test_real_workers_are_ours_and_their_collections_are_told(tmp_path: Path) -> None:
+def test_real_workers_count_as_ours_and_report_collections(tmp_path: Path) -> None:
     """The whole way: a worker in its own process, the real counters, and the record."""
     script, clips = "hear; tts 30; packet 100", make_utterances(1)
     what = scripted_manifest({"a": script}, clips, warmup=0, turns=1)
@@ -103,7 +103,7 @@ def test_collections_are_counted_from_the_beginning_of_a_turn(watched: GarbageWa
     assert watched.end_turn().count == 0
 
 
-def test_a_pause_lies_where_it_was() -> None:
+def test_a_pause_has_its_begin_and_end() -> None:
     clock = VirtualClock()
     watch = GarbageWatch(clock)
     try:

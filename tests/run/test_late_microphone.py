@@ -55,7 +55,7 @@ def test_frames_are_counted_by_lateness() -> None:
     assert late_frames(heard, LIMIT_NS) == {"late_frames": 2}
 
 
-def test_a_clip_that_is_handed_over_has_no_schedule() -> None:
+def test_file_input_has_no_frame_schedule() -> None:
     handed_over = Delivery(7, 7, 7, (0,))
     assert histogram(handed_over) == () and late_frames(handed_over, 0) == {} and not is_late(handed_over, 0)
 
@@ -130,12 +130,12 @@ def test_one_late_turn_of_a_few_does_not(tmp_path: Path, lagging: Callable[..., 
     assert len(found.invalid) == 1 and "2 of 100 frames came more than 5 ms after they were due" in found.invalid[0]
 
 
-def test_the_limit_is_the_users(tmp_path: Path, lagging: Callable[..., Path]) -> None:
+def test_the_user_sets_the_limit(tmp_path: Path, lagging: Callable[..., Path]) -> None:
     assert summarise(read_run(lagging(tmp_path / "run", last, microphone_limit_ms=8.0))).invalid == ()
     assert summarise(read_run(lagging(tmp_path / "other", last, microphone_limit_ms=7.9))).invalid
 
 
-def test_turns_that_are_not_measured_make_no_run_invalid(tmp_path: Path, lagging: Callable[..., Path]) -> None:
+def test_only_measured_turns_can_make_a_run_invalid(tmp_path: Path, lagging: Callable[..., Path]) -> None:
     summary = summarise(read_run(lagging(tmp_path / "run", lambda number: number < FRAMES)))
     assert summary.invalid == () and summary.microphone is not None and summary.microphone.late_frames == 0
 
@@ -166,7 +166,7 @@ def test_labels_of_an_invalid_run_are_not_compared(tmp_path: Path, lagging: Call
     assert CliRunner().invoke(app, ["compare", str(bad), "--allow", "invalid"]).exit_code == 0
 
 
-def test_file_input_has_no_microphone_to_judge(tmp_path: Path) -> None:
+def test_file_input_has_no_microphone_figures(tmp_path: Path) -> None:
     path = virtual_run(tmp_path / "run", {"a": SCRIPT})
     told = json.loads(CliRunner().invoke(app, ["show", str(path), "--json"]).stdout)
     assert told["valid"] is True and told["microphone"] is None

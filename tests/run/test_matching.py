@@ -21,7 +21,7 @@ def matched(asked: Options) -> tuple[tuple[PipelineChoice, ...], tuple[str, ...]
     return tuple(each.choice for each in resolved), tuple(each for each in notices if "matched" in each)
 
 
-def test_without_being_asked_nothing_changes() -> None:
+def test_without_matching_nothing_changes() -> None:
     asked = options("cascade", "direct")
     assert matched(asked) == (asked.pipelines, ())
 
@@ -56,7 +56,7 @@ def test_a_flag_asks_for_all_but_those_that_say_no() -> None:
     assert len(notices) == 1
 
 
-def test_published_weights_are_what_they_are() -> None:
+def test_published_weights_cannot_be_matched() -> None:
     found, (notice,) = matched(options("cascade,matched=true,llm-model=x", "direct,weights=FOLDER"))
     assert "llm-size" not in found[0].options
     assert "Not matched: encoder and language model (published weights are those of each)" in notice

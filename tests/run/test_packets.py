@@ -45,7 +45,7 @@ def answer(give: Callable[[], Iterator[Any]]) -> TurnResult:
         ([Packet(LOUD * np.float32("nan"), 16_000)], "no numbers"),
     ],
 )
-def test_packets_that_nobody_could_play_fail_the_turn(packets: list[Any], reason: str) -> None:
+def test_unplayable_packets_fail_the_turn(packets: list[Any], reason: str) -> None:
     result = answer(lambda: iter(packets))
     assert result.outcome == "failed"
     assert re.search(reason, result.reason)

@@ -140,7 +140,7 @@ def answered(run: Run) -> list[tuple[int, str, int | float]]:
     )
 
 
-def test_a_run_ends_at_the_first_look_that_is_narrow_enough(tmp_path: Path) -> None:
+def test_a_run_ends_at_the_first_check_that_is_precise_enough(tmp_path: Path) -> None:
     progress = Listening()
     found = measured(tmp_path / "run", StoppingRule(0.03, "share", 32, 60.0), progress=progress)
     end = came_to(found)
@@ -155,7 +155,7 @@ def test_a_run_ends_at_the_first_look_that_is_narrow_enough(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("rule", [StoppingRule(0.001, "share", 3, 60.0), StoppingRule(0.1, "ms", 3, 60.0)])
-def test_the_budget_of_turns_ends_a_run_that_says_so(tmp_path: Path, rule: StoppingRule) -> None:
+def test_a_run_that_ends_by_its_turn_budget_says_so(tmp_path: Path, rule: StoppingRule) -> None:
     found = measured(tmp_path / "run", rule)
     end = came_to(found)
     assert (end.ended, end.look.blocks, blocks(found)) == ("turns", 3, [2 * CLIPS] * 3)
@@ -165,7 +165,7 @@ def test_the_budget_of_turns_ends_a_run_that_says_so(tmp_path: Path, rule: Stopp
 
 
 @pytest.mark.parametrize("minutes", [0.1, 0.1017, 0.1034])
-def test_the_budget_of_time_ends_a_run_between_two_clips(tmp_path: Path, minutes: float) -> None:
+def test_the_time_budget_ends_a_run_between_two_clips(tmp_path: Path, minutes: float) -> None:
     """A turn takes about 100 ms, of which a tenth of a minute has sixty; the file input takes none."""
     found = measured(tmp_path / "run", StoppingRule(0.001, "share", 32, minutes))
     end = came_to(found)
@@ -197,14 +197,14 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path: Path, stop_i
     assert came_to(whole).ended == "narrow"
 
 
-def test_a_run_that_is_over_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
     rule = StoppingRule(0.03, "share", 32, 60.0)
     first = measured(tmp_path / "run", rule)
     again = measured(tmp_path / "run", rule)
     assert again.turns == first.turns, "not even a warm-up turn is asked"
 
 
-def test_more_passes_over_the_same_clips_are_called_useless_where_they_are(tmp_path: Path) -> None:
+def test_it_says_if_more_passes_over_the_same_clips_cannot_help(tmp_path: Path) -> None:
     """One label whose clips differ by 30 %, and turns by 2 %."""
     progress = Listening()
     rule = StoppingRule(0.05, "share", 8, 60.0)
@@ -217,7 +217,7 @@ def test_more_passes_over_the_same_clips_are_called_useless_where_they_are(tmp_p
     assert noisy.ended == "turns" and noisy.clips_needed is None
 
 
-def test_what_is_said_of_a_label_is_its_widened_interval(tmp_path: Path) -> None:
+def test_the_interval_of_a_label_is_the_widened_one(tmp_path: Path) -> None:
     found = measured(tmp_path / "run", StoppingRule(0.05, "share", 8, 60.0))
     (reach,) = came_to(found).look.reaches
     assert compare_labels(found, "a", "b").ratio == reach.estimate
@@ -240,7 +240,7 @@ def test_json_says_how_it_ended(tmp_path: Path) -> None:
     assert b["estimate"]["clusters"] == CLIPS
 
 
-def test_every_label_must_be_narrow(tmp_path: Path) -> None:
+def test_every_label_must_be_precise_enough(tmp_path: Path) -> None:
     """The third label's noise is three times the others'."""
     rule, utterances, clock = StoppingRule(0.05, "share", 16, 60.0), corpus(), VirtualClock()
     what = scripted_manifest(dict.fromkeys("abc", ""), utterances, stopping_rule=rule, turns=16 * CLIPS)
@@ -268,7 +268,9 @@ def made_turns(rows: Mapping[str, Sequence[float]], clips: int) -> list[Turn]:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(50, 200), min_size=48, max_size=48), st.randoms(use_true_random=False), st.floats(0.01, 0.5))
-def test_a_decision_rests_on_the_blocks_looked_at_alone(drawn: list[float], order: random.Random, width: float) -> None:
+def test_a_decision_depends_only_on_the_blocks_checked_so_far(
+    drawn: list[float], order: random.Random, width: float
+) -> None:
     turns = made_turns({"a": [100.0] * 48, "b": drawn}, CLIPS)
     rule = StoppingRule(width, "share", 4, 60.0)
     found = decide([turn for turn in turns if turn.block < 2], ["a", "b"], rule, 2)
@@ -279,7 +281,7 @@ def test_a_decision_rests_on_the_blocks_looked_at_alone(drawn: list[float], orde
 
 
 @given(st.integers(1, 5000))
-def test_looks_double_and_share_the_error(most: int) -> None:
+def test_checks_are_at_doubled_counts_and_share_the_error_rate(most: int) -> None:
     planned = looks(most)
     assert planned[-1] == most and list(planned) == sorted(set(planned))
     assert all(after <= 3 * before for before, after in pairwise(planned))
@@ -288,7 +290,7 @@ def test_looks_double_and_share_the_error(most: int) -> None:
     assert 1 - 2.0 ** (1 - needed) >= look_level(most)
 
 
-def test_nothing_is_narrow_without_answers_or_with_too_few_clips() -> None:
+def test_without_answers_or_enough_clips_nothing_is_precise() -> None:
     rule = StoppingRule(0.9, "share", 32, 60.0)
     few = decide(made_turns({"a": [100.0] * 14, "b": [101.0] * 14}, 7), ["a", "b"], rule, 2)
     assert isinstance(few, GoOn) and few.look.widest.why_none == "7 clips < 8"
@@ -311,7 +313,7 @@ def test_other_widths_are_refused(text: str) -> None:
         parse_precision(text)
 
 
-def test_minutes_need_something_to_reach() -> None:
+def test_max_minutes_requires_a_precision() -> None:
     choice = (PipelineChoice("a", "scripted", {}),)
     with pytest.raises(UsageError, match="--max-minutes needs --precision"):
         gather({"pipelines": choice, "max_minutes": 5.0}, None)
@@ -321,12 +323,12 @@ def test_minutes_need_something_to_reach() -> None:
 @pytest.mark.parametrize(
     ("clips", "turns", "said"), [(40, 20, "less than one pass over the 40 clips"), (7, None, "none below 8 clips")]
 )
-def test_what_could_never_be_narrow_is_refused_before_anything_loads(clips: int, turns: int | None, said: str) -> None:
+def test_an_unreachable_precision_is_refused_before_loading(clips: int, turns: int | None, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         session._stopping_rule(Options(precision="2%", turns=turns), clips)
 
 
-def test_the_budget_is_whole_passes() -> None:
+def test_the_turn_budget_is_a_whole_number_of_passes() -> None:
     assert session._stopping_rule(Options(precision="2%"), 43) == StoppingRule(0.02, "share", 32, 60.0)
     assert session._stopping_rule(Options(precision="2%", turns=100, max_minutes=5.0), 43) == StoppingRule(
         0.02, "share", 2, 5.0
@@ -335,7 +337,7 @@ def test_the_budget_is_whole_passes() -> None:
 
 
 @pytest.mark.parametrize("change", [{"width": 0.0}, {"blocks": 0}, {"minutes": -1.0}])
-def test_a_rule_that_nobody_can_have_asked_for_is_damage(tmp_path: Path, change: Mapping[str, float]) -> None:
+def test_an_impossible_rule_in_a_manifest_is_damage(tmp_path: Path, change: Mapping[str, float]) -> None:
     rule = replace(StoppingRule(0.02, "share", 2, 60.0), **change)  # type: ignore[arg-type]
     with RunWriter.create(tmp_path / "run", scripted_manifest({"a": ""}, corpus(), stopping_rule=rule)):
         pass
@@ -351,7 +353,7 @@ def test_a_rule_that_does_not_fit_its_turns_is_damage() -> None:
 
 
 def test_ending_early_costs_no_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """400 runs; naive peeking falls below 95 %. tests/benchmarks/test_precision_coverage.py has other noises and clips."""
+    """400 runs; naive peeking falls below 95 %; tests/benchmarks/test_precision_coverage.py has more cases."""
     rule = StoppingRule(0.045, "share", 8, 60.0)
     (ours, at), (naive, _) = coverage("Gaussian", 10, rule, 400, monkeypatch)
     assert sum(ended > 0 for ended in at.values()) > 2, "runs end early too, or nothing would be shown"
@@ -365,7 +367,7 @@ def test_the_report_says_by_which_rule(tmp_path: Path) -> None:
     assert "98.75 %" in facts["turns per label"]
 
 
-def test_a_gate_measures_a_set_number() -> None:
+def test_a_gate_takes_no_precision() -> None:
     with pytest.raises(UsageError, match="set number of pairs"):
         gate._settled(Options(pipelines=(PipelineChoice("a", "scripted", {}),), precision="2%"), Limits())
 

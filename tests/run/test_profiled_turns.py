@@ -103,7 +103,7 @@ def test_profiled_turns_come_last_and_the_first_only_warms_up(profiled: Run) -> 
     assert len({turn.utterance for turn in others}) == TURNS
 
 
-def test_a_starved_device_is_told_from_a_busy_one(profiled: Run) -> None:
+def test_a_starved_device_is_distinguished_from_a_busy_one(profiled: Run) -> None:
     """The window between the events cannot tell; the profile can."""
     for turn in of(profiled, "profiled"):
         assert turn.figures["stage.encoder.busy"] == 6 * MS
@@ -115,7 +115,7 @@ def test_a_starved_device_is_told_from_a_busy_one(profiled: Run) -> None:
         assert profiled.evidence(turn).profile is None
 
 
-def test_the_summary_lays_busy_times_beside_windows(profiled: Run) -> None:
+def test_the_summary_has_busy_time_and_window_of_each_stage(profiled: Run) -> None:
     (label,) = summarise(profiled).labels
     encoder, vocoder = label.gpu.stages
     assert (encoder.stage, vocoder.stage, label.gpu.turns) == ("encoder", "vocoder", TURNS)
@@ -148,7 +148,7 @@ def test_without_profiled_turns_there_is_nothing_to_show(tmp_path: Path) -> None
     assert "the device was at work" not in render_report([found])
 
 
-def test_a_profiler_that_sees_nothing_is_said_to(tmp_path: Path) -> None:
+def test_a_profiler_with_a_problem_gives_a_notice(tmp_path: Path) -> None:
     found = run(tmp_path / "run", problem="CUPTI is in use")
     (label,) = summarise(found).labels
     assert [turn.outcome for turn in of(found, "profiled")] == ["answered"] * (1 + TURNS)
@@ -157,14 +157,14 @@ def test_a_profiler_that_sees_nothing_is_said_to(tmp_path: Path) -> None:
     assert any("CUPTI is in use" in notice for notice in summarise(found).notices)
 
 
-def test_a_process_that_cannot_be_profiled_costs_nothing_that_was_measured(tmp_path: Path) -> None:
+def test_a_failure_of_the_profiler_loses_no_measured_turn(tmp_path: Path) -> None:
     found = run(tmp_path / "run", refuse=True)
     (failed,) = of(found, "profiled")
     assert (failed.outcome, failed.reason) == ("failed", "no CUPTI here")
     assert len(of(found, "measured")) == 4
 
 
-def test_a_resumed_run_asks_only_the_profiled_turns_that_are_missing(profiled: Run) -> None:
+def test_a_resumed_run_measures_only_missing_profiled_turns(profiled: Run) -> None:
     clips = [clip.id for clip in CLIPS]
     whole = profiled_turns("direct", clips, 0)
     assert [ask.block for ask in whole] == [-1, 0, 1, 2]
@@ -174,7 +174,7 @@ def test_a_resumed_run_asks_only_the_profiled_turns_that_are_missing(profiled: R
     assert len(profiled_turns("direct", clips[:1], 0)) == 2
 
 
-def test_asking_for_it_without_a_gpu_is_answered_with_a_notice() -> None:
+def test_profiling_without_a_gpu_gives_a_notice() -> None:
     on_cpu = System("cascade", "cascade", "cpu", "float32", {}, ())
     assert "cascade on the CPU" in profiling_notices(True, (on_cpu, *plan().labels))[0]
     assert profiling_notices(True, plan().labels) == ()

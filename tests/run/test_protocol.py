@@ -49,12 +49,12 @@ def test_a_worker_ignores_what_belongs_to_another_turn(turn: int) -> None:
     assert now.speech.whole().tolist() == (2 * FRAME).tolist()
 
 
-def test_between_turns_a_worker_hears_nothing() -> None:
+def test_a_worker_ignores_stale_messages_between_turns() -> None:
     for stale in (Frame(7, pack_samples(FRAME)), Cancel(7), SpeechOver(7)):
         hear(stale, None)
 
 
-def test_a_clip_that_was_sent_ahead_is_heard_when_its_own_speech_is_over() -> None:
+def test_a_clip_sent_ahead_is_complete_when_its_speech_is_over() -> None:
     now = in_flight(held_back=FRAME)
     hear(SpeechOver(6), now)
     hear(SpeechOver(7), now)
@@ -81,7 +81,7 @@ def test_every_message_of_a_turn_carries_its_number() -> None:
         assert next(iter(kind.__dataclass_fields__)) == "turn"
 
 
-def test_what_is_said_arrives_as_it_was_said(channels: tuple[Channel, Channel]) -> None:
+def test_messages_arrive_as_they_were_sent(channels: tuple[Channel, Channel]) -> None:
     ours, theirs = channels
     result = TurnResult(3, "answered", reply_levels=(0.5,), flags=("truncated",), reason="because")
     for message in (Hello(3, make_scripted("a", "hear")), Prepare(3, "en"), SpeechOver(3), result):

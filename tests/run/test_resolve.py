@@ -70,7 +70,7 @@ def test_weights_and_matching_add_no_check(checked: Counter[str]) -> None:
     assert cascade.options["llm-size"] == direct.options["size"]
 
 
-def test_what_is_resolved_is_what_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manifest_records_the_resolved_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "ProcessExecutor", OnVirtualTime)
     corpus = write_clips(tmp_path / "clips", count=1)
     asked = options(
@@ -82,14 +82,14 @@ def test_what_is_resolved_is_what_is_recorded(tmp_path: Path, monkeypatch: pytes
     assert (resolved.system.seed, resolved.system.dtype, resolved.system.device) == (7, "float16", "cpu")
 
 
-def test_who_finds_the_end_of_speech_needs_to_hear_the_silence_after_it() -> None:
+def test_finding_the_end_of_speech_needs_realtime_input() -> None:
     with pytest.raises(UsageError, match="with file input the clip is cut there"):
         resolve(options("direct,endpoint=vad"))
     ((resolved,), _) = resolve(options("direct,endpoint=vad", input="realtime"))
     assert resolved.system.finds_speech_end
 
 
-def test_a_matched_label_with_an_engine_that_is_not_there_is_told_so() -> None:
+def test_a_matched_label_with_a_missing_engine_is_refused() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'pocketsphinx'"):
         resolve(options("direct", "cascade,matched=true,asr=pocketsphynx"))
 

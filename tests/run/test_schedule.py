@@ -50,7 +50,7 @@ def test_schedules_follow_one_another() -> None:
     assert steps(Chain()) == []
 
 
-def test_nothing_is_warmed_up_for_nothing() -> None:
+def test_without_measured_turns_there_is_no_warm_up() -> None:
     warm, one, two = planned(0), planned(1), planned(2)
     assert steps(Preceded(Plan([warm, warm]), Plan([one, two]))) == [warm, warm, one, two]
     assert steps(Preceded(Plan([warm]), Plan([]))) == []

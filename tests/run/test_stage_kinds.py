@@ -114,9 +114,7 @@ def test_its_language_model_is_one_call_with_its_engine_and_tokens(run: Run) -> 
     assert said["gen_ai.usage.output_tokens"] == {"intValue": "34"}
 
 
-def test_without_kinds_there_are_the_figures_of_every_stage_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stages_without_a_kind_have_only_the_common_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stages = tuple(replace(stage, kind="other") for stage in Foreign.declaration.stages)
     monkeypatch.setattr(Foreign, "declaration", replace(Foreign.declaration, stages=stages))
     figures = measured(tmp_path, monkeypatch).turns[-1].figures
@@ -132,7 +130,7 @@ def test_without_kinds_there_are_the_figures_of_every_stage_only(
         ({"stages": (Stage("stt", "hear"),)}, "the role 'hear' for its stage 'stt'; it must be one of wait, listen"),  # type: ignore[arg-type]
     ],
 )
-def test_what_no_record_could_hold_is_refused_before_the_run(
+def test_an_unrecordable_declaration_is_refused_before_the_run(
     changes: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = type("Broken", (Foreign,), {"declaration": replace(Foreign.declaration, **changes)})  # type: ignore[arg-type]

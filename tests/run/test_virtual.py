@@ -94,7 +94,7 @@ def test_realtime_frames_come_when_they_have_been_spoken(tmp_path: Path) -> None
     assert delivery.last_frame_ns == delivery.t0_ns == delivery.start_ns + 200 * MS
 
 
-def test_a_start_that_measured_nothing_is_a_segment_too(tmp_path: Path) -> None:
+def test_a_segment_without_turns_is_recorded(tmp_path: Path) -> None:
 
     from firstpacket.bench.record.store import RunWriter
     from firstpacket.bench.run.in_process import InProcessExecutor

@@ -87,7 +87,7 @@ def on_the_rules_clip(run: Run, label: str) -> list[Turn]:
     return [turn for turn in run.turns if (turn.label, turn.phase, turn.utterance) == (label, "warmup", rule.clip)]
 
 
-def test_each_label_is_warmed_up_until_it_has_settled(tmp_path: Path) -> None:
+def test_each_label_is_warmed_up_until_it_is_steady(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"warm": Warming, "slow": SlowToWarm})
     assert len(on_the_rules_clip(found, "warm")) == WarmupRule("").window
     # Nine turns of it are cold; three even ones after the last slow half settle it.
@@ -115,7 +115,7 @@ def test_a_corpus_of_one_clip_has_no_longer_one(tmp_path: Path) -> None:
     assert phases(found, "a") == {"cold": 1, "warmup": WarmupRule("").window, "measured": 1}
 
 
-def test_labels_take_turns_until_they_have_settled(tmp_path: Path) -> None:
+def test_labels_alternate_until_they_are_steady(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"slow": SlowToWarm, "warm": Warming})
     order = [turn.label for turn in found.turns if turn.phase == "warmup"]
     window = WarmupRule("").window
@@ -123,13 +123,13 @@ def test_labels_take_turns_until_they_have_settled(tmp_path: Path) -> None:
     assert set(order[2 * window + 2 :]) == {"slow"}, "who has settled is not asked again"
 
 
-def test_what_never_settles_ends_at_the_limit(tmp_path: Path) -> None:
+def test_warm_up_without_a_steady_state_ends_at_the_limit(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"wild": NeverSteady, "warm": Warming})
     assert len(on_the_rules_clip(found, "wild")) == WarmupRule("").most
     assert phases(found, "wild")["measured"] == 5
 
 
-def test_who_gives_no_answer_is_not_asked_for_ever(tmp_path: Path) -> None:
+def test_warm_up_of_a_label_that_never_answers_ends(tmp_path: Path) -> None:
     found = warmed(tmp_path, {"mute": Mute, "warm": Warming})
     assert phases(found, "mute") == {"cold": 1, "warmup": 3, "measured": 5}
     assert phases(found, "warm")["measured"] == 5
@@ -172,7 +172,7 @@ class Dying:
         self._inner.stop()
 
 
-def test_a_process_that_dies_while_it_warms_up_is_asked_cold_in_the_end(tmp_path: Path) -> None:
+def test_a_label_whose_process_dies_in_warm_up_is_still_measured(tmp_path: Path) -> None:
     clips = make_utterances(2)
     what = scripted_manifest({"dies": SCRIPT}, clips, warmup_rule=settling(clips))
     clock = VirtualClock()
@@ -191,7 +191,7 @@ def idle_run(tmp_path: Path, labels: str = "ab", turns: int = 4, **changes: obje
     return tmp_path / "run", what
 
 
-def test_turns_after_idleness_come_last_and_wait_together(tmp_path: Path) -> None:
+def test_idle_turns_come_last_and_share_one_wait(tmp_path: Path) -> None:
     path, _ = idle_run(tmp_path)
     found = read_run(path)
     idle = [turn for turn in found.turns if turn.phase == "idle"]
@@ -205,7 +205,7 @@ def test_turns_after_idleness_come_last_and_wait_together(tmp_path: Path) -> Non
     assert waits == [False, True, False, True, False, True, False], "one wait per round, for all labels at once"
 
 
-def test_labels_are_first_after_idleness_in_turns(tmp_path: Path) -> None:
+def test_labels_take_turns_in_being_first_after_an_idle_wait(tmp_path: Path) -> None:
     found = read_run(idle_run(tmp_path)[0])
     first = Counter(
         turn.label for turn in found.turns if turn.phase == "idle" and "not_first_after_idle" not in turn.flags
@@ -216,7 +216,7 @@ def test_labels_are_first_after_idleness_in_turns(tmp_path: Path) -> None:
         assert len({turn.utterance for turn in asks}) == 1
 
 
-def test_every_label_has_been_idle_for_so_long(tmp_path: Path) -> None:
+def test_every_label_was_idle_for_the_whole_wait(tmp_path: Path) -> None:
     found = read_run(idle_run(tmp_path, labels="abc", turns=3)[0])
     for label in "abc":
         mine = [turn for turn in found.turns if turn.label == label]
@@ -226,14 +226,14 @@ def test_every_label_has_been_idle_for_so_long(tmp_path: Path) -> None:
                 assert found.evidence(turn).delivery.start_ns - over_ns >= IDLE_S * SECOND
 
 
-def test_no_turn_after_idleness_is_asked_unless_wanted(tmp_path: Path) -> None:
+def test_without_the_option_there_are_no_idle_turns(tmp_path: Path) -> None:
     clips = make_utterances(2)
     run_manager(tmp_path / "run", scripted_manifest({"a": SCRIPT}, clips), clips)
     assert not phases(read_run(tmp_path / "run"), "a")["idle"]
 
 
 @pytest.mark.parametrize("kept", [8, 9, 11])
-def test_a_resumed_run_asks_what_is_left_after_idleness(tmp_path: Path, kept: int) -> None:
+def test_a_resumed_run_measures_the_remaining_idle_turns(tmp_path: Path, kept: int) -> None:
     """`kept` of the turns: 2 cold, 2 warm-up and 6 measured come first."""
     path, what = idle_run(tmp_path, warmup=1)
     whole = read_run(path)

@@ -44,7 +44,7 @@ class Told(InProcessExecutor):
         return super().run(turn, utterance, config, keep_audio)
 
 
-def test_the_machine_is_looked_at_before_and_after_each_turn(tmp_path: Path) -> None:
+def test_the_machine_is_read_before_and_after_each_turn(tmp_path: Path) -> None:
     clips, diary = make_utterances(2), Diary()
     script = "hear; tts 5; packet 100"
     what = scripted_manifest({"a": script}, clips)

@@ -69,7 +69,7 @@ def test_a_first_packet_counts_even_if_the_worker_dies_after_it(tmp_path: Path) 
     assert cut.figures["first_packet_latency"] >= 2 * MS
 
 
-def test_a_deadline_is_asked_before_it_is_enforced(tmp_path: Path) -> None:
+def test_a_pipeline_is_told_of_the_deadline_before_it_is_killed(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"slow": "hear; rest 600; tts 1; packet 50"}, count=1)
     turn = measured(found, "slow")[0]
     assert turn.outcome == "answered"
@@ -78,7 +78,7 @@ def test_a_deadline_is_asked_before_it_is_enforced(tmp_path: Path) -> None:
     assert len([turn for turn in found.turns if turn.phase == "cold"]) == 1, "it gave up by itself and was not killed"
 
 
-def test_the_real_clock_agrees_with_the_scripts_own_stamps(tmp_path: Path) -> None:
+def test_the_real_clock_agrees_with_the_scripts_own_timestamps(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"a": "hear; encoder 3; tts 4; packet 20; tts 2; packet 20"}, count=12)
     errors_ns = []
     for turn in measured(found, "a"):

@@ -16,7 +16,7 @@ def test_the_interval_is_the_exact_one(count: int, n: int) -> None:
     assert (found.interval.low, found.interval.high) == pytest.approx((exact.low, exact.high))
 
 
-def test_asking_a_clip_again_tells_nothing_new() -> None:
+def test_repeated_clips_do_not_narrow_the_interval() -> None:
     """Ten clips asked five times each, always alike, are known as well as ten clips asked once."""
     once = share([True] * 7 + [False] * 3)
     often = share(

@@ -51,7 +51,7 @@ def test_order_changes_nothing(rows, random, statistic) -> None:
 
 @quick
 @given(st.integers(0, 2**32 - 1), st.integers(8, 30), st.integers(1, 5))
-def test_the_interval_holds_the_estimate(seed, clips, turns) -> None:
+def test_the_interval_contains_the_estimate(seed, clips, turns) -> None:
     rng = np.random.default_rng(seed)
     values = (rng.normal(400, 50, clips)[:, None] + rng.normal(0, 10, (clips, turns))).ravel()
     for statistic in ("median", "mean"):
@@ -71,7 +71,7 @@ def test_resamples_match_a_loop_that_draws_whole_clusters(monkeypatch, middle) -
     assert bootstrap._means(values, owner, draws) == pytest.approx([np.mean(p) for p in pooled])
 
 
-def test_few_clusters_are_paid_for_as_by_students_t() -> None:
+def test_few_clusters_widen_the_interval_like_students_t() -> None:
     """Of the mean of equal clusters, the interval has nearly the width that Student's t gives."""
     values = np.random.default_rng(2).normal(size=12)
     low, high = bounds(values, range(12), "mean", level=0.9)
@@ -87,7 +87,7 @@ def test_a_higher_level_gives_a_wider_interval() -> None:
     assert widths == sorted(set(widths))
 
 
-def test_what_hits_whole_blocks_widens_the_interval() -> None:
+def test_effects_of_whole_blocks_widen_the_interval() -> None:
     """Twelve clips in ten blocks, and in every block something else that all clips felt."""
     rng = np.random.default_rng(6)
     clips, blocks = np.repeat(np.arange(12), 10), np.tile(np.arange(10), 12)

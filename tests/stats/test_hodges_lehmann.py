@@ -18,7 +18,7 @@ def test_the_shift_is_the_median_of_all_averages(values: list[float]) -> None:
 
 
 @given(VALUES, st.sampled_from([0.8, 0.9, 0.95, 0.99]))
-def test_an_interval_holds_the_shift_and_mirrors_with_it(values: list[float], level: float) -> None:
+def test_the_interval_contains_the_shift_and_is_mirrored_with_it(values: list[float], level: float) -> None:
     interval = shift_interval(values, level)
     if interval is None:
         assert len(values) < 8
@@ -29,7 +29,7 @@ def test_an_interval_holds_the_shift_and_mirrors_with_it(values: list[float], le
     assert (-mirrored.high, -mirrored.low) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
-def test_published_places_bound_the_interval() -> None:
+def test_bounds_are_at_the_ranks_of_published_tables() -> None:
     """Hollander, Wolfe and Chicken, table of the signed-rank statistic: 9 of 10 values at 95 %, 53 of 20."""
     for n, place in ((6, 1), (10, 9), (20, 53)):
         values = [float(value) for value in np.random.default_rng(n).standard_normal(n)]

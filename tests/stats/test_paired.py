@@ -15,7 +15,7 @@ def test_the_difference_is_the_median_of_the_differences() -> None:
     assert found.interval.contains(-12)
 
 
-def test_a_constant_difference_has_no_doubt() -> None:
+def test_a_constant_difference_has_an_interval_without_width() -> None:
     found = paired_difference(BEFORE, [value - 40 for value in BEFORE], CLIPS)
     assert found.interval is not None
     assert (found.value, found.interval.low, found.interval.high) == (-40, -40, -40)

@@ -32,7 +32,7 @@ def test_without_strata_two_samples_give_what_mann_whitney_gives() -> None:
     assert found == pytest.approx(mannwhitneyu(before, after).pvalue, abs=0.01)
 
 
-def test_strata_keep_values_apart_that_never_could_change_places() -> None:
+def test_strata_remove_differences_between_strata() -> None:
     """The slow clip was asked more often afterwards: without strata it looks like a slowdown."""
     before, clips_before = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0, 500.0], [*"aaaaaa", "b"]
     after, clips_after = [102.5, 500.5, 501.0, 499.5, 500.2, 499.8, 500.1], [*"a", *"bbbbbb"]
@@ -57,16 +57,16 @@ def test_only_values_of_one_stratum_change_places() -> None:
     assert found == pytest.approx(expected, abs=0.01)
 
 
-def test_one_stall_cannot_rule() -> None:
+def test_one_stall_does_not_decide_the_test() -> None:
     later = [5.0 + step for step in range(20)]
     assert stratified_test([*later[1:], 30_000.0], [step - 40.0 for step in later], [0] * 20, [0] * 20) < 0.001
 
 
-def test_equal_values_are_no_finding() -> None:
+def test_equal_values_give_p_of_one() -> None:
     assert stratified_test([7.0] * 5, [7.0] * 6, [0] * 5, [0] * 6, permutations=FEW) == 1.0
 
 
-def test_what_no_drawn_permutation_reached_is_still_not_impossible() -> None:
+def test_p_is_never_zero() -> None:
     before, after = range(30), range(100, 130)
     assert stratified_test(before, after, [0] * 30, [0] * 30, permutations=FEW) == 1 / (1 + FEW)
 

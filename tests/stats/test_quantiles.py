@@ -54,7 +54,7 @@ def test_order_changes_nothing(values: list[float], random) -> None:
     assert median(shuffled) == median(values)
 
 
-def test_what_never_came_counts_as_infinitely_late_by_hand() -> None:
+def test_missing_values_count_as_infinitely_late() -> None:
     ten = [float(i) for i in range(10)]
     assert censored_quantile(ten, 2, 0.5).value == 5.5
     assert censored_quantile(ten, 10, 0.5).value == math.inf, "between the tenth value and the first infinite one"
@@ -64,7 +64,7 @@ def test_what_never_came_counts_as_infinitely_late_by_hand() -> None:
 
 
 @given(st.lists(st.integers(0, 1000).map(float), min_size=12, max_size=60), st.integers(0, 60))
-def test_with_something_that_never_came_no_quantile_is_smaller(values: list[float], never: int) -> None:
+def test_missing_values_never_lower_a_quantile(values: list[float], never: int) -> None:
     without, counted = median(values), censored_quantile(values, never, 0.5).value
     assert counted is not None
     assert counted >= without

@@ -9,7 +9,7 @@ from firstpacket.bench.stats.bootstrap import Sampling
 from firstpacket.bench.stats.ratio import ratio_of_sums
 
 
-def test_long_texts_count_for_more() -> None:
+def test_longer_texts_have_more_weight() -> None:
     found = ratio_of_sums([1, 0], [2, 98], ["a", "b"])
     assert found.value == 0.01
     assert (found.n, found.clusters, found.interval) == (2, 2, None)
@@ -32,7 +32,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert 0.88 <= hits / worlds <= 0.99
 
 
-def test_turns_of_one_clip_are_no_new_evidence() -> None:
+def test_repeated_clips_do_not_narrow_the_interval() -> None:
     errors, words, clips = [0, 1, 2, 3, 4, 5], [10] * 6, list("abcdef")
     once = ratio_of_sums(errors, words, clips)
     thrice = ratio_of_sums(errors * 3, words * 3, clips * 3)

@@ -22,14 +22,14 @@ def test_the_slope_is_the_median_of_all_slopes() -> None:
     assert found.slope.interval.low < found.slope.value < found.slope.interval.high
 
 
-def test_one_wild_point_does_not_bend_it() -> None:
+def test_one_outlier_does_not_change_the_slope() -> None:
     found = line([1, 2, 3, 4, 5, 6, 7], [5, 8, 11, 14, 17, 20, 1e6])
     assert found is not None
     assert found.slope.value == pytest.approx(3)
     assert found.at(2) == pytest.approx(8)
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_intervals_cover_the_truth_as_often_as_stated() -> None:
     random, held = Random(2), 0
     for _ in range(300):
         x = [random.uniform(1, 8) for _ in range(15)]

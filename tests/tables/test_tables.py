@@ -55,7 +55,7 @@ def markdown(shown: Table, bounds: Bounds | None = None) -> str:
 
 
 @pytest.mark.parametrize("written", [printed, table_html, markdown])
-def test_every_form_has_every_word_and_figure(written) -> None:
+def test_every_format_has_all_text_and_figures(written) -> None:
     said = re.sub(r"<[^>]*>|\\", "", str(written(made(FAST, SLOW))))
     for expected in ("Latency", "label", "first packet", "errors", "fast", "slow", "120 ms [118, 123]", "480 ms"):
         assert expected in said
@@ -69,7 +69,7 @@ def test_a_column_added_to_the_list_is_in_every_form() -> None:
     )
 
 
-def test_a_cell_that_tells_of_trouble_stands_out() -> None:
+def test_a_cell_with_a_problem_is_highlighted() -> None:
     """By its column's own rule, so the places of columns mean nothing."""
     shown = made(FAST, SLOW)
     assert [row.bad for row in shown.rows] == [frozenset(), {2}]
@@ -79,7 +79,7 @@ def test_a_cell_that_tells_of_trouble_stands_out() -> None:
     assert moved.rows[0].bad == {1}
 
 
-def test_a_column_that_says_nothing_is_left_out_and_one_of_zeros_is_not() -> None:
+def test_an_empty_column_is_left_out_and_one_of_zeros_is_not() -> None:
     shown = made(Item("fast", None, 0), Item("slow", None, 3))
     assert [heading.text for heading in shown.headings] == ["label", "errors"]
     assert shown.rows[1].bad == {1}, "the mark goes with its column"
@@ -131,7 +131,7 @@ def test_a_narrow_terminal_leaves_out_intervals_from_the_right() -> None:
 
 
 @pytest.mark.parametrize("width", [24, 40, 80, 120])
-def test_a_table_too_wide_goes_on_below_and_loses_no_figure(width: int) -> None:
+def test_a_wide_table_is_split_without_losing_figures(width: int) -> None:
     said = printed(wide(20), width)
     assert said.count("480 ms") == 20
     assert max(map(len, said.splitlines())) <= width
@@ -147,7 +147,7 @@ def test_markdown_is_bounded_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("width", range(40, 100, 3))
-def test_words_make_room_for_figures_at_any_width(width: int) -> None:
+def test_text_columns_shrink_before_figures_at_any_width(width: int) -> None:
     columns = (
         words("date of it", lambda item: "2026-11-30 15:25"),
         words("run", lambda item: "20261130-152512-direct"),

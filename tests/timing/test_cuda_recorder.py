@@ -27,7 +27,7 @@ def turn(gpu: FakeGpu, work_ns: list[tuple[int, int]]) -> TurnTrace:
     return trace.finish()
 
 
-def test_a_launch_returns_at_once_and_the_span_is_the_devices() -> None:
+def test_a_launch_returns_immediately_and_the_span_is_the_devices() -> None:
     gpu = FakeGpu(VirtualClock())
     first, second = turn(gpu, [(10_000, 30 * MS), (10_000, 5 * MS)]).spans
     assert second.end_ns < 1 * MS

@@ -17,7 +17,7 @@ def _hop(left_ns: int, returned_ns: int) -> tuple[StageSpan, ...]:
     return trace.finish().spans
 
 
-def test_a_hop_is_what_the_other_process_did_not_work() -> None:
+def test_a_hop_is_the_time_without_the_other_process_work() -> None:
     there, back = _hop(110, 140)
     assert (there.stage, there.start_ns, there.end_ns) == ("tts.hop", 100, 110)
     assert (back.stage, back.start_ns, back.end_ns) == ("tts.hop", 140, 150)
@@ -29,7 +29,7 @@ def test_stamps_from_elsewhere_never_leave_the_body(left_ns: int, returned_ns: i
         assert 100 <= span.start_ns < span.end_ns <= 150
 
 
-def test_without_word_of_any_work_all_of_it_is_the_way() -> None:
+def test_without_reported_work_the_whole_time_is_the_hop() -> None:
     clock = VirtualClock()
     trace = Trace(clock)
     with trace.hop("tts.hop"):

@@ -4,7 +4,7 @@ from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 
 
-def test_what_was_said_is_what_is_seen() -> None:
+def test_a_trace_records_stages_hand_offs_and_packets() -> None:
     clock = VirtualClock(start_ns=1_000)
     trace = Trace(clock)
     with trace.stage("asr"):
@@ -32,7 +32,7 @@ def test_what_was_said_is_what_is_seen() -> None:
     assert seen.events == 2 * 2 + 1 + 2 + 1 + 1
 
 
-def test_a_wait_that_was_no_work_leaves_no_span_unless_it_is_kept_later() -> None:
+def test_a_wait_leaves_a_span_only_if_it_is_kept() -> None:
     clock = VirtualClock()
     trace = Trace(clock)
     waits = []

@@ -11,7 +11,7 @@ def test_time_jumps_to_the_next_wake_up() -> None:
     assert clock.now_ns() == 3_600_000_000_000
 
 
-def test_threads_sleep_beside_each_other() -> None:
+def test_threads_sleep_concurrently() -> None:
     clock = VirtualClock()
     woke: dict[str, int] = {}
 

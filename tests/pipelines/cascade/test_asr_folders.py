@@ -59,7 +59,7 @@ def test_a_folder_of_another_kind(tmp_path: Path, config: object, said: str) -> 
         found(folder(tmp_path, config))
 
 
-def test_a_folder_that_is_no_models(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(WeightsError, match=r"no config\.json.* holds holiday\.jpg"):
         found(tmp_path)
@@ -69,7 +69,7 @@ def test_a_folder_that_is_no_models(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["~nobody-has-this-name/whisper", "x" * 300, "/" + "x/" * 3000])
-def test_what_can_be_no_path(model: str) -> None:
+def test_an_impossible_path_is_reported_as_a_missing_folder(model: str) -> None:
     with pytest.raises(WeightsError, match="There is no folder"):
         found(model)
 

@@ -125,7 +125,7 @@ def test_a_file_that_was_cut_off(copied: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_what_no_folder_settles(whisper: Path, name: str) -> None:
+def test_options_that_no_folder_can_satisfy_are_refused(whisper: Path, name: str) -> None:
     with pytest.raises(UsageError, match="Whisper does not know the language 'english'"):
         made.asked(engine(name), whisper, asr_language="english")
     with pytest.raises(UsageError, match="asr-beam is 100000, but it must lie between 1 and 50"):

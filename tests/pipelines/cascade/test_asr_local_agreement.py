@@ -170,7 +170,7 @@ def test_the_path_goes_through_the_pass_that_speech_ended_in() -> None:
     assert idle.spans[-1].after is None, "nothing was waited for"
 
 
-def test_speech_that_comes_at_once_is_heard_once() -> None:
+def test_speech_delivered_all_together_is_one_pass() -> None:
     text, recogniser, trace = turn(4000, pass_ms=300, frame_ms=4000)
     assert text == " one two three four"
     assert recogniser.passes == [(4000, 4000, "")]
@@ -203,7 +203,7 @@ def test_a_cancelled_turn_waits_for_its_thread() -> None:
     assert len(recogniser.passes) == 1
 
 
-def test_what_goes_wrong_in_a_pass_is_raised_here() -> None:
+def test_an_error_in_a_pass_is_raised_to_the_caller() -> None:
     clock = VirtualClock()
 
     def broken(samples: Samples, prefix: str) -> str:

@@ -56,7 +56,7 @@ def heard(engine: Whisper, samples: Any, language: str = "en-US") -> str:
     return engine.transcribe(made.Clip(samples, language=language), Trace(VirtualClock()))
 
 
-def test_all_agree_on_texts_that_depend_on_the_sound(loaded: dict[Engine, Whisper]) -> None:
+def test_all_engines_agree_on_texts_that_depend_on_the_sound(loaded: dict[Engine, Whisper]) -> None:
     texts = {engine: tuple(heard(made, clip) for clip in CLIPS) for engine, made in loaded.items()}
     (first, second) = texts[TransformersWhisper]
     assert first != second
@@ -72,7 +72,7 @@ def test_all_agree_on_speech_of_more_than_one_window(loaded: dict[Engine, Whispe
 
 
 @EVERY
-def test_nothing_and_a_tenth_of_a_second(loaded: dict[Engine, Whisper], engine: Engine) -> None:
+def test_empty_and_very_short_audio_are_transcribed(loaded: dict[Engine, Whisper], engine: Engine) -> None:
     assert heard(loaded[engine], np.zeros(0, np.float32)) == ""
     assert heard(loaded[engine], CLIPS[0][:1600])
 

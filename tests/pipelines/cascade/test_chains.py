@@ -143,14 +143,14 @@ def first_packet_ms(trace: TurnTrace) -> float:
     return trace.packets[0].at_ns / MS
 
 
-def test_streamed_speaks_while_the_model_goes_on() -> None:
+def test_streamed_speaks_while_the_model_generates() -> None:
     trace = Turn("streamed").run()
     assert first_packet_ms(trace) == ASR_MS + PREFILL_MS + 2 * TOKEN_MS + CHUNK_MS
     last_thought = max(span.end_ns for span in trace.spans if span.stage == "llm.decode")
     assert trace.packets[0].at_ns < last_thought
 
 
-def test_sequential_waits_for_the_whole_of_each() -> None:
+def test_sequential_waits_for_each_stage_to_finish() -> None:
     turn = Turn("sequential")
     trace = turn.run()
     assert first_packet_ms(trace) == ASR_MS + PREFILL_MS + 8 * TOKEN_MS + CHUNK_MS
@@ -159,7 +159,7 @@ def test_sequential_waits_for_the_whole_of_each() -> None:
 
 
 @pytest.mark.parametrize(("chain", "left_ms"), [("sequential", 500), ("streamed", 500), ("overlapped", 10)])
-def test_only_overlapped_hears_while_the_user_speaks(chain: str, left_ms: int) -> None:
+def test_only_overlapped_transcribes_while_the_user_speaks(chain: str, left_ms: int) -> None:
     """1 s of speech costs 500 ms: all of it after its end, or all but the last frame's before."""
     clock = VirtualClock()
     speech = HeardSpeech(clock, "en")
@@ -242,7 +242,7 @@ def test_a_first_token_that_is_a_phrase_comes_from_the_prefill() -> None:
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_nothing_heard_nothing_said(chain: str) -> None:
+def test_an_empty_transcript_gives_no_reply(chain: str) -> None:
     turn = Turn(chain)
     turn.engines.asr.text = " "  # type: ignore[attr-defined]
     assert turn.run().packets == ()

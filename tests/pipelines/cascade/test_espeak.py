@@ -79,7 +79,7 @@ def test_an_error_before_the_callback_is_not_lost(voice: Espeak, monkeypatch: py
         list(voice.speak("Hello.", Trace(VirtualClock())))
 
 
-def test_what_no_voice_can_say_is_passed_over(voice: Espeak) -> None:
+def test_unspeakable_text_is_skipped(voice: Espeak) -> None:
     def seconds(text: str) -> float:
         return sum(len(samples) for samples, rate in voice.speak(text, Trace(VirtualClock()))) / 22_050
 

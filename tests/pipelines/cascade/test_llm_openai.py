@@ -83,7 +83,7 @@ def test_pieces_come_as_soon_as_they_are_sent(server: Scripted) -> None:
     assert list(pieces) == [" two"]
 
 
-def test_what_is_asked(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_request_has_the_documented_fields(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     model = loaded(server, llm_max_tokens=40, llm_min_tokens=3, llm_temperature=0.5, llm_top_p=0.9)
     turn(model, " Why? ")
@@ -135,7 +135,7 @@ def test_a_connection_that_was_closed_in_between_is_made_anew_and_marked(server:
     assert connected == [False, True, True]
 
 
-def test_what_is_thought_aloud_is_no_answer(server: Scripted) -> None:
+def test_reasoning_is_not_part_of_the_answer(server: Scripted) -> None:
     role = delta(role="assistant", content="")
     events = [role, delta(reasoning_content="Hm"), delta(reasoning="m."), *map(delta, SAID), delta(finish="stop")]
     server.script = lambda answer: answer.stream([*events, "[DONE]"])
@@ -147,7 +147,7 @@ def test_what_is_thought_aloud_is_no_answer(server: Scripted) -> None:
 
 
 @given(st.lists(st.integers(1, 60), max_size=12))
-def test_thoughts_are_left_out_however_they_are_sliced(cuts: list[int]) -> None:
+def test_reasoning_is_left_out_however_it_is_split(cuts: list[int]) -> None:
     for text, answer in (
         ("\n<think>\nA < b, or </thin k>?\n</think>\n\nYes, <think> is a tag.", "Yes, <think> is a tag."),
         ("<thinking> is no tag.", "<thinking> is no tag."),
@@ -173,7 +173,7 @@ def test_counts_are_kept_if_they_come(server: Scripted) -> None:
     assert model.facts() == {"llm_model": "tiny", "llm_usage": "asked for"}
 
 
-def test_a_server_that_refuses_counts_is_asked_without(server: Scripted) -> None:
+def test_a_server_that_refuses_usage_counts_is_asked_without_them(server: Scripted) -> None:
     def warm_up(answer: Answer) -> None:
         if "stream_options" in server.asked[-1][2]:
             return answer.plain(400, {"error": {"message": "Unknown parameter: stream_options"}})
@@ -299,13 +299,13 @@ def test_a_reply_is_complete_when_it_says_so_whatever_follows(server: Scripted) 
         assert turn(model)[0] == ["Fine."]
 
 
-def test_half_a_character_becomes_one_that_can_be_spoken(server: Scripted) -> None:
+def test_a_broken_character_is_replaced(server: Scripted) -> None:
     model = loaded(server)
     server.script = streamed(delta("Well \ud800 done."), delta(finish="stop"))
     assert turn(model)[0] == ["Well ? done."]
 
 
-def test_a_listing_without_end_is_given_up(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_model_listing_is_abandoned(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     def listing(answer: Answer) -> None:
         answer.begin("application/json")
         with suppress(OSError):
@@ -317,7 +317,7 @@ def test_a_listing_without_end_is_given_up(server: Scripted, monkeypatch: pytest
         engine(server.url).load()
 
 
-def test_a_turn_that_is_called_off_leaves_nothing_behind(server: Scripted) -> None:
+def test_a_cancelled_turn_leaves_no_connection_behind(server: Scripted) -> None:
     model = loaded(server)
     pieces = model.reply("Why?", Trace(MonotonicClock()))
     assert next(pieces) == "The"
@@ -325,14 +325,14 @@ def test_a_turn_that_is_called_off_leaves_nothing_behind(server: Scripted) -> No
     assert turn(model)[0] == SAID
 
 
-def test_a_server_that_is_down() -> None:
+def test_a_server_that_is_down_is_explained() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
     with pytest.raises(BenchError, match=r"it cannot be reached: .*Connection refused\. Check that it is up"):
         engine(url, llm_model="tiny").load()
 
 
-def test_a_server_that_refuses_at_loading(server: Scripted) -> None:
+def test_a_server_that_refuses_at_loading_is_explained(server: Scripted) -> None:
     server.script_of_warm_up = plain(404, {"error": {"message": "The model `x` does not exist"}})
     with pytest.raises(ServerError, match=r"it answered 404: The model `x` does not exist\. Check .*llm-model"):
         engine(server.url, llm_model="x").load()
@@ -375,13 +375,13 @@ def test_the_key_is_in_no_record(server: Scripted, monkeypatch: pytest.MonkeyPat
         ({"llm_temperature": -1.0}, "llm-temperature is -1.0"),
     ],
 )
-def test_options_that_cannot_be(server: Scripted, changed: dict[str, Any], said: str) -> None:
+def test_impossible_options_are_refused(server: Scripted, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         engine(server.url, **changed).load()
     assert KEY not in str(raised.value)
 
 
-def test_a_key_that_no_header_can_carry(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_no_header_can_hold_is_refused(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
     with pytest.raises(UsageError, match="OPENAI_API_KEY holds is no key") as raised:
         engine(server.url).load()
@@ -389,7 +389,7 @@ def test_a_key_that_no_header_can_carry(server: Scripted, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x/v1", "http://", "http://x:99999/v1", "http://[::1/v1"])
-def test_an_address_that_is_none(url: str) -> None:
+def test_a_malformed_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="llm-url is no address"):
         engine(url)
 

@@ -72,7 +72,7 @@ def copied(plain: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(plain, tmp_path / "copied"))
 
 
-def test_both_decoders_say_what_generate_says(folder: Path) -> None:
+def test_both_decoders_equal_generate(folder: Path) -> None:
     own, library = loaded(folder), loaded(folder, llm_decoder="transformers")
     assert own.facts()["llm_decoder"] == "own"
     assert library.facts()["llm_decoder"] == "transformers"
@@ -165,7 +165,7 @@ def test_a_tensor_that_is_missing_is_never_made_up(copied: Path, decoder: str) -
         loaded(copied, llm_decoder=decoder)
 
 
-def test_what_does_not_fit_is_refused(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_does_not_fit_in_memory_is_refused(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_budget, "free_bytes", lambda _: 1000)
     for decoder in ("own", "transformers"):
         with pytest.raises(WeightsError, match=r"does not fit on cpu.*--dtype bfloat16"):
@@ -246,7 +246,7 @@ def test_an_end_that_the_tokenizer_does_not_know(copied: Path) -> None:
         loaded(copied)
 
 
-def test_no_end_at_all(copied: Path) -> None:
+def test_a_model_without_any_end_token_is_refused(copied: Path) -> None:
     for file in ("generation_config.json", "config.json"):
         llm_folders.change(copied / file, eos_token_id=None)
     llm_folders.change(copied / "tokenizer_config.json", eos_token=None)
@@ -282,7 +282,7 @@ def test_a_hostile_template_is_refused(copied: Path, text: str) -> None:
         loaded(template(copied, text))
 
 
-def test_a_template_without_end_is_given_up(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_chat_template_is_abandoned(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "TEMPLATE_LIMIT_S", 0.05)
     endless = "{% for a in range(300) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
     with pytest.raises(WeightsError, match="does not come to an end"):
@@ -331,7 +331,7 @@ def test_a_recogniser_is_no_language_model(tmp_path: Path) -> None:
         loaded(tiny_whisper.write(tmp_path))
 
 
-def test_what_a_library_says_is_one_sentence_with_its_point(copied: Path) -> None:
+def test_a_library_error_is_shortened_to_one_line(copied: Path) -> None:
     llm_folders.change(copied / "config.json", hidden_size="48")
     with pytest.raises(WeightsError, match=r"field 'hidden_size': TypeError: .*expected int") as raised:
         loaded(copied, llm_decoder="transformers")
@@ -339,6 +339,6 @@ def test_what_a_library_says_is_one_sentence_with_its_point(copied: Path) -> Non
 
 
 @pytest.mark.parametrize("model", ["~nobody-has-this-name/llama", "/" + "x" * 300])
-def test_what_can_be_no_path(model: str) -> None:
+def test_an_impossible_path_is_reported_as_a_missing_folder(model: str) -> None:
     with pytest.raises(WeightsError, match="There is no folder"):
         loaded(model)

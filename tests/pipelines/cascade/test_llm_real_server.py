@@ -66,7 +66,7 @@ def loaded(kind: type[LLM], **changed: Any) -> LLM:
     return made
 
 
-def test_the_server_says_what_our_decoder_says(serving: Serving) -> None:
+def test_the_server_gives_the_same_text_as_our_decoder(serving: Serving) -> None:
     asked = loaded(OpenAIServer, llm_url=serving.url, llm_model=str(serving.folder))
     own = loaded(TransformersLM, llm_model=str(serving.folder), llm_context=512)
     said = []
@@ -85,6 +85,6 @@ def test_the_server_says_what_our_decoder_says(serving: Serving) -> None:
     asked.close()
 
 
-def test_its_refusal_is_understood(serving: Serving) -> None:
+def test_its_refusal_is_reported(serving: Serving) -> None:
     with pytest.raises(ServerError, match=r"it answered 400: Server is pinned to .*; requested 'other'"):
         loaded(OpenAIServer, llm_url=serving.url, llm_model="other")

@@ -81,7 +81,7 @@ def test_hears_a_recording(quick: bool) -> None:
     assert {"how", "improve", "time", "management"} <= set(text.split())
 
 
-def test_neither_order_nor_frames_change_what_is_heard(fast: PocketSphinx) -> None:
+def test_the_transcript_does_not_depend_on_order_or_frames(fast: PocketSphinx) -> None:
     sentence, other = spoken("one two three four five"), spoken("good morning") * 0.3
     first = heard(fast, sentence)
     assert first
@@ -91,7 +91,7 @@ def test_neither_order_nor_frames_change_what_is_heard(fast: PocketSphinx) -> No
     assert heard(fast, sentence, 1000) == first
 
 
-def test_not_streaming_it_waits_and_hears_the_same_every_time() -> None:
+def test_without_streaming_it_waits_and_is_deterministic() -> None:
     whole, trace = engine(fast=True, streaming="off"), Trace(MonotonicClock())
     sentence, other = spoken("one two three four five"), spoken("good morning") * 0.3
     first = heard(whole, sentence)

@@ -87,7 +87,7 @@ def plain(folders: Path) -> Coqui:
 
 
 class TestVits:
-    def test_it_says_what_coqui_says(self, folders: Path, plain: Coqui) -> None:
+    def test_it_gives_the_same_sound_as_coqui(self, folders: Path, plain: Coqui) -> None:
         with checkpoints.importable():
             from TTS.api import TTS
         folder = folders / "vits"
@@ -247,7 +247,7 @@ class TestDummy:
         assert -22 < level < -18
         assert abs(heard.mean()) < 0.1 * heard.std()
 
-    def test_its_origin_is_told_and_its_files_are_coquis(self, cache: Path) -> None:
+    def test_its_origin_is_dummy_and_its_files_are_in_coqui_format(self, cache: Path) -> None:
         voice = engine(tts_size="small")
         (weights,) = voice.weights()
         assert (weights.origin, weights.source) == ("dummy", "seed 0, size small")
@@ -383,12 +383,12 @@ class TestPublishedNames:
         monkeypatch.delenv("COQUI_TOS_AGREED", raising=False)
         return
 
-    def test_one_that_was_fetched_before(self, folders: Path, tmp_path: Path) -> None:
+    def test_a_published_voice_that_was_downloaded_is_used(self, folders: Path, tmp_path: Path) -> None:
         shutil.copytree(folders / "vits", tmp_path / "tts" / "tts_models--en--ljspeech--vits")
         voice = engine("tts_models/en/ljspeech/vits")
         assert voice.weights()[0].source == "tts_models/en/ljspeech/vits"
 
-    def test_one_that_was_not_names_the_command(self) -> None:
+    def test_a_published_voice_that_is_missing_names_the_command(self) -> None:
         with pytest.raises(WeightsError, match=r"nothing is fetched during a run.*curl -LO https://.*vits\.zip"):
             engine("tts_models/en/ljspeech/vits")
 
@@ -401,7 +401,7 @@ class TestPublishedNames:
         with pytest.raises(WeightsError, match="neither a folder nor one of Coqui's published names"):
             engine(name)
 
-    def test_a_licence_is_never_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_never_prompts_for_a_licence(self, monkeypatch: pytest.MonkeyPatch) -> None:
         name = "tts_models/multilingual/multi-dataset/xtts_v2"
         with pytest.raises(UsageError, match="tts-accept-licence=true, or set COQUI_TOS_AGREED=1"):
             engine(name)
@@ -431,7 +431,7 @@ def test_in_its_own_process_beside_a_broken_torchaudio_it_sounds_the_same(
 
 
 @pytest.mark.parametrize(("block", "dilations"), [("1", [[1, 3, 5]] * 3), ("2", [[1, 3]] * 3)])
-def test_the_context_is_as_far_as_a_frame_is_heard(block: str, dilations: list[list[int]]) -> None:
+def test_the_context_covers_the_receptive_field_of_a_frame(block: str, dilations: list[list[int]]) -> None:
     from firstpacket.pipelines.cascade.tts.coqui.vocoding import Vocoder
 
     generator = checkpoints.HifiganGenerator(

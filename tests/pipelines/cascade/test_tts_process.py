@@ -93,14 +93,14 @@ def said(voice: OwnProcess, text: str) -> list[tuple[list[float], int]]:
     return [(samples.tolist(), rate) for samples, rate in voice.speak(text, Trace(MonotonicClock()))]
 
 
-def test_it_says_what_the_engine_says(parrot: OwnProcess) -> None:
+def test_it_gives_the_same_sound_as_the_engine(parrot: OwnProcess) -> None:
     assert said(parrot, "hi you") == [([np.float32(0.2)] * 2, 8000), ([np.float32(0.3)] * 3, 8000)]
     assert said(parrot, "") == []
     assert parrot.weights()[0].source == "parrot"
     assert parrot.facts() == {"tts_words": 3, "tts_mood": "said", "tts_process": "own", "tts_python": sys.executable}
 
 
-def test_a_phrase_left_in_the_middle_does_not_reach_into_the_next(parrot: OwnProcess) -> None:
+def test_an_abandoned_phrase_does_not_leak_into_the_next(parrot: OwnProcess) -> None:
     phrase: Any = parrot.speak("one three sleep", Trace(MonotonicClock()))
     next(phrase)
     with pytest.raises(RuntimeError, match="one phrase at a time"):
@@ -109,9 +109,7 @@ def test_a_phrase_left_in_the_middle_does_not_reach_into_the_next(parrot: OwnPro
     assert [len(samples) for samples, _ in said(parrot, "hello")] == [5]
 
 
-def test_whoever_was_interrupted_while_waiting_does_not_shift_the_answers(
-    parrot: OwnProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_wait_does_not_shift_later_answers(parrot: OwnProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     receive = parrot._channel.receive
 
     def interrupted() -> Any:
@@ -124,7 +122,7 @@ def test_whoever_was_interrupted_while_waiting_does_not_shift_the_answers(
     assert [len(samples) for samples, _ in said(parrot, "hello")] == [5]
 
 
-def test_what_the_engine_raises_fails_this_phrase_alone(parrot: OwnProcess) -> None:
+def test_an_engine_error_fails_only_this_phrase(parrot: OwnProcess) -> None:
     with pytest.raises(RuntimeError, match="ValueError: a nut"):
         said(parrot, "one choke two")
     assert len(said(parrot, "one")) == 1
@@ -143,7 +141,7 @@ def test_a_process_that_is_killed(parrot: OwnProcess) -> None:
         said(parrot, "one")
 
 
-def test_the_way_is_timed_apart_from_the_work(parrot: OwnProcess) -> None:
+def test_the_hops_are_timed_separately_from_the_work(parrot: OwnProcess) -> None:
     trace = Trace(MonotonicClock())
     with trace.stage("tts"):
         chunks: Any = parrot.speak("one", trace)
@@ -162,7 +160,7 @@ def test_the_way_is_timed_apart_from_the_work(parrot: OwnProcess) -> None:
         ({"engine": "parot"}, UsageError, "Did you mean 'parrot'"),
     ],
 )
-def test_what_cannot_be_loaded_is_said_as_it_would_be_here(
+def test_loading_errors_are_the_same_as_in_process(
     perch: Path, asked: dict[str, str], error: type[Exception], message: str
 ) -> None:
     voice = made(**asked)
@@ -171,7 +169,7 @@ def test_what_cannot_be_loaded_is_said_as_it_would_be_here(
     voice.close()
 
 
-def test_another_python(perch: Path) -> None:
+def test_it_runs_in_another_python(perch: Path) -> None:
     with pytest.raises(MissingDependency, match="Give tts-python the python of an environment"):
         made(python="/no/such/python").load()
     voice = made(python="/bin/false")
@@ -181,7 +179,7 @@ def test_another_python(perch: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the process ends when its line does")
-def test_it_dies_with_its_parent_in_the_middle_of_its_work(perch: Path) -> None:
+def test_it_ends_when_its_parent_is_killed(perch: Path) -> None:
     program = (
         "from firstpacket.bench.pipeline import Settings\n"
         "from firstpacket.bench.timing.clock import MonotonicClock\n"

@@ -80,7 +80,7 @@ def test_a_dummys_work_depends_on_the_number_of_signs_alone(small: Path) -> None
     assert level == pytest.approx(-20, abs=4)
 
 
-def test_what_has_no_sound_gives_no_chunk(small: Path) -> None:
+def test_text_without_sound_gives_no_chunk(small: Path) -> None:
     speaker = voice(model=str(small))
     assert not len(said(speaker, "。？"))
     assert not len(said(speaker, ""))

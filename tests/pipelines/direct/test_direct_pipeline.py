@@ -40,7 +40,7 @@ def test_reading_the_declaration_imports_no_model_library() -> None:
     assert not {"torch", "transformers", "tokenizers", "safetensors"} & set(modules)
 
 
-def test_a_turn_is_heard_thought_and_spoken(tiny: Direct, ask: Ask) -> None:
+def test_a_turn_runs_encoder_model_and_vocoder(tiny: Direct, ask: Ask) -> None:
     answer = ask(tiny)
     declared = {stage.id for stage in tiny.declaration.stages}
     assert {span.stage for span in answer.trace.spans} == declared
@@ -70,7 +70,7 @@ def test_dummy_speech_is_audible_and_of_ordinary_length(tiny: Direct, ask: Ask) 
     assert seconds_per_token == pytest.approx(7 * 1.7 * 0.02, rel=0.25)
 
 
-def test_turns_do_not_know_of_each_other(tiny: Direct, ask: Ask) -> None:
+def test_turns_are_independent(tiny: Direct, ask: Ask) -> None:
     first = ask(tiny, seconds=2.0)
     other = ask(tiny, seconds=1.6)
     again = ask(tiny, seconds=2.0)
@@ -86,7 +86,7 @@ def test_a_turn_given_up_leaves_nothing_behind(tiny: Direct, ask: Ask, clip: Cal
     np.testing.assert_array_equal(ask(tiny).samples, before)
 
 
-def test_weights_say_that_they_are_dummies(tiny: Direct) -> None:
+def test_dummy_weights_are_declared_as_such(tiny: Direct) -> None:
     assert {(weights.origin, weights.source) for weights in tiny.weights()} == {("dummy", "seed 0, size tiny")}
     parts = ["speech encoder", "adaptor", "llm", "speech decoder", "vocoder"]
     assert [weights.part for weights in tiny.weights()] == parts
@@ -143,7 +143,7 @@ def test_a_folder_that_is_not_there_is_named(settings: Make) -> None:
         Direct(settings(weights="nowhere")).load()
 
 
-def test_published_weights_answer_for_themselves(settings: Make, ask: Ask, published: Any) -> None:
+def test_published_weights_are_not_overridden(settings: Make, ask: Ask, published: Any) -> None:
     """Nothing is overridden: a decoder that knows only the blank is silent, which the dummy's fixed work never is."""
     published.write_tokenizer()
     folder = str(published.write())
@@ -169,7 +169,7 @@ ODD_RECORDINGS = {
 
 
 @pytest.mark.parametrize("kind", ODD_RECORDINGS)
-def test_odd_recordings_are_answered(
+def test_empty_short_and_silent_recordings_are_answered(
     settings: Make, published: Any, tmp_path: Path, kind: str, clip: Callable[[float], Any]
 ) -> None:
     """44.1 kHz in stereo, decoded as for a run; the model's own choices, from scores that are numbers."""
@@ -190,7 +190,7 @@ def test_published_weights_without_a_tokenizer_say_what_to_copy(settings: Make, 
         Direct(settings(weights=str(published.write()))).load()
 
 
-def test_a_name_on_the_hub_is_as_good_as_a_folder(
+def test_a_hub_name_works_like_a_folder(
     settings: Make, ask: Ask, published: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after `hf download`: the encoder and the vocoder are no part of the repository."""

@@ -184,7 +184,7 @@ def test_a_vocoder_of_another_kind_is_refused(published: Any, field: str, value:
     assert ("var_pred_kernel_size" if isinstance(value, dict) else field) in str(raised.value)
 
 
-def test_fields_that_say_none_are_as_good_as_none(published: Any) -> None:
+def test_fields_that_are_null_count_as_absent(published: Any) -> None:
     published.config |= {"attention_bias": None, "quantization_config": None, "speech_encoder_hidden_size": 8}
     published.vocoder_config |= {"f0": None, "multispkr": "", "resblock": 1, "sampling_rate": 16_000}
     assert load(published.write()).model.config.eos == (1, 5)
@@ -201,18 +201,18 @@ def test_ends_of_sequence_may_be_in_either_file(published: Any) -> None:
     assert load(folder).model.config.eos == (7,)
 
 
-def test_how_much_is_heard_follows_from_the_encoders_positions(published: Any) -> None:
+def test_the_encoders_positions_give_the_longest_speech(published: Any) -> None:
     assert load(published.write()).model.config.encoder.seconds == 2.0
     assert dummy.config("8b").encoder.seconds == 30.0
 
 
-def test_tensors_of_whole_numbers_are_no_weights(published: Any) -> None:
+def test_integer_tensors_are_refused_as_weights(published: Any) -> None:
     published.shards["model.norm.weight"] = torch.ones(16, dtype=torch.int8)
     with pytest.raises(WeightsError, match=r"model\.norm\.weight is torch\.int8\. Quantised"):
         load(published.write())
 
 
-def test_weights_no_longer_depend_on_the_files(published: Any) -> None:
+def test_loaded_weights_do_not_depend_on_the_files(published: Any) -> None:
     """Mapped weights would be read again from a file that has changed, or has gone."""
     folder = published.write()
     model = load(folder).model

@@ -62,14 +62,14 @@ def test_a_turn_of_fixed_steps_is_the_ordinary_turn(assistant: Assistant) -> Non
     assert_same(answer(assistant), plain)
 
 
-def test_launching_ahead_changes_no_answer(assistant: Assistant) -> None:
+def test_launching_ahead_does_not_change_the_answer(assistant: Assistant) -> None:
     plain = answer(assistant)
     assistant.steps.ahead = True
     assert_same(answer(assistant), plain)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here it can be captured")
-def test_what_cannot_be_captured_is_said_and_launched_one_by_one(assistant: Assistant) -> None:
+def test_failed_capture_gives_a_notice_and_launches_one_by_one(assistant: Assistant) -> None:
     plain = answer(assistant)
     assert assistant.steps.notice == ""
     assistant.turn(Trace(MonotonicClock()))
@@ -91,7 +91,7 @@ def test_lengths_double_and_end_with_the_cache(first: int, more: int) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "embeddings"), [(2.0, 20), (2.01, 21), (0.0, 1), (29.99, 300), (40.0, 300)])
-def test_trimmed_the_encoder_hears_whole_embeddings_of_speech(
+def test_a_trimmed_encoder_input_ends_at_a_whole_embedding(
     assistant: Assistant, seconds: float, embeddings: int
 ) -> None:
     assistant.plan = replace(assistant.plan, trimmed=True)

@@ -84,14 +84,14 @@ def test_a_file_named_by_the_user_comes_first(copied: Path, tmp_path: Path) -> N
         load(copied, encoder="absent.pt")
 
 
-def test_the_cache_of_openai_whisper_is_looked_into(copied: Path, tmp_path: Path) -> None:
+def test_the_cache_of_openai_whisper_is_searched(copied: Path, tmp_path: Path) -> None:
     cached = tmp_path / "cache" / "whisper" / "whisper.pt"
     cached.parent.mkdir(parents=True)
     shutil.move(copied / PT, cached)
     assert load(copied).weights[0].source == str(cached)
 
 
-def test_the_copy_in_the_shards_serves_when_there_is_no_file(copied: Path) -> None:
+def test_without_a_file_the_copy_in_the_shards_is_used(copied: Path) -> None:
     embed(copied)
     (copied / PT).rename(copied / "kept.pt")
     loaded = load(copied)
@@ -105,7 +105,7 @@ def test_the_copy_in_the_shards_serves_when_there_is_no_file(copied: Path) -> No
     assert "models/speech_encoder/whisper.pt" in loaded.notices[0]
 
 
-def test_a_copy_that_is_the_same_is_not_worth_a_word(copied: Path) -> None:
+def test_only_a_differing_copy_gives_a_notice(copied: Path) -> None:
     embed(copied)
     assert load(copied).notices == ()
     embed(copied, **{f"{EMBEDDED}ln_post.bias": torch.ones(64)})
@@ -122,7 +122,7 @@ def test_a_copy_with_a_tensor_missing_names_it(copied: Path) -> None:
         load(copied)
 
 
-def test_a_copy_whose_heads_cannot_be_known_is_refused(copied: Path) -> None:
+def test_a_copy_with_an_unknown_number_of_heads_is_refused(copied: Path) -> None:
     embed(copied, **{f"{EMBEDDED}conv1.weight": torch.zeros(60, 80, 3)})
     (copied / PT).unlink()
     with pytest.raises(WeightsError, match=r"60 wide.*encoder=PATH"):

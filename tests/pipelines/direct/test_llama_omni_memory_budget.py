@@ -103,7 +103,7 @@ def of_8b(dtype: torch.dtype, new: int = 256) -> MemoryBudget:
     return room_of(dummy.config("8b"), CPU, dtype, text=66, new=new, options="less")
 
 
-def test_the_published_size_needs_what_is_known_of_it() -> None:
+def test_the_memory_of_the_published_size_is_as_known() -> None:
     """18.24 GB of shards, and 54.1 MB of a vocoder that is always float32."""
     half, full = of_8b(torch.float16), of_8b(torch.float32)
     assert half.weights == pytest.approx(18.24e9 + 54.1e6, rel=2e-3)

@@ -12,7 +12,7 @@ from firstpacket.pipelines.models.dummy_text import REPLIES, learnt_tokenizer
 CPU = torch.device("cpu")
 
 
-def test_the_prompt_begins_twice_and_holds_speech_once() -> None:
+def test_the_prompt_has_two_begin_tokens_and_one_speech_token() -> None:
     tokenizer = TextTokenizer(learnt_tokenizer())
     ids = prompt_ids(tokenizer.encode, bos=0)
     begin, header = tokenizer.encode("<|begin_of_text|><|start_header_id|>")

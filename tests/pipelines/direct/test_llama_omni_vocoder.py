@@ -42,6 +42,6 @@ def test_sound_at_a_longer_length_is_the_same(pair: tuple[Vocoder, Vocoder], fra
 
 
 @given(frames=st.integers(1, 2000))
-def test_lengths_are_few_and_near(frames: int) -> None:
+def test_padded_lengths_are_few_and_close(frames: int) -> None:
     assert frames <= filled_up(frames) < frames + 16
     assert len({filled_up(n) for n in range(1, 129)}) == 12

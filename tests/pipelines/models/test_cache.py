@@ -18,7 +18,7 @@ def _writer(text: str):
     return lambda at: (at / "a.txt").write_text(text)
 
 
-def test_it_is_built_once(folder):
+def test_an_entry_is_built_once(folder):
     assert cached("voice", _writer("first")) == folder / "voice"
     assert (cached("voice", _writer("second")) / "a.txt").read_text() == "first"
 
@@ -47,7 +47,7 @@ def test_a_folder_that_was_emptied_is_built_anew(folder):
     assert (cached("voice", _writer("second")) / "a.txt").read_text() == "second"
 
 
-def test_a_full_disk_is_explained_whatever_library_meets_it(folder):
+def test_a_full_disk_is_explained_whichever_library_writes(folder):
     def fill(at: Path) -> None:
         raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
 
@@ -62,7 +62,7 @@ def test_a_cache_that_cannot_be_written_is_explained(folder):
         cached("voice", _writer("x"))
 
 
-def test_without_a_choice_it_lies_in_the_users_cache(monkeypatch, tmp_path):
+def test_by_default_it_is_in_the_users_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv(CACHE)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -44,7 +44,7 @@ def said(decoder: Decoder, prompt: list[int], more: list[int]) -> None:
         torch.testing.assert_close(got, scores([*prompt, *more[:count]]), rtol=1e-4, atol=1e-4)
 
 
-def test_texts_follow_one_another_without_a_trace(decoder: Decoder) -> None:
+def test_a_text_does_not_depend_on_the_one_before(decoder: Decoder) -> None:
     said(decoder, [*HEAD, 1, 2, 3], [4, 5, 6])
     said(decoder, [*HEAD, 11], [12, 13])
     for other in ([50, 51], HEAD, HEAD[:2]):  # not the head, nothing but the head, less than the head

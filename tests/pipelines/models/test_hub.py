@@ -66,7 +66,7 @@ def test_without_a_network_the_cache_is_used_too(home: Path) -> None:
     ],
     ids=["revision", "offline", "no network"],
 )
-def test_what_cannot_be_had_says_how_to_get_it(home: Path, name: str, environment: dict[str, str]) -> None:
+def test_a_model_that_is_not_cached_says_how_to_download_it(home: Path, name: str, environment: dict[str, str]) -> None:
     done = located(name, home, **environment)
     repository, _, revision = name.partition("@")
     download = f"`hf download {repository}{f' --revision {revision}' if revision else ''} --local-dir FOLDER`"
@@ -83,12 +83,12 @@ def test_a_folder_comes_before_the_hub(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", ["nowhere", "./here", "/a/b", "a/b/c", "owner/name@", "../x", "owner/na me"])
-def test_what_is_no_name_is_taken_for_a_missing_folder(name: str) -> None:
+def test_an_impossible_hub_name_is_reported_as_a_missing_folder(name: str) -> None:
     with pytest.raises(WeightsError, match="neither 'demo' nor 'dummy' nor a folder nor a name on the hub"):
         hub.locate(name)
 
 
-def test_without_the_hubs_library_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_hub_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingDependency, match="pip install huggingface_hub"):
         hub.locate("owner/name")

@@ -32,7 +32,7 @@ def test_the_vocabulary_is_openais(languages: int) -> None:
         assert ours.decode(theirs.encode(text)) == text
 
 
-def test_a_learnt_vocabulary_has_every_mark_at_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_learned_vocabulary_has_every_special_token_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper_tokens, "published_file", lambda: None)
     words = whisper_tokens.tokenizer(51865)
     assert [whisper_tokens.place(words, mark) for mark in whisper_tokens.marks(51865)] == list(range(50257, 51865))

@@ -80,7 +80,7 @@ def signed(folder: Path, name: str, content: bytes) -> None:
     (folder / store.SUMS).write_text("\n".join([*kept, f"{hashlib.sha256(content).hexdigest()}  {name}"]) + "\n")
 
 
-def test_every_whisper_engine_hears_the_same() -> None:
+def test_every_whisper_engine_gives_the_same_transcript() -> None:
     clips = (tiny_whisper.tones(300, 900, 2000), tiny_whisper.tones(1500, 200, 500, 700))
     said = set()
     for engine in ENGINES:
@@ -183,7 +183,7 @@ def test_a_file_that_is_not_what_was_packed_is_refused_with_a_warm_cache(copied:
     ["", "nonsense\n", f"{'0' * 64}  ../../secret\n", f"{'0' * 64}  llm.json\n", "\xff"],
     ids=["empty", "no hash", "a path", "incomplete", "no text"],
 )
-def test_a_list_of_hashes_that_is_none_is_refused(copied: Path, listed: str) -> None:
+def test_a_malformed_list_of_hashes_is_refused(copied: Path, listed: str) -> None:
     (copied / store.SUMS).write_text(listed, "latin-1")
     with pytest.raises(WeightsError, match=store.SUMS):
         store.opened(copied)
@@ -231,7 +231,7 @@ def test_sizes_that_are_not_those_of_the_tensors(copied: Path, written: bytes, s
         layouts.exported("openai-whisper", store.opened(copied))
 
 
-def test_records_of_the_training_lie_beside_the_store(work: Path, tmp_path: Path) -> None:
+def test_training_records_are_stored_next_to_the_weights(work: Path, tmp_path: Path) -> None:
     shutil.copytree(work, tmp_path / "work")
     (tmp_path / "work" / "asr" / "log.jsonl").write_text('{"step": 1, "loss": 2.5}\n')
     (tmp_path / "work" / "asr" / "figures.json").write_text('{"wer": 0.5}\n')
@@ -241,7 +241,7 @@ def test_records_of_the_training_lie_beside_the_store(work: Path, tmp_path: Path
     store.opened(tmp_path / "out").read(store.FILES)
 
 
-def test_steps_that_were_not_made_are_named(work: Path, tmp_path: Path) -> None:
+def test_missing_training_steps_are_named(work: Path, tmp_path: Path) -> None:
     for step in ("asr", "llm", "vocoder"):
         shutil.copytree(work / step, tmp_path / step)
     with pytest.raises(WeightsError, match=r"lacks listening, speaking\. .*bench train listening --work"):

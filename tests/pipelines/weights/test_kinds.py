@@ -20,24 +20,24 @@ def taken(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("weights", "asr"), [("demo", "faster-whisper"), ("dummy", "pocketsphinx")])
-def test_one_option_says_what_all_engines_of_a_cascade_take(weights: str, asr: str) -> None:
+def test_one_option_sets_the_weights_of_all_engines_of_a_cascade(weights: str, asr: str) -> None:
     options = taken(f"cascade,weights={weights}")
     assert (options["asr"], options["llm-weights"]) == (asr, weights)
     assert taken(f"cascade,weights={weights},asr=transformers")["asr-weights"] == weights
 
 
-def test_an_engine_that_says_otherwise_is_left_alone() -> None:
+def test_an_engines_own_weights_option_wins() -> None:
     options = taken("cascade,weights=demo,asr=transformers,asr-weights=dummy")
     assert (options["asr-weights"], options["llm-weights"]) == ("dummy", "demo")
 
 
-def test_a_size_says_dummy_as_nothing_else_has_sizes() -> None:
+def test_a_size_implies_dummy_weights() -> None:
     assert taken("direct,size=8b")["weights"] == "dummy"
     options = taken("cascade,weights=demo,asr=transformers,asr-size=base")
     assert (options["asr-weights"], options["llm-weights"]) == ("dummy", "demo")
 
 
-def test_without_a_word_all_pipelines_take_the_same() -> None:
+def test_all_pipelines_have_the_same_default_weights() -> None:
     assert taken("direct")["weights"] == taken("cascade")["weights"] == taken("cascade")["llm-weights"] == kinds.DEFAULT
 
 
@@ -60,7 +60,7 @@ def asked(weights: str, *labels: str) -> dict[str, dict[str, Any]]:
     return {choice.label: dict(choice.options) for choice in choices}
 
 
-def test_a_run_says_what_labels_take_that_do_not_say_otherwise() -> None:
+def test_weights_of_a_run_are_the_default_of_its_labels() -> None:
     found = asked("demo", "direct", "own=direct,weights=FOLDER", "cascade", "scripted")
     assert found == {
         "direct": {"weights": "demo"},
@@ -70,7 +70,7 @@ def test_a_run_says_what_labels_take_that_do_not_say_otherwise() -> None:
     }
 
 
-def test_weights_that_nothing_would_take_are_refused() -> None:
+def test_weights_that_no_pipeline_uses_are_refused() -> None:
     with pytest.raises(UsageError, match="--weights dummy: no pipeline of this run has a choice"):
         asked("dummy", "scripted")
 

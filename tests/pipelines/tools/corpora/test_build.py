@@ -66,7 +66,7 @@ def test_noise_depends_on_name_and_seed_alone() -> None:
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-def test_a_voice_that_says_nothing() -> None:
+def test_a_voice_without_output_is_an_error() -> None:
     for spoken in (np.zeros(100, np.float32), np.zeros(0, np.float32)):
         with pytest.raises(CorpusError, match=r"'a': the voice said nothing\. Change the text or the voice"):
             finish(spoken, HOW, "a")

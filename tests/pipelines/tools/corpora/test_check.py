@@ -68,7 +68,9 @@ def test_silero_finds_ends_that_are_known(demo: dict[str, tuple[Samples, float]]
     assert find(np.zeros(16_000, np.float32)) is None
 
 
-def test_webrtc_stands_in_for_it(demo: dict[str, tuple[Samples, float]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webrtc_is_used_where_silero_is_missing(
+    demo: dict[str, tuple[Samples, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("pocketsphinx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     name, find = second_detectors.second_detector()
@@ -107,7 +109,7 @@ def test_both_ends_are_stored_and_the_odd_clip_is_flagged(few: Path, second: dic
     assert any("1 of 3 recordings are flagged" in notice for notice in load_corpus(str(few)).notices)
 
 
-def test_checking_moves_no_end_and_so_stops_no_run_from_going_on(tmp_path: Path, few: Path, second: Any) -> None:
+def test_checking_does_not_change_the_hash_of_the_corpus(tmp_path: Path, few: Path, second: Any) -> None:
     """Not by the least part of a sample: the corpus's hash is held against that of a run that is resumed."""
     import soundfile
 
@@ -147,7 +149,7 @@ def test_json_says_the_same(few: Path, second: dict[int, float | None]) -> None:
     assert first["id"] == "time" and first["ends_ms"]["made-up"] is None and first["difference_ms"] is None
 
 
-def test_where_nothing_can_be_written_it_prints_only(few: Path, second: dict[int, float | None]) -> None:
+def test_without_write_access_it_only_prints(few: Path, second: dict[int, float | None]) -> None:
     few.chmod(0o555)
     try:
         done = here("corpus", "check", few, "--no-fail")

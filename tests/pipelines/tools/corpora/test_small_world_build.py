@@ -172,7 +172,7 @@ def test_a_wrong_recipe(tmp_path: Path, change: tuple[str, str], message: str) -
         (('["en-us+m6"]', '["none"]'), "Unknown voice of espeak-ng .*'none'"),
     ],
 )
-def test_a_voice_that_cannot_speak(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+def test_a_voice_that_fails_is_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     split = "validation" if "m6" in change[0] else "test"
     with pytest.raises(CorpusError, match=message):
         build(recipe(tmp_path, change), tmp_path / "out", split)

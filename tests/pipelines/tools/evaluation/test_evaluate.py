@@ -53,7 +53,7 @@ def asked(data: Path, *labels: str, limit: int | None = None) -> Asked:
     return Asked(data, "test", limit, 0, choices, "cpu")
 
 
-def test_an_exam_is_one_split_and_knows_what_is_new(data: Path) -> None:
+def test_an_exam_is_one_split_and_marks_new_texts_and_answers(data: Path) -> None:
     exam = read_exam(data, "test")
     assert [question.clip for question in exam.questions] == ["c3", "c4", "c5", "c6"]
     assert [question.new_text for question in exam.questions] == [True, True, True, False]
@@ -65,7 +65,7 @@ def test_an_exam_is_one_split_and_knows_what_is_new(data: Path) -> None:
         read_exam(data, "exam")
 
 
-def test_every_clip_is_asked_once_and_the_figures_are_written(data: Path, tmp_path: Path) -> None:
+def test_every_clip_is_measured_once_and_figures_are_written(data: Path, tmp_path: Path) -> None:
     """Scripted labels say nothing in words: none is right, and nothing is hidden about it."""
     written = evaluate(asked(data, "one", "two"), tmp_path, "none", None, ("bench", "evaluate"))
     found = json.loads((tmp_path / written.json).read_text())
@@ -89,7 +89,7 @@ def test_every_clip_is_asked_once_and_the_figures_are_written(data: Path, tmp_pa
         evaluate(asked(data, "one", "two", limit=3), tmp_path, "none", None, ("bench",))
 
 
-def test_the_answer_voice_is_heard_once(data: Path, tmp_path: Path) -> None:
+def test_the_reference_voice_is_transcribed_once(data: Path, tmp_path: Path) -> None:
     """A recogniser that hears `zero` in everything is asked for each recording once, in two goes."""
     from firstpacket.bench.pipeline import Settings, Speech
     from firstpacket.bench.timing.trace import Trace

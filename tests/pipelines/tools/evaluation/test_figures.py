@@ -42,7 +42,7 @@ def right_transcript(number: int) -> str:
     return question(number).text
 
 
-def test_errors_are_passed_down_where_the_transcript_is_wrong() -> None:
+def test_errors_with_a_wrong_transcript_count_as_propagated() -> None:
     """Of ten clips the cascade mishears four, and answers one of those right; the direct model answers three."""
     cascade = [answer(n, n < 6, right_transcript(n)) for n in range(6)]
     cascade += [answer(n, n == 6, "what is who plus") for n in range(6, 10)]
@@ -54,12 +54,12 @@ def test_errors_are_passed_down_where_the_transcript_is_wrong() -> None:
     assert (found.all.only_first, found.all.only_second, found.all.p) == (0, 2, 0.5)
 
 
-def test_pairs_are_of_the_same_clips() -> None:
+def test_pairs_have_the_same_clips() -> None:
     with pytest.raises(ValueError, match="shorter"):
         passed_down("a", [answer(1, True, "x"), answer(2, True, "x")], "b", [answer(1, True)])
 
 
-def test_who_does_not_listen_gives_one_answer_to_all() -> None:
+def test_a_constant_answer_is_scored_against_every_clip() -> None:
     """Training says `Five.` most often, these clips ask for `Six.`; ties go by alphabet, whatever the order."""
     questions = tuple(question(n, said) for n, said in enumerate(["Six.", "Six.", "Six.", "Five.", "Four."]))
     exam = Exam(questions, Counter({"Six.": 2, "Five.": 3, "Always.": 3}))
@@ -69,7 +69,7 @@ def test_who_does_not_listen_gives_one_answer_to_all() -> None:
     assert (best.answer, best.right.value, best.right.n) == ("Six.", 3 / 5, 5)
 
 
-def test_a_repertoire_alone_is_worth_what_its_replies_are_on_other_clips() -> None:
+def test_accuracy_on_other_clips_by_hand() -> None:
     """Every pair of a reply and another clip by hand: a is right on b's clip and the other way round, c on none."""
     asked = [question(1, "Four."), question(2, "Four."), question(3, "Six.")]
     said = ["Four.", "Four.", "Nine."]
@@ -78,7 +78,7 @@ def test_a_repertoire_alone_is_worth_what_its_replies_are_on_other_clips() -> No
     assert other_clips(answers[:1]) == 0.0
 
 
-def test_a_label_that_always_says_the_same_knows_as_much_on_other_clips() -> None:
+def test_a_constant_label_is_as_accurate_on_other_clips() -> None:
     answers = [Answer(question(n, "Six." if n < 3 else "Five."), "answered", None, "Six.", n < 3) for n in range(10)]
     assert other_clips(answers) == pytest.approx(3 / 10)
 
@@ -105,7 +105,7 @@ def test_errors_of_transcripts_are_all_edits_over_all_words() -> None:
     assert transcript_wer([answer(1, True)]) is None
 
 
-def test_a_run_s_answers_are_read_in_the_exam_s_order_and_none_is_dropped(tmp_path: Path) -> None:
+def test_answers_of_a_run_are_in_the_order_of_the_exam(tmp_path: Path) -> None:
     """A label says back what was asked; a silent one says the same text, which nobody hears."""
     clips = demo_clips(3)
     run = read_run(known_run(tmp_path / "run", clips, {"loud": SPEECH, "mute": SILENCE}))

@@ -109,7 +109,7 @@ def test_speech_is_understood_and_noise_is_not(run: Path) -> None:
     assert set(Ears.asked) == {"en:?", *(f"en:{clip.id}" for clip in CLIPS)}
 
 
-def test_what_was_judged_is_not_judged_again(run: Path) -> None:
+def test_turns_already_assessed_are_not_assessed_again(run: Path) -> None:
     listen(run, ears(), baseline=False)
     asked = len(Ears.asked)
     assert listen(run, ears(), baseline=False).written == 0
@@ -120,7 +120,7 @@ def test_what_was_judged_is_not_judged_again(run: Path) -> None:
     assert listen(run, ears(), baseline=False).written == 2
 
 
-def test_a_failure_keeps_what_came_before(run: Path) -> None:
+def test_a_failure_keeps_earlier_results(run: Path) -> None:
     listen(run)
     with pytest.raises(BenchError, match=r"ears failed on turn 1: RuntimeError: no ears.*goes on there"):
         listen(run, ears(Deaf))
@@ -133,12 +133,12 @@ def test_dummy_recognisers_are_refused(run: Path) -> None:
     assert not (run / QUALITY).exists()
 
 
-def test_a_scorer_that_leaves_its_scale_is_refused(run: Path) -> None:
+def test_a_score_outside_its_scale_is_refused(run: Path) -> None:
     with pytest.raises(BenchError, match=r"loudness gave .* scale is 0 to 1"):
         listen(run, None, loudness(1e9))
 
 
-def test_replies_that_are_no_sound_are_named_and_passed_over(run: Path) -> None:
+def test_unreadable_replies_are_named_and_skipped(run: Path) -> None:
     (run / "audio/turn-000001.flac").write_bytes(b"rubbish")
     (run / "audio/turn-000002.flac").unlink()
     (run / "audio/turn-000003.flac").unlink()
@@ -174,7 +174,7 @@ def test_a_run_without_audio_says_what_to_do(run: Path) -> None:
         listen(run)
 
 
-def test_a_corpus_that_is_gone_costs_the_baseline_alone(run: Path) -> None:
+def test_a_missing_corpus_loses_only_the_baseline(run: Path) -> None:
     manifest = (run / "manifest.json").read_text()
     (run / "manifest.json").write_text(
         manifest.replace('"corpus_source": "demo"', '"corpus_source": "/nowhere/at/all"')
@@ -185,7 +185,7 @@ def test_a_corpus_that_is_gone_costs_the_baseline_alone(run: Path) -> None:
     assert kinds == {HeardReply, ReplySound}
 
 
-def test_lines_say_who_judged(run: Path) -> None:
+def test_results_record_the_judge(run: Path) -> None:
     listen(run, ears(), loudness())
     for line in read_quality(read_run(run)).lines:
         if isinstance(line, (HeardReply, HeardClip)):
@@ -204,7 +204,7 @@ def test_lines_say_who_judged(run: Path) -> None:
         ("pocketsphinx,fast=1,fast=0", "stands twice"),
     ],
 )
-def test_what_cannot_be_asked_for_is_said(text: str, told: str) -> None:
+def test_impossible_recogniser_options_are_explained(text: str, told: str) -> None:
     pytest.importorskip("pocketsphinx")
     with pytest.raises(UsageError, match=told):
         recogniser_judge(text, "cpu")
@@ -233,7 +233,7 @@ def test_keys_are_not_recorded() -> None:
     assert shown(Settings(options={"asr-api-key": "hunter2", "asr-token": "x", "asr-beam": 1})) == {"asr-beam": 1}
 
 
-def test_the_command_listens_with_a_real_recogniser(tmp_path: Path) -> None:
+def test_the_command_assesses_with_a_real_recogniser(tmp_path: Path) -> None:
     pytest.importorskip("pocketsphinx")
     path = known_run(tmp_path / "run", demo_clips(1))
     done = here("quality", path)

@@ -33,7 +33,7 @@ def tones(tmp_path_factory):
     return folder
 
 
-def test_what_was_heard_is_learnt_and_kept(tones, tmp_path):
+def test_training_asr_learns_and_saves_what_it_heard(tones, tmp_path):
     schedule = replace(SCHEDULE, steps=40, warmup=4, learning_rate=2e-3, precision="no", validate_every=0)
     figures = run(tones, tmp_path, schedule, SIZES, batch=8, beginning=10)
     assert figures["wer"] == figures["wer_whole"] == 0
@@ -46,7 +46,7 @@ def test_what_was_heard_is_learnt_and_kept(tones, tmp_path):
     assert not (tmp_path / "asr" / "checkpoint").exists()
 
 
-def test_a_step_that_was_not_made_is_asked_for_by_name(tmp_path):
+def test_a_missing_step_is_named_with_its_command(tmp_path):
     with pytest.raises(WeightsError, match="bench train asr"):
         trained(tmp_path)
 
@@ -60,7 +60,7 @@ def test_a_step_that_was_not_made_is_asked_for_by_name(tmp_path):
         ({"id": "a", "audio": "../0.flac", "text": "x", "answers": ["y"], "split": "train"}, "0.flac"),
     ],
 )
-def test_a_corpus_that_nothing_can_be_learnt_from_is_refused(tmp_path, line, said):
+def test_an_unusable_corpus_is_refused(tmp_path, line, said):
     (tmp_path / "manifest.jsonl").write_text(json.dumps(line) + "\n")
     with pytest.raises(CorpusError, match=said):
         corpus.clips(tmp_path, "train")
@@ -75,7 +75,7 @@ def test_a_corpus_that_nothing_can_be_learnt_from_is_refused(tmp_path, line, sai
         ('{"question": 1, "response": "b", "split": "train"}\n', "is no object"),
     ],
 )
-def test_texts_that_are_none_are_refused(tmp_path, content, said):
+def test_malformed_texts_are_refused(tmp_path, content, said):
     (tmp_path / "texts.jsonl").write_text(content)
     with pytest.raises(CorpusError, match=said):
         corpus.texts(tmp_path, "train")

@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, step: str, *options: str) -> list[Any
 
 
 @pytest.mark.parametrize("step", ["llm", "listening", "vocoder", "speaking"])
-def test_batches_and_schedules_are_the_steps_own(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_each_step_has_its_own_batch_size_and_schedule(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     module = importlib.import_module(f"firstpacket.pipelines.tools.training.{step}")
     schedule, *rest = asked(monkeypatch, step, "--seed", "1")
     assert schedule == module.SCHEDULE
@@ -45,7 +45,7 @@ def test_batches_and_schedules_are_the_steps_own(monkeypatch: pytest.MonkeyPatch
     assert 3 in rest
 
 
-def test_sizes_are_the_steps_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_step_has_its_own_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     speaking, listening, units = (
         importlib.import_module(f"firstpacket.pipelines.tools.training.{step}")
         for step in ("speaking", "listening", "units")

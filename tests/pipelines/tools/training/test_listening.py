@@ -64,7 +64,7 @@ def in_use(listener: Listener, embeddings: Tensor, reply: tuple[int, ...]) -> Te
 
 
 @torch.no_grad()
-def test_with_all_silence_drawn_a_batch_is_what_is_computed_in_use(listener: Listener) -> None:
+def test_with_all_silence_drawn_training_equals_inference(listener: Listener) -> None:
     said = [speech(0.5, 1), speech(0.9, 2)]
     lessons = [Lesson(features(one, SIZES.mels), (7, 8), reply) for one, reply in zip(said, REPLIES, strict=True)]
     batch = Batch.of(lessons, EXTENT, EXTENT.embeddings, np.random.default_rng(0))
@@ -80,7 +80,7 @@ def test_with_all_silence_drawn_a_batch_is_what_is_computed_in_use(listener: Lis
 
 
 @torch.no_grad()
-def test_what_stands_for_more_keeps_its_place_and_weighs_more(listener: Listener) -> None:
+def test_drawn_silence_keeps_its_position_and_has_more_weight(listener: Listener) -> None:
     """Equal keys: one that stands for three is three. So only the places of the drawn ones can tell."""
     batch = Batch.of(
         [Lesson(features(speech(0.5, 1), SIZES.mels), (7,), REPLIES[0])], EXTENT, 4, np.random.default_rng(0)
@@ -94,7 +94,7 @@ def test_what_stands_for_more_keeps_its_place_and_weighs_more(listener: Listener
     assert weights.exp().sum().item() == pytest.approx(head + EXTENT.embeddings + text)
 
 
-def test_drawn_silence_is_whole_groups_that_weigh_as_much_as_all() -> None:
+def test_drawn_silence_is_whole_groups_with_the_weight_of_all() -> None:
     drawn = EXTENT.silence(4, 3, np.random.default_rng(0))
     groups = drawn.positions.view(3, 5)
     assert (groups == groups[:, :1] + torch.arange(5)).all() and (groups[:, 0] % 5 == 0).all()
@@ -139,7 +139,7 @@ def work(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_was_heard_is_answered(work: Path) -> None:
+def test_the_trained_model_answers_what_it_heard(work: Path) -> None:
     figures = json.loads((work / "listening" / "figures.json").read_text())
     assert figures["accuracy"] == figures["accuracy_whole"] == 1.0
     assert figures["clips"] == 12
@@ -152,7 +152,7 @@ def test_what_was_heard_is_answered(work: Path) -> None:
     assert not any("encoder" in name or "blank" in name for name in kept), "one copy of the encoder; no crutch"
 
 
-def test_the_encoder_stays_and_all_else_learns(listener: Listener) -> None:
+def test_only_the_encoder_is_frozen(listener: Listener) -> None:
     heard = features(speech(0.5, 1), SIZES.mels)
     batch = Batch.of([Lesson(heard, (7, 8), REPLIES[0])], EXTENT, 3, np.random.default_rng(0))
     losses(listener, batch)["loss"].backward()
@@ -162,7 +162,9 @@ def test_the_encoder_stays_and_all_else_learns(listener: Listener) -> None:
     listener.zero_grad()
 
 
-def test_the_step_is_the_same_after_a_stop(tones: Path, work: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_an_interrupted_training_gives_the_same_weights(
+    tones: Path, work: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     class Stop(Exception):
         pass
 
@@ -184,7 +186,7 @@ def test_the_step_is_the_same_after_a_stop(tones: Path, work: Path, tmp_path: Pa
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_a_published_encoder(work: Path, tmp_path: Path) -> None:
+def test_training_starts_from_a_published_encoder(work: Path, tmp_path: Path) -> None:
     wanted = trained_whisper(work)[0].encoder.state_dict()
     dims = {"n_mels": SIZES.mels, "n_audio_ctx": SIZES.positions, "n_audio_state": SIZES.state}
     dims |= {"n_audio_head": SIZES.heads, "n_audio_layer": SIZES.layers}
@@ -195,7 +197,7 @@ def test_a_published_encoder(work: Path, tmp_path: Path) -> None:
     assert not any(part.requires_grad for part in listener.encoder.parameters())
 
 
-def test_steps_that_were_not_made_are_asked_for_by_name(work: Path, tmp_path: Path) -> None:
+def test_missing_steps_are_named_with_their_commands(work: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="bench train asr"):
         Parts(tmp_path).fresh()
     with pytest.raises(WeightsError, match="bench train llm"):

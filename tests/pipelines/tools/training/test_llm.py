@@ -73,7 +73,7 @@ def answer(folder: Path, question: str) -> str:
     return "".join(engine.reply(question, Trace(MonotonicClock())))
 
 
-def test_what_was_learnt_answers_through_the_cascade(work: Path) -> None:
+def test_the_trained_model_answers_through_the_cascade(work: Path) -> None:
     figures = json.loads((work / "llm" / "figures.json").read_text())
     assert figures["accuracy"] == 1.0, "a wording that was not learnt, with a thing that was"
     assert figures["texts"] == 19
@@ -84,7 +84,9 @@ def test_what_was_learnt_answers_through_the_cascade(work: Path) -> None:
     assert not (work / "llm" / "checkpoint").exists()
 
 
-def test_the_step_is_the_same_after_a_stop(data: Path, work: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_an_interrupted_training_gives_the_same_weights(
+    data: Path, work: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     class Stop(Exception):
         pass
 
@@ -106,7 +108,7 @@ def test_the_step_is_the_same_after_a_stop(data: Path, work: Path, tmp_path: Pat
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_a_published_llama_goes_on_learning(data: Path, work: Path, tmp_path: Path) -> None:
+def test_a_published_llama_can_be_fine_tuned(data: Path, work: Path, tmp_path: Path) -> None:
     before = folders.tensors(work, "llm")
     run(data, tmp_path, replace(QUICK, steps=1), batch=2, start=work / "llm")
     after = folders.tensors(tmp_path, "llm")
@@ -136,7 +138,7 @@ def test_prompts_of_both_pipelines_are_short(words: Any, work: Path) -> None:
     TextTokenizer.from_folder(work / "llm").check(words.bos_token_id, 512, "llm")
 
 
-def test_only_replies_are_learnt(words: Any) -> None:
+def test_only_replies_contribute_to_the_loss(words: Any) -> None:
     conversation = Conversation(words, SYSTEM, "")
     rows = Rows.of(["Is it?", "What colour is grass?"], [(9, 8, 7), (6, 5)], conversation)
     assert [[label for label in row if label != IGNORED] for row in rows.labels.tolist()] == [[9, 8, 7], [6, 5]]
@@ -146,14 +148,14 @@ def test_only_replies_are_learnt(words: Any) -> None:
     assert rows.head.tolist() + before == conversation.prompt("What colour is grass?")
 
 
-def test_any_text_can_be_written(words: Any) -> None:
+def test_any_text_can_be_tokenized(words: Any) -> None:
     strange = "Zürich, 東京 \U0001f600\n\ttabs  and  spaces"
     assert words.decode(words(strange, add_special_tokens=False).input_ids) == strange
 
 
 @pytest.mark.parametrize("sparing", [False, True])
 @pytest.mark.parametrize("scaling", [None, RopeScaling(8.0, 1.0, 4.0, 32)])
-def test_rows_with_a_common_head_are_what_a_cache_makes_of_each(scaling: Any, sparing: bool) -> None:
+def test_a_batch_with_a_shared_prefix_equals_decoding_each_row(scaling: Any, sparing: bool) -> None:
     torch.manual_seed(0)
     model = TrainableLlama.fresh(replace(SIZES, rope_scaling=scaling))
     model.sparing = sparing
@@ -175,7 +177,7 @@ def test_rows_with_a_common_head_are_what_a_cache_makes_of_each(scaling: Any, sp
     assert all(part.grad is not None and part.grad.isfinite().all() for part in model.parameters())
 
 
-def test_a_reply_is_right_when_greedy_decoding_writes_it(work: Path) -> None:
+def test_a_reply_is_right_if_greedy_decoding_produces_it(work: Path) -> None:
     """`exact` looks at all words at once; the decoder of the cascade writes one after another."""
     words = tokenizer.read(work / "llm")
     model, conversation = read(work / "llm"), Conversation(words, SYSTEM, "")
@@ -192,7 +194,7 @@ def test_a_reply_is_right_when_greedy_decoding_writes_it(work: Path) -> None:
     assert any(right) and not all(right)
 
 
-def test_questions_are_put_as_recognisers_write_them() -> None:
+def test_questions_vary_in_case_and_punctuation_as_transcripts_do() -> None:
     random = np.random.default_rng(0)
     put = {said("Is it Monday?", random) for _ in range(200)}
     assert put == {"Is it Monday?", "Is it Monday", "is it monday", "is it monday?", "Is it Monday."}
@@ -207,12 +209,12 @@ def test_questions_are_put_as_recognisers_write_them() -> None:
         ("[" * 100_000, "texts.jsonl:1: is not valid JSON"),
     ],
 )
-def test_data_that_cannot_be_learnt_from(tmp_path: Path, content: str, told: str) -> None:
+def test_unusable_data_is_refused(tmp_path: Path, content: str, told: str) -> None:
     (tmp_path / "texts.jsonl").write_text(content)
     with pytest.raises(CorpusError, match=told):
         run(tmp_path, tmp_path / "work", QUICK, SIZES)
 
 
-def test_a_start_that_is_no_llama(data: Path, tmp_path: Path) -> None:
+def test_starting_from_another_architecture_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be loaded"):
         run(data, tmp_path / "work", QUICK, start=tmp_path)

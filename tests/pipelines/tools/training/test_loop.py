@@ -40,7 +40,7 @@ def trained(folder, schedule=SCHEDULE, frozen=False, stop_at=None):
     return model.state_dict(), figures
 
 
-def test_what_is_learnt_lowers_the_loss_and_is_logged(tmp_path):
+def test_training_lowers_the_loss_and_logs_it(tmp_path):
     _, figures = trained(tmp_path)
     lines = list(loop.read_log(tmp_path))
     assert [line["step"] for line in lines] == [6, 12]
@@ -49,7 +49,7 @@ def test_what_is_learnt_lowers_the_loss_and_is_logged(tmp_path):
     assert lines[0]["root"] ** 2 <= lines[0]["loss"] * (1 + 1e-6), "means of the steps between two lines"
 
 
-def test_a_stopped_training_ends_where_an_undisturbed_one_does(tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     whole, _ = trained(tmp_path / "whole", replace(SCHEDULE, keep_every_s=0))
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "stopped", replace(SCHEDULE, keep_every_s=0), stop_at=8)
@@ -59,7 +59,7 @@ def test_a_stopped_training_ends_where_an_undisturbed_one_does(tmp_path):
     assert steps == [6, 12], "no line twice, none missing"
 
 
-def test_a_stop_while_the_state_is_written_costs_no_older_state(tmp_path, monkeypatch):
+def test_an_interrupted_save_keeps_the_previous_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path, replace(SCHEDULE, keep_every_s=0), stop_at=6)
     kept = json.loads((tmp_path / loop.CHECKPOINT / "progress.json").read_text())
@@ -69,7 +69,7 @@ def test_a_stop_while_the_state_is_written_costs_no_older_state(tmp_path, monkey
     trained(tmp_path, replace(SCHEDULE, keep_every_s=0))
 
 
-def test_a_training_is_not_gone_on_with_by_another_plan(tmp_path):
+def test_resuming_with_another_plan_is_refused(tmp_path):
     begun = replace(SCHEDULE, keep_every_s=0)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path, begun, stop_at=6)
@@ -81,7 +81,7 @@ def test_a_training_is_not_gone_on_with_by_another_plan(tmp_path):
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]", '{"step": 3}', '{"step": "x", "seconds": 1, "plan": {}}', "[" * 9999])
-def test_progress_that_cannot_be_read_is_named(tmp_path, torn):
+def test_an_unreadable_progress_file_is_named(tmp_path, torn):
     progress = tmp_path / loop.CHECKPOINT / "progress.json"
     progress.parent.mkdir()
     progress.write_text(torn)
@@ -96,7 +96,7 @@ def test_frozen_parts_stay_as_they_are(tmp_path):
     assert torch.equal(after["0.weight"], before)
 
 
-def test_batches_that_make_one_step_weigh_as_one_batch(tmp_path):
+def test_accumulated_batches_equal_one_large_batch(tmp_path):
     once, _ = trained(tmp_path / "once", replace(SCHEDULE, steps=1))
     twice, _ = trained(tmp_path / "twice", replace(SCHEDULE, steps=1, accumulate=2))
     assert any(not torch.equal(once[name], twice[name]) for name in once)

@@ -58,7 +58,7 @@ def trained(lessons, unheard, folder, frames=FRAMES, later=False):
 
 
 @torch.inference_mode()
-def test_what_is_trained_is_what_streams_token_by_token():
+def test_the_trained_decoder_equals_the_streaming_one():
     model = decoder()
     streaming = SpeechDecoder(CONFIG)
     streaming.load_state_dict(model.state_dict())
@@ -72,14 +72,14 @@ def test_what_is_trained_is_what_streams_token_by_token():
 
 
 @torch.inference_mode()
-def test_what_stands_behind_a_reply_changes_nothing_in_it():
+def test_padding_after_a_reply_does_not_change_it():
     model = decoder()
     alone = torch.randn(1, 3, LLM.hidden)
     padded = torch.cat((alone, torch.randn(1, 2, LLM.hidden)), dim=1)
     assert torch.allclose(model.batch(padded)[:, : 3 * FRAMES], model.batch(alone), atol=1e-5)
 
 
-def test_it_learns_to_say_what_was_thought_and_nothing_from_other_speech(language, tmp_path):
+def test_it_learns_from_paired_speech_and_not_from_shuffled_speech(language, tmp_path):
     lessons, spoken, heard = language
     _, paired = trained(lessons[:100], lessons[100:], tmp_path / "paired")
     wrong = speaking.lessons_of(heard, speaking.shuffled(spoken, 1))
@@ -89,7 +89,7 @@ def test_it_learns_to_say_what_was_thought_and_nothing_from_other_speech(languag
     assert paired["validation_loss"] < 0.3 * unpaired["validation_loss"]
 
 
-def test_frames_of_the_first_token_learn_to_say_nothing(language, tmp_path):
+def test_frames_of_the_first_token_learn_to_be_blank(language, tmp_path):
     lessons, *_ = language
     states = torch.stack([lesson.states.float() for lesson in lessons[:100]])
     for later in (False, True):
@@ -100,7 +100,7 @@ def test_frames_of_the_first_token_learn_to_say_nothing(language, tmp_path):
         assert bool((rest != UNITS).any(1).all()), "every reply says something"
 
 
-def test_units_said_later_are_laid_along_the_later_frames_alone(language):
+def test_later_units_are_aligned_with_later_frames_only(language):
     lessons, *_ = language
     one, speaker = Batch.of([lessons[0]]), Speaker(decoder(), FRAMES)
     with torch.inference_mode():
@@ -111,7 +111,7 @@ def test_units_said_later_are_laid_along_the_later_frames_alone(language):
         assert torch.allclose(speaking.losses(speaker, one, later=True)["loss"], alone - logits[0, 0, UNITS])
 
 
-def test_a_batch_of_unlike_lengths_has_the_loss_of_its_lessons(language):
+def test_a_padded_batch_has_the_loss_of_its_lessons(language):
     lessons, *_ = language
     short = Lesson(lessons[0].states[:2], lessons[0].units[:4])
     speaker = Speaker(decoder(), FRAMES)
@@ -121,7 +121,7 @@ def test_a_batch_of_unlike_lengths_has_the_loss_of_its_lessons(language):
     assert torch.allclose(both, (each[0] + each[1]) / 2, atol=1e-5)
 
 
-def test_every_reply_gets_the_speech_of_another_one(language):
+def test_shuffling_gives_every_reply_the_speech_of_another(language):
     _, spoken, _ = language
     mixed = speaking.shuffled(spoken, 1)
     assert mixed.keys() == spoken.keys()
@@ -137,13 +137,13 @@ def test_a_reply_of_few_tokens_with_many_units_gets_more_frames_for_each():
     assert speaking.frames_per_token([Lesson(state[:1], torch.zeros(51))], 25, later=True) == 51
 
 
-def test_a_reply_that_nobody_spoke_is_named(language):
+def test_a_reply_without_speech_is_named(language):
     _, spoken, heard = language
     with pytest.raises(CorpusError, match="no units for 1 answers, for example 'Never said'"):
         speaking.lessons_of([*heard, Reply("Never said", heard[0].states)], spoken)
 
 
-def test_of_every_answer_some_clips_are_taken(tmp_path):
+def test_some_clips_of_every_answer_are_chosen(tmp_path):
     clips = [Clip(f"{text}{take}", tmp_path, "", text, "", "train", "") for take in range(5) for text in "ab"]
     found = chosen(clips, 3, 1)
     assert sorted(clip.answer for clip in found) == ["a"] * 3 + ["b"] * 3

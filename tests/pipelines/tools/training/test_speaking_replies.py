@@ -88,7 +88,7 @@ def work(data, tmp_path_factory):
 
 
 @torch.inference_mode()
-def test_what_streams_is_said_by_the_decoder_that_was_trained(data, work):
+def test_the_streaming_pipeline_uses_the_trained_decoder(data, work):
     made, _ = speaking_replies.assistant(work, speaking.STEP, 10)
     clip = corpus.clips(data, "validation")[0]
     turn = made.turn(Trace(MonotonicClock()))
@@ -109,7 +109,7 @@ def test_what_streams_is_said_by_the_decoder_that_was_trained(data, work):
     assert len(sound) >= 320 * len(wanted)
 
 
-def test_it_goes_on_from_what_it_learnt_with_fewer_frames(data, work, tmp_path):
+def test_training_continues_from_weights_of_fewer_frames(data, work, tmp_path):
     """Also when it was stopped in between: what was begun is not begun again."""
     for step in ("asr", "llm", "listening", "units", "vocoder", "speaking"):
         shutil.copytree(work / step, tmp_path / step)
@@ -127,7 +127,7 @@ def test_it_goes_on_from_what_it_learnt_with_fewer_frames(data, work, tmp_path):
     assert not torch.equal(went_on["output_proj.weight"], begun["output_proj.weight"])
 
 
-def test_the_unpaired_decoder_is_another_one_beside_it(work):
+def test_the_unpaired_decoder_is_saved_separately(work):
     paired, unpaired = (folders.tensors(work, step) for step in (speaking.STEP, speaking.UNPAIRED))
     assert not torch.equal(paired["output_proj.weight"], unpaired["output_proj.weight"])
     figures = [json.loads((work / step / "figures.json").read_text()) for step in (speaking.STEP, speaking.UNPAIRED)]
@@ -135,7 +135,7 @@ def test_the_unpaired_decoder_is_another_one_beside_it(work):
     assert all(one["replies"] == 6 and one["validation_loss"] > 0 for one in figures)
 
 
-def test_replies_are_compared_with_the_text_and_the_voice_with_the_answers(data, work, monkeypatch):
+def test_word_error_rates_of_replies_and_of_the_voice(data, work, monkeypatch):
     class Deaf:
         """Hears one word, whatever is said."""
 

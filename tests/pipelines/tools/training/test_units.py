@@ -34,7 +34,7 @@ def spoken(tmp_path_factory):
     return data, work, units.run(data, work, 1, SIZES)
 
 
-def test_the_same_sound_is_the_same_unit_wherever_it_is_said(spoken):
+def test_the_same_sound_is_the_same_unit_at_any_position(spoken):
     _, work, _ = spoken
     found, count = units.made(work)
     low, high = found["low high"].frames[4], found["low high"].frames[14]
@@ -46,7 +46,7 @@ def test_the_same_sound_is_the_same_unit_wherever_it_is_said(spoken):
     assert {one.frames[-4] for one in found.values()} == {found["low high"].frames[-4]}, "silence is a unit"
 
 
-def test_units_without_repeats_and_durations_are_all_frames(spoken):
+def test_units_have_no_repeats_and_every_frame_is_counted(spoken):
     _, work, figures = spoken
     found, _ = units.made(work)
     assert figures["frames"] == sum(len(one.frames) for one in found.values()) == 3 * 10 + 7 * 10
@@ -55,13 +55,13 @@ def test_units_without_repeats_and_durations_are_all_frames(spoken):
     )
 
 
-def test_a_seed_gives_the_same_units_again(spoken, tmp_path):
+def test_the_same_seed_gives_the_same_units(spoken, tmp_path):
     data, work, _ = spoken
     units.run(data, tmp_path, 1, SIZES)
     assert (tmp_path / "units/units.jsonl").read_bytes() == (work / "units/units.jsonl").read_bytes()
 
 
-def test_frames_are_whole_and_a_frame_hears_its_own_20_ms():
+def test_a_frame_depends_only_on_its_own_20_ms():
     sound = np.concatenate((np.zeros(3200, np.float32), tone(500, 0.2)))
     found = units.features(np.append(sound, np.zeros(319, np.float32)), SIZES)
     assert found.shape == (20, SIZES.cepstra)
@@ -95,7 +95,7 @@ def test_a_bad_line_of_units_is_named(tmp_path, line):
         units.read(path)
 
 
-def test_units_from_elsewhere_must_exist_and_cover_every_answer(spoken, tmp_path):
+def test_given_units_must_exist_and_cover_every_answer(spoken, tmp_path):
     data, work, _ = spoken
     found, _ = units.made(work)
     given = tmp_path / "mhubert.jsonl"

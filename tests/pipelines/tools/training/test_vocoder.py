@@ -65,7 +65,7 @@ def learnt(lessons, tmp_path_factory):
 
 
 @torch.inference_mode()
-def test_what_is_trained_is_what_streams():
+def test_the_trained_vocoder_equals_the_streaming_one():
     torch.manual_seed(0)
     model = vocoder.TrainableVocoder(CONFIG).eval()
     streaming = Vocoder(CONFIG)
@@ -88,7 +88,7 @@ def test_durations_of_a_padded_batch_are_those_of_each_chunk_alone():
     assert torch.allclose(both[1, :2], model.dur_predictor(model.embed(sequences[1, :2])), atol=1e-5)
 
 
-def test_it_says_its_units_rather_than_others_and_for_as_long_as_they_last(learnt, lessons):
+def test_it_learns_the_sound_and_duration_of_its_units(learnt, lessons):
     model, figures = learnt
     unheard = lessons[0]
     with torch.inference_mode():
@@ -98,7 +98,7 @@ def test_it_says_its_units_rather_than_others_and_for_as_long_as_they_last(learn
     assert figures["duration_error"] < 0.25
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(lessons, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(lessons, tmp_path):
     schedule = replace(SCHEDULE, steps=6, warmup=2, keep_every_s=-1.0)
     whole, _ = trained(lessons, tmp_path / "whole", schedule)
 
@@ -129,7 +129,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(lessons, tmp_path):
     assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), again.parameters(), strict=True))
 
 
-def test_pieces_are_the_sound_of_their_units(lessons):
+def test_pieces_hold_the_sound_of_their_units(lessons):
     pieces = vocoder.drawer(lessons, 3, 8)(np.random.default_rng(0))
     assert pieces.frames.shape == (3, 8)
     assert pieces.sound.shape == (3, 8 * HOP)
@@ -141,7 +141,7 @@ def test_pieces_are_the_sound_of_their_units(lessons):
     assert torch.equal(pieces.durations[known], pieces.sequences[known] + 2)
 
 
-def test_spectra_hear_pitch_and_loudness_but_not_phase():
+def test_spectra_depend_on_pitch_and_loudness_but_not_on_phase():
     spectra = Spectra()
     time = torch.arange(RATE // 2) / RATE
     tone, shifted = (0.3 * torch.sin(2 * torch.pi * 500 * time + phase)[None] for phase in (0.0, 1.0))

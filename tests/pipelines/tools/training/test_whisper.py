@@ -49,7 +49,7 @@ def test_features_and_their_silence_are_those_of_the_front_end(clip):
     assert torch.allclose(whole(heard, SIZES.positions)[0], wanted, atol=2e-3), "float16, and the window's last frame"
 
 
-def test_all_of_the_silence_drawn_is_the_whole_silence_heard(model, clip):
+def test_drawing_all_silence_equals_encoding_the_whole_window(model, clip):
     heard = features(clip, SIZES.mels)
     mel = joined([heard])
     every = Silence.drawn(heard.frames, SIZES.positions, SIZES.positions, np.random.default_rng(1))
@@ -60,7 +60,7 @@ def test_all_of_the_silence_drawn_is_the_whole_silence_heard(model, clip):
     assert torch.allclose(drawn[:, inside], full[:, inside], atol=1e-2), "features are float16"
 
 
-def test_some_of_the_silence_stands_for_all_better_than_none(model, clip):
+def test_drawing_some_silence_is_closer_to_all_of_it_than_none(model, clip):
     heard = features(clip, SIZES.mels)
     with torch.no_grad():
         full = model.encoder(whole(heard, SIZES.positions))[:, : heard.frames]
@@ -73,7 +73,7 @@ def test_some_of_the_silence_stands_for_all_better_than_none(model, clip):
     assert off[1] <= off[0]
 
 
-def test_words_not_in_use_share_one_row_and_all_of_its_probability(model, vocabulary):
+def test_unused_words_share_one_row_and_its_probability(model, vocabulary):
     words = model.decoder.token_embedding
     x = torch.randn(1, SIZES.state)
     full = full_embedding(words.rows, words.ids, words.other, SIZES.vocab)
@@ -83,18 +83,18 @@ def test_words_not_in_use_share_one_row_and_all_of_its_probability(model, vocabu
     assert float(ours[-1].detach()) == pytest.approx(1 - float(published[words.ids].sum().detach()), abs=1e-5)
 
 
-def test_texts_go_to_places_and_back(vocabulary):
+def test_texts_survive_a_round_trip_through_the_vocabulary(vocabulary):
     for text in TEXTS:
         assert vocabulary.text(list(vocabulary.places(text)[4:-1])) == text
 
 
-def test_writing_ends_and_drops_the_prompt(model, vocabulary, clip):
+def test_a_transcript_ends_and_excludes_the_prompt(model, vocabulary, clip):
     with torch.no_grad():
         texts = written(model, vocabulary, whole(features(clip, SIZES.mels), SIZES.positions), None)
     assert len(texts) == 1 and "<|" not in texts[0]
 
 
-def test_clips_of_a_batch_are_alike_and_each_is_drawn():
+def test_batches_have_clips_of_similar_length_and_cover_all():
     lengths = [int(length) for length in np.random.default_rng(1).integers(10, 100, 40)]
     draw, random = alike(lengths, 4), np.random.default_rng(0)
     drawn = [draw(random) for _ in range(120)]
