@@ -1,4 +1,4 @@
-"""How the suite runs: in parallel but for what is marked `alone`, and what takes long says why."""
+"""How the suite runs: in parallel except tests marked `alone`; a slow test states why it is slow."""
 
 from __future__ import annotations
 

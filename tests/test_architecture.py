@@ -104,7 +104,7 @@ def test_pipelines_reach_only_into_the_contract(path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["firstpacket", "bench", "pipelines", "tests"])
 def test_one_import_name(folder: str) -> None:
-    """`bench` and `pipelines` belong to whoever installs us: a package of that name of theirs must not be met."""
+    """Users may have packages named `bench` and `pipelines`: ours must not collide with them."""
     for path in modules(folder):
         roots = {name.split(".")[0] for name in imports(path)}
         assert not roots & {"bench", "pipelines"}, f"{path} imports {roots & {'bench', 'pipelines'}}"

@@ -1,4 +1,4 @@
-"""The ruler's own test: right on a clock without errors, and not blind to wrong figures."""
+"""Calibration: no errors on a perfect clock, and wrong figures are detected."""
 
 from __future__ import annotations
 

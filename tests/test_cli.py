@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what works, and what is said when something does not."""
+"""The command line as a user runs it: what works, and the messages for what does not."""
 
 from __future__ import annotations
 

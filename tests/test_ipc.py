@@ -1,4 +1,4 @@
-"""The line between two processes; that one ends with the other is tested with those that use it."""
+"""The channel between two processes; that one ends with the other is tested where it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings: said when they matter, with figures, a cause and what to do; not otherwise."""
+"""Notices: given only when they matter, with figures, a cause and a remedy."""
 
 from __future__ import annotations
 

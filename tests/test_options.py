@@ -118,7 +118,7 @@ def test_a_gate_takes_no_option_that_it_does_not_have() -> None:
 
 
 def test_the_app_has_signatures_of_its_own() -> None:
-    """Built, not written; whoever looks at a command sees its real parameters."""
+    """Built, not written: introspection of a command shows its real parameters."""
     for command in app.registered_commands:
         assert command.callback is not None
         if command.callback.__name__ in ("run", "gate"):

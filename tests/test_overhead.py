@@ -1,4 +1,4 @@
-"""The instrument's bound counts what it did while the user waited, and nothing else."""
+"""The bound on the instrument's overhead counts only what it did while the user waited."""
 
 from __future__ import annotations
 

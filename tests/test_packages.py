@@ -1,4 +1,4 @@
-"""What a run keeps of versions: of every engine in use, also of those that are brought by other people's packages."""
+"""The versions that a run records: of every engine in use, including engines of other packages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ears(ASR):
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An engine from a distribution of its own, whose module comes from a third."""
+    """An engine from another distribution, whose module comes from a third."""
     install(tmp_path, "their-ears", "3.2.1", "ears_plugin", ENGINE, "[firstpacket.asr]\nears = ears_plugin:Ears\n")
     install(tmp_path, "Ears-Runtime", "0.9", "ears_runtime", "", "")
     (tmp_path / "ears_runtime" / "native.py").write_text("")

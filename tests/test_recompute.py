@@ -1,4 +1,4 @@
-"""Figures derived again: equal to the bit, or named; a changed definition is not taken for a wrong figure."""
+"""Recomputed figures: bit-identical or named; a changed definition is not reported as a wrong figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suite itself: what must not be lost without a sign."""
+"""The suite itself: no test may be lost silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One small run, its figures worked out by hand (see `TURNS`), and what the summary makes of it."""
+"""One small run, its figures worked out by hand (see `TURNS`), and its summary."""
 
 import io
 import json

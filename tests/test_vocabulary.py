@@ -1,4 +1,4 @@
-"""Flags, marks and kinds stand in one registry: pages say what it says, and code does not name them by literals."""
+"""Flags, marks and kinds are in one registry: documents agree with it, and code does not use literals."""
 
 from __future__ import annotations
 

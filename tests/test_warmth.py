@@ -1,4 +1,4 @@
-"""Cold, warm and idle turns in summaries, notices, JSON, report and terminal; and the flags that ask for them."""
+"""Cold, warm and idle turns in summaries, notices, JSON, report and terminal; and the flags that enable them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a difference is made of is said only after a headline that says there is one."""
+"""A difference is attributed to stages only if the headline shows a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts on the claims: each side of every rule, from runs made of numbers."""
+"""Verdicts on the claims: each side of every rule, from constructed runs."""
 
 from __future__ import annotations
 

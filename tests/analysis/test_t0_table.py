@@ -1,4 +1,4 @@
-"""The table of starts: every difference between two of them, label by label, and how sure the end of speech is."""
+"""The table of starts: every difference between two of them, by label, and how the end of speech was determined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/python.md works as it stands: its code runs in a notebook's kernel, and the outputs are what it promises."""
+"""The code of docs/python.md runs in a notebook's kernel and gives the outputs that the page shows."""
 
 from __future__ import annotations
 

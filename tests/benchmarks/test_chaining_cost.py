@@ -1,4 +1,4 @@
-"""What chaining costs beside the engines themselves, to the first packet: real engines, interleaved in one run.
+"""What chaining adds to the engines themselves, up to the first packet: real engines, interleaved in one run.
 
 `OMP_WAIT_POLICY=PASSIVE make bench` prints a line per chain. The goal is printed, not asserted: a busy machine is no
 fault of the code.

@@ -94,7 +94,7 @@ def test_reply_of_100_tokens(benchmark: BenchmarkFixture, say: Say, size: str, s
 
 
 def test_agreement_of_our_best(benchmark: BenchmarkFixture, say: Say) -> None:
-    """Tokens and units that nobody overrides: what the speed of bfloat16 costs, on random weights."""
+    """Tokens and units without any override: what the speed of bfloat16 costs, on random weights."""
     plain, tokens = Plain(SMALL), 16
     expected, half = Reply(), Reply()
     benchmark.pedantic(lambda: whole(plain.chunks(tokens, reply=expected)), rounds=1)

@@ -1,4 +1,4 @@
-"""How often the gate cries wolf, and how often it finds what is there, beside the rules that others gate with.
+"""The gate's false alarms and detections, compared with the rules of other gates.
 
 `OMP_WAIT_POLICY=PASSIVE make bench` prints the table of docs/evidence.md. Every kind of noise has a coefficient of
 variation near 10 %; the recorded one is an A/A run: one pipeline under two labels of one run. A case is at most

@@ -1,4 +1,4 @@
-"""How often the intervals hold the truth: 95 % is what they say.
+"""How often the intervals cover the truth, against the stated 95 %.
 
 Prints a table; `FIRSTPACKET_REPETITIONS=10000` makes the one in docs/evidence.md. Every repetition draws latencies of
 two labels that differ by nothing but noise, on clips that have a difference of their own where there are several pairs

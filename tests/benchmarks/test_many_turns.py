@@ -1,4 +1,4 @@
-"""100,000 turns are compared in a time and a memory that one is ready to spend: under 10 s and 1 GiB are the aim.
+"""100,000 turns are compared within 10 s and 1 GiB.
 
 No absolute time is asserted, since machines differ. What is: that time grows with the turns and not with their square,
 and the memory.

@@ -1,4 +1,4 @@
-"""What the instrument adds to the first packet: turns with and without it in pairs, beside the bound that runs state.
+"""What the instrument adds to the first packet: turns with and without it in pairs, and the bound that runs state.
 
 `OMP_WAIT_POLICY=PASSIVE make bench` prints a line per demo pipeline. The bound is cost per recording x recordings
 (`bench/overhead.py`); the pairs would contradict it if their whole interval lay above it. With some tens of pairs the

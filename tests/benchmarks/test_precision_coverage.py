@@ -1,4 +1,4 @@
-"""How often a run that ends as soon as its interval is narrow enough holds the truth: 95 % is what it says.
+"""How often the interval of a run ended by `--precision` covers the truth, against the stated 95 %.
 
 `FIRSTPACKET_REPETITIONS=2000` makes the table in docs/evidence.md. Two labels differ by nothing but noise of turns and
 by what clips add at random; beside the rule as it is, the same with plain 95 % intervals at every look.

@@ -1,4 +1,4 @@
-"""What one stage span costs, beside the ways others do it. `make bench` prints the table; the test guards a ratio."""
+"""The cost of one stage span, compared with other tracers. `make bench` prints the table; the test guards a ratio."""
 
 from __future__ import annotations
 

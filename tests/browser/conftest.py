@@ -49,7 +49,7 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def opened(browser: Any, report: str) -> Iterator[Opened]:
-    """The report in a window; whatever it asked of a network or complained about fails the test."""
+    """The report in a window; any network request or console message fails the test."""
     with window(browser, report) as shown:
         yield shown
 

@@ -1,4 +1,4 @@
-"""The report as a browser shows it: alone, on any screen, in light and dark, on paper, to anyone."""
+"""The report in a browser: self-contained, on any screen, light and dark, printed, and accessible."""
 
 from __future__ import annotations
 

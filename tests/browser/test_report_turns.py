@@ -1,4 +1,4 @@
-"""The report's turns in a browser: played, sorted, filtered, laid open and saved."""
+"""The report's turns in a browser: played, sorted, filtered, expanded and saved."""
 
 from __future__ import annotations
 

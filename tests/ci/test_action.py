@@ -1,4 +1,4 @@
-"""The action's own shell lines, on a repository whose plugin really became slower; and what GitHub says of its form."""
+"""The action's own shell lines, on a repository whose plugin really became slower; and GitHub's schema for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/ci.md and docs/pytest.md show is what the services and this project take."""
+"""The examples of docs/ci.md and docs/pytest.md are accepted by the services and by this project."""
 
 from __future__ import annotations
 

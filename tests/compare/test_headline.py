@@ -1,4 +1,4 @@
-"""What a listener hears is in the headline, and so is a contradiction between it and the first packet."""
+"""The headline has the first audible sound, and any contradiction between it and the first packet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What detectors made of ends of speech: kept beside a corpus, read with it, and told where they differ."""
+"""Detectors' estimates of the end of speech: stored with a corpus, read with it, and reported where they differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources of every form to a corpus: what is loaded, what is hashed, what is told."""
+"""Sources of every form to a corpus: what is loaded, hashed and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests: what a line may say, and what each wrong line is told."""
+"""Manifests: what a line may contain, and the error for each wrong line."""
 
 from __future__ import annotations
 

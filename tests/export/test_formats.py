@@ -1,4 +1,4 @@
-"""What holds for every form of a run."""
+"""What holds for every export format of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate's files: what fails is red, what is allowed is skipped, and nothing that fails is passed."""
+"""The gate's files: failures are red, allowed verdicts are skipped, and no failure passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trace-event JSON is held against a small reader that does what Perfetto's does, and is stricter."""
+"""The trace-event JSON is checked with a small reader that does what Perfetto's does, and is stricter."""
 
 from __future__ import annotations
 

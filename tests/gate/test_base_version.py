@@ -1,4 +1,4 @@
-"""The other version is what was asked for, and nothing is left of it."""
+"""The base version is the requested one, and no file of it remains afterwards."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_subfolder_may_be_the_current_folder(repository, monkeypatch) -> None:
 
 
 def test_it_works_inside_a_git_hook_and_runs_no_hooks(repository, monkeypatch, tmp_path) -> None:
-    """Git tells its hooks where they are by variables, which would send every call elsewhere."""
+    """Git sets variables for its hooks that would redirect every call to another repository."""
     hook = repository.path / ".git/hooks/post-checkout"
     hook.write_text(f"#!/bin/sh\ntouch '{tmp_path / 'ran'}'\n")
     hook.chmod(0o755)

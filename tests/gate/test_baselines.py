@@ -1,4 +1,4 @@
-"""Runs that are kept, by which conditions they are found again, and the noise that is kept with them."""
+"""Saved baselines, the conditions by which they are found again, and the noise saved with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/gate.md says is so."""
+"""docs/gate.md agrees with the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured how often, and what comes of it; the measuring itself is played."""
+"""What is measured how often, and the verdicts; the measuring itself is simulated."""
 
 from __future__ import annotations
 

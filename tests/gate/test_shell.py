@@ -1,4 +1,4 @@
-"""The gate as CI meets it: exit codes by number, through make, in JUnit, with a slowdown that was planted."""
+"""The gate as CI uses it: exit codes by number, through make, in JUnit, with a planted slowdown."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def without_baseline(shell: Shell) -> int:
 
 
 def test_a_slower_version_is_measured_twice_and_exits_with_10(shell: Shell) -> None:
-    """May take over 10 s: two rounds of two versions, each in processes of its own."""
+    """May take over 10 s: two rounds of two versions, each in separate processes."""
     assert shell.code(shell.gate("slower", "--report", "--against", "fast")) == 10
     found = shell.json("slower")
     assert (found["verdict"], found["exit_code"]) == ("regressed", 10)

@@ -1,4 +1,4 @@
-"""The profiler on a real GPU: a busy device is told from a starved one, in threads and replayed graphs (`make gpu`)."""
+"""The profiler on a real GPU: a busy device is distinguished from a starved one, in threads and graphs (`make gpu`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readings of a real GPU beside its work (`make gpu`)."""
+"""Readings of a real GPU before and after its work (`make gpu`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A profiler's trace → whose work the device did, and when; on made traces, and on the marks of the real profiler."""
+"""From a profiler's trace to the device's work per stage; on constructed traces, and on marks of the real profiler."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stretches(found: GpuProfile) -> dict[str, tuple[tuple[int, int], ...]]:
 
 
 def test_work_belongs_to_the_stage_that_launched_it_whenever_it_is_done() -> None:
-    """Both launches return at once; the device comes to the second long after its stage was left."""
+    """Both launches return immediately; the device runs the second long after its stage has ended."""
     found = profile(
         *(mark("encoder", 0, 10), launch(1, 5), kernel(1, 100, 150)),
         *(mark("adaptor", 10, 20), launch(2, 15), kernel(2, 150, 160)),

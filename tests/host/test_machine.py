@@ -126,7 +126,7 @@ def test_our_own_processes_are_not_listed_as_other_processes(monkeypatch: pytest
 
 
 def _heavy_pids(neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float]]:
-    """Who is heavy, with names replaced by process numbers so that they can be told apart."""
+    """Processes with high CPU use, with names replaced by process numbers to distinguish them."""
     from firstpacket.bench.host import other_processes as module
 
     real = module._used_s

@@ -1,4 +1,4 @@
-"""Readings where there is no /proc; psutil gives them on every system, so that they can be tried on any."""
+"""Readings through psutil, for systems without /proc; they can be tested on any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as heard: a stated level for a stated time, the same wherever a figure or an outcome rests on it."""
+"""What counts as audible: a stated level for a stated time, the same for every figure and outcome."""
 
 from __future__ import annotations
 

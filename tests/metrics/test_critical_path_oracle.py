@@ -1,4 +1,4 @@
-"""Who is said to own the wait for the first packet is who owned it, on a device with a clock of its own.
+"""The critical path gives the wait for the first packet to its true owner, on a device with its own clock.
 
 A pipeline is drawn: stages that launch work and go on at once, on two streams, that follow other stages' results or do
 not, and that read theirs back inside, afterwards or never. The oracle below knows when each piece of work really began

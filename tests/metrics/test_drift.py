@@ -1,4 +1,4 @@
-"""Measured turns that are slower at the beginning are seen, whatever the clips."""
+"""Measured turns that are slower at the beginning are detected, whatever the order of clips."""
 
 from __future__ import annotations
 

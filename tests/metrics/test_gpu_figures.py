@@ -1,4 +1,4 @@
-"""What readings beside a turn and a profile of it say, and what they do not."""
+"""Figures from GPU readings and profiles of a turn, and the cases in which there are none."""
 
 from __future__ import annotations
 

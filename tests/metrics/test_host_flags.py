@@ -1,4 +1,4 @@
-"""Flags of what went on beside a turn: each at its stated threshold, none for less, and the same when derived again."""
+"""Flags of the host during a turn: each from its stated threshold on, and the same when recomputed."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def packets(*timed: tuple[int, int]) -> tuple[PacketStamp, ...]:
 
 
 THREE = packets((100, 20), (150, 20), (180, 20))
-"""Played at once, the second is waited for 30 ms and the third 10 ms; a player that waits 40 ms waits no more."""
+"""Played immediately, it stalls for 30 and for 10 ms; a pre-roll of 40 ms prevents both."""
 
 
 @pytest.mark.parametrize(("pre_roll", "stalls"), [(0, (30, 10)), (20, (10, 10)), (35, (5,)), (40, ()), (1000, ())])

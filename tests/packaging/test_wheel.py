@@ -1,4 +1,4 @@
-"""The wheel in a user's project, whose own `bench` and `pipelines` must never be met, nor meet ours."""
+"""The wheel in a user's project, whose own packages `bench` and `pipelines` must not collide with ours."""
 
 from __future__ import annotations
 

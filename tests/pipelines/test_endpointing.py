@@ -48,7 +48,7 @@ class Counting:
 
 
 class Answering(Pipeline):
-    """Answers at once when the user has finished."""
+    """Answers immediately when the user has finished."""
 
     declaration = Declaration("answering", "", stages=(Stage("tts", "speak"),))
     ended: ClassVar[Callable[[Speech, Trace], EndedSpeech]]

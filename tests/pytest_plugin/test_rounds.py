@@ -54,7 +54,7 @@ class Week:
         (folder / "test_voice.py").write_text(STORED)
 
     def shell(self, *words: str, run: str = "monday") -> subprocess.CompletedProcess[str]:
-        """pytest in a process of its own, as CI starts it."""
+        """pytest in a separate process, as CI starts it."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "RUN": run}
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *OURS, *THEIRS, *words, "test_voice.py"],

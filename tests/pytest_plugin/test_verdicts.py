@@ -1,4 +1,4 @@
-"""What each verdict does to a test, where the gate's finding is made and nothing is measured."""
+"""What each verdict does to a test; the gate's result is constructed and nothing is measured."""
 
 from __future__ import annotations
 

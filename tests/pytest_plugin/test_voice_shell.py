@@ -1,4 +1,4 @@
-"""pytest as CI starts it, on a repository whose plugin really became slower; and what the plugin costs all others."""
+"""pytest as CI starts it, on a repository whose plugin really became slower; and the plugin's cost for other tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever stands in `quality.jsonl`: an answer or an error for people, never a traceback."""
+"""Whatever is in `quality.jsonl`: a result or a clear error, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`quality.jsonl`: tied to its turns, appended to, and never believed."""
+"""`quality.jsonl`: tied to its turns, appended to, and always validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What samples say: cut-off waves, an offset."""
+"""Faults found in samples: clipping and a DC offset."""
 
 from __future__ import annotations
 

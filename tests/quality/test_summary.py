@@ -101,7 +101,7 @@ def test_why_there_is_no_transcript_is_said(tmp_path: Path) -> None:
 
 
 def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_path: Path) -> None:
-    """Every reply repeats the question; five clips of eight accept that, and a mute label says it to nobody."""
+    """Every reply repeats the question; five clips of eight accept that; a mute label gives no audio."""
     clips = tuple(
         replace(clip, answers=("No.", (clip.text or "").upper()) if place < 5 else ("No.",))
         for place, clip in enumerate(CLIPS)

@@ -1,4 +1,4 @@
-"""What is a word, and how far two texts lie apart."""
+"""How texts become words, and the word edits between two texts."""
 
 from __future__ import annotations
 

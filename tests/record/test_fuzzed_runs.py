@@ -1,4 +1,4 @@
-"""A run folder that was truncated, shuffled or written by an enemy: every command answers, none with a traceback."""
+"""A run folder that was truncated, shuffled or crafted: every command answers, none with a traceback."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OnVirtualTime(InProcessExecutor):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An unfinished run of two labels, of which one turn is still to be asked."""
+    """An unfinished run of two labels with one turn still to be measured."""
     folder = tmp_path_factory.mktemp("fuzzed")
     pipelines = [word for script in SCRIPTS for word in ("-p", script)]
     with pytest.MonkeyPatch.context() as patched:
@@ -209,7 +209,7 @@ def test_many_damaged_runs_are_never_answered_with_a_traceback(
 
 
 def test_the_undamaged_run_is_read_and_resumed(whole: Path, tmp_path: Path) -> None:
-    """Otherwise everything above would be said of a folder that nobody can read."""
+    """Otherwise the tests above would say nothing about readable runs."""
     out = tmp_path / "run"
     shutil.copytree(whole, out)
     for command, *flags in READING:

@@ -1,4 +1,4 @@
-"""Every figure on the page is the one in the JSON, and a run whose figures can be worked out in the head shows them."""
+"""Every figure on the page is the one in the JSON, and a run with figures worked out by hand shows them."""
 
 import json
 from dataclasses import replace

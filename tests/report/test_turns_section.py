@@ -1,4 +1,4 @@
-"""The report's section on turns: nothing left out, nothing from outside taken for markup, all of it small."""
+"""The report's section on turns: complete, escaped, and small."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Section(HTMLParser):
 
 
 def packed(html: str) -> dict[str, str]:
-    """The turns that are laid open on demand."""
+    """The turns that are expanded on demand."""
     found = re.search(r'class="turns-data"[^>]*>(.*?)</script>', html, re.DOTALL)
     assert found is not None
     return json.loads(gzip.decompress(base64.b64decode(json.loads(found[1])["gzip"])))
@@ -76,7 +76,7 @@ def test_every_turn_has_one_row_and_one_detail(run: Run, html: str) -> None:
 
 
 def test_the_figures_of_every_turn_are_those_of_the_run(run: Run) -> None:
-    """In the row, in the words laid open, and above the pictures of the medians."""
+    """In the row, in the expanded text, and above the pictures of the medians."""
     later = {"response_latency": 7_000_000}
     run = replace(
         run,

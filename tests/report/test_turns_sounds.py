@@ -1,4 +1,4 @@
-"""What a turn sounded like: question, silence, answer and stalls, each sample where it was."""
+"""The recording of a turn: question, silence, answer and stalls, each sample at its time."""
 
 from __future__ import annotations
 

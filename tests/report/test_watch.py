@@ -1,4 +1,4 @@
-"""The report on a run that goes on: the lock of a run tells when it is over."""
+"""The report on a run in progress: the lock of the run shows when it is over."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The GPU is read beside turns: the right one, outside the turn, and nothing is made up where it says nothing."""
+"""The GPU is read before and after turns: the right one, outside the turn, and what it does not report is absent."""
 
 from __future__ import annotations
 

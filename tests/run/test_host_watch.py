@@ -1,4 +1,4 @@
-"""Two readings and what lies between them; garbage collections of a worker."""
+"""Differences of two readings of the host; garbage collections of a worker."""
 
 from __future__ import annotations
 

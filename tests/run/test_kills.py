@@ -35,7 +35,7 @@ pytestmark = pytest.mark.alone  # moments are random, and many processes start
 
 
 def started(out: Path, clips: Path, turns: int) -> subprocess.Popen[bytes]:
-    """The run begun, or gone on with if it has begun already."""
+    """Starts the run, or resumes it if it has begun already."""
     if (out / "manifest.json").exists():
         arguments = ["--resume", str(out)]
     else:
@@ -92,7 +92,7 @@ def strike(process: subprocess.Popen[bytes], victim: str, chance: random.Random)
 
 
 def disturb(out: Path, clips: Path, kills: int, turns: int, seed: int) -> Counter[str]:
-    """A run that is killed `kills` times and gone on with each time; returns who was killed how often."""
+    """A run that is killed `kills` times and resumed each time; returns how often each process was killed."""
     chance = random.Random(seed)
     killed: Counter[str] = Counter()
     process = started(out, clips, turns)

@@ -1,4 +1,4 @@
-"""Labels made alike, and what the record says of it."""
+"""Matched labels, and what the run records of the matching."""
 
 from __future__ import annotations
 

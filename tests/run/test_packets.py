@@ -1,4 +1,4 @@
-"""What a pipeline may not give, and what is said of it."""
+"""Packets that a pipeline may not yield, and the errors for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that go on until the headline is known narrowly enough, on virtual time with pipelines of seeded noise."""
+"""Runs that continue until the headline is precise enough, on virtual time with pipelines of seeded noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages carry the turn they belong to: what comes for another turn than the one in flight changes nothing."""
+"""Messages carry the turn they belong to: a message for any turn but the one in flight changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A label is resolved once, and everything else reads what came of it."""
+"""A label is resolved once, and everything else uses the result."""
 
 from __future__ import annotations
 

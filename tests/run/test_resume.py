@@ -1,4 +1,4 @@
-"""Ctrl-C leaves a run that can be gone on with; for kill -9 see test_kills.py."""
+"""Ctrl-C leaves a run that can be resumed; for kill -9 see test_kills.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is run next, by hand; and three kinds of schedule that the product does not have, to show that it could.
+"""The order of turns, by hand; and three kinds of schedule that the product lacks, to show that it could have them.
 
 Turns that are due at given moments, two turns in flight on two executors, and turns of conversations: each is one small
 class here. Due turns run on the manager as it is; more than one turn in flight takes another driver.
@@ -60,7 +60,7 @@ def test_without_measured_turns_there_is_no_warm_up() -> None:
 
 
 class Due:
-    """Each turn at its moment, or at once if that has passed, since the one before took longer."""
+    """Each turn at its planned time, or immediately if the one before it took longer."""
 
     def __init__(self, turns: Iterable[PlannedTurn]) -> None:
         self._left = list(turns)

@@ -1,4 +1,4 @@
-"""A pipeline from elsewhere with stage names of its own has every figure of the kinds that it declares."""
+"""A pipeline of another package with other stage names has every figure of the kinds that it declares."""
 
 from __future__ import annotations
 

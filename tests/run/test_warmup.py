@@ -1,4 +1,4 @@
-"""Warm-up by looking, and turns after idleness, on virtual time with pipelines that warm up as they are told."""
+"""Automatic warm-up and idle turns, on virtual time with pipelines that warm up as scripted."""
 
 from __future__ import annotations
 

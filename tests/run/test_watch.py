@@ -1,4 +1,4 @@
-"""The machine is looked at around every turn, outside it, and what was seen is kept with the turn."""
+"""The machine is read before and after every turn, outside it, and the readings are recorded with the turn."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Diary:
 
 
 class Told(InProcessExecutor):
-    """Writes down when it is asked."""
+    """Records when it is read."""
 
     diary: Diary
 

@@ -1,4 +1,4 @@
-"""Worker processes that go wrong cost the turn in flight, and nothing else."""
+"""A fault of a worker process loses only the turn in flight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact shares, held against scipy's own tests and published values."""
+"""Exact shares, compared with scipy's tests and published values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_interval_is_the_exact_one(count: int, n: int) -> None:
 
 
 def test_repeated_clips_do_not_narrow_the_interval() -> None:
-    """Ten clips asked five times each, always alike, are known as well as ten clips asked once."""
+    """Ten clips measured five times each with equal results are worth as much as ten clips measured once."""
     once = share([True] * 7 + [False] * 3)
     often = share(
         [index < 7 for index in range(10) for _ in range(5)], [index for index in range(10) for _ in range(5)]

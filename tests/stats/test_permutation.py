@@ -33,7 +33,7 @@ def test_without_strata_two_samples_give_what_mann_whitney_gives() -> None:
 
 
 def test_strata_remove_differences_between_strata() -> None:
-    """The slow clip was asked more often afterwards: without strata it looks like a slowdown."""
+    """The slow clip was measured more often afterwards: without strata it looks like a slowdown."""
     before, clips_before = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0, 500.0], [*"aaaaaa", "b"]
     after, clips_after = [102.5, 500.5, 501.0, 499.5, 500.2, 499.8, 500.1], [*"a", *"bbbbbb"]
     assert stratified_test(before, after, clips_before, clips_after) > 0.3

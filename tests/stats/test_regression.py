@@ -1,4 +1,4 @@
-"""A line that outliers cannot bend."""
+"""A slope that is robust to outliers."""
 
 from itertools import combinations
 from random import Random

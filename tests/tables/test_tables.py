@@ -1,4 +1,4 @@
-"""One table, built once, as a terminal, a browser and a Markdown reader get it."""
+"""One table, built once, written for a terminal, as HTML and as Markdown."""
 
 from __future__ import annotations
 

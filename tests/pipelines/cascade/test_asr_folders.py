@@ -1,4 +1,4 @@
-"""Where a recogniser's model is looked for, and what is said of what lies there instead."""
+"""Where a recogniser's model is searched for, and the errors for folders that hold something else."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_published_name_that_was_fetched(tmp_path: Path, monkeypatch: pytest.M
 
 
 def with_tokenizer(path: Path, vocab: int, start: int) -> Found:
-    """The published tokenizer of 51865 words beside a configuration that may not be its own."""
+    """The published tokenizer of 51865 words with a configuration that may belong to another model."""
     from support import tiny_whisper as made
 
     made.vocabulary().save(str(path / "tokenizer.json"))

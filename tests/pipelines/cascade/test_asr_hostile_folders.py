@@ -26,7 +26,7 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copied(whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that may be changed, and a cache of its own."""
+    """A folder that may be changed, with its own cache."""
     monkeypatch.setenv("FIRSTPACKET_CACHE", str(tmp_path / "cache"))
     return Path(shutil.copytree(whisper, tmp_path / "copied"))
 

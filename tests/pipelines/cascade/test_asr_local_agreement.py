@@ -1,4 +1,4 @@
-"""Local agreement: what is committed stays, and what is not is heard again; on growing hypotheses and on a clock."""
+"""Local agreement: committed words stay, others are transcribed again; on growing hypotheses and on a clock."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_where_no_spaces_are_written_characters_are_committed() -> None:
 
 
 class Spoken:
-    """Speech of which 20 ms come every 20 ms, or all at once."""
+    """Speech delivered in frames of 20 ms, or all in one."""
 
     sample_rate = 16_000
     language = "en"

@@ -1,4 +1,4 @@
-"""What faster-whisper asks of its library, and what it says when it cannot; that it hears is shown with the others."""
+"""faster-whisper's use of its library and its errors; transcripts are tested in test_asr_whisper.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On CUDA the language model's replayed steps say what kernels launched one by one say (`make gpu`)."""
+"""On CUDA replayed graphs of the language model give the same text as kernels launched one by one (`make gpu`)."""
 
 from __future__ import annotations
 

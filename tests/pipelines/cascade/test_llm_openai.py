@@ -1,4 +1,4 @@
-"""The engine openai against a server in this process: what it asks, what it marks, and everything that can go wrong."""
+"""The engine openai against a server in this process: its requests, its marks, and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published folders: both decoders say what `generate` says, and what is no causal model is named."""
+"""Published folders: both decoders equal `generate`, and other kinds of model are refused by name."""
 
 from __future__ import annotations
 

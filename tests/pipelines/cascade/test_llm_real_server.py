@@ -1,4 +1,4 @@
-"""The engine openai against `transformers serve`, a real server, which says what our own decoder says.
+"""The engine openai against `transformers serve`, a real server, which gives the same text as our own decoder.
 
 It runs in this process, since to start it anew takes 20 s for imports alone.
 """

@@ -1,4 +1,4 @@
-"""What is said to be matched is: the dummies of both architectures side by side."""
+"""Matched labels really match: the dummies of both architectures compared."""
 
 from __future__ import annotations
 

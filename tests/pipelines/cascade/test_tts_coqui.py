@@ -1,4 +1,4 @@
-"""Coqui's voices against Coqui's own calls, and everything that is refused."""
+"""Coqui's voices compared with Coqui's own calls, and everything that is refused."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def sound(voice: Coqui, text: str = SENTENCE) -> Any:
 
 @pytest.fixture(scope="module")
 def plain(folders: Path) -> Coqui:
-    """The voice `vits`, a phrase at once."""
+    """The voice `vits`, with each phrase in one piece."""
     return engine(folders / "vits", tts_chunk=0)
 
 

@@ -1,4 +1,4 @@
-"""A voice in its own process: the same sound, its way timed apart, and every way to end."""
+"""A voice in its own process: the same sound, the hops timed separately, and every way to end."""
 
 from __future__ import annotations
 

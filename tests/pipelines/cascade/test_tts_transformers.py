@@ -39,7 +39,7 @@ def said(speaker: TransformersVoice, text: str) -> Samples:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dummy's folder, made in a cache of its own."""
+    """A dummy's folder, made in its own cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FIRSTPACKET_CACHE", str(tmp_path_factory.mktemp("cache")))
         return vits_dummy.folder("small", seed=0)

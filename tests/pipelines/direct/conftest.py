@@ -34,7 +34,7 @@ def golden_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the same form, made here: what a plain implementation answers on a checkpoint of its own."""
+    """A folder of the same format, made here: the answers of a plain implementation on its own checkpoint."""
     pytest.importorskip("transformers", exc_type=ImportError)
     from support.omni_checkpoint import make
 

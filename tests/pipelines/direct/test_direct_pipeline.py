@@ -1,4 +1,4 @@
-"""The pipeline as the harness sees it: declaration, whole turns on dummy and published weights, its errors."""
+"""The pipeline as the harness uses it: declaration, whole turns on dummy and published weights, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Published files: every tensor is used or named, and what is wrong with them is said by name."""
+"""Published files: every tensor is used or named, and every fault is reported by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading takes little memory beside the weights, and what cannot fit is said before it is tried."""
+"""Loading takes little memory besides the weights, and a model that cannot fit is refused before loading."""
 
 from __future__ import annotations
 

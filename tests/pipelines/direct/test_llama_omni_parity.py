@@ -1,4 +1,4 @@
-"""Parity with recorded answers, of the published code and of a plain model, and that it notices when something is off.
+"""Parity with recorded answers, of the published code and of a plain model, and that every deviation is detected.
 
 The published code's answers lie outside the repository; the plain model's are made here, from a checkpoint of other
 sizes, with an ordinary end of sequence and a shorter recording.

@@ -31,7 +31,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def located(weights: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`locate` in a process of its own: the hub's library reads its environment once."""
+    """`locate` in a separate process: the hub's library reads its environment once."""
     code = (
         "import sys; from firstpacket.bench.errors import BenchError; from firstpacket.pipelines.models import hub\n"
         "try: found = hub.locate(sys.argv[1]); print(found.path); print(found.source)\n"

@@ -1,4 +1,4 @@
-"""Recipes to corpora: exact ends, the same bytes twice, and what each wrong recipe is told."""
+"""Recipes to corpora: exact ends, the same bytes twice, and the error for each wrong recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench corpus check`: two detectors, what they say, and what is flagged."""
+"""`bench corpus check`: two detectors, their estimates, and which clips are flagged."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_both_ends_are_stored_and_the_odd_clip_is_flagged(few: Path, second: dic
 
 
 def test_checking_does_not_change_the_hash_of_the_corpus(tmp_path: Path, few: Path, second: Any) -> None:
-    """Not by the least part of a sample: the corpus's hash is held against that of a run that is resumed."""
+    """Not even by a fraction of a sample: resuming a run compares the hash of its corpus."""
     import soundfile
 
     samples, rate = soundfile.read(few / "clips" / "time.flac", dtype="float32")

@@ -1,4 +1,4 @@
-"""Questions of the small world and of files: one response each, split by wording, and what a wrong file is told."""
+"""Questions of the small world and of files: one response each, split by wording, and the errors for wrong files."""
 
 from __future__ import annotations
 

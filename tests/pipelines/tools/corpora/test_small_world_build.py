@@ -1,4 +1,4 @@
-"""Recipes of questions to data: the same bytes twice, voices by split, parts, and what a wrong recipe is told."""
+"""Recipes of questions to data: the same bytes twice, voices by split, parts, and the errors for wrong recipes."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def write_jsonl(path: Path, *lines: dict[str, object]) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Seven clips, four of them of the split test; one of those asks what training asked, in capitals."""
+    """Seven clips, four of them of the split test; one of those repeats a training question in capitals."""
     folder = tmp_path_factory.mktemp("world")
     (folder / "clips").mkdir()
     for number in range(len(SPLITS)):
@@ -90,7 +90,7 @@ def test_every_clip_is_measured_once_and_figures_are_written(data: Path, tmp_pat
 
 
 def test_the_reference_voice_is_transcribed_once(data: Path, tmp_path: Path) -> None:
-    """A recogniser that hears `zero` in everything is asked for each recording once, in two goes."""
+    """A recogniser that always returns `zero` transcribes each recording once, over two calls."""
     from firstpacket.bench.pipeline import Settings, Speech
     from firstpacket.bench.timing.trace import Trace
     from firstpacket.pipelines.cascade.asr.pocketsphinx import PocketSphinx

@@ -1,4 +1,4 @@
-"""Figures of an exam worked out by hand: who was right, what was known without listening, what errors passed down."""
+"""Figures of an exam worked out by hand: accuracy, accuracy without listening, and propagated errors."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_errors_of_transcripts_are_all_edits_over_all_words() -> None:
 
 
 def test_answers_of_a_run_are_in_the_order_of_the_exam(tmp_path: Path) -> None:
-    """A label says back what was asked; a silent one says the same text, which nobody hears."""
+    """A label repeats the question; a silent one has the same text without audio."""
     clips = demo_clips(3)
     run = read_run(known_run(tmp_path / "run", clips, {"loud": SPEECH, "mute": SILENCE}))
     exam = Exam(

@@ -1,4 +1,4 @@
-"""Listening to a run: by ears made here, which know every recording, and by a real recogniser."""
+"""Assessing a run: with a fake recogniser that knows every recording, and with a real one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLIPS = demo_clips(3)
 
 
 class Ears(ASR):
-    """Knows the clips by their samples; hears nothing in anything else."""
+    """Recognises the clips by their samples; its transcript of anything else is empty."""
 
     declaration = Declaration("ears", "Knows the clips.", options=(Option("asr-model", "", "whose ears"),))
     asked: ClassVar[list[str]] = []

@@ -20,7 +20,7 @@ TONES = {"Low.": 200, "High.": 1500}
 
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory):
-    """A language of two words, each a tone of its own."""
+    """A language of two words, each with its own tone."""
     folder = tmp_path_factory.mktemp("tones")
     random, lines = np.random.default_rng(0), []
     for number in range(20):

@@ -1,4 +1,4 @@
-"""What is not asked for on the command line is what the published weights were trained with."""
+"""Defaults of the command line are the settings that the published weights were trained with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 1: batches with drawn silence against the code that answers in use, and what is learnt and what is not."""
+"""Stage 1: batches with drawn silence compared with inference, and which parts are trained."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ QUICK = replace(SCHEDULE, steps=100, warmup=5, learning_rate=1e-2, precision="no
 
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A language of two words, each a tone of its own."""
+    """A language of two words, each with its own tone."""
     soundfile = pytest.importorskip("soundfile")
     folder, random, lines = tmp_path_factory.mktemp("tones"), np.random.default_rng(0), []
     for number in range(16):

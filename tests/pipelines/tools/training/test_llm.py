@@ -1,4 +1,4 @@
-"""The language model in training: against the one that answers, and through the cascade that will speak to it."""
+"""The language model in training, compared with inference and used through the cascade."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_a_batch_with_a_shared_prefix_equals_decoding_each_row(scaling: Any, spa
 
 
 def test_a_reply_is_right_if_greedy_decoding_produces_it(work: Path) -> None:
-    """`exact` looks at all words at once; the decoder of the cascade writes one after another."""
+    """`exact` scores all words in one pass; the decoder of the cascade generates one after another."""
     words = tokenizer.read(work / "llm")
     model, conversation = read(work / "llm"), Conversation(words, SYSTEM, "")
     questions = [line["question"] for line in lines()] + ["What is up?"]

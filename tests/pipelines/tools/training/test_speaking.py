@@ -32,7 +32,7 @@ def decoder(seed=0):
 
 @pytest.fixture(scope="module")
 def language():
-    """Replies of three words; every word has a state (with noise) and two units of its own."""
+    """Replies of three words; every word has its own state (with noise) and its own two units."""
     random = np.random.default_rng(0)
     states = random.normal(size=(WORDS, LLM.hidden))
     units = [(place, (place + 3) % UNITS) for place in range(WORDS)]

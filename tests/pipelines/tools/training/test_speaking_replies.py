@@ -1,4 +1,4 @@
-"""Stage 2 from end to end, on models that have learnt nothing: it learns from what the streaming code computes."""
+"""Stage 2 from end to end, on untrained models: it trains on what the streaming code computes."""
 
 import json
 import shutil
