@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterator
 from inspect import signature
 from typing import Any, get_args
 
-from firstpacket.bench.cli import run
 from firstpacket.bench.commands.flags import shown_default
 from firstpacket.bench.commands.gate import gate
+from firstpacket.bench.commands.run import run
 from firstpacket.bench.options import Options, about, flag, kinds
 
 KINDS = {int: "a whole number", float: "a number", bool: "a switch"}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from support.virtual import virtual_run
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from firstpacket.bench.cli import app
+from firstpacket.bench.cli import application
 from firstpacket.bench.compare.between import compare_same_labels
 from firstpacket.bench.errors import InvalidRun, RunError
 from firstpacket.bench.metrics.late_microphone import histogram, is_late, late_frames
@@ -27,6 +27,10 @@ MS = 1_000_000
 LIMIT_NS = 5 * MS
 SCRIPT = "hear; tts 20; packet 100"
 FRAMES = 10
+
+
+def invoke(words: list[str]) -> Result:
+    return CliRunner().invoke(application(words), words)
 
 
 def delivery(*lateness_ms: float) -> Delivery:
@@ -143,15 +147,13 @@ def test_only_measured_turns_can_make_a_run_invalid(tmp_path: Path, lagging: Cal
 def test_an_invalid_run_says_so_everywhere(tmp_path: Path, lagging: Callable[..., Path]) -> None:
     bad = lagging(tmp_path / "bad", last)
     good = virtual_run(tmp_path / "good", {"a": SCRIPT}, "realtime", 4, run="good")
-    told = json.loads(CliRunner().invoke(app, ["show", str(bad), "--json"]).stdout)
+    told = json.loads(invoke(["show", str(bad), "--json"]).stdout)
     assert told["valid"] is False and len(told["invalid"]) == 2
     assert told["microphone"]["late_frames"] == told["microphone"]["late_turns"] == 40
     assert {bucket["from_ms"]: bucket["frames"] for bucket in told["microphone"]["buckets"] if bucket["frames"]} == {
         0: 360, 5: 40,
     }  # fmt: skip
-    assert (
-        "This run is invalid: its figures must not be believed." in CliRunner().invoke(app, ["show", str(bad)]).stdout
-    )
+    assert "This run is invalid: its figures must not be believed." in invoke(["show", str(bad)]).stdout
     page = render_report([read_run(bad)])
     assert "This run is invalid" in page and "5 to 10" in page
     with pytest.raises(RunError, match="'test' is invalid: the microphone was late: 40 of 400 frames"):
@@ -160,15 +162,15 @@ def test_an_invalid_run_says_so_everywhere(tmp_path: Path, lagging: Callable[...
 
 def test_labels_of_an_invalid_run_are_not_compared(tmp_path: Path, lagging: Callable[..., Path]) -> None:
     bad = lagging(tmp_path / "bad", last, scripts={"a": SCRIPT, "b": SCRIPT})
-    refused = CliRunner().invoke(app, ["compare", str(bad)])
+    refused = invoke(["compare", str(bad)])
     assert isinstance(refused.exception, RunError) and refused.exception.exit_code == 13
     assert "the microphone was late" in str(refused.exception)
-    assert CliRunner().invoke(app, ["compare", str(bad), "--allow", "invalid"]).exit_code == 0
+    assert invoke(["compare", str(bad), "--allow", "invalid"]).exit_code == 0
 
 
 def test_file_input_has_no_microphone_figures(tmp_path: Path) -> None:
     path = virtual_run(tmp_path / "run", {"a": SCRIPT})
-    told = json.loads(CliRunner().invoke(app, ["show", str(path), "--json"]).stdout)
+    told = json.loads(invoke(["show", str(path), "--json"]).stdout)
     assert told["valid"] is True and told["microphone"] is None
 
 
@@ -176,7 +178,7 @@ def test_the_command_fails_and_keeps_the_run(tmp_path: Path) -> None:
     """No thread on earth is called up within 0.01 ms after 20 ms of sleep, in 99 of 100 times."""
     path = tmp_path / "run"
     asked = ["run", "-p", f"a=scripted,script={SCRIPT}", "--input", "realtime", "--warmup", "0", "--limit", "1"]
-    ended = CliRunner().invoke(app, [*asked, "--turns", "2", "--microphone-limit-ms", "0.01", "--out", str(path)])
+    ended = invoke([*asked, "--turns", "2", "--microphone-limit-ms", "0.01", "--out", str(path)])
     assert isinstance(ended.exception, InvalidRun), ended.output
     assert len([turn for turn in read_run(path).turns if turn.phase == "measured"]) == 2
     assert (path / "report.html").exists()
