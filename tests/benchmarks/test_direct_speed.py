@@ -111,7 +111,7 @@ def test_agreement_of_our_best(benchmark: BenchmarkFixture, say: Say) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_streaming_costs_little_beside_offline(benchmark: BenchmarkFixture, say: Say, size: str) -> None:
+def test_streaming_costs_little_compared_with_offline(benchmark: BenchmarkFixture, say: Say, size: str) -> None:
     labels = fixed_labels(32)
     ours = Ours(Plain(SIZES[size], labels), labels, 32)
 

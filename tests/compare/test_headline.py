@@ -65,6 +65,6 @@ def test_an_interval_of_a_decided_difference_has_no_signs() -> None:
     assert "first packet: 95 % CI 9.0 to 15.0 ms" in said(SOONER, SOONER)
 
 
-def test_the_caveat_of_dummy_weights_stands_once() -> None:
+def test_the_caveat_of_dummy_weights_appears_once() -> None:
     text = headline(found("first_packet_latency", LATER, dummy=True), found("response_latency", LATER, dummy=True))
     assert text.endswith("[times only; unmatched; the answers mean nothing]") and text.count("[") == 1

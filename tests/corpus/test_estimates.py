@@ -88,7 +88,7 @@ def test_estimates_of_another_recording_are_ignored(clips: Path) -> None:
 
 
 @pytest.mark.parametrize("ends", [{"level": 1000.0, "other": 1041.0}, {"level": 1000.0, "other": None}])
-def test_flagged_clips_are_told_by_number(clips: Path, ends: dict[str, float | None]) -> None:
+def test_flagged_clips_are_reported_by_number(clips: Path, ends: dict[str, float | None]) -> None:
     write_estimates(clips, of(clips, a=ends, b={"level": 1100.0, "other": 1139.0}))
     (told,) = [notice for notice in load_corpus(str(clips)).notices if "flagged" in notice]
     assert told.startswith("1 of 2 recordings are flagged: ") and told.endswith("(a).")

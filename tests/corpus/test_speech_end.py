@@ -44,7 +44,7 @@ def test_nothing_is_found_in_silence(samples: Samples) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 5000), st.floats(0, 1), st.integers(0, 2**31))
-def test_the_end_lies_in_the_clip(length: int, gain: float, seed: int) -> None:
+def test_the_end_is_within_the_clip(length: int, gain: float, seed: int) -> None:
     samples = (gain * np.random.default_rng(seed).uniform(-1, 1, length)).astype(np.float32)
     found = estimate_speech_end_ms(samples)
     assert found is None or 0 < found <= length * 1000 / SAMPLE_RATE

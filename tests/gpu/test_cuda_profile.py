@@ -123,7 +123,7 @@ def test_the_kernels_of_a_replayed_graph_are_seen(profiler: TorchProfiler) -> No
     assert seen.spans[0].gpu is not None
 
 
-def test_a_run_lays_busy_times_beside_windows_and_shows_stages_to_nsight(tmp_path: Path) -> None:
+def test_a_run_has_busy_times_and_shows_stages_to_nsight(tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     clips, out = write_clips(tmp_path / "clips", count=4), tmp_path / "run"

@@ -130,7 +130,7 @@ def test_an_end_that_is_never_found_is_a_timeout(monkeypatch: pytest.MonkeyPatch
     assert "endpointing_delay" not in measured.figures
 
 
-def test_the_declaration_says_what_is_asked_for() -> None:
+def test_the_declaration_follows_the_endpoint_option() -> None:
     plain = Declaration("a", "")
     assert with_endpointing(plain, {}) == with_endpointing(plain, {"endpoint": "oracle"})
     assert not with_endpointing(plain, {}).requires

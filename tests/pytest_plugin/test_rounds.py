@@ -95,7 +95,7 @@ def inner(week: Week, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     return Inner(week, pytester, monkeypatch)
 
 
-def test_every_first_packet_is_a_round_and_the_rest_is_kept_beside_it(inner: Inner) -> None:
+def test_every_first_packet_is_a_round_and_the_rest_is_extra_info(inner: Inner) -> None:
     inner.pytest(f"--benchmark-json={inner.week.folder / 'written.json'}").assert_outcomes(passed=2, warnings=1)
     written = inner.week.json("written.json")
     direct, cascade = written["benchmarks"]

@@ -89,7 +89,7 @@ def test_a_turn_without_an_answer_counts_too(tmp_path: Path) -> None:
     assert mute.quality.transcript.rate is not None and mute.quality.transcript.rate.value == 1.0
 
 
-def test_why_there_is_no_transcript_is_said(tmp_path: Path) -> None:
+def test_a_missing_transcript_has_a_reason(tmp_path: Path) -> None:
     deaf = read_run(known_run(tmp_path / "deaf", CLIPS[:2], transcript=None))
     assert labels(deaf)["good"].quality.transcript.why_none == "the pipeline gives no transcript"
     mute = read_run(known_run(tmp_path / "mute", tuple(replace(clip, text=None) for clip in CLIPS[:2])))
@@ -118,7 +118,7 @@ def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_pat
     assert right["value"] == 5 / 8 and right["clusters"] == right["n"] == 8 and told["why_none"] == ""
 
 
-def test_why_no_answer_is_right_is_said(original: Path, tmp_path: Path) -> None:
+def test_without_right_answers_the_reason_is_stated(original: Path, tmp_path: Path) -> None:
     assert "right answers of good, noise: n/a, the corpus accepts no answers" in shown(read_run(original))
     run = read_run(known_run(tmp_path / "run", tuple(replace(clip, answers=("Yes.",)) for clip in CLIPS[:2])))
     for turn in run.turns:
@@ -159,7 +159,7 @@ def test_the_first_screen_of_the_report_shows_quality(listened: Run) -> None:
     assert "good cannot" not in first
 
 
-def test_every_figure_of_quality_in_the_report_stands_in_its_json(listened: Run) -> None:
+def test_every_quality_figure_of_the_report_is_in_its_json(listened: Run) -> None:
     text = read_back(listened)
     noise = "/summary/labels/noise/quality"
     assert text[f"{noise}/reply/rate/value"] == text[f"{noise}/reply/rate/interval/high"] == "1.000"

@@ -30,7 +30,7 @@ def page(folder: Path) -> Page:
     return Page(rendered([read_run(folder)], "html"))
 
 
-def test_every_figure_of_the_page_stands_in_the_json(folder: Path) -> None:
+def test_every_figure_of_the_page_is_in_the_json(folder: Path) -> None:
     assert len(read_back(read_run(folder))) > 100
 
 

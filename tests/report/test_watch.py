@@ -50,7 +50,7 @@ def test_the_lock_shows_whether_the_run_is_in_progress(writer, tmp_path: Path) -
         watch(tmp_path / "nowhere", tmp_path / "x.html", print)
 
 
-def test_only_a_watched_page_loads_itself_anew() -> None:
+def test_only_a_watched_page_reloads_itself() -> None:
     run = make_run({"a": [100.0] * 8})
     assert 'http-equiv="refresh" content="7"' in render_report([run], refresh_s=7, status="3 of 8")
     assert 'http-equiv="refresh"' not in render_report([run])

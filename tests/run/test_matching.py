@@ -26,7 +26,7 @@ def test_without_matching_nothing_changes() -> None:
     assert matched(asked) == (asked.pipelines, ())
 
 
-def test_the_ladder_holds_a_cascade_as_it_is_and_one_that_is_matched() -> None:
+def test_the_ladder_has_an_unmatched_and_a_matched_cascade() -> None:
     asked = options("a=cascade,chain=sequential", "b=cascade", "c=cascade,matched=true", DIRECT + ",max-new-tokens=64")
     found, notices = matched(asked)
     assert found[:2] == asked.pipelines[:2]

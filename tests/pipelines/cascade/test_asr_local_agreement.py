@@ -182,7 +182,7 @@ def test_no_speech_is_no_pass() -> None:
     assert (text, recogniser.passes) == ("", [])
 
 
-def test_speech_longer_than_the_window_is_heard_anew() -> None:
+def test_speech_longer_than_the_window_is_transcribed_again() -> None:
     seconds = WINDOW // 16_000
     _, recogniser, _ = turn((seconds + 2) * 1000, pass_ms=100, interval_ms=10_000)
     assert [(heard, bool(prefix)) for _, heard, prefix in recogniser.passes] == [

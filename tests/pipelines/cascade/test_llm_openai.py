@@ -119,7 +119,7 @@ def test_one_connection_serves_all_turns(server: Scripted) -> None:
     assert server.connections == 1
 
 
-def test_a_connection_that_was_closed_in_between_is_made_anew_and_marked(server: Scripted) -> None:
+def test_a_connection_closed_between_turns_is_reopened_and_marked(server: Scripted) -> None:
     def script(answer: Answer) -> None:
         answer.stream([delta("Yes."), delta(finish="stop"), "[DONE]"])
         answer.close_connection = True
@@ -338,7 +338,7 @@ def test_a_server_that_refuses_at_loading_is_explained(server: Scripted) -> None
         engine(server.url, llm_model="x").load()
 
 
-def test_which_of_several_models_must_be_said(server: Scripted) -> None:
+def test_with_several_models_one_must_be_named(server: Scripted) -> None:
     server.models = ("small", "large")
     with pytest.raises(UsageError, match="llm-model is empty, and the server lists small, large"):
         engine(server.url).load()

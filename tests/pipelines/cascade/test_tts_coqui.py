@@ -127,7 +127,7 @@ class TestVits:
         assert np.array_equal(sound(plain), first)
         assert torch.equal(torch.get_rng_state(), before)
 
-    def test_two_phrases_at_once_do_not_mix(self, folders: Path) -> None:
+    def test_two_concurrent_phrases_do_not_mix(self, folders: Path) -> None:
         voice = engine(folders / "vits", tts_chunk=2)
         one, two = (voice.speak(text, Trace(VirtualClock())) for text in (SENTENCE, "Hello, my friend."))
         mixed = [next(one)[0], next(two)[0], *(samples for samples, _ in one)]
@@ -462,7 +462,7 @@ def test_the_context_covers_the_receptive_field_of_a_frame(block: str, dilations
         assert heard(40 - vocoder.context + 1)
 
 
-def test_stand_ins_are_gone_once_coqui_is_imported(ana: Coqui) -> None:
+def test_stand_in_modules_are_removed_once_coqui_is_imported(ana: Coqui) -> None:
     assert ana.facts()["tts_torchaudio"] in ("installed", "stand-in")
     if ana.facts()["tts_torchaudio"] == "stand-in":
         assert not {"torchaudio", "torchcodec"} & set(sys.modules)

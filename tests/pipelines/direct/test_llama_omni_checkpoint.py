@@ -254,7 +254,7 @@ def test_code_in_a_checkpoint_is_not_run(published: Any) -> None:
         load(published.checkpoint)
 
 
-def test_a_missing_encoder_says_where_it_was_looked_for(published: Any) -> None:
+def test_a_missing_encoder_error_lists_the_searched_places(published: Any) -> None:
     published.write()
     (published.root / "models" / "speech_encoder" / "small.pt").unlink()
     with pytest.raises(
@@ -263,7 +263,7 @@ def test_a_missing_encoder_says_where_it_was_looked_for(published: Any) -> None:
         load(published.checkpoint)
 
 
-def test_the_vocoder_may_lie_elsewhere(published: Any, tmp_path: Path) -> None:
+def test_the_vocoder_may_be_in_another_folder(published: Any, tmp_path: Path) -> None:
     folder = published.write()
     (published.root / "vocoder").rename(tmp_path / "voice")
     with pytest.raises(WeightsError, match=r"vocoder=FOLDER"):

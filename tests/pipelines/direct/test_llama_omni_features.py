@@ -18,7 +18,7 @@ def test_filters_are_slaneys(n_mels: int) -> None:
     np.testing.assert_allclose(mel_filters(n_mels), theirs.T, rtol=1e-5, atol=1e-8)
 
 
-def test_a_tone_is_heard_where_and_when_it_sounds() -> None:
+def test_a_tone_appears_at_its_frequency_and_time() -> None:
     time = np.arange(16_000) / 16_000
     samples = np.zeros(48_000, np.float32)
     samples[16_000:32_000] = 0.5 * np.sin(2 * np.pi * 1000 * time)

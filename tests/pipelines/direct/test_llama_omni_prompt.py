@@ -24,7 +24,7 @@ def test_the_prompt_has_two_begin_tokens_and_one_speech_token() -> None:
     assert ids[-len(tokenizer.encode("\n\n")) :] == tokenizer.encode("\n\n")
 
 
-def test_speech_stands_between_the_texts() -> None:
+def test_speech_is_between_the_two_texts() -> None:
     table = torch.arange(10.0)[:, None].repeat(1, 2)
     speech = torch.full((3, 2), -1.0)
     prompt = Prompt([4, 5, SPEECH_TOKEN, 6], CPU)

@@ -42,7 +42,7 @@ def test_the_first_of_two_builders_wins(folder):
     assert [entry.name for entry in folder.iterdir()] == ["voice"]
 
 
-def test_a_folder_that_was_emptied_is_built_anew(folder):
+def test_an_emptied_folder_is_built_again(folder):
     (cached("voice", _writer("first")) / "a.txt").unlink()
     assert (cached("voice", _writer("second")) / "a.txt").read_text() == "second"
 

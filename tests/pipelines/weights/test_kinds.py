@@ -83,7 +83,7 @@ def test_a_cascade_matched_with_the_demo_weights_takes_them_too() -> None:
     assert "the encoder, weight for weight" in notice
 
 
-def test_a_model_beside_the_demo_weights_is_no_match() -> None:
+def test_a_named_model_and_the_demo_weights_do_not_match() -> None:
     labels = ("cascade,matched=true,asr=transformers,asr-model=small.en", "direct,weights=demo")
     with pytest.raises(UsageError, match=r"direct runs on the demo weights, and asr-model=small\.en is no such model"):
         resolve(Options(pipelines=tuple(map(parse_pipeline, labels))))

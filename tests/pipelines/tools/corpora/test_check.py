@@ -176,7 +176,7 @@ def test_the_demo_keeps_what_its_detectors_say() -> None:
 
 @pytest.mark.golden
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no shared corpora")
-def test_recordings_of_others_are_checked_where_they_lie() -> None:
+def test_recordings_in_other_folders_are_checked_in_place() -> None:
     pytest.importorskip("faster_whisper")
     eval_sample = check(str(SHARED / "instructs2s-eval-sample"), 40)
     assert len(eval_sample.clips) == 5 and not eval_sample.stored

@@ -112,7 +112,7 @@ def test_data_are_whole(built: Path) -> None:
 
 
 @needs_voices
-def test_speech_lies_where_the_manifest_says(built: Path) -> None:
+def test_speech_is_where_the_manifest_says(built: Path) -> None:
     for one, line in zip(load_corpus(str(built)).utterances, lines(built), strict=True):
         assert line.speech_start_ms is not None and line.speech_end_ms is not None
         start, end = (round(ms * SAMPLE_RATE / 1000) for ms in (line.speech_start_ms, line.speech_end_ms))
