@@ -1,7 +1,8 @@
 """Dataclasses to and from plain JSON values, strictly.
 
 Used wherever something comes from outside: manifests, run folders, worker messages. A wrong type, a missing or an
-unknown field is a `DecodeError` that says where; nothing is guessed or dropped. Decoders are compiled once per class.
+unknown field is a `DecodeError` that names its path; nothing is guessed or dropped. Decoders are compiled once per
+class.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ LARGEST = 2**63 - 1
 SCALARS = (int, float, str, bool, type(None))
 
 Place = str | tuple["Place", str | int]
-"""Where a value stands: a text, or the place of its container and its key there. Written out for errors only."""
+"""Path of a value: a text, or its container's path and its key there. Formatted for errors only."""
 Decoder = Callable[[Any, Place], Any]
 
 
 class DecodeError(ValueError):
-    """Raised when a value does not have the declared shape; the message names the place."""
+    """Raised when a value does not have the declared shape; the message names its path."""
 
 
 def decode(kind: type[T], value: Any, where: str = "") -> T:
@@ -206,7 +207,7 @@ def _dataclass(kind: type) -> Decoder:
             )
         if missing := required - given:
             raise DecodeError(f"{_text(where)}: field '{min(missing)}' is missing")
-        if not steps:  # not before the first value, so that classes may refer to one another
+        if not steps:  # resolved lazily, so that classes may refer to one another
             steps.update({name: _decoder(hints[name]) for name in names})
         return kind(**{name: steps[name](item, (where, name)) for name, item in value.items()})
 

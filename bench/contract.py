@@ -1,4 +1,4 @@
-"""Results as the JSON that others read: `--json`, `bench export`, `gate.json`, the report.
+"""Results as public JSON: `--json`, `bench export`, `gate.json`, the report.
 
 A result is its JSON: every field of the frozen dataclass under its own name, and every property marked `@computed`.
 What the fields' docstrings say is what the JSON means. Absent figures are null, never left out; infinity, for which
@@ -19,8 +19,8 @@ Owner = TypeVar("Owner")
 Value = TypeVar("Value")
 
 SCHEMA = 2
-"""Of all documents that are written here. Fields may be added within a schema; one that changes its meaning or goes
-away raises the number."""
+"""Schema of all documents written here. Fields may be added within a schema; removing one or changing its meaning "
+"bumps it."""
 INFINITE = "infinite"
 
 
@@ -33,11 +33,11 @@ class Keyed:
 
 _OMITTED = object()
 Omitted = Annotated[Value, _OMITTED]
-"""A field that the JSON leaves out: what a result was made from, or what only pictures need."""
+"""A field that is not part of the JSON: a result's inputs, or what only the charts need."""
 
 
 class computed(Generic[Owner, Value]):  # noqa: N801 - used as `property` is
-    """A property that is part of the JSON, too."""
+    """A property that is also part of the JSON."""
 
     def __init__(self, of: Callable[[Owner], Value]) -> None:
         self.of = of
@@ -55,7 +55,7 @@ class computed(Generic[Owner, Value]):  # noqa: N801 - used as `property` is
 def document(kind: str, result: Any) -> dict[str, Any]:
     """JSON values of a result under what says which contract it keeps to."""
     head = {"schema": SCHEMA, "kind": f"firstpacket.{kind}", "time_unit": "ms"}
-    return {**head, **as_json(result), **head}  # a result that is kept in a file may have a schema of its own
+    return {**head, **as_json(result), **head}  # a result stored in a file may have its own schema
 
 
 def written(kind: str, result: Any) -> str:
@@ -69,7 +69,7 @@ def text(values: Any) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """Plain JSON values for a result, or for anything that its fields may hold."""
+    """Plain JSON values for a result, or for any value its fields may have."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _result(value)
     if isinstance(value, Mapping):

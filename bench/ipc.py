@@ -1,4 +1,4 @@
-"""Two processes that talk over a socket of their own: the line between them, its beginning and its end.
+"""Messages between two processes over a private socket: the channel, starting the process, ending it.
 
 The parent starts the other process with `spawn`; that one finds its parent with `parent`, and ends when it does. One
 message is one line, a JSON object of its name and its fields; bytes that need not be text may follow it as they are.
@@ -23,7 +23,7 @@ from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import WorkerError
 
 MAX_LINE = 64 * 1024 * 1024
-"""A longer line is rubbish, not a message."""
+"""A longer line cannot be a message."""
 
 
 class Closed(Exception):
@@ -31,9 +31,9 @@ class Closed(Exception):
 
 
 class Channel:
-    """One end of the line. `send` may be called from any thread, `receive` from one.
+    """One end of the connection. `send` may be called from any thread, `receive` from one.
 
-    `messages` are the dataclasses that may be sent and received, by the names that they have on the line.
+    `messages` are the dataclasses that may be sent and received, by their names on the wire.
     """
 
     def __init__(self, connection: socket.socket, messages: Mapping[str, type]) -> None:
@@ -46,9 +46,9 @@ class Channel:
         self._selector.register(connection, selectors.EVENT_READ)
 
     def send(self, message: Any, raw: bytes = b"") -> None:
-        """Send one message, and the bytes that follow it, of which it must tell the number.
+        """Send one message and the bytes that follow it; the message must state their number.
 
-        Raises `Closed`, or `WorkerError` when the other side does not take it.
+        Raises `Closed`, or `WorkerError` when the other side does not read it.
         """
         body = {self._names[type(message)]: encode(message)}
         line = json.dumps(body, separators=(",", ":"), allow_nan=False).encode() + b"\n"
@@ -56,17 +56,20 @@ class Channel:
             with self._sending:
                 self._socket.sendall(line + raw)
         except TimeoutError as error:
-            raise WorkerError("The other process does not listen: it took nothing for a while.") from error
+            raise WorkerError("The other process is not reading: a message could not be delivered in time.") from error
         except OSError as error:
             raise Closed from error
 
     def receive(self, timeout_s: float | None = None) -> Any:
-        """The next message, or `None` after `timeout_s`. Raises `Closed`, or `WorkerError` for rubbish."""
+        """The next message, or `None` after `timeout_s`. Raises `Closed`, or `WorkerError` for anything else."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             if searched > MAX_LINE:
-                raise WorkerError("The other process sent a line without end; its protocol is broken.")
+                raise WorkerError(
+                    "The other process sent a line that is too long to be a message: something else may "
+                    "be writing to its socket."
+                )
             if not self._selector.select(timeout_s):
                 return None
             self._read()
@@ -79,7 +82,7 @@ class Channel:
         return self._taken(count)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._selector.close()
         self._socket.close()
 
@@ -103,7 +106,9 @@ class Channel:
             ((name, body),) = raw.items()
             return decode(self._messages[name], body, name)
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError, DecodeError, binascii.Error) as error:
-            raise WorkerError(f"The other process sent what is no message: {line[:80]!r} ({error}).") from error
+            raise WorkerError(
+                f"The other process sent something that is not a message: {line[:80]!r} ({error})."
+            ) from error
 
 
 def spawn(
@@ -133,25 +138,25 @@ def spawn(
 
 
 def parent(messages: Mapping[str, type]) -> Channel:
-    """In a process that `spawn` started: the line to its parent. From now on it dies with that."""
+    """In a process that `spawn` started: the channel to its parent. From then on the process dies with its parent."""
     _die_with_parent()
     return Channel(socket.socket(fileno=int(sys.argv[-1])), messages)
 
 
 def how_it_ended(process: subprocess.Popen[bytes], grace_s: float) -> str:
-    """For people, of a process whose line was closed; it has `grace_s` to end."""
+    """How a process ended whose connection was closed, for people; waits up to `grace_s` for it to end."""
     try:
         code = process.wait(grace_s)
     except subprocess.TimeoutExpired:
-        return "it closed its line"
+        return "it closed the connection"
     if code < 0:
         name = signal.Signals(-code).name
-        return f"killed by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+        return f"killed by {name}" + (", possibly out of memory" if name == "SIGKILL" else "")
     return f"exit code {code}"
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End it and whatever it started."""
+    """Kill the process and everything it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

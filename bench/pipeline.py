@@ -1,11 +1,11 @@
-"""The contract that pipelines meet.
+"""The interface that pipelines implement.
 
 A pipeline is a class with a `declaration` (readable without importing any model library) and four methods. It is
 registered as an entry point of the group `firstpacket.pipelines`; nothing in this tree has to change to add one:
 
     class Echo(Pipeline):
         declaration = Declaration(
-            name="echo", kind="direct", summary="Says back what it heard.", stages=(Stage("encoder", "listen"),)
+            name="echo", kind="direct", summary="Repeats what it heard.", stages=(Stage("encoder", "listen"),)
         )
 
         def load(self) -> None: ...
@@ -33,16 +33,17 @@ from firstpacket.bench.vocabulary import Architecture, StageKind
 Samples = npt.NDArray[np.float32]
 Role = Literal["wait", "listen", "think", "speak", "move"]
 Origin = Literal["published", "dummy", "demo", "bundled", "none"]
-"""Of weights: from the hub or a folder, random, trained in this project, brought by a package, or not loaded here."""
+"""Where weights come from: the hub or a folder, random values, this project's training, a package, or not loaded "
+"here."""
 OptionValue = str | int | float | bool
 
 SAMPLE_RATE = 16_000
-"""Rate at which every pipeline hears the user, in Hz."""
+"""Sample rate of the user's speech, in Hz, for every pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A named part of a pipeline; the role lays unlike pipelines side by side, the kind says which figures it has."""
+    """A named part of a pipeline; roles make pipelines comparable, the kind decides which metrics it has."""
 
     id: str
     role: Role
@@ -68,7 +69,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Something that must be importable, and the extra of this distribution that brings it."""
+    """A module that must be importable, and the extra of this distribution that installs it."""
 
     module: str
     extra: str
@@ -76,32 +77,33 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a pipeline (or an engine of one) says of itself before anything is loaded."""
+    """What a pipeline (or an engine of one) declares about itself before anything is loaded."""
 
     name: str
     summary: str
     kind: Architecture = "other"
-    """Of a pipeline; engines have none."""
+    """For a pipeline; engines have none."""
     stages: tuple[Stage, ...] = ()
     options: tuple[Option, ...] = ()
     requires: tuple[Requirement, ...] = ()
     starts_before_speech_ends: bool = False
     overlaps: bool = False
-    """Whether every stage works on what the one before has ready while that one goes on with the rest."""
+    """Whether each stage starts on partial output of the previous one while that one is still working."""
     finds_speech_end: bool = False
-    """Whether it listens for the end of speech by itself: then it gets silence after it, and needs realtime input."""
+    """Whether it detects the end of speech itself: it then receives the silence that follows, and needs realtime "
+    "input."""
     gpu: Literal["none", "optional", "required"] = "none"
     install: str = ""
-    """Command that installs it, for plugins from elsewhere; empty means the extras of `requires`."""
+    """Command that installs it, for third-party plugins; empty means the extras of `requires`."""
 
     def engines(self, values: Mapping[str, OptionValue]) -> dict[StageKind, str]:
-        """By kind of stage, the engine that these values of its options name."""
+        """The engine chosen by these option values, by kind of stage."""
         return {option.chooses: str(values[option.name]) for option in self.options if option.chooses}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was asked of one label: where it runs and with which options (checked, defaults filled in)."""
+    """The settings of one system: where it runs, and its options (checked, defaults filled in)."""
 
     device: str = "cpu"
     dtype: str = "float32"
@@ -130,17 +132,17 @@ class Weights:
     """Where one set of weights came from; printed by every report."""
 
     part: str
-    """What they are of; those of the language model are of the part `llm`, whatever the pipeline."""
+    """The part they belong to; the language model is the part `llm` in every pipeline."""
     origin: Origin
     source: str
     detail: str = ""
-    """What else people should know, such as the family of the model: `Llama`."""
+    """Anything else worth reporting, such as the model family: `Llama`."""
     parameters: int | None = None
-    """How many numbers they are; None where that is not known."""
+    """Number of parameters; None if not known."""
 
     @property
     def size(self) -> str:
-        """`parameters` for people, `3.2 M` or `8.0 B`; empty where they are not known."""
+        """`parameters` for people, `3.2 M` or `8.0 B`; empty if not known."""
         if self.parameters is None:
             return ""
         return f"{self.parameters / 1e9:.1f} B" if self.parameters >= 1e9 else f"{self.parameters / 1e6:.1f} M"
@@ -151,7 +153,7 @@ class Packet:
     """A piece of the spoken answer in host memory.
 
     `samples` is mono float32 in [-1, 1] at `sample_rate` Hz, shape `(n,)`. `after` is the hand-off that caused it; the
-    critical path is walked back from there.
+    critical path is traced back from there.
     """
 
     samples: Samples
@@ -160,7 +162,7 @@ class Packet:
 
 
 class Speech(Protocol):
-    """The user's speech as it is heard: 16 kHz mono float32."""
+    """The user's speech as it arrives: 16 kHz mono float32."""
 
     @property
     def sample_rate(self) -> int:
@@ -175,8 +177,8 @@ class Speech(Protocol):
     def frames(self) -> Iterator[Samples]:
         """Frames in the order of delivery, blocking until the next one is due; ends where speech ends.
 
-        With realtime input a frame is 20 ms (the last may be shorter); with file input everything comes at once.
-        Raises `TurnCancelled` when the turn was called off.
+        With realtime input a frame is 20 ms (the last may be shorter); with file input there is a single frame. Raises
+        `TurnCancelled` when the turn was cancelled.
         """
         ...
 
@@ -187,19 +189,19 @@ class Speech(Protocol):
     def microphone(self) -> Iterator[Samples]:
         """Frames of 20 ms as a microphone delivers them: speech, then silence, until the turn is over.
 
-        For pipelines whose declaration says `finds_speech_end`; others hear nothing after the end of speech.
+        For pipelines that declare `finds_speech_end`; others receive nothing after the end of speech.
         Raises `TurnCancelled`.
         """
         ...
 
 
 class TurnCancelled(Exception):
-    """Raised inside `respond` when the harness called the turn off; let it pass."""
+    """Raised inside `respond` when the harness cancelled the turn; do not catch it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one stage must at least do for the first packet: bytes to read and write, and arithmetic operations.
+    """The least work one stage must do for the first packet: bytes read and written, and arithmetic operations.
 
     A multiplication and an addition count as two operations.
     """
@@ -211,28 +213,28 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How a pipeline is made like another one, so that a difference between them is one of architecture."""
+    """How to match a pipeline to another one, so that the remaining difference is one of architecture."""
 
     options: Mapping[str, OptionValue]
-    """What to set."""
+    """Options to set."""
     same: tuple[str, ...]
-    """What is then the same in both, for people."""
+    """What both pipelines then share, for people."""
     different: tuple[str, ...]
-    """What stays different, for people."""
+    """What still differs, for people."""
 
 
 class Pipeline(ABC):
-    """A voice assistant: hears one utterance, answers with audio packets."""
+    """A voice assistant: takes one utterance, answers with audio packets."""
 
     declaration: ClassVar[Declaration]
 
     def __init__(self, settings: Settings) -> None:
-        """Keep the settings; a subclass may refuse values here with a `UsageError`, importing no model library."""
+        """Store the settings; a subclass may raise `UsageError` for them, but must not import a model library."""
         self.settings = settings
 
     @classmethod
     def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
-        """The declaration that holds for the options a user chose.
+        """The declaration for the options a user chose.
 
         Pipelines made of engines add those of the chosen ones here; it must import no model library.
         Raises `UnknownName` for an engine that does not exist.
@@ -241,9 +243,9 @@ class Pipeline(ABC):
 
     @classmethod
     def match(cls, chosen: Mapping[str, OptionValue], other: str, others: Mapping[str, OptionValue]) -> Match:
-        """How this pipeline with the options `chosen` is made like the pipeline `other` with all options `others`.
+        """How to match this pipeline, with the options `chosen`, to the pipeline `other`, whose options are `others`.
 
-        Asked of pipelines that have an option `matched`. Raises `UsageError` if it cannot be.
+        Called for pipelines that have an option `matched`. Raises `UsageError` if they cannot be matched.
         """
         raise UsageError(f"'{cls.declaration.name}' cannot be matched with '{other}'.")
 
@@ -258,19 +260,19 @@ class Pipeline(ABC):
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
         """Answer one utterance; yield each packet as soon as it could be played.
 
-        Turns are independent: nothing of an earlier turn may change the answer. Threads started here must have ended
-        when the iterator is exhausted or closed.
+        Turns are independent: no earlier turn may affect the answer. Threads started here must have ended when the
+        iterator is exhausted or closed.
         """
 
-    def close(self) -> None:  # noqa: B027 (an empty default is meant: many pipelines hold nothing)
-        """Release what `load` took. Called once, also after failures."""
+    def close(self) -> None:  # noqa: B027 (deliberately empty: many pipelines have nothing to release)
+        """Release what `load` acquired. Called once, even after failures."""
 
     def weights(self) -> tuple[Weights, ...]:
         """Origins of all weights in use; valid after `load`."""
         return ()
 
     def work(self) -> tuple[Work, ...]:
-        """The work of the first packet by stage, for the roofline; valid after `load`. Empty if it is not known."""
+        """Work of the first packet by stage, for the roofline; valid after `load`. Empty if not known."""
         return ()
 
     def facts(self) -> Mapping[str, OptionValue]:

@@ -1,4 +1,4 @@
-"""A run's figures derived again from its raw evidence, and held against those that stand in its narrow lines."""
+"""Derives a run's figures again from its raw evidence and compares them with the stored ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Redefined:
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """What came of deriving a whole run again; `figures` counts those that were compared."""
+    """The result of recomputing a whole run; `figures` counts those that were compared."""
 
     turns: int
     turns_equal: int
@@ -61,7 +61,7 @@ class Recomputed:
     differences: tuple[Difference, ...]
     redefined: tuple[Redefined, ...]
     problems: tuple[str, ...]
-    """Turns of which nothing could be derived, and why."""
+    """Turns for which nothing could be derived, with reasons."""
     notices: tuple[str, ...]
 
     @property
@@ -71,7 +71,7 @@ class Recomputed:
 
 
 def recompute(run: Run) -> Recomputed:
-    """Derive every figure of every turn again. Raises nothing: a damaged trace is one of the `problems`."""
+    """Derive every figure of every turn again. Never raises: a damaged trace becomes one of the `problems`."""
     now = versions()
     before = {segment.segment: segment.metrics for segment in run.segments}
     compared: list[_Compared] = []
@@ -83,7 +83,7 @@ def recompute(run: Run) -> Recomputed:
         except BenchError as error:
             problems.append(str(error))
         except Exception as error:  # what stands in a run folder may make no sense at all
-            problems.append(f"turn {turn.turn} ({turn.label}): no figures can be derived: {reason(error)}")
+            problems.append(f"turn {turn.turn} ({turn.label}): cannot derive figures: {reason(error)}")
         else:
             compared.append(_compared(turn, derived, before.get(turn.segment, {}), now))
     redefined = Counter(each for one in compared for each in one.redefined)
@@ -102,7 +102,7 @@ def recompute(run: Run) -> Recomputed:
 
 
 def lines(found: Recomputed) -> Iterator[str]:
-    """What came of it, for people: every difference by name, then the counts."""
+    """The result for people: every difference by name, then the counts."""
     yield from (f"differs: {difference}" for difference in found.differences)
     yield from (f"not derived: {problem}" for problem in found.problems)
     yield from (f"definition changed: {each}" for each in found.redefined)
@@ -204,7 +204,8 @@ def _unversioned(run: Run) -> tuple[str, ...]:
     if all(segment.metrics for segment in run.segments):
         return ()
     return (
-        "This run names no versions of its metrics: where a definition has changed since, its figures differ here too.",
+        "This run does not record the versions of its metrics, so figures whose definition has changed since are "
+        "reported as differences.",
     )
 
 

@@ -1,7 +1,7 @@
-"""When the user has finished speaking: the stage `endpoint`, the same for every pipeline.
+"""Decides when the user has finished speaking: the stage `endpoint`, shared by every pipeline.
 
-    oracle   the corpus says where speech ends; nothing is waited for
-    vad      Silero's voice activity detector hears no voice for `endpoint-silence` ms; what a product has to do
+    oracle   the corpus says where speech ends; no waiting
+    vad      Silero's voice activity detector hears no voice for `endpoint-silence` ms, as a product would do it
 
 The detector is Silero VAD v6 (16 kHz, windows of 512 samples with 64 of context), the copy in the faster-whisper wheel.
 As in Silero's own iterator, a voice begins at a probability of `endpoint-threshold`, and ends 0.15 below it.
@@ -38,24 +38,25 @@ WINDOW = 512
 CONTEXT = 64
 HYSTERESIS = 0.15
 TAIL = 25
-"""Frames: a detector may hear a voice for so long after it has ended, and that wait too is one for the end."""
+"""Frames: a detector may report speech for this long after it has ended, and that wait counts as endpointing too."""
 
 STAGE = Stage("endpoint", "wait", "endpoint")
 OPTIONS = (
     Option(
         "endpoint",
         "oracle",
-        "who says that the user has finished: the corpus, or a voice activity detector (--input realtime)",
+        "what decides that the user has finished: the corpus (oracle), or a voice activity detector (vad, with "
+        "--input realtime)",
         choices=("oracle", "vad"),
         chooses="endpoint",
     ),
-    Option("endpoint-silence", 500, "ms without a voice after which the user has finished (endpoint=vad)"),
-    Option("endpoint-threshold", 0.5, "probability from which on a sound is a voice (endpoint=vad)"),
+    Option("endpoint-silence", 500, "silence after which the user has finished, ms (endpoint=vad)"),
+    Option("endpoint-threshold", 0.5, "speech probability threshold (endpoint=vad)"),
 )
 
 
 def with_endpointing(declaration: Declaration, chosen: Mapping[str, OptionValue]) -> Declaration:
-    """The declaration of a pipeline that ends its listening as the options of this module say."""
+    """The declaration of a pipeline that uses the options of this module."""
     finds = str(chosen.get("endpoint", "oracle")) == "vad"
     needs = (Requirement("onnxruntime", "faster-whisper"), Requirement("faster_whisper", "faster-whisper"))
     return replace(
@@ -68,7 +69,7 @@ def with_endpointing(declaration: Declaration, chosen: Mapping[str, OptionValue]
 
 
 class Detector(Protocol):
-    """Hears sound and says when the speaker has finished."""
+    """Takes audio and decides when the speaker has finished."""
 
     def push(self, frame: Samples) -> None:
         """Take in the next samples `(n,)`."""
@@ -86,7 +87,7 @@ class Detector(Protocol):
 
 
 class Endpointer:
-    """Ends a pipeline's listening; one per pipeline, loaded once."""
+    """Ends the user's turn for a pipeline; one per pipeline, loaded once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -103,7 +104,7 @@ class Endpointer:
             self._session = silero_session()
 
     def heard(self, speech: Speech, trace: Trace) -> EndedSpeech:
-        """The user's speech as far as it counts."""
+        """The user's speech up to the decision."""
         if self._session is None:
             return EndedSpeech(speech, trace)
         silence_ms, threshold = self._settings.whole("endpoint-silence"), self._settings.number("endpoint-threshold")
@@ -111,9 +112,9 @@ class Endpointer:
 
 
 class EndedSpeech:
-    """Speech whose end the corpus tells; it is read once, in one thread.
+    """Speech whose end is given by the corpus; read once, in one thread.
 
-    The wait for the microphone that turned out to be the wait for the end is a span `endpoint`. Nothing is decided.
+    The last wait for the microphone, which was the wait for the end, is a span `endpoint`. There is no decision.
     """
 
     def __init__(self, speech: Speech, trace: Trace) -> None:
@@ -146,7 +147,7 @@ class EndedSpeech:
 
 @dataclass(frozen=True, slots=True)
 class _Overheard:
-    """A frame on its way from the detector, which lets go of it with a hand-off once nobody speaks."""
+    """A frame passed on by the detector, with a hand-off once nobody speaks."""
 
     frame: Samples
     over: bool
@@ -154,10 +155,10 @@ class _Overheard:
 
 
 class OverheardSpeech(EndedSpeech):
-    """Speech whose end a detector finds, in a thread of its own: whoever hears the frames does not hold it up.
+    """Speech whose end a detector finds, in its own thread: a slow consumer of the frames does not delay it.
 
-    Spans `endpoint` are the detector's last waits for the microphone, and the hearer's for the detector since the last
-    voiced window. The decision is marked `endpoint`.
+    Spans `endpoint` are the detector's last waits for the microphone, and the consumer's for the detector since the
+    last voiced window. The decision is marked `endpoint`.
     """
 
     def __init__(self, speech: Speech, trace: Trace, detector: Detector) -> None:
@@ -189,7 +190,7 @@ class OverheardSpeech(EndedSpeech):
             self._trace.clock.join(thread)
 
     def _listen(self, inbox: Inbox) -> None:
-        """Pass on what the microphone delivers until the speaker has finished, or what went wrong."""
+        """Pass on frames from the microphone until the speaker has finished, or the error."""
         incoming, waits = self._speech.microphone(), list[OpenStage]()
         over = False
         try:
@@ -225,7 +226,7 @@ class SileroDetector:
         self._pending = np.zeros(0, np.float32)
         self._speaking = False
         self._silent = 0
-        """Samples since the last voiced window, once somebody has spoken."""
+        """Samples since the last voiced window; counted once speech has started."""
 
     @property
     def voiced(self) -> bool:

@@ -1,4 +1,4 @@
-"""A pipeline with known delays: the ruler's own test piece.
+"""A pipeline with known delays, for testing the harness itself.
 
 A script is a list of steps separated by `;`, in lanes separated by `|`. Each lane but the last runs in a thread of its
 own; the last one gives the packets.
@@ -18,7 +18,7 @@ tts 10; packet 200; take; tts 10; packet 300`.
 
 Beside the trace, the pipeline takes stamps of its own: when each step began and ended, a stage's inside of what the
 trace times, a packet's just before it leaves. After the last packet it gives them as the text `stamps`, a JSON list of
-`[lane, step, began_ns, ended_ns]` with both numbers counted from 0: `bench calibrate` holds the harness against them.
+`[lane, step, began_ns, ended_ns]` with both numbers counted from 0: `bench calibrate` compares the harness with them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _step(words: list[str]) -> Step:
         if 0 <= milliseconds < 1e7:
             return Step(name, round(milliseconds * 1e6), token=len(rest) == 2)
     known = ", ".join(sorted(_BARE | _TIMED | _FAULTS | _STAGE_IDS))
-    raise UsageError(f"The script has a step '{' '.join(words)}' that it cannot have. Steps are: {known}.")
+    raise UsageError(f"Unknown step '{' '.join(words)}'. Steps are: {known}.")
 
 
 class Scripted(Pipeline):
@@ -99,7 +99,7 @@ class Scripted(Pipeline):
 
     declaration = Declaration(
         name="scripted",
-        summary="Known delays, stalls and faults: for testing the harness itself.",
+        summary="Scripted delays, stalls and faults, for testing the harness itself.",
         stages=STAGES,
         options=(Option("script", DEFAULT, "steps, see pipelines/scripted.py"),),
         starts_before_speech_ends=True,
@@ -150,7 +150,7 @@ class _Performance:
         def body() -> None:
             try:
                 for _ in self._play(lane, steps, takes, sends):
-                    raise UsageError("Only the last lane of a script can give packets.")
+                    raise UsageError("Only the last lane of a script can yield packets.")
             except BaseException as problem:
                 self._problems.append(problem)
                 sends.put(None)
@@ -211,7 +211,7 @@ def _sound(step: Step) -> Samples:
 
 def _go_wrong(fault: str) -> Any:
     if fault == "raise":
-        raise RuntimeError("the script says so")
+        raise RuntimeError("raised by the script")
     if fault == "hang":
         threading.Event().wait()
     if fault == "die":
@@ -219,6 +219,6 @@ def _go_wrong(fault: str) -> Any:
     if fault == "exit":
         os._exit(7)
     if fault == "rubbish":
-        print("{rubbish", flush=True)  # noqa: T201 (noise on standard output is the point)
+        print("{rubbish", flush=True)  # noqa: T201 (printing to standard output is the point)
         sys.stderr.write("\x00\xff rubbish\n")
     return None

@@ -105,7 +105,7 @@ def test_flags_win_over_the_config_file(tmp_path: Path, clips: Path) -> None:
 
 
 def test_a_pipeline_of_another_package_is_measured(tmp_path: Path, clips: Path) -> None:
-    assert "Says back what it heard" in bench("list", plugins=True).stdout
+    assert "Repeats what it heard" in bench("list", plugins=True).stdout
     out = tmp_path / "run"
     done = bench("run", "-p", "echo,gain=0.5", "--corpus", clips, "--out", out, plugins=True)
     assert done.returncode == 0, done.stderr
@@ -186,7 +186,7 @@ def test_a_run_without_any_answered_turn_fails(tmp_path: Path, clips: Path) -> N
     )
     assert done.returncode == 3
     assert "No turn of scripted was answered" in done.stderr
-    assert "the script says so" in done.stderr
+    assert "raised by the script" in done.stderr
 
 
 def test_list_and_help_import_no_model_library() -> None:

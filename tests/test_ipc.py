@@ -43,7 +43,7 @@ def test_bytes_that_follow_a_message_may_be_any(ends: tuple[Channel, socket.sock
 def test_rubbish_is_refused(ends: tuple[Channel, socket.socket], line: bytes) -> None:
     here, there = ends
     there.sendall(line + b"\n")
-    with pytest.raises(WorkerError, match="no message"):
+    with pytest.raises(WorkerError, match="not a message"):
         here.receive()
 
 
@@ -70,7 +70,7 @@ def test_the_exit_of_a_process_is_described() -> None:
     assert how_it_ended(ended, 60) == "exit code 7"
     line.close()
     killed, line = spawn([sys.executable, "-c", "import time; time.sleep(600)"], 2, {}, own_group=True)
-    assert how_it_ended(killed, 0) == "it closed its line"
+    assert how_it_ended(killed, 0) == "it closed the connection"
     kill_group(killed)
     assert how_it_ended(killed, 0).startswith("killed by SIGKILL")
     line.close()

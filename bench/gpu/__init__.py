@@ -1,1 +1,1 @@
-"""What the GPU itself says: its state beside a turn (NVML), and how busy it was in a turn under the profiler."""
+"""The GPU's own account: its state around a turn (NVML), and how busy it was during a profiled turn."""

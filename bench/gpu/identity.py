@@ -1,4 +1,4 @@
-"""Which GPU is meant by `cuda:N` in this process, in words that NVML knows in any other."""
+"""Which GPU `cuda:N` is in this process, as an identity that NVML knows in any other process."""
 
 from __future__ import annotations
 

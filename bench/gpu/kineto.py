@@ -2,8 +2,8 @@
 
 Each piece of work (kernel, copy, fill) carries the correlation id of the host's call that launched it, and all kernels
 of a replayed graph that of the one launch. The call belongs to the innermost stage that was marked on its thread then.
-A library that launches from threads of its own is given to the only stage at work anywhere at that moment, if it is
-the only one; what cannot be given to a stage is kept under the empty name.
+Work launched from a library's own thread is attributed to the stage running at that moment if there is exactly one;
+work that cannot be attributed is kept under the empty name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from firstpacket.bench.record.gpu import DeviceWork, GpuProfile
 MARK = "stage:"
 """Before a stage's name in the trace; the libraries' own annotations have other names."""
 SETTLING = "(settling)"
-"""Marks work that is there for the profiler's sake; it is left out."""
+"""Marks work that exists only for the profiler and is excluded."""
 WORK = frozenset({"kernel", "gpu_memcpy", "gpu_memset"})
 CALLS = frozenset({"cuda_runtime", "cuda_driver"})
 
@@ -64,7 +64,7 @@ def read_trace(file: Path) -> Mapping[str, Any]:
 def profile_of(trace: Mapping[str, Any], device: int) -> GpuProfile:
     """Work on the device with CUDA's number `device`, by stage in the order in which they began.
 
-    Raises `KeyError`, `TypeError` or `ValueError` for what is no such trace.
+    Raises `KeyError`, `TypeError` or `ValueError` if it is not such a trace.
     """
     events = [event for event in trace["traceEvents"] if event.get("ph") == "X"]
     marks = [_mark(event) for event in events if str(event["name"]).startswith(MARK) and _on_host(event)]
@@ -86,7 +86,7 @@ def _by_stage(pieces: Iterable[_Piece], stages: Mapping[Any, str]) -> tuple[Devi
 
 
 def _joined(stretches: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Stretches in order of their beginnings, those that touch or overlap made one."""
+    """Intervals sorted by start, with touching or overlapping ones merged."""
     start_ns, end_ns = stretches[0]
     for next_start_ns, next_end_ns in stretches[1:]:
         if next_start_ns > end_ns:
@@ -118,7 +118,7 @@ def _stages_of(calls: Sequence[_Call], marks: Sequence[_Mark]) -> dict[Any, str]
 
 
 def _lost(calls: Iterable[_Call], pieces: Iterable[_Piece], stages: Mapping[Any, str]) -> int:
-    """Launches by stages that left no work behind: CUPTI drops records without a word when its buffers are full."""
+    """Launches by stages without matching work: CUPTI drops records silently when its buffers are full."""
     seen = {piece.correlation for piece in pieces}
     wanted = [call for call in calls if call.launches and stages.get(call.correlation, SETTLING) != SETTLING]
     return sum(not any(call.correlation in seen for call in nested) for nested in _nested(wanted))

@@ -1,7 +1,6 @@
-"""The driver's management library, asked in the manager: it needs no CUDA context and disturbs no kernel.
+"""NVML, the driver's management library, queried from the manager: it needs no CUDA context and disturbs no kernel.
 
-Nothing in here raises: cards, drivers and containers differ in what they answer, and an answer that does not come is
-`None`.
+Nothing here raises: cards, drivers and containers differ in what they report, and a missing value is `None`.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ WHOLE = {1: "uiVal", 2: "ulVal", 3: "ullVal"}
 """Where a field's value lies, by its type (nvml.h, nvmlValueType_t): the whole numbers without a sign."""
 SUCCESS = 0
 FIRST_PROCESS_IDS = "pid:[4026531836]"
-"""The namespace of process ids that the kernel starts with (PROC_PID_INIT_INO): whoever is in it sees all of them."""
+"""Inode of the initial PID namespace (PROC_PID_INIT_INO), in which all processes are visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A GPU that was found: `card` is asked for clocks, `part` for memory and processes (`None`: nobody can say)."""
+    """A GPU that was found: clocks come from `card`, memory and processes from `part` (`None`: not available)."""
 
     card: Any
     part: Any
@@ -56,7 +55,7 @@ class Nvml:
 
     @classmethod
     def load(cls) -> Nvml | str:
-        """NVML as it is here, or why there is none."""
+        """NVML on this machine, or the reason why it is not available."""
         try:
             import pynvml
 
@@ -66,14 +65,14 @@ class Nvml:
         return cls(pynvml, sees_all_processes())
 
     def find(self, identity: GpuIdentity) -> Device | str:
-        """The GPU of that identity, or why it is not found."""
+        """The GPU with that identity, or the reason why it was not found."""
         nvml = self._library
         names = [prefix + identity.uuid for prefix in ("GPU-", "MIG-", "")] if identity.uuid else []
         found = next((each for name in names if (each := self._ask(nvml.nvmlDeviceGetHandleByUUID, name))), None)
         if found is None and identity.pci_bus_id:
             found = self._ask(nvml.nvmlDeviceGetHandleByPciBusId, identity.pci_bus_id)
         if found is None:
-            return self._refusal or "it has neither a UUID nor a PCI address"
+            return self._refusal or "it reports neither a UUID nor a PCI address"
         is_part = bool(self._ask(nvml.nvmlDeviceIsMigDeviceHandle, found))
         card = self._ask(nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle, found) if is_part else found
         divided = self._ask(nvml.nvmlDeviceGetMigMode, card)
@@ -83,7 +82,7 @@ class Nvml:
         return Device(card, found if is_part or not mig else None, str(uuid or identity.uuid), index, mig)
 
     def read(self, device: Device, workers: Collection[int], ours: Callable[[int], bool], at_ns: int) -> GpuReading:
-        """The device now. `workers` are the run's processes that must be at work on it, `ours` knows all of the run."""
+        """Read the device now. `workers` are the run's processes expected on it; `ours` knows all of the run's."""
         nvml, card, part = self._library, device.card, device.part
         memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, part) if part is not None else None
         found = GpuReading(

@@ -1,4 +1,4 @@
-"""Stages as NVTX ranges, for Nsight Systems and whatever else reads them."""
+"""Stages as NVTX ranges, for Nsight Systems and other tools that read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOMAIN = "firstpacket"
 def nvtx_ranges() -> Ranges:
     """Ranges through the package `nvtx` or, without it, through torch. Raises `MissingDependency` without either.
 
-    While no tool listens a range costs little, but it does cost: the worker's event cost has it inside.
+    With no tool attached a range is cheap but not free; the worker's event cost includes it.
     """
     found = _of_the_package() or _of_torch()
     if found is None:
@@ -43,7 +43,7 @@ def _of_torch() -> Ranges | None:
 
 
 class _TorchRange(Range):
-    """A range on the calling thread; may be entered again and again."""
+    """A range on the calling thread; reusable."""
 
     def __init__(self, stage: str) -> None:
         from torch.cuda import nvtx

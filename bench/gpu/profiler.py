@@ -1,4 +1,4 @@
-"""Turns under a profiler, in a process that measures nothing else: when the device really worked."""
+"""Profiles turns in a process that measures nothing else, to see when the device was really busy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTLING_FILLS = 8
 
 
 class GpuProfiler(Protocol):
-    """Profiles one turn after another. Nothing in it raises: without a profile the turn still counts as asked."""
+    """Profiles one turn after another. Never raises: a turn without a profile still counts."""
 
     def mark(self, stage: str) -> Range:
         """Mark the stage on the calling thread, for `Trace`."""
@@ -41,18 +41,18 @@ class TorchProfiler:
         self._device = torch.device(device)
         self._session: Any = None
         self._problem = ""
-        # CUPTI must have been at work once before a graph is captured, or it does not see into its replays; and its
-        # first use takes a fifth of a second.
+        # CUPTI must have run once before a graph is captured, or it cannot see inside its replays; its first use takes
+        # 0.2 s.
         self.start()
         self.stop()
 
     def mark(self, stage: str) -> Range:
-        """An annotation of the profiler."""
+        """A profiler annotation."""
         marked: Range = self._torch.profiler.record_function(MARK + stage)
         return marked
 
     def start(self) -> None:
-        """Begin a session that sees all threads; a pipeline's stages may run in any."""
+        """Start a session that covers all threads: a pipeline's stages may run in any of them."""
         self._problem = ""
         try:
             self._session = self._new_session()
@@ -75,7 +75,11 @@ class TorchProfiler:
                 found = profile_of(read_trace(file), self._device.index or 0)
         except Exception as error:
             return GpuProfile(problem=reason(error))
-        return found if found.work else GpuProfile(problem="the profiler saw no work of the device (is CUPTI there?)")
+        return (
+            found
+            if found.work
+            else GpuProfile(problem="the profiler recorded no GPU work (is CUPTI installed and permitted?)")
+        )
 
     def _new_session(self) -> Any:
         from torch._C._profiler import _ExperimentalConfig
@@ -91,7 +95,7 @@ class TorchProfiler:
                 session.stop()
 
     def _settle(self) -> None:
-        """A session may drop its first records (pytorch#192021): let them be of work that nobody asks about."""
+        """Launch some unmarked work first, since a session may drop its first records (pytorch#192021)."""
         torch = self._torch
         with self.mark(SETTLING):
             for _ in range(SETTLING_FILLS):

@@ -22,7 +22,7 @@ def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:
 
 
 def throttled(groups: tuple[Path, ...]) -> tuple[int | None, int | None]:
-    """Periods in which a quota was used up, and for how long (ns), over all groups; `None` where nothing counts it."""
+    """Throttled periods and throttled time (ns), over all groups; `None` if nothing counts them."""
     stats = [text(group / "cpu.stat") or "" for group in groups]
     periods = [n for stat in stats if (n := field(stat, "nr_throttled")) is not None]
     if not periods:
@@ -33,7 +33,7 @@ def throttled(groups: tuple[Path, ...]) -> tuple[int | None, int | None]:
 
 
 def quota_cores(groups: tuple[Path, ...]) -> float | None:
-    """How many cores' time the tightest quota allows; `None` without a quota."""
+    """The tightest CPU quota, in cores; `None` without a quota."""
     return min((cores for group in groups if (cores := _quota(group)) is not None), default=None)
 
 

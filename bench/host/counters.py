@@ -1,4 +1,4 @@
-"""One look at the system's counters. All of them only ever grow; what they mean lies in their differences."""
+"""A snapshot of the system's counters. They only ever grow; only differences are meaningful."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Counters at one moment; `None` where the system has no such counter, empty where it shows no processes."""
+    """Counters at one moment; `None` if the system has no such counter, empty if processes are not visible."""
 
     at_ns: int
     cores: int
@@ -21,7 +21,7 @@ class Reading:
     own_cpu_ns: Mapping[int, int] = field(default_factory=dict)
     """CPU time of this process and all below it, by process."""
     own_waits_ns: Mapping[int, int] = field(default_factory=dict)
-    """How long their threads waited for a core although they could have gone on, by thread."""
+    """How long their threads were runnable but waited for a core, by thread."""
     own_faults: Mapping[int, int] = field(default_factory=dict)
     """Page faults that had to wait for a disk, by process."""
     throttled_periods: int | None = None
@@ -37,5 +37,5 @@ class Counters(Protocol):
     """Where readings come from."""
 
     def read(self) -> Reading:
-        """Look now. Raises nothing: what cannot be read is absent."""
+        """Read the counters now. Never raises: what cannot be read is absent."""
         ...

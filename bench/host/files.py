@@ -1,4 +1,4 @@
-"""Small files of the kernel, read without ever raising."""
+"""Small kernel files (/proc, /sys), read without ever raising."""
 
 from __future__ import annotations
 

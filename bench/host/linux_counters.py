@@ -17,7 +17,7 @@ IDLE, IO_WAIT, STEAL = 3, 4, 7
 MAJOR_FAULTS, CHILD_MAJOR_FAULTS, CHILD_USER, CHILD_SYSTEM = 9, 10, 13, 14
 """Columns of /proc/PID/stat behind the name in brackets (proc_pid_stat(5))."""
 CHEAP_NS = 300_000
-"""Asking for clock rates may interrupt every core; where it takes longer than this, nobody asks."""
+"""Reading clock rates may interrupt every core; if it takes longer than this, they are not read."""
 
 
 class LinuxCounters:
@@ -34,7 +34,7 @@ class LinuxCounters:
             self._clocks = []
 
     def read(self) -> Reading:
-        """Look now; takes 0.3 to 0.6 ms with a worker or two."""
+        """Read the counters now; takes 0.3 to 0.6 ms with a worker or two."""
         idle, stolen, lines = self._cores()
         cpu_ns, waits_ns, faults = self._own()
         periods, throttled_ns = throttled(self._groups)
@@ -103,7 +103,7 @@ class LinuxCounters:
             return []
 
     def _pressure_ns(self, what: str) -> int | None:
-        """Time in which some process waited: `some avg10=… total=MICROSECONDS`."""
+        """Time during which at least one process waited: `some avg10=… total=MICROSECONDS`."""
         first, _, _ = (text(f"{self._proc}/pressure/{what}") or "").partition("\n")
         total_us = whole(first.rpartition("total=")[2]) if first.startswith("some") else None
         return None if total_us is None else total_us * 1000

@@ -1,4 +1,4 @@
-"""What kind of machine this is, as far as it bears on timing: clocks, who shares it, what a container may use."""
+"""Facts of the machine that affect timing: clocks, virtualisation, what a container may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTAINER_GROUPS = {"kubepods": "kubernetes", "docker": "docker", "lxc": "lxc", 
 
 
 def machine_facts(root: Path = Path("/")) -> dict[str, str | int | float | bool | None]:
-    """Facts by name; `None` for what this system does not tell. Raises nothing."""
+    """Facts by name; `None` for those that this system does not report. Never raises."""
     return {
         "governor": text(root / CPU / "cpu0/cpufreq/scaling_governor"),
         "boost": _boost(root),
@@ -31,7 +31,7 @@ def machine_facts(root: Path = Path("/")) -> dict[str, str | int | float | bool 
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Cores that this process may keep busy: those it may run on, or fewer if a quota allows fewer."""
+    """Cores that this process may keep busy: those in its affinity mask, or fewer if a CPU quota is lower."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = quota_cores(cpu_groups(root))
     return cores if quota is None else max(1, min(cores, int(quota)))

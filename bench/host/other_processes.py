@@ -10,21 +10,21 @@ import psutil
 from firstpacket.bench.sanitize import clean
 
 HEAVY_SHARE = 0.1
-"""Of one core: below it, a process is not worth naming."""
+"""Share of one core below which a process is not reported."""
 NAMED = 5
 KTHREADD = 2
-"""Process that all threads of the Linux kernel descend from; what they do, they do for others."""
+"""kthreadd, the parent of all Linux kernel threads; they work on behalf of other processes."""
 
 
 class Neighbours:
-    """Remembers what every process had used when it was made; `heavy` says who used much since."""
+    """Remembers the CPU time of every process when it was created; `heavy` lists those that used much since then."""
 
     def __init__(self) -> None:
         self._began_ns = time.monotonic_ns()
         self._before_s = _used_s()
 
     def facts(self) -> dict[str, str | float | None]:
-        """What a run's record says of them: names with shares of one core, and their sum in cores."""
+        """For the record of a run: names with shares of one core, and their sum in cores."""
         heavy = self.heavy()
         said = ", ".join(f"{clean(name)} {100 * share:.0f} %" for name, share in heavy)
         return {"heavy_processes": said or None, "heavy_cores": round(sum(share for _, share in heavy), 2)}
@@ -42,7 +42,7 @@ class Neighbours:
 
 
 def _used_s() -> dict[tuple[int, str], float]:
-    """CPU time of all processes that can be seen, s, by id and name; without threads of the kernel."""
+    """CPU time of all visible processes in seconds, by id and name; without kernel threads."""
     found = {}
     for process in psutil.process_iter(["name", "cpu_times", "ppid"]):
         times, name = process.info["cpu_times"], process.info["name"]

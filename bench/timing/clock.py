@@ -1,4 +1,4 @@
-"""The host's time line: the real monotonic clock, and a virtual one on which whole runs take no time.
+"""The host's timeline: the real monotonic clock, and a virtual one on which whole runs take no time.
 
 All stamps are integer nanoseconds. The monotonic clock is one clock for all processes of a machine, so stamps taken
 by the manager and by a worker can be subtracted.
@@ -31,7 +31,7 @@ class Inbox(Protocol):
 
 
 class Clock(Protocol):
-    """A time line, and the only ways to wait on it."""
+    """A timeline, and the only ways to wait on it."""
 
     def now_ns(self) -> int:
         """The present, in ns since an arbitrary origin; never goes back."""
@@ -144,7 +144,8 @@ class VirtualClock:
         return _VirtualInbox(self)
 
     def _block_until(self, condition: Callable[[], bool]) -> None:
-        # Whoever makes the condition true counts the blocked thread as awake at once, before time can move on.
+        # The thread that makes the condition true counts the blocked thread as awake immediately, before time can move
+        # on.
         if condition():
             return
         ticket = next(self._tickets)
@@ -154,7 +155,7 @@ class VirtualClock:
         self._released.remove(ticket)
 
     def _rest(self) -> None:
-        """The calling thread stops running; the last one to do so moves time on."""
+        """Mark the calling thread as waiting; the last one to do so advances time."""
         self._awake -= 1
         self._wake_blocked()
         while self._awake == 0 and self._sleepers:

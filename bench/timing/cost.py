@@ -1,7 +1,7 @@
-"""What one recording of the instrument costs in this process, measured in some milliseconds.
+"""What recording one event costs in this process, measured within a few milliseconds.
 
-The caches are swept before every recording: in a pipeline, models have been at work since the last one. The cost of
-reading the clock twice is in the figure, so it errs on the side of too much.
+The caches are flushed before every recording, as models running between two recordings would do. The figure includes
+reading the clock twice, so it errs on the high side.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SWEPT_BYTES = 4 << 20
 
 
 def event_cost_ns(clock: Clock, gpu: GpuRecorder | None = None, ranges: Ranges | None = None) -> int:
-    """Nanoseconds of the dearest kind of recording, median of several rounds.
+    """Nanoseconds of the most expensive kind of recording, median of several rounds.
 
-    With `gpu` its events are in it, with `ranges` what it costs to tell a profiler.
+    `gpu` includes recording GPU events, `ranges` the cost of notifying a profiler.
     """
     swept = np.zeros(SWEPT_BYTES // 8)
     if gpu is not None:

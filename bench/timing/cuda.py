@@ -1,4 +1,4 @@
-"""GPU time on the host's line: event pairs on the stages' own streams, tied to the host clock by anchors.
+"""GPU time on the host's timeline: event pairs on the stages' own streams, tied to the host clock by anchors.
 
 An anchor is an event bracketed by two host stamps: its device time lies between them. One is taken before the turn and
 one after it, both while the device is idle; in between, an event's place on the host's line is interpolated, which
@@ -30,7 +30,7 @@ DRIFT_CHANGE_PER_S = 1e-7
 
 
 class GpuDevice(Protocol):
-    """What the recorder needs of a GPU; torch has it, and so has the fake device of the tests."""
+    """What the recorder needs from a GPU; implemented by torch and by the fake device of the tests."""
 
     def new_event(self) -> Any:
         """A timing event."""
@@ -73,8 +73,8 @@ class TorchCuda:
             ) from error
         if not torch.cuda.is_available():
             raise MissingDependency(
-                f"Device {device} was asked for, but torch {torch.__version__} finds no CUDA device. "
-                "Use --device cpu, or install a CUDA build of torch (`bench doctor` says what is there)."
+                f"--device {device} needs CUDA, but torch {torch.__version__} finds no CUDA device. Use --device cpu, "
+                "or install a CUDA build of torch (`bench doctor` shows what is installed)."
             )
         self._torch = torch
         self._device = torch.device(device)
@@ -112,7 +112,7 @@ class TorchCuda:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One event whose place on the host's line is known to within `half_width_ns`."""
+    """One event whose host time is known to within `half_width_ns`."""
 
     event: Any
     at_ns: float
@@ -145,7 +145,7 @@ class PendingSpan:
             self._recorder.device.record(self._end, self._stream)
 
     def resolved(self) -> GpuSpan | None:
-        """The span on the host's line; `None` if nothing was recorded. Valid after `GpuRecorder.end_turn`."""
+        """The span on the host's timeline; `None` if nothing was recorded. Valid after `GpuRecorder.end_turn`."""
         if self._start is None or self._end is None:
             return None
         start_ns, start_error_ns = self._recorder.on_host(self._start)
@@ -154,7 +154,7 @@ class PendingSpan:
 
 
 class GpuRecorder:
-    """Hands out event pairs during a turn and places them on the host's line afterwards."""
+    """Hands out event pairs during a turn and maps them to the host's timeline afterwards."""
 
     def __init__(self, device: GpuDevice, clock: Clock) -> None:
         self.device = device
@@ -190,7 +190,7 @@ class GpuRecorder:
         return event
 
     def on_host(self, event: Any) -> tuple[int, int]:
-        """Place a completed event on the host's line: (stamp in ns, bound of its error in ns)."""
+        """Map a completed event to the host's timeline: (stamp in ns, bound of its error in ns)."""
         before, after = self._before, self._after
         if before is None or after is None:
             raise RuntimeError("GPU spans can be read only after end_turn().")

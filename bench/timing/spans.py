@@ -31,7 +31,7 @@ class GpuSpan:
 
 @dataclass(frozen=True, slots=True)
 class StageSpan:
-    """One stretch of a stage's work on one host thread, with the GPU's part of it if it has one.
+    """One interval of a stage's work on one host thread, with its GPU span if it has one.
 
     `after` is the id of the hand-off whose item this work began with; `released_by` is that of the one for which it did
     nothing but wait.
@@ -49,7 +49,7 @@ class StageSpan:
 
 @dataclass(frozen=True, slots=True)
 class DeviceWait:
-    """A stretch in which a host thread did nothing but wait for the GPU."""
+    """An interval in which a host thread did nothing but wait for the GPU."""
 
     thread: int
     start_ns: int
@@ -66,7 +66,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that came up on the way, and when: `kind` is `partial`, `transcript` or `reply`."""
+    """A text produced during the turn, and when: `kind` is `partial`, `transcript` or `reply`."""
 
     kind: str
     text: str
@@ -75,7 +75,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one turn as whoever ran the language model counted them."""
+    """Tokens of one turn, as counted by the language model's engine or server."""
 
     prompt_tokens: int
     reply_tokens: int
@@ -104,6 +104,6 @@ class TurnTrace:
     texts: tuple[Text, ...] = ()
     packets: tuple[PacketStamp, ...] = ()
     usage: Usage | None = None
-    """None where nobody counted."""
+    """None if the engine reported no counts."""
     events: int = 0
-    """Number of recordings the instrumentor made; times its cost each, they are the tax on the turn."""
+    """Number of recorded events; multiplied by the cost of one, this is the instrumentation overhead of the turn."""

@@ -58,11 +58,11 @@ class OpenStage:
             self._first_output_ns = self._trace._now_ns()
 
     def discard(self) -> None:
-        """Leave no record when the stage is left: it seems to have been no work. `keep` takes that back."""
+        """Drop the record when the stage is left, because no work was done in it. `keep` undoes this."""
         self._discarded = True
 
     def released(self, hand_off: HandOff | None) -> None:
-        """Note that this was a wait which the item of this hand-off ended: the time belongs to what led to the item."""
+        """Note that this hand-off's item ended this wait: its time belongs to whatever produced the item."""
         self._released_by = hand_off
 
     def keep(self) -> None:
@@ -105,7 +105,7 @@ class OpenStage:
 
 
 class OpenHop:
-    """The way to another process and back; a context manager made by `Trace.hop`."""
+    """A round trip to another process; a context manager made by `Trace.hop`."""
 
     __slots__ = ("_stage", "_start_ns", "_trace", "_worked")
 
@@ -115,7 +115,7 @@ class OpenHop:
         self._worked: tuple[int, int] | None = None
 
     def worked(self, start_ns: int, end_ns: int) -> None:
-        """Note when the other process worked, by its own stamps: that time is no part of the way."""
+        """Note when the other process worked, by its own stamps: that time is not part of the hop."""
         self._worked = start_ns, end_ns
 
     def __enter__(self) -> OpenHop:
@@ -184,15 +184,15 @@ class Trace:
         return OpenStage(self, stage, after, pending, self._ranges(stage) if self._ranges is not None else None)
 
     def hop(self, stage: str) -> OpenHop:
-        """Time the body of a `with`, in which another process of this machine is asked for something, as `stage`.
+        """Time the body of a `with`, a request to another process on this machine, as `stage`.
 
-        What that process says of its work (`OpenHop.worked`) is left to the stage around this one. Its stamps are of
-        the same clock; what lies before or after the body is taken to be at its border.
+        The work that process reports (`OpenHop.worked`) is attributed to the enclosing stage. Its stamps are on the
+        same clock and are clamped to the body.
         """
         return OpenHop(self, stage)
 
     def hand_off(self, stage: str) -> HandOff:
-        """Note that an item leaves `stage` now; give the result to whoever works on the item next."""
+        """Note that an item leaves `stage` now; pass the result on to whatever processes the item next."""
         hand_off = HandOff(next(self._ids), stage, get_ident(), self._now_ns())
         self._hand_offs.append(hand_off)
         return hand_off
@@ -212,14 +212,14 @@ class Trace:
     def text(self, kind: str, text: str) -> None:
         """Keep a text of this turn, as of now.
 
-        `kind` is `partial` (what seems to have been said, while it is being said), `transcript` (what was heard) or
-        `reply` (what is being said).
+        `kind` is `partial` (a hypothesis while the user is speaking), `transcript` (the recognised text) or `reply`
+        (the assistant's answer).
         """
         at_ns = self._now_ns()
         self._texts.append(Text(kind, clean(text), at_ns))
 
     def usage(self, prompt_tokens: int, reply_tokens: int) -> None:
-        """Keep how many tokens the language model read and wrote in this turn; the last count holds."""
+        """Record how many tokens the language model read and wrote in this turn; the last call wins."""
         self._usages.append(Usage(prompt_tokens, reply_tokens, self._now_ns()))
 
     def packet(self, samples: int, sample_rate: int, after: HandOff | None, at_ns: int | None = None) -> PacketStamp:

@@ -4,7 +4,8 @@
                  reply; its first chunk is the first packet.
     streamed     the language model works in a thread of its own and hands over phrase by phrase, so the voice speaks
                  the first one while the rest of the reply is still being written.
-    overlapped   the fair opponent: streamed, and the recogniser works while the user speaks, if it can. With file input
+    overlapped the strongest baseline: streamed, and the recogniser works while the user speaks, if it can. With file
+    input
                  the clip comes at one instant, and this is the same as streamed.
 
 All wait for the complete transcript, as every cascade of this kind does. A turn in which nothing was heard has no
@@ -45,7 +46,7 @@ Chain = Callable[[Engines, Speech, Trace, str], Iterator[Packet]]
 
 
 class HeardToTheEnd:
-    """Speech that nobody hears before it is over: then it is there at once."""
+    """Speech that is withheld until it is over and then delivered in one piece."""
 
     def __init__(self, speech: Speech) -> None:
         self.sample_rate = speech.sample_rate
@@ -80,7 +81,7 @@ def streamed(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iter
 
 
 def overlapped(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iterator[Packet]:
-    """Transcript as soon as may be, then the reply phrase by phrase, each spoken while the next is being written."""
+    """Transcript as early as possible, then the reply phrase by phrase, each spoken while the next is being written."""
     transcript, heard = _heard(engines.asr, speech, trace)
     if not transcript:
         return
@@ -95,7 +96,7 @@ CHAINS: dict[str, Chain] = {"sequential": sequential, "streamed": streamed, "ove
 
 
 def _heard(asr: ASR, speech: Speech, trace: Trace) -> tuple[str, HandOff]:
-    """The transcript, empty when nothing was heard, and the hand-off with which it left the recogniser."""
+    """The transcript (empty if nothing was recognised), and the hand-off with which it left the recogniser."""
     transcript = asr.transcribe(speech, trace)
     heard = trace.hand_off("asr")
     trace.text("transcript", transcript)
@@ -162,9 +163,9 @@ def _spoken(tts: TTS, phrase: Phrase, trace: Trace) -> Iterator[Packet]:
 
 @contextmanager
 def _in_thread(phrases: Iterator[Phrase], trace: Trace, stopped: Event) -> Iterator[Iterable[Phrase]]:
-    """Work through `phrases` in a thread; gives them as they arrive, and raises here what went wrong there.
+    """Consume `phrases` in a thread; yields them as they arrive and re-raises its errors here.
 
-    On leaving, also early, the thread is stopped and joined.
+    On exit, even early, the thread is stopped and joined.
     """
     inbox = trace.clock.inbox()
 

@@ -1,8 +1,8 @@
-"""What the cascade asks of its three engines.
+"""The interfaces of the cascade's three engines.
 
 An engine is a class derived from `ASR`, `LLM` or `TTS` and an entry point of the group `firstpacket.asr`, `.llm` or
 `.tts`. Its module must import no model library before `load`. The names of its options begin with its role
-(`asr-model`), since all options of a cascade stand side by side in one label.
+(`asr-model`), since all options of a cascade share one namespace.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class Engine(ABC):
 
     @property
     def on_gpu(self) -> bool:
-        """Whether its work may be on the run's device, and is to be timed there."""
+        """Whether its work may run on the run's device and should be timed there."""
         return self.declaration.gpu != "none"
 
     @abstractmethod
     def load(self) -> None:
-        """Get ready. Raises `UsageError`, `MissingDependency` or `WeightsError` with a message for people."""
+        """Load models. Raises `UsageError`, `MissingDependency` or `WeightsError` with a message for people."""
 
-    def close(self) -> None:  # noqa: B027 (an empty default is meant: many engines hold nothing)
-        """Release what `load` took; called once, also after failures."""
+    def close(self) -> None:  # noqa: B027 (deliberately empty: many engines have nothing to release)
+        """Release what `load` acquired; called once, even after failures."""
 
     def weights(self) -> tuple[Weights, ...]:
         """Origins of the weights in use; valid after `load`."""
@@ -51,7 +51,7 @@ class ASR(Engine):
 
     @abstractmethod
     def transcribe(self, speech: Speech, trace: Trace) -> str:
-        """What was said; empty when nothing was heard.
+        """The transcript; empty if nothing was recognised.
 
         The engine opens its own `asr` spans, around its work and not around the wait for the next frame.
         Lets `TurnCancelled` pass.
@@ -63,10 +63,10 @@ class LLM(Engine):
 
     @abstractmethod
     def reply(self, text: str, trace: Trace) -> Iterator[str]:
-        """The answer piece by piece: one piece per token, computed when it is asked for.
+        """Yield the answer in pieces, one per token, each computed on demand.
 
-        A piece may be empty (half a character); joined they are the whole answer. The chain that asks opens the spans
-        `llm.prefill` and `llm.decode`; the engine marks where it waits for its device.
+        A piece may be empty (an incomplete character); joined, they are the whole answer. The calling chain opens the
+        spans `llm.prefill` and `llm.decode`; the engine marks where it waits for its device.
         """
 
 
@@ -77,7 +77,7 @@ class TTS(Engine):
     def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:
         """Chunks of mono float32 samples `(n,)` in [-1, 1] with their rate in Hz, each as soon as it exists.
 
-        Threads must have ended when the iterator is exhausted or closed. The chain that asks opens the span `tts`.
+        Threads must have ended when the iterator is exhausted or closed. The calling chain opens the span `tts`.
         """
 
 
@@ -92,7 +92,7 @@ def imported(module: str, extra: str, user: str) -> Any:
 
 
 def cause(error: BaseException) -> str:
-    """The first line of what a library said, as a sentence; with the second if the first announces it."""
+    """The first line of a library's error as a sentence; with the second line if the first one ends in a colon."""
     lines = [line.strip()[:200] for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     said = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
     # The text of a KeyError is the bare key.

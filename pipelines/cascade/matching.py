@@ -1,7 +1,5 @@
-"""A cascade made like the direct pipeline: the same language model, replies of the same length, the same encoder.
-
-What is left is the architecture: transcript or embeddings between listening and thinking, text or states between
-thinking and speaking.
+"""Matches a cascade to the direct pipeline: the same language model, replies of the same length, the same encoder. What
+remains is the architecture: a transcript or embeddings before the language model, text or states after it.
 """
 
 from __future__ import annotations
@@ -17,23 +15,23 @@ ENCODERS = {"tiny": "micro", "1b": "large-v3", "8b": "large-v3"}
 
 WHISPERS = ("transformers", "faster-whisper", "openai-whisper")
 ARCHITECTURE = (
-    "the recogniser's decoder, which direct has not",
-    "what the language model takes in (words of a transcript or embeddings of speech)",
-    "the voice (of text, or a speech decoder with a vocoder)",
+    "the recogniser's decoder (cascade only)",
+    "the language model's input (text of a transcript, or embeddings of speech)",
+    "the voice (text-to-speech, or a speech decoder with a vocoder)",
 )
 
 
 def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionValue]) -> Match:
-    """How a cascade with the options `chosen` is made like `direct` with all its options.
+    """How to match a cascade with the options `chosen` to `direct` with all its options.
 
-    Raises `UsageError` for a recogniser that has no encoder of that kind, a language model that is a server's, or a
-    model that was named where direct has a dummy.
+    Raises `UsageError` for a recogniser without such an encoder, a language model on a server, or an explicit model
+    where direct has a dummy.
     """
     asr, llm = str(chosen.get("asr", WHISPERS[0])), str(chosen.get("llm", "transformers"))
     if asr not in WHISPERS or llm != "transformers":
         raise UsageError(
-            f"A cascade with asr={asr} and llm={llm} cannot be matched: direct hears with a Whisper encoder and thinks "
-            f"here. Use asr={'|'.join(WHISPERS)} and llm=transformers."
+            f"A cascade with asr={asr} and llm={llm} cannot be matched to direct, which has a Whisper encoder and a "
+            f"local language model. Use asr={'|'.join(WHISPERS)} and llm=transformers."
         )
     options: dict[str, OptionValue] = {
         "asr": asr,
@@ -46,7 +44,7 @@ def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionV
     if direct["weights"] == kinds.DEMO:
         return _demo(chosen, options, same)
     if direct["weights"] != kinds.DUMMY:
-        return Match(options, same, ("encoder and language model (published weights are those of each)", *ARCHITECTURE))
+        return Match(options, same, ("encoder and language model (each with its own published weights)", *ARCHITECTURE))
     size = str(direct["size"])
     _refuse_models(chosen, f"dummy weights of the size {size}")
     options |= {"asr-weights": "dummy", "asr-size": ENCODERS[size], "llm-weights": "dummy", "llm-size": size}
@@ -60,7 +58,7 @@ def _demo(chosen: Mapping[str, OptionValue], options: dict[str, OptionValue], sa
     """Beside the demo weights of direct: its own encoder, and the language model that its own was made of."""
     _refuse_models(chosen, "the demo weights")
     options |= {"asr-weights": kinds.DEMO, "llm-weights": kinds.DEMO}
-    learnt = "what the language model learnt last (to answer text, or speech)"
+    learnt = "the language model's last training stage (answering text, or speech)"
     return Match(
         options, ("the encoder, weight for weight", "the language model's dimensions", *same), (learnt, *ARCHITECTURE)
     )
@@ -71,6 +69,6 @@ def _refuse_models(chosen: Mapping[str, OptionValue], direct: str) -> None:
     for part in ("asr-model", "llm-model"):
         if chosen.get(part):
             raise UsageError(
-                f"direct runs on {direct}, and {part}={chosen[part]} is no such model. Leave out {part}, or give "
+                f"direct runs on {direct}, and {part}={chosen[part]} is a different model. Remove {part}, or give "
                 "direct published weights."
             )

@@ -33,13 +33,13 @@ from firstpacket.pipelines.weights import kinds
 ROLES = ("asr", "llm", "tts")
 
 RECOGNISERS = {kinds.DEMO: FasterWhisper.declaration, kinds.DUMMY: PocketSphinx.declaration}
-"""By the weights that are asked for: a dummy of a Whisper would write one text whatever it heard."""
+"""Default recogniser by weights: a dummy Whisper would write the same text for any speech."""
 
 _OPTIONS = (
     Option(
         "weights",
         kinds.DEFAULT,
-        "what engines take that are not told otherwise: demo (trained, small, in this project) or dummy (random)",
+        "default weights of the engines: demo (small, trained in this project) or dummy (random)",
         choices=tuple(RECOGNISERS),
     ),
     Option("asr", "pocketsphinx", "recogniser", engines="asr", chooses="asr"),
@@ -48,15 +48,16 @@ _OPTIONS = (
     Option(
         "chain",
         "overlapped",
-        "one stage after the other, speak while thinking, or also listen while the user speaks",
+        "sequential: one stage after another; streamed: speak while generating; overlapped: also recognise while the "
+        "user speaks",
         choices=tuple(CHAINS),
     ),
     Option(
         "first-phrase",
         "clause",
-        "where the first phrase ends that is spoken while the rest is thought: clause, sentence, or a number of words",
+        "length of the first phrase, spoken while the rest is generated: clause, sentence, or a number of words",
     ),
-    Option("matched", False, "the LLM, reply length and encoder of the direct pipeline in the same run"),
+    Option("matched", False, "use the LLM, reply length and encoder of the direct pipeline in the same run"),
 )
 
 
@@ -67,14 +68,14 @@ def _own(chosen: Mapping[str, OptionValue]) -> tuple[Option, ...]:
 
 
 def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapping[str, OptionValue]) -> Declaration:
-    """A cascade of these three. What a voice needs that another Python runs is that environment's affair."""
+    """The declaration of a cascade of these three. A voice run by another Python has its own requirements there."""
     parts = (asr, llm, replace(tts, requires=()) if chosen.get("tts-python") else tts)
     overlapped = chosen.get("chain", "overlapped") == "overlapped"
     gpus = {part.gpu for part in parts}
     cascade = Declaration(
         name="cascade",
         kind="cascade",
-        summary="Recogniser, language model and voice in a row; phrases are spoken while the rest is being thought.",
+        summary="Recogniser, language model and voice in sequence; phrases are spoken while the rest is generated.",
         stages=tuple(stage for part in parts for stage in part.stages),
         options=kinds.settled((*_own(chosen), *(option for part in parts for option in part.options)), chosen),
         requires=tuple(dict.fromkeys(need for part in parts for need in part.requires)),
@@ -87,7 +88,7 @@ def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapp
 
 
 class Cascade(Pipeline):
-    """Hears all, thinks, speaks."""
+    """Transcribes, generates a reply, and speaks it."""
 
     declaration = _declared(RECOGNISERS[kinds.DEFAULT], TransformersLM.declaration, Espeak.declaration, {})
 
@@ -101,7 +102,7 @@ class Cascade(Pipeline):
 
     @classmethod
     def match(cls, chosen: Mapping[str, OptionValue], other: str, others: Mapping[str, OptionValue]) -> Match:
-        """How it is made like the pipeline `direct`. Raises `UsageError` for another one."""
+        """How to match it to the pipeline `direct`. Raises `UsageError` for any other."""
         return match_direct(chosen, others) if other == "direct" else super().match(chosen, other, others)
 
     def __init__(self, settings: Settings) -> None:
@@ -133,7 +134,7 @@ class Cascade(Pipeline):
         return tuple(weights for engine in self._all() for weights in engine.weights())
 
     def facts(self) -> Mapping[str, OptionValue]:
-        """What the engines say of themselves."""
+        """Facts reported by the engines."""
         return {name: value for engine in self._all() for name, value in engine.facts().items()}
 
     def _all(self) -> tuple[Engine, ...]:

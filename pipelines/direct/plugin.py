@@ -56,31 +56,31 @@ _MODEL = Declaration(
         Option(
             "weights",
             kinds.DEFAULT,
-            "demo (trained, small, in this project), dummy (random values), a checkpoint's folder, or its hub name",
+            "demo (small, trained in this project), dummy (random values), a checkpoint folder, or a hub name",
         ),
         Option("size", "tiny", "size of the dummy model (implies weights=dummy)", choices=("tiny", "1b", "8b")),
-        Option("chunk-units", "10", "units after which sound is made (Ω): a whole number from 10 on, or inf"),
-        Option("max-new-tokens", 256, "longest reply, in text tokens"),
-        Option("temperature", 0.0, "0 chooses the likeliest text token; above 0 samples"),
-        Option("top-p", 1.0, "share of probability that sampling considers"),
-        Option("encoder", "", "a Whisper's .pt file or folder; empty means the one that the checkpoint names"),
-        Option("vocoder", "", "folder of the unit vocoder; empty means vocoder/ in or beside the checkpoint"),
+        Option("chunk-units", "10", "units per audio chunk (Ω): a whole number of 10 or more, or inf"),
+        Option("max-new-tokens", 256, "maximum length of a reply, in text tokens"),
+        Option("temperature", 0.0, "sampling temperature; 0 is greedy"),
+        Option("top-p", 1.0, "nucleus sampling: cumulative probability considered"),
+        Option("encoder", "", "Whisper .pt file or folder; empty: the one named by the checkpoint"),
+        Option("vocoder", "", "folder of the unit vocoder; empty: vocoder/ in or next to the checkpoint"),
         Option(
             "overlong",
             "error",
-            "speech longer than the encoder hears (30 s): refuse it, or cut it",
+            "speech longer than the encoder's window (30 s): refuse it or cut it",
             choices=("error", "cut"),
         ),
-        Option("vocoder-dtype", "float32", "precision of the sound", choices=("float32", "bfloat16")),
+        Option("vocoder-dtype", "float32", "precision of the vocoder", choices=("float32", "bfloat16")),
         Option(
             "encoder-context",
             "full",
-            "what the encoder hears: 30 s, filled up with silence (as trained), or the speech alone",
+            "encoder input: 30 s, padded with silence (as trained), or the speech alone",
             choices=("full", "trimmed"),
         ),
-        Option("cuda-graphs", True, "on CUDA: replay each token's steps as recorded graphs"),
-        Option("compile", False, "on CUDA, with cuda-graphs: have torch.compile make the kernels of these steps"),
-        Option("overlap", False, "on CUDA: make sound on a second stream while the LLM goes on"),
+        Option("cuda-graphs", True, "on CUDA: replay each token's steps as CUDA graphs"),
+        Option("compile", False, "on CUDA, with cuda-graphs: compile these steps with torch.compile"),
+        Option("overlap", False, "on CUDA: run the vocoder on a second stream while the LLM continues"),
     ),
     requires=tuple(Requirement(module, "direct") for module in ("torch", "safetensors", "tokenizers")),
     gpu="optional",
@@ -121,8 +121,8 @@ class Direct(Pipeline):
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
         """Answer one utterance.
 
-        Raises `CorpusError` when it is longer than the encoder hears (option overlong), and `WeightsError` when memory
-        runs out.
+        Raises `CorpusError` when it is longer than the encoder's window (option overlong), and `WeightsError` when
+        memory runs out.
         """
         ready = self._ready()
         heard_s = ready.loaded.model.config.encoder.seconds
@@ -134,7 +134,7 @@ class Direct(Pipeline):
         trace.text("reply", ready.tokenizer.decode(turn.ids))
 
     def close(self) -> None:
-        """Let go of weights and caches."""
+        """Release weights and caches."""
         self._assembled = None
 
     def weights(self) -> tuple[Weights, ...]:
@@ -151,7 +151,7 @@ class Direct(Pipeline):
         return first_packet_work(model.config, ready.assistant.prompt_tokens, units, model.dtype.itemsize)
 
     def facts(self) -> Mapping[str, OptionValue]:
-        """Sizes, and what the loader had to say."""
+        """Sizes, and notes of the loader."""
         ready = self._ready()
         cache_bytes = ready.assistant.text_cache.nbytes + ready.assistant.speech_cache.nbytes
         facts: dict[str, OptionValue] = {
@@ -166,12 +166,12 @@ class Direct(Pipeline):
 
     def _ready(self) -> Assembled:
         if self._assembled is None:
-            raise RuntimeError("load() comes before everything else")
+            raise RuntimeError("call load() first")
         return self._assembled
 
 
 def _check(settings: Settings) -> None:
-    """Raises `UsageError` for options that no model could follow."""
+    """Raises `UsageError` for invalid combinations of options."""
     parse_chunk_units(settings.text("chunk-units"))
     ranges = {
         "max-new-tokens": (settings.whole("max-new-tokens") >= 1, "1 or more"),
@@ -183,17 +183,17 @@ def _check(settings: Settings) -> None:
             raise UsageError(f"{name} is {settings.options[name]}, but it must be {allowed}.")
     weights, size = settings.text("weights"), settings.text("size")
     if weights != kinds.DUMMY and size != "tiny":
-        raise UsageError(f"size is '{size}', but only dummy weights have a choice of size. Leave out size or weights.")
+        raise UsageError(f"size is '{size}', but only dummy weights come in several sizes. Remove size or weights.")
     for part in ("encoder", "vocoder"):
         if weights in (kinds.DEMO, kinds.DUMMY) and settings.text(part):
             raise UsageError(
-                f"{part} names files, but {weights} weights bring their own. Leave out {part}, or give weights."
+                f"{part} names files, but {weights} weights have their own. Remove {part}, or set weights."
             )
     for name in ("compile", "overlap"):
         if settings.switch(name) and not settings.device.startswith("cuda"):
-            raise UsageError(f"{name} has no meaning on {settings.device}. Leave it out, or run with --device cuda.")
+            raise UsageError(f"{name} has no effect on {settings.device}. Remove it, or run with --device cuda.")
     if settings.switch("compile") and not settings.switch("cuda-graphs"):
-        raise UsageError("compile makes the kernels of recorded steps. Leave it out, or leave cuda-graphs on.")
+        raise UsageError("compile needs cuda-graphs. Remove compile, or leave cuda-graphs on.")
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype is '{settings.dtype}', but the direct pipeline runs in {', '.join(DTYPES)}.")
 
@@ -209,6 +209,6 @@ def _within_limit(samples: Samples, heard_s: float, overlong: str) -> Samples:
     if len(samples) <= limit or overlong == "cut":
         return samples[:limit]
     raise CorpusError(
-        f"The recording lasts {len(samples) / SAMPLE_RATE:.1f} s, but the speech encoder hears {heard_s:g} s and "
-        "would drop the rest. Leave it out, or cut it knowingly with the option overlong=cut."
+        f"The recording lasts {len(samples) / SAMPLE_RATE:.1f} s, but the speech encoder takes {heard_s:g} s and "
+        "would drop the rest. Remove it from the corpus, or set overlong=cut to truncate it."
     )

@@ -1,4 +1,4 @@
-"""Folders that are made once and used again, such as checkpoints of dummy weights."""
+"""A cache of generated folders, such as checkpoints of dummy weights."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
         if not (isinstance(error, OSError) or "os error" in str(error)):
             raise
         raise WeightsError(
-            f"The generated files {name} cannot be written to the cache folder {folder.parent}: {error}. "
-            f"Make room there, or name another folder with the environment variable {CACHE}."
+            f"Cannot write {name} to the cache folder {folder.parent}: {error}. Free some space, or choose another "
+            f"folder with the environment variable {CACHE}."
         ) from error
     return folder
 
 
 def _appear(growing: Path, folder: Path) -> None:
-    """Give the folder its name, unless another process was first: then the content is the same."""
+    """Rename the folder into place, unless another process was first: the content is then the same."""
     try:
         growing.rename(folder)
     except OSError:
@@ -53,5 +53,5 @@ def _appear(growing: Path, folder: Path) -> None:
 
 
 def _is_filled(folder: Path) -> bool:
-    """Whether it is there; what a cleaner of old files has emptied is not."""
+    """Whether it exists and has not been emptied by a cleaner of old files."""
     return folder.is_dir() and any(folder.iterdir())

@@ -1,4 +1,4 @@
-"""Llama 3's conversation format, and its tokenizer: what a language model is spoken to with."""
+"""Llama 3's chat format and its tokenizer."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ class TextTokenizer:
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise WeightsError(
-                f"{folder} has no tokenizer.json, without which the prompt cannot be written. "
-                "Copy the one that was published with these weights into that folder."
+                f"{folder} has no tokenizer.json, which the prompt needs. Copy the one published with these weights "
+                "into that folder."
             )
         try:
             return cls(Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises bare Exception for a file it cannot parse
-            raise WeightsError(f"{path} cannot be read as a tokenizer: {error}. Fetch it again.") from error
+            raise WeightsError(f"{path} is not a readable tokenizer: {error}. Download it again.") from error
 
     def check(self, bos: int, vocab: int, where: str) -> None:
-        """Hold it against the model it came with: `bos` is the id of its begin-of-text, and all its ids are embedded.
+        """Check it against its model: `bos` is the id of begin-of-text, and all ids are within the embeddings.
 
-        Raises `WeightsError`: another tokenizer would spell the special tokens out, or lead out of the embeddings.
+        Raises `WeightsError`: another tokenizer would spell out special tokens, or exceed the embeddings.
         """
         begin = self.encode(BEGIN)
         if begin != [bos]:
             raise WeightsError(
-                f"{where}: the tokenizer writes {BEGIN} as {begin}, but by config.json it is {bos}. They do not belong "
-                "together; copy the tokenizer.json that was published with these weights."
+                f"{where}: the tokenizer encodes {BEGIN} as {begin}, but config.json says {bos}. Copy the "
+                "tokenizer.json published with these weights."
             )
         for mark in (HEADER.format("user"), END_OF_TURN):
             if len(self.encode(mark.split("user")[0])) != 1 or max(self.encode(mark)) >= vocab:
                 raise WeightsError(
-                    f"{where}: the tokenizer writes {mark!r} as {self.encode(mark)}, which is not Llama 3's format for "
-                    f"a vocabulary of {vocab}. Copy the tokenizer.json that was published with these weights."
+                    f"{where}: the tokenizer encodes {mark!r} as {self.encode(mark)}, which is not Llama 3's format "
+                    f"for a vocabulary of {vocab}. Copy the tokenizer.json published with these weights."
                 )
 
     def encode(self, text: str) -> list[int]:

@@ -1,8 +1,8 @@
-"""A decoder's step with fixed shapes, so that a GPU can replay it whole instead of being told kernel by kernel.
+"""A decoder's step with fixed shapes, so that a GPU can replay it as one graph instead of kernel by kernel.
 
-The place in the sequence is a tensor on the device, and attention looks at a fixed length with a mask. One recording
-serves every place below its length; there are a few lengths, each twice the last, so that short sequences stay cheap.
-On the CPU the same step runs eagerly: that is how it is tested.
+The position is a tensor on the device, and attention covers a fixed length with a mask. One recording serves every
+position below its length; there are a few lengths, each twice the last, so that short sequences stay cheap. On the CPU
+the same step runs eagerly, which is how it is tested.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def lengths(shortest: int, longest: int) -> tuple[int, ...]:
 
 
 class Step:
-    """Takes in `new` further positions of a cached sequence and says what follows."""
+    """Processes `new` further positions of a cached sequence."""
 
     def __init__(self, work: Work, given: Tensor, new: int, cache: KVCache, first_end: int) -> None:
         """`given` is an example of the input; `first_end` is where the first step of a sequence ends, at the least."""
@@ -88,13 +88,13 @@ class Step:
 
 
 def kernels_of(work: Work, compiled: bool) -> Work:
-    """The work itself, or with its kernels made by torch.compile."""
+    """The work itself, or compiled by torch.compile."""
     return torch.compile(work, dynamic=False, fullgraph=True) if compiled else work
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Steps that replay graphs, or none if that could not be had; `notice` says which, for the record of a run."""
+    """Steps that replay graphs, or None if capture failed; `notice` says which, for the record of a run."""
 
     steps: tuple[Step, ...]
     notice: str
@@ -102,7 +102,7 @@ class Recorded:
 
 @torch.inference_mode()
 def recorded(make: Callable[[], tuple[Step, ...]], compiled: bool) -> Recorded:
-    """Make steps and capture them. What cannot be captured here is to be launched kernel by kernel."""
+    """Build steps and capture them. If capture fails, the caller launches kernel by kernel."""
     try:
         steps = make()
         graphs = sum(step.record() for step in steps)

@@ -14,9 +14,9 @@ from firstpacket.pipelines.models.packing import PackedLinear, pack
 
 
 class Decoder:
-    """A model and a cache of fixed size that holds the head's keys and values from loading on.
+    """A model and a cache of fixed size that contains the head's keys and values from loading on.
 
-    The model is the decoder's from then on: on the CPU its weights are laid out anew. On CUDA the step of one token is
+    The decoder takes over the model: on the CPU its weights are repacked. On CUDA the step of one token is
     replayed from graphs recorded here, unless `graphs` is false.
     """
 
@@ -40,7 +40,7 @@ class Decoder:
 
     @property
     def head_tokens(self) -> int:
-        """Positions that no prompt costs anything for."""
+        """Length of the head, which no prompt has to compute."""
         return len(self._head)
 
     @property
@@ -50,7 +50,7 @@ class Decoder:
 
     @property
     def kernels(self) -> str:
-        """Whose matrix kernels are at work."""
+        """Which matrix kernels are in use."""
         packed = any(isinstance(layer, PackedLinear) for layer in self._llama.modules())
         return "oneDNN, weights laid out at loading" if packed else "torch"
 

@@ -1,7 +1,7 @@
 """Llamas of seeded random values at published dimensions, and the canned reply that fixes their work.
 
-Random weights say nothing worth hearing and end at random, so the chosen ids are overridden, on the device and after
-the full arithmetic was done. This is never done on other weights.
+Random weights produce nonsense of random length, so the chosen ids are overridden, on the device and after the full
+computation. This is never done with other weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIZES = {
     "1b": LlamaConfig(2048, 16, 32, 8, 64, 8192, 128256, rope_scaling=_ROPE_3_2, tied=True),
     "8b": LlamaConfig(4096, 32, 32, 8, 128, 14336, 128256, rope_scaling=_ROPE),
 }
-"""`1b` has the dimensions of Llama 3.2 1B, `8b` those of Llama 3.1 8B. Every pipeline's dummy thinks in these."""
+"""`1b` has the dimensions of Llama 3.2 1B, `8b` those of Llama 3.1 8B. Shared by the dummies of all pipelines."""
 
 
 def build(config: LlamaConfig, seed: int, device: torch.device, dtype: torch.dtype) -> Llama:

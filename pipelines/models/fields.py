@@ -1,4 +1,4 @@
-"""The fields of a model's configuration: what is missing, of another type or not supported is said by name."""
+"""The fields of a model's configuration; errors name the field that is missing, malformed or not supported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class Fields:
     def value(self, name: str) -> Any:
         """A field that must be there. Raises `WeightsError`."""
         if self.json.get(name) is None:
-            raise WeightsError(f"{self.where} has no field '{name}'. Is the file complete, and this model's?")
+            raise WeightsError(
+                f"{self.where} has no field '{name}'. The file may be incomplete or belong to another model."
+            )
         return self.json[name]
 
     def whole(self, name: str, default: int | None = None, least: int = 1) -> int:
@@ -55,7 +57,7 @@ class Fields:
         return Fields(value, self.where)
 
     def only(self, **built: str | int | bool) -> None:
-        """Refuse what would be another model: each field, if it is there, must have the one value built here.
+        """Reject unsupported variants: each of these fields, if present, must have the only supported value.
 
         Raises `WeightsError` naming field and value.
         """
@@ -64,17 +66,17 @@ class Fields:
             # null, "" and [] say "none" as false does, and a number may be written as text.
             if value is None or (not value and not supported) or str(value) == str(supported):
                 continue
-            raise WeightsError(f"{self.where}: {name} is {value!r}, but only {supported!r} is built here.")
+            raise WeightsError(f"{self.where}: {name} is {value!r}, but only {supported!r} is supported.")
 
     def agree(self, name: str, other: int, what: str) -> None:
-        """Refuse a number that is not `other`, which `what` of another file says. Raises `WeightsError`."""
+        """Reject a number that differs from `other`, which `what` describes. Raises `WeightsError`."""
         if self.json.get(name, other) != other:
             raise WeightsError(
                 f"{self.where}: {name} is {self.json[name]!r}, but {what} {other}. The files do not belong together."
             )
 
     def unlike(self, name: str, value: object, expected: str) -> WeightsError:
-        """The error for a field whose value cannot be."""
+        """The error for an invalid value of a field."""
         return WeightsError(f"{self.where}: {name} is {value!r}, but it should be {expected}.")
 
     def _whole(self, name: str, value: object, least: int) -> int:

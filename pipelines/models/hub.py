@@ -1,4 +1,4 @@
-"""Where published weights are: a folder here, or a repository of the Hugging Face hub."""
+"""Locates published weights: a local folder, or a repository on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ HUB_NAME = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>\w[\w./-]*))
 """`owner/name`, or `owner/name@revision` with a branch, a tag or a commit."""
 
 NEEDED_FILES = ("*.json", "*.safetensors", "*.pt", "vocoder/*")
-"""What a model may be made of; pictures and the records of its training are not fetched."""
+"""Files of a model; pictures and training records are not downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of weights, and what reports call it: its path, or `owner/name@commit`."""
+    """A folder of weights and its name in reports: its path, or `owner/name@commit`."""
 
     path: Path
     source: str
 
 
 def here(path: str) -> Path | None:
-    """What lies at a path as a user writes it, or None. Raises `WeightsError` where looking is forbidden."""
+    """What exists at a path as a user writes it, or None. Raises `WeightsError` without permission."""
     try:
         place = Path(path).expanduser()
         return place if place.exists() else None
     except PermissionError as error:
-        raise WeightsError(f"{path} cannot be looked at: {error.strerror}. Allow it, or copy the model.") from error
+        raise WeightsError(
+            f"Cannot access {path}: {error.strerror}. Fix the permissions, or copy the model."
+        ) from error
     except (OSError, RuntimeError):  # a name too long for a file, or the home of nobody
         return None
 
@@ -39,13 +41,15 @@ def names(folder: Path) -> list[str]:
     try:
         return sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        raise WeightsError(f"{folder} cannot be read: {error.strerror}. Allow it, or copy the model.") from error
+        raise WeightsError(
+            f"{folder} cannot be read: {error.strerror}. Fix the permissions, or copy the model."
+        ) from error
 
 
 def locate(weights: str) -> Folder:
-    """The folder that `weights` names; a repository is fetched if it is not in the hub's cache yet.
+    """The folder that `weights` names; a repository is downloaded if it is not in the hub's cache yet.
 
-    A folder comes first if there is one of that name. The environment of huggingface_hub holds (`HF_HOME`,
+    A folder comes first if there is one of that name. huggingface_hub's environment variables apply (`HF_HOME`,
     `HF_HUB_OFFLINE`, `HF_TOKEN`). Raises `WeightsError` if there is neither, or `MissingDependency` without that
     library.
     """
@@ -55,14 +59,14 @@ def locate(weights: str) -> Folder:
     name = HUB_NAME.fullmatch(weights)
     if name is None:
         raise WeightsError(
-            f"weights is '{weights}', which is neither 'demo' nor 'dummy' nor a folder nor a name on the hub "
-            "(owner/name or owner/name@revision). Give a checkpoint's folder or such a name."
+            f"weights is '{weights}', which is not 'demo', 'dummy', a folder, or a name on the hub (owner/name or "
+            "owner/name@revision). Give a checkpoint folder or such a name."
         )
     return _fetch(name["id"], name["revision"])
 
 
 def cached(weights: str) -> Folder | None:
-    """The folder that `weights` names, if it is here or in the hub's cache; nothing is fetched."""
+    """The folder that `weights` names, if it is local or in the hub's cache; nothing is downloaded."""
     folder = here(weights)
     if folder is not None and folder.is_dir():
         return Folder(folder, weights)
@@ -84,8 +88,8 @@ def _fetch(repository: str, revision: str | None) -> Folder:
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise MissingDependency(
-            f"To find {repository} on the Hugging Face hub, huggingface_hub is needed, which is not installed. "
-            "Install it with: pip install huggingface_hub"
+            f"Finding {repository} on the Hugging Face hub needs huggingface_hub, which is not installed. Install it "
+            "with: pip install huggingface_hub"
         ) from error
     try:
         path = Path(snapshot_download(repository, revision=revision, allow_patterns=list(NEEDED_FILES)))
@@ -93,9 +97,9 @@ def _fetch(repository: str, revision: str | None) -> Folder:
         wanted = f"{repository}{f'@{revision}' if revision else ''}"
         at = f" --revision {revision}" if revision else ""
         raise WeightsError(
-            f"There is no folder '{wanted}', and as a name on the Hugging Face hub it is neither in the cache nor "
-            f"can it be fetched: {_first_line(error)} Fetch it where there is a network (`hf download "
-            f"{repository}{at} --local-dir FOLDER`), copy the folder here, and give weights=FOLDER."
+            f"There is no folder '{wanted}', and no such model in the Hugging Face cache; downloading it failed: "
+            f"{_first_line(error)} Download it on a machine with network access (`hf download "
+            f"{repository}{at} --local-dir FOLDER`), copy the folder here, and set weights=FOLDER."
         ) from error
     return Folder(path, f"{repository}@{path.name}")
 

@@ -1,4 +1,4 @@
-"""What a decoder remembers of one sequence, in memory of fixed size."""
+"""A key/value cache for one sequence, in memory of fixed size."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class KVCache:
     def window_at(self, places: Tensor, length: int) -> Window:
         """Positions `places` `(n,)` known to the device alone, all below `length`.
 
-        What such a step does depends on `length` only, so that it can be recorded once and replayed anywhere below.
+        Such a step depends on `length` only, so it can be recorded once and replayed at any position below.
         """
         mask = self._positions[:length] <= places[:, None]
         return Window(places, length, self._cos[places], self._sin[places], False, mask)
@@ -82,7 +82,7 @@ class KVCache:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """New positions of a sequence: where they are, their rotations, and which of `length` they may look at."""
+    """New positions of a sequence: their places, rotations, and attention mask over `length`."""
 
     places: Tensor
     length: int

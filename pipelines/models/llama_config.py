@@ -1,4 +1,4 @@
-"""Sizes of a Llama decoder, as checkpoints say them."""
+"""Sizes of a Llama decoder, read from checkpoints."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _rope_scaling(fields: Fields) -> RopeScaling | None:
     if kind == "default":
         return None
     if kind != "llama3":
-        raise WeightsError(f"{fields.where} asks for rope_type '{kind}'; only 'default' and 'llama3' are built here.")
+        raise WeightsError(f"{fields.where} has rope_type '{kind}'; only 'default' and 'llama3' are supported.")
     return RopeScaling(
         factor=rope.number("factor"),
         low_freq_factor=rope.number("low_freq_factor"),

@@ -1,4 +1,4 @@
-"""Llamas in Hugging Face's layout: which of them are built here, and filling one from its folder."""
+"""Llamas in Hugging Face's layout: which of them are supported, and loading one from its folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def room_of(
 
 
 def read(folder: Path, config: LlamaConfig, device: torch.device, dtype: torch.dtype) -> tuple[Llama, tuple[str, ...]]:
-    """The model with its weights in `dtype`, and the names of tensors in the folder that it has no place for.
+    """The model with its weights in `dtype`, and the names of tensors in the folder that it does not use.
 
     Raises `WeightsError` naming a tensor that is missing, misshapen, quantised or not finite.
     """

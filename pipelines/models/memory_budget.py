@@ -1,4 +1,4 @@
-"""Whether a model fits into memory, said before it is tried: on the CPU the kernel would end the process unasked."""
+"""Checks that a model fits into memory before loading it: on the CPU the OOM killer would end the process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import torch
 from firstpacket.bench.errors import WeightsError
 
 ALLOWANCE = 1.1
-"""What loading and a turn's activations may take beside weights and caches, as a factor."""
+"""Allowance for loading and a turn's activations on top of weights and caches, as a factor."""
 
 CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """What a model takes, in bytes, and what a user could change about it."""
+    """The memory a model needs, in bytes, and what a user can change about it."""
 
     weights: int
     caches: int
@@ -33,7 +33,7 @@ class MemoryBudget:
         return round(ALLOWANCE * (self.weights + self.caches))
 
     def require(self) -> None:
-        """Raises `WeightsError` if the device has less free; it may still be taken by others before it is used."""
+        """Raises `WeightsError` if the device has less free; other processes may still take it before it is used."""
         free = free_bytes(self.device)
         if free is not None and free < self.needed:
             raise WeightsError(f"The model does not fit on {self.device}: {self._account(free)}")
@@ -53,12 +53,12 @@ class MemoryBudget:
         known = "" if free is None else f" {_gb(free)} are free."
         return (
             f"about {_gb(self.needed)} are needed (weights {_gb(self.weights)}, caches {_gb(self.caches)}, the rest "
-            f"for the work itself).{known} What makes it smaller: {self.options}."
+            f"for the work itself).{known} To reduce this, use {self.options}."
         )
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """What may still be allocated on a device, in bytes; None where that is not known."""
+    """Free memory of a device, in bytes; None if not known."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
@@ -68,7 +68,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 def _left_in_cgroup(cgroup: Path) -> int | None:
-    """What a container's limit leaves (cgroup v2). Cached files are not counted: they give way."""
+    """Memory left under a container's limit (cgroup v2). Cached files are not counted: they can be evicted."""
     try:
         limit = (cgroup / "memory.max").read_text().strip()
         stat = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
@@ -78,7 +78,7 @@ def _left_in_cgroup(cgroup: Path) -> int | None:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """The CPU's allocator has no error of its own, only these words."""
+    """The CPU's allocator has no exception type, only these messages."""
     said = str(error)
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said or "not enough memory" in said
 

@@ -1,7 +1,7 @@
-"""Weights laid out for the CPU's matrix kernels (oneDNN), once, at loading.
+"""Repacks weights for the CPU's matrix kernels (oneDNN) once, at loading.
 
-Torch's own layers lay a weight out anew in every call, or leave that and take slower kernels. The packed ones compute
-the same sums. They come out of `pack` after a model has its weights; names of tensors matter until then, and not after.
+Torch's own layers repack a weight in every call, or skip that and use slower kernels. The packed ones compute the same
+sums. Call `pack` after loading weights: the tensor names change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OPERATORS = (
     "_convolution_pointwise",
     "_is_mkldnn_bf16_supported",
 )
-"""Made for torch.compile and not promised to stay: where one is missing, torch's own layers do the work."""
+"""Internal operators of torch.compile that may go away: if one is missing, torch's own layers are used."""
 
 
 def can_pack(weight: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Which text token follows from a model's scores, decided on the device."""
+"""Samples the next text token from a model's scores, on the device."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Sampling:
 
 
 class Sampler:
-    """Chooses the tokens of one turn after another; subclasses may override what was chosen."""
+    """Chooses tokens, turn after turn; subclasses may override the choice."""
 
     def __init__(self, sampling: Sampling, device: torch.device, ends: Iterable[int] = (), fewest: int = 0) -> None:
         """None of `ends` is chosen among the first `fewest` tokens."""
@@ -45,7 +45,7 @@ def _sampled(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> 
     """Nucleus sampling without waiting for the device: the largest p / e, with e ~ Exp(1), is a sample of p."""
     probabilities, order = (logits / sampling.temperature).softmax(dim=-1).sort(dim=-1, descending=True)
     before = probabilities.cumsum(dim=-1) - probabilities
-    # The likeliest token stays whatever top-p is: nothing comes before it.
+    # The likeliest token is always kept: nothing comes before it.
     kept = torch.where(before < sampling.top_p, probabilities, 0.0)
     noise = torch.empty_like(kept).exponential_(generator=generator)
     place = (kept / noise).argmax(dim=-1, keepdim=True)

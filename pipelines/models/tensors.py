@@ -1,4 +1,4 @@
-"""Filling a model from files of tensors: nothing is taken on trust, and nothing is left out in silence."""
+"""Loads a model from tensor files, with strict checks: nothing missing, misshapen or unused goes unreported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ class LoadedTensors:
     def __init__(self, tensors: Mapping[str, Tensor], where: str) -> None:
         for name, tensor in tensors.items():
             if not isinstance(tensor, Tensor):
-                raise WeightsError(f"{where}: {name} is no tensor but a {type(tensor).__name__}. Fetch the file again.")
+                raise WeightsError(
+                    f"{where}: {name} is a {type(tensor).__name__}, not a tensor. Download the file again."
+                )
         self.where = where
         self._tensors = tensors
 
@@ -86,8 +88,8 @@ class SafetensorsFolder:
     def read(self, name: str, device: torch.device) -> Tensor:
         """One tensor, read straight to the device. Raises `WeightsError` when the file does not hold it.
 
-        The file is opened anew for each: its mapping then ends with the tensor, and the pages that were read do not
-        pile up beside the weights.
+        The file is opened anew for each: its mapping then ends with the tensor, and the pages read do not add to the
+        memory of the weights.
         """
         with self._opened(name, device) as file:
             tensor: Tensor = file.get_tensor(name)
@@ -97,16 +99,18 @@ class SafetensorsFolder:
         path = self._folder / INDEX
         files = read_json(path).get("weight_map")
         if not isinstance(files, dict):
-            raise WeightsError(f"{path} has no weight_map, which says where each tensor is. Fetch it again.")
+            raise WeightsError(f"{path} has no weight_map. Download it again.")
         for file in sorted(set(files.values())):
             if not (self._folder / file).is_file():
-                raise WeightsError(f"{path} names {file}, which is not there. Fetch the missing shard.")
+                raise WeightsError(f"{path} names {file}, which is not there. Download the missing shard.")
         return files
 
     def _single(self) -> dict[str, str]:
         path = self._folder / SINGLE
         if not path.is_file():
-            raise WeightsError(f"{self._folder} has neither {SINGLE} nor {INDEX}. Is it the folder of a checkpoint?")
+            raise WeightsError(
+                f"{self._folder} has neither {SINGLE} nor {INDEX}. Check that it is a checkpoint folder."
+            )
         with _safetensors(path) as file:
             return dict.fromkeys(file.keys(), SINGLE)
 
@@ -116,7 +120,7 @@ class SafetensorsFolder:
         path = self._folder / self._files[name]
         with _safetensors(path, device) as file:
             if name not in file.keys():  # noqa: SIM118 (it is no dictionary)
-                raise WeightsError(f"{path} does not hold tensor {name}, though {INDEX} says so. Fetch it again.")
+                raise WeightsError(f"{path} lacks tensor {name}, although {INDEX} lists it. Download it again.")
             yield file
 
 
@@ -126,7 +130,7 @@ def _safetensors(path: Path, device: torch.device = CPU) -> Iterator[Any]:
         with safe_open(path, framework="pt", device=str(device)) as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} cannot be read: {error}. Fetch it again.") from error
+        raise WeightsError(f"{path} cannot be read: {error}. Download it again.") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -134,11 +138,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise WeightsError(f"{path} is not there. Is {path.parent} the folder of a checkpoint?") from error
+        raise WeightsError(f"{path} not found. Check that {path.parent} is a checkpoint folder.") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} cannot be read as JSON: {error}. Fetch it again.") from error
+        raise WeightsError(f"{path} cannot be read as JSON: {error}. Download it again.") from error
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} does not hold a JSON object. Fetch it again.")
+        raise WeightsError(f"{path} is not a JSON object. Download it again.")
     return content
 
 
@@ -150,12 +154,12 @@ def read_pickle(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except FileNotFoundError as error:
-        raise WeightsError(f"{path} is not there. Put the file that was published under this name there.") from error
+        raise WeightsError(f"{path} not found. Put the published file of this name there.") from error
     except Exception as error:  # torch raises half a dozen kinds for a damaged or unsafe file
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path} cannot be read as tensors: {first}. Fetch it again.") from error
+        raise WeightsError(f"{path} cannot be read as tensors: {first}. Download it again.") from error
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} does not hold a dictionary of tensors.")
+        raise WeightsError(f"{path} is not a dictionary of tensors.")
     return content
 
 
@@ -192,26 +196,28 @@ def fill(module: nn.Module, source: TensorSource, prefix: str, device: torch.dev
 def _check_shapes(wanted: Mapping[str, torch.Size], source: TensorSource) -> None:
     missing = wanted.keys() - source.names()
     if missing:
-        raise WeightsError(f"{source.where} lacks {listed(missing)}. The files are incomplete or of another model.")
+        raise WeightsError(
+            f"{source.where} lacks {listed(missing)}. The files are incomplete or belong to another model."
+        )
     for name, shape in wanted.items():
         if source.shape(name) != shape:
             raise WeightsError(
-                f"{source.where}: tensor {name} has shape {tuple(source.shape(name))}, but by the configuration it "
-                f"should be {tuple(shape)}. The configuration and the weights do not belong together."
+                f"{source.where}: tensor {name} has shape {tuple(source.shape(name))}, but the configuration says "
+                f"{tuple(shape)}. The configuration does not belong to these weights."
             )
 
 
 def _placed(source: TensorSource, name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
     tensor = source.read(name, device)
     if not tensor.is_floating_point():
-        raise WeightsError(f"{source.where}: tensor {name} is {tensor.dtype}. Quantised weights are not read.")
-    # On the CPU a copy in any case: weights that stay in the mapped file could be dropped and read again in mid-run.
+        raise WeightsError(f"{source.where}: tensor {name} is {tensor.dtype}. Quantised weights are not supported.")
+    # On the CPU always copy: pages of a mapped file could be evicted and read again during a run.
     placed = tensor.to(device=device, dtype=dtype, copy=device.type == "cpu").contiguous()
     if not is_finite(placed):
         bad = int(placed.numel() - placed.isfinite().sum())
         raise WeightsError(
             f"{source.where}: tensor {name} has {bad} values that are NaN or infinite as {dtype}. "
-            "The file is damaged, or this precision cannot hold it."
+            "The file is damaged, or its values are out of range for this precision."
         )
     return placed
 

@@ -2,7 +2,7 @@
 
 Engines load it as they load a published one. The text stands in the weights: the decoder's embedding of position p is
 eight times the embedding of the word that shall follow there, which outweighs whatever the random rest adds to it, at
-unchanged shapes and cost. Such a model does not listen: it writes its text whatever it hears.
+unchanged shapes and cost. Such a model ignores its input: it always writes its text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from firstpacket.pipelines.models.cache import cached
 from firstpacket.pipelines.models.whisper_sizes import TEXT_POSITIONS, WhisperSizes
 
 TEXT = " What is a good way to start the day tomorrow morning?"
-"""What every dummy hears: a question of ordinary length."""
+"""What every dummy transcribes: a question of ordinary length."""
 
 PROMPT = 4
 """Marks before the text: start, language, task, no timestamps. The last one's position decides the first word."""

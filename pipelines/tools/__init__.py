@@ -1,1 +1,1 @@
-"""Commands of the pipelines: no plugin of a run, but what makes and judges weights and corpora."""
+"""Commands that build and evaluate weights and corpora; not plugins of a run."""

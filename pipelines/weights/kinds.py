@@ -1,4 +1,4 @@
-"""Which weights a label takes that names none. Imports nothing heavy: declarations are read without any library."""
+"""The default weights of a system. Imports nothing heavy: declarations are read without any library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from firstpacket.bench.pipeline import Option, OptionValue
 
 DEMO, DUMMY = "demo", "dummy"
 DEFAULT = DEMO
-"""What is taken where nobody says otherwise."""
+"""The default weights."""
 
 WEIGHTS = "weights"
 
@@ -27,7 +27,7 @@ def origin(weights: str, model: str) -> Origin:
 def settled(options: Iterable[Option], chosen: Mapping[str, OptionValue]) -> tuple[Option, ...]:
     """Options with the defaults that follow from those that were chosen.
 
-    `weights` says what every part takes that is not told otherwise by its own option (`asr-weights`); a chosen size
+    `weights` is the default of every part without an option of its own (`asr-weights`); a chosen size
     (`asr-size`) says dummy, as nothing else has a choice of sizes.
     """
     asked = str(chosen.get(WEIGHTS, DEFAULT))

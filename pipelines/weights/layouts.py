@@ -54,7 +54,7 @@ def whisper(layout: Literal["openai", "transformers"]) -> Exported:
 def exported(name: str, found: Store | None = None) -> Exported:
     """The demo weights in a layout of `LAYOUTS`, from the cache if they were written before.
 
-    The store's files are held against their hashes every time. Raises `WeightsError`.
+    The store's files are checked against their hashes every time. Raises `WeightsError`.
     """
     found = found or store.find()
     layout = LAYOUTS[name]
@@ -65,8 +65,8 @@ def exported(name: str, found: Store | None = None) -> Exported:
             layout.write(content, empty)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise WeightsError(
-                f"The demo weights in {found.folder} cannot be written as {name}: {type(error).__name__}: {error}. "
-                "Pack them again (bench weights pack), or bring back those of the repository."
+                f"The demo weights in {found.folder} cannot be exported as {name}: {type(error).__name__}: {error}. "
+                "Pack them again (bench weights pack), or restore those of the repository."
             ) from error
 
     return Exported(cached(f"demo-{name}-{VERSION}-{found.key(layout.files)}", build), found.source)

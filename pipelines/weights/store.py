@@ -1,4 +1,4 @@
-"""The weights as they lie in the repository: each tensor once, in float16, beside the hashes of all files.
+"""The weights as stored in the repository: each tensor once, in float16, with the hashes of all files.
 
 whisper.safetensors   encoder and decoder by openai's names; of the vocabulary only the rows in use, their ids, and
                       one row for all other words; no sinusoids
@@ -64,14 +64,14 @@ class Store:
         return hashlib.sha256(listed.encode()).hexdigest()[:16]
 
     def read(self, names: Iterable[str]) -> Content:
-        """Files, each held against its hash: what is checked is what is used. Raises `WeightsError`."""
+        """Read files and check each against its hash: the bytes checked are the bytes used. Raises `WeightsError`."""
         return Content(self.folder, {name: self._read(name) for name in names})
 
     def _read(self, name: str) -> bytes:
         path = self.folder / name
         content = read_bytes(path)
         if hashlib.sha256(content).hexdigest() != self.digests[name]:
-            raise WeightsError(f"{path} is torn or was changed: its sha256 is not the one in {SUMS}. {_RESTORE}")
+            raise WeightsError(f"{path} is truncated or modified: its sha256 differs from {SUMS}. {_RESTORE}")
         return content
 
 
@@ -88,7 +88,7 @@ class Content:
         try:
             tensors: dict[str, Tensor] = load(self.files[name])
         except SafetensorError as error:
-            raise WeightsError(f"{self.folder / name} holds no tensors: {error}. {_RESTORE}") from error
+            raise WeightsError(f"{self.folder / name} contains no tensors: {error}. {_RESTORE}") from error
         return tensors
 
     def json(self, part: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Content:
         except (ValueError, RecursionError) as error:
             raise WeightsError(f"{self.folder / name} cannot be read as JSON: {error}. {_RESTORE}") from error
         if not isinstance(content, dict):
-            raise WeightsError(f"{self.folder / name} holds no JSON object. {_RESTORE}")
+            raise WeightsError(f"{self.folder / name} is not a JSON object. {_RESTORE}")
         return content
 
 
@@ -108,7 +108,7 @@ def find() -> Store:
     folder = DATASETS / NAME
     if (folder / SUMS).is_file():
         return opened(folder)
-    raise WeightsError(f"The demo weights are not there: {SUMS} was looked for in {folder}. {_RESTORE}")
+    raise WeightsError(f"The demo weights were not found: no {SUMS} in {folder}. {_RESTORE}")
 
 
 def opened(folder: Path) -> Store:
@@ -117,11 +117,11 @@ def opened(folder: Path) -> Store:
     try:
         lines = read_bytes(path).decode("ascii").splitlines()
     except UnicodeDecodeError as error:
-        raise WeightsError(f"{path} is no list of hashes. {_RESTORE}") from error
+        raise WeightsError(f"{path} is not a list of hashes. {_RESTORE}") from error
     found = [_LINE.fullmatch(line) for line in lines]
     digests = {match["name"]: match["digest"] for match in found if match}
     if len(digests) != len(lines) or digests.keys() != set(FILES):
-        raise WeightsError(f"{path} does not list just {', '.join(FILES)}, each with its sha256. {_RESTORE}")
+        raise WeightsError(f"{path} must list exactly {', '.join(FILES)}, each with its sha256. {_RESTORE}")
     return Store(folder, digests)
 
 
@@ -129,11 +129,13 @@ def read_bytes(path: Path) -> bytes:
     """A plain file of bounded size. Raises `WeightsError`."""
     try:
         if not path.is_file():
-            raise WeightsError(f"{path} is not there, or is no file. {_RESTORE}")
+            raise WeightsError(f"{path} does not exist or is not a file. {_RESTORE}")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}. {_RESTORE}") from error
     if len(content) > LARGEST:
-        raise WeightsError(f"{path} is larger than {LARGEST >> 20} MiB, which none of these files is. {_RESTORE}")
+        raise WeightsError(
+            f"{path} is larger than {LARGEST >> 20} MiB, larger than any of these files should be. {_RESTORE}"
+        )
     return content

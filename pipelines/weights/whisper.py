@@ -63,7 +63,7 @@ def sizes(content: Content) -> WhisperSizes:
     found = WhisperSizes(**{name: fields.whole(name) for name in asdict(LARGEST)})
     fits = found.state == found.heads * HEAD_DIM and found.vocab in VOCABULARIES
     if not fits or any(size > asdict(LARGEST)[name] for name, size in asdict(found).items()):
-        raise WeightsError(f"{fields.where}: no Whisper has these sizes: {found}.")
+        raise WeightsError(f"{fields.where}: not the sizes of a Whisper: {found}.")
     return found
 
 
@@ -81,7 +81,7 @@ def published(content: Content) -> dict[str, Tensor]:
     stored[SINUSOIDS] = sinusoids(found.positions, found.state)
     wanted = {openai_name(name): shape for name, shape in whisper_dummy.shapes(found)}
     if strange := wanted.keys() ^ stored.keys():
-        raise WeightsError(f"{where}: {listed(strange)} missing, or without a place in a Whisper of these sizes.")
+        raise WeightsError(f"{where}: {listed(strange)} missing, or not part of a Whisper of these sizes.")
     for name, shape in wanted.items():
         if tuple(stored[name].shape) != shape:
             raise WeightsError(f"{where}: tensor {name} has shape {tuple(stored[name].shape)}, not {shape}.")

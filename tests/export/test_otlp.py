@@ -189,7 +189,7 @@ def test_names_are_those_of_opentelemetrys_own_list(run: Run) -> None:
 def test_a_failed_turn_is_an_error(run: Run) -> None:
     root, *_ = spans_of(first(run, "b"))
     assert root.status.code == 2
-    assert "the script says so" in root.status.message
+    assert "raised by the script" in root.status.message
     assert plain(root.attributes)["error.type"] == "failed"
 
 

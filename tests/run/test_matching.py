@@ -59,7 +59,7 @@ def test_a_flag_asks_for_all_but_those_that_say_no() -> None:
 def test_published_weights_cannot_be_matched() -> None:
     found, (notice,) = matched(options("cascade,matched=true,llm-model=x", "direct,weights=FOLDER"))
     assert "llm-size" not in found[0].options
-    assert "Not matched: encoder and language model (published weights are those of each)" in notice
+    assert "Not matched: encoder and language model (each with its own published weights)" in notice
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,13 @@ def test_published_weights_cannot_be_matched() -> None:
             ("cascade,matched=true,asr=pocketsphinx", "direct"),
             "asr=pocketsphinx and llm=transformers cannot be matched",
         ),
-        (("cascade,matched=true,llm-model=x", DIRECT), "dummy weights of the size tiny, and llm-model=x is no such"),
+        (
+            ("cascade,matched=true,llm-model=x", DIRECT),
+            "dummy weights of the size tiny, and llm-model=x is a different",
+        ),
         (
             ("cascade,matched=true,asr=transformers,asr-model=x", DIRECT),
-            "asr-model=x is no such model. Leave out asr-model",
+            "asr-model=x is a different model. Remove asr-model",
         ),
         (("a=direct", "b=scripted"), "none that may be matched"),
     ],

@@ -66,7 +66,7 @@ def test_an_answer_before_the_end_of_speech_keeps_its_sign(tmp_path: Path) -> No
     [
         ("hear; tts 5; silence 300", "silent", ""),
         ("hear; tts 5", "silent", ""),
-        ("hear; raise", "failed", "RuntimeError: the script says so"),
+        ("hear; raise", "failed", "RuntimeError: raised by the script"),
         ("hear; tts 9000; packet 100", "timeout", "no packet by the deadline"),
     ],
 )

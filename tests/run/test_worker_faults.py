@@ -38,7 +38,7 @@ def measured(run: Run, label: str) -> list[Turn]:
 @pytest.mark.parametrize(
     ("fault", "outcome", "reason"),
     [
-        ("raise@4", "failed", "the script says so"),
+        ("raise@4", "failed", "raised by the script"),
         ("die@4", "failed", "SIGKILL"),
         ("exit@4", "failed", "exit code 7"),
         ("hang@4", "timeout", "killed"),
@@ -107,5 +107,5 @@ def test_workers_are_gone_when_the_run_is(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_that_cannot_load_says_why(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="a: The script has a step 'nonsense'"):
+    with pytest.raises(BenchError, match="a: Unknown step 'nonsense'"):
         process_run(tmp_path, {"a": "nonsense"})

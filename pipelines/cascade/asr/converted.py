@@ -37,7 +37,7 @@ def _convert(found: Found, into: Path) -> None:
         TransformersConverter(str(found.path), copy_files=present).convert(str(into), force=True)
     except Exception as error:  # transformers and CTranslate2 raise many kinds for damaged files
         raise WeightsError(
-            f"{found.path} cannot be converted for faster-whisper: {cause(error)} Fetch it again."
+            f"Cannot convert {found.path} for faster-whisper: {cause(error)} Download it again."
         ) from error
     if "preprocessor_config.json" not in present:
         bands = found.json("config.json").get("num_mel_bins", 80)

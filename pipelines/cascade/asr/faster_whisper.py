@@ -25,13 +25,13 @@ from firstpacket.pipelines.cascade.engines import cause, imported
 class FasterWhisper(Whisper):
     """Reads CTranslate2's layout; a folder in transformers' layout is converted once, into the cache.
 
-    Its features are NumPy's, on the CPU. CTranslate2 keeps its own streams, so its spans are the host's alone; and it
-    draws from one sequence of random numbers, so with `asr-fallback` a doubtful text depends on the turns before it.
+    Its features are NumPy's, on the CPU. CTranslate2 keeps its own streams, so its spans are host time only. It draws
+    from a single random sequence, so with `asr-fallback` a doubtful text depends on the turns before it.
     """
 
     declaration = Declaration(
         name="faster-whisper",
-        summary="Whisper through CTranslate2; unless one is given, this project's small one or a dummy.",
+        summary="Whisper through CTranslate2; by default the small demo model or a dummy.",
         stages=(Stage("asr", "listen", "asr"),),
         options=options("float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16", "int8_bfloat16"),
         requires=tuple(Requirement(module, "faster-whisper") for module in ("faster_whisper", "ctranslate2")),
@@ -65,8 +65,8 @@ class FasterWhisper(Whisper):
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise WeightsError(
-                f"The recogniser's model {found.source} ({found.path}) cannot be loaded: {cause(error)} "
-                "Fetch or convert it again."
+                f"Cannot load the recogniser's model {found.source} ({found.path}): {cause(error)} Download or "
+                "convert it again."
             ) from error
 
     def _text(self, samples: Samples, language: str, prefix: str, trace: Trace) -> str:
@@ -83,10 +83,10 @@ class FasterWhisper(Whisper):
             without_timestamps=True,
             max_new_tokens=LONGEST,
             prefix=prefix or None,
-            # After a prefix nothing need follow, so the end must not be ruled out.
+            # After a prefix there may be no more text, so the end must stay possible.
             suppress_blank=not prefix,
         )
-        # The work is done here, while the segments are asked for.
+        # Segments are lazy: the work is done here.
         text = "".join(segment.text for segment in segments)
         # The library's text begins with the prefix it was given.
         return text.removeprefix(f" {prefix.strip()}") if prefix else text
@@ -99,6 +99,6 @@ class FasterWhisper(Whisper):
         built = library.get_supported_compute_types(device)
         if asked != "default" and asked not in built:
             raise UsageError(
-                f"CTranslate2 does not compute in {asked} on this {device}. Choose asr-compute from "
+                f"CTranslate2 does not support {asked} on this {device}. Choose asr-compute from "
                 f"{', '.join(sorted(built))}."
             )

@@ -1,4 +1,4 @@
-"""Text from features by transformers' Whisper, with what the library leaves to its callers.
+"""Text from features by transformers' Whisper, with the steps that the library leaves to its callers.
 
 The encoder runs once per window, whatever is asked of its output: transformers' own search for silence and its own
 fallback would run it anew. Nothing but ids is asked of `generate`: the dictionary it can return holds a copy of every
@@ -25,7 +25,7 @@ MARKS = 4
 
 
 class Writer:
-    """A Whisper of transformers, and how it is asked. `beam` is the width of the search; 1 is greedy."""
+    """A Whisper of transformers and its decoding settings. `beam` is the beam width; 1 is greedy."""
 
     def __init__(self, model: Any, tokenizer: Tokenizer, beam: int, fallback: bool, seed: int) -> None:
         self._model = model
@@ -40,17 +40,17 @@ class Writer:
         for needed in ("decoder_start_token_id", "no_timestamps_token_id"):
             if getattr(config, needed, None) is None:
                 raise WeightsError(
-                    f"{model.name_or_path} has no {needed} in its generation_config.json. "
-                    "Copy the generation_config.json that was published with these weights."
+                    f"{model.name_or_path}/generation_config.json has no {needed}. Copy the generation_config.json "
+                    "published with these weights."
                 )
         self._config = config
 
     # Within one call: inference mode belongs to the thread.
     @torch.inference_mode()
     def write(self, features: Tensor, language: str, prefix: str, trace: Trace) -> str:
-        """The text of features `(1, mels, 3000)` that follows `prefix`; a language that is empty is detected.
+        """Transcribe features `(1, mels, 3000)` after `prefix`; an empty language is detected.
 
-        Raises `UsageError` for a language that the model does not know.
+        Raises `UsageError` for a language that the model does not support.
         """
         hidden = self._model.get_encoder()(features.to(self._model.device, self._model.dtype))
         mark = self._language_mark(hidden, language)
@@ -129,8 +129,8 @@ class Writer:
             return next(str(mark) for mark, place in config.lang_to_id.items() if place == detected)
         if f"<|{language}|>" not in config.lang_to_id:
             raise UsageError(
-                f"The recogniser's model does not know the language '{language}'. Say which one it shall assume, for "
-                "example asr-language=en."
+                f"The recogniser's model does not support the language '{language}'. Choose one with asr-language, "
+                "for example asr-language=en."
             )
         return f"<|{language}|>"
 

@@ -39,14 +39,13 @@ VOCABULARIES = {51864: 50257, 51865: 50258, 51866: 50258}
 
 
 class OpenAIWhisper(Whisper):
-    """The reference.
-
-    As published, its weights stay in float32 whatever it computes in, and are converted wherever they are used.
+    """The reference implementation. As published, weights stay in float32 whatever the compute precision, and are
+    converted at each use.
     """
 
     declaration = Declaration(
         name="openai-whisper",
-        summary="Whisper through the published code; unless one is given, this project's small one or a dummy.",
+        summary="Whisper through the published code; by default the small demo model or a dummy.",
         stages=(Stage("asr", "listen", "asr"),),
         options=options("float32", "float16"),
         requires=(Requirement("whisper", "openai-whisper"), Requirement("torch", "openai-whisper")),
@@ -81,7 +80,7 @@ class OpenAIWhisper(Whisper):
             condition_on_previous_text=False,
             without_timestamps=True,
             prefix=prefix or None,
-            # After a prefix nothing need follow, so the end must not be ruled out.
+            # After a prefix there may be no more text, so the end must stay possible.
             suppress_blank=not prefix,
             # The library divides by the number of words unless it is given a penalty; there may be none.
             length_penalty=1.0 if prefix else None,
@@ -108,7 +107,7 @@ def _of_file(found: Found) -> tuple[dict[str, int], Any]:
     where = str(found.path)
     content = read_pickle(found.path)
     if not all(isinstance(content.get(part), dict) for part in ("dims", "model_state_dict")):
-        raise WeightsError(f"{where} is not an openai-whisper checkpoint: it has no dims and model_state_dict.")
+        raise WeightsError(f"{where} is not an openai-whisper checkpoint: dims or model_state_dict is missing.")
     sizes = Fields(content["dims"], where)
     return {name: sizes.whole(name) for name in SIZES_IN_CONFIG}, LoadedTensors(content["model_state_dict"], where)
 
@@ -149,10 +148,9 @@ def _built(library: Any, dims: dict[str, int], tensors: Any) -> Any:
         model.load_state_dict(state)
     except (RuntimeError, AssertionError, ZeroDivisionError) as error:
         raise WeightsError(
-            f"{tensors.where} does not hold the Whisper that its configuration describes: {cause(error)} "
-            "Fetch it again."
+            f"{tensors.where}: the weights do not match the configuration: {cause(error)} Download it again."
         ) from error
     bad = sorted(name for name, tensor in model.state_dict().items() if not is_finite(tensor))
     if bad:
-        raise WeightsError(f"{tensors.where}: tensor {bad[0]} has values that are NaN or infinite. Fetch it again.")
+        raise WeightsError(f"{tensors.where}: tensor {bad[0]} has values that are NaN or infinite. Download it again.")
     return model

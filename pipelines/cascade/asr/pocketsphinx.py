@@ -14,7 +14,7 @@ BLOCK = 320
 """Samples per call, 20 ms. Cepstral means move with each call, so a fixed size makes it all one how frames come."""
 
 PARTIAL = 3200
-"""Samples between two looks at the hypothesis, 200 ms; a look costs 0.03 ms."""
+"""Samples between two reads of the hypothesis, 200 ms; a read costs 0.03 ms."""
 
 
 class PocketSphinx(ASR):
@@ -22,14 +22,15 @@ class PocketSphinx(ASR):
 
     declaration = Declaration(
         name="pocketsphinx",
-        summary="Small GMM-HMM recogniser of US English; decodes while the user speaks.",
+        summary="Small GMM-HMM recogniser for US English; decodes while the user speaks.",
         stages=(Stage("asr", "listen", "asr"),),
         options=(
-            Option("asr-fast", False, "leave out the second pass and the search of the lattice: sooner, less accurate"),
+            Option("asr-fast", False, "skip the second pass and the lattice search: faster, less accurate"),
             Option(
                 "asr-streaming",
                 "native",
-                "decode while the user speaks, or when all was said: later, with cepstral means that suit short texts",
+                "decode while the user speaks; false decodes at the end: later, but with cepstral means that suit "
+                "short utterances",
                 choices=("native", "off"),
             ),
         ),
@@ -66,7 +67,7 @@ class PocketSphinx(ASR):
         return (Weights("asr", "bundled", "pocketsphinx en-us"),)
 
     def _listen_to_all(self, speech: Speech, trace: Trace) -> None:
-        """The means of the cepstra are then the whole's: running ones settle only when a short utterance is over."""
+        """Decode at the end, with cepstral means of the whole: running means converge too late for short speech."""
         samples = speech.whole()
         with trace.stage("asr"):
             if len(samples):  # it refuses an empty buffer
@@ -75,7 +76,7 @@ class PocketSphinx(ASR):
     def _listen(self, speech: Speech, trace: Trace) -> None:
         rest, unsaid, said = np.zeros(0, np.float32), 0, ""
         for frame in speech.frames():
-            # Asked before the frame is taken in: only a frame after it shows that speech went on.
+            # Checked before the frame is added: only a later frame shows that speech continued.
             if unsaid >= PARTIAL:
                 unsaid, said = 0, self._partial(said, trace)
             with trace.stage("asr"):
@@ -90,7 +91,7 @@ class PocketSphinx(ASR):
                 self._decoder.process_raw(_pcm(rest))
 
     def _partial(self, said: str, trace: Trace) -> str:
-        """What seems to have been said so far; noted if it is not what `said` was."""
+        """The hypothesis so far; recorded if it differs from `said`."""
         with trace.stage("asr"):
             best = self._decoder.hyp()
         text = str(best.hypstr) if best else ""

@@ -1,7 +1,7 @@
 """Recognising while the user speaks: passes over growing prefixes of the speech, and a last one after its end.
 
-The passes have a thread of their own, which is given whatever was heard when it is free. Between frames, in the thread
-that listens, a slow pass would put all later ones behind: each would begin with what had been heard long before.
+The passes run in their own thread, which receives all speech so far whenever it is free. In the listening thread a slow
+pass would delay all later ones: each would start on audio that is long out of date.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from firstpacket.pipelines.models.whisper_sizes import WINDOW_S
 WINDOW = WINDOW_S * SAMPLE_RATE
 
 Recognise = Callable[[Samples, str, HandOff | None], str]
-"""From speech `(n,)`, the text it begins with, and the hand-off that was waited for, to the text that follows."""
+"""Maps speech `(n,)`, the text committed so far and the hand-off that was waited for to the text that follows."""
 
 Overhear = Callable[[Samples, str], str]
-"""The same for speech that still goes on."""
+"""The same for speech that is still going on."""
 
 
 def recognise_live(recognise: Recognise, overhear: Overhear, speech: Speech, trace: Trace, interval: int) -> str:
@@ -37,7 +37,7 @@ def recognise_live(recognise: Recognise, overhear: Overhear, speech: Speech, tra
     heard = _Heard()
     with _Passes(overhear, trace) as passes:
         for frame in speech.frames():
-            # Asked before the frame is added: only a frame after it shows that speech went on.
+            # Checked before the frame is added: only a later frame shows that speech continued.
             if heard.fits and heard.length - passes.covered >= interval:
                 passes.offer(heard.samples)
             heard.add(frame)
@@ -51,7 +51,7 @@ def recognise_live(recognise: Recognise, overhear: Overhear, speech: Speech, tra
 
 
 class _Heard:
-    """Speech as it grows; what was given out stays as it is."""
+    """A growing buffer of speech; samples already returned never change."""
 
     def __init__(self) -> None:
         self.length = 0
@@ -59,7 +59,7 @@ class _Heard:
 
     @property
     def fits(self) -> bool:
-        """Whether Whisper can hear it at once."""
+        """Whether it fits into one Whisper window."""
         return self.length <= WINDOW
 
     @property
@@ -68,7 +68,7 @@ class _Heard:
         return self._buffer[: self.length]
 
     def add(self, frame: Samples) -> None:
-        """A frame has come."""
+        """Append a frame."""
         end = self.length + len(frame)
         if end > len(self._buffer):
             self._buffer = np.concatenate((self._buffer, np.empty(end, np.float32)))
@@ -77,7 +77,7 @@ class _Heard:
 
 
 class _Passes:
-    """A thread that overhears one prefix after the other; it starts with the first that is offered."""
+    """A thread that recognises one prefix after another; it starts with the first one offered."""
 
     def __init__(self, overhear: Overhear, trace: Trace) -> None:
         self.agreement = Agreement()
@@ -100,7 +100,7 @@ class _Passes:
         self._stop()
 
     def offer(self, samples: Samples) -> None:
-        """Begin a pass over this speech, unless one is under way."""
+        """Start a pass over this speech, unless one is running."""
         if self._busy:
             return
         if self._thread is None:
@@ -109,7 +109,7 @@ class _Passes:
         self._inbox.put(samples)
 
     def end(self) -> HandOff | None:
-        """Wait for the pass under way; its hand-off, if there was one. Raises what went wrong in any."""
+        """Wait for the running pass; returns its hand-off, if there was one. Raises the error of any pass."""
         waited = self._busy
         self._stop()
         if self._problem is not None:
@@ -123,7 +123,7 @@ class _Passes:
             self._thread = None
 
     def _work(self) -> None:
-        # After a problem it stays busy, so that no further pass is begun.
+        # After an error it stays busy, so that no further pass is started.
         try:
             while (samples := self._inbox.get()) is not None:
                 self.agreement.update(self._overhear(samples, self.agreement.committed))

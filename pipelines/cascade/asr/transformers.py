@@ -27,7 +27,7 @@ class TransformersWhisper(Whisper):
 
     declaration = Declaration(
         name="transformers",
-        summary="Whisper through transformers; unless one is given, this project's small one or a dummy.",
+        summary="Whisper through transformers; by default the small demo model or a dummy.",
         stages=(Stage("asr", "listen", "asr"),),
         options=options(*DTYPES),
         requires=tuple(
@@ -97,12 +97,12 @@ def _read(library: Any, found: Found, dtype: str) -> Any:
         )
     except Exception as error:  # a configuration may go wrong anywhere in the library
         raise WeightsError(
-            f"The recogniser's model {found.source} ({found.path}) cannot be loaded: {cause(error)} Fetch it again."
+            f"Cannot load the recogniser's model {found.source} ({found.path}): {cause(error)} Download it again."
         ) from error
     wrong = sorted(map(str, (*report["missing_keys"], *report["mismatched_keys"])))
     if wrong:
         raise WeightsError(
-            f"{found.path} lacks {wrong[0]}, or has it in another shape ({len(wrong)} tensors in all). "
-            "The files are incomplete or of another model; fetch them again."
+            f"{found.path}: tensor {wrong[0]} is missing or has the wrong shape ({len(wrong)} such tensors). The "
+            "files are incomplete or belong to another model; download them again."
         )
     return model

@@ -29,7 +29,7 @@ from firstpacket.pipelines.weights import kinds
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 COMPRESSION, LOG_PROBABILITY, NO_SPEECH = 2.4, -1.0, 0.6
-"""Whisper's published thresholds: a text is tried anew above the first or below the second."""
+"""Whisper's published thresholds: decoding is retried above the first or below the second."""
 
 LONGEST = 224
 """Words of the vocabulary in one window: half of Whisper's text context, openai-whisper's own limit."""
@@ -47,27 +47,27 @@ def options(*compute: str) -> tuple[Option, ...]:
         Option(
             "asr-weights",
             kinds.DEFAULT,
-            "demo (trained, small), dummy (random values that write a known text), or published (asr-model implies it)",
+            "demo (trained, small), dummy (random values that write a fixed text), or published (implied by asr-model)",
             choices=(kinds.DEMO, kinds.DUMMY, "published"),
         ),
         Option("asr-size", "tiny", "size of the dummy model", choices=tuple(SIZES)),
-        Option("asr-model", "", "folder or .pt file of a Whisper, the name of one fetched before (small.en), or demo"),
-        Option("asr-language", "", "language of the speech, for example en; empty means what the corpus says"),
-        Option("asr-beam", 1, "width of the beam; 1 is greedy"),
-        Option("asr-fallback", False, "try higher temperatures where the text is doubtful: latency becomes bimodal"),
+        Option("asr-model", "", "Whisper folder or .pt file, the name of one already downloaded (small.en), or demo"),
+        Option("asr-language", "", "language of the speech, for example en; empty: the language given by the corpus"),
+        Option("asr-beam", 1, "beam width; 1 is greedy"),
+        Option("asr-fallback", False, "retry doubtful texts at higher temperatures; makes latency bimodal"),
         Option(
             "asr-compute",
             "default",
-            "precision; default is --dtype, and for faster-whisper that of the stored weights",
+            "precision; by default --dtype, for faster-whisper that of the stored weights",
             choices=("default", *compute),
         ),
         Option(
             "asr-streaming",
             "local-agreement",
-            "work while the user speaks, where the chain lets it (chain=overlapped)",
+            "recognise while the user speaks (needs chain=overlapped)",
             choices=("local-agreement", "off"),
         ),
-        Option("asr-interval", 1000, "ms of new speech between two passes while the user speaks"),
+        Option("asr-interval", 1000, "minimum new speech between two passes while the user speaks, ms"),
     )
 
 
@@ -75,7 +75,7 @@ class Whisper(ASR):
     """A recogniser that hears windows of 30 s."""
 
     layouts: ClassVar[tuple[Layout, ...]]
-    """What the engine reads, the layout first in which models are published for it."""
+    """Layouts that the engine reads, the one its models are published in first."""
     on_gpu: ClassVar[bool] = True
     """Whether it launches its work on torch's current stream, where it can be timed."""
 
@@ -92,13 +92,13 @@ class Whisper(ASR):
         origin, model = self._origin, self.settings.text("asr-model")
         if origin != kinds.DUMMY and self.settings.text("asr-size") != "tiny":
             raise UsageError(
-                f"asr-size is '{self.settings.text('asr-size')}', but only dummy weights have a choice of size. "
-                "Leave out asr-size, or asr-model and asr-weights."
+                f"asr-size is '{self.settings.text('asr-size')}', but only dummy weights come in several sizes. "
+                "Remove asr-size, or remove asr-model and asr-weights."
             )
         if not model and origin == "published":
             raise UsageError(
-                "asr-weights=published needs a model. Give asr-model=FOLDER, or the name of one that was fetched "
-                "before, for example asr-model=small.en."
+                "asr-weights=published needs a model. Set asr-model=FOLDER, or the name of a downloaded model, for "
+                "example asr-model=small.en."
             )
         made = {kinds.DEMO: self._demo, kinds.DUMMY: self._dummy}
         found = made[origin]() if origin in made else find(model, self.declaration.name, self.layouts)
@@ -107,9 +107,9 @@ class Whisper(ASR):
         self._open(found)
 
     def transcribe(self, speech: Speech, trace: Trace) -> str:
-        """What was said: heard while it comes in with `asr-streaming`, else when it is complete.
+        """Transcribe: while speech arrives with `asr-streaming`, otherwise when it is complete.
 
-        Raises `UsageError` for a recording in a language that Whisper does not know.
+        Raises `UsageError` for a recording in a language that Whisper does not support.
         """
         language = _known(self._language(speech.language))
 
@@ -127,7 +127,7 @@ class Whisper(ASR):
         return recognise_live(recognise, overhear, speech, trace, interval).strip()
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Release the model."""
         self._model = None
 
     def weights(self) -> tuple[Weights, ...]:
@@ -190,7 +190,7 @@ class Whisper(ASR):
             imported(module, "transformers", f"{what} for the recogniser {self.declaration.name}")
 
     def _paced(self, tail: str, prefix: str, samples: Samples) -> str:
-        """What can have been said by now: a dummy would write the end of its text before it was spoken."""
+        """Limit a dummy's text to what can have been said by now: it would write the end before it was spoken."""
         if self._origin != kinds.DUMMY:
             return tail
         spoken = int(len(samples) / SAMPLE_RATE * DUMMY_WORDS_PER_S)
@@ -203,7 +203,7 @@ def _known(language: str) -> str:
 
     if language and language not in LANGUAGES:
         raise UsageError(
-            f"Whisper does not know the language '{language}'. Say which one it shall assume, for example "
+            f"Whisper does not support the language '{language}'. Choose one with asr-language, for example "
             "asr-language=en."
         )
     return language

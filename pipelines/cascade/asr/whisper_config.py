@@ -1,7 +1,7 @@
-"""Whether the settings in a Whisper's folder describe the weights beside them.
+"""Checks that the settings in a Whisper folder match its weights.
 
-They are asked before a library builds what they say: a number of layers that is none would be built for hours, and
-features of another kind would be heard as other words.
+This runs before a library builds the model: an absurd number of layers would be built for hours, and features of
+another kind would be transcribed as different words.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ IDS = (
 
 
 def check_sizes(found: Found) -> None:
-    """Hold config.json of a folder in transformers' layout against its tensors. Raises `WeightsError`.
-
-    What is missing is left to whoever reads the tensors.
+    """Check config.json of a folder in transformers' layout against its tensors. Raises `WeightsError`. Missing tensors
+    are reported later, when they are read.
     """
     from firstpacket.pipelines.models.tensors import SafetensorsFolder
 
@@ -56,7 +55,7 @@ def check_sizes(found: Found) -> None:
 
 
 def check_features(found: Found) -> None:
-    """Refuse features that no Whisper was trained on; a folder need not describe them. Raises `WeightsError`."""
+    """Reject features that no Whisper was trained on; describing them is optional. Raises `WeightsError`."""
     if not (found.path / "preprocessor_config.json").is_file():
         return
     features = Fields(found.json("preprocessor_config.json"), str(found.path / "preprocessor_config.json"))
@@ -67,7 +66,7 @@ def check_features(found: Found) -> None:
 
 
 def check_generation(found: Found) -> None:
-    """Refuse ids that the model has no word for; a folder need not have these settings. Raises `WeightsError`."""
+    """Reject ids outside the model's vocabulary; these settings are optional. Raises `WeightsError`."""
     path = found.path / "generation_config.json"
     if not path.is_file():
         return
@@ -80,12 +79,12 @@ def check_generation(found: Found) -> None:
         if highest >= vocab:
             raise WeightsError(
                 f"{path}: {name} goes up to {highest}, but the model's vocabulary has {vocab}. "
-                "Copy the generation_config.json that was published with these weights."
+                "Copy the generation_config.json published with these weights."
             )
 
 
 def _unlike(found: Found, why: str) -> WeightsError:
     return WeightsError(
-        f"{found.path} does not hold the Whisper that its config.json describes: {why}. "
-        "Fetch the folder again, or copy the config.json that was published with these weights."
+        f"{found.path}: config.json does not match the weights: {why}. Download the folder again, or copy the "
+        "config.json published with these weights."
     )

@@ -4,7 +4,7 @@
     ctranslate2    config.json, model.bin, tokenizer.json
     openai         one `.pt` file
 
-Nothing is fetched: a published name means what was fetched before.
+Nothing is downloaded: a published name refers to a model already on this machine.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Found:
 def find(model: str, engine: str, layouts: tuple[Layout, ...]) -> Found:
     """The Whisper that `model` names, in one of the layouts that `engine` reads (the preferred one first).
 
-    Raises `WeightsError`, which says what was found instead, or which command fetches a published model.
+    Raises `WeightsError` saying what was found instead, or which command downloads the published model.
     """
     path = hub.here(model)
     if path is not None:
@@ -70,31 +70,33 @@ def find(model: str, engine: str, layouts: tuple[Layout, ...]) -> Found:
 def _readable(found: Found, engine: str, layouts: tuple[Layout, ...]) -> Found:
     if found.layout not in layouts:
         raise WeightsError(
-            f"{found.path} is a Whisper in the layout of {found.layout}, which the recogniser {engine} does not read. "
-            f"Give it one in the layout of {' or '.join(layouts)}."
+            f"{found.path} is a Whisper in {found.layout} layout, which the recogniser {engine} does not read. Use one "
+            f"in the layout of {' or '.join(layouts)}."
         )
     lacking = [name for name in LAYOUT_FILES[found.layout] if not (found.path / name).is_file()]
     if found.layout == "transformers" and not any((found.path / name).is_file() for name in SAFETENSORS):
         lacking.append(SAFETENSORS[0])
     if lacking:
         raise WeightsError(
-            f"The folder {found.path} holds a Whisper, but lacks {', '.join(lacking)}. "
-            "Copy what was published with these weights into that folder."
+            f"The Whisper folder {found.path} is incomplete: missing {', '.join(lacking)}. Copy the files published "
+            "with these weights into it."
         )
     return found
 
 
 def _inspected(path: Path, source: str) -> Found:
-    """What lies there. Raises `WeightsError` for anything but a Whisper."""
+    """Identify what is at that path. Raises `WeightsError` for anything but a Whisper."""
     if path.is_file():
         if path.suffix != ".pt":
-            raise WeightsError(f"{path} is a file, but no .pt file of openai-whisper. Give the model's folder.")
+            raise WeightsError(
+                f"{path} is a file, but not an openai-whisper .pt file. Give the model's folder instead."
+            )
         return Found(path, "openai", source)
     if not (path / "config.json").is_file():
         holds = ", ".join(hub.names(path)[:5]) or "nothing"
         raise WeightsError(
-            f"The folder {path} has no config.json, so it is no model's; it holds {holds}. "
-            "Give the folder of a Whisper, or the path of its .pt file."
+            f"{path} is not a model folder: it has no config.json, only {holds}. Give a Whisper folder, or the path "
+            "of a .pt file."
         )
     config = _json(path / "config.json")
     kind = config.get("model_type") or config.get("model")
@@ -102,12 +104,12 @@ def _inspected(path: Path, source: str) -> Found:
         return Found(path, "ctranslate2", source)
     if kind == "whisper":
         return Found(path, "transformers", source)
-    what = f"holds a model of type '{kind}'" if kind else "has a config.json that names no type of model"
-    raise WeightsError(f"The folder {path} {what}, not a Whisper. Give asr-model the folder of a Whisper.")
+    what = f"contains a model of type '{kind}'" if kind else "has a config.json without a model_type"
+    raise WeightsError(f"The folder {path} {what}, not a Whisper. Set asr-model to a Whisper folder.")
 
 
 def _places(name: str, layouts: tuple[Layout, ...]) -> Iterator[Path]:
-    """Where a published model lies once it was fetched."""
+    """Where a published model is stored once downloaded."""
     if hub.HUB_NAME.fullmatch(name):
         yield from _in_hub_cache(name)
     elif name in PUBLISHED:
@@ -125,14 +127,14 @@ def _repository(name: str, layout: Layout) -> str:
 
 
 def _in_hub_cache(repository: str) -> Iterator[Path]:
-    with suppress(ImportError):  # without the hub's library nothing can have been fetched with it
+    with suppress(ImportError):  # without the hub's library nothing can have been downloaded with it
         folder = hub.cached(repository)
         if folder is not None:
             yield folder.path
 
 
 def _openai_cache() -> Path:
-    """Where openai-whisper keeps what it fetched."""
+    """Where openai-whisper keeps its downloads."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
 
 
@@ -148,12 +150,11 @@ def _not_here(model: str, name: str, engine: str, layouts: tuple[Layout, ...]) -
         fetch = f"hf download {at[0]}{f' --revision {at[2]}' if at[2] else ''}"
     else:
         return (
-            f"There is no folder {model}, which asr-model names. Give the folder of a Whisper, or a published name: "
-            f"{', '.join(PUBLISHED)}."
+            f"asr-model: no such folder: {model}. Give a Whisper folder, or a published name: {', '.join(PUBLISHED)}."
         )
     return (
-        f"The recogniser's model '{model}' was not fetched yet, and nothing is downloaded during a run. Where there "
-        f"is a network, run: {fetch}. Or give asr-model a folder that the recogniser {engine} reads."
+        f"The recogniser's model '{model}' has not been downloaded, and nothing is downloaded during a run. With "
+        f"network access, run: {fetch}. Or set asr-model to a folder that the recogniser {engine} can read."
     )
 
 
@@ -161,7 +162,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} cannot be read as JSON: {error}. Fetch it again.") from error
+        raise WeightsError(f"{path} cannot be read as JSON: {error}. Download it again.") from error
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} does not hold a JSON object. Fetch it again.")
+        raise WeightsError(f"{path} is not a JSON object. Download it again.")
     return content

@@ -1,4 +1,4 @@
-"""Whether a tokenizer belongs to the model beside it: another one's would give fluent nonsense."""
+"""Checks that a tokenizer belongs to its model: another model's would give fluent nonsense."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _tokenizer(found: Found) -> Any:
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception for a file that it cannot parse
-        raise WeightsError(f"{path} cannot be read as a tokenizer: {error}. Fetch it again.") from error
+        raise WeightsError(f"{path} is not a readable tokenizer: {error}. Download it again.") from error
 
 
 def _words(found: Found) -> list[str]:
@@ -52,12 +52,12 @@ def _words(found: Found) -> list[str]:
         return list(json.loads(listed.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise WeightsError(
-            f"The model's vocabulary, {listed}, cannot be read: {error}. Fetch or convert the model again."
+            f"The model's vocabulary, {listed}, cannot be read: {error}. Download or convert the model again."
         ) from error
 
 
 def _misfit(found: Found, why: str) -> WeightsError:
     return WeightsError(
-        f"The tokenizer in {found.path} is not this model's: {why}. "
-        "Copy the tokenizer.json that was published with these weights."
+        f"The tokenizer in {found.path} does not belong to this model: {why}. Copy the tokenizer.json published with "
+        "these weights."
     )

@@ -1,4 +1,4 @@
-"""What a chat-completions server streams, taken apart: one JSON object per event, until `[DONE]`."""
+"""Parses the stream of a chat-completions server: one JSON object per event, until `[DONE]`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from firstpacket.bench.errors import BenchError
 DONE = "[DONE]"
 OPENING, CLOSING = "<think>", "</think>"
 REASONING = ("reasoning_content", "reasoning")
-"""vLLM and DeepSeek write the one, OpenRouter and later vLLMs the other."""
+"""The first is used by vLLM and DeepSeek, the second by OpenRouter and later vLLMs."""
 
 
 class ServerError(BenchError):
-    """Raised when a language model's server does not answer as it should; says so in one line."""
+    """Raised when a language model's server does not answer properly, with a one-line reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +32,23 @@ class Chunk:
 
 
 def parse(data: str) -> Chunk:
-    """Read one event's data. Raises `ServerError` for what is no chunk, or is the server's own report of an error."""
+    """Parse one event's data. Raises `ServerError` if it is not a chunk, or is an error reported by the server."""
     try:
         said = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ServerError(f"an event of its stream is not JSON: {_short(data)}") from error
     if not isinstance(said, dict):
-        raise ServerError(f"an event of its stream is no JSON object: {_short(data)}")
+        raise ServerError(f"an event of its stream is not a JSON object: {_short(data)}")
     if said.get("error"):
-        raise ServerError(f"it reported an error in mid-stream: {error_text(said)}")
+        raise ServerError(f"it reported an error mid-stream: {error_text(said)}")
     choices = said.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise ServerError(f"an event's choices are no list of objects: {_short(data)}")
+        raise ServerError(f"an event's choices are not a list of objects: {_short(data)}")
     if not choices:
         return Chunk(usage=_usage(said.get("usage")))
     delta = choices[0].get("delta") or {}
     if not isinstance(delta, dict):
-        raise ServerError(f"an event's delta is no object: {_short(data)}")
+        raise ServerError(f"an event's delta is not an object: {_short(data)}")
     return Chunk(
         content=_text(delta, "content", data),
         reasoning="".join(_text(delta, name, data) for name in REASONING),
@@ -59,7 +59,7 @@ def parse(data: str) -> Chunk:
 
 
 def error_text(said: Mapping[str, Any]) -> str:
-    """What a server says of an error, in one line: OpenAI's `error.message`, FastAPI's `detail`, or all of it."""
+    """A server's error in one line: OpenAI's `error.message`, FastAPI's `detail`, or the whole body."""
     problem = said.get("error") or said.get("detail") or said.get("message") or said
     if isinstance(problem, dict):
         problem = problem.get("message") or problem
@@ -67,14 +67,14 @@ def error_text(said: Mapping[str, Any]) -> str:
 
 
 class Thoughts:
-    """Leaves out what a reply thinks aloud at its beginning, between `<think>` and `</think>`."""
+    """Removes the reasoning at the beginning of a reply, between `<think>` and `</think>`."""
 
     def __init__(self) -> None:
         self._held = ""
         self._seeks: str | None = OPENING
 
     def push(self, piece: str) -> str:
-        """The part of the answer that is certain with this piece; empty while it thinks."""
+        """The part of the answer that is certain after this piece; empty during reasoning."""
         if self._seeks is None:
             return piece
         self._held += piece
@@ -89,7 +89,7 @@ class Thoughts:
         return ""
 
     def flush(self) -> str:
-        """What is left at the end: a beginning that turned out to be no thought."""
+        """What is left at the end: text that looked like the start of `<think>` but was not."""
         left = self._held if self._seeks == OPENING else ""
         self._seeks, self._held = None, ""
         return left
@@ -106,13 +106,13 @@ class Thoughts:
 def _text(delta: Mapping[str, Any], name: str, data: str) -> str:
     value = delta.get(name) or ""
     if not isinstance(value, str):
-        raise ServerError(f"an event's {name} is no text: {_short(data)}")
+        raise ServerError(f"an event's {name} is not text: {_short(data)}")
     # JSON can hold half a character (a lone surrogate), which no voice and no file takes.
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _usage(said: object) -> tuple[int, int] | None:
-    """Counts are a courtesy: what is not understood is left out."""
+    """Token counts are optional: anything malformed is ignored."""
     if not isinstance(said, dict):
         return None
     prompt, reply = said.get("prompt_tokens"), said.get("completion_tokens")

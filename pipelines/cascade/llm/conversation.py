@@ -19,27 +19,27 @@ DATE = "26 Jul 2024"
 
 
 class Conversation:
-    """A tokenizer of transformers and a system text. `where` is what messages call the model."""
+    """A tokenizer of transformers and a system text. `where` names the model in messages."""
 
     def __init__(self, tokenizer: Any, system: str, where: str) -> None:
-        """Try the template once. Raises `WeightsError` if it fails, or does not end."""
+        """Try the template once. Raises `WeightsError` if it fails or does not terminate."""
         self._tokenizer = tokenizer
         self._system = system
         self._where = where
         self._merged = False
-        self.head = within(TEMPLATE_LIMIT_S, self._find_head, f"{where}: its chat template does not come to an end.")
+        self.head = within(TEMPLATE_LIMIT_S, self._find_head, f"{where}: its chat template does not terminate.")
 
     def prompt(self, text: str) -> list[int]:
         """Ids of the prompt for what the user said; plain text for models without a template.
 
-        Raises `WeightsError` when the template cannot be filled in.
+        Raises `WeightsError` when the template fails.
         """
         try:
             return self._prompt(text.strip())
         except Exception as error:  # a template is a program: Jinja's errors, Python's, and memory that runs out
             raise WeightsError(
-                f"{self._where}: its chat template cannot be filled in: {type(error).__name__}: {cause(error)} "
-                "Fetch the tokenizer's files again, or take another model."
+                f"{self._where}: its chat template failed: {type(error).__name__}: {cause(error)} Download the "
+                "tokenizer's files again, or use another model."
             ) from error
 
     def decode(self, ids: list[int]) -> str:
@@ -47,7 +47,7 @@ class Conversation:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def check(self, vocab: int, ends: Iterable[int]) -> None:
-        """Hold it against its model: every id is one of `vocab` embeddings, and it knows what `ends` a reply.
+        """Check it against its model: every id is one of `vocab` embeddings, and it knows what `ends` a reply.
 
         Raises `WeightsError`.
         """
@@ -55,20 +55,20 @@ class Conversation:
         highest = max(known.values(), default=-1)
         if highest >= vocab:
             raise WeightsError(
-                f"{self._where}: the tokenizer has ids up to {highest}, but the model embeds only {vocab}. They do not "
-                "belong together; copy the tokenizer that was published with these weights."
+                f"{self._where}: the tokenizer has ids up to {highest}, but the model's vocabulary has {vocab}. Copy "
+                "the tokenizer published with these weights."
             )
         stops = sorted(ends)
         if not stops:
             raise WeightsError(
                 f"{self._where}: neither generation_config.json nor config.json nor the tokenizer says which token "
-                "ends a reply (eos_token_id). Fetch these files again."
+                "ends a reply (eos_token_id). Download these files again."
             )
         strange = set(stops) - set(known.values())
         if strange:
             raise WeightsError(
                 f"{self._where}: a reply ends with id {min(strange)} (eos_token_id), which the tokenizer does not "
-                "know. They do not belong together; copy the tokenizer that was published with these weights."
+                "know. Copy the tokenizer published with these weights."
             )
 
     def _find_head(self) -> list[int]:
@@ -105,7 +105,7 @@ def common_beginning(several: Sequence[Sequence[int]]) -> list[int]:
 
 
 def within(limit_s: float, work: Callable[[], list[int]], late: str) -> list[int]:
-    """What `work` gives, or raises. Raises `WeightsError` with `late` if it takes longer; it is left to itself then."""
+    """The result of `work`. Raises `WeightsError` with `late` if it takes longer; its thread is then abandoned."""
     done: list[list[int] | BaseException] = []
 
     def run() -> None:

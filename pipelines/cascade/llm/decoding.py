@@ -35,7 +35,7 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A model, and how it is to answer: `ends` are the ids that end a reply, `longest` the most tokens it has."""
+    """A model and its limits: `ends` are the ids that end a reply, `longest` its maximum number of tokens."""
 
     decoder: Decoder
     conversation: Conversation
@@ -60,15 +60,15 @@ class Writer:
                 chosen = self._next(chosen, step)
         yield detokeniser.flush()
 
-    # Not around the generator: inference mode belongs to the thread and would leak to whoever asks for pieces.
+    # Not around the generator: inference mode is per thread and would leak to the caller.
     @torch.inference_mode()
     def _begin(self, text: str) -> Tensor:
         ids = self.conversation.prompt(text)
         if len(ids) + self.longest > self.decoder.positions:
             raise UsageError(
                 f"The prompt has {len(ids)} tokens, but with replies of up to {self.longest} the language model's "
-                f"{self.decoder.positions} positions leave room for {self.decoder.positions - self.longest}. "
-                "Give a larger llm-context (up to what the model was made for), or a smaller llm-max-tokens."
+                f"{self.decoder.positions} positions leave room for {self.decoder.positions - self.longest}. Increase "
+                "llm-context (up to the model's limit), or reduce llm-max-tokens."
             )
         self.choices.begin()
         return self.choices.token(self.decoder.prefill(ids), 0)

@@ -60,7 +60,7 @@ def positions(settings: Settings, limit: int, conversation: Conversation) -> int
         raise UsageError(
             f"The language model's cache would have {length} positions (llm-context {settings.whole('llm-context')}, "
             f"the model's own limit {limit}), but a short prompt and a reply of {longest} tokens take {least}. "
-            "Give a larger llm-context or a smaller llm-max-tokens."
+            "Increase llm-context or reduce llm-max-tokens."
         )
     return length
 
@@ -96,7 +96,7 @@ def through_transformers(
 
     if settings.switch("llm-compile"):
         raise UsageError(
-            f"llm-compile is for the decoder built here, but this model runs through transformers' forward pass"
+            f"llm-compile works with the built-in decoder only, but this model runs through transformers' forward pass"
             f"{f' ({reason})' if reason else ''}. Leave it out."
         )
     decoder = AnyCausal(model, length, conversation.prompt(PROBES[0]))

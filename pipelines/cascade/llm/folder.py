@@ -1,4 +1,4 @@
-"""Whether a folder holds a causal language model that is safe to read; if not, what it holds instead."""
+"""Checks that a folder contains a causal language model that is safe to read; if not, says what it contains instead."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
 
 
 def find(model: str) -> hub.Folder:
-    """The folder that llm-model names, also by its name on the hub. Raises `WeightsError`; nothing is fetched."""
+    """The folder that llm-model names, by path or by name on the hub. Raises `WeightsError`; nothing is downloaded."""
     found = hub.cached(model)
     if found is not None:
         return found
     if _is_path(model):
-        raise WeightsError(f"There is no folder {model}, which llm-model names. Give the folder that holds {WANTED}.")
+        raise WeightsError(f"llm-model: no such folder: {model}. Give a folder with {WANTED}.")
     raise WeightsError(
-        f"The language model '{model}' is neither a folder nor in the hub's cache. Nothing is downloaded during a run: "
-        f"fetch a published model first (`hf download {model}`), or give llm-model a folder."
+        f"The language model '{model}' is neither a folder nor in the Hugging Face cache, and nothing is downloaded "
+        f"during a run. Run `hf download {model}` first, or set llm-model to a folder."
     )
 
 
@@ -35,11 +35,11 @@ def configuration(folder: Path) -> Fields:
     """Its config.json. Raises `WeightsError` if the folder is not that of a causal model in safetensors."""
     names = hub.names(folder)
     if "config.json" not in names:
-        raise WeightsError(f"{folder} {_holds(names)} and no config.json. Give llm-model the folder with {WANTED}.")
+        raise WeightsError(f"{folder} {_holds(names)} and no config.json. Set llm-model to a folder with {WANTED}.")
     fields = Fields(read_json(folder / "config.json"), str(folder / "config.json"))
     kind = unlike_causal(fields)
     if kind:
-        raise WeightsError(f"{folder} holds no causal language model: {kind}. Give llm-model the folder of one.")
+        raise WeightsError(f"{folder} is not a causal language model: {kind}. Set llm-model to the folder of one.")
     if not any(name.endswith(".safetensors") for name in names):
         raise WeightsError(f"{folder} {_holds(names)} and no *.safetensors file. {_advice(names)}")
     return fields
@@ -61,19 +61,19 @@ def unlike_causal(fields: Fields) -> str:
     if kind not in KNOWN and json.get("auto_map"):
         return f"{named} that brings its own code, and no code of a checkpoint is run"
     suits = not architectures or any(str(name).endswith(ARCHITECTURES) for name in architectures)
-    # The decoder of a recogniser counts as causal there, but alone it answers nobody.
+    # transformers counts a recogniser's decoder as causal, but on its own it cannot answer.
     continues = kind in KNOWN and kind not in LISTENERS and not json.get("is_encoder_decoder")
     return "" if continues and suits else named
 
 
 def check_layers(fields: Fields, tensors: int) -> None:
-    """Refuse more layers than there are tensors: they would be built for hours. Raises `WeightsError`."""
+    """Reject more layers than there are tensors: building them could take hours. Raises `WeightsError`."""
     for name in LAYERS:
         layers = fields.whole(name, 1)
         if layers > tensors:
             raise WeightsError(
-                f"{fields.where}: {name} is {layers}, but the files beside it hold {tensors} tensors in all. "
-                "Fetch them again, or copy the config.json that was published with these weights."
+                f"{fields.where}: {name} is {layers}, but its files contain only {tensors} tensors in all. Download "
+                "them again, or copy the config.json published with these weights."
             )
 
 
@@ -84,10 +84,11 @@ def _holds(names: list[str]) -> str:
 def _advice(names: list[str]) -> str:
     if any(Path(name).suffix in PICKLES for name in names):
         return (
-            "Pickled weights are not read, as a pickle may run code: fetch the model in safetensors, or convert it "
+            "Pickled weights are not loaded, since a pickle may run code: download the model in safetensors format, "
+            "or convert it "
             "(AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) writes them)."
         )
-    return f"Give llm-model the folder with {WANTED}."
+    return f"Set llm-model to a folder with {WANTED}."
 
 
 def _is_path(model: str) -> bool:

@@ -30,21 +30,21 @@ COUNTS = {"stream_options": {"include_usage": True}}
 PATH = "/chat/completions"
 LONGEST_WAIT_S = 3600
 PIECES_PER_TOKEN = 16
-"""Some servers send the letters of a token one by one; more pieces than that are no reply of `llm-max-tokens`."""
+"""Some servers send a token letter by letter; more pieces than this per token means `llm-max-tokens` is ignored."""
 
 
 class OpenAIServer(LLM):
-    """Asks a server; nothing is tried twice, so a turn that fails there is a failed turn."""
+    """Sends requests to a server; nothing is retried, so a turn that fails there is a failed turn."""
 
     declaration = Declaration(
         name="openai",
-        summary="Any server with OpenAI's chat completions, streamed; keys come from the environment only.",
+        summary="Any server with an OpenAI-compatible streaming chat API; keys come from the environment only.",
         stages=(Stage("llm.prefill", "think", "llm"), Stage("llm.decode", "think", "llm")),
         options=(
-            Option("llm-url", "http://127.0.0.1:8000/v1", "the server's base address"),
-            Option("llm-model", "", "model that is asked for; empty means the only one that the server lists"),
-            Option("llm-timeout", 30.0, "longest wait for the server to connect or to go on, in s"),
-            Option("llm-key-env", KEY_VARIABLE, "name of the environment variable that holds the key"),
+            Option("llm-url", "http://127.0.0.1:8000/v1", "base URL of the server"),
+            Option("llm-model", "", "model name; empty: the only one that the server lists"),
+            Option("llm-timeout", 30.0, "timeout for connecting and between events, s"),
+            Option("llm-key-env", KEY_VARIABLE, "environment variable with the API key"),
             options.MAX_TOKENS,
             options.MIN_TOKENS,
             options.TEMPERATURE,
@@ -54,7 +54,7 @@ class OpenAIServer(LLM):
     )
 
     def __init__(self, settings: Settings) -> None:
-        """Raises `UsageError` for an address that would carry a secret into the records."""
+        """Raises `UsageError` for a URL that would put a secret into the records."""
         super().__init__(settings)
         self._server: Server | None = None
         self._url = _address(settings.text("llm-url"))
@@ -62,7 +62,7 @@ class OpenAIServer(LLM):
         self._counted = False
 
     def load(self) -> None:
-        """Connect, and have one token said: the server may load its model only then.
+        """Connect and generate one token: the server may load its model only then.
 
         Raises `UsageError`, `MissingDependency`, or `ServerError` if the server is not there or refuses.
         """
@@ -82,11 +82,12 @@ class OpenAIServer(LLM):
             self._counted = self._counts()
         except ServerError as error:
             raise ServerError(
-                f"{str(error).rstrip('.')}. Check that it is up, and llm-url, llm-model and the key."
+                f"{str(error).rstrip('.')}. Check that the server is running, and check llm-url, llm-model and the key."
             ) from error
 
     def reply(self, text: str, trace: Trace) -> Iterator[str]:
-        """The answer as it comes; thoughts before it are empty pieces. Nothing at all if the server says nothing.
+        """Yield the answer as it arrives; reasoning before it gives empty pieces. Yields nothing if the server's reply
+        is empty.
 
         Raises `ServerError` with the reason in one line.
         """
@@ -108,7 +109,7 @@ class OpenAIServer(LLM):
                     mark(KnownMark.LLM_FIRST_TOKEN)
                     pieces += 1
                     if pieces > most:
-                        raise ServerError("its reply does not end, though llm-max-tokens is past")
+                        raise ServerError("its reply goes on past llm-max-tokens")
                     answer = thoughts.push(chunk.content)
                     if answer:
                         mark(KnownMark.LLM_FIRST_ANSWER_TOKEN)
@@ -125,7 +126,7 @@ class OpenAIServer(LLM):
             self._server = None
 
     def weights(self) -> tuple[Weights, ...]:
-        """The model that was asked for; where its weights come from only the server knows."""
+        """The model that was requested; only the server knows where its weights come from."""
         return (Weights("llm", "none", f"{self._model}, served by {self._url}", "not loaded here"),)
 
     def facts(self) -> Mapping[str, OptionValue]:
@@ -143,14 +144,14 @@ class OpenAIServer(LLM):
             "temperature": settings.number("llm-temperature"),
             "top_p": settings.number("llm-top-p"),
             "seed": settings.seed,
-            # An extension of vLLM's and SGLang's: others refuse it, and say so.
+            # An extension of vLLM and SGLang: others reject it with an error.
             **({"min_tokens": fewest} if fewest else {}),
             **(COUNTS if self._counted else {}),
             **changed,
         }
 
     def _counts(self) -> bool:
-        """Have one token said, with token counts; without them if the server refuses those. Says whether it counts."""
+        """Generate one token, with token counts unless the server rejects that. Returns whether it counts."""
         few: dict[str, Any] = {"max_tokens": 1, **({"min_tokens": 1} if self.settings.whole("llm-min-tokens") else {})}
         try:
             self._warm_up({**few, **COUNTS})
@@ -168,7 +169,7 @@ class OpenAIServer(LLM):
 
     def _ready(self) -> Server:
         if self._server is None:
-            raise RuntimeError("load() comes before everything else")
+            raise RuntimeError("call load() first")
         return self._server
 
 
@@ -186,38 +187,40 @@ def _chunks(events: Iterator[str]) -> Iterator[Chunk]:
     if not finished:
         raise ServerError("its stream broke off before the reply was complete")
     if not chosen:
-        raise ServerError("its stream holds no choices")
+        raise ServerError("its stream contains no choices")
 
 
 def _address(url: str) -> str:
-    """The base address. Raises `UsageError`, which repeats nothing that might be a secret."""
+    """The base URL. Raises `UsageError`, whose message repeats nothing that might be a secret."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         usable = False
     if not usable:
-        raise UsageError("llm-url is no address. Give one like http://127.0.0.1:8000/v1.")
+        raise UsageError("llm-url is not a valid URL. Use one like http://127.0.0.1:8000/v1.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
-            "llm-url holds a name, a password or a query, and it is recorded with every run. Leave them out, and give "
-            f"the key in the environment variable {KEY_VARIABLE} (or the one that llm-key-env names)."
+            f"llm-url contains a user name, a password or a query, but it is recorded with every run. Remove them, "
+            f"and put the key into the environment variable {KEY_VARIABLE} (or the one that llm-key-env names)."
         )
     return url.rstrip("/").removesuffix(PATH)
 
 
 def _key(variable: str) -> str:
-    """The key, or nothing. Raises `UsageError` without repeating what may be a key itself."""
+    """The key, or nothing. Raises `UsageError` without repeating a value that may be the key itself."""
     if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", variable):
         raise UsageError(
-            "llm-key-env is not the name of an environment variable (capitals, digits and _). Name the variable there, "
-            "and put the key into it: options are recorded."
+            "llm-key-env is not the name of an environment variable (capitals, digits and _). Put the key into a "
+            "variable and give its name: options are recorded with every run."
         )
     key = os.environ.get(variable, "").strip()
     if not key and variable != KEY_VARIABLE:
-        raise UsageError(f"llm-key-env names {variable}, which is not set. Set it, or leave llm-key-env out.")
+        raise UsageError(f"llm-key-env names {variable}, which is not set. Set it, or remove llm-key-env.")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise UsageError(f"What {variable} holds is no key: it has characters that no header may have.")
+        raise UsageError(
+            f"The value of {variable} is not a valid key: it has characters that are not allowed in an HTTP header."
+        )
     return key
 
 
@@ -225,4 +228,4 @@ def _only(models: tuple[str, ...]) -> str:
     if len(models) == 1:
         return models[0]
     listing = f"lists {', '.join(models[:8])}" if models else "lists none"
-    raise UsageError(f"llm-model is empty, and the server {listing}. Give the one that is meant with llm-model.")
+    raise UsageError(f"llm-model is empty, and the server {listing}. Choose a model with llm-model.")

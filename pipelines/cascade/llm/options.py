@@ -1,4 +1,4 @@
-"""What every language model is asked alike: how it is spoken to, how long it answers, how it chooses."""
+"""Options shared by all language models: system text, length of the reply, sampling."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Option, Settings
 
 SYSTEM = "You are a helpful voice assistant. Answer in one or two short spoken sentences."
-"""The system text; dummy weights are given LLaMA-Omni's instead, so that the prompts are alike."""
+"""The system text; dummy weights use LLaMA-Omni's instead, so that both pipelines have the same prompt."""
 
-MAX_TOKENS = Option("llm-max-tokens", 128, "longest reply, in tokens")
-MIN_TOKENS = Option("llm-min-tokens", 0, "tokens before which no reply ends")
-TEMPERATURE = Option("llm-temperature", 0.0, "0 chooses the likeliest token; above 0 samples")
+MAX_TOKENS = Option("llm-max-tokens", 128, "maximum length of a reply, in tokens")
+MIN_TOKENS = Option("llm-min-tokens", 0, "minimum length of a reply, in tokens")
+TEMPERATURE = Option("llm-temperature", 0.0, "sampling temperature; 0 is greedy")
 HOTTEST = 100.0
-"""Far above this all tokens are equally likely; infinity is no number that a server takes."""
+"""Far above this all tokens are equally likely, and servers do not accept infinity."""
 
-TOP_P = Option("llm-top-p", 1.0, "share of probability that sampling considers")
+TOP_P = Option("llm-top-p", 1.0, "nucleus sampling: cumulative probability considered")
 
 
 def check(settings: Settings) -> None:
-    """Raises `UsageError` for values of these options that no model could follow."""
+    """Raises `UsageError` for invalid values of these options."""
     longest, fewest = settings.whole("llm-max-tokens"), settings.whole("llm-min-tokens")
     ranges = {
         "llm-max-tokens": (longest >= 1, "1 or more"),

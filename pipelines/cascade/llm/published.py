@@ -1,4 +1,4 @@
-"""Published language models: a folder in the layout of the Hugging Face hub, or a name fetched from there before."""
+"""Published language models: a folder in the layout of the Hugging Face hub, or the name of one already downloaded."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def plain_llama(fields: Fields, asked: str) -> tuple[LlamaConfig | None, str]:
     except WeightsError as error:
         if asked == "own":
             raise UsageError(
-                f"llm-decoder=own is for plain Llamas, which this model is not: {error} Leave llm-decoder out."
+                f"llm-decoder=own works only with plain Llamas, which this model is not: {error} Remove llm-decoder."
             ) from error
         return None, cause(error)
 
@@ -129,7 +129,7 @@ def _own(source: Source, config: LlamaConfig) -> Read:
 
 
 def _through_transformers(source: Source, reason: str) -> Read:
-    """Transformers gives values of its own to what a file lacks, and says so in a log that nobody reads."""
+    """Load through transformers, which initialises missing tensors itself and only logs that."""
     from transformers import AutoModelForCausalLM
 
     try:
@@ -149,7 +149,7 @@ def _through_transformers(source: Source, reason: str) -> Read:
     missing = told["missing_keys"] or told["mismatched_keys"]
     if missing:
         names = listed(name if isinstance(name, str) else name[0] for name in missing)
-        raise WeightsError(f"{source.path} lacks {names}. The files are incomplete or of another model.")
+        raise WeightsError(f"{source.path} lacks {names}. The files are incomplete or belong to another model.")
     placed: Any = model.to(source.device).eval().requires_grad_(False)
     built = factory.through_transformers(placed, source.length, source.conversation, source.settings, reason)
     return Read(built, tuple(sorted(told["unexpected_keys"])))
@@ -175,4 +175,4 @@ def _ends(path: Path, fields: Fields, tokenizer: Any) -> frozenset[int]:
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"The language model in {path} cannot be loaded: {cause(error)} Fetch its files again.")
+    return WeightsError(f"Cannot load the language model in {path}: {cause(error)} Download its files again.")

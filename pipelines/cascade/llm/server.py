@@ -1,4 +1,4 @@
-"""A kept connection to a server that speaks OpenAI's chat completions, and one line for whatever goes wrong with it."""
+"""A keep-alive connection to an OpenAI-compatible server, with a one-line reason for every failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from firstpacket.bench.sanitize import clean
 from firstpacket.pipelines.cascade.llm.chat_stream import ServerError, error_text
 
 MOST_OF_A_BODY = 4096
-"""Bytes read of what comes with an error."""
+"""Most bytes read of an error's body."""
 
 MOST_AFTER_THE_REPLY = 16
 """Events."""
@@ -28,9 +28,9 @@ Connected = Callable[[], None]
 
 
 class Server:
-    """One server, one connection. Nothing is tried twice, and no redirect is followed: the key would go along.
+    """One server, one connection. No request is retried and no redirect followed: it would be sent the key.
 
-    On this machine the environment's proxies do not count.
+    The environment's proxies are ignored for servers on this machine.
     """
 
     def __init__(self, url: str, key: str, timeout_s: float) -> None:
@@ -62,7 +62,7 @@ class Server:
     def chat(self, body: dict[str, Any], connected: Connected = lambda: None) -> Iterator[Iterator[str]]:
         """Ask for a streamed completion; gives the data of its events once the answer has begun.
 
-        Raises `ServerError`, also in the midst of the stream, also for one that breaks off there.
+        Raises `ServerError`, also mid-stream and for a stream that breaks off.
         """
         with self._asked("POST", "/chat/completions", body, connected) as response:
             events = (self._hidden(event.data) for event in httpx2.EventSource(response))
@@ -91,29 +91,29 @@ class Server:
         except httpx2.TimeoutException as error:
             raise self._problem(f"it sent nothing for {self._timeout_s:g} s (llm-timeout)") from error
         except httpx2.ConnectError as error:
-            raise self._problem(f"it cannot be reached: {_first_line(error)}") from error
+            raise self._problem(f"cannot connect: {_first_line(error)}") from error
         except httpx2.NetworkError as error:
             raise self._problem(f"the connection broke: {_first_line(error)}") from error
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL) as error:
             raise self._problem(_first_line(error)) from error
 
     def _problem(self, what: str) -> ServerError:
-        """One line, without the key: a server may send it back in whatever it says, and what it says is recorded."""
+        """The reason in one line, without the key: a server may echo it, and its messages are recorded."""
         begin = f"The server {self.url}: "
         said = what.removeprefix(begin)
         return ServerError(begin + clean(" ".join(self._hidden(said).split())))
 
     def _hidden(self, text: str) -> str:
-        """What the server sent, without the key."""
+        """The server's text without the key."""
         return text.replace(self._key, "[key]") if self._key else text
 
 
 def _refusal(response: httpx2.Response, hidden: Callable[[str], str]) -> str:
-    """What came instead of an answer."""
+    """The error response as a reason."""
     if response.has_redirect_location:
         return (
             f"it answered {response.status_code}, a redirect to {response.headers['location']}, which is not followed "
-            "as the key would go along. Give that address with llm-url."
+            "because it would be sent the key. Set llm-url to that address."
         )
     text = hidden(_read(response, MOST_OF_A_BODY).decode("utf-8", "replace"))
     try:

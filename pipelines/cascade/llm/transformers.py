@@ -1,7 +1,7 @@
 """Causal language models in Hugging Face's layout, with dummy weights when none are given.
 
-Plain Llamas run on the decoder that the direct pipeline thinks with (`pipelines/models`), so that both architectures
-are equally fast at the same work; every other model goes through the forward pass of transformers.
+Plain Llamas run on the direct pipeline's decoder (`pipelines/models`), so that both architectures are equally fast at
+the same work; every other model goes through the forward pass of transformers.
 """
 
 from __future__ import annotations
@@ -27,30 +27,31 @@ class TransformersLM(LLM):
 
     declaration = Declaration(
         name="transformers",
-        summary="Causal language model in Hugging Face's layout; unless given, this project's small one or a dummy.",
+        summary="Causal language model in Hugging Face's layout; by default the small demo model or a dummy.",
         stages=(Stage("llm.prefill", "think", "llm"), Stage("llm.decode", "think", "llm")),
         options=(
             Option(
                 "llm-weights",
                 kinds.DEFAULT,
-                "demo (trained, small), dummy (random values, canned reply), or published (llm-model implies it)",
+                "demo (trained, small), dummy (random values, canned reply), or published (implied by llm-model)",
                 choices=(kinds.DEMO, kinds.DUMMY, "published"),
             ),
             Option("llm-size", "tiny", "size of the dummy model", choices=("tiny", "1b", "8b")),
-            Option("llm-model", "", "folder of a published model, the hub name of one fetched before, or demo"),
+            Option("llm-model", "", "folder of a published model, hub name of one already downloaded, or demo"),
             Option(
                 "llm-decoder",
                 "auto",
-                "own (plain Llamas: the decoder of the direct pipeline), transformers' forward pass, or what fits",
+                "own (the direct pipeline's decoder, plain Llamas only), transformers (its forward pass), or auto: "
+                "own if possible",
                 choices=("auto", "own", "transformers"),
             ),
-            Option("llm-context", 1024, "positions of the cache: prompt and reply together, in tokens"),
+            Option("llm-context", 1024, "size of the key/value cache: prompt plus reply, in tokens"),
             options.MAX_TOKENS,
             options.MIN_TOKENS,
             options.TEMPERATURE,
             options.TOP_P,
-            Option("llm-cuda-graphs", True, "on CUDA, own decoder: replay each token's step as a recorded graph"),
-            Option("llm-compile", False, "on CUDA, with llm-cuda-graphs: have torch.compile make that step's kernels"),
+            Option("llm-cuda-graphs", True, "on CUDA, with the own decoder: replay each token's step as a CUDA graph"),
+            Option("llm-compile", False, "on CUDA, with llm-cuda-graphs: compile that step with torch.compile"),
         ),
         requires=tuple(
             Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers", "safetensors")
@@ -82,7 +83,7 @@ class TransformersLM(LLM):
             yield from ready.writer.reply(text, trace)
 
     def close(self) -> None:
-        """Let go of the model."""
+        """Release the model."""
         self._loaded = None
 
     def weights(self) -> tuple[Weights, ...]:
@@ -95,7 +96,7 @@ class TransformersLM(LLM):
 
     def _ready(self) -> Loaded:
         if self._loaded is None:
-            raise RuntimeError("load() comes before everything else")
+            raise RuntimeError("call load() first")
         return self._loaded
 
 
@@ -104,23 +105,21 @@ def _origin(settings: Settings) -> kinds.Origin:
 
 
 def _check(settings: Settings) -> None:
-    """Raises `UsageError` for options that no model could follow."""
+    """Raises `UsageError` for invalid combinations of options."""
     options.check(settings)
     model, origin = settings.text("llm-model"), _origin(settings)
     if settings.dtype not in DTYPES:
         raise UsageError(f"dtype is '{settings.dtype}', but the language model runs in {', '.join(DTYPES)}.")
     if origin == "published" and not model:
-        raise UsageError(
-            "llm-weights=published needs a model. Give its folder with llm-model=PATH, or use llm-weights=dummy."
-        )
+        raise UsageError("llm-weights=published needs a model. Set llm-model=FOLDER, or use llm-weights=dummy.")
     if origin != kinds.DUMMY and settings.text("llm-size") != "tiny":
         raise UsageError(
-            f"llm-size is '{settings.text('llm-size')}', but only dummy weights have a choice of size. "
-            "Leave out llm-size, or llm-model and llm-weights."
+            f"llm-size is '{settings.text('llm-size')}', but only dummy weights come in several sizes. Remove "
+            "llm-size, or remove llm-model and llm-weights."
         )
     if origin == kinds.DUMMY and settings.whole("llm-min-tokens"):
-        raise UsageError("llm-min-tokens has no meaning with dummy weights, whose reply is fixed. Leave it out.")
+        raise UsageError("llm-min-tokens has no effect with dummy weights, whose reply is fixed. Remove it.")
     if settings.switch("llm-compile") and not settings.device.startswith("cuda"):
-        raise UsageError(f"llm-compile has no meaning on {settings.device}. Leave it out, or run with --device cuda.")
+        raise UsageError(f"llm-compile has no effect on {settings.device}. Remove it, or run with --device cuda.")
     if settings.switch("llm-compile") and not settings.switch("llm-cuda-graphs"):
-        raise UsageError("llm-compile makes the kernels of a recorded step. Leave it out, or leave llm-cuda-graphs on.")
+        raise UsageError("llm-compile needs llm-cuda-graphs. Remove llm-compile, or leave llm-cuda-graphs on.")

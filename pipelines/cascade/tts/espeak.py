@@ -1,4 +1,4 @@
-"""espeak-ng in this process, through the library that the wheel espeakng-loader brings."""
+"""espeak-ng in this process, through the library in the wheel espeakng-loader."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Espeak(TTS):
-    """Formant synthesis of many languages at a small part of real time."""
+    """Formant synthesis of many languages, much faster than real time."""
 
     declaration = Declaration(
         name="espeak",
         summary="espeak-ng: formant synthesis of many languages, a few milliseconds per phrase.",
         stages=(Stage("tts", "speak", "tts"),),
         options=(
-            Option("tts-voice", "en", "voice of espeak-ng, for example en-us, de, en+f3"),
+            Option("tts-voice", "en", "espeak-ng voice, for example en-us, de, en+f3"),
             Option("tts-speed", 175, "words per minute, 80 to 450"),
             Option("tts-pitch", 50, "pitch, 0 to 100"),
         ),
@@ -69,7 +69,7 @@ class Espeak(TTS):
             try:
                 if samples and count > 0:
                     chunks.put(np.ctypeslib.as_array(samples, shape=(count,)).astype(np.float32) / 2**15)
-            except BaseException as problem:  # ctypes would print and forget it
+            except BaseException as problem:  # ctypes would only print the exception
                 chunks.put(problem)
                 return _STOP
             return _STOP if stopped else _GO_ON
@@ -77,7 +77,7 @@ class Espeak(TTS):
         def say() -> None:
             try:
                 problem = _said(self._library, text, keep)
-            except BaseException as error:  # whoever waits for the end must get one
+            except BaseException as error:  # the consumer is waiting for the end marker
                 problem = error
             chunks.put(problem)
 
@@ -97,13 +97,13 @@ class Espeak(TTS):
 
 
 def _said(library: Any, text: str, keep: Callable[[Any, int, int | None], int]) -> BaseException | None:
-    """Say the text to `keep`; returns what went wrong, or `None`."""
+    """Speak the text into `keep`; returns the error, or `None`."""
     callback = _CALLBACK(keep)
     library.espeak_SetSynthCallback(callback)
-    # It reads up to the first zero.
+    # espeak-ng reads up to the first NUL.
     data = text.replace("\0", " ").encode("utf-8", "replace")
     status = library.espeak_Synth(data, len(data) + 1, 0, 0, 0, _UTF8, None, None)
-    return RuntimeError(f"espeak-ng could not say {text!r} (status {status})") if status else None
+    return RuntimeError(f"espeak-ng failed to speak {text!r} (status {status})") if status else None
 
 
 def _started(loader: Any) -> tuple[Any, int]:
@@ -112,7 +112,7 @@ def _started(loader: Any) -> tuple[Any, int]:
         library = ctypes.CDLL(loader.get_library_path())
     except OSError as error:
         raise MissingDependency(
-            f"The library of espeak-ng cannot be loaded: {error}. "
+            f"Cannot load the espeak-ng library: {error}. "
             "Reinstall it with: pip install --force-reinstall espeakng-loader"
         ) from error
     pointer, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint
@@ -121,7 +121,7 @@ def _started(loader: Any) -> tuple[Any, int]:
     rate = int(library.espeak_Initialize(_SYNCHRONOUS, CHUNK_MS, data, _DO_NOT_EXIT))
     if rate <= 0:
         raise MissingDependency(
-            f"espeak-ng does not start with the data in {loader.get_data_path()} (status {rate}). "
+            f"espeak-ng failed to start with the data in {loader.get_data_path()} (status {rate}). "
             "Reinstall it with: pip install --force-reinstall espeakng-loader"
         )
     return library, rate
@@ -134,7 +134,7 @@ class _Voice(ctypes.Structure):
 
 
 def _voices(library: Any) -> list[str]:
-    """Languages that can be asked for."""
+    """Available voices."""
     library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
     listed = library.espeak_ListVoices(None)
     found: list[str] = []

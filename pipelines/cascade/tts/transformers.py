@@ -12,22 +12,22 @@ from firstpacket.pipelines.cascade.engines import TTS, imported
 
 
 class TransformersVoice(TTS):
-    """A neural voice that says a phrase at once."""
+    """A neural voice that synthesises a phrase in one chunk."""
 
     declaration = Declaration(
         name="transformers",
-        summary="VITS through transformers, as MMS is published; dummy weights unless a voice is given.",
+        summary="VITS through transformers (such as MMS); dummy weights unless a voice is given.",
         stages=(Stage("tts", "speak", "tts"),),
         options=(
             Option(
                 "tts-weights",
                 "dummy",
-                "dummy (seeded random values) or published (needs tts-model, which implies it)",
+                "dummy (seeded random weights) or published (implied by tts-model)",
                 choices=("dummy", "published"),
             ),
             Option("tts-size", "small", "size of the dummy voice", choices=("small", "published")),
-            Option("tts-model", "", "folder of a voice, or the hub name of one fetched before (facebook/mms-tts-eng)"),
-            Option("tts-speaker", 0, "number of the speaker, for a voice that has several"),
+            Option("tts-model", "", "folder of a voice, or hub name of one already downloaded (facebook/mms-tts-eng)"),
+            Option("tts-speaker", 0, "speaker number, for voices with several"),
         ),
         requires=tuple(
             Requirement(module, "transformers") for module in ("torch", "transformers", "tokenizers", "safetensors")
@@ -39,9 +39,7 @@ class TransformersVoice(TTS):
         """Read the voice. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
         model = self.settings.text("tts-model")
         if not model and self.settings.text("tts-weights") == "published":
-            raise UsageError(
-                "tts-weights=published needs a voice. Give its folder with tts-model=PATH, or use tts-weights=dummy."
-            )
+            raise UsageError("tts-weights=published needs a voice. Set tts-model=FOLDER, or use tts-weights=dummy.")
         for module in ("torch", "transformers"):
             imported(module, "transformers", "The voice transformers")
         from firstpacket.pipelines.cascade.tts import vits
@@ -49,13 +47,13 @@ class TransformersVoice(TTS):
         self._voice: Any = vits.read(self.settings, model)
 
     def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:
-        """The phrase in one piece, the same in every turn; nothing if no sign of it has a sound in this voice."""
+        """The phrase in one piece, the same in every turn; nothing if the voice can pronounce none of it."""
         samples = self._voice.say(text, trace)
         if len(samples):
             yield samples, self._voice.rate
 
     def close(self) -> None:
-        """Let go of the voice."""
+        """Release the voice."""
         self._voice = None
 
     def weights(self) -> tuple[Weights, ...]:

@@ -46,7 +46,7 @@ class VitsVoice:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def say(self, text: str, trace: Trace) -> Samples:
-        """Samples `(n,)` of a phrase, drawn anew from the seed; empty if no sign of it has a sound in this voice."""
+        """Samples `(n,)` of a phrase, drawn anew from the seed; empty if the voice can pronounce none of it."""
         ids = self.tokenizer(text).input_ids
         if not set(ids) - {self.tokenizer.pad_token_id, self.tokenizer.unk_token_id}:
             return np.zeros(0, np.float32)
@@ -73,7 +73,7 @@ def read(settings: Settings, model: str) -> VitsVoice:
         tokenizer = VitsTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(
-            f"The voice in {folder} cannot be read: {cause(error)} Give tts-model the folder with {WANTED}."
+            f"Cannot load the voice in {folder}: {cause(error)} Set tts-model to a folder with {WANTED}."
         ) from error
     _check_tokenizer(tokenizer, network.config.vocab_size, folder)
     network = network.to(device_of(settings.device)).eval()
@@ -86,8 +86,9 @@ def _find(model: str) -> Path:
     found = hub.cached(model)
     if found is None:
         raise WeightsError(
-            f"The voice '{model}' is neither a folder nor in the hub's cache. Nothing is downloaded during a run: "
-            "fetch a published voice first (`hf download facebook/mms-tts-eng`), or give tts-model a folder."
+            f"The voice '{model}' is neither a folder nor in the Hugging Face cache, and nothing is downloaded during "
+            "a run. Download a published voice first (`hf download facebook/mms-tts-eng`), or set tts-model to a "
+            "folder."
         )
     return found.path
 
@@ -95,7 +96,7 @@ def _find(model: str) -> Path:
 def _check_kind(folder: Path) -> None:
     """Raises `WeightsError` naming what the folder holds instead of a VITS."""
     if not (folder / "config.json").is_file():
-        raise WeightsError(f"{folder} holds no config.json. Give tts-model the folder with {WANTED}.")
+        raise WeightsError(f"{folder} has no config.json. Set tts-model to a folder with {WANTED}.")
     config = read_json(folder / "config.json")
     kind = config.get("model_type")
     if kind != "vits":
@@ -106,7 +107,7 @@ def _check_kind(folder: Path) -> None:
             if "model" in config
             else ""
         )
-        raise WeightsError(f"{folder} holds {what or 'no model of transformers'}, not a VITS. Give tts-model a VITS.")
+        raise WeightsError(f"{folder} holds {what or 'not a transformers model'}, not a VITS. Set tts-model to a VITS.")
 
 
 def _check_tokenizer(tokenizer: Any, known: int, folder: Path) -> None:
@@ -114,12 +115,12 @@ def _check_tokenizer(tokenizer: Any, known: int, folder: Path) -> None:
     highest = max(tokenizer.encoder.values(), default=0)
     if highest >= known:
         raise WeightsError(
-            f"{folder}: the tokenizer writes ids up to {highest}, but the model knows {known}. They do not belong "
-            "together; copy the vocab.json that was published with these weights."
+            f"{folder}: the tokenizer has ids up to {highest}, but the model's vocabulary has {known}. Copy the "
+            "vocab.json published with these weights."
         )
     if tokenizer.phonemize and importlib.util.find_spec("phonemizer") is None:
         raise MissingDependency(
-            f"The voice in {folder} reads phonemes, and phonemizer is not installed. Install it with: pip install "
+            f"The voice in {folder} needs phonemes, and phonemizer is not installed. Install it with: pip install "
             "phonemizer, and espeak-ng, which it calls (Debian: apt install espeak-ng)."
         )
 

@@ -63,7 +63,7 @@ class Checkpoint:
 def _config(files: Files, shards: SafetensorsFolder, encoder: EncoderFile) -> OmniConfig:
     width = f"{ADAPTOR}linear1.weight"
     if width not in shards.names():
-        raise WeightsError(f"{shards.where} lacks tensor {width}. The files are incomplete or of another model.")
+        raise WeightsError(f"{shards.where} lacks tensor {width}. The files are incomplete or belong to another model.")
     generation = files.checkpoint / "generation_config.json"
     vocoder = files.vocoder / "config.json"
     return OmniConfig.from_json(
@@ -93,7 +93,7 @@ def fold_weight_norm(state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
     for stem in sorted({name[:-2] for name in state.keys() - folded.keys()}):
         for half in (f"{stem}_g", f"{stem}_v"):
             if half not in state:
-                raise WeightsError(f"{where} lacks tensor {half}. The file is incomplete or of another model.")
+                raise WeightsError(f"{where} lacks tensor {half}. The file is incomplete or belongs to another model.")
         gain, direction = state[f"{stem}_g"].float(), state[f"{stem}_v"].float()
         shape = (direction.shape[0], *[1] * (direction.dim() - 1))
         if gain.shape != shape:

@@ -1,4 +1,4 @@
-"""When pending units become sound: the chunk size Ω (paper, Algorithm 1)."""
+"""When pending units are vocoded: the chunk size Ω (paper, Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def parse_chunk_units(text: str) -> int | None:
     if text.isdecimal() and int(text) >= SMALLEST_CHUNK:
         return int(text)
     raise UsageError(
-        f"chunk-units is '{text}', but it must be a whole number from {SMALLEST_CHUNK} on, or 'inf' (speak only when "
-        "the reply is complete). The paper's streaming setting is chunk-units=10."
+        f"chunk-units is '{text}', but it must be a whole number of at least {SMALLEST_CHUNK}, or 'inf' (speak only "
+        "when the reply is complete). The paper streams with chunk-units=10."
     )
 
 

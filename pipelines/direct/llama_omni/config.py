@@ -123,7 +123,7 @@ class VocoderConfig:
         if len(config.up_kernels) != len(config.up_rates) or len(config.res_dilations) != len(config.res_kernels):
             raise WeightsError(
                 f"{fields.where}: the lists upsample_kernel_sizes and upsample_rates, or resblock_dilation_sizes and "
-                "resblock_kernel_sizes, are not of one length. Fetch the file again."
+                "resblock_kernel_sizes, differ in length. Download the file again."
             )
         return config
 

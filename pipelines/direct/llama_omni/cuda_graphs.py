@@ -1,4 +1,4 @@
-"""How the two steps of every token are put to the device: one by one, or on CUDA as recorded graphs."""
+"""How the two steps of every token are launched: kernel by kernel, or on CUDA as recorded graphs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LONGEST_FIRST_CHUNK = 64
 
 @dataclass(frozen=True, slots=True)
 class Launching:
-    """What was asked for; on the CPU none of it has a meaning."""
+    """How to launch steps; no effect on the CPU."""
 
     graphs: bool = True
     """Record each step as CUDA graphs."""
     compiled: bool = False
-    """Have torch.compile make the kernels of each step."""
+    """Compile each step with torch.compile."""
     overlap: bool = False
-    """Vocode on a second stream while the LLM goes on."""
+    """Vocode on a second stream while the LLM continues."""
 
 
 class Steps:
@@ -78,7 +78,7 @@ class Steps:
 
     @torch.inference_mode()
     def _warm_vocoder(self) -> None:
-        """Every length that a first chunk may have, so that no kernel is made, chosen or loaded while someone waits."""
+        """Run every length that a first chunk may have, so that no kernel is compiled or loaded during a turn."""
         vocoder, device = self._model.vocoder, self._model.device
         every = range(1, LONGEST_FIRST_CHUNK + 1)
         with torch.cuda.stream(self.side):

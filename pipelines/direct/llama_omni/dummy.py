@@ -1,7 +1,7 @@
 """Seeded random weights in the real architecture, and the fixed work that makes their latency meaningful.
 
-Random weights say nothing worth hearing and end at random, so the chosen ids are overridden, on the device and after
-the full arithmetic was done. This is never done on other weights.
+Random weights produce nonsense of random length, so the chosen ids are overridden, on the device and after the full
+computation. This is never done with other weights.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def find(weights: str, encoder: str = "", vocoder: str = "") -> Files:
     vocoders = (Path(vocoder).expanduser(),) if vocoder else _places(folder.path, "vocoder")
     found = _first(encoders)
     if encoder and found is None:
-        raise WeightsError(f"encoder is '{encoder}', which is not there. Give a Whisper's .pt file or its folder.")
+        raise WeightsError(f"encoder: no such file or folder: {encoder}. Give a Whisper .pt file or folder.")
     return Files(
         checkpoint=folder.path,
         source=folder.source,
@@ -84,8 +84,8 @@ def _required(vocoders: tuple[Path, ...], source: str) -> Path:
     found = _first(vocoders)
     if found is None:
         raise WeightsError(
-            f"The unit vocoder of {source} is not there: looked for {listed_paths(vocoders)}. Put its folder, with "
-            "g_00500000 and config.json, into one of these places, or name it with the option vocoder=FOLDER."
+            f"The unit vocoder of {source} was not found: looked for {listed_paths(vocoders)}. Put its folder, with "
+            "g_00500000 and config.json, in one of these places, or set the option vocoder=FOLDER."
         )
     return found
 

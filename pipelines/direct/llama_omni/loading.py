@@ -1,4 +1,4 @@
-"""From a label's settings to an assistant that can answer."""
+"""From a system's settings to an assistant that can answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from firstpacket.pipelines.models.memory_budget import MemoryBudget
 from firstpacket.pipelines.models.tensors import Uninitialised
 from firstpacket.pipelines.weights import kinds
 
-SMALLER = "--dtype bfloat16 (half of float32), a smaller max-new-tokens, and for the sound a smaller chunk-units"
+SMALLER = "--dtype bfloat16 (half of float32), a smaller max-new-tokens, and for the vocoder a smaller chunk-units"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Assembled:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Weights that could be had: what is known of them before they take any memory."""
+    """Available weights: what is known of them before they take any memory."""
 
     config: OmniConfig
     tokenizer: TextTokenizer
     load: Callable[[], Loaded]
     choices: Callable[[LlamaOmni], Choices]
     smaller: str
-    """What a user could change if they do not fit."""
+    """What a user can change if they do not fit."""
 
 
 def assemble(settings: Settings) -> Assembled:
@@ -115,7 +115,7 @@ def _sampling(settings: Settings) -> Sampling:
 def room_of(
     config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str
 ) -> MemoryBudget:
-    """Of a model with a prompt of `text` text tokens and replies of up to `new`; no weights are allocated."""
+    """Memory for a model with a prompt of `text` text tokens and replies of up to `new`; no weights are allocated."""
     with Uninitialised():
         model = LlamaOmni.without_weights(config, torch.device("cpu"), dtype)
     speech = config.encoder.positions // config.adaptor.joined

@@ -20,7 +20,7 @@ from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama import Llama
 
 FAMILIES = {"llm": "Llama"}
-"""What kind of model a part is, where its name does not say."""
+"""Model family of a part whose name does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ class Loaded:
     model: LlamaOmni
     weights: tuple[Weights, ...]
     unused: tuple[str, ...] = ()
-    """Tensors in the files that the model has no place for."""
+    """Tensors in the files that the model does not use."""
     notices: tuple[str, ...] = ()
-    """What a reader of the figures should know about these weights."""
+    """Notes about these weights for readers of the results."""
 
 
 def weights(

@@ -1,11 +1,11 @@
-"""Holds the model against recorded answers of the published code.
+"""Compares the model with recorded answers of the published code.
 
     python -m firstpacket.pipelines.direct.llama_omni.parity DIR
 
 DIR holds a checkpoint in the published layout (`checkpoint/`, what its config names, `vocoder/`) and what the reference
 answered on it: `golden.safetensors` (tensors) and `golden.json` (ids, units, chunk borders). The checkpoint goes
-through the ordinary loading code and the audio through the ordinary turn, on the CPU in float32; the parts are watched
-from outside. Exits with 1 if anything is off.
+through the ordinary loading code and the audio through the ordinary turn, on the CPU in float32; intermediate results
+are captured by hooks. Exits with 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One comparison: what was compared, whether it holds, and the figure that says so."""
+    """One comparison: what was compared, whether it agrees, and by how much."""
 
     name: str
     holds: bool
@@ -92,7 +92,7 @@ class Golden:
     def __init__(self, folder: Path) -> None:
         path = folder / "golden.safetensors"
         if not path.is_file():
-            raise WeightsError(f"{path} is not there. Give the folder that holds checkpoint/ and golden.safetensors.")
+            raise WeightsError(f"{path} not found. Give the folder with checkpoint/ and golden.safetensors.")
         self.tensors: dict[str, Tensor] = load_file(path)
         self.json = read_json(folder / "golden.json")
         self.audio = self._needed("audio").numpy()
@@ -101,7 +101,7 @@ class Golden:
 
     def _needed(self, name: str) -> Tensor:
         if name not in self.tensors:
-            raise WeightsError(f"golden.safetensors has no tensor {name}, without which nothing can be compared.")
+            raise WeightsError(f"golden.safetensors has no tensor {name}, which the comparison needs.")
         return self.tensors[name]
 
     def exact(self, name: str, mine: Sequence[Any] | Tensor, in_json: str = "") -> Iterator[Line]:

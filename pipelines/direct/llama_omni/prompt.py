@@ -1,4 +1,4 @@
-"""The prompt: text, the user's speech in its midst, text."""
+"""The prompt: text, the user's speech, text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Prompt:
 
     def __init__(self, ids: Sequence[int], device: torch.device) -> None:
         if list(ids).count(SPEECH_TOKEN) != 1:
-            raise ValueError(f"a prompt has one place for speech ({SPEECH_TOKEN}), this one has not: {list(ids)}")
+            raise ValueError(f"a prompt must contain {SPEECH_TOKEN} exactly once, for the speech; got {list(ids)}")
         place = list(ids).index(SPEECH_TOKEN)
         self._before = torch.tensor(ids[:place], dtype=torch.int64, device=device)
         self._after = torch.tensor(ids[place + 1 :], dtype=torch.int64, device=device)

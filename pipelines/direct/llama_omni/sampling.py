@@ -1,4 +1,4 @@
-"""What is chosen from the model's scores, on the device."""
+"""Chooses tokens, labels and durations from the model's scores, on the device."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One turn: listen, think a token, speak its units, and send sound as soon as Ω units are pending.
+"""One turn: encode speech, generate a token, predict its units, and send sound as soon as Ω units are pending.
 
-Per text token there is one read from the device, for the token and its labels together: whether the reply has ended
-and whether a chunk is due must be known before it is decided what to launch next.
+Each text token costs one read from the device, for the token and its labels together: what to launch next depends on
+whether the reply has ended and whether a chunk is due.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from firstpacket.pipelines.models.packing import PackedConv, PackedLinear, pack
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a model is to answer. `chunk_units` is Ω; None means one chunk when the reply is complete."""
+    """Generation settings. `chunk_units` is Ω; None means one chunk when the reply is complete."""
 
     prompt: Prompt
     choices: Choices
@@ -36,14 +36,14 @@ class Plan:
     max_new_tokens: int
     chunk_units: int | None
     trimmed: bool = False
-    """Whether the encoder hears no more than the speech, instead of the 30 s that it was trained on."""
+    """Whether the encoder gets only the speech instead of the 30 s that it was trained on."""
     launching: Launching = field(default_factory=Launching)
 
 
 class Assistant:
     """A model with a plan, and caches that fit it; answers one turn at a time.
 
-    The model is the assistant's from then on: its weights are laid out anew.
+    The assistant takes over the model: its weights are repacked.
     """
 
     def __init__(self, model: LlamaOmni, plan: Plan) -> None:
@@ -68,7 +68,7 @@ class Assistant:
         self.head_tokens = self.text_cache.used
 
     def facts(self) -> dict[str, OptionValue]:
-        """With what the model works: precision, threads, kernels."""
+        """What the model runs with: precision, threads, kernels."""
         packed = any(isinstance(layer, PackedLinear) for layer in self.model.llm.modules())
         facts: dict[str, OptionValue] = {
             "vocoder_dtype": str(self.model.vocoder.sound_dtype).removeprefix("torch."),
@@ -132,7 +132,7 @@ class Turn:
         return speech
 
     def _heard(self, samples: int) -> int:
-        """Mel frames that the encoder is given: all, or those of the speech, filled up to whole embeddings."""
+        """Mel frames given to the encoder: all, or those of the speech, padded to whole embeddings."""
         model = self._model.config
         if not self._plan.trimmed:
             return 2 * model.encoder.positions
@@ -175,7 +175,7 @@ class Turn:
 
     def _vocode(self, chunk: list[int]) -> Tensor:
         vocoder, choices = self._model.vocoder, self._plan.choices
-        # Units come from the host: the other stream, if there is one, has nothing to wait for.
+        # Units come from the host, so the other stream, if any, has nothing to wait for.
         with torch.cuda.stream(self._assistant.steps.side), self._trace.stage("vocoder", gpu=True):
             embedded = vocoder.embed(torch.tensor(chunk, device=self._model.device))
             predicted = vocoder.durations(vocoder.dur_predictor(embedded))

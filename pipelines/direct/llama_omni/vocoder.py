@@ -53,13 +53,13 @@ class ResBlock(nn.Module):
 
 
 def _ended(x: Tensor, length: int) -> Tensor:
-    """Set `x` `(..., n)` to zero from `length` on: to what comes next it then looks like sound that ends there."""
+    """Set `x` `(..., n)` to zero from `length` on, so that to later layers the sound ends there."""
     x[..., length:] = 0
     return x
 
 
 def filled_up(frames: int) -> int:
-    """The length to work at, so that there are few of them: a step of 8 frames up to 64, of 16 up to 128."""
+    """The length to pad to, from a small set: multiples of 8 frames up to 64, of 16 up to 128."""
     for step, longest in ((8, 64), (16, 128)):
         if frames <= longest:
             return math.ceil(frames / step) * step
@@ -67,7 +67,7 @@ def filled_up(frames: int) -> int:
 
 
 class Vocoder(nn.Module):
-    """Units to 16 kHz sound, one chunk at a time: nothing of an earlier chunk is heard in the next."""
+    """Units to 16 kHz sound, one chunk at a time: chunks do not affect each other."""
 
     def __init__(self, config: VocoderConfig) -> None:
         super().__init__()
@@ -76,9 +76,9 @@ class Vocoder(nn.Module):
         self.dur_predictor = DurationPredictor(config.embedding, config.duration_inner, config.duration_kernel)
         self.sound_dtype = torch.float32
         self.few_lengths = False
-        """Whether chunks are worked on at a few lengths, filled up with zeros: the sound is the same.
+        """Whether chunks are padded with zeros to one of a few lengths: the sound is the same.
 
-        oneDNN makes each kernel anew for each length and keeps about a thousand; for a short chunk that takes longer
+        oneDNN generates kernels for each new length and caches about a thousand; for a short chunk that takes longer
         than the work.
         """
         channels = config.channels

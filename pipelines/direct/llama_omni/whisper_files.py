@@ -40,7 +40,7 @@ class EncoderFile:
     tensors: TensorSource
     prefix: str
     source: str
-    """What reports call it."""
+    """Its name in reports."""
     notices: tuple[str, ...] = ()
 
     def unused(self, used: set[str]) -> frozenset[str]:
@@ -66,7 +66,7 @@ def open_file(path: Path) -> EncoderFile:
 def _from_openai(path: Path) -> EncoderFile:
     content = read_pickle(path)
     if not all(isinstance(content.get(part), dict) for part in ("dims", "model_state_dict")):
-        raise WeightsError(f"{path} is not an openai-whisper checkpoint: it has no dims and model_state_dict.")
+        raise WeightsError(f"{path} is not an openai-whisper checkpoint: dims or model_state_dict is missing.")
     config = EncoderConfig.from_dims(Fields(content["dims"], str(path)))
     return EncoderFile(config, LoadedTensors(content["model_state_dict"], str(path)), "encoder.", str(path))
 
@@ -83,8 +83,8 @@ def _embedded(files: Files, shards: SafetensorsFolder) -> EncoderFile:
     looked = f"looked for {listed_paths(files.encoder_looked_for)}"
     if f"{EMBEDDED}conv1.weight" not in shards.names():
         raise WeightsError(
-            f"The speech encoder of {files.source} is not there: {looked}, and for a copy in the checkpoint. Put "
-            "openai-whisper's .pt file into one of these places, or name it with the option encoder=PATH."
+            f"The speech encoder of {files.source} was not found: {looked}, and for a copy in the checkpoint. Put "
+            "openai-whisper's .pt file in one of these places, or set the option encoder=PATH."
         )
     notice = f"The speech encoder is the copy inside {files.source}; the published code uses a file ({looked})."
     return EncoderFile(_sizes_of_shapes(shards), shards, EMBEDDED, files.source, (notice,))
@@ -94,12 +94,14 @@ def _sizes_of_shapes(shards: SafetensorsFolder) -> EncoderConfig:
     names = shards.names()
     position = f"{EMBEDDED}positional_embedding"
     if position not in names:
-        raise WeightsError(f"{shards.where} lacks tensor {position}. The files are incomplete or of another model.")
+        raise WeightsError(
+            f"{shards.where} lacks tensor {position}. The files are incomplete or belong to another model."
+        )
     state, mels, _ = shards.shape(f"{EMBEDDED}conv1.weight")
     if state % HEAD_DIM:
         raise WeightsError(
-            f"The encoder inside {shards.where} is {state} wide, which is no multiple of Whisper's {HEAD_DIM} channels "
-            "per head; the shards do not say how many heads it has. Name its .pt file with the option encoder=PATH."
+            f"The encoder inside {shards.where} is {state} wide, which is not a multiple of Whisper's {HEAD_DIM} "
+            "channels per head, so its number of heads is unknown. Set the option encoder=PATH to its .pt file."
         )
     blocks = {name.split(".")[3] for name in names if name.startswith(f"{EMBEDDED}blocks.")}
     return EncoderConfig(mels, shards.shape(position)[0], state, state // HEAD_DIM, len(blocks))

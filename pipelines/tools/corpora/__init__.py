@@ -9,22 +9,24 @@ import typer
 
 Split = Literal["train", "validation", "test"]
 
-command = typer.Typer(help="Make corpora of synthetic speech, and check corpora.", no_args_is_help=True)
+command = typer.Typer(help="Build corpora of synthetic speech, and check corpora.", no_args_is_help=True)
 
 
 @command.callback()
 def corpus() -> None:
-    """Make corpora of synthetic speech, and check corpora."""
+    """Build corpora of synthetic speech, and check corpora."""
 
 
 @command.command()
 def build(
-    recipe: Annotated[Path, typer.Argument(help="Recipe: what is said by which voice (see datasets/*/recipe.toml).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the manifest and the clips.")],
-    split: Annotated[Split | None, typer.Option(help="Of a recipe of questions: this split's clips alone.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many clips, every topic among them.")] = None,
+    recipe: Annotated[
+        Path, typer.Argument(help="Recipe file: what is said by which voice (see datasets/*/recipe.toml).")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the manifest and the clips.")],
+    split: Annotated[Split | None, typer.Option(help="Build only this split (for recipes with questions).")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of clips, spread over all topics.")] = None,
 ) -> None:
-    """Speak a recipe's sentences, or questions and their answers, and write a corpus with known ends of speech."""
+    """Synthesize a recipe's sentences, or its questions and answers, into a corpus with known ends of speech."""
     from firstpacket.pipelines.tools.corpora.build import build as run
 
     def show(done: int, total: int) -> None:
@@ -35,12 +37,14 @@ def build(
 
 @command.command()
 def check(
-    corpus: Annotated[str, typer.Argument(help="Name, folder, JSONL manifest, question.json or sound file.")],
-    limit_ms: Annotated[float, typer.Option(min=0, help="Flag clips whose ends differ by more.")] = 40.0,
-    json: Annotated[bool, typer.Option("--json", help="All that was found.")] = False,
+    corpus: Annotated[str, typer.Argument(help="Corpus: a name, folder, JSONL manifest, question.json or sound file.")],
+    limit_ms: Annotated[
+        float, typer.Option(min=0, help="Flag clips whose ends of speech differ by more than this.")
+    ] = 40.0,
+    json: Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")] = False,
     fail: Annotated[bool, typer.Option("--fail/--no-fail", help="Exit with 1 if clips are flagged.")] = True,
 ) -> None:
-    """Let two detectors find the end of speech of every clip, store what they say, and flag clips where ends differ."""
+    """Compare the end of speech of every clip with two detectors, store their results, and flag clips that differ."""
     from firstpacket.bench.errors import CheckFailed
     from firstpacket.pipelines.tools.corpora.speech_ends import as_json, lines
     from firstpacket.pipelines.tools.corpora.speech_ends import check as run
@@ -56,6 +60,6 @@ def check(
     if found.flagged and fail:
         raise CheckFailed(
             f"{len(found.flagged)} of {len(found.clips)} clips of {found.corpus} are flagged: their ends of speech "
-            f"differ by more than {limit_ms:g} ms. Listen to them and correct speech_end_ms in the manifest, or accept "
-            "the difference with --limit-ms or --no-fail; runs will say it."
+            f"differ by more than {limit_ms:g} ms. Listen to them and correct speech_end_ms in the manifest, or "
+            "accept the difference with --limit-ms or --no-fail; runs will report it."
         )

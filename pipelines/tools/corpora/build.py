@@ -24,11 +24,11 @@ def build(
     limit: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
-    """Speak what the recipe says, write the clips and `out/manifest.jsonl`; returns how many clips the manifest has.
+    """Synthesize a recipe into clips and `out/manifest.jsonl`; returns the number of clips in the manifest.
 
-    A recipe of sentences gives just these. One of `[questions]` also gives the responses as speech, and all texts; with
-    `split` or `limit` only clips of questions, of that split and at most so many, every topic among them. `progress` is
-    told how many of all clips there are.
+    A recipe of sentences gives exactly these. One of `[questions]` also gives the responses as speech, and all texts;
+    with `split` or `limit` only clips of questions, of that split and at most so many, every topic among them.
+    `progress` is told how many of all clips there are.
 
     The same recipe, with the same synthesisers, gives the same bytes. Raises `CorpusError`, `UnknownName` or
     `MissingDependency`; the manifest is written last, so a build that fails leaves the old one.
@@ -40,13 +40,13 @@ def build(
             return build_instructions(plan, texts(plan, recipe.parent), out, split, limit, progress)
         return _build_sentences(read_recipe(recipe), out, split, limit)
     except OSError as error:
-        raise CorpusError(f"{out}: cannot be written ({error.strerror}). Give another folder with -o.") from error
+        raise CorpusError(f"Cannot write to {out} ({error.strerror}). Choose another folder with -o.") from error
 
 
 def _build_sentences(plan: Recipe, out: Path, split: Split | None, limit: int | None) -> int:
     if split or limit:
         raise UsageError(
-            "--split and --limit are for recipes of [questions]; this one has [[sentences]]. Leave them out."
+            "--split and --limit are for recipes with [questions]; this one has [[sentences]]. Remove them."
         )
     (out / CLIPS).mkdir(parents=True, exist_ok=True)
     write_manifest(out / MANIFEST, [_make(plan, sentence, out) for sentence in plan.sentences])

@@ -29,7 +29,7 @@ def speak(voice: Voice, text: str) -> Samples:
 
 def flite(voice: str, text: str, features: Mapping[str, float] | None = None) -> Samples:
     """`text` as `voice` of flite says it, with some of its numeric features set. Raises as `speak` does."""
-    if voice not in _flite_voices(shutil.which("flite")):  # flite itself would take its default voice without a word
+    if voice not in _flite_voices(shutil.which("flite")):  # flite itself would silently use its default voice
         raise UnknownName("voice of flite", voice, _flite_voices(shutil.which("flite")))
     settings = [word for name, value in (features or {}).items() for word in ("--setf", f"{name}={value:g}")]
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +46,7 @@ def _flite_voices(program: str | None) -> tuple[str, ...]:
 def _run_flite(*arguments: str) -> str:
     binary = shutil.which("flite")
     if binary is None:
-        raise MissingDependency("Voices of flite need its program. Install: apt-get install flite")
+        raise MissingDependency("Voices of flite need the program flite. Install it with: apt-get install flite")
     done = subprocess.run([binary, *arguments], capture_output=True, text=True)
     if done.returncode:
         raise CorpusError(f"flite {' '.join(arguments)} failed: {done.stderr.strip() or done.returncode}.")

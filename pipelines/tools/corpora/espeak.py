@@ -34,5 +34,5 @@ def _speak(voice: str, text: str) -> tuple[Samples, int]:
         raise CorpusError(str(error)) from error  # an exception of several arguments does not travel between processes
     chunks = list(engine.speak(text, Trace(MonotonicClock())))
     if not chunks:
-        raise CorpusError(f"espeak-ng's voice '{voice}' says nothing for {text!r}. Change the text.")
+        raise CorpusError(f"espeak-ng's voice '{voice}' produces no sound for {text!r}. Change the text.")
     return np.concatenate([samples for samples, _ in chunks]), chunks[0][1]

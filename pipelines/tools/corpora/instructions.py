@@ -54,7 +54,7 @@ class Questions:
     seed: int
     test: float
     validation: float
-    """Shares of the texts that are kept from training."""
+    """Shares of the texts held out from training."""
     takes: Takes
 
 
@@ -113,7 +113,7 @@ def decode_instructions(value: Any, path: Path) -> Instructions:
         recipe = decode(Instructions, value, str(path))
     except DecodeError as error:
         raise CorpusError(
-            f"{path}: is not a recipe ({error}). Correct it; datasets/small-world/recipe.toml is an example."
+            f"{path} is not a valid recipe ({error}). See datasets/small-world/recipe.toml for an example."
         ) from error
     _check_questions(path, recipe.questions)
     _check_room(path, "room", recipe.room)
@@ -172,12 +172,12 @@ def _check_voices(path: Path, recipe: Instructions) -> None:
         for who in identities(voices):
             if of_split.setdefault(who, voices.split) != voices.split:
                 raise CorpusError(
-                    f"{path}: the voice {' '.join(who)} is in {of_split[who]} and in {voices.split}. A voice belongs to"
-                    " one split, or figures would not be of unseen voices."
+                    f"{path}: the voice {' '.join(who)} is in {of_split[who]} and in {voices.split}. Use each voice "
+                    "in one split only, or results would not be for unseen voices."
                 )
     for split in SPLITS:
         if recipe.questions.takes.of(split) and split not in of_split.values():
-            raise CorpusError(f'{path}: no voice speaks the split {split}. Add [[voices]] with split = "{split}".')
+            raise CorpusError(f'{path}: the split {split} has no voice. Add [[voices]] with split = "{split}".')
 
 
 def _check_options(path: Path, voices: Voices) -> None:

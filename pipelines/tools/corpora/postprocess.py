@@ -17,7 +17,7 @@ _FADE_MS = 20
 
 
 def finish(speech: Samples, how: Finish, name: str) -> tuple[Samples, int, int]:
-    """Cut synthetic speech at its borders, set its level, put silence around it and noise under it.
+    """Trim synthetic speech, set its level, add silence around it and noise under it.
 
     `speech` is mono float32 `(n,)` at 16 kHz without noise. Returns the clip and the samples between which speech lies
     in it. The noise depends on the seed and on `name` alone, so that a new sentence changes no other clip.
@@ -25,7 +25,7 @@ def finish(speech: Samples, how: Finish, name: str) -> tuple[Samples, int, int]:
     level = np.abs(speech)
     peak = float(level.max(initial=0.0))
     if peak == 0:
-        raise CorpusError(f"'{name}': the voice said nothing. Change the text or the voice.")
+        raise CorpusError(f"'{name}': the voice produced no sound. Change the text or the voice.")
     heard = np.flatnonzero(level > peak * gain(how.speech_above_db))
     first, past = int(heard[0]), int(heard[-1]) + 1
     start, end = _samples(how.lead_ms), _samples(how.lead_ms) + past - first
@@ -45,7 +45,7 @@ def write_flac(path: Path, clip: Samples) -> None:
     try:
         import soundfile
     except (ImportError, OSError) as error:
-        raise MissingDependency(f"FLAC is written by soundfile. Install: {INSTALL}") from error
+        raise MissingDependency(f"Writing FLAC needs soundfile. Install it with: {INSTALL}") from error
     soundfile.write(str(path), clip, SAMPLE_RATE, subtype="PCM_16")
 
 

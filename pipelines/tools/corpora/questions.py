@@ -90,7 +90,9 @@ def from_file(path: Path, shares: Shares, seed: int) -> tuple[Text, ...]:
 def _splits(count: int, shares: Shares) -> Sequence[Split]:
     kept = math.ceil(count * shares.test), math.ceil(count * shares.validation)
     if sum(kept) >= count:
-        raise CorpusError(f"{count} texts are too few: those kept for test and validation leave none to train.")
+        raise CorpusError(
+            f"{count} texts are too few: after holding out test and validation, none are left for training."
+        )
     return [split for split, many in zip(SPLITS, (count - sum(kept), *kept[::-1]), strict=True) for _ in range(many)][
         ::-1
     ]
@@ -104,10 +106,10 @@ def _read_pairs(path: Path) -> tuple[Pair, ...]:
     else:
         listed = parse_json(text, str(path))
         if not isinstance(listed, list):
-            raise CorpusError(f'{path}: is not a list. Give [{{"question": ..., "response": ...}}, ...].')
+            raise CorpusError(f'{path} is not a list. Expected [{{"question": ..., "response": ...}}, ...].')
         values = [(f"{path}[{number}]", value) for number, value in enumerate(listed)]
     if not values:
-        raise CorpusError(f'{path}: has no questions. Give objects {{"question": ..., "response": ...}}.')
+        raise CorpusError(f'{path} has no questions. Expected objects {{"question": ..., "response": ...}}.')
     return tuple(_pair(where, value) for where, value in values)
 
 

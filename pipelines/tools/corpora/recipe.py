@@ -68,7 +68,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _not_a_recipe(path: Path, error: Exception) -> CorpusError:
-    return CorpusError(f"{path}: is not a recipe ({error}). Correct it; datasets/demo/recipe.toml is an example.")
+    return CorpusError(f"{path} is not a valid recipe ({error}). See datasets/demo/recipe.toml for an example.")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -78,7 +78,7 @@ def read_recipe(path: Path) -> Recipe:
     except DecodeError as error:
         raise _not_a_recipe(path, error) from error
     if not recipe.sentences:
-        raise CorpusError(f"{path}: has no sentences. Add [[sentences]] with id, voice and text.")
+        raise CorpusError(f"{path} has no sentences. Add [[sentences]] with id, voice and text.")
     _check_finish(path, recipe.finish)
     _check_sentences(path, recipe)
     return recipe
@@ -97,8 +97,8 @@ def _check_sentences(path: Path, recipe: Recipe) -> None:
     for sentence in recipe.sentences:
         if not _FILE_NAME.fullmatch(sentence.id) or sentence.id in seen:
             raise CorpusError(
-                f"{path}: sentence id '{sentence.id}' is used twice or cannot name a file. Use a-z, 0-9, - and _."
+                f"{path}: sentence id '{sentence.id}' is a duplicate or not a valid file name. Use a-z, 0-9, - and _."
             )
         if sentence.voice not in recipe.voices:
-            raise UnknownName("voice", sentence.voice, recipe.voices, f"It is asked for by '{sentence.id}' in {path}.")
+            raise UnknownName("voice", sentence.voice, recipe.voices, f"It is used by '{sentence.id}' in {path}.")
         seen.add(sentence.id)

@@ -3,7 +3,7 @@
     silero-vad-v6   the trained network of `firstpacket.pipelines.endpointing`; where faster-whisper is installed
     webrtc-vad      WebRTC's Gaussian mixtures over six bands, the copy in pocketsphinx; else
 
-Both are used so that their own delay does not count: they serve to tell where speech ended, not when one would know.
+Both are used without their own delay: they say where speech ended, not when a detector would know.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _webrtc() -> Finder:
         from pocketsphinx import Vad
     except Exception as error:
         raise MissingDependency(
-            "Ends of speech are checked by a second detector, Silero's or WebRTC's, and neither is installed. Install"
-            f" one: {install_command('faster-whisper')} or {install_command('pocketsphinx')}"
+            f"Checking ends of speech needs a second detector, Silero's or WebRTC's, and neither is installed. "
+            f"Install one: {install_command('faster-whisper')} or {install_command('pocketsphinx')}"
         ) from error
     return lambda samples: webrtc_end_ms(lambda: Vad(_AGGRESSIVENESS, SAMPLE_RATE, _FRAME_S), samples)

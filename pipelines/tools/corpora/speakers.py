@@ -44,7 +44,7 @@ def speaker(name: str, options: Mapping[str, OptionValue]) -> Iterator[Say]:
 def _speak(voice: TTS, text: str) -> tuple[Samples, int]:
     chunks = list(voice.speak(text, Trace(MonotonicClock())))
     if not chunks:
-        raise CorpusError(f"The voice '{voice.declaration.name}' says nothing for {text!r}. Change the text.")
+        raise CorpusError(f"The voice '{voice.declaration.name}' produces no sound for {text!r}. Change the text.")
     return np.concatenate([samples for samples, _ in chunks]), chunks[0][1]
 
 
@@ -52,9 +52,9 @@ def _flite_options(options: Mapping[str, OptionValue]) -> tuple[str, dict[str, f
     features = {name: value for name, value in options.items() if name != "voice"}
     for name, value in features.items():
         if not _FEATURE.fullmatch(name) or isinstance(value, (str, bool)):
-            raise UsageError(f"flite: {name} = {value!r} is not a feature. Give `voice`, and features with numbers.")
+            raise UsageError(f"flite: {name} = {value!r} is not a feature. Use `voice`, and features with numbers.")
     if not isinstance(voice := options.get("voice"), str):
-        raise UsageError("flite: give a `voice`, for example slt. `flite -lv` lists them.")
+        raise UsageError("flite: `voice` is missing, for example slt. `flite -lv` lists them.")
     return voice, {name: float(value) for name, value in features.items()}
 
 

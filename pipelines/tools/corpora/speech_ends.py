@@ -1,4 +1,4 @@
-"""Where speech ends in a corpus, by the end that counts and by two detectors that know nothing of each other."""
+"""Compares the ends of speech used by a corpus with those of two independent detectors."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Checked:
     detectors: tuple[str, ...]
     clips: tuple[CheckedEnd, ...]
     stored: str
-    """The file that holds the detectors' ends; empty if none could be written."""
+    """The file with the detectors' ends of speech; empty if it could not be written."""
     problem: str
-    """Why none could be written."""
+    """Reason why it could not be written."""
 
     @property
     def flagged(self) -> tuple[CheckedEnd, ...]:
@@ -51,12 +51,12 @@ class Checked:
 
 
 def check(source: str, limit_ms: float) -> Checked:
-    """Let both detectors hear every clip, and keep what they say beside the corpus where that can be written.
+    """Run both detectors on every clip and store their results with the corpus if that is writable.
 
     Raises as `load_corpus` does, `MissingDependency` without a second detector, `UsageError` for a limit that is none.
     """
     if not math.isfinite(limit_ms):
-        raise UsageError(f"--limit-ms {limit_ms}: give milliseconds.")
+        raise UsageError(f"--limit-ms {limit_ms}: expected a number of milliseconds, 0 or more.")
     name, path = find_source(source)
     second, find = second_detector()
     clips = tuple(_checked(one, second, find) for one in load_corpus(source).utterances)
@@ -74,7 +74,7 @@ def _checked(one: Utterance, second: str, find: Finder) -> CheckedEnd:
 
 
 def lines(checked: Checked) -> Iterator[str]:
-    """What came of it, for people: a table, then what is flagged and where the estimates lie."""
+    """The result for people: a table, the flagged clips, and where the results are stored."""
     names = ("clip", "counts", *checked.detectors, "difference", "")
     rows = [names, *(_row(clip, checked) for clip in checked.clips)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
@@ -87,7 +87,7 @@ def lines(checked: Checked) -> Iterator[str]:
     yield ""
     yield f"end of speech in ms, * estimated; detectors: {', '.join(checked.detectors)}"
     yield f"flagged: {len(checked.flagged)} of {len(checked.clips)} differ by more than {checked.limit_ms:g} ms"
-    yield f"stored:  {checked.stored}" if checked.stored else f"not stored beside the corpus: {checked.problem}"
+    yield f"stored:  {checked.stored}" if checked.stored else f"not stored with the corpus: {checked.problem}"
 
 
 def _row(clip: CheckedEnd, checked: Checked) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class Spoken:
 def speak_all(takes: Sequence[Take], folder: Path, progress: Callable[[int, int], None]) -> dict[str, Spoken]:
     """Write `folder/ID.flac` for each take; `progress` hears how many of all are done. Raises `CorpusError`."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Neighbours share a voice, which is then loaded once.
+    # Neighbouring takes share a voice, which is then loaded once.
     ordered = sorted(takes, key=lambda take: (take.engine, str(sorted(take.options.items())), take.id))
     chunks = [ordered[place : place + _CHUNK] for place in range(0, len(ordered), _CHUNK)]
     spoken: dict[str, Spoken] = {}

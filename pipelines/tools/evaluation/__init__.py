@@ -1,4 +1,4 @@
-"""`bench evaluate`: whether answers are right, on questions with known answers. Plugs in as the command `evaluate`."""
+"""`bench evaluate`: scores answers to questions with known answers. Plugs in as the command `evaluate`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 command = typer.Typer(
-    help="Judge the answers to questions whose answers are known.",
+    help="Score the answers to questions with known answers.",
     invoke_without_command=True,
     subcommand_metavar="",
     context_settings={"allow_interspersed_args": True},  # options may follow DATA
@@ -20,23 +20,29 @@ BOTH = ("cascade", "direct")
 
 @command.callback()
 def evaluate(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Corpus of questions and answers: bench corpus build.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the figures; what is there is gone on with.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Corpus of questions and answers, made by bench corpus build.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder; an existing evaluation is resumed.")],
     pipeline: Annotated[
         list[str] | None,
-        typer.Option("--pipeline", "-p", metavar="[LABEL=]NAME[,KEY=VALUE...]", help="Who answers; repeat to compare."),
+        typer.Option(
+            "--pipeline", "-p", metavar="[LABEL=]NAME[,KEY=VALUE...]", help="Pipeline to evaluate; repeatable."
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Split of the corpus that is asked.")] = "test",
-    limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many clips, drawn by the seed.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order of turns, and of what --limit draws.")] = 0,
+    split: Annotated[str, typer.Option(help="Split of the corpus to use.")] = "test",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Use a random sample of this many clips, drawn by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for the order of turns and the sample of --limit.")] = 0,
     recogniser: Annotated[
-        str, typer.Option(metavar="NAME[,KEY=VALUE...]", help="Who listens to the replies.")
+        str, typer.Option(metavar="NAME[,KEY=VALUE...]", help="Recogniser that transcribes the replies.")
     ] = "pocketsphinx",
-    listen: Annotated[int, typer.Option(min=0, help="To the replies of how many clips; 0: of all.")] = 200,
+    listen: Annotated[int, typer.Option(min=0, help="Number of clips whose replies are transcribed; 0: all.")] = 200,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print all figures instead of the tables.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print all results as JSON instead of tables.")] = False,
 ) -> None:
-    """Ask every clip of a split once, and say how often the answers are right, and whether they can be understood."""
+    """Run every clip of a split once, and report how often answers are right and how well they can be understood."""
     from firstpacket.bench.options import parse_pipeline
     from firstpacket.pipelines.tools.evaluation.asking import Asked
     from firstpacket.pipelines.tools.evaluation.evaluate import evaluate as run

@@ -1,4 +1,4 @@
-"""Puts every clip to every label once, by an ordinary run, and silence beside."""
+"""Runs every clip once on every system, as an ordinary run; also silence as a control."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from firstpacket.pipelines.tools.evaluation.questions import Exam, as_corpus
 
 CORPUS, RUN = "corpus", "run"
 DEADLINE_S = 60.0
-"""Nobody measures time here, so a busy machine is given it."""
+"""Time limit of a turn, generous because time is not measured here."""
 _SILENCE_S = 2
 
 
@@ -45,7 +45,7 @@ class Asked:
 
 
 def ask(asked: Asked, exam: Exam, out: Path, command: Sequence[str]) -> Run:
-    """The finished run in `out`: a new one, or the one that is there, gone on with. Raises `BenchError`."""
+    """The finished run in `out`: a new one, or an existing one resumed. Raises `BenchError`."""
     corpus, path = as_corpus(asked.data, exam, out / CORPUS), out / RUN
     console = Console(stderr=True, highlight=False)
     with (BarProgress if console.is_terminal else PlainProgress)(console) as progress:
@@ -107,4 +107,7 @@ def _refuse_another(path: Path, asked: Asked, exam: Exam) -> None:
         for name, value in given.get(plan.label, {}).items()
     )
     if labels != asks or differs or clips != {question.clip for question in exam.questions}:
-        raise RunError(f"{path} is a run of other clips or labels. Name another folder with --out, or remove it.")
+        raise RunError(
+            f"{path} is a run of other clips or labels, so it cannot be resumed. Choose another folder "
+            "with --out, or remove it."
+        )

@@ -1,4 +1,4 @@
-"""The whole of `bench evaluate`: ask, listen, compute, write."""
+"""The steps of `bench evaluate`: run, transcribe, compute, write."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from firstpacket.pipelines.tools.quality.progress import progress
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was found, and the names of its files in the folder."""
+    """The results, and the names of their files in the folder."""
 
     figures: Figures
     json: str = "figures.json"
@@ -108,7 +108,7 @@ def _label(run: Run, plan: System, summary: LabelSummary, answers: Sequence[Answ
 
 
 def _passed_down(answers: dict[str, tuple[Answer, ...]]) -> tuple[PassedDown, ...]:
-    """Every label that transcribes beside every one that does not."""
+    """Every system with transcripts paired with every one without."""
     transcribing = {label for label, given in answers.items() if given[0].transcript is not None}
     return tuple(
         passed_down(label, answers[label], other, answers[other])

@@ -49,10 +49,12 @@ def read_exam(data: Path, split: str, limit: int | None = None, seed: int = 0) -
     """The clips of `split`, or `limit` of them drawn by `seed`, in the manifest's order. Raises `CorpusError`."""
     lines = [entry.line for entry in read_manifest(data / MANIFEST) if entry.line.split == split]
     if not lines:
-        raise CorpusError(f"{data / MANIFEST}: has no clip of the split '{split}'. Build the corpus, or name another.")
+        raise CorpusError(
+            f"{data / MANIFEST} has no clip in the split '{split}'. Build the corpus again, or choose another split."
+        )
     for line in lines:
         if not line.text or not line.answers:
-            raise CorpusError(f"{data / MANIFEST}: clip '{line.id}' has no text or no answers, and cannot be judged.")
+            raise CorpusError(f"{data / MANIFEST}: clip '{line.id}' has no text or no answers, and cannot be scored.")
     trained = texts(data, TRAIN)
     topics = {words(text.question): text.topic for text in texts(data, split)}
     asked, answered = ({words(getattr(text, name)) for text in trained} for name in ("question", "response"))

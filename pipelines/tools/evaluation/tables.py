@@ -84,9 +84,9 @@ def _constants(found: Figures) -> Table:
         Column("right answers", lambda each: each.right),
         words("answer", lambda each: each.answer),
     )
-    best = "commonest answer of these clips: no single answer is right more often"
+    best = "most frequent answer of these clips: no constant answer is right more often"
     constants = (
-        _constant("commonest answer of the training", found.commonest),
+        _constant("most frequent training answer", found.commonest),
         _constant(best, found.best_constant),
         *(each for label in found.labels for each in _unheard(label)),
     )
@@ -97,7 +97,7 @@ def _unheard(label: LabelFigures) -> Iterator[Constant]:
     yield _constant(f"{label.label} hearing silence", label.to_silence)
     if label.to_nothing is not None:
         yield _constant(f"language model of {label.label}, no question", label.to_nothing)
-    yield Constant(f"{label.label}, its replies given to other clips", single(label.other_clips, "rate"), NONE)
+    yield Constant(f"{label.label}, replies shuffled over other clips", single(label.other_clips, "rate"), NONE)
 
 
 def _constant(title: str, found: Baseline) -> Constant:
@@ -125,7 +125,7 @@ def _passed_down(found: Figures) -> Iterable[Table]:
         )
         for each in found.passed_down
     ]
-    return [table("Errors passed down", columns, groups)] if groups else []
+    return [table("Error propagation", columns, groups)] if groups else []
 
 
 def _group(found: Figures, name: str) -> Table:

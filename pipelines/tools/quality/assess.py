@@ -1,4 +1,4 @@
-"""Reply by reply: the sound, what a recogniser heard, what scorers gave. Goes on where it was stopped."""
+"""Reply by reply: the sound, what a recogniser heard, what scorers gave. Resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from firstpacket.pipelines.tools.quality.judges import RecogniserJudge, ScorerJu
 from firstpacket.pipelines.tools.quality.replies import KeptReply, kept_replies
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is being done, and of how many things how many are done."""
+"""Called with the current task, the number of finished items and their total."""
 Work = tuple[tuple[object, ...], Callable[[Samples, int], Line]]
 """What a line will be about, and who makes it from samples and their rate."""
 
@@ -53,20 +53,18 @@ def assess(
     progress: Progress,
     only: Container[str] | None = None,
 ) -> Assessed:
-    """Judge all kept replies of the run that were not judged yet; everything that was done is kept at every moment.
+    """Score all recorded replies of the run that have no score yet; results are saved as they come.
 
-    With `only`, replies to those clips alone are judged.
+    With `only`, only replies to those clips are scored.
 
-    Raises `RunError` if there is nothing to listen to, and `BenchError` if a judge cannot be loaded or fails.
+    Raises `RunError` if there are no replies, and `BenchError` if a judge cannot be loaded or fails.
     """
     run = read_run(path)
     problems: list[str] = []
     replies = [reply for reply in kept_replies(run, problems) if only is None or reply.clip in only]
     if not replies:
         why = f"{problems[0]}. " if problems else "no measured turn was answered. "
-        raise RunError(
-            f"There is nothing to listen to in {path}: {why}Runs keep replies unless --no-keep-audio is given."
-        )
+        raise RunError(f"No replies to score in {path}: {why}Runs keep replies unless --no-keep-audio is given.")
     clips = _clips(run, problems) if recogniser else {}
     with ExitStack() as stack:
         listener = _Listener(recogniser, stack.enter_context(closing(recogniser)).load()) if recogniser else None
@@ -104,7 +102,7 @@ def _clips(run: Run, problems: list[str]) -> Mapping[str, Utterance]:
     try:
         corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.options.trim_to, limit=manifest.options.limit)
     except BenchError as error:
-        problems.append(f"the recogniser's own errors are not known, the corpus cannot be read: {error}")
+        problems.append(f"the recogniser's own error rate is unknown, because the corpus cannot be read: {error}")
         return {}
     return {clip.id: clip for clip in corpus.utterances if clip.text and used.get(clip.id) == clip.sha256}
 

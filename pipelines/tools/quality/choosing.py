@@ -1,4 +1,4 @@
-"""From `NAME,key=value` to a recogniser or scorer that is checked, and not yet loaded."""
+"""From `NAME,key=value` to a recogniser or scorer, checked but not yet loaded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def recogniser_judge(text: str, device: str) -> RecogniserJudge:
         raise UsageError(f"The plugin '{name}' is not a recogniser: it must be a class derived from ASR.")
     known = {option.name for option in found.declaration.options}
     given = {key if key in known else f"asr-{key}": value for key, value in given.items()}
-    # A whole reply is there at once: there is nothing to hear it piece by piece for.
+    # Replies are complete recordings, so there is no point in recognising them incrementally.
     given = {"asr-streaming": "off", **given} if "asr-streaming" in known else given
     settings = _settings(found.declaration, given, device)
     return RecogniserJudge(found(settings), versions([found.declaration], [Plugin("asr", name)]), shown(settings))
@@ -40,7 +40,7 @@ def scorer_judge(text: str, device: str) -> ScorerJudge:
     if not (isinstance(found, type) and issubclass(found, Scorer) and isinstance(found.declaration, Declaration)):
         raise UsageError(f"The plugin '{name}' is not a scorer: it must be a class derived from Scorer.")
     if not found.least < found.most:
-        raise UsageError(f"The scorer '{name}' has no scale: least must be below most.")
+        raise UsageError(f"The scorer '{name}' has an invalid scale: least must be below most.")
     settings = _settings(found.declaration, given, device)
     return ScorerJudge(found(settings), versions([found.declaration], [Plugin("scores", name)]), shown(settings))
 
@@ -70,6 +70,6 @@ def _parsed(flag: str, text: str) -> tuple[str, dict[str, OptionValue]]:
         if not key.strip() or not equals:
             raise UsageError(f"{flag} {text}: '{key}' is not key=value.")
         if key.strip() in given:
-            raise UsageError(f"{flag} {text}: option {key.strip()} stands twice.")
+            raise UsageError(f"{flag} {text}: option {key.strip()} is given twice.")
         given[key.strip()] = value
     return name.strip(), given

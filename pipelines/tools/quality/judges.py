@@ -25,13 +25,13 @@ class RecogniserJudge:
     options: dict[str, OptionValue]
 
     def load(self) -> Judge:
-        """Load it, and say who it is. Raises `UsageError` for dummy weights, which write what nobody said."""
+        """Load it, and say who it is. Raises `UsageError` for dummy weights, which cannot transcribe."""
         self.engine.load()
         judge = Judge(self.engine.declaration.name, self.options, self.packages, self.engine.weights())
         if any(weights.origin == "dummy" for weights in judge.weights):
             raise UsageError(
-                f"The recogniser {judge.name} has dummy weights: it writes what nobody said. Name a model, for example "
-                f"--recogniser {judge.name},model=FOLDER, or take another recogniser (pocketsphinx brings its own)."
+                f"The recogniser {judge.name} has dummy weights and cannot transcribe. Choose a model, for example "
+                f"--recogniser {judge.name},model=FOLDER, or use another recogniser (pocketsphinx includes its model)."
             )
         return judge
 
@@ -49,7 +49,7 @@ class RecogniserJudge:
             raise _failed(self.engine.declaration.name, what, error) from error
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         self.engine.close()
 
 
@@ -78,7 +78,7 @@ class ScorerJudge:
         if not (math.isfinite(score) and self.scorer.least <= score <= self.scorer.most):
             raise BenchError(
                 f"The scorer {name} gave {score} for {what}; its scale is {self.scorer.least:g} to "
-                f"{self.scorer.most:g}. The scorer must be corrected; without it: leave out --score."
+                f"{self.scorer.most:g}. Fix the scorer, or remove --score."
             )
         return score
 
@@ -88,11 +88,11 @@ class ScorerJudge:
         return self.scorer.least, self.scorer.most
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         self.scorer.close()
 
 
 def _failed(name: str, what: str, error: Exception) -> BenchError:
     return BenchError(
-        f"{name} failed on {what}: {reason(error)}. What was judged before is kept; the same command goes on there."
+        f"{name} failed on {what}: {reason(error)}. Results so far are saved; run the same command to resume."
     )

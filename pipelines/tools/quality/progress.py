@@ -34,7 +34,7 @@ def progress() -> Iterator[Progress]:
 
 
 def show(path: Path, found: Assessed) -> None:
-    """Print the table, what nobody should miss, and where things lie; a report that is there is written again."""
+    """Print the table, notes and the paths of the results; an existing report is rewritten."""
     run = read_run(path)
     summary = summarise(run)
     table, notes = Console(highlight=False), Console(stderr=True, highlight=False)
@@ -44,7 +44,7 @@ def show(path: Path, found: Assessed) -> None:
     for problem in found.problems[:MOST_PROBLEMS]:
         notes.print(f"note: {problem}", markup=False, soft_wrap=True)
     if len(found.problems) > MOST_PROBLEMS:
-        notes.print(f"note: {len(found.problems) - MOST_PROBLEMS} more of that kind")
+        notes.print(f"note: {len(found.problems) - MOST_PROBLEMS} more like these")
     said = f"{found.replies} replies, {found.written} new findings: {path / QUALITY}"
     notes.print(f"quality: {said}", markup=False, soft_wrap=True)
     if (path / REPORT).exists():

@@ -17,7 +17,7 @@ from firstpacket.bench.record.store import Run
 
 AUDIO = "audio"
 LONGEST_S = 600
-"""Seconds of a reply that are listened to; a file that promises more is not of a conversation."""
+"""Maximum length of a reply in seconds; longer files are rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class KeptReply:
         """Mono float32 `(n,)` and its rate in Hz. Raises `CorpusError` for what is no sound."""
         header = decoders.probe(self.audio)
         if header.sample_rate < 1 or header.frames < 1:
-            raise CorpusError(f"{self.audio}: holds no samples.")
+            raise CorpusError(f"{self.audio} contains no samples.")
         block = decoders.read(self.audio, min(header.frames, LONGEST_S * header.sample_rate))
         return block.mean(axis=1), header.sample_rate
 
@@ -53,12 +53,12 @@ def kept_replies(run: Run, problems: list[str]) -> Iterator[KeptReply]:
 def _kept(run: Run, turn: Turn) -> KeptReply:
     evidence = run.evidence(turn)
     if not evidence.audio:
-        raise RunError(f"turn {turn.turn} ({turn.label}): its reply was not kept")
-    # The name alone: a run folder from elsewhere may point anywhere.
+        raise RunError(f"turn {turn.turn} ({turn.label}): its reply was not recorded")
+    # Use only the file name: the records of a foreign run may point anywhere.
     audio = run.path / AUDIO / Path(evidence.audio).name
     try:
         if audio.is_symlink():
-            raise RunError(f"turn {turn.turn} ({turn.label}): {audio} is a link, and not followed")
+            raise RunError(f"turn {turn.turn} ({turn.label}): {audio} is a symbolic link, which is not followed")
         with audio.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -28,7 +28,9 @@ from firstpacket.bench.tables.terminal import TerminalTable
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
 
-command = typer.Typer(help="Measured first packet over the machine's floor.", invoke_without_command=True)
+command = typer.Typer(
+    help="Compare the measured first packet with the machine's lower bound.", invoke_without_command=True
+)
 
 WARM_UP = 5
 SPEECH_S = 3.0
@@ -45,12 +47,14 @@ class Stage:
 
 @command.callback()
 def roofline(
-    pipeline: Annotated[str, typer.Option("--pipeline", "-p", metavar="NAME[,KEY=VALUE...]", help="What to measure.")],
+    pipeline: Annotated[
+        str, typer.Option("--pipeline", "-p", metavar="NAME[,KEY=VALUE...]", help="Pipeline to measure.")
+    ],
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, float16 or bfloat16.")] = "float32",
     turns: Annotated[int, typer.Option(help="Measured turns, after 5 of warm-up.", min=1, max=10_000)] = 20,
 ) -> None:
-    """Print, by stage, the time on the critical path to the first packet over what the machine needs at least."""
+    """Print, by stage, the time on the critical path to the first packet and the machine's lower bound for it."""
     # As for workers: threads that spin while they wait slow their neighbours down. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
@@ -87,7 +91,8 @@ def measured_stages(resolved: Resolved, turns: int, machine: Any) -> list[Stage]
         work = made[0].work()
         if not work:
             raise UsageError(
-                f"Pipeline '{system.pipeline}' does not say what work its first packet is; it has no roofline."
+                f"Pipeline '{system.pipeline}' does not declare the work of its first packet, so it has no roofline. "
+                "Implement work() to add it."
             )
         return _rows(work, [_turn(executor, number) for number in range(WARM_UP + turns)][WARM_UP:], machine)
     finally:

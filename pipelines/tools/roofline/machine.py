@@ -44,8 +44,8 @@ def checked(machine: Machine, dtype: torch.dtype) -> Machine:
     if machine.bandwidth < bandwidth or machine.rate < rate:
         raise BenchError(
             f"{machine.name} gave {machine.bandwidth / 1e12:.2f} TB/s and {machine.rate / 1e12:.0f} TFLOP/s, where "
-            f"{bandwidth / 1e12:.1f} and {rate / 1e12:.0f} are expected at least: something else uses it, or it is "
-            "throttled. `nvidia-smi` shows; a floor from such figures would flatter the pipeline."
+            f"{bandwidth / 1e12:.1f} and {rate / 1e12:.0f} are expected at least: another process is using the GPU, "
+            "or it is throttled. Check with `nvidia-smi`; a floor from these figures would flatter the pipeline."
         )
     return machine
 

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 command = typer.Typer(help="Train both architectures from a corpus of questions and answers.", no_args_is_help=True)
 
 Data = Annotated[Path, typer.Option(help="Corpus made by `bench corpus build` from a recipe with questions.")]
-Work = Annotated[Path, typer.Option(help="Folder of all steps' results; a stopped step goes on from there.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of initial weights and of the order of the clips.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Steps of training; by default those of the published weights.")]
+Work = Annotated[Path, typer.Option(help="Folder for the results of all steps; an interrupted step is resumed.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed for initial weights and the order of clips.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Training steps; by default as for the published weights.")]
 
-Batch = Annotated[int | None, typer.Option(min=1, help="Examples in a batch, per process; by default as published.")]
-Accumulate = Annotated[int, typer.Option(min=1, help="Batches that make one step.")]
+Batch = Annotated[
+    int | None, typer.Option(min=1, help="Batch size per process; by default as for the published weights.")
+]
+Accumulate = Annotated[int, typer.Option(min=1, help="Gradient accumulation: batches per step.")]
 
 
 @command.callback()
@@ -29,7 +31,7 @@ def train() -> None:
 
 @command.command("asr")
 def train_asr(data: Data, work: Work, seed: Seed = 1, steps: Steps = None) -> None:
-    """Train a small Whisper to write what it hears; its encoder listens for the direct model, too."""
+    """Train a small Whisper to transcribe; its encoder is also used by the direct model."""
     from firstpacket.pipelines.tools.training.asr import SCHEDULE, run
 
     said(run(data, work, planned(SCHEDULE, seed, steps)))
@@ -41,11 +43,11 @@ def train_llm(
     work: Work,
     seed: Seed = 1,
     steps: Steps = None,
-    start: Annotated[Path | None, typer.Option(help="Folder of a published Llama that goes on learning.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Folder of a published Llama to fine-tune.")] = None,
     batch: Batch = None,
     accumulate: Accumulate = 1,
 ) -> None:
-    """Train a small Llama to answer questions in writing: the cascade's, and what stage 1 begins with."""
+    """Train a small Llama to answer written questions; used by the cascade, and the start of stage 1."""
     from firstpacket.pipelines.tools.training.llm import BATCH, SCHEDULE, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
@@ -59,17 +61,19 @@ def train_listening(
     seed: Seed = 1,
     steps: Steps = None,
     encoder: Annotated[
-        Path | None, typer.Option(help="A Whisper's folder or .pt file; by default that of the step asr.")
+        Path | None, typer.Option(help="Whisper folder or .pt file; by default the result of the step asr.")
     ] = None,
-    llm: Annotated[Path | None, typer.Option(help="A Llama's folder; by default that of the step llm.")] = None,
+    llm: Annotated[Path | None, typer.Option(help="Llama folder; by default the result of the step llm.")] = None,
     inner: Annotated[
-        int | None, typer.Option(min=1, help="Inner width of the adaptor; by default 512, at full size 2048.")
+        int | None, typer.Option(min=1, help="Inner width of the adaptor; default 512, at full size 2048.")
     ] = None,
-    sparing: Annotated[bool, typer.Option("--sparing", help="Less memory, a third slower.")] = False,
+    sparing: Annotated[
+        bool, typer.Option("--sparing", help="Recompute activations: less memory, a third slower.")
+    ] = False,
     batch: Batch = None,
     accumulate: Accumulate = 1,
 ) -> None:
-    """Stage 1: train adaptor and language model to answer what the frozen encoder hears."""
+    """Stage 1: train adaptor and language model to answer speech, with the encoder frozen."""
     from firstpacket.pipelines.tools.training.listening import BATCH, INNER, SCHEDULE, Parts, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
@@ -83,11 +87,11 @@ def find_units(
     work: Work,
     seed: Seed = 1,
     count: Annotated[
-        int | None, typer.Option(min=2, help="How many different units there are; by default 300, at full size 1000.")
+        int | None, typer.Option(min=2, help="Number of distinct units; default 300, at full size 1000.")
     ] = None,
-    sequences: Annotated[Path | None, typer.Option(help="Units made elsewhere, as those of mHuBERT.")] = None,
+    sequences: Annotated[Path | None, typer.Option(help="File with precomputed units, such as mHuBERT's.")] = None,
 ) -> None:
-    """Write the answers' speech as discrete units: K-means of cepstra, or units that were made elsewhere."""
+    """Convert the answers' speech to discrete units: K-means of cepstra, or precomputed units."""
     from firstpacket.pipelines.tools.training import units
 
     sizes = units.UnitSizes() if count is None else units.UnitSizes(units=count)
@@ -103,7 +107,7 @@ def train_vocoder(
     work: Work,
     seed: Seed = 1,
     steps: Steps = None,
-    sizes: Annotated[Path | None, typer.Option(help="A published vocoder's config.json: its sizes are taken.")] = None,
+    sizes: Annotated[Path | None, typer.Option(help="config.json of a published vocoder, to use its sizes.")] = None,
     batch: Batch = None,
     accumulate: Accumulate = 1,
 ) -> None:
@@ -127,14 +131,16 @@ def train_speaking(
     batch: Batch = None,
     accumulate: Accumulate = 1,
     frames: Annotated[
-        int | None, typer.Option(min=1, help="Frames of units per token of the reply; by default 25, as published.")
+        int | None, typer.Option(min=1, help="Unit frames per reply token; default 25, as published.")
     ] = None,
     beginning: Annotated[
-        int | None, typer.Option(min=0, help="Steps with fewer frames before these; by default 10000.")
+        int | None, typer.Option(min=0, help="Warm-up steps with fewer frames; default 10000.")
     ] = None,
-    unpaired: Annotated[bool, typer.Option("--unpaired", help="Ablation: with the speech of other replies.")] = False,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Ablation: train with the speech of other replies.")
+    ] = False,
 ) -> None:
-    """Stage 2: the speech decoder learns which units to say; all else stays as it is."""
+    """Stage 2: train the speech decoder to predict units; everything else is frozen."""
     from firstpacket.pipelines.tools.training.speaking import BATCH, BEGINNING, FRAMES_PER_TOKEN, SCHEDULE, SIZES, run
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
@@ -146,22 +152,22 @@ def train_speaking(
 def judge_replies(
     data: Data,
     work: Work,
-    count: Annotated[int, typer.Option(min=1, help="Validation clips that are asked.")] = 64,
-    chunk_units: Annotated[int, typer.Option(min=10, help="Units of a chunk, as in `bench run`.")] = 10,
-    unpaired: Annotated[bool, typer.Option("--unpaired", help="Of the speech decoder of the ablation.")] = False,
+    count: Annotated[int, typer.Option(min=1, help="Number of validation clips to run.")] = 64,
+    chunk_units: Annotated[int, typer.Option(min=10, help="Units per chunk, as in `bench run`.")] = 10,
+    unpaired: Annotated[bool, typer.Option("--unpaired", help="Use the speech decoder of the ablation.")] = False,
 ) -> None:
-    """Ask the model that was trained, as it streams, and have pocketsphinx listen to its replies."""
+    """Run the trained model in streaming mode and transcribe its replies with pocketsphinx."""
     from firstpacket.pipelines.tools.training.speaking_replies import judged
 
     said(judged(data, work, count, chunk_units, unpaired))
 
 
 def planned(published: Schedule, seed: int, steps: int | None, accumulate: int = 1) -> Schedule:
-    """The schedule of the published weights, with what was asked for instead."""
+    """The schedule of the published weights, with the user's overrides."""
     return replace(published, seed=seed, steps=steps or published.steps, accumulate=accumulate)
 
 
 def said(figures: dict[str, object]) -> None:
-    """Print a step's figures, one per line."""
+    """Print a step's results, one per line."""
     for name, value in figures.items():
         typer.echo(f"{name:16} {f'{value:.4f}' if isinstance(value, float) else value}")

@@ -1,4 +1,4 @@
-"""What the steps learn from: a corpus that `bench corpus build` made of questions and answers.
+"""Training data: a corpus of questions and answers made by `bench corpus build`.
 
 manifest.jsonl   clips of questions, with split, voice and the one answer
 answers.jsonl    {"text", "audio"}: every distinct answer in the answer voice
@@ -52,10 +52,10 @@ def clips(data: Path, split: str) -> tuple[Clip, ...]:
         if line.split != split:
             continue
         if not line.text or not line.answers:
-            raise CorpusError(f"{entry.where}: clip '{line.id}' lacks its text or its answer. {_BUILD}")
+            raise CorpusError(f"{entry.where}: clip '{line.id}' has no text or no answer. {_BUILD}")
         found.append(Clip(line.id, entry.audio, line.text, line.answers[0], line.voice, split, line.sha256))
     if not found:
-        raise CorpusError(f"{data / MANIFEST}: has no clip of the split '{split}'. {_BUILD}")
+        raise CorpusError(f"{data / MANIFEST} has no clip in the split '{split}'. {_BUILD}")
     return tuple(found)
 
 
@@ -65,7 +65,7 @@ def answers(data: Path) -> dict[str, Path]:
     for where, line in _lines(data / "answers.jsonl", ("text", "audio")):
         path = (data / line["audio"]).resolve()
         if not path.is_relative_to(data.resolve()):
-            raise CorpusError(f"{where}: {line['audio']!r} leads out of the corpus. {_BUILD}")
+            raise CorpusError(f"{where}: {line['audio']!r} is outside the corpus folder. {_BUILD}")
         found[line["text"]] = path
     return found
 
@@ -76,7 +76,7 @@ def texts(data: Path, split: str) -> tuple[Text, ...]:
     every = (Text(one["question"], one["response"], one["split"], one.get("topic", "")) for _, one in lines)
     found = tuple(text for text in every if text.split == split)
     if not found:
-        raise CorpusError(f"{data / 'texts.jsonl'}: has no text of the split '{split}'. {_BUILD}")
+        raise CorpusError(f"{data / 'texts.jsonl'} has no text in the split '{split}'. {_BUILD}")
     return found
 
 
@@ -94,7 +94,7 @@ def _lines(path: Path, fields: tuple[str, ...]) -> Iterator[tuple[str, dict[str,
         try:
             line = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{where}: is not valid JSON ({error}). {_BUILD}") from error
+            raise CorpusError(f"{where} is not valid JSON ({error}). {_BUILD}") from error
         if not isinstance(line, dict) or not all(isinstance(line.get(field), str) for field in fields):
-            raise CorpusError(f"{where}: is no object with the texts {', '.join(fields)}. {_BUILD}")
+            raise CorpusError(f"{where} is not an object with the texts {', '.join(fields)}. {_BUILD}")
         yield where, line

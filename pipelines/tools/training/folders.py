@@ -1,4 +1,4 @@
-"""What a step leaves behind: `model.safetensors`, `config.json`, `figures.json`, beside the log of its training."""
+"""The results of a step: `model.safetensors`, `config.json`, `figures.json`, beside the log of its training."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def digest(path: Path) -> str:
 def _made(work: Path, step: str, name: str) -> Path:
     path = work / step / name
     if not path.is_file():
-        raise WeightsError(f"{path} is not there. Make it first: bench train {step} --work {work}")
+        raise WeightsError(f"{path} does not exist. Run this step first: bench train {step} --work {work}")
     return path
 
 

@@ -1,4 +1,4 @@
-"""The loop that every neural step of the training goes through: seeded, logged, and resumed where it stopped."""
+"""The training loop of every neural step: seeded, logged and resumable."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LOG = "log.jsonl"
 CHECKPOINT = "checkpoint"
 _LINES_EVERY = 20
 _LAST_RATE = 0.1
-"""Of the highest learning rate; where the cosine ends."""
+"""Share of the highest learning rate at which the cosine ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast is learnt. AdamW; linear warm-up, then half a cosine (Loshchilov and Hutter 2017)."""
+    """Length and learning rates. AdamW; linear warm-up, then half a cosine (Loshchilov and Hutter 2017)."""
 
     steps: int
     learning_rate: float
@@ -38,13 +38,13 @@ class Schedule:
     validate_every: int = 0
     """Steps between validations; 0 validates at the end alone."""
     keep_every_s: float = 60
-    """Seconds of work that a stop may cost."""
+    """Seconds between checkpoints: the most work that an interruption can lose."""
     seed: int = 1
     precision: Literal["no", "bf16"] = "no"
     clip: float = 1.0
     weight_decay: float = 0.01
     accumulate: int = 1
-    """Batches whose gradients make one step."""
+    """Batches whose gradients are accumulated for one step."""
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, as a share of the highest one."""
@@ -55,7 +55,7 @@ class Schedule:
 
     @property
     def plan(self) -> dict[str, Any]:
-        """What says how every step learns: a training that was begun with another plan is another training."""
+        """Everything that determines a training; one started with another plan cannot be resumed."""
         return {name: value for name, value in asdict(self).items() if name not in ("validate_every", "keep_every_s")}
 
 
@@ -69,11 +69,11 @@ def train(
 ) -> dict[str, float]:
     """Train `model` in place, on every process that accelerate was started with; returns the last validation figures.
 
-    `batch_of` is given a generator seeded by seed, step and process, so a resumed training sees what an undisturbed
-    one sees. `loss_of` returns named scalars; `loss` is minimised, the others are logged. Parameters that need no
-    gradient stay as they are. `folder` gets `log.jsonl` and, until the end, `checkpoint/`. Raises `MissingDependency`
-    without accelerate, `UsageError` when `folder` holds the beginning of a training by another plan, and
-    `WeightsError` when it cannot be read how far it was.
+    `batch_of` is given a generator seeded by seed, step and process, so a resumed training sees what an undisturbed one
+    sees. `loss_of` returns named scalars; `loss` is minimised, the others are logged. Parameters that need no gradient
+    stay as they are. `folder` gets `log.jsonl` and, until the end, `checkpoint/`. Raises `MissingDependency` without
+    accelerate, `UsageError` when `folder` holds the beginning of a training by another plan, and `WeightsError` when
+    the checkpoint's progress cannot be read.
     """
     accelerator = _accelerator()
     learning = [part for part in model.parameters() if part.requires_grad]
@@ -174,7 +174,7 @@ def _in(precision: str, device: str) -> Iterator[None]:
 
 @contextmanager
 def _joined_at_the_end(accelerator: Any, model: nn.Module, last: bool) -> Iterator[None]:
-    """Processes exchange gradients once a step, not once a batch."""
+    """Make processes exchange gradients once per step, not once per batch."""
     if last:
         yield
     else:
@@ -191,7 +191,7 @@ def _validated(
 
 
 def _resumed(accelerator: Any, checkpoint: Path, schedule: Schedule) -> tuple[int, float]:
-    """Steps and seconds that are done; the checkpoint's state is loaded."""
+    """Load the checkpoint's state; returns completed steps and seconds."""
     progress = checkpoint / "progress.json"
     if not progress.exists():
         return 0, 0.0
@@ -201,27 +201,26 @@ def _resumed(accelerator: Any, checkpoint: Path, schedule: Schedule) -> tuple[in
     ]
     if other:
         raise UsageError(
-            f"{checkpoint} was begun with other options: {'; '.join(other)}. Give those to go on from step {step}, or "
-            "delete that folder to begin anew."
+            f"{checkpoint} was started with other options: {'; '.join(other)}. Use those to resume from step {step}, "
+            "or delete that folder to start over."
         )
     accelerator.load_state(str(checkpoint))
     return step, seconds
 
 
 def _progress(path: Path) -> tuple[int, float, dict[str, Any]]:
-    """Steps and seconds that are done, and the plan they followed. Raises `WeightsError`."""
+    """Completed steps and seconds, and the plan they followed. Raises `WeightsError`."""
     try:
         done = json.loads(path.read_text("utf-8"))
         return int(done["step"]), float(done["seconds"]), dict(done["plan"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise WeightsError(
-            f"{path} does not say how far the training was ({type(error).__name__}: {error}). Delete {path.parent} to "
-            "begin this step anew."
+            f"{path} cannot be resumed ({type(error).__name__}: {error}). Delete {path.parent} to start this step over."
         ) from error
 
 
 def _keep(accelerator: Any, checkpoint: Path, progress: dict[str, Any]) -> None:
-    """Write the state beside the last one, then put it in its place: a stop in between loses neither."""
+    """Write the state next to the last one, then replace it: an interruption loses neither."""
     fresh = checkpoint.with_name(f"{checkpoint.name}.new")
     accelerator.save_state(str(fresh), safe_serialization=True)
     if accelerator.is_main_process:

@@ -180,8 +180,8 @@ def lessons_of(heard: Sequence[Reply], spoken: Mapping[str, units.Spoken]) -> li
     lacking = sorted({reply.text for reply in heard} - spoken.keys())
     if lacking:
         raise CorpusError(
-            f"There are no units for {len(lacking)} answers, for example {lacking[0]!r}. answers.jsonl must hold them "
-            "all; then run again: bench train units"
+            f"{len(lacking)} answers have no units, for example {lacking[0]!r}. Check that answers.jsonl lists them "
+            "all, then run again: bench train units"
         )
     return [Lesson(reply.states, torch.tensor(spoken[reply.text].units)) for reply in heard]
 

@@ -51,7 +51,7 @@ def read(folder: Path) -> Any:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the libraries beneath raise bare Exception for a file they cannot parse
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"The tokenizer in {folder} cannot be loaded: {first} Fetch its files again.") from error
+        raise WeightsError(f"The tokenizer in {folder} cannot be loaded: {first} Download its files again.") from error
 
 
 def ids(words: Any, text: str) -> list[int]:

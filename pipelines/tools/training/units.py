@@ -85,8 +85,8 @@ def centres(frames: Features, sizes: UnitSizes, seed: int) -> Features:
     different = len(np.unique(frames, axis=0))
     if different < sizes.units:
         raise CorpusError(
-            f"The answers have {different} different frames of 20 ms, too few for {sizes.units} units. Ask for fewer, "
-            "or build a corpus with more answers."
+            f"The answers have {different} different frames of 20 ms, too few for {sizes.units} units. Use fewer "
+            "units, or build a corpus with more answers."
         )
     found, _ = kmeans2(frames, sizes.units, _ROUNDS, minit="++", rng=np.random.default_rng(seed))
     return np.asarray(found, np.float32)
@@ -148,10 +148,10 @@ def read(path: Path) -> dict[str, Spoken]:
             line = json.loads(text)
             one = Spoken(str(line["text"]), *(tuple(map(int, line[field])) for field in ("units", "durations")))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise CorpusError(f"{path}:{number}: is no object with text, units and durations ({error}).") from error
+            raise CorpusError(f"{path}:{number} is not an object with text, units and durations ({error}).") from error
         if not one.units or len(one.units) != len(one.durations) or min(one.units) < 0 or min(one.durations) < 1:
             raise CorpusError(
-                f"{path}:{number}: needs units from 0 on and as many durations, each at least one frame of 20 ms."
+                f"{path}:{number}: units must be 0 or more, with one duration each of at least one frame of 20 ms."
             )
         found[one.text] = one
     return found

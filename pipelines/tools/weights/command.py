@@ -7,20 +7,22 @@ from typing import Annotated
 
 import typer
 
-command = typer.Typer(help="Pack trained weights, and write them in the published layouts.", no_args_is_help=True)
+command = typer.Typer(help="Pack trained weights, and export them in the published layouts.", no_args_is_help=True)
 
 
 @command.callback()
 def weights() -> None:
-    """Pack trained weights, and write them in the published layouts."""
+    """Pack trained weights, and export them in the published layouts."""
 
 
 @command.command()
 def pack(
-    work: Annotated[Path, typer.Option(help="Folder of the training steps (`bench train`).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the weights, such as datasets/weights/demo.")],
+    work: Annotated[Path, typer.Option(help="Folder with the training results (`bench train`).")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Output folder of the weights, such as datasets/weights/demo.")
+    ],
 ) -> None:
-    """Pack the steps' weights: each tensor once, in float16, with the hashes of all files."""
+    """Pack the trained weights: each tensor once, in float16, with the hashes of all files."""
     from firstpacket.pipelines.tools.weights.pack import pack as run
 
     size = run(work, out)
@@ -34,11 +36,11 @@ def export(
         typer.Option(help="all, transformers-whisper, faster-whisper, openai-whisper, llama or llama-omni."),
     ] = "all",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to write into, one folder per layout. [the cache]")
+        Path | None, typer.Option("--out", "-o", help="Output folder, with one subfolder per layout. [the cache]")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Folder of packed weights. [the demo weights]")] = None,
 ) -> None:
-    """Write the demo weights, or those that were packed elsewhere, in published layouts, and print where they are."""
+    """Export the demo weights, or other packed weights, in published layouts, and print their paths."""
     from firstpacket.pipelines.tools.weights.export import export as run
 
     for folder in run(layout, out, weights):

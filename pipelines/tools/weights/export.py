@@ -35,9 +35,9 @@ def _converted(store: Store) -> Path:
 
 def _copied(folder: Path, to: Path) -> Path:
     if to.exists():
-        raise UsageError(f"{to} is there already, and nothing is written over it. Remove it, or name another folder.")
+        raise UsageError(f"{to} already exists and is not overwritten. Remove it, or choose another folder with --out.")
     try:
         shutil.copytree(folder, to)
     except OSError as error:
-        raise UsageError(f"{to} cannot be written: {error}. Name another folder with --out.") from error
+        raise UsageError(f"Cannot write {to}: {error}. Choose another folder with --out.") from error
     return to

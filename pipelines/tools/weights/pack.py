@@ -48,7 +48,7 @@ def pack(work: Path, out: Path) -> int:
     missing = [step for step in STEPS if not (work / step / folders.TENSORS).is_file()]
     if missing:
         raise WeightsError(
-            f"{work} lacks {', '.join(missing)}. Make them first: "
+            f"{work} lacks {', '.join(missing)}. Run these steps first: "
             f"{' && '.join(f'bench train {step} --work {work}' for step in missing)}"
         )
     files = {**_whisper(work), **_llm(work), **_direct(work), **_vocoder(work)}
@@ -94,8 +94,8 @@ def _whisper(work: Path) -> dict[str, bytes]:
     published = whisper_tokens.published_file()
     if published is None:
         raise MissingDependency(
-            "Whisper's vocabulary is packed beside the weights, and comes with openai-whisper, which is not installed. "
-            "Install it with: pip install openai-whisper"
+            "Packing needs Whisper's vocabulary from openai-whisper, which is not installed. Install it with: pip "
+            "install openai-whisper"
         )
     return {**_part("whisper", state, folders.config(work, "asr")), "whisper.tiktoken": published.read_bytes()}
 

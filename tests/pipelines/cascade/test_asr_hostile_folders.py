@@ -126,11 +126,11 @@ def test_a_file_that_was_cut_off(copied: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_options_that_no_folder_can_satisfy_are_refused(whisper: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="Whisper does not know the language 'english'"):
+    with pytest.raises(UsageError, match="Whisper does not support the language 'english'"):
         made.asked(engine(name), whisper, asr_language="english")
     with pytest.raises(UsageError, match="asr-beam is 100000, but it must lie between 1 and 50"):
         made.asked(engine(name), whisper, asr_beam=100_000)
-    with pytest.raises(UsageError, match="only dummy weights have a choice of size"):
+    with pytest.raises(UsageError, match="only dummy weights come in several sizes"):
         made.asked(engine(name), whisper, asr_size="base")
 
 

@@ -183,7 +183,7 @@ def test_bfloat16_runs() -> None:
 
 
 def test_a_text_longer_than_the_cache_fails_that_turn_alone(model: TransformersLM) -> None:
-    with pytest.raises(UsageError, match=r"1024 positions leave room for 896\. Give a larger llm-context"):
+    with pytest.raises(UsageError, match=r"1024 positions leave room for 896\. Increase llm-context"):
         reply(model, "word " * 900)
     assert "".join(reply(model, "hi")) == REPLIES[0]
 
@@ -201,13 +201,13 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_made(monkeypatch: pyt
         ({"dtype": "int3"}, "dtype is 'int3'"),
         ({"llm_max_tokens": 0}, "llm-max-tokens is 0, but it must be 1 or more"),
         ({"llm_min_tokens": 200}, r"llm-min-tokens is 200, but it must be 0 or more, and at most llm-max-tokens \(128"),
-        ({"llm_min_tokens": 2}, "no meaning with dummy weights"),
+        ({"llm_min_tokens": 2}, "no effect with dummy weights"),
         ({"llm_temperature": -1.0}, "llm-temperature is -1.0"),
         ({"llm_top_p": 0.0}, "llm-top-p is 0.0, but it must be above 0"),
-        ({"llm_size": "1b", "llm_model": "x/y"}, "only dummy weights have a choice of size"),
-        ({"llm_compile": True}, "llm-compile has no meaning on cpu"),
-        ({"llm_compile": True, "llm_cuda_graphs": False, "device": "cuda"}, "makes the kernels of a recorded step"),
-        ({"llm_context": 100}, r"take \d+\. Give a larger llm-context"),
+        ({"llm_size": "1b", "llm_model": "x/y"}, "only dummy weights come in several sizes"),
+        ({"llm_compile": True}, "llm-compile has no effect on cpu"),
+        ({"llm_compile": True, "llm_cuda_graphs": False, "device": "cuda"}, "llm-compile needs llm-cuda-graphs"),
+        ({"llm_context": 100}, r"take \d+\. Increase llm-context"),
     ],
 )
 def test_options_that_no_model_could_follow(changed: dict[str, Any], said: str) -> None:

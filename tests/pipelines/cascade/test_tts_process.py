@@ -130,7 +130,7 @@ def test_an_engine_error_fails_only_this_phrase(parrot: OwnProcess) -> None:
 
 def test_a_process_that_dies_fails_this_phrase_and_the_next(parrot: OwnProcess) -> None:
     for _ in range(2):
-        with pytest.raises(WorkerError, match=r"own process ended \(exit code 7\).*Turns fail until"):
+        with pytest.raises(WorkerError, match=r"own process ended \(exit code 7\).*All turns fail until"):
             said(parrot, "one die")
     parrot.close()
 
@@ -170,7 +170,7 @@ def test_loading_errors_are_the_same_as_in_process(
 
 
 def test_it_runs_in_another_python(perch: Path) -> None:
-    with pytest.raises(MissingDependency, match="Give tts-python the python of an environment"):
+    with pytest.raises(MissingDependency, match="Set tts-python to the Python of an environment"):
         made(python="/no/such/python").load()
     voice = made(python="/bin/false")
     with pytest.raises(WorkerError, match=r"ended \(exit code 1\)"):

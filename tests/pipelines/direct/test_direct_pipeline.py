@@ -114,7 +114,7 @@ def test_the_reply_is_cut_at_the_longest_allowed(settings: Make, ask: Ask, tiny:
 
 
 def test_speech_longer_than_the_encoder_hears_is_refused(tiny: Direct, ask: Ask) -> None:
-    with pytest.raises(CorpusError, match=r"lasts 30\.1 s, but the speech encoder hears 30 s.*overlong=cut"):
+    with pytest.raises(CorpusError, match=r"lasts 30\.1 s, but the speech encoder takes 30 s.*overlong=cut"):
         ask(tiny, seconds=30.1)
 
 
@@ -134,12 +134,12 @@ def test_impossible_options_are_refused_by_name(settings: Make, option: str, val
 
 @pytest.mark.parametrize("changed", [{"weights": "somewhere", "size": "8b"}, {"vocoder": "somewhere"}], ids=str)
 def test_options_that_would_be_ignored_are_refused(settings: Make, changed: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="Leave out"):
+    with pytest.raises(UsageError, match="Remove"):
         Direct(settings(**changed)).load()
 
 
 def test_a_folder_that_is_not_there_is_named(settings: Make) -> None:
-    with pytest.raises(WeightsError, match=r"weights is 'nowhere', which is neither 'demo' nor 'dummy' nor a folder"):
+    with pytest.raises(WeightsError, match=r"weights is 'nowhere', which is not 'demo', 'dummy', a folder"):
         Direct(settings(weights="nowhere")).load()
 
 
@@ -220,7 +220,7 @@ def test_a_hub_name_works_like_a_folder(
 def test_a_small_encoder_hears_less(settings: Make, ask: Ask, published: Any) -> None:
     published.write_tokenizer()
     pipeline = loaded(settings(weights=str(published.write()), max_new_tokens=2))
-    with pytest.raises(CorpusError, match=r"lasts 2\.5 s, but the speech encoder hears 2 s"):
+    with pytest.raises(CorpusError, match=r"lasts 2\.5 s, but the speech encoder takes 2 s"):
         ask(pipeline, seconds=2.5)
 
 
@@ -250,8 +250,8 @@ def test_a_trimmed_encoder_is_named_in_the_facts(settings: Make, ask: Ask, tiny:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"compile": True}, "compile has no meaning on cpu"),
-        ({"overlap": True}, "overlap has no meaning on cpu"),
+        ({"compile": True}, "compile has no effect on cpu"),
+        ({"overlap": True}, "overlap has no effect on cpu"),
     ],
 )
 def test_options_for_a_gpu_are_refused_without_one(settings: Make, changed: dict[str, Any], message: str) -> None:

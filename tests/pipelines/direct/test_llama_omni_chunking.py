@@ -60,5 +60,5 @@ def test_the_option_is_a_number_or_inf() -> None:
 
 @pytest.mark.parametrize("text", ["9", "0", "-10", "ten", "", "10.5"])
 def test_anything_else_is_refused_with_what_to_do(text: str) -> None:
-    with pytest.raises(UsageError, match=r"chunk-units is .* from 10 on, or 'inf'"):
+    with pytest.raises(UsageError, match=r"chunk-units is .* of at least 10, or 'inf'"):
         parse_chunk_units(text)

@@ -35,7 +35,7 @@ def test_speech_is_between_the_two_texts() -> None:
 
 @pytest.mark.parametrize("ids", [[1, 2], [SPEECH_TOKEN, 1, SPEECH_TOKEN]])
 def test_a_prompt_without_one_place_for_speech_is_refused(ids: list[int]) -> None:
-    with pytest.raises(ValueError, match="one place for speech"):
+    with pytest.raises(ValueError, match="exactly once"):
         Prompt(ids, CPU)
 
 

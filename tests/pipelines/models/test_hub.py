@@ -84,7 +84,7 @@ def test_a_folder_comes_before_the_hub(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("name", ["nowhere", "./here", "/a/b", "a/b/c", "owner/name@", "../x", "owner/na me"])
 def test_an_impossible_hub_name_is_reported_as_a_missing_folder(name: str) -> None:
-    with pytest.raises(WeightsError, match="neither 'demo' nor 'dummy' nor a folder nor a name on the hub"):
+    with pytest.raises(WeightsError, match="not 'demo', 'dummy', a folder, or a name on the hub"):
         hub.locate(name)
 
 

@@ -191,7 +191,7 @@ def test_a_malformed_list_of_hashes_is_refused(copied: Path, listed: str) -> Non
 
 def test_no_weights_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "DATASETS", tmp_path)
-    with pytest.raises(WeightsError, match=r"The demo weights are not there.*--weights dummy"):
+    with pytest.raises(WeightsError, match=r"The demo weights were not found.*--weights dummy"):
         layouts.exported("llama")
 
 
@@ -206,7 +206,7 @@ def test_a_pickle_in_the_place_of_tensors_is_never_read(
     monkeypatch.chdir(tmp_path)
     for part, layout in (("vocoder", "llama-omni"), ("llm", "llama"), ("whisper", "openai-whisper")):
         signed(copied, f"{part}.safetensors", pickle.dumps({"generator": Mischief()}))
-        with pytest.raises(WeightsError, match=rf"{part}\.safetensors holds no tensors"):
+        with pytest.raises(WeightsError, match=rf"{part}\.safetensors contains no tensors"):
             layouts.exported(layout, store.opened(copied))
     assert not (tmp_path / "mischief").exists()
 
@@ -219,9 +219,9 @@ def sizes(**changed: int) -> bytes:
     ("written", "said"),
     [
         (b'{"state": 64}', "has no field 'heads'"),
-        (b"[]", "no JSON object"),
-        (sizes(layers=99_999_999), "no Whisper has these sizes"),
-        (sizes(layers=2), "missing, or without a place"),
+        (b"[]", "not a JSON object"),
+        (sizes(layers=99_999_999), "not the sizes of a Whisper"),
+        (sizes(layers=2), "missing, or not part of"),
         (sizes(mels=128), r"encoder\.conv1\.weight has shape"),
     ],
 )
@@ -272,7 +272,7 @@ def test_export_writes_every_layout_and_nothing_over_others(tmp_path: Path) -> N
     assert (tmp_path / "faster-whisper" / "model.bin").is_file()
     assert (tmp_path / "openai-whisper" / "whisper.pt").is_file()
     assert (tmp_path / "llama-omni" / "vocoder" / "g_00500000").is_file()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         list(export("llama", tmp_path))
     with pytest.raises(UnknownName, match="Did you mean 'llama-omni'"):
         list(export("llama-onmi", tmp_path))

@@ -85,5 +85,7 @@ def test_a_cascade_matched_with_the_demo_weights_takes_them_too() -> None:
 
 def test_a_named_model_and_the_demo_weights_do_not_match() -> None:
     labels = ("cascade,matched=true,asr=transformers,asr-model=small.en", "direct,weights=demo")
-    with pytest.raises(UsageError, match=r"direct runs on the demo weights, and asr-model=small\.en is no such model"):
+    with pytest.raises(
+        UsageError, match=r"direct runs on the demo weights, and asr-model=small\.en is a different model"
+    ):
         resolve(Options(pipelines=tuple(map(parse_pipeline, labels))))

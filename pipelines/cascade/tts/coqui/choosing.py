@@ -8,12 +8,12 @@ from firstpacket.bench.errors import UnknownName, UsageError
 
 
 def chosen(option: str, value: str, known: Sequence[str], what: str) -> str:
-    """The one that was asked for; where nothing was, the only one there is, or nothing if there is none.
+    """The requested one; if none was requested, the only one there is, or nothing if there is none.
 
-    Raises `UsageError` where a choice is needed or impossible, `UnknownName` for one that does not exist.
+    Raises `UsageError` if a choice is needed or impossible, `UnknownName` for one that does not exist.
     """
     if value and not known:
-        raise UsageError(f"{option} is '{value}', but this voice has no {what}s to choose from. Leave {option} out.")
+        raise UsageError(f"{option} is '{value}', but this voice has no choice of {what}s. Remove {option}.")
     if value and value not in known:
         raise UnknownName(f"{what} of this voice ({option})", value, known)
     if value or len(known) < 2:

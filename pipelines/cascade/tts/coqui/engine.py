@@ -23,15 +23,19 @@ class Coqui(TTS):
             Option(
                 "tts-weights",
                 "dummy",
-                "dummy (VITS of seeded random values) or published (needs tts-model, which implies it)",
+                "dummy (VITS with seeded random weights) or published (implied by tts-model)",
                 choices=("dummy", "published"),
             ),
             Option("tts-size", "small", "size of the dummy voice", choices=("small", "published")),
-            Option("tts-model", "", "folder of a voice, or a name that Coqui published and that was fetched before"),
-            Option("tts-speaker", "", "speaker, for a voice that has several"),
-            Option("tts-language", "", "language, for a voice that has several (XTTS: en)"),
-            Option("tts-chunk", 20, "sound per chunk in XTTS's latents, 1024 samples each; 0 gives a phrase at once"),
-            Option("tts-accept-licence", False, "accept the licence of a published voice that asks for it"),
+            Option("tts-model", "", "folder of a voice, or the Coqui name of one already downloaded"),
+            Option("tts-speaker", "", "speaker, for voices with several"),
+            Option("tts-language", "", "language, for voices with several (for example en)"),
+            Option(
+                "tts-chunk",
+                20,
+                "size of an audio chunk, in XTTS latents of 1024 samples; 0: the whole phrase in one chunk",
+            ),
+            Option("tts-accept-licence", False, "accept the licence of a published voice that requires it"),
             *OPTIONS,
         ),
         requires=tuple(Requirement(module, "coqui") for module in ("torch", "transformers", "TTS", "six")),
@@ -44,9 +48,7 @@ class Coqui(TTS):
         if self.settings.whole("tts-chunk") < 0:
             raise UsageError(f"tts-chunk is {self.settings.whole('tts-chunk')}, but it must be 0 or more.")
         if weights == "published" and not model:
-            raise UsageError(
-                "tts-weights=published needs a voice. Give its folder with tts-model=PATH, or use tts-weights=dummy."
-            )
+            raise UsageError("tts-weights=published needs a voice. Set tts-model=FOLDER, or use tts-weights=dummy.")
         if asks_for_own(self.settings):
             self._engine: TTS = OwnProcess(self.settings, "coqui", self.settings.text("tts-python"))
         else:
@@ -60,7 +62,7 @@ class Coqui(TTS):
         return self._engine.speak(text, trace)
 
     def close(self) -> None:
-        """Let go of the voice."""
+        """Release the voice."""
         with suppress(AttributeError):
             self._engine.close()
 
@@ -69,5 +71,5 @@ class Coqui(TTS):
         return self._engine.weights()
 
     def facts(self) -> Mapping[str, OptionValue]:
-        """Size, rate and surroundings of the voice."""
+        """Size, rate and library versions of the voice."""
         return self._engine.facts()

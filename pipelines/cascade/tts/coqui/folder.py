@@ -1,4 +1,4 @@
-"""Finds a voice of Coqui TTS on this machine: a folder, or a published name that was fetched before."""
+"""Finds a Coqui TTS voice on this machine: a folder, or the published name of one already downloaded."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Found:
 def find(model: str, licence_accepted: bool) -> Found:
     """The checkpoint that `model` names, a folder first.
 
-    Nothing is fetched, and nobody is asked anything. Raises `WeightsError` where there is none or one of another
-    kind, `UnknownName` for a name that Coqui never published, `UsageError` for a licence that was not accepted.
+    Never downloads or prompts. Raises `WeightsError` if there is none or it is of another kind, `UnknownName` for a
+    name that Coqui never published, `UsageError` for a licence that was not accepted.
     """
     folder = hub.here(model)
     if folder is not None and folder.is_dir():
@@ -53,12 +53,12 @@ def find(model: str, licence_accepted: bool) -> Found:
 def _in_folder(folder: Path, source: str) -> Found:
     config = folder / "config.json"
     if not config.is_file():
-        raise WeightsError(f"{folder} holds no config.json, so it is no voice of Coqui TTS; {_held(folder)}.")
+        raise WeightsError(f"{folder} holds no config.json, so it is not a Coqui TTS voice; {_held(folder)}.")
     kind = _kind(config, folder)
     model = _model_file(folder)
     for needed in ("vocab.json", "speakers_xtts.pth") if kind == "xtts" else ():
         if not (folder / needed).is_file():
-            raise WeightsError(f"{folder} is an XTTS voice without {needed}, which it needs; {_held(folder)}.")
+            raise WeightsError(f"{folder}: this XTTS voice needs {needed}, which is missing; {_held(folder)}.")
     return Found(kind, folder, config, model, source)
 
 
@@ -72,10 +72,10 @@ def _kind(config: Path, folder: Path) -> str:
     elif "model_type" in content or "architectures" in content:
         what = f"a model for transformers (model_type '{content.get('model_type', 'unknown')}')"
     else:
-        what = "no model that Coqui describes: it has no field 'model'"
+        what = "not a Coqui model: config.json has no field 'model'"
     raise WeightsError(
         f"{folder} holds {what}, but the voice coqui speaks with {' and '.join(KINDS)}. "
-        "Give tts-model the folder of such a voice."
+        "Set tts-model to the folder of such a voice."
     )
 
 
@@ -83,14 +83,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} cannot be read as JSON: {error}. Copy the voice's files again.") from error
+        raise WeightsError(f"{path} is not valid JSON: {error}. Copy the voice's files again.") from error
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} is no description of a model: it holds no object. Copy the voice's files again.")
+        raise WeightsError(f"{path} is not a JSON object. Copy the voice's files again.")
     return content
 
 
 def _model_file(folder: Path) -> Path:
-    """The model's tensors: by one of Coqui's names, or the only file of that kind."""
+    """The model's tensors: a file with one of Coqui's names, or the only `.pth` file."""
     for name in _MODEL_FILES:
         if (folder / name).is_file():
             return folder / name
@@ -117,8 +117,8 @@ def _published(name: str, licence_accepted: bool) -> Path:
     agreed = licence_accepted or os.environ.get(_AGREED) == "1" or (kept / "tos_agreed.txt").exists()
     if entry.get("tos_required") and not agreed:
         raise UsageError(
-            f"The licence of {name} ({entry.get('license', 'see its page')}) must be accepted before it speaks: read "
-            f"it at https://tts-hub.github.io/cpml, then say tts-accept-licence=true, or set {_AGREED}=1."
+            f"The licence of {name} ({entry.get('license', 'see its page')}) must be accepted first: read it at "
+            f"https://tts-hub.github.io/cpml, then set tts-accept-licence=true, or {_AGREED}=1 in the environment."
         )
     repository = entry.get("repo_id")
     if repository:
@@ -127,13 +127,13 @@ def _published(name: str, licence_accepted: bool) -> Path:
         return kept
     address = entry.get("github_rls_url")
     raise WeightsError(
-        f"{name} is not on this machine ({kept}), and nothing is fetched during a run. Fetch it where there is a "
-        f"network (`curl -LO {address}`), unpack it, and give tts-model the folder that holds its config.json."
+        f"{name} is not on this machine ({kept}), and nothing is downloaded during a run. Download it (`curl -LO "
+        f"{address}`), unpack it, and set tts-model to the folder with its config.json."
     )
 
 
 def _entry(name: str) -> dict[str, Any]:
-    """What Coqui's own list of models says of a name; read from the package without importing it."""
+    """The entry for a name in Coqui's list of models; read from the package without importing it."""
     package = importlib.util.find_spec("TTS")
     if package is None or not package.submodule_search_locations:
         raise MissingDependency("Coqui TTS is not installed. Install it with: pip install coqui-tts")
@@ -151,7 +151,7 @@ def _entry(name: str) -> dict[str, Any]:
 
 
 def _data_folder() -> Path:
-    """Where Coqui keeps what it fetched."""
+    """Where Coqui keeps its downloads."""
     from trainer.io import get_user_data_dir
 
     return Path(get_user_data_dir("tts"))
@@ -164,6 +164,6 @@ def _in_hub_cache(name: str, repository: str) -> Path:
         return Path(snapshot_download(repository, local_files_only=True))
     except Exception as error:  # the hub's own errors, and those of the file system
         raise WeightsError(
-            f"{name} is not in the cache of the Hugging Face hub, and nothing is fetched during a run. Fetch it where "
-            f"there is a network (`hf download {repository} --local-dir FOLDER`) and give tts-model=FOLDER."
+            f"{name} is not in the Hugging Face cache, and nothing is downloaded during a run. Download it (`hf "
+            f"download {repository} --local-dir FOLDER`) and set tts-model=FOLDER."
         ) from error

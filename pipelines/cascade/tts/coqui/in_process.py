@@ -12,7 +12,7 @@ from firstpacket.pipelines.cascade.engines import TTS, imported
 
 
 class CoquiHere(TTS):
-    """Reads the voice that the settings ask for, and speaks with it."""
+    """Loads the voice named by the settings and speaks with it."""
 
     def load(self) -> None:
         """Read the voice. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
@@ -31,7 +31,7 @@ class CoquiHere(TTS):
             yield samples, self._voice.rate
 
     def close(self) -> None:
-        """Let go of the voice."""
+        """Release the voice."""
         with suppress(AttributeError):
             del self._voice
 
@@ -40,7 +40,7 @@ class CoquiHere(TTS):
         return (self._weights,)
 
     def facts(self) -> Mapping[str, OptionValue]:
-        """Size, rate and surroundings of the voice."""
+        """Size, rate and library versions of the voice."""
         return self._facts
 
     def _read(self, model: str) -> None:

@@ -1,4 +1,4 @@
-"""Reads a checkpoint of Coqui TTS. Nothing of it is run: tensors are unpickled as tensors, or not at all.
+"""Loads a Coqui TTS checkpoint without running any code in it: tensors are unpickled as tensors, or not at all.
 
 A voice's config.json names files and classes. Only files beside it are read, whatever it says, and only classes of
 Coqui's own text processing are made. Models are built and read through Coqui's own classes.
@@ -84,15 +84,15 @@ def _xtts_tensors(path: Path) -> dict[str, Any]:
 
 
 def _explained(found: Found, step: Callable[[], Result]) -> Result:
-    """The step's result; what goes wrong with a checkpoint becomes a `WeightsError`."""
+    """Run a step; any error from a checkpoint becomes a `WeightsError`."""
     try:
         return step()
     except BenchError:
         raise
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"{found.folder} holds more than tensors, and unpickling it could run code, so it was not read: "
-            f"{cause(error)} Give a checkpoint of tensors alone, from a source that you trust."
+            f"{found.folder} contains more than tensors; it was not read, since unpickling it could run code: "
+            f"{cause(error)} Use a checkpoint that contains only tensors, from a source that you trust."
         ) from error
     except ImportError as error:
         command = re.search(r"pip install \S+", str(error))
@@ -100,15 +100,15 @@ def _explained(found: Found, step: Callable[[], Result]) -> Result:
             f"{found.folder} needs a library that is not installed: {cause(error)}"
             + (f" Install it with: {command[0]}" if command else "")
         ) from error
-    except Exception as error:  # whatever a hostile or damaged checkpoint makes the library raise
+    except Exception as error:  # a hostile or damaged checkpoint may make the library raise anything
         raise WeightsError(
-            f"{found.folder} cannot be read as a {found.kind.upper()} voice of Coqui TTS: {type(error).__name__}: "
+            f"{found.folder} cannot be loaded as a {found.kind.upper()} voice of Coqui TTS: {type(error).__name__}: "
             f"{cause(error)} Check that config.json and {found.model.name} belong together, or copy them again."
         ) from error
 
 
 def _keep_to_folder(config: Any, folder: Path) -> None:
-    """Point the files that the configuration names at those of the folder, and refuse foreign classes.
+    """Redirect file names in the configuration to files of the folder, and reject foreign classes.
 
     Statistics of the training audio are left out: a voice needs none, and Coqui unpickles them freely.
     """
@@ -143,7 +143,7 @@ def _check_phonemizer(config: Any) -> None:
         if shutil.which("espeak-ng") or shutil.which("espeak"):
             return
         raise MissingDependency(
-            "This voice speaks phonemes, and Coqui TTS finds them with the program espeak-ng, which is not installed. "
+            "This voice needs phonemes, which Coqui TTS gets from the program espeak-ng, and that is not installed. "
             "Install it with: apt-get install espeak-ng (Debian, Ubuntu) or brew install espeak-ng (macOS)"
         )
 

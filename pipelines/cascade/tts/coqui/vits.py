@@ -40,7 +40,7 @@ class VitsVoice:
         self._voice = self._chosen_voice(speaker)
 
     def speak(self, text: str, trace: Trace) -> Iterator[Samples]:
-        """The sound, piece by piece; nothing if no sign of the text has a sound in this voice."""
+        """Yield the sound piece by piece; nothing if the voice can pronounce no character of the text."""
         ids = self._model.tokenizer.text_to_ids(text, language=self._language or None)
         if not self._says_something(ids):
             return
@@ -97,7 +97,7 @@ class VitsVoice:
 
 
 class _Frames(nn.Module):
-    """Stands where the vocoder was and keeps what it would have got."""
+    """Replaces the vocoder and keeps its input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class _Frames(nn.Module):
         return frames[:, :1]
 
     def take(self) -> tuple[Tensor, Tensor | None]:
-        """What came last."""
+        """The last input."""
         return self._got.pop()
 
 

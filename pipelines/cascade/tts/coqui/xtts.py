@@ -45,7 +45,7 @@ class XttsVoice:
         self._condition, self._speaker = (part.to(model.device) for part in speakers.speakers[name].values())
 
     def speak(self, text: str, trace: Trace) -> Iterator[Samples]:
-        """The sound as it comes; a text longer than XTTS can say at once is said in sentences."""
+        """Yield the sound as it is generated; a text too long for XTTS is spoken sentence by sentence."""
         randomness = Randomness(self._seed, self._model.device)
         for sentence in self._sentences(text):
             yield from self._said(sentence, randomness, trace)
@@ -106,7 +106,7 @@ class XttsVoice:
 
 
 class _Stream:
-    """Sound from latents as they come."""
+    """Turns a stream of latents into sound."""
 
     def __init__(self, model: Any, vocoder: Vocoder, speaker: Tensor) -> None:
         self._model = model
@@ -117,7 +117,7 @@ class _Stream:
         self._fading: Tensor | None = None
 
     def push(self, latents: list[Tensor], last: bool) -> Tensor:
-        """Samples that are settled by these latents `(1, width)`: all but the overlap, or the rest if they are last."""
+        """Samples that are final after these latents `(1, width)`: all but the overlap, or all if they are last."""
         self._latents += latents
         frames = self._frames()
         # Coqui cuts and fades by counting from the beginning of all samples; here they begin at a later frame.

@@ -1,4 +1,4 @@
-"""The parent's side: an engine that speaks in another process, behind the interface of one that speaks here."""
+"""The parent's side: an engine that runs in another process, behind the same interface as a local one."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ OPTIONS = (
     Option(
         "tts-process",
         "shared",
-        "where the voice runs: beside the other engines, or in a process of its own (stage tts.hop)",
+        "where the voice runs: in the pipeline's process, or in its own (own; adds the stage tts.hop)",
         choices=("shared", "own"),
     ),
-    Option("tts-python", "", "Python of another environment for the voice's own process; implies tts-process=own"),
+    Option("tts-python", "", "Python of another environment to run the voice in; implies tts-process=own"),
 )
 CLOSE_GRACE_S = 5.0
 STDERR = 2
-"""What a library prints goes where errors go."""
+"""What a library prints goes to standard error."""
 
 
 def asks_for_own(settings: Settings) -> bool:
-    """Whether the options ask for a process of its own."""
+    """Whether the options put the voice into its own process."""
     return settings.text("tts-process") == "own" or bool(settings.text("tts-python"))
 
 
 class OwnProcess(TTS):
-    """Hosts the engine registered as `engine`, whatever it is.
+    """Runs the engine registered as `engine` in another process.
 
     A phrase's next chunk is made when it is asked for, as it is here. The process dies with this one. If it dies first,
-    that turn and all further ones fail and say so: starting it again would load a model within somebody's turn.
+    that turn and all later ones fail with an error: restarting it would load a model during a turn.
     """
 
     def __init__(self, settings: Settings, engine: str, python: str = "") -> None:
@@ -87,7 +87,7 @@ class OwnProcess(TTS):
         Raises `WorkerError` if the process is gone, `RuntimeError` with what the engine raised there.
         """
         if self._speaking:
-            raise RuntimeError("A voice in its own process says one phrase at a time; close the last one first.")
+            raise RuntimeError("A voice in its own process speaks one phrase at a time; close the previous one first.")
         self._speaking, ended = True, False
         try:
             request: tuple[Speak | Next, ...] = (Speak(text), Next())
@@ -120,7 +120,7 @@ class OwnProcess(TTS):
                 self._process.wait()
 
     def weights(self) -> tuple[Weights, ...]:
-        """What the engine says."""
+        """Reported by the engine."""
         return self._said.weights
 
     def facts(self) -> Mapping[str, OptionValue]:
@@ -133,15 +133,15 @@ class OwnProcess(TTS):
             self._process, line = spawn(command, STDERR, _environment())
         except OSError as error:
             raise MissingDependency(
-                f"The voice's process cannot be started with {self._python}: {error.strerror}. "
-                "Give tts-python the python of an environment, for example /opt/voice/bin/python."
+                f"Cannot start the voice's process with {self._python}: {error.strerror}. Set tts-python to the "
+                "Python of an environment, for example /opt/voice/bin/python."
             ) from error
         self._channel = Channel(line, MESSAGES)
 
     def _asked(self, *messages: Load | Speak | Next) -> tuple[Any, bytes]:
         """The answer to the last of the messages, and its sound. Raises `WorkerError` if the process is gone."""
         try:
-            while self._owed:  # to somebody who was interrupted while waiting
+            while self._owed:  # for a caller that was interrupted while waiting
                 self._received()
             for message in messages:
                 self._channel.send(message)
@@ -158,8 +158,8 @@ class OwnProcess(TTS):
 
     def _broken(self, what: str) -> WorkerError:
         return WorkerError(
-            f"The voice's own process {what}; what it printed is above or in the worker's log. "
-            "Turns fail until the pipeline is loaded again."
+            f"The voice's own process {what}; its output is above or in the worker's log. All turns fail until the "
+            "pipeline is loaded again."
         )
 
 

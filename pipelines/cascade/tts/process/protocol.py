@@ -1,4 +1,4 @@
-"""What a voice's process and its parent say to each other, on their line (`firstpacket.bench.ipc`).
+"""Messages between a voice's process and its parent (see `firstpacket.bench.ipc`).
 
     parent → voice   load · speak · next · stop
     voice → parent   ready · refused · chunk · done · failed
@@ -16,7 +16,7 @@ from firstpacket.bench.pipeline import OptionValue, Weights
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Make this engine, and load it."""
+    """Create this engine and load it."""
 
     engine: str
     device: str
@@ -39,12 +39,12 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Leave the phrase; no answer."""
+    """Abandon the phrase; no answer follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Loaded; what the engine says of itself."""
+    """Loaded, with the engine's facts."""
 
     weights: tuple[Weights, ...]
     facts: Mapping[str, OptionValue]
@@ -60,7 +60,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """So many bytes of float32 follow, at this rate in Hz; when the engine worked on them."""
+    """A chunk: number of float32 bytes that follow, rate in Hz, and when the engine worked on it."""
 
     size: int
     rate: int
@@ -70,7 +70,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The phrase has ended, and when the engine worked to find out."""
+    """End of the phrase, and when the engine worked to find that out."""
 
     start_ns: int
     end_ns: int

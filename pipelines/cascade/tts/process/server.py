@@ -42,7 +42,7 @@ def main() -> None:
             _serve(line, engine)
     except Closed:
         pass
-    os._exit(0)  # threads that a library left behind must not keep the process
+    os._exit(0)  # leftover threads of a library must not keep the process alive
 
 
 def _loaded(line: Channel, asked: Load) -> Any:

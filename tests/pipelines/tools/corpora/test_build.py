@@ -68,7 +68,7 @@ def test_noise_depends_on_name_and_seed_alone() -> None:
 
 def test_a_voice_without_output_is_an_error() -> None:
     for spoken in (np.zeros(100, np.float32), np.zeros(0, np.float32)):
-        with pytest.raises(CorpusError, match=r"'a': the voice said nothing\. Change the text or the voice"):
+        with pytest.raises(CorpusError, match=r"'a': the voice produced no sound\. Change the text or the voice"):
             finish(spoken, HOW, "a")
 
 
@@ -115,7 +115,7 @@ def test_flite_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"cannot be written .*Give another folder with -o"):
+    with pytest.raises(CorpusError, match=r"Cannot write to .*Choose another folder with -o"):
         build(recipe(tmp_path), tmp_path / "recipe.toml")
 
 
@@ -124,12 +124,12 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     [
         (("language =", "langage ="), CorpusError, "unknown field 'langage'"),
         (("seed = 1", ""), CorpusError, "field 'seed' is missing"),
-        (("= 300", "= 300 ms"), CorpusError, "is not a recipe"),
+        (("= 300", "= 300 ms"), CorpusError, "is not a valid recipe"),
         (("= 300", "= -300"), CorpusError, r"\[finish\] is out of range"),
         (("-70.0", "nan"), CorpusError, "expected a finite number, found nan"),
         (("-6.0", "6.0"), CorpusError, r"\[finish\] is out of range"),
         (("ENGINE", "festival"), CorpusError, "expected one of flite, espeak-ng, found text 'festival'"),
-        (('"hello"', '"../hello"'), CorpusError, r"'\.\./hello' is used twice or cannot name a file"),
+        (('"hello"', '"../hello"'), CorpusError, r"'\.\./hello' is a duplicate or not a valid file name"),
         (('voice = "one"', 'voice = "two"'), UnknownName, "Unknown voice 'two'.* asked for by 'hello'"),
     ],
 )

@@ -155,7 +155,7 @@ def test_without_write_access_it_only_prints(few: Path, second: dict[int, float 
         done = here("corpus", "check", few, "--no-fail")
     finally:
         few.chmod(0o755)
-    assert done.returncode == 0 and "not stored beside the corpus: its folder is read-only" in done.stdout
+    assert done.returncode == 0 and "not stored with the corpus: its folder is read-only" in done.stdout
     assert not (few / ESTIMATES).exists()
 
 

@@ -152,7 +152,7 @@ def test_a_part_by_the_command(tmp_path: Path) -> None:
         (("[150, 190]", "[190, 150]"), r"tts-speed = \[190, 150\]: give a list of texts, or two numbers"),
         (("[0.9, 1.1]", "[0.1, 1.1]"), "resample from 0.5 to 2"),
         (('["en-us+m6"]', '["en-us+m1"]'), r"espeak en-us\+m1 is in train and in validation"),
-        (('split = "test"', 'split = "train"'), "no voice speaks the split test"),
+        (('split = "test"', 'split = "train"'), "the split test has no voice"),
         (('split = "test"', 'split = "all"'), "expected one of train, validation, test, found text 'all'"),
         (("seed = 1\n", ""), "field 'seed' is missing"),
     ],
@@ -180,7 +180,7 @@ def test_a_voice_that_fails_is_named(tmp_path: Path, change: tuple[str, str], me
 
 
 def test_parts_are_of_questions(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--split and --limit are for recipes of"):
+    with pytest.raises(UsageError, match="--split and --limit are for recipes with"):
         build(SMALL_WORLD.parent / "demo" / "recipe.toml", tmp_path, limit=3)
 
 

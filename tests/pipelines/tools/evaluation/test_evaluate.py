@@ -61,7 +61,7 @@ def test_an_exam_is_one_split_and_marks_new_texts_and_answers(data: Path) -> Non
     assert exam.trained_answers == {"one": 2, "two": 1}
     assert len(read_exam(data, "test", limit=2).questions) == 2
     assert read_exam(data, "test", limit=2, seed=5) == read_exam(data, "test", limit=2, seed=5)
-    with pytest.raises(CorpusError, match="no clip of the split 'exam'"):
+    with pytest.raises(CorpusError, match="no clip in the split 'exam'"):
         read_exam(data, "exam")
 
 

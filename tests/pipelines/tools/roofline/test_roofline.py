@@ -45,7 +45,7 @@ def test_a_larger_chunk_is_more_work() -> None:
 
 
 def test_implausible_figures_of_a_known_chip_are_refused() -> None:
-    with pytest.raises(BenchError, match="something else uses it"):
+    with pytest.raises(BenchError, match="another process is using the GPU"):
         checked(Machine("NVIDIA H200", 2.0e12, 750e12), torch.bfloat16)
     checked(Machine("NVIDIA H200", 4.3e12, 750e12), torch.bfloat16)
     checked(Machine("CPU", 1e9, 1e9), torch.bfloat16)

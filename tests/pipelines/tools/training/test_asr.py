@@ -54,9 +54,9 @@ def test_a_missing_step_is_named_with_its_command(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ({"id": "a", "audio": "0.flac", "split": "train"}, "lacks its text"),
-        ({"id": "a", "audio": "0.flac", "text": "x", "split": "train"}, "lacks its text or its answer"),
-        ({"id": "a", "audio": "0.flac", "text": "x", "answers": ["y"], "split": "other"}, "no clip of the split"),
+        ({"id": "a", "audio": "0.flac", "split": "train"}, "has no text"),
+        ({"id": "a", "audio": "0.flac", "text": "x", "split": "train"}, "has no text or no answer"),
+        ({"id": "a", "audio": "0.flac", "text": "x", "answers": ["y"], "split": "other"}, "no clip in the split"),
         ({"id": "a", "audio": "../0.flac", "text": "x", "answers": ["y"], "split": "train"}, "0.flac"),
     ],
 )
@@ -69,10 +69,10 @@ def test_an_unusable_corpus_is_refused(tmp_path, line, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "no text of the split"),
-        ("[1]\n", "is no object"),
+        ("", "no text in the split"),
+        ("[1]\n", "is not an object"),
         ("{broken\n", "not valid JSON"),
-        ('{"question": 1, "response": "b", "split": "train"}\n', "is no object"),
+        ('{"question": 1, "response": "b", "split": "train"}\n', "is not an object"),
     ],
 )
 def test_malformed_texts_are_refused(tmp_path, content, said):
@@ -83,5 +83,5 @@ def test_malformed_texts_are_refused(tmp_path, content, said):
 
 def test_answers_outside_the_corpus_are_refused(tmp_path):
     (tmp_path / "answers.jsonl").write_text('{"text": "a", "audio": "../../etc/passwd"}\n')
-    with pytest.raises(CorpusError, match="leads out"):
+    with pytest.raises(CorpusError, match="is outside the corpus folder"):
         corpus.answers(tmp_path)

@@ -204,5 +204,5 @@ def test_missing_steps_are_named_with_their_commands(work: Path, tmp_path: Path)
         assert Parts(tmp_path, tmp_path / "whisper.pt").of_llm
     with pytest.raises(WeightsError, match="bench train listening"):
         trained(tmp_path)
-    with pytest.raises(WeightsError, match=r"nothing\.pt is not there"):
+    with pytest.raises(WeightsError, match=r"nothing\.pt not found"):
         Parts(work, tmp_path / "nothing.pt").fresh()

@@ -203,9 +203,9 @@ def test_questions_vary_in_case_and_punctuation_as_transcripts_do() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("", "has no text of the split 'train'"),
-        ('{"question": "a", "response": "b", "split": "train"}\n', "has no text of the split 'validation'"),
-        ('{"question": "a", "response": 3, "split": "train"}\n', "texts.jsonl:1: is no object with the texts"),
+        ("", "has no text in the split 'train'"),
+        ('{"question": "a", "response": "b", "split": "train"}\n', "has no text in the split 'validation'"),
+        ('{"question": "a", "response": 3, "split": "train"}\n', "texts.jsonl:1 is not an object with the texts"),
         ("[" * 100_000, "texts.jsonl:1: is not valid JSON"),
     ],
 )

@@ -85,7 +85,7 @@ def test_an_unreadable_progress_file_is_named(tmp_path, torn):
     progress = tmp_path / loop.CHECKPOINT / "progress.json"
     progress.parent.mkdir()
     progress.write_text(torn)
-    with pytest.raises(WeightsError, match=r"progress\.json does not say how far .* Delete .*checkpoint to begin"):
+    with pytest.raises(WeightsError, match=r"progress\.json cannot be resumed .* Delete .*checkpoint to start"):
         trained(tmp_path)
 
 

@@ -12,7 +12,7 @@ class Echo(Pipeline):
     declaration = Declaration(
         name="echo",
         kind="direct",
-        summary="Says back what it heard.",
+        summary="Repeats what it heard.",
         stages=(Stage("encoder", "listen"), Stage("vocoder", "speak")),
         options=(Option("gain", 1.0, "factor on the samples"),),
         install="pip install echo-assistant",
