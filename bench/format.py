@@ -12,7 +12,7 @@ Unit = Literal["ms", "ratio", "count", "dB", "per_s", "J", "share", "rate"]
 """A `share` and a `rate` lie between 0 and 1 and are written in per cent, a rate always with a decimal."""
 
 NONE = "-"
-"""In place of a number that there is not."""
+"""Shown for a missing number."""
 SYMBOLS: dict[Unit, str] = {"ms": " ms", "dB": " dBFS", "per_s": "/s", "J": " J", "share": " %", "rate": " %"}
 
 
@@ -63,7 +63,7 @@ def estimated(estimate: Estimate | None, unit: Unit, *, signed: bool = False) ->
 
 
 def percentile(quantile: Quantile, unit: Unit) -> str:
-    """A percentile, or what it would need: `n/a (n=50 < 662)`."""
+    """A percentile, or how many turns it would need: `n/a (n=50 < 662)`."""
     return f"n/a ({quantile.shortfall})" if quantile.value is None else amount(quantile.value, unit)
 
 

@@ -45,8 +45,8 @@ def test_events_before_t0_or_after_the_packet_add_no_latency(tmp_path: Path) -> 
 def test_a_run_without_measured_cost_states_no_overhead(tmp_path: Path) -> None:
     path = virtual_run(tmp_path / "run", {"a": SERIAL})
     assert json.loads(here("show", path, "--json").stdout)["labels"]["a"]["instrument"] is None
-    facts = dict(dict(method(read_run(path)).groups)["Label a"])
-    assert facts["the instrument's own cost"] == "not measured"
+    facts = dict(dict(method(read_run(path)).groups)["System a"])
+    assert facts["measurement overhead"] == "not measured"
 
 
 def test_an_answer_before_t0_has_no_share(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_answers_before_the_end_of_speech_are_pointed_out() -> None:
     """Its latency is small, or below zero: as a figure alone it would be praised."""
     early = turn(0, "a", "measured", "answered", -1200, 1, -1190, flags=("false_endpoint",))
     told = printed(small_run((early, turn(1, "b", "measured", "answered", 100, 1, 110))))
-    assert "cascade took the user to have finished too early in 1 of 2 measured turns" in told
+    assert "cascade detected the end of the user's turn too early in 1 of 2 measured turns" in told
     assert "too early" not in printed(small_run())
 
 

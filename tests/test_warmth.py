@@ -80,20 +80,20 @@ def test_only_warm_turns_enter_the_headline() -> None:
         (
             [100.0, 200.0] * 10,
             "limit",
-            "not settled after 20 warm-up turns (the last first packets: 100 to 200 ms)",
+            "not steady after 20 warm-up turns (last first packets: 100 to 200 ms)",
         ),
-        ([100.0, 200.0] * 4, "open", "the time for its warm-up was over after 8 turns"),
-        ([100.0, None, None], "silent", "no answer twice running"),
+        ([100.0, 200.0] * 4, "open", "its warm-up ran out of time after 8 turns"),
+        ([100.0, None, None], "silent", "failed two warm-up turns in a row"),
     ],
 )
 def test_the_report_states_how_the_warm_up_ended(last: list[float | None], state: str, said: str) -> None:
     run = run_of([*warming_up(last), *MEASURED], warmup_rule=RULE)
     (ended,) = warm_ups(run.turns, RULE)
     assert (ended.state, ended.turns, ended.used) == (state, len(last), True)
-    notices = [notice for notice in summarise(run).notices if "measured though" in notice]
+    notices = [notice for notice in summarise(run).notices if "measured although" in notice]
     assert [said in notice for notice in notices] == ([True] if said else [])
     unused = run_of(warming_up(last), warmup_rule=RULE)
-    assert not [notice for notice in summarise(unused).notices if "measured though" in notice]
+    assert not [notice for notice in summarise(unused).notices if "measured although" in notice]
 
 
 def test_every_segment_has_its_own_warm_up() -> None:
@@ -126,10 +126,10 @@ def test_json_report_and_terminal_tell_the_same() -> None:
     table = warmth_table(summary)
     cells = [[text(cell) for cell in row.cells] for row in table.rows]
     assert [(title, asked) for _, title, asked, *_ in cells] == [
-        ("cold", "1"), ("warming up", "6"), ("warm", "8"), ("after idle", "8"), ("after idle, machine too", "4"),
+        ("cold", "1"), ("warming up", "6"), ("warm", "8"), ("after idle", "8"), ("after idle (machine idle too)", "4"),
     ]  # fmt: skip
     assert cells[3][4].startswith("+30.0 ms")
-    assert "settled after 6 warm-up turns" in table.notes[0]
+    assert "steady after 6 warm-up turns" in table.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -161,5 +161,5 @@ def test_a_run_warms_up_and_idles_as_its_options_say(tmp_path: Path) -> None:
     assert told["figures"]["first_packet_latency"]["n"] == 4
     assert told["warmth"]["warm_ups"][0]["turns"] >= what.warmup_rule.window
     html = (out / "report.html").read_text("utf-8")
-    assert "Cold, warm, after idle" in html
-    assert "after warming up on" in html
+    assert "Cold, warm and idle turns" in html
+    assert "after a warm-up on" in html

@@ -1,1 +1,1 @@
-"""What a run's figures amount to: conclusions as values, for every form that writes them."""
+"""Conclusions from a run's figures, as values for every output format."""

@@ -1,4 +1,4 @@
-"""The first screen: the answer in a sentence, what it was measured on, and what to know before believing it."""
+"""The first screen: the result in a sentence, what it was measured on, and the warnings."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary
 
 MACHINE = ("cpu", "gpu0", "cores_usable", "memory_mib", "os")
-"""What of a segment's environment stands on the first screen, as far as it is known."""
+"""Facts of a segment's environment on the first screen, where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a run says at first sight."""
+    """What the first screen says about a run."""
 
     headlines: tuple[str, ...]
     attribution: str
-    """What the first headline's difference is made of; empty where that cannot be said."""
+    """The parts of the first headline's difference, in a sentence; empty where it is not known."""
     measured_on: str
     made_of: tuple[str, ...]
-    """What answers under each label: stages, their engines, and the language model with its size and origin."""
+    """Each system's stages, their engines, and the language model with its size and origin."""
     notices: tuple[str, ...]
 
     @property
     def first_lines(self) -> tuple[str, ...]:
-        """What a terminal shows of it: the headlines, and what answers."""
+        """What a terminal shows: the headlines and the systems."""
         return (*(f"{each}." for each in self.headlines), *self.made_of)
 
 
@@ -62,20 +62,20 @@ def answer(
 
 
 def _invalid(summary: Summary) -> tuple[str, ...]:
-    """What stands in place of any claim, where none can be made."""
+    """What is shown instead of results, where a run has none."""
     if not summary.invalid:
         return ()
     return (
-        "This run is invalid: its figures must not be believed",
+        "This run is invalid: do not use its figures",
         *(each[:1].upper() + each[1:] for each in summary.invalid),
     )
 
 
 def alone(label: LabelSummary) -> str:
-    """A label's headline in one sentence, for a run that has no other."""
+    """One system's headline in a sentence, for a run with nothing to compare."""
     packet, audible = label.figures[HEADLINE], label.figures[FIRST_AUDIBLE]
     if packet.p50 is None:
-        return f"{label.label} brought no first packet in {label.measured} measured turns"
+        return f"{label.label} sent no first packet in {label.measured} measured turns"
     said = f"{label.label} reaches the first packet after {valued(packet.p50.value, packet.unit)}"
     if audible.p50 is None:
         said += f" but no audible sample (median, {_basis(packet)})"
@@ -93,7 +93,7 @@ def _basis(figure: Figure) -> str:
 
 
 def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
-    """Every later run against the first, label by label; where they must not be compared, why."""
+    """Every later run against the first, label by label; or why they cannot be compared."""
     first, *others = runs
     said: list[str] = []
     for other in others:
@@ -105,7 +105,7 @@ def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
 
 
 def _quality(summary: Summary) -> tuple[str, ...]:
-    """First of all: a fast answer that nobody can understand is no answer."""
+    """These come first: a fast reply that nobody can understand is no reply."""
     return tuple(notice for label in summary.labels for notice in quality_notices(label))
 
 
@@ -132,7 +132,7 @@ def _made_of(system: System, weights: Sequence[Weights]) -> str:
 
 
 def _language_model(weights: Sequence[Weights]) -> str:
-    """`(Llama, 3.2 M, demo)`; empty where no weights say that they are its."""
+    """`(Llama, 3.2 M, demo)`; empty where no weights are declared as the language model's."""
     found = next((each for each in weights if each.part == "llm"), None)
     if found is None:
         return ""
@@ -147,19 +147,17 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     for label in summary.labels:
         name = label.label
         if label.measured < label.asked:
-            said.append(
-                f"{name} has {label.measured} of the {label.asked} measured turns asked for: the run is unfinished."
-            )
+            said.append(f"{name} has {label.measured} of {label.asked} planned measured turns: the run is unfinished.")
         if label.false_endpoints:
             said.append(
-                f"{name} took the user to have finished too early in {label.false_endpoints} of {label.measured} "
-                "measured turns: it answered part of what was said, and its latencies count from the end of all of it."
+                f"{name} detected the end of the user's turn too early in {label.false_endpoints} of {label.measured} "
+                "measured turns: it answered only part of the question, but its latencies count from the end of it all."
             )
         failed = {outcome: n for outcome, n in label.outcomes["measured"].items() if n and outcome != "answered"}
         if failed:
             counts = ", ".join(f"{n} {outcome}" for outcome, n in failed.items())
             said.append(
-                f"{name}: {counts} of {label.measured} measured turns; figures are of the turns that have them."
+                f"{name}: {counts} of {label.measured} measured turns; figures cover only the turns that have them."
             )
     if len(run.segments) > 1:
         said.append(f"The run was interrupted and resumed: it has {len(run.segments)} segments.")
@@ -167,14 +165,14 @@ def _notices(run: Run, summary: Summary) -> list[str]:
 
 
 def _dummies(summary: Summary) -> Iterator[str]:
-    """One notice for all labels whose random values are the same."""
+    """One notice for all systems with the same random values."""
     by_source: dict[str, list[str]] = defaultdict(list)
     for label in summary.labels:
         if label.dummy:
             by_source[_dummy_sources(label)].append(label.label)
     for source, labels in by_source.items():
-        run = "runs" if len(labels) == 1 else "run"
-        yield f"{', '.join(labels)} {run} on dummy weights ({source}; random values): {CAVEAT}."
+        use = "uses" if len(labels) == 1 else "use"
+        yield f"{', '.join(labels)} {use} dummy weights ({source}; random values): {CAVEAT}."
 
 
 def _dummy_sources(label: LabelSummary) -> str:

@@ -1,4 +1,4 @@
-"""What a difference between two labels is made of, in a sentence: "transcription accounts for 61 % of it"."""
+"""The parts of a difference between two systems, in a sentence: "transcription accounts for 61 % of it"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from firstpacket.bench.format import amount
 from firstpacket.bench.summary.contents import Summary
 
 LEAST = 0.05
-"""A role with a smaller share of the difference is not worth a reader's time in a sentence; the table has it."""
+"""Roles with a smaller share of the difference are left out of the sentence; the table has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Attribution:
     base: str
     other: str
     shares: dict[str, float]
-    """Empty where the difference may be nothing."""
+    """Empty where the difference may be zero."""
     sentence: str
-    """Empty without shares, and where the headline's difference may be nothing."""
+    """Empty without shares, and where the headline's difference may be zero."""
 
 
 def attribution(found: Findings, summary: Summary) -> Attribution:
@@ -36,7 +36,7 @@ def attribution(found: Findings, summary: Summary) -> Attribution:
 
 
 def _said(found: Findings, summary: Summary, ordered: dict[str, float]) -> str:
-    """Nothing after a headline that does not say that there is a difference, though the means may differ."""
+    """Empty unless the headline states a difference, even if the means differ."""
     if found.headline.finding not in ("less", "more"):
         return ""
     either = any(_transcribes(summary, label) for label in (found.contributions.base, found.contributions.other))
@@ -44,17 +44,17 @@ def _said(found: Findings, summary: Summary, ordered: dict[str, float]) -> str:
 
 
 def _sentence(shares: dict[str, float], names: dict[str, str]) -> str:
-    """`Transcription accounts for 61 % of it, speaking for 30 %, thinking takes back 12 %`; the mean path's shares."""
+    """`Transcription accounts for 61 % of it, speaking for 30 %, thinking offsets 12 %`; shares of the mean path."""
     makes = [(names[role], share) for role, share in shares.items() if share >= LEAST]
     takes = [(names[role], share) for role, share in shares.items() if share <= -LEAST]
     (first, share), *others = makes
     parts = [f"{first[:1].upper()}{first[1:]} accounts for {amount(share, 'share')} of it"]
     parts += [f"{name} for {amount(share, 'share')}" for name, share in others]
-    parts += [f"{name} takes back {amount(-share, 'share')}" for name, share in takes]
+    parts += [f"{name} offsets {amount(-share, 'share')}" for name, share in takes]
     return ", ".join(parts)
 
 
 def _transcribes(summary: Summary, label: str) -> bool:
-    """Whether a label writes down what it hears: only then is listening called transcription."""
+    """Whether a system transcribes speech: only then is listening called transcription."""
     (found,) = (each for each in summary.labels if each.label == label)
     return "asr" in {stage.kind for stage in found.stages if stage.id in {part.stage for part in found.path.parts}}

@@ -1,4 +1,4 @@
-"""A run as a table for pandas, CSV and Parquet: one row per turn, whatever came of it."""
+"""A run as a table for pandas, CSV and Parquet: one row per turn, whatever its outcome."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""What spreadsheets treat as the start of a formula."""
 TEXTS = ("utterance", "reason")
-"""Columns whose texts come from outside."""
+"""Columns with text from outside."""
 
 
 def turns_frame(run: Run) -> pd.DataFrame:
-    """One row per turn in the order of the record: what was asked, the outcome, and every figure.
+    """One row per turn in the order of the record: clip, outcome, and every figure.
 
     Times are milliseconds in columns that end in `_ms`; `path.STAGE.KIND_ms` are the parts of the critical path. A
     figure that a turn does not have is NaN. Raises `MissingDependency` without pandas, `RunError` for a figure that has
@@ -37,7 +37,7 @@ def turns_frame(run: Run) -> pd.DataFrame:
 
 
 def turns_csv(run: Run) -> str:
-    """`turns_frame` as CSV. A text that a spreadsheet would take for a formula has an apostrophe before it."""
+    """`turns_frame` as CSV. Text that a spreadsheet would treat as a formula is prefixed with an apostrophe."""
     frame = turns_frame(run)
     for column in (name for name in TEXTS if name in frame):
         frame[column] = [f"'{text}" if text.startswith(FORMULA) else text for text in frame[column]]

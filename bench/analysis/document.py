@@ -1,6 +1,6 @@
-"""All that a report says, before it is written in any form: the JSON of `bench report --format json` is just this.
+"""The contents of a report, independent of its format: `bench report --format json` writes exactly this.
 
-Every figure of the HTML and Markdown reports points into the JSON of its run (a JSON Pointer), so that no two forms can
+Every figure in the HTML and Markdown reports points into the JSON of its run (a JSON Pointer), so that formats cannot
 disagree.
 """
 
@@ -32,41 +32,41 @@ from firstpacket.bench.summary.summarise import summarise
 
 @dataclass(frozen=True, slots=True)
 class RunContents:
-    """All that is said of one run, before it is written in any form."""
+    """The report's contents for one run."""
 
     run: Omitted[Run]
     summary: Summary
     answer: Answer
     comparison: Report | None
-    """The pair of the first sentence ahead of the others; None for one label, and for a run that is not valid."""
+    """The pair of the first sentence before the others; None for a single system, and for an invalid run."""
     attribution: tuple[Attribution, ...]
     conversation: Conversation
     length: Lengths
     course: Courses
     starts: StartTable
     sweeps: tuple[Sweep, ...]
-    """Labels that differ in one numeric option."""
+    """Systems that differ in one numeric option."""
     claims: tuple[Verdict, ...]
-    """Empty for a run that is not valid."""
+    """Empty for an invalid run."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportContents:
-    """All that is said of several runs."""
+    """The report's contents for several runs."""
 
     version: str
     between_runs: tuple[str, ...]
-    """Sentences on every later run against the first."""
+    """Sentences that compare every later run with the first."""
     runs: tuple[RunContents, ...]
 
 
 def report_contents(runs: Sequence[Run]) -> ReportContents:
-    """What several runs say. Raises `RunError` as `contents`."""
+    """The contents for several runs. Raises `RunError` as `contents`."""
     return ReportContents(__version__, between_runs(tuple(runs)), tuple(map(contents, runs)))
 
 
 def contents(run: Run) -> RunContents:
-    """What a run says. Raises `RunError` if a turn holds a figure that has no definition."""
+    """The contents for one run. Raises `RunError` if a turn holds a figure that has no definition."""
     summary = summarise(run)
     compared = _compared(run, summary) if len(summary.labels) > 1 and not summary.invalid else None
     headlines = tuple(found.headline for found in compared.findings) if compared else ()
@@ -88,7 +88,7 @@ def contents(run: Run) -> RunContents:
 
 
 def _compared(run: Run, summary: Summary) -> Report:
-    """All labels against the first; ahead of these, where the run has both, a direct model against its best cascade."""
+    """All systems against the first; before these, if the run has both, a direct model against its best cascade."""
     found = of_labels(run, Question())
     pair = contest(summary)
     if pair is None:

@@ -1,4 +1,4 @@
-"""Latency over the course of a run: whether it drifted, and which turns were held up by the machine."""
+"""Latency over a run: whether it drifted, and during which turns the machine was busy with other work."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from firstpacket.bench.summary.values import definition, shown_value
 from firstpacket.bench.vocabulary import flags_from
 
 DISTURBED = frozenset(flags_from("host", "gpu"))
-"""Flags of turns beside which something went on that may have held them up."""
+"""Flags of turns that other activity of the machine may have slowed down."""
 TEMPERATURES = 60
-"""At so many turns, evenly over the run, the traces are asked for the GPU's temperature."""
-METHOD = "Theil-Sen line through the turns, each over the median of its label and clip, times the length of the run"
+"""Number of turns, evenly over the run, whose traces are read for the GPU's temperature."""
+METHOD = "Theil-Sen slope over the turns, each minus the median of its system and clip, times the length of the run"
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A label's answered measured turns: place among all measured turns of the run (from 1), first packet in ms, and
-    whether the machine did something else beside."""
+    """A system's answered measured turns: place among all measured turns of the run (from 1), first packet in ms, and
+    whether the machine did other work."""
 
     label: str
     places: Omitted[tuple[int, ...]]
@@ -44,7 +44,7 @@ class Course:
 
     @computed
     def disturbed(self) -> int:
-        """Those beside which the machine did something else."""
+        """Those during which the machine did other work."""
         return sum(self.was_disturbed)
 
 
@@ -58,7 +58,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Courses:
-    """Change over the run, by label, and how warm the warmest GPU became."""
+    """Change over the run, by label, and the temperature of the warmest GPU."""
 
     labels: Annotated[tuple[Course, ...], Keyed("label")]
     temperatures: Omitted[tuple[tuple[int, int], ...]]
@@ -72,7 +72,7 @@ class Courses:
 
 
 def courses(run: Run) -> Courses:
-    """Of every label that has answers; turns in the order in which they were asked."""
+    """For every system with answered turns; turns in run order."""
     measured = run.measured()
     known = definition(HEADLINE)
     by_label: dict[str, list[tuple[int, float, Turn]]] = defaultdict(list)
@@ -86,7 +86,7 @@ def courses(run: Run) -> Courses:
 
 
 def _temperatures(run: Run, measured: Sequence[Turn]) -> tuple[tuple[int, int], ...]:
-    """Place among the measured turns and the warmest GPU's temperature after each, °C; empty where none is known."""
+    """Place among the measured turns and the warmest GPU's temperature after each, °C; empty if unknown."""
     found = []
     for place in range(0, len(measured), max(1, len(measured) // TEMPERATURES)):
         warmest = _temperature(run, measured[place])
@@ -104,7 +104,7 @@ def _course(label: str, turns: list[tuple[int, float, Turn]], length: int) -> Co
 
 
 def _change(turns: list[tuple[int, float, Turn]], length: int) -> Estimate | None:
-    """Where clips come once only they differ among themselves, which the seeded order spreads evenly over the run."""
+    """Clips that occur once are compared with each other; the seeded order spreads them evenly over the run."""
     by_clip: dict[str, list[float]] = defaultdict(list)
     for _, value, turn in turns:
         by_clip[turn.utterance].append(value)

@@ -1,4 +1,4 @@
-"""Whether an answer comes soon enough for a conversation: shares of the turns under bounds that have a source."""
+"""Whether replies are fast enough for conversation: shares of the turns within bounds from the literature."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import Share, share
 from firstpacket.bench.summary.values import definition, shown_value
 
-METHOD = "exact intervals (Clopper and Pearson, 1934); of a clip's turns all together count for one"
+METHOD = "exact intervals (Clopper and Pearson, 1934); all turns of a clip together count as one observation"
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A wait, ms, and why just that one."""
+    """A wait in ms, and the reason for this value."""
 
     ms: int
     why: str
@@ -26,17 +26,17 @@ class Bound:
 BOUNDS = (
     Bound(
         200,
-        "what people take: the mean gap before an answer is 208 ms over ten languages",
+        "typical of people: the mean gap before an answer is 208 ms across ten languages",
         "Stivers et al. (2009), Universals and cultural variation in turn-taking in conversation, PNAS 106(26)",
     ),
     Bound(
         500,
-        "a convention: the silence after which a common speech service takes a turn to be over if nothing is set",
+        "a convention: the silence after which a common speech service ends a turn by default",
         "server_vad of OpenAI's Realtime API, silence_duration_ms",
     ),
     Bound(
         800,
-        "listeners take the one who answers to be less willing: between gaps of 700 and 800 ms their ratings fall",
+        "listeners judge the answerer as less willing: their ratings fall between gaps of 700 and 800 ms",
         "Roberts and Francis (2013), Identifying a temporal threshold of tolerance for silent gaps after requests, "
         "JASA 133(6)",
     ),
@@ -45,12 +45,12 @@ BOUNDS = (
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Shares of all measured turns that were audible by each of the bounds (ms), by label."""
+    """Shares of all measured turns that were audible within each of the bounds (ms), by label."""
 
     labels: dict[str, dict[int, Share]]
     bounds: tuple[Bound, ...] = BOUNDS
     metric: str = FIRST_AUDIBLE
-    """A listener waits for something to be heard, so this is what the bounds are for."""
+    """The bounds are about what a listener hears, so they apply to audible sound."""
     method: str = METHOD
 
 
@@ -60,9 +60,9 @@ def conversation(run: Run) -> Conversation:
 
 
 def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:
-    """By bound in ms: the share of a label's measured turns that were audible by then; empty without turns.
+    """By bound in ms: the share of a system's measured turns that were audible within it; empty without turns.
 
-    A turn that was not answered, or in which nothing is heard, is later than any bound.
+    A turn without an answer, or without anything audible, counts as later than any bound.
     """
     if not turns:
         return {}

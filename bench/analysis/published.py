@@ -1,8 +1,8 @@
-"""Published figures that a sweep may be laid beside, each with its definition and hardware.
+"""Published figures that sweeps are compared with, each with its definition and hardware.
 
 Milliseconds are totals: language model and speech decoder until a chunk is full, and the vocoder or synthesis of that
-chunk. They are whole-run times at a resolution of a second, divided by the 199 questions: differences below 10 ms say
-nothing.
+chunk. They are whole-run times at a resolution of a second, divided by the 199 questions: differences below 10 ms are
+not meaningful.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 DEFINITION = (
-    "from a whole recording put in at once to the first chunk of speech; mean of 199 questions, greedy, batch 1"
+    "from a whole recording passed in at once to the first chunk of speech; mean of 199 questions, greedy, batch 1"
 )
 HARDWARE = "one NVIDIA L40"
 LLAMA_OMNI = "Fang et al., LLaMA-Omni, ICLR 2025 (arXiv 2409.06666), Table {table}"
@@ -19,12 +19,12 @@ LLAMA_OMNI = "Fang et al., LLaMA-Omni, ICLR 2025 (arXiv 2409.06666), Table {tabl
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One published row: at `value` of the option, the mean latency in ms, with what was said of its quality."""
+    """One published row: at `value` of the option, the mean latency in ms, with the published quality."""
 
     system: str
     option: str
     value: float
-    """Infinite for offline: nothing is said before all of it is made."""
+    """Infinite for offline: no speech before all of it is generated."""
     ms: float
     wer: float
     """Of the speech against its text by whisper-large-v3, share of words."""

@@ -1,4 +1,4 @@
-"""What nobody should miss who reads a label's latency: answers that are silent, misheard, no speech or clipped."""
+"""Quality warnings that belong with every latency: replies that are silent, misheard, no speech or clipped."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from firstpacket.bench.quality.findings import ErrorRate, HeardBy
 from firstpacket.bench.summary.contents import LabelSummary
 
 BAD_WER = 0.5
-"""From here on more is wrong than right."""
+"""Above, more is wrong than right."""
 MOST = 0.5
 """Share of the turns."""
 CLIPPED = 0.001
-"""Share of samples at full scale from which on clipping is heard as such."""
+"""Share of samples at full scale above which clipping is audible."""
 
 
 def quality_notices(label: LabelSummary) -> Iterator[str]:
-    """What nobody should miss who reads the label's latency."""
+    """Quality warnings for one system."""
     name, found = label.label, label.quality
     heard = found.heard[-1] if found.heard else None
     if label.audible_share is not None and label.audible_share < MOST:
         share = amount(label.audible_share, "share")
-        yield f"{name} is silent: something can be heard in {share} of its measured turns."
+        yield f"{name} is mostly silent: {share} of its measured turns are audible."
     elif heard and rate_value(heard.reply) > BAD_WER:
         yield (
-            f"{name} cannot be understood by {heard.recogniser}, {own_errors(heard)}: "
-            f"reply WER {error_rate(heard.reply)}, {heard.words_heard} words heard of {heard.reply.words}. "
-            "Either what it says is no speech, or the recogniser does not know the voice: listen to the run's audio "
-            "before believing the latency."
+            f"{name} is unintelligible to {heard.recogniser}, {own_errors(heard)}: "
+            f"reply WER {error_rate(heard.reply)}, {heard.words_heard} words recognised of {heard.reply.words}. "
+            "Either its replies are not speech, or the recogniser cannot handle the voice: listen to the run's audio "
+            "before you rely on the latency."
         )
     if rate_value(found.transcript) > BAD_WER:
         wer = error_rate(found.transcript)
-        yield f"{name} mishears: transcript WER {wer}. It answered something else than was asked."
+        yield f"{name} mishears: transcript WER {wer}. It answered a different question."
     if found.pace and found.pace.implausible > MOST * found.pace.median.n:
         pace = valued(found.pace.median.value, "per_s")
         yield (
             f"{name} speaks at an implausible pace in {found.pace.implausible} of {found.pace.median.n} replies "
-            f"(median {pace} letters and digits): what is heard is hardly its text."
+            f"(median {pace} letters and digits): the audio is hardly its text."
         )
     if found.audio and found.audio.clipped_share.value > CLIPPED:
         share = amount(found.audio.clipped_share.value, "share")
-        yield f"{name} is clipped: {share} of its samples stand at full scale."
+        yield f"{name} is clipped: {share} of its samples are at full scale."
 
 
 def own_errors(heard: HeardBy) -> str:
-    """How much of its figure may be the recogniser's own fault."""
+    """How much of the figure may be the recogniser's own errors."""
     if heard.own.rate is None:
-        return f"whose own errors are not known ({heard.own.why_none})"
+        return f"whose own WER is unknown ({heard.own.why_none})"
     return f"whose own WER on the corpus' clips is {error_rate(heard.own)}"
 
 
 def error_rate(found: ErrorRate) -> str:
-    """As a share with its interval, where there is one."""
+    """As a ratio, with its interval if it has one."""
     return estimated(found.rate, "ratio") if found.rate else "n/a"
 
 
 def rate_value(found: ErrorRate) -> float:
-    """0 where there is none."""
+    """0 if there is none."""
     return found.rate.value if found.rate else 0.0

@@ -1,4 +1,4 @@
-"""Labels that differ in one numeric option only, with published figures of the same definition."""
+"""Systems that differ only in one numeric option, with published figures of the same definition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SweepKey = tuple[str, str, str, str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A label at one value of the option."""
+    """A system at one value of the option."""
 
     value: float
     summary: Omitted[LabelSummary]
@@ -43,18 +43,18 @@ class Point:
 
     @computed
     def reply(self) -> ErrorRate:
-        """What the recogniser that was asked last made of its replies."""
+        """Word errors of its replies, by the recogniser that was used last."""
         return self.summary.quality.reply
 
     @computed
     def scores(self) -> tuple[ScoredBy, ...]:
-        """What scorers made of its replies."""
+        """Scores of its replies."""
         return self.summary.quality.scores
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """At least two labels, by ascending value of the option; infinity comes last."""
+    """At least two systems, by ascending value of the option; infinity comes last."""
 
     pipeline: str
     option: str
@@ -64,7 +64,7 @@ class Sweep:
 
 
 def sweeps(run: Run, summary: Summary) -> tuple[Sweep, ...]:
-    """Every sweep of a run; a label may stand in several."""
+    """Every sweep of a run; a system may be part of several."""
     by_name = {label.label: label for label in summary.labels}
     groups: dict[SweepKey, dict[float, LabelSummary]] = defaultdict(dict)
     for plan in run.manifest.labels:
@@ -87,7 +87,7 @@ def _all_else(plan: System, option: str) -> SweepKey:
 
 
 def _number(setting: OptionValue) -> float | None:
-    """An option's value as a number, infinity included; None for words, yes and no."""
+    """An option's value as a number, infinity included; None for text and booleans."""
     if isinstance(setting, bool):
         return None
     try:
@@ -101,10 +101,10 @@ def _published(manifest: Manifest, option: str) -> tuple[tuple[Published, ...], 
     """Figures of the same definition, or why there are none to show."""
     known = tuple(each for each in PUBLISHED if each.option == option)
     if not known:
-        return (), "none known of this option"
+        return (), "none are known for this option"
     if manifest.options.input != "file" or manifest.options.t0 != "speech_end":
         return (
             (),
-            "they count from a whole recording put in at once, these turns do not (--input file, --t0 speech_end)",
+            "they count from a whole recording passed in at once (--input file, --t0 speech_end), unlike this run",
         )
     return known, ""

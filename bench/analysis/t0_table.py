@@ -1,4 +1,4 @@
-"""How far the moments lie apart from which a clock could start, and how sure the end of speech is."""
+"""How far apart the possible t0 events are, and how certain the end of speech is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TITLES: dict[Start, str] = {
 
 @dataclass(frozen=True, slots=True)
 class StartRow:
-    """From one start to each later one: median with interval, ms; None for earlier ones, and where there is none."""
+    """From one start to each later one: median with interval, ms; None for earlier starts, or if there is none."""
 
     label: str
     start: str
@@ -33,7 +33,7 @@ class StartRow:
 
 @dataclass(frozen=True, slots=True)
 class StartTable:
-    """Every difference between two starts, label by label, and what is known of the end of speech."""
+    """Every difference between two starts, label by label, and how the end of speech is known."""
 
     t0: str
     columns: tuple[str, ...]
@@ -63,7 +63,7 @@ def _rows(label: str, turns: Sequence[Turn]) -> list[StartRow]:
 
 
 def _difference(turns: Sequence[Turn], start: Start, end: Start) -> Estimate | None:
-    """From `start` to `end` in the turns that have both; from the end of speech both are counted."""
+    """From `start` to `end` in the turns that have both; each is stored as a delay after the end of speech."""
     both = [turn for turn in turns if _delay(turn, start) is not None and _delay(turn, end) is not None]
     values = [((_delay(turn, end) or 0) - (_delay(turn, start) or 0)) / NS_PER_MS for turn in both]
     return estimate(values, [turn.utterance for turn in both]) if both else None
@@ -95,7 +95,7 @@ def _differences_of_detectors(checked: Sequence[UtteranceFacts]) -> list[str]:
         far = sum(spread > FAR_APART_MS for spread in heard.values())
         said.append(f"largest difference {heard[worst]:.1f} ms ({worst}); over {FAR_APART_MS:g} ms in {_clips(far)}")
     if len(heard) < len(spreads):
-        said.append(f"no speech heard by a detector in {_clips(len(spreads) - len(heard))}")
+        said.append(f"a detector found no speech in {_clips(len(spreads) - len(heard))}")
     return said
 
 

@@ -1,4 +1,4 @@
-"""One turn of a run with everything that is known of it, checked: what the trace formats are written from."""
+"""One turn of a run with everything known about it, checked: the source of all trace formats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_NS = 2**50
 
 @dataclass(frozen=True, slots=True)
 class OneTurn:
-    """A turn, its evidence and its critical path; all stretches run forwards and lie within `LONGEST_NS`."""
+    """A turn, its evidence and its critical path; all intervals run forwards and are within `LONGEST_NS`."""
 
     run: Run
     plan: System
@@ -30,13 +30,13 @@ class OneTurn:
     """Where the clock of this turn starts, as declared."""
     path: tuple[Part, ...]
     begins_ns: int
-    """The earliest moment of the turn: with file input t0, unless something was at work before."""
+    """The earliest moment of the turn: with file input t0, unless work began before."""
     ends_ns: int
     """The latest one, the end of playback included."""
 
     @property
     def trace(self) -> TurnTrace:
-        """What the instrumentor saw."""
+        """What the instrumentation recorded."""
         return self.evidence.trace
 
     def wall_ns(self, at_ns: int) -> int:
@@ -44,7 +44,7 @@ class OneTurn:
         return self.segment.wall_ns + at_ns - self.segment.monotonic_ns
 
     def let_go_in(self, hand_off: HandOff) -> StageSpan | None:
-        """The innermost span of the stage that let an item go, on its thread: one that was at work before, if any."""
+        """The innermost span of the stage that handed an item off, on its thread; one that began earlier, if any."""
         at_work = [
             span
             for span in self.trace.spans
@@ -57,7 +57,7 @@ class OneTurn:
 
 
 def one_turn(run: Run, number: int) -> OneTurn:
-    """The turn of that number. Raises `UsageError` if there is none, `RunError` if its trace makes no sense."""
+    """The turn of that number. Raises `UsageError` if there is none, `RunError` if its trace is inconsistent."""
     turn = next((turn for turn in run.turns if turn.turn == number), None)
     if turn is None:
         numbers = [turn.turn for turn in run.turns]
@@ -67,15 +67,15 @@ def one_turn(run: Run, number: int) -> OneTurn:
 
 
 def checked_turn(run: Run, turn: Turn) -> OneTurn:
-    """A turn of the run with its evidence. Raises `RunError` if its trace makes no sense."""
+    """A turn of the run with its evidence. Raises `RunError` if its trace is inconsistent."""
     plan = run.plan(turn.label)
     segment = next((segment for segment in run.segments if segment.segment == turn.segment), None)
     if segment is None:
-        raise RunError(f"{run.path}: segment {turn.segment}, in which turn {turn.turn} was, is missing. It is damaged.")
+        raise RunError(f"{run.path}: segment {turn.segment} of turn {turn.turn} is missing. The run is damaged.")
     evidence = run.evidence(turn)
     if (evidence.turn, evidence.label) != (turn.turn, turn.label):
         raise RunError(
-            f"{run.path}: where the trace of turn {turn.turn} should be, that of another turn stands. It is damaged."
+            f"{run.path}: the trace stored for turn {turn.turn} belongs to another turn. The run is damaged."
         )
     begins_ns, ends_ns = _extent(evidence, turn.turn)
     t0_ns = start_ns(evidence)
@@ -98,21 +98,21 @@ def playback(evidence: Evidence) -> Iterator[tuple[str, int, int]]:
 
 
 def speech_delivered(evidence: Evidence) -> tuple[int, int] | None:
-    """When delivery of the speech began and ended; `None` if it came at one instant or not as a whole."""
+    """When delivery of the speech began and ended; `None` if it came at one instant or is incomplete."""
     start_ns, end_ns = evidence.delivery.start_ns, all_starts(evidence).get("last_frame")
     return (start_ns, end_ns) if end_ns is not None and start_ns < end_ns else None
 
 
 def timed_texts(trace: TurnTrace) -> Iterator[Text]:
-    """The texts that have a time; in runs that were written before they had one it is 0."""
+    """The texts that have a time; it is 0 in runs from before texts had one."""
     return (text for text in trace.texts if text.at_ns)
 
 
 def _extent(evidence: Evidence, number: int) -> tuple[int, int]:
-    """The earliest and the latest moment. Raises `RunError` for stretches that run backwards or never end."""
+    """The earliest and the latest moment. Raises `RunError` for intervals that run backwards or never end."""
     trace = evidence.trace
     if any(packet.sample_rate <= 0 or packet.samples < 0 for packet in trace.packets):
-        raise RunError(f"The trace of turn {number} makes no sense: a packet has no sample rate or no length.")
+        raise RunError(f"The trace of turn {number} is inconsistent: a packet has no sample rate or no length.")
     stretches = [
         *((span.start_ns, span.end_ns) for span in trace.spans),
         *((span.gpu.start_ns, span.gpu.end_ns) for span in trace.spans if span.gpu is not None),
@@ -132,7 +132,7 @@ def _extent(evidence: Evidence, number: int) -> tuple[int, int]:
     begins_ns, ends_ns = min(moments), max(moments)
     if any(start_ns > end_ns for start_ns, end_ns in stretches) or ends_ns - begins_ns > LONGEST_NS:
         raise RunError(
-            f"The trace of turn {number} makes no sense: something in it ends before it begins, or takes days. "
-            "It cannot be drawn; `bench recompute` says whether the run's figures still follow from its traces."
+            f"The trace of turn {number} is inconsistent: something in it ends before it begins, or takes days. "
+            "It cannot be drawn; `bench recompute` checks whether the run's figures still follow from its traces."
         )
     return begins_ns, ends_ns

@@ -1,4 +1,4 @@
-"""What each second of the user's speech costs: latency against the length of what was said."""
+"""Added latency per second of the user's speech: latency against utterance length."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.regression import Line, line
 from firstpacket.bench.summary.values import definition
 
-METHOD = "Theil-Sen line through one point per clip, the median of its turns; Sen's interval (from Kendall's tau)"
+METHOD = "Theil-Sen slope over one point per clip, the median of its turns; Sen's interval (from Kendall's tau)"
 
 
 @dataclass(frozen=True, slots=True)
 class LengthFit:
-    """A label's clips by length of speech (s) and median first packet (ms), ascending; the line's slope is ms per s."""
+    """A system's clips by length of speech (s) and median first packet (ms), ascending; the slope is in ms per s."""
 
     label: str
     seconds: Omitted[tuple[float, ...]]
@@ -33,14 +33,14 @@ class LengthFit:
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """What each second of speech costs, by label."""
+    """Added latency per second of speech, by label."""
 
     labels: Annotated[tuple[LengthFit, ...], Keyed("label")]
     method: str = METHOD
 
 
 def lengths(run: Run) -> Lengths:
-    """Of every label that has answers."""
+    """For every system with answered turns."""
     spoken = {clip.id: clip.speech_end_ms / 1000 for clip in run.manifest.utterances}
     fits = []
     for label in run.labels:

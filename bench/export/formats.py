@@ -40,7 +40,7 @@ FORMATS: dict[str, Callable[[Run], str | bytes]] = {
 
 
 def exported(run: Run, form: str) -> str | bytes:
-    """A run in a format. Raises `UnknownName` for one that there is not, else what the format's own function does."""
+    """A run in a format. Raises `UnknownName` for an unknown format, else what the format's own function raises."""
     if form not in FORMATS:
         raise UnknownName("export format", form, FORMATS)
     return FORMATS[form](run)

@@ -31,7 +31,7 @@ def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
 
 
 def gate_json(result: GateResult) -> str:
-    """The verdict with everything it rests on, as documented in docs/gate.md."""
+    """The verdict with everything it is based on, as documented in docs/gate.md."""
     found = document("gate", result)
     for told, check in zip(found["checks"], result.checks, strict=True):
         told["passes"] = passes(check.verdict, result.allow)

@@ -28,7 +28,7 @@ ENDINGS: dict[Outcome, Ending] = {
     "timeout": "failure",
     "interrupted": "skipped",
 }
-"""What turns of an outcome make of their case."""
+"""How a case ends that has turns of an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def junit_xml(suite: str, cases: Sequence[Case]) -> str:
 
 
 def junit(run: Run) -> str:
-    """Whether the run is valid; per label every outcome, and whether all turns were asked. Raises as `summarise`."""
+    """Whether the run is valid; per system every outcome, and whether it is complete. Raises as `summarise`."""
     summary = summarise(run)
     cases = [_valid(summary), *(case for label in summary.labels for case in _cases(run, label))]
     return junit_xml(run.manifest.run, cases)
@@ -116,5 +116,5 @@ def _listed(turns: Sequence[Turn]) -> list[str]:
 def _finished(classname: str, label: LabelSummary) -> Case:
     if label.measured >= label.asked:
         return Case(classname, "finished")
-    message = f"{label.measured} of the {label.asked} measured turns asked for: the run is unfinished"
+    message = f"{label.measured} of {label.asked} planned measured turns: the run is unfinished"
     return Case(classname, "finished", "error", message)

@@ -1,6 +1,6 @@
 """A run in Markdown for people who read it in CI, such as in the file that GITHUB_STEP_SUMMARY names.
 
-GitHub drops a step's summary above 1 MiB whole: lists and tables are bounded, and so is the page.
+GitHub drops a step's summary of more than 1 MiB: so lists, tables and the page are bounded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_ITEMS, LONGEST_ITEM = 100, 1000
 
 
 def markdown(run: Run) -> str:
-    """The page: what the run says in a sentence, its tables, and what to know. Raises `RunError` as `summarise`."""
+    """The page: the result in a sentence, the tables and the warnings. Raises `RunError` as `summarise`."""
     summary = summarise(run)
     first, heard = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
     said = answer(run, summary, first, heard)
@@ -45,7 +45,7 @@ def markdown(run: Run) -> str:
         *table_lines(_path(summary), BOUNDS),
     ]
     if said.notices:
-        lines += ["### To know", "", *_items(said.notices)]
+        lines += ["### Warnings", "", *_items(said.notices)]
     return page(lines)
 
 
@@ -56,7 +56,7 @@ def _headlines(said: Answer) -> list[str]:
 def _items(texts: Iterable[str]) -> list[str]:
     listed = list(texts)
     lines = [f"- {escaped(text, LONGEST_ITEM)}" for text in listed[:MOST_ITEMS]]
-    return lines if len(listed) <= MOST_ITEMS else [*lines, f"- {len(listed) - MOST_ITEMS} more are left out."]
+    return lines if len(listed) <= MOST_ITEMS else [*lines, f"- {len(listed) - MOST_ITEMS} more not shown."]
 
 
 def _path(summary: Summary) -> Table:

@@ -24,7 +24,7 @@ UNITS: dict[Unit, tuple[str, float]] = {
     "per_s": ("per_second", 1.0),
     "J": ("joules", 1.0),
 }
-"""A unit's name there, and what values are multiplied with."""
+"""A unit's name in OpenMetrics, and the factor for values."""
 OF_A_STAGE = re.compile(r"stage\.(?P<stage>.+)\.(?P<side>host|gpu)")
 
 
@@ -40,7 +40,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value, and the labels that tell it from others of its family."""
+    """One value, and the labels that identify it within its family."""
 
     family: Family
     labels: dict[str, str]
@@ -55,7 +55,7 @@ ROLE = Family("firstpacket_path_role_seconds", "The same by role.", "seconds")
 
 
 def openmetrics(run: Run) -> str:
-    """The exposition, ending in `# EOF`. Figures that there are not are left out. Raises as `summarise` does."""
+    """The exposition, ending in `# EOF`. Missing figures are left out. Raises as `summarise` does."""
     summary = summarise(run)
     families: dict[Family, list[str]] = {}
     for sample in (_run(summary), *(sample for label in summary.labels for sample in _label(label))):

@@ -39,9 +39,11 @@ NS_PER_S = 1_000_000_000
 
 
 def otlp(one: OneTurn) -> Json:
-    """The turn as one `TracesData` object. Raises `RunError` if its moments lie outside of what OTLP can say."""
+    """The turn as one `TracesData` object. Raises `RunError` if its times exceed what OTLP can express."""
     if one.wall_ns(one.begins_ns) < 0 or one.wall_ns(one.ends_ns) >= LATEST_NS:
-        raise RunError(f"{one.run.path}: the clock anchor of segment {one.turn.segment} makes no sense. It is damaged.")
+        raise RunError(
+            f"{one.run.path}: the clock anchor of segment {one.turn.segment} is inconsistent. The run is damaged."
+        )
     return {
         "resourceSpans": [
             {
@@ -245,7 +247,7 @@ def _model(one: OneTurn) -> str:
 
 
 def _usage(one: OneTurn) -> Json:
-    """Tokens as whoever ran the model counted them, if anybody did."""
+    """Tokens as counted by the engine or server that ran the model, if it did."""
     usage = one.trace.usage
     if usage is None:
         return {}

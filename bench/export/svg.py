@@ -15,7 +15,7 @@ from firstpacket.bench.summary.summarise import summarise
 COLUMNS = 110
 """Width of the terminal that is pictured."""
 _FORM = re.sub(r"@font-face \{\{.*?\n    \}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-"""rich's own, without fonts from the network: any monospaced font will do, as every piece says how long it is."""
+"""rich's own, without fonts from the network: any monospaced font works, as every text element sets its length."""
 
 
 def svg(run: Run) -> str:

@@ -1,7 +1,7 @@
 """Every metric by name: from which event to which, on which clock, in which unit.
 
-Names are those of the field where it has one (see docs/metrics.md). Raising `version` says that the definition changed.
-Stage metrics exist once per stage that worked: `stage.STAGE.host`, `.gpu` and `.busy`.
+Names are the field's own where it has one (see docs/metrics.md). A higher `version` means that the definition changed.
+Stage metrics exist once per stage that ran: `stage.STAGE.host`, `.gpu` and `.busy`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Unit = Literal["ns", "ratio", "count", "dB", "per_s", "J"]
 
 
 class Shown(IntEnum):
-    """Places that show metrics unasked, from the narrowest to the widest: each shows what narrower ones show, too."""
+    """Places that show metrics by default, from the shortest list to the longest: each includes the shorter ones."""
 
     TERMINAL = 1
     """`bench show`"""
@@ -31,7 +31,7 @@ class Shown(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How the turns of a label are pooled into a figure of its quality, and how a table of quality shows that.
+    """How a quality metric is pooled over the turns of a system, and how tables of quality show it.
 
     Every turn that has the metric counts, answered or not. Not for times.
     """
@@ -42,18 +42,18 @@ class Quality:
     unit: Literal["", "share", "rate"] = ""
     """A ratio in per cent, or as the metric's own unit says."""
     bad_above: float | None = None
-    """From here on it tells of trouble."""
+    """Values above are marked as bad."""
     bad_below: float | None = None
 
     def is_bad(self, value: float) -> bool:
-        """Whether it tells of trouble."""
+        """Whether a table marks the value as bad."""
         above = self.bad_above is not None and value > self.bad_above
         return above or (self.bad_below is not None and value < self.bad_below)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure's definition, and where and how it is shown; `side` says where its events are seen."""
+    """A metric's definition, and where and how it is shown; `side` says where its events are observed."""
 
     name: str
     title: str
@@ -63,24 +63,24 @@ class Metric:
     side: Literal["client", "pipeline", "gpu"] = "client"
     version: int = 1
     shown: Shown = Shown.ON_REQUEST
-    """The narrowest place that shows it unasked."""
+    """The first place (in the order of `Shown`) that shows it by default."""
     short: str = ""
-    """Its heading where there is little room; empty: the title."""
+    """Its heading where space is short; empty: the title."""
     moment: str = ""
-    """The moment of an answer as sentences say it: `to the first packet`. Empty for all other metrics."""
+    """Phrase for sentences, of metrics that time an answer: `to the first packet`. Empty for all others."""
     followed: bool = False
-    """Whether it is among the scores that a CI service follows over time."""
+    """Whether it is among the scores that CI services track over time."""
     quality: Quality | None = None
-    """Of a figure that is one of a label's quality just by pooling its turns."""
+    """Set for metrics that measure a system's quality when pooled over its turns."""
 
     @property
     def heading(self) -> str:
-        """Its heading where there is little room."""
+        """Its heading where space is short."""
         return self.short or self.title
 
     @property
     def is_answer(self) -> bool:
-        """Whether it is the moment of an answer: one that never comes counts as infinitely late."""
+        """Whether it times an answer: one that never comes counts as infinitely late."""
         return bool(self.moment)
 
 
@@ -129,7 +129,7 @@ TURN_METRICS = (
         "asr_final_latency",
         "final transcript",
         "t0",
-        "end of the last span of the recogniser",
+        "end of the recogniser's last span",
         side="pipeline",
         shown=Shown.REPORT,
         followed=True,
@@ -146,7 +146,7 @@ TURN_METRICS = (
     Metric(
         "llm_ttft",
         "LLM first token",
-        "the language model begins",
+        "start of the language model",
         "first output of the LLM",
         side="pipeline",
         shown=Shown.TERMINAL,
@@ -179,48 +179,48 @@ TURN_METRICS = (
     Metric(
         "transcript_wer",
         "transcript WER",
-        "word edits between the corpus' text and the transcript",
+        "word errors of the transcript against the corpus' text",
         "divided by the words of the corpus' text",
         unit="ratio",
         side="pipeline",
         shown=Shown.COMPARISON,
     ),
     Metric("leading_silence", "leading silence", "first packet", "first audible sample, in media time"),
-    Metric("turn_duration", "whole turn", "t0", "last reply sample played, without pre-roll"),
+    Metric("turn_duration", "turn duration", "t0", "last reply sample played, without pre-roll"),
     Metric(
-        "llm_ttfb", "LLM first byte", "the language model begins", "first byte of a server's reply", side="pipeline"
+        "llm_ttfb", "LLM first byte", "start of the language model", "first byte of a server's reply", side="pipeline"
     ),
     Metric(
         "llm_ttfat",
         "LLM first answer token",
-        "the language model begins",
-        "first token of the answer, reasoning left out",
+        "start of the language model",
+        "first token of the answer, reasoning excluded",
         side="pipeline",
     ),
-    Metric("last_frame_delay", "last frame", "end of speech", "last frame of speech delivered"),
-    Metric("late_frames", "late frames", "due", "delivered later than the microphone may be", unit="count"),
-    Metric("request_delay", "request", "end of speech", "first work once all speech was there", side="pipeline"),
+    Metric("last_frame_delay", "last frame delay", "end of speech", "last frame of speech delivered"),
+    Metric("late_frames", "late frames", "time due", "delivery, over the limit for a microphone", unit="count"),
+    Metric("request_delay", "request delay", "end of speech", "first work after all speech arrived", side="pipeline"),
     Metric("asr_first_partial", "first partial", "t0", "first partial transcript with a word in it", side="pipeline"),
     Metric(
         "asr_partial_rewrites",
         "rewritten words",
-        "words of partial transcripts that the next one or the transcript changed",
+        "words of partial transcripts that a later partial or the transcript changed",
         "divided by the words of the transcript",
         unit="ratio",
         side="pipeline",
     ),
     Metric(
         "transcript_words",
-        "words said",
+        "reference words",
         "first word of the corpus' text",
-        "last one, where there is a transcript",
+        "its last word, in turns with a transcript",
         unit="count",
     ),
     Metric(
         "answer_accuracy",
-        "right answers",
-        "the reply's words are those of an answer that the corpus accepts: 1",
-        "or 0, where there is a reply's text",
+        "correct answers",
+        "1 if the reply's words match an answer that the corpus accepts",
+        "0 if not, in turns with a reply text",
         unit="ratio",
         side="pipeline",
     ),
@@ -244,19 +244,19 @@ TURN_METRICS = (
     ),
     Metric("reply_level", "level", "RMS of the whole reply", "over full scale", unit="dB", quality=Quality("median")),
     Metric("reply_end_level", "level at the end", "RMS of the reply's last 10 ms window", "over full scale", unit="dB"),
-    Metric("underrun_max", "worst deficit", "player after its pre-roll", "largest wait of the player for audio"),
+    Metric("underrun_max", "worst deficit", "player after its pre-roll", "the player's longest wait for audio"),
     Metric(
         "stall_total", "total stall", "player after its pre-roll", "sum of the player's waits after the first packet"
     ),
     Metric("stall_count", "stalls", "player after its pre-roll", "number of the player's waits", unit="count"),
     Metric("packets", "packets", "t0", "number of packets of the reply", unit="count"),
-    Metric("recordings", "recordings", "t0", "number that the instrument made up to the first packet", unit="count"),
+    Metric("recordings", "recordings", "t0", "number of trace records up to the first packet", unit="count"),
     Metric("gpu_energy", "GPU energy", "reading just before the turn", "reading just after it", unit="J", side="gpu"),
     Metric(
         "gpu_other_processes",
-        "others on the GPU",
+        "other GPU processes",
         "reading just before the turn",
-        "reading just after it, the larger number of processes that are not the run's",
+        "reading just after it: the larger number of processes that are not the run's",
         unit="count",
         side="gpu",
     ),
@@ -265,21 +265,21 @@ TURN_METRICS = (
     ),
     Metric(
         "gpu_busy_unassigned",
-        "GPU busy for no stage",
+        "GPU busy, no stage",
         "union of the work that no stage launched",
         "in a turn under the profiler",
         side="gpu",
     ),
     Metric(
         "gpu_lost_launches",
-        "lost launches",
-        "launches by stages of whose work the profiler has no record",
+        "dropped launches",
+        "launches by stages that the profiler has no record of",
         "in a turn under the profiler",
         unit="count",
         side="gpu",
     ),
 )
-"""In the order in which they are shown."""
+"""In the order in which tables show them."""
 
 
 STAGE_METRICS = {
@@ -291,11 +291,11 @@ STAGE_METRICS = {
 STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy"}
 
 ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2, "lateness": 1}
-"""Versions of what a turn's line holds beside its figures: the critical path and its error, hidden work, flags."""
+"""Versions of what a turn's line holds besides its metrics: the critical path and its error, hidden work, flags."""
 
 
 def versions() -> dict[str, int]:
-    """The version of every definition by name; `stage.host` and its like stand for those of all stages."""
+    """The version of every definition by name; `stage.host` and the like cover all stages."""
     stages = {f"stage.{side}": template.version for side, template in STAGE_METRICS.items()}
     return {known.name: known.version for known in TURN_METRICS} | stages | ATTRIBUTION
 
@@ -314,5 +314,5 @@ def metric(name: str) -> Metric:
 
 
 def shown_in(place: Shown, among: Collection[str]) -> list[Metric]:
-    """The metrics `among` these names that a place shows unasked, in the order of the definitions."""
+    """The metrics `among` these names that a place shows by default, in the order of the definitions."""
     return [known for known in TURN_METRICS if known.shown <= place and known.name in among]

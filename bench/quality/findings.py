@@ -1,4 +1,4 @@
-"""What is known of a label's quality: values only."""
+"""A system's quality: values only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from firstpacket.bench.stats.bootstrap import Estimate
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """All word edits over all words of the references; where there is none, `why_none` says why."""
+    """All word errors over all words of the references; if there is no rate, `why_none` says why."""
 
     rate: Estimate | None
     words: int = 0
@@ -20,7 +20,7 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Share of the turns that gave an answer which the corpus accepts; where it says nothing, `why_none` says why."""
+    """Share of the turns with an answer that the corpus accepts; if there is none, `why_none` says why."""
 
     share: Share | None
     why_none: str = ""
@@ -28,7 +28,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class HeardBy:
-    """What one recogniser made of the replies, and of known speech: its own errors are part of the first figure."""
+    """Word errors by one recogniser, on the replies and on known speech: the former include its own errors."""
 
     recogniser: str
     reply: ErrorRate
@@ -36,7 +36,7 @@ class HeardBy:
     own: ErrorRate
     """Of the corpus' clips, against their texts."""
     words_heard: int
-    """In all replies: few where there is noise, many where the recogniser does not know the voice."""
+    """In all replies: few for noise, many for a voice that the recogniser cannot handle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ScoredBy:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast the replies are spoken, letters and digits per second, and how many turns lie outside the plausible."""
+    """Speaking pace of the replies in letters and digits per second, and the number of implausible turns."""
 
     median: Estimate
     implausible: int
@@ -59,7 +59,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class AudioFindings:
-    """Means over the replies whose audio `bench quality` looked at."""
+    """Means over the replies whose audio `bench quality` examined."""
 
     clipped_share: Estimate
     offset: Estimate
@@ -68,21 +68,21 @@ class AudioFindings:
 
 @dataclass(frozen=True, slots=True)
 class LabelQuality:
-    """Quality of one label's measured turns; what was not looked at is None."""
+    """Quality of one system's measured turns; what was not examined is None."""
 
     transcript: ErrorRate
     answers: Accuracy
     heard: tuple[HeardBy, ...] = ()
-    """The recogniser that was asked last stands last."""
+    """The recogniser that was used last comes last."""
     scores: tuple[ScoredBy, ...] = ()
     pace: Pace | None = None
     figures: dict[str, Estimate] = field(default_factory=dict)
-    """By metric: those that are a figure of quality just by pooling turns (`Metric.quality`)."""
+    """By metric: those pooled over turns (`Metric.quality`)."""
     ends_loud: float | None = None
-    """Share of the replies whose last 10 ms are audible: cut off, or without an end."""
+    """Share of the replies whose last 10 ms are audible, as if cut off."""
     audio: AudioFindings | None = None
 
     @computed
     def reply(self) -> ErrorRate:
-        """What the recogniser that was asked last made of the replies."""
-        return self.heard[-1].reply if self.heard else ErrorRate(None, why_none="not looked at: bench quality RUN")
+        """Word errors of the replies, by the recogniser that was used last."""
+        return self.heard[-1].reply if self.heard else ErrorRate(None, why_none="not examined; run: bench quality RUN")

@@ -1,4 +1,4 @@
-"""Bars laid out in per cent: the mean critical path of every label, stacked, on one scale."""
+"""Bars laid out in per cent: the mean critical path of every system, stacked, on one scale."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from firstpacket.bench.format import amount
 from firstpacket.bench.summary.contents import LabelSummary
 
 NO_STAGE = "no stage"
-"""Shown for time on the path that no stage accounts for."""
+"""Shown for time on the path that belongs to no stage."""
 LEAST_SAID = 0.5
-"""Per cent of the longest path: smaller parts are left to the table."""
+"""Per cent of the longest path: smaller parts appear only in the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A stretch from `left` on, `width` wide, both in per cent; role and kind give its looks.
+    """An interval that starts at `left` and is `width` wide, both in per cent; role and kind set its style.
 
-    `name` is written into it (or nothing, if empty), `said` is its tooltip.
+    `name` is its visible text (may be empty), `said` its tooltip.
     """
 
     left: float
@@ -31,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A label's mean path: its parts end to end."""
+    """A system's mean path: its parts end to end."""
 
     label: str
     n: int
@@ -40,18 +40,18 @@ class Stack:
 
     @property
     def said(self) -> str:
-        """Its parts in words, those that are nothing left out."""
+        """Its parts in words, without negligible ones."""
         return ", ".join(bar.said for bar in self.bars if bar.width >= LEAST_SAID)
 
 
 def stacks(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
-    """One stack per label that has a path; the longest fills the width."""
+    """One stack per system that has a path; the longest fills the width."""
     longest = max((label.path.total_ms for label in labels), default=0.0)
     return tuple(_stack(label, longest) for label in labels if label.path.n)
 
 
 def by_stage(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
-    """The same with one bar per stage, whatever its ways: stages in the order of their declaration."""
+    """The same with one bar per stage, all kinds of time together, in the order of declaration."""
     longest = max((label.path.total_ms for label in labels), default=0.0)
     return tuple(_by_stage(label, longest) for label in labels if label.path.n)
 
@@ -72,7 +72,7 @@ def _by_stage(label: LabelSummary, longest: float) -> Stack:
 
 
 def _stack(label: LabelSummary, longest: float) -> Stack:
-    """The name of a stage stands on the widest of its parts."""
+    """A stage's name is written on its widest part."""
     widest = {part.stage: part for part in sorted(label.path.parts, key=lambda part: part.mean.value)}
     bars, at = [], 0.0
     for part in label.path.parts:

@@ -1,4 +1,4 @@
-"""The report in every form by name; all tell the same figures."""
+"""The report's formats by name; all show the same figures."""
 
 from __future__ import annotations
 

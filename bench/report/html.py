@@ -29,7 +29,7 @@ from firstpacket.bench.tables.table import Table
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """All that the template prints of one run."""
+    """Everything that the template prints for one run."""
 
     anchor: str
     contents: RunContents
@@ -52,7 +52,8 @@ def write_report(runs: Sequence[Run], out: Path) -> Path:
 def render_report(runs: Sequence[Run], refresh_s: int = 0, status: str = "") -> str:
     """The report as HTML. Raises as `write_report` does.
 
-    With `refresh_s` the page loads itself anew after so many seconds, for a run that goes on; `status` stands on top.
+    With `refresh_s` the page reloads itself after that many seconds, for a run in progress; `status` is shown at the
+    top.
     """
     if not runs:
         raise UsageError("A report needs at least one run. Name run folders; `bench run` makes them.")
@@ -87,9 +88,9 @@ def _page(run: Run, anchor: str, share: float) -> RunPage:
 
 
 def _content_policy(script: str) -> str:
-    """A Content-Security-Policy (level 3) that allows this one script, to the letter, and nothing from outside.
+    """A Content-Security-Policy (level 3) that allows exactly this script and nothing from outside.
 
-    Texts of a run are escaped wherever they stand; a browser that keeps to this would not run one that was not.
+    Texts of a run are always escaped; should one slip through, a browser that enforces this policy will not run it.
     """
     sha256 = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     allowed = {

@@ -38,7 +38,7 @@ def _run(view: View) -> Iterator[str]:
         *table_lines(first, BOUNDS),
     )
     if said.notices:
-        yield from ("", "To know before believing it:", "", *(f"- {_text(notice)}" for notice in said.notices))
+        yield from ("", "Warnings:", "", *(f"- {_text(notice)}" for notice in said.notices))
     for section in (*before_turns(view), *after_turns(view)):
         yield from _section(section)
     yield from ("", "## How it was measured")
@@ -54,7 +54,7 @@ def _answer(said: Answer) -> Iterator[str]:
         yield f"{_text(said.attribution)}."
     yield from ("", f"Measured on {_text(said.measured_on)}.", "")
     if said.made_of:
-        yield from (f"What answers: {_text('; '.join(said.made_of))}.", "")
+        yield from (f"Systems measured: {_text('; '.join(said.made_of))}.", "")
     yield from (f"- {_text(each)}." for each in others)
     yield ""
 
@@ -74,7 +74,7 @@ def _section(section: Section) -> Iterator[str]:
 
 def _between(said: Sequence[str]) -> Iterator[str]:
     if said:
-        yield from ("# Between the runs", "", *(f"- {_text(each)}." for each in said), "")
+        yield from ("# Comparison between runs", "", *(f"- {_text(each)}." for each in said), "")
 
 
 def _cell(cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""How a run was made: what someone needs to judge it, or to repeat it."""
+"""How a run was made: what a reader needs to judge or repeat it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Method:
 
 
 def method(run: Run) -> Method:
-    """Everything the manifest and the segments say of how the run was made."""
+    """Everything that the manifest and the segments record about how the run was made."""
     segments = [
         (f"Machine, segment {segment.segment} ({segment.started})", _facts(segment.environment))
         for segment in run.segments
     ]
     packages = {name: version for segment in run.segments for name, version in segment.packages.items()}
-    labels = [(f"Label {plan.label}", _label_facts(run, plan.label)) for plan in run.manifest.labels]
+    labels = [(f"System {plan.label}", _label_facts(run, plan.label)) for plan in run.manifest.labels]
     groups = (
         ("Run", _run_facts(run)),
         ("Corpus", _corpus_facts(run)),
@@ -54,42 +54,44 @@ def _run_facts(run: Run) -> Facts:
     error_ns = max((turn.path_error_ns for turn in run.turns), default=0)
     return (
         ("command", shlex.join(manifest.command)),
-        ("made", manifest.created),
-        ("clock starts at (t0)", manifest.t0),
+        ("created", manifest.created),
+        ("t0", manifest.t0),
         ("audible", str(Audible.of(manifest.options))),
         ("input", _input(manifest)),
-        *([("NVTX ranges", "around every stage; their cost is in the instrument's")] if manifest.options.nvtx else []),
-        ("order", f"seeded random blocks, seed {manifest.options.seed}; labels interleaved in each block"),
-        ("turns per label", _turns(run)),
+        *(
+            [("NVTX ranges", "around every stage; their cost is part of the measurement overhead")]
+            if manifest.options.nvtx
+            else []
+        ),
+        ("order", f"seeded random blocks, seed {manifest.options.seed}; systems interleaved in each block"),
+        ("turns per system", _turns(run)),
         ("deadline", f"{1000 * manifest.options.deadline:g} ms to the first packet"),
         (
             "clock error",
-            f"at most {error_ns / NS_PER_MS:.3f} ms at borders that rest on GPU events"
-            if error_ns
-            else "host clock only",
+            f"at most {error_ns / NS_PER_MS:.3f} ms where a boundary is a GPU event" if error_ns else "host clock only",
         ),
-        ("error of the figures", "; ".join(dict.fromkeys(ruler(each.environment) for each in run.segments)) or NEVER),
+        ("measurement error", "; ".join(dict.fromkeys(ruler(each.environment) for each in run.segments)) or NEVER),
     )
 
 
 def _turns(run: Run) -> str:
     manifest, options, rule = run.manifest, run.manifest.options, run.manifest.warmup_rule
-    idle = f", and {options.idle_turns} after {options.idle:g} s with nothing to do" if options.idle else ""
+    idle = f", and {options.idle_turns} after idling for {options.idle:g} s" if options.idle else ""
     measured = f"{manifest.turns} measured"
     if stopping := manifest.stopping_rule:
         measured = (
             f"measured until the interval is within {stopping}, checked after 1, 2, 4, ... passes over the corpus; "
         )
         measured += (
-            f"at most {stopping.blocks} passes ({manifest.turns} turns) and {stopping.minutes:g} minutes; each look's "
+            f"at most {stopping.blocks} passes ({manifest.turns} turns) and {stopping.minutes:g} minutes; each check "
         )
-        measured += f"interval is at {100 * look_level(stopping.blocks):.2f} %, so that all together hold in 95 %"
+        measured += f"uses {100 * look_level(stopping.blocks):.2f} % intervals, so that all checks together cover 95 %"
     if not rule:
         return f"{measured} after {manifest.warmup} to warm up{idle}"
     return (
-        f"{measured}{idle}, after warming up on {rule.clip} until, of the last {rule.window} first "
-        f"packets, the newer half was at most {rule.step:.0%} faster, and all but two lay within {rule.band:.0%} (or "
-        f"{rule.floor_ms:g} ms); at most {rule.most} turns, none begun after {rule.budget_s:g} s"
+        f"{measured}{idle}, after a warm-up on {rule.clip} until, among the last {rule.window} first "
+        f"packets, the newer half was at most {rule.step:.0%} faster and all but two were within {rule.band:.0%} (or "
+        f"{rule.floor_ms:g} ms); at most {rule.most} turns, none started after {rule.budget_s:g} s"
     )
 
 
@@ -105,7 +107,7 @@ def _corpus_facts(run: Run) -> Facts:
     return (
         ("name", manifest.corpus),
         ("sha256", manifest.corpus_sha256),
-        ("clips", f"{len(manifest.utterances)}, {seconds:.1f} s in all"),
+        ("clips", f"{len(manifest.utterances)}, {seconds:.1f} s in total"),
         ("end of speech", _counts(utterance.speech_end_source for utterance in manifest.utterances)),
         ("licences", _counts(utterance.licence or "not stated" for utterance in manifest.utterances)),
     )
@@ -122,11 +124,14 @@ def _statistics() -> Facts:
         ("ratio", RATIO),
         ("quantiles", INTERPOLATION),
         ("turns needed", needed),
-        ("drift at first", f"first fifth of a label's turns against the rest by ranks, said at p ≤ {drift.ALPHA:g}"),
+        (
+            "early drift",
+            f"rank test, first fifth of a system's turns against the rest; reported at p ≤ {drift.ALPHA:g}",
+        ),
         (
             "carry-over",
-            f"groups of turns by the label before, against {carry_over.REDRAWS} orders drawn anew; Holm over the "
-            f"labels, said at p ≤ {carry_over.ALPHA:g}",
+            f"turns grouped by the preceding system, against {carry_over.REDRAWS} re-randomised orders; Holm-corrected "
+            f"over the systems, reported at p ≤ {carry_over.ALPHA:g}",
         ),
     )
 
@@ -136,7 +141,7 @@ def _label_facts(run: Run, label: str) -> Facts:
     told = [facts.facts for segment in run.segments for facts in segment.labels if facts.label == label]
     loaded = {name: value for facts in told for name, value in facts.items()}
     fixed = (("pipeline", plan.pipeline), ("device", plan.device), ("dtype", plan.dtype))
-    return (*fixed, *_facts(plan.options), *_facts(loaded), ("the instrument's own cost", _tax(run, label)))
+    return (*fixed, *_facts(plan.options), *_facts(loaded), ("measurement overhead", _tax(run, label)))
 
 
 def _tax(run: Run, label: str) -> str:
@@ -144,8 +149,8 @@ def _tax(run: Run, label: str) -> str:
     if paid is None:
         return "not measured"
     return (
-        f"at most {paid.share:.2%} of the first packet, in the worst turn {paid.largest_share:.2%} "
-        f"({paid.recordings:.0f} recordings of at most {paid.event_cost_us:.1f} µs)"
+        f"at most {paid.share:.2%} of the time to first packet, {paid.largest_share:.2%} in the worst turn "
+        f"({paid.recordings:.0f} trace records of at most {paid.event_cost_us:.1f} µs)"
     )
 
 

@@ -1,4 +1,4 @@
-"""What notebooks show of a run and of a comparison: the sentences and tables that the terminal prints, as HTML."""
+"""What notebooks show for a run and for a comparison: the sentences and tables of the terminal, as HTML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run_html(run: Run) -> str:
 
 
 def comparison_html(found: Report) -> str:
-    """The sentences, then the main metrics and what the difference is made of."""
+    """The sentences, then the main metrics and the parts of the difference."""
     sentences = [sentence(each.headline) for each in found.findings]
     return _html([*sentences, *differences(found), *contributions(found)])
 

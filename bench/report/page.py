@@ -1,4 +1,4 @@
-"""Which sections a report has, in which order, in all its forms."""
+"""The report's sections and their order, in every format."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ AFTER_TURNS = (clock_starts, microphone, warmth, gpu)
 
 
 def before_turns(view: View) -> tuple[Section, ...]:
-    """What was found; sections that have nothing to say are left out."""
+    """The findings; empty sections are left out."""
     return tuple(section for make in BEFORE_TURNS if (section := make(view)).blocks)
 
 
 def after_turns(view: View) -> tuple[Section, ...]:
-    """Under which conditions it was found."""
+    """The conditions of the measurement."""
     return tuple(section for make in AFTER_TURNS if (section := make(view)).blocks)

@@ -1,4 +1,4 @@
-"""What `bench show` and notebooks show of a run."""
+"""What `bench show` and notebooks show for a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from firstpacket.bench.tables.terminal import TerminalTable
 
 
 def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
-    """What was measured, the tables of the first screen and of quality, and what the run says at first sight."""
+    """What was measured, the summary and quality tables, the headline sentences and the warnings."""
     packet, audible = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
     said = answer(run, summary, packet, audible)
     yield f"{summary.run}: {said.measured_on}"
@@ -38,5 +38,5 @@ def print_run(console: Console, run: Run, summary: Summary) -> None:
     for part in first_screen(run, summary):
         if isinstance(part, Table):
             console.print(TerminalTable(part))
-        else:  # terminals wrap by themselves, and what is piped stays on one line; a picture does neither
+        else:  # terminals wrap by themselves, and piped text stays on one line; an SVG does neither
             console.print(clean(part), markup=False, soft_wrap=not console.record)

@@ -17,7 +17,7 @@ from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, tab
 
 
 def quality_table(summary: Summary) -> Table:
-    """One row per label."""
+    """One row per system."""
     scorers = dict.fromkeys(score.scorer for label in summary.labels for score in label.quality.scores)
     columns = (*COLUMNS, *map(_scorer, scorers))
     notes = [*_missing(summary), *dict.fromkeys(note for label in summary.labels for note in _notes(label))]
@@ -51,7 +51,7 @@ def _is_wrong(label: LabelSummary) -> bool:
 
 
 def _pooled(known: Metric, shown: Quality) -> Column[LabelSummary]:
-    """A figure of quality that is just pooled turns, as the metric says of itself."""
+    """A quality metric that is simply pooled over turns, as its definition says."""
 
     def found(label: LabelSummary) -> Estimate | None:
         return label.quality.figures.get(known.name)
@@ -84,7 +84,7 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
         lambda label: rate_value(label.quality.transcript) > BAD_WER,
     ),
     Column(
-        "right answers",
+        "correct answers",
         lambda label: estimate(label.quality.answers.share, "rate", _at(label, "answers", "share")),
         _is_wrong,
     ),
@@ -112,17 +112,17 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
         _is_clipped,
     ),
 )
-"""Those of every run; each scorer has one more."""
+"""Columns of every run; each scorer adds one."""
 
 
 def _missing(summary: Summary) -> Iterator[str]:
-    """Why there is no figure, once for all labels with the same reason."""
+    """Why there is no figure, once for all systems with the same reason."""
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     for label in summary.labels:
         found = label.quality
         for name, figure, why in (
             ("transcript WER", found.transcript.rate, found.transcript.why_none),
-            ("right answers", found.answers.share, found.answers.why_none),
+            ("correct answers", found.answers.share, found.answers.why_none),
             ("reply WER", found.reply.rate, found.reply.why_none),
         ):
             if figure is None:
@@ -134,9 +134,10 @@ def _missing(summary: Summary) -> Iterator[str]:
 def _notes(label: LabelSummary) -> Iterator[str]:
     found = label.quality
     for heard in found.heard[:-1]:
-        yield f"{label.label}: reply WER {error_rate(heard.reply)} as heard by {heard.recogniser}, {own_errors(heard)}."
+        wer = error_rate(heard.reply)
+        yield f"{label.label}: reply WER {wer} measured with {heard.recogniser}, {own_errors(heard)}."
     if found.heard and found.reply.rate is not None:
-        yield f"reply WER as heard by {found.heard[-1].recogniser}, {own_errors(found.heard[-1])}."
+        yield f"reply WER measured with {found.heard[-1].recogniser}, {own_errors(found.heard[-1])}."
     if found.pace and found.pace.implausible:
         yield f"{label.label}: implausible pace in {found.pace.implausible} of {found.pace.median.n} replies."
     for score in found.scores:

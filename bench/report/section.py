@@ -1,7 +1,7 @@
-"""What a report is made of, whatever form it is written in: sections of words, tables and pictures.
+"""The parts of a report, independent of its format: sections of words, tables and pictures.
 
-Every number that a reader sees is a `Figure` (`firstpacket.bench.tables`): it knows its own raw value and where that
-stands in the report's JSON, so that all forms tell the same and a test can read them back.
+Every number that a reader sees is a `Figure` (`firstpacket.bench.tables`): it carries its raw value and its place in
+the report's JSON, so that all formats agree and a test can read them back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from firstpacket.bench.tables.table import Cell, Table
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One entry of a picture's legend; `series` gives colour and dashes, 0 means a mark without a colour of its own."""
+    """One entry of a picture's legend; `series` gives colour and dashes, 0 means a mark without its own colour."""
 
     series: int
     dashes: str
@@ -26,7 +26,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An SVG with what it says in words, for those who do not see it."""
+    """An SVG with a text alternative."""
 
     svg: Markup
     says: str
@@ -44,7 +44,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Stacked bars of the labels on one axis; a table says the same, so that other forms leave them out."""
+    """Stacked bars of the systems on one axis; a table has the same figures, so that other formats omit them."""
 
     stacks: tuple[Stack, ...]
     scale: Scale

@@ -1,4 +1,4 @@
-"""One run as its sections see it: what is said of it, and where that stands in its JSON."""
+"""One run as its sections see it: its contents, and their places in its JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from firstpacket.bench.tables.table import Place
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`anchor` sets the ids of this run's elements apart from those of others on the page."""
+    """`anchor` prefixes the ids of this run's elements, so that they are unique on the page."""
 
     contents: RunContents
     anchor: str
@@ -28,5 +28,5 @@ class View:
 
 
 def of_label(label: LabelSummary, *steps: str | int) -> Place:
-    """Where a label's summary stands in the JSON of its run, and what lies these steps below it."""
+    """The place of a label's summary in the JSON of its run, plus these steps below it."""
     return ("summary", "labels", label.label, *steps)

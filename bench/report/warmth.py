@@ -1,4 +1,4 @@
-"""Cold, warm, after idleness: first packets by class of turns, and what may have kept a label from being warm."""
+"""Cold, warm and idle turns: first packets of each, and signs that a system was not warm."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ TITLES: dict[Warmth, str] = {
     "warmup": "warming up",
     "measured": "warm",
     "idle": "after idle",
-    "idle_first": "after idle, machine too",
+    "idle_first": "after idle (machine idle too)",
 }
 STATES = {
-    "settled": "settled after",
-    "limit": "not settled within",
-    "open": "stopped after",
-    "silent": "no answer in",
+    "settled": "steady after",
+    "limit": "not steady after",
+    "open": "out of time after",
+    "silent": "failed after",
 }
 
 
 class Class(NamedTuple):
-    """A label's turns of one class."""
+    """A system's turns of one class."""
 
     label: LabelSummary
     name: Warmth
@@ -44,21 +44,21 @@ class Class(NamedTuple):
 
 COLUMNS: tuple[Column[Class], ...] = (
     words("label", lambda each: each.label.label),
-    words("turns", lambda each: TITLES[each.name]),
-    Column("asked", lambda each: single(each.found.asked, "count", (*each.at, "asked"))),
+    words("state", lambda each: TITLES[each.name]),
+    Column("turns", lambda each: single(each.found.asked, "count", (*each.at, "asked"))),
     Column("first packet", lambda each: estimate(each.found.first_packet, "ms", (*each.at, "first_packet"))),
-    Column("over warm", lambda each: estimate(each.found.over_warm, "ms", (*each.at, "over_warm"), signed=True)),
+    Column("vs. warm", lambda each: estimate(each.found.over_warm, "ms", (*each.at, "over_warm"), signed=True)),
 )
 
 
 def warmth_table(summary: Summary) -> Table:
-    """The classes that were asked, label by label; a note for each label on what was looked for."""
+    """Each system's classes of turns; a note per system on its warm-up, early drift and carry-over."""
     groups = [
         [Class(label, name, found) for name in CLASSES if (found := label.warmth.classes[name]).asked]
         for label in summary.labels
     ]
     return table(
-        "First packets by class of turns, medians [95 % CI]",
+        "First packet of cold, warm and idle turns, medians [95 % CI]",
         COLUMNS,
         [rows(COLUMNS, group) for group in groups],
         notes=[f"{_note(label)}." for label in summary.labels],
@@ -67,9 +67,11 @@ def warmth_table(summary: Summary) -> Table:
 
 def _note(label: LabelSummary) -> str:
     found = label.warmth
-    said = [_warm_up(each) for each in found.warm_ups] or ["the number of its warm-up turns was set"]
-    said.append(_drift(found.drift) if found.drift else "too few turns to see whether the first ones differ")
-    said.append(_carried(found.carry_over) if found.carry_over else "none or too few turns after each other label")
+    said = [_warm_up(each) for each in found.warm_ups] or ["fixed number of warm-up turns"]
+    said.append(_drift(found.drift) if found.drift else "too few turns to test for early drift")
+    said.append(
+        _carried(found.carry_over) if found.carry_over else "too few turns after other systems to test carry-over"
+    )
     return f"{label.label}: {'; '.join(said)}"
 
 
@@ -79,11 +81,11 @@ def _warm_up(found: WarmUp) -> str:
 
 def _drift(found: Drift) -> str:
     excess = estimated(found.excess, "ms", signed=True)
-    return f"its first {found.early} measured turns against later ones: {excess}, p {found.p:.3g}"
+    return f"first {found.early} measured turns vs. later ones: {excess}, p {found.p:.3g}"
 
 
 def _carried(found: CarryOver) -> str:
     by_label = (
         f"right after {each.predecessor} {estimated(each.difference, 'ms', signed=True)}" for each in found.after
     )
-    return f"{', '.join(by_label)}, each against after all others, adjusted p {found.adjusted_p:.3g}"
+    return f"{', '.join(by_label)}, each vs. all other turns, adjusted p {found.adjusted_p:.3g}"

@@ -1,4 +1,4 @@
-"""The report on a run that is going on, written anew every few seconds until it is over."""
+"""The report on a run in progress, rewritten every few seconds until the run is over."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def watch(
     wait: Callable[[float], None] = time.sleep,
     every_s: int = EVERY_S,
 ) -> Path:
-    """Write the report on the run in the folder `path` to `out` until nobody works on the run any more; returns `out`.
+    """Write the report on the run in the folder `path` to `out` until the run is over; returns `out`.
 
-    While it goes on, the page loads itself anew every `every_s` seconds, and says on top how far the run is. There may
-    be no turn yet. `said` gets a line each time. Raises `RunError` if it is no run, or `out` cannot be written.
+    Meanwhile the page reloads itself every `every_s` seconds and shows the run's progress at the top. There may be no
+    turn yet. `said` receives a line each time. Raises `RunError` if it is no run, or `out` cannot be written.
     """
     while True:
-        going_on = in_use(path)  # asked first: what is written after the run's end has all of it
+        going_on = in_use(path)  # checked first: a report written after the run's end is complete
         run = read_run(path)
         if not going_on:
             said(progress(run))
             return write_report([run], out)
-        status = f"{progress(run)}; the run goes on, and this page loads itself anew every {every_s} s."
+        status = f"{progress(run)}; the run is in progress, and this page reloads every {every_s} s."
         write_file(out, render_report([run], refresh_s=every_s, status=status))
         said(progress(run))
         wait(every_s)

@@ -1,1 +1,1 @@
-"""A run's turns → what they say of each label: figures with intervals, outcomes, the critical path, the cold start."""
+"""A run's turns → a summary per system: figures with intervals, outcomes, the critical path, the cold start."""

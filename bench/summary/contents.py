@@ -1,4 +1,4 @@
-"""What a summary holds. Times are milliseconds here (the record keeps nanoseconds)."""
+"""The contents of a summary. Times are milliseconds here (the record keeps nanoseconds)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Unit = Literal["ms", "ratio", "count", "dB", "per_s", "J"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One metric of one label over its measured turns, in `unit`; `missing` counts turns without it, by outcome."""
+    """One metric of one system over its measured turns, in `unit`; `missing` counts turns without it, by outcome."""
 
     metric: str
     title: str
@@ -39,7 +39,7 @@ class Figure:
     mean: float | None
     percentiles: dict[str, Quantile]
     counting_all: dict[str, Quantile] = field(default_factory=dict)
-    """Of the moments of an answer: the same and p50, where a turn that was not answered is infinitely late."""
+    """For metrics that time an answer: the same and p50, with turns without an answer as infinitely late."""
 
     @computed
     def n_missing(self) -> int:
@@ -49,7 +49,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class PathMean:
-    """A part of the critical path: what `stage` contributed in the way `kind`, mean over the turns, ms."""
+    """A part of the critical path: the time of `stage` of the kind `kind`, mean over the turns, ms."""
 
     stage: str
     role: str
@@ -61,8 +61,8 @@ class PathMean:
 class Path:
     """The mean critical path to the first packet over the `n` turns that have one, ms.
 
-    The parts' means add up to that of `total` (None without turns), and so do those of `roles`; the role of what no
-    stage accounts for is empty.
+    The parts' means add up to that of `total` (None without turns), and so do those of `roles`; time of no stage
+    has an empty role.
     """
 
     n: int
@@ -78,7 +78,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Cold:
-    """What came before the measured turns: loading, once per segment, and the first packet of cold turns."""
+    """Before the measured turns: loading, once per segment, and the first packet of cold turns."""
 
     load_ms: tuple[float, ...]
     first_turn_ms: tuple[float, ...]
@@ -86,7 +86,7 @@ class Cold:
 
 @dataclass(frozen=True, slots=True)
 class LabelSummary:
-    """Everything a run says of one label."""
+    """Everything a run says about one system."""
 
     label: str
     pipeline: str
@@ -102,11 +102,11 @@ class LabelSummary:
     hidden: dict[str, Estimate]
     cold: Cold
     flags: dict[Flag, int]
-    """Measured turns by what they are flagged with."""
+    """Measured turns by flag."""
     instrument: Overhead | None
-    """None where the instrument's cost was not measured."""
+    """None if the measurement overhead was not measured."""
     continuity: dict[str, float | None]
-    """C50, C100, C200: share of the answered replies of several packets whose worst deficit stays within so many ms."""
+    """C50, C100, C200: share of answered replies of several packets whose worst deficit is at most 50, 100, 200 ms."""
     quality: LabelQuality
     warmth: LabelWarmth
     gpu: LabelGpu | None
@@ -118,24 +118,24 @@ class LabelSummary:
 
     @computed
     def audible_share(self) -> float | None:
-        """Share of the measured turns in which something was heard; None without measured turns."""
+        """Share of the measured turns with audible sound; None without measured turns."""
         heard = self.figures[FIRST_AUDIBLE].n
         return heard / self.measured if self.measured else None
 
     @property
     def false_endpoints(self) -> int:
-        """Measured turns in which the user was taken to have finished too early."""
+        """Measured turns in which the end of the user's turn was detected too early."""
         return self.flags.get(Flag.FALSE_ENDPOINT, 0)
 
     @property
     def dummy(self) -> bool:
-        """Whether any weights are random values: then only times mean something."""
+        """Whether any weights are random values: then only times are meaningful."""
         return any(weights.origin == "dummy" for weights in self.weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How intervals (where nothing else is said) and quantiles are made."""
+    """How intervals (unless stated otherwise) and quantiles are computed."""
 
     interval: str = "expanded percentile bootstrap over clips"
     sampling: Sampling = SAMPLING
@@ -145,7 +145,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything a run says, label by label."""
+    """Everything a run says, system by system."""
 
     run: str
     created: str
@@ -159,17 +159,17 @@ class Summary:
     microphone: Microphone | None = None
     """How late the user's speech came; `None` with file input."""
     stopping: Goal | None = None
-    """What came of `--precision`; `None` where a number of turns was asked for."""
+    """The result of `--precision`; `None` for a fixed number of turns."""
 
     method: Method = Method()
-    """How its intervals and quantiles were made."""
+    """How its intervals and quantiles were computed."""
 
     @computed
     def valid(self) -> bool:
-        """Whether its figures may be believed."""
+        """Whether its figures can be used."""
         return not self.invalid
 
     @computed
     def invalid(self) -> tuple[str, ...]:
-        """Why the run's figures must not be believed; empty if they may be."""
+        """Why the run's figures must not be used; empty if they can be."""
         return self.microphone.invalid if self.microphone is not None else ()

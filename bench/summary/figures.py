@@ -1,4 +1,4 @@
-"""One metric over a label's measured turns. Figures come from answered turns; the others are counted as missing."""
+"""One metric over a system's measured turns. Figures come from answered turns; the others are counted as missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def metric_names(turns: Iterable[Turn]) -> list[str]:
 
 
 def figure(known: Metric, turns: Sequence[Turn], sampling: Sampling = SAMPLING) -> Figure:
-    """What `turns`, all of one label and measured, say of one metric."""
+    """One metric over `turns`, all of one system and measured."""
     values, clips, missing = [], [], Counter[str]()
     for turn in turns:
         value = shown_value(turn, known)
@@ -52,7 +52,7 @@ def _counting_all(values: Sequence[float], unanswered: int) -> dict[str, Quantil
 
 
 def continuity(turns: Sequence[Turn]) -> dict[str, float | None]:
-    """A reply of one packet cannot stall, so it says nothing; None where no other was given."""
+    """Replies of one packet cannot stall and are left out; None if there are no others."""
     deficits = [shown_value(turn, definition("underrun_max")) for turn in turns]
     known = [deficit for deficit in deficits if deficit is not None]
     return {

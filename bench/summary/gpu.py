@@ -1,4 +1,4 @@
-"""How busy stages kept the GPU: their work in turns under the profiler beside their windows in measured turns."""
+"""GPU utilisation by stage: busy time in turns under the profiler against windows in measured turns."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class GpuStage:
 
     @computed
     def share(self) -> float | None:
-        """How much of its window the device was at work."""
+        """Share of its window in which the device was busy."""
         return self.busy_ms / self.window_ms if self.window_ms else None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelGpu:
-    """What the profiled turns of a label say, ms: means over those that have a profile."""
+    """The profiled turns of a system, ms: means over those that have a profile."""
 
     turns: int
     problems: dict[str, int]
     """Why the others have none, and how many."""
     lost_launches: int
-    """Over all turns: launches of which the profiler kept no record; busy times are too short by these."""
+    """Over all turns: launches that the profiler did not record; busy times are too low by these."""
     busy_ms: float | None
     unassigned_ms: float | None
     """Work that no stage launched, within `busy_ms`."""
@@ -45,7 +45,7 @@ class LabelGpu:
 
 
 def label_gpu(turns: Sequence[Turn], plan: System) -> LabelGpu | None:
-    """Of all turns of one label; None if none was put under the profiler."""
+    """From all turns of one system; None if none ran under the profiler."""
     asked = [turn for turn in turns if put_under_the_profiler(turn)]
     if not asked:
         return None

@@ -10,16 +10,16 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.vocabulary import Flag
 
 LATE_FRAMES_SHARE = 0.01
-"""Most of a run's frames that may be later than the limit: with more, the p99 of their lateness is."""
+"""Largest share of a run's frames that may be later than the limit: with more, their p99 lateness exceeds it."""
 LATE_TURNS_SHARE = 0.05
-"""Most of a run's measured turns that may be flagged: with more, the ranks of a label's percentiles move too far."""
+"""Largest share of measured turns that may be flagged: with more, a system's percentiles shift too far."""
 LATE_TURNS = 2
 """Fewer flagged turns than this make no run invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Frames that came so late, ms; the last bucket has no end."""
+    """Frames by lateness in ms; the last bucket has no upper end."""
 
     from_ms: float
     to_ms: float | None
@@ -28,7 +28,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Microphone:
-    """Every frame of the measured turns, by how late it came."""
+    """Every frame of the measured turns, by lateness."""
 
     limit_ms: float
     buckets: tuple[Bucket, ...]
@@ -43,23 +43,23 @@ class Microphone:
 
     @property
     def invalid(self) -> tuple[str, ...]:
-        """Why the run must not be believed; empty if it may be."""
+        """Why the run must not be used; empty if it can be."""
         found = []
         if self.late_frames > LATE_FRAMES_SHARE * self.frames:
             found.append(
-                f"the microphone was late: {self.late_frames} of {self.frames} frames came more than "
-                f"{self.limit_ms:g} ms after they were due, where 1 % may"
+                f"the microphone was late: {self.late_frames} of {self.frames} frames arrived more than "
+                f"{self.limit_ms:g} ms after they were due (at most 1 % may)"
             )
         if self.late_turns >= LATE_TURNS and self.late_turns > LATE_TURNS_SHARE * self.turns:
             found.append(
-                f"the microphone was late in {self.late_turns} of {self.turns} measured turns, where 1 in 20 may: "
-                f"speech ended more than {self.limit_ms:g} ms late, or came in bunches, and that is in their latencies"
+                f"the microphone was late in {self.late_turns} of {self.turns} measured turns (at most 1 in 20 may "
+                f"be): speech ended more than {self.limit_ms:g} ms late or came in bursts, and distorts their latency"
             )
         return tuple(found)
 
 
 def microphone(run: Run) -> Microphone | None:
-    """What the microphone did in the measured turns of a run; `None` where none of them kept a schedule."""
+    """Microphone timing in the measured turns of a run; `None` if none of them had a schedule."""
     played = [turn for turn in run.turns if turn.is_measured and turn.lateness]
     if not played:
         return None
@@ -74,6 +74,6 @@ def microphone(run: Run) -> Microphone | None:
 
 
 def invalid(run: Run) -> tuple[str, ...]:
-    """Why a run must not be believed; empty if it may be."""
+    """Why a run must not be used; empty if it can be."""
     heard = microphone(run)
     return heard.invalid if heard is not None else ()

@@ -1,4 +1,4 @@
-"""The mean critical path to the first packet, and the work that was hidden beside it."""
+"""The mean critical path to the first packet, and the work hidden behind it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from firstpacket.bench.summary.contents import Path, PathMean
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 KINDS = ("queued", "launch", "host", "gpu", "unattributed")
-"""Kinds of a path's parts in the order in which a stage is usually gone through."""
+"""Kinds of time on a path, in their usual order within a stage."""
 ROLES = (*get_args(Role), "")
-"""Roles in the order of a turn; last, what is no stage and has none."""
+"""Roles in the order of a turn; the last, empty one is for time of no stage."""
 
 Owner = tuple[str, str]
 """A stage and the kind of its part."""
@@ -53,14 +53,14 @@ def _by_role(parts: Mapping[Owner, int], roles: Mapping[str, str]) -> dict[str, 
 
 
 def _mean(turns: Sequence[Mapping[Key, int]], key: Key, clips: Sequence[str]) -> Estimate:
-    """Mean of what every turn has under `key` (0 where it has nothing), ms; integers until the one division."""
+    """Mean over the turns of the value under `key` (0 if absent), ms; integers until the one division."""
     values = [turn.get(key, 0) for turn in turns]
     found = estimate([ns / NS_PER_MS for ns in values], clips, "mean")
     return replace(found, value=sum(values) / (len(values) * NS_PER_MS))
 
 
 def _path_order(plan: System, owners: Iterable[Owner]) -> list[Owner]:
-    """Stages as declared, owners that are no stage last; within a stage: what it waited for, then what it did."""
+    """Stages as declared, then owners that are no stage; within a stage, waiting before work."""
     stages = [stage.id for stage in plan.stages]
 
     def place(owner: Owner) -> tuple[int, str, int]:

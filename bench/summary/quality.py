@@ -1,7 +1,7 @@
-"""A label's quality: from its turns' own figures, and from what recognisers and scorers made of its replies.
+"""A system's quality: from its turns' own figures, and from recognisers and scorers run on its replies.
 
-All measured turns count, whatever their outcome: a turn in which nothing was heard has a transcript, an empty one, and
-a reply without a sound is heard as nothing.
+All measured turns count, whatever their outcome: a turn in which nothing was recognised has an empty transcript, and a
+silent reply is recognised as nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PACE_OF_CHARACTERS = 2.5, 12.0
 
 
 def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
-    """Quality of the label's measured turns; `lines` are those of the whole run that count."""
+    """Quality of the system's measured turns; `lines` are the valid ones of the whole run."""
     turns = {turn.turn: turn for turn in run.turns if turn.label == label and turn.is_measured}
     measured = list(turns.values())
     said = {clip.id: clip.text or "" for clip in run.manifest.utterances}
@@ -56,16 +56,16 @@ def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
         return ErrorRate(None, why_none="the corpus has no texts")
     versions = [segment.metrics for segment in run.segments]
     if any(known and "transcript_wer" not in known for known in versions):
-        return ErrorRate(None, why_none="the run was made before transcripts were compared")
+        return ErrorRate(None, why_none="the run predates the comparison of transcripts")
     return ErrorRate(None, why_none="the pipeline gives no transcript" if turns else "no measured turns")
 
 
 def _answers(run: Run, turns: Sequence[Turn]) -> Accuracy:
-    """Of all turns on clips with accepted answers: one that was not answered aloud is not right."""
+    """Over all turns on clips with accepted answers; a turn without an audible answer is not correct."""
     accepted = {clip.id for clip in run.manifest.utterances if clip.answers}
     asked = [turn for turn in turns if turn.utterance in accepted]
     if not accepted:
-        return Accuracy(None, "the corpus accepts no answers")
+        return Accuracy(None, "the corpus has no accepted answers")
     if not asked:
         return Accuracy(None, "no measured turns")
     if not any("answer_accuracy" in turn.figures for turn in asked):
@@ -91,7 +91,7 @@ def _heard_by(of_label: Sequence[Line], lines: Sequence[Line], turns: dict[int, 
             [line.edits for line in of_clips],
             [line.words for line in of_clips],
             [line.clip for line in of_clips],
-            "the corpus' clips were not put to it",
+            "it was not run on the corpus' clips",
         )
         heard = sum(len(words(line.transcript)) for line in of_replies)
         found.append(HeardBy(str(judge), reply, own, heard))
@@ -119,7 +119,7 @@ def _pace(turns: Sequence[Turn], said: dict[str, str]) -> Pace | None:
 
 
 def _plausible(question: str) -> tuple[float, float]:
-    """The paces that a reply may have, taken to be in the script of its question."""
+    """Plausible paces of a reply, assuming that it is in the script of its question."""
     asked = words(question)
     return PACE_OF_CHARACTERS if sum(map(is_character, asked)) > len(asked) / 2 else PACE_OF_WORDS
 
@@ -152,7 +152,7 @@ def _of_turns(turns: Sequence[Turn], name: str, statistic: Statistic) -> Estimat
 
 
 def _rate(edits: Sequence[int], sizes: Sequence[int], clips: Sequence[str], without: str = "") -> ErrorRate:
-    """References without a word cannot be divided by, and are left out."""
+    """References without words are left out, as they cannot be divided by."""
     rows = [row for row in zip(edits, sizes, clips, strict=True) if row[1] > 0]
     if not rows:
         return ErrorRate(None, why_none=without)
@@ -161,7 +161,7 @@ def _rate(edits: Sequence[int], sizes: Sequence[int], clips: Sequence[str], with
 
 
 def _in_order(judges: Sequence[Judge]) -> list[Judge]:
-    """Each once, in the order of their last place."""
+    """Each once, in the order of their last occurrence."""
     found: list[Judge] = []
     for judge in judges:
         if judge in found:

@@ -1,4 +1,4 @@
-"""What a run that was asked to go on until its headline is known has come to."""
+"""The result of a run with `--precision`: whether its headline became precise enough, and what ended it."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ Ended = Literal["narrow", "turns", "minutes", "unfinished"]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was asked for, what ended it, and the last look: its intervals are those that stand."""
+    """The rule, what ended the run, and the last look, whose intervals are the final ones."""
 
     rule: StoppingRule
     ended: Ended
     look: Look
     planned: int
-    """Looks there could be."""
+    """Largest number of looks."""
     stalled: bool
     clips: int
     """Clips of the corpus."""
 
     @computed
     def clips_needed(self) -> int | None:
-        """About how many clips would do, by the square root of their number; None unless more of them are needed."""
+        """About how many clips would be enough, by the square-root law; None unless more are needed."""
         width = self.look.widest.width
         if not self.stalled or width is None:
             return None
@@ -49,7 +49,7 @@ class Goal:
 
 
 def goal(run: Run) -> Goal | None:
-    """None for a run that was asked for a set number of turns."""
+    """None for a run with a fixed number of turns."""
     rule = run.manifest.stopping_rule
     if not rule:
         return None
@@ -70,19 +70,19 @@ def goal(run: Run) -> Goal | None:
 def notice(found: Goal) -> str:
     """How the run ended, in a sentence or two."""
     why = {
-        "narrow": "narrow enough",
-        "turns": f"not narrow enough, but all {passes(found.rule.blocks)} that could be asked are",
-        "minutes": f"not narrow enough, but the {found.rule.minutes:g} minutes are used up",
-        "unfinished": "stopped before it was over",
+        "narrow": "reached",
+        "turns": f"not reached, although all {passes(found.rule.blocks)} were measured",
+        "minutes": f"not reached within {found.rule.minutes:g} minutes",
+        "unfinished": "interrupted before it was reached",
     }[found.ended]
     said = (
-        f"asked to go on until {found.rule}: {why}, at {reached(found.look, found.rule)} after "
-        f"{passes(found.look.blocks)}. Its intervals are widened so that all {found.planned} looks together hold the "
-        "truth in 95 % of cases."
+        f"target precision {found.rule}: {why}; {reached(found.look, found.rule)} after "
+        f"{passes(found.look.blocks)}. Intervals are widened so that all {found.planned} checks together have 95 % "
+        "coverage."
     )
     if (needed := found.clips_needed) is not None:
         said += (
-            f" More passes over the same {found.clips} clips hardly narrow it, since clips differ: more clips are "
-            f"needed, about {needed} for {amount(found.rule.width, found.rule.unit)}."
+            f" More passes over the same {found.clips} clips hardly narrow the interval, because clips differ: use "
+            f"about {needed} clips for {amount(found.rule.width, found.rule.unit)}."
         )
     return said

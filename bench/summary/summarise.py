@@ -1,4 +1,4 @@
-"""From a run to what it says, label by label."""
+"""From a run to its summary, system by system."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 
 
 def summarise(run: Run) -> Summary:
-    """What a run says. Raises `RunError` if a turn holds a figure that has no definition."""
+    """The summary of a run. Raises `RunError` if a turn holds a figure that has no definition."""
     manifest = run.manifest
     judged = read_quality(run)
     warm = warmth(run)
@@ -46,7 +46,7 @@ def summarise(run: Run) -> Summary:
 
 
 def _said(run: Run, warm: Mapping[str, LabelWarmth], stopping: Goal | None) -> Iterator[str]:
-    """All notices of how the run was made."""
+    """All notices about how the run was made."""
     if stopping is not None:
         yield notice(stopping)
     yield from (notice.text for notice in notices.of_run(run))

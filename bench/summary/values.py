@@ -1,4 +1,4 @@
-"""One label's turns of a run, and their figures in the units that people see."""
+"""The turns of a system in a run, and their figures in display units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from firstpacket.bench.vocabulary import Flag
 
 
 def label_weights(run: Run, label: str) -> tuple[Weights, ...]:
-    """All weights a label used in any segment, each once."""
+    """All weights that a system used in any segment, each once."""
     facts = [facts for segment in run.segments for facts in segment.labels if facts.label == label]
     return tuple(dict.fromkeys(weights for each in facts for weights in each.weights))
 
@@ -24,7 +24,7 @@ def definition(name: str) -> Metric:
         return metric(name)
     except KeyError:
         raise RunError(
-            f"The run holds the figure '{name}', which this version does not define. "
+            f"The run has the figure '{name}', which this version does not define. "
             "Read the run with the version that wrote it, or a newer one."
         ) from None
 
@@ -32,8 +32,8 @@ def definition(name: str) -> Metric:
 def shown_value(turn: Turn, known: Metric) -> float | None:
     """A turn's figure in the unit that summaries show (ns become ms); None where the turn has none.
 
-    Only an answered turn has figures to show: packets of silence, or packets before a failure, are no answer. And what
-    counts from t0 is shown only where the declared one happened, so that nothing is laid beside another clock's.
+    Only answered turns have figures to show: packets of silence, or packets before a failure, are no answer. Figures
+    that count from t0 are shown only if the chosen event occurred, so that figures from different clocks never mix.
     """
     value = turn.figures.get(known.name) if turn.is_answered else None
     if value is None or (known.start == "t0" and not started(turn)):
@@ -42,7 +42,7 @@ def shown_value(turn: Turn, known: Metric) -> float | None:
 
 
 def started(turn: Turn) -> bool:
-    """Whether the declared t0 happened in a turn."""
+    """Whether the event chosen as t0 occurred in a turn."""
     return Flag.NO_SUCH_START not in turn.flags
 
 

@@ -1,4 +1,4 @@
-"""How warm a label was: cold, warm and after idleness apart, how its warm-up ended, and what may have disturbed it."""
+"""How warm a system was: cold, warm and idle turns separately, its warm-up, early drift and carry-over."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class ClassOfTurns:
     asked: int
     first_packet: Estimate | None
     over_warm: Estimate | None
-    """Median of what they take more than the label's measured turns of the same clip; None for those themselves."""
+    """Median excess over the system's measured turns of the same clip; None for the measured turns themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelWarmth:
-    """All of one label. `drift` and `carry_over` are None where there are too few turns to tell."""
+    """For one system. `drift` and `carry_over` are None if there are too few turns to tell."""
 
     classes: dict[Warmth, ClassOfTurns]
     warm_ups: tuple[WarmUp, ...]
-    """Empty where the number of warm-up turns was set."""
+    """Empty for a fixed number of warm-up turns."""
     drift: Drift | None
     carry_over: CarryOver | None
 
 
 def warmth(run: Run) -> dict[str, LabelWarmth]:
-    """Of every label of a run."""
+    """For every system of a run."""
     carried = {each.label: each for each in carry_over(run.turns, run.labels)}
     rule = run.manifest.warmup_rule
     found = {}

@@ -42,22 +42,22 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What a narrow terminal leaves out first, such as the interval behind a value."""
+    """What a narrow terminal omits first, such as the interval after a value."""
 
     parts: tuple[str | Figure, ...]
 
 
 Cell = tuple[str | Figure | Aside, ...]
-"""What stands in a cell of a table, or in a sentence: words and figures in turn."""
+"""The contents of a table cell, or of a sentence: words and figures in order."""
 EMPTY = frozenset({"", NONE, "n/a"})
-"""Texts of cells that say nothing."""
+"""Texts of empty cells."""
 
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """One column of a table of `T`s: its heading, what stands in it, and when that tells of trouble.
+    """One column of a table of `T`s: its heading, its cells, and which of them are bad.
 
-    `says` explains the heading to whoever points at it.
+    `says` is the heading's tooltip.
     """
 
     heading: str
@@ -85,16 +85,16 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Cells in the order of the headings; `bad` are the places of those that tell of trouble."""
+    """Cells in the order of the headings; `bad` are the indices of those marked as bad."""
 
     cells: tuple[Cell, ...]
     bad: frozenset[int] = frozenset()
     kind: str = ""
-    """`sum`, `quiet` (beside the matter), a style of its own, or nothing."""
+    """`sum`, `quiet` (secondary), another style, or empty."""
     role: str = ""
-    """Role whose colour stands before the first cell; `none` for no stage."""
+    """Role whose colour is shown before the first cell; `none` for no stage."""
     says: str = ""
-    """Explains the first cell to whoever points at it."""
+    """Tooltip of the first cell."""
 
     def only(self, places: Sequence[int]) -> Row:
         """The cells at these places."""
@@ -164,12 +164,12 @@ def table(
 
 
 def tells(cell: Cell) -> bool:
-    """Whether a cell says anything at all."""
+    """Whether a cell is not empty."""
     return text(cell) not in EMPTY
 
 
 def text(cell: Cell) -> str:
-    """A cell as it is read."""
+    """A cell as plain text."""
     return "".join(part if isinstance(part, str) else part.text for part in flat(cell))
 
 

@@ -80,7 +80,7 @@ def test_1_stages_other_than_the_llm_must_own_more_than_half() -> None:
     both = [(300, 50, 0), (50, 300, 0)] * 6
     assert judged({"c": cascade(both)})[1].answer == NOT_TESTABLE
     assert judged({"d": direct()})[1].answer == NOT_TESTABLE
-    assert "own 89% [89%, 89%] of 450 ms" in judged({"c": cascade((300, 50, 100))})[1].measured
+    assert "account for 89% [89%, 89%] of 450 ms" in judged({"c": cascade((300, 50, 100))})[1].measured
 
 
 def test_2_wrong_transcripts_and_wrong_answers_must_go_together() -> None:
@@ -148,7 +148,7 @@ def test_5_and_9_a_fair_opponent_is_overlapped_and_of_the_same_size() -> None:
 def test_5_leaves_open_what_the_interval_leaves_open() -> None:
     varied = [(40.0 + 60 * (clip % 2 * 2 - 1), 50.0, 60.0) for clip in range(CLIPS)]
     found = judged({"c": cascade(varied), "d": direct((40, 50, 60))})
-    assert (found[5].answer, found[5].needed) == (NOT_TESTABLE, "more clips: the interval leaves it open")
+    assert (found[5].answer, found[5].needed) == (NOT_TESTABLE, "more clips: the interval is too wide to decide")
 
 
 def test_6_needs_a_sweep_with_judged_speech_and_7_and_8_more_than_a_run() -> None:

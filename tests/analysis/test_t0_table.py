@@ -100,13 +100,13 @@ def test_it_states_how_the_end_of_speech_was_determined(run: Run) -> None:
     )
     assert said == (
         "estimated in 1 of 4 clips (25%), annotated in the others; checked in 3 clips by level, silero; "
-        "largest difference 41.0 ms (b); over 40 ms in 1 clip; no speech heard by a detector in 1 clip"
+        "largest difference 41.0 ms (b); over 40 ms in 1 clip; a detector found no speech in 1 clip"
     )
 
 
 def test_the_report_shows_the_table(run: Run, tmp_path: Path) -> None:
     html = render_report([run])
-    assert "Where a clock could start" in html
+    assert "Choice of t0" in html
     assert "decided</th><td>endpoint decided</td>" in html
     assert "estimated in 0 of 8 clips" in html
     assert "RMS over -40 dBFS sustained for 50 ms" in html

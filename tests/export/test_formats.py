@@ -40,7 +40,7 @@ def test_an_invalid_run_is_marked_or_refused_in_every_format(form: str, invalid:
     marks = {
         "csv": "late_microphone",
         "json": '"valid": false',
-        "markdown": "This run is invalid: its figures must not be believed",
+        "markdown": "This run is invalid: do not use its figures",
         "junit": 'name="valid">\n      <error message="the run is invalid: the microphone was late',
         "openmetrics": 'valid="false"',
         "svg": "This&#160;run&#160;is&#160;invalid",

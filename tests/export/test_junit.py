@@ -32,7 +32,7 @@ def test_a_label_that_did_not_answer_every_turn_is_red(run: Run) -> None:
     assert found["made.never.interrupted"][0] == "Skipped"
     assert found["made.never.finished"] == (
         "Error",
-        "2 of the 64 measured turns asked for: the run is unfinished",
+        "2 of 64 planned measured turns: the run is unfinished",
     )
 
 

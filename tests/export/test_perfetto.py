@@ -261,6 +261,6 @@ def test_a_turn_without_an_answer_is_drawn_too(run: Run) -> None:
         TurnTrace(packets=(PacketStamp(1, 2**62, 1, 0),)),
     ],
 )
-def test_a_trace_that_makes_no_sense_is_refused(run: Run, trace: TurnTrace) -> None:
-    with pytest.raises(RunError, match="makes no sense"):
+def test_an_inconsistent_trace_is_refused(run: Run, trace: TurnTrace) -> None:
+    with pytest.raises(RunError, match="is inconsistent"):
         turn_of(run, trace)

@@ -97,7 +97,7 @@ def test_a_missing_transcript_has_a_reason(tmp_path: Path) -> None:
     segment = mute.segments[0]
     known = {name: version for name, version in segment.metrics.items() if name != "transcript_wer"}
     old = replace(deaf, segments=(replace(segment, metrics=known),))
-    assert "before transcripts were compared" in labels(old)["good"].quality.transcript.why_none
+    assert "predates the comparison of transcripts" in labels(old)["good"].quality.transcript.why_none
 
 
 def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_pat
 
 
 def test_without_right_answers_the_reason_is_stated(original: Path, tmp_path: Path) -> None:
-    assert "right answers of good, noise: n/a, the corpus accepts no answers" in shown(read_run(original))
+    assert "correct answers of good, noise: n/a, the corpus has no accepted answers" in shown(read_run(original))
     run = read_run(known_run(tmp_path / "run", tuple(replace(clip, answers=("Yes.",)) for clip in CLIPS[:2])))
     for turn in run.turns:
         turn.figures.pop("answer_accuracy")
@@ -141,18 +141,18 @@ def test_unintelligible_replies_give_a_notice(listened: Run) -> None:
     assert good.quality.reply.rate.value == 1 / good.quality.reply.words
     assert not list(quality_notices(good))
     unheard, clipped = quality_notices(noise)
-    assert "noise cannot be understood by ears 1 (ears en), whose own WER on the corpus' clips is 0.100" in unheard
-    assert f"0 words heard of {noise.quality.reply.words}" in unheard
+    assert "noise is unintelligible to ears 1 (ears en), whose own WER on the corpus' clips is 0.100" in unheard
+    assert f"0 words recognised of {noise.quality.reply.words}" in unheard
     assert "clipped: 2.0 %" in clipped
     table = shown(listened)
     assert re.search(r"good +100 ms.* 0\.000 .*0\.0\d\d", table)
     assert re.search(r"noise +100 ms.* 1\.000 .*2\.0 %", table)
-    assert "reply WER as heard by ears 1 (ears en)" in table
+    assert "reply WER measured with ears 1 (ears en)" in table
 
 
 def test_the_first_screen_of_the_report_shows_quality(listened: Run) -> None:
     first, _, rest = render_report([listened]).partition("</header>")
-    assert "noise cannot be understood by ears" in first
+    assert "noise is unintelligible to ears" in first
     assert "Latency and quality" in rest
     row = re.search(r'<tr><th scope="row">noise</th>.*?</tr>', rest)
     assert row is not None and re.search(r'bad"><data [^>]*reply/rate/value">1.000<', row[0])
@@ -204,7 +204,7 @@ def test_the_picture_says_in_words_what_it_shows(listened: Run) -> None:
 
 def test_a_run_that_was_not_assessed_says_so(original: Path) -> None:
     run = read_run(original)
-    assert "reply WER of good, noise: n/a, not looked at: bench quality RUN" in shown(run)
+    assert "reply WER of good, noise: n/a, not examined; run: bench quality RUN" in shown(run)
     assert labels(run)["good"].quality.audio is None
     assert not list(quality_notices(labels(run)["noise"]))
 
@@ -241,5 +241,5 @@ def test_pace_is_judged_by_the_script_of_the_question(tmp_path: Path) -> None:
 
 def test_silence_is_not_called_unintelligible(tmp_path: Path) -> None:
     mute = labels(read_run(known_run(tmp_path / "run", CLIPS[:2], {"mute": SILENCE})))["mute"]
-    assert [*quality_notices(mute)] == ["mute is silent: something can be heard in 0 % of its measured turns."]
+    assert [*quality_notices(mute)] == ["mute is mostly silent: 0 % of its measured turns are audible."]
     assert mute.quality.figures["reply_silence"].value == 1.0

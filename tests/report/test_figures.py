@@ -56,12 +56,12 @@ def test_figures_equal_those_worked_out_by_hand(page: Page) -> None:
     assert text["/comparison/findings/0/contributions/shares/listen"] == "33 %"
     assert text["/summary/labels/direct/path/parts/0/mean/value"] == "75.0 ms"
     assert "direct answers 410 ms sooner than cascade to the first packet" in page.text
-    assert "What answers cascade: asr → " in page.text
+    assert "Systems measured cascade: asr → " in page.text
     assert "Speaking accounts for 67 % of it, transcription for 33 %." in page.text
 
 
 def test_shares_under_the_bounds_count_turns_without_an_answer(page: Page) -> None:
-    """One of 9 turns is heard by 200 ms: after 190 ms and 10 more. The bound is the binomial's, two turns of a clip
+    """One of 9 turns is audible within 200 ms: at 190 ms plus 10. The bound is the binomial's, two turns of a clip
     together for one: 9 turns on 8 clips."""
     values = {
         pointer: float(raw) for pointer, raw, _ in page.figures if pointer.startswith("/conversation/labels/direct")

@@ -105,7 +105,7 @@ def test_answers_before_the_end_of_speech_are_pointed_out(html: str) -> None:
     run = sample_run("early")
     turns = tuple(replace(turn, flags=("false_endpoint",)) if turn.label == "direct" else turn for turn in run.turns)
     told = Page(render_report([replace(run, turns=turns)])).all_text()
-    assert re.search(r"direct took the user to have finished too early in (\d+) of \1 measured turns", told)
+    assert re.search(r"direct detected the end of the user's turn too early in (\d+) of \1 measured turns", told)
     assert "too early" not in Page(html).all_text()
 
 

@@ -174,7 +174,7 @@ def test_a_damaged_trace_loses_only_the_pictures_of_its_turn(run: Run) -> None:
 def test_turns_beyond_the_trace_budget_keep_their_figures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expanded, "MOST_TRACES", 22)
     opened = packed(turn_section(run, ANCHOR))
-    left_out = [part for part in opened.values() if "was left out" in part and "bench trace" in part]
+    left_out = [part for part in opened.values() if "Trace not included" in part and "bench trace" in part]
     assert len(left_out) == len(run.turns) - 22
     assert all("first packet" in part and "reference answer" in part for part in left_out)
 

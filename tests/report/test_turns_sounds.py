@@ -19,7 +19,7 @@ from firstpacket.bench.analysis.turn_trace import OneTurn, one_turn
 from firstpacket.bench.errors import CorpusError, MissingDependency, RunError
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.turns.audio_choice import Sound
-from firstpacket.bench.report.turns.expanded import laid_open
+from firstpacket.bench.report.turns.expanded import expanded
 from firstpacket.bench.report.turns.ordering import ranks
 from firstpacket.bench.report.turns.recordings import recordings
 from firstpacket.bench.report.turns.sounds import BYTES_PER_S, encoded, mixed, sound
@@ -57,7 +57,7 @@ def answered(run: Run, label: str = "cascade", clip: str = "clip-02") -> OneTurn
 
 
 def sounds(run: Run, room: int = PLENTY) -> dict[tuple[str, str, str], Sound]:
-    found = laid_open(run, ranks(run), recordings(run), room)
+    found = expanded(run, ranks(run), recordings(run), room)
     return {(turn.label, turn.utterance, turn.phase): found[turn.turn].sound for turn in run.turns}
 
 
@@ -101,7 +101,7 @@ def test_mp3_keeps_time_and_gives_the_same_bytes_again(run: Run) -> None:
 def test_turns_have_a_recording_or_say_why_not(run: Run) -> None:
     found = sounds(run)
     assert all(each.mp3 for (label, *_), each in found.items() if label == "direct")
-    assert found["cascade", FAILS, "measured"] == Sound(problem="There is nothing to hear: no packet came.")
+    assert found["cascade", FAILS, "measured"] == Sound(problem="No audio: no packet arrived.")
 
 
 def test_the_worst_turns_keep_their_recording_if_space_is_short(run: Run) -> None:
@@ -111,7 +111,7 @@ def test_the_worst_turns_keep_their_recording_if_space_is_short(run: Run) -> Non
     assert 0 < len(heard) < sum(1 for each in sounds(run).values() if each.mp3)
     assert sum(len(each.mp3) for each in found.values()) <= 30_000
     left_out = next(each for turn, each in found.items() if turn not in heard and turn[1] != FAILS)
-    assert "was left out" in left_out.problem
+    assert "No audio here" in left_out.problem
     assert ".flac" in left_out.problem
 
 
@@ -121,7 +121,7 @@ def test_without_the_question_only_the_answer_is_played_and_it_says_so(own: Run)
     assert "cannot be read" in corpus.problem
     heard = sounds(gone)["direct", "clip-02", "measured"]
     assert not heard.with_question
-    assert "no question can be heard" in heard.problem
+    assert "the questions have no audio" in heard.problem
     samples, _ = soundfile.read(io.BytesIO(base64.b64decode(heard.mp3)))
     assert len(samples) / RATE == pytest.approx(0.077 + 0.65, abs=0.15)
 
@@ -158,7 +158,7 @@ def test_a_reply_that_is_not_what_its_packets_say_is_not_played(own: Run, spoilt
         file.symlink_to(own.path / "elsewhere.flac")
     with pytest.raises((RunError, CorpusError)):
         sound(one, np.zeros(0, np.float32))
-    assert "cannot be heard" in sounds(own)["cascade", "clip-02", "measured"].problem
+    assert "No audio: " in sounds(own)["cascade", "clip-02", "measured"].problem
 
 
 def test_a_path_that_leads_out_of_the_run_is_not_followed(own: Run, folder: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_path_that_leads_out_of_the_run_is_not_followed(own: Run, folder: Path
     leading = replace(one, evidence=replace(one.evidence, audio=f"../../{other}"))
     (own.path / other).unlink(missing_ok=True)
     shutil.rmtree(own.path / "audio")
-    with pytest.raises(RunError, match="not in the run folder"):
+    with pytest.raises(RunError, match="no longer in the run folder"):
         sound(leading, np.zeros(0, np.float32))
 
 

@@ -160,7 +160,7 @@ def test_a_run_that_ends_by_its_turn_budget_says_so(tmp_path: Path, rule: Stoppi
     end = came_to(found)
     assert (end.ended, end.look.blocks, blocks(found)) == ("turns", 3, [2 * CLIPS] * 3)
     summary = summarise(found)
-    assert any(f"until {rule}: not narrow enough, but all 3 passes" in notice for notice in summary.notices)
+    assert any(f"target precision {rule}: not reached, although all 3 passes" in notice for notice in summary.notices)
     assert [label.asked for label in summary.labels] == [3 * CLIPS] * 2
 
 
@@ -362,9 +362,9 @@ def test_ending_early_costs_no_coverage(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_report_says_by_which_rule(tmp_path: Path) -> None:
     facts = dict(dict(method(measured(tmp_path / "run", StoppingRule(0.05, "share", 8, 60.0))).groups)["Run"])
-    assert facts["turns per label"].startswith("measured until the interval is within ±5 %")
-    assert "at most 8 passes (96 turns) and 60 minutes" in facts["turns per label"]
-    assert "98.75 %" in facts["turns per label"]
+    assert facts["turns per system"].startswith("measured until the interval is within ±5 %")
+    assert "at most 8 passes (96 turns) and 60 minutes" in facts["turns per system"]
+    assert "98.75 %" in facts["turns per system"]
 
 
 def test_a_gate_takes_no_precision() -> None:

@@ -129,7 +129,7 @@ def test_the_summary_has_busy_time_and_window_of_each_stage(profiled: Run) -> No
     stages = as_json(summarise(profiled))["labels"]["direct"]["gpu"]["stages"]
     assert stages["encoder"]["busy_ms"] == 6
     assert json.dumps(stages)
-    assert "the device was at work" in render_report([profiled])
+    assert "the time the device worked for it" in render_report([profiled])
 
 
 def test_busy_times_are_derived_again(profiled: Run) -> None:
@@ -145,7 +145,7 @@ def test_without_profiled_turns_there_is_nothing_to_show(tmp_path: Path) -> None
     (label,) = summarise(found).labels
     assert not of(found, "profiled")
     assert label.gpu is None or not label.gpu.turns
-    assert "the device was at work" not in render_report([found])
+    assert "the time the device worked for it" not in render_report([found])
 
 
 def test_a_profiler_with_a_problem_gives_a_notice(tmp_path: Path) -> None:

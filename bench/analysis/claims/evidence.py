@@ -1,4 +1,4 @@
-"""What of a run bears on the claims: its cascades and direct models, and each of these against each of those."""
+"""The parts of a run that the claims are tested on: its cascades and direct models, and every pair of the two."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ ALIKE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A label that is a cascade or a direct model, with what the claims ask of it."""
+    """A system that is a cascade or a direct model, with the figures that the claims need."""
 
     summary: LabelSummary
     plan: System
     kind: Architecture
     beside_llm: Estimate | None
-    """Share of the mean first packet that stages other than the language model's own have on the critical path."""
+    """Share of the mean critical path that belongs to stages other than the language model's."""
     of_no_stage: float | None
-    """Share that no stage accounts for."""
+    """Share that belongs to no stage."""
     llm_begins: Estimate | None
     """When the language model begins, ms after t0; median."""
     right_if_heard: Share | None = None
-    """Share of right answers among turns with an exact transcript; None without any whose answer can be judged."""
+    """Share of correct answers among turns with an exact transcript; None if no such answer can be judged."""
     right_if_misheard: Share | None = None
     """The same among turns with a transcript that has an error."""
 
@@ -50,18 +50,18 @@ class Model:
 
     @property
     def llm(self) -> Weights | None:
-        """Its language model; None where no weights say that they are one, or how large it is."""
+        """Its language model; None if no weights are declared as one, or its size is unknown."""
         return next((each for each in self.summary.weights if each.part == "llm" and each.parameters), None)
 
     @property
     def llm_parameters(self) -> int:
-        """Size of its language model; 0 where that is not known."""
+        """Size of its language model; 0 if unknown."""
         return (self.llm.parameters if self.llm else None) or 0
 
 
 @dataclass(frozen=True, slots=True)
 class Opponents:
-    """A direct model against a cascade, turn by turn; a negative difference means that the direct model is sooner."""
+    """A direct model against a cascade, turn by turn; a negative difference means that the direct model is faster."""
 
     cascade: Model
     direct: Model
@@ -73,7 +73,7 @@ class Opponents:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of a run that the claims look at."""
+    """Everything in a run that the claims are tested on."""
 
     models: tuple[Model, ...]
     opponents: tuple[Opponents, ...]
@@ -88,7 +88,7 @@ class Facts:
 
 
 def contest(summary: Summary) -> tuple[str, str] | None:
-    """The pair that the project's question is about: the cascade with the smallest mean, the first direct model."""
+    """The pair for the project's question: the cascade with the smallest mean, and the first direct model."""
     kinds = [(kind_of(label), label) for label in summary.labels if label.path.n]
     direct = [label.label for kind, label in kinds if kind == "direct"]
     cascades = [(label.path.total_ms, label.label) for kind, label in kinds if kind == "cascade"]
@@ -127,7 +127,7 @@ def _models(run: Run, summary: Summary) -> Iterator[Model]:
 
 
 def kind_of(label: LabelSummary) -> Architecture:
-    """As its pipeline declares; one without weights (a script, a mock) is no model, and supports no claim."""
+    """As its pipeline declares; one without weights (a script, a mock) is no model, and is evidence for no claim."""
     return "other" if all(weights.origin == "none" for weights in label.weights) else label.kind
 
 

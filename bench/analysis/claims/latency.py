@@ -1,4 +1,4 @@
-"""Claims about where the time goes and how much of it there is."""
+"""Claims about where the time goes and how long it is."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ TURN_GAP_MS = 200.0
 
 SUM_OF_STAGES = Claim(
     1,
-    "A cascade's response time is the sum of its stages, and is ruled by them rather than by the LLM's own work.",
-    "supported where stages own at least 90 % of a cascade's mean first packet and those other than the LLM's more "
-    "than half of it, lower end of the interval; not supported where less, upper end; all cascades must agree",
+    "A cascade's response time is the sum of its stages, and is dominated by them rather than by the LLM's own work.",
+    "supported if stages account for at least 90 % of a cascade's mean first packet and stages other than the LLM's "
+    "for more than half (lower end of the interval); not supported if less (upper end); all cascades must agree",
 )
 WHOLE_UTTERANCE = Claim(
     3,
     "Transcription forces the whole utterance to be processed before generation can begin; a direct model begins as "
     "soon as enough is encoded.",
-    "supported where every cascade's LLM begins after the end of speech and every direct model's before it, by the "
-    "intervals of the medians; not supported where an interval says otherwise. As published, LLaMA-Omni waits for the "
+    "supported if every cascade's LLM begins after the end of speech and every direct model's before it, by the "
+    "intervals of the medians; not supported if an interval shows otherwise. As published, LLaMA-Omni waits for the "
     "end",
 )
 AS_PUBLISHED = Claim(
     4,
     "A direct model of 8B answers with first audio in 226 ms (first version of the paper; 236 ms in the second), on "
     "one L40.",
-    "supported where the interval of the mean reaches down to 246 ms (236 ms and the 10 ms that the paper's resolution "
-    "hides); not supported where it lies above. Only with 8B, chunks of 10 units and one L40",
+    "supported if the interval of the mean reaches down to 246 ms (236 ms plus 10 ms for the paper's resolution); not "
+    "supported if it lies above. Only with 8B, chunks of 10 units and one L40",
 )
 BEATS_OPTIMISING = Claim(
     5,
-    "When latency rules, removing stages beats optimising each: a cascade with every stage streamed and overlapped is "
-    "still slower than the direct model of the same size.",
-    "supported where the direct model's first packet comes sooner than that of every overlapped cascade with an LLM of "
-    "the same size, by the interval of the paired differences; not supported where one of them is sooner",
+    "When latency matters most, removing stages beats optimising each: a cascade with every stage streamed and "
+    "overlapped is still slower than the direct model of the same size.",
+    "supported if the direct model's first packet is earlier than that of every overlapped cascade with an LLM of the "
+    "same size, by the interval of the paired differences; not supported if one of them is earlier",
 )
 MATTERS = Claim(
     9,
-    "The difference is enough to matter in conversation (turn-taking gaps between people: about 200 ms).",
-    "supported where the direct model is heard more than 200 ms sooner than every overlapped cascade of the same size, "
-    "by the interval of the paired differences; not supported where it is less for one of them",
+    "The difference is large enough to matter in conversation (turn-taking gaps between people: about 200 ms).",
+    "supported if the direct model is audible more than 200 ms earlier than every overlapped cascade of the same size, "
+    "by the interval of the paired differences; not supported if it is less for one of them",
 )
 NEEDS_PAIR = (
     "a cascade whose stages overlap (chain=overlapped) and a direct model in one run, with LLMs of the same size "
     "(--matched)"
 )
-MORE_CLIPS = "more clips: the interval leaves it open"
+MORE_CLIPS = "more clips: the interval is too wide to decide"
 
 
 def sum_of_stages(facts: Facts) -> Verdict:
@@ -85,7 +85,7 @@ def whole_utterance(facts: Facts) -> Verdict:
     measured = "; ".join(f"the LLM of {model.label} begins {estimated(at, 'ms')} after t0" for model, at in both)
     if facts.input != "realtime":
         return claim.not_testable(
-            "speech as it is spoken: --input realtime (here all of it comes at one instant)", measured
+            "speech as it is spoken: --input realtime (here all of it arrives at one instant)", measured
         )
     if not cascades or not direct:
         return claim.not_testable("a cascade and a direct model in one run", measured)
@@ -129,7 +129,7 @@ def matters(facts: Facts) -> Verdict:
 
 
 def _against_overlapped(claim: Claim, facts: Facts, what: str, least_ms: float) -> Verdict:
-    """Whether the direct model is sooner by more than `least_ms` than every overlapped cascade of the same size."""
+    """Whether the direct model is faster by more than `least_ms` than every overlapped cascade of the same size."""
     overlapped = [each for each in facts.opponents if each.cascade.plan.overlaps]
     fair = [each for each in overlapped if each.fair]
     shown = fair or overlapped or list(facts.opponents)
@@ -154,7 +154,7 @@ def _difference(each: Opponents, what: str) -> Estimate | None:
 
 def _against(each: Opponents, what: str, difference: Estimate | None) -> str:
     found = estimated(difference, "ms") if difference else "no pairs"
-    caveat = "" if each.fair else ", LLMs not known to be of one size"
+    caveat = "" if each.fair else ", LLMs not known to be of the same size"
     return f"{each.direct.label} - {each.cascade.label}, {what}: {found}{caveat}"
 
 
@@ -162,8 +162,8 @@ def _shares(model: Model, share: Estimate) -> str:
     hidden = sum(each.value for each in model.summary.hidden.values())
     interval = _percent(share.interval) if share.interval else f"{share.clusters} clips: no interval"
     return (
-        f"{model.label}: stages other than the LLM own {share.value:.0%} [{interval}] of {_total(model)}, no stage "
-        f"{model.of_no_stage or 0.0:.1%}; {amount(hidden, 'ms')} of work is hidden beside"
+        f"{model.label}: stages other than the LLM account for {share.value:.0%} [{interval}] of {_total(model)}, "
+        f"no stage for {model.of_no_stage or 0.0:.1%}; {amount(hidden, 'ms')} of work is hidden"
     )
 
 

@@ -1,4 +1,4 @@
-"""Claims about what is said, and what times alone cannot tell."""
+"""Claims about the replies, and claims that times alone cannot test."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from firstpacket.bench.stats.bootstrap import Estimate
 
 ERRORS_PASS_DOWN = Claim(
     2,
-    "Errors pass down the cascade: a wrong transcript makes a wrong answer.",
-    "supported where, in every cascade with trained weights, the share of right answers is lower after a transcript "
-    "with an error than after an exact one, the exact intervals lying apart; not supported where more than half of the "
-    "answers after an error are right, lower end of the interval",
+    "Errors propagate through the cascade: a wrong transcript leads to a wrong answer.",
+    "supported if, in every cascade with trained weights, the share of correct answers is lower after a transcript "
+    "with an error than after an exact one, with disjoint exact intervals; not supported if more than half of the "
+    "answers after an error are correct (lower end of the interval)",
 )
 COSTS_QUALITY = Claim(
     6,
     "Lower first-packet latency costs speech quality (small chunks of units sound worse).",
-    "of a sweep of chunk-units: supported where speech is worse at the smallest chunk than at the largest, the "
-    "intervals of a score (or of the reply's word errors) lying apart; not supported where they lie the other way "
-    "round",
+    "in a sweep of chunk-units: supported if speech is worse at the smallest chunk than at the largest, with disjoint "
+    "intervals of a score (or of the reply's word errors); not supported if it is better, also with disjoint intervals",
 )
 PROSODY = Claim(
     7,
     "Transcription destroys prosody that the answer could have used.",
-    "latency cannot tell",
+    "latency is no test of it",
 )
 PAIRED_DATA = Claim(
     8,
     "Without paired speech-to-speech instruction data, end-to-end training has nothing to optimise.",
-    "a benchmark of trained models cannot tell; a training without the data would",
+    "a benchmark of trained models is no test of it; training without the data would be",
 )
 OPTION = "chunk-units"
 
@@ -53,7 +52,7 @@ def errors_pass_down(facts: Facts) -> Verdict:
         return claim.supported(measured)
     if any(misheard.low > 0.5 for _, misheard in judged):
         return claim.not_supported(measured)
-    return claim.not_testable("more clips: the intervals leave it open", measured)
+    return claim.not_testable("more clips: the intervals are too wide to decide", measured)
 
 
 def costs_quality(facts: Facts) -> Verdict:
@@ -78,7 +77,7 @@ def costs_quality(facts: Facts) -> Verdict:
 def prosody(_: Facts) -> Verdict:
     """Claim 7."""
     return PROSODY.not_testable(
-        "recordings of the same words said in different ways, whose right answers differ, and judges of the answers"
+        "recordings of the same words spoken in different ways, whose correct answers differ, and a way to judge them"
     )
 
 
@@ -92,7 +91,7 @@ def paired_data(_: Facts) -> Verdict:
 def _heard_and_right(model: Model) -> str:
     wer = f"{model.label}: transcript WER {estimated(model.summary.quality.transcript.rate, 'ratio')}"
     groups = (("an exact transcript", model.right_if_heard), ("one with an error", model.right_if_misheard))
-    right = [f"right after {name} {_share(found)}" for name, found in groups if found is not None]
+    right = [f"correct after {name}: {_share(found)}" for name, found in groups if found is not None]
     return ", ".join((wer, *right))
 
 

@@ -1,4 +1,4 @@
-"""What comes out for one claim."""
+"""The verdict on one claim."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ NOT_TESTABLE: Answer = "not testable with these runs"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One claim: what is claimed, by which rule it is judged, what was measured, and what came out."""
+    """One claim: its text, the rule for the verdict, what was measured, and the verdict."""
 
     number: int
     claim: str
     rule: str
     answer: Answer
     measured: str
-    """Figures with their intervals; empty where the run has none that bear on it."""
+    """Relevant figures with their intervals; empty if the run has none."""
     needed: str = ""
-    """Of a claim that is not testable: what would make it so."""
+    """Of a claim that is not testable: what is needed to test it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim and the rule by which it is judged."""
+    """A claim and the rule for its verdict."""
 
     number: int
     said: str
     rule: str
 
     def supported(self, measured: str) -> Verdict:
-        """The figures say so."""
+        """The figures support it."""
         return Verdict(self.number, self.said, self.rule, SUPPORTED, measured)
 
     def not_supported(self, measured: str) -> Verdict:
-        """The figures say otherwise."""
+        """The figures contradict it."""
         return Verdict(self.number, self.said, self.rule, NOT_SUPPORTED, measured)
 
     def not_testable(self, needed: str, measured: str = "") -> Verdict:
-        """The figures say neither."""
+        """The figures decide neither way."""
         return Verdict(self.number, self.said, self.rule, NOT_TESTABLE, measured, needed)

@@ -1,4 +1,4 @@
-"""The distribution of first-packet latency per label, with the band in which it may lie."""
+"""The distribution of first-packet latency per system, with a confidence band."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BAND_POINTS = 48
-"""Times at which the band is worked out; between them it is drawn straight."""
+"""Times at which the band is computed; straight lines join them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A label's values in ascending order, ms, out of `asked` turns, and the band's times, lower and upper shares."""
+    """A system's values in ascending order, ms, out of `asked` turns, and the band's times, lower and upper shares."""
 
     label: str
     series: int
@@ -34,7 +34,7 @@ class Curve:
 
 
 def curves(run: Run) -> tuple[Curve, ...]:
-    """One curve per label that has any first packet."""
+    """One curve per system that has any first packet."""
     known, found = definition(HEADLINE), []
     for number, plan in enumerate(run.manifest.labels):
         turns = run.measured(plan.label)
@@ -49,7 +49,7 @@ def curves(run: Run) -> tuple[Curve, ...]:
 def ecdf_svg(found: Sequence[Curve], says: str, salt: str) -> Markup:
     """Share of the measured turns by time of the first packet; empty without curves.
 
-    A curve whose turns did not all bring a packet ends below 100 %. No label is drawn: they stand in the legend.
+    A curve with turns that had no packet ends below 100 %. Labels are in the legend only.
     """
     if not found:
         return Markup()

@@ -1,4 +1,4 @@
-"""Points with lines: latency against length of speech, over the course of the run, and along a sweep."""
+"""Points with lines: latency against utterance length, over the run, and along a sweep."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_POINTS = 250
-"""Points drawn of a label; of more, so many evenly along the axis. Lines rest on all."""
+"""At most this many points per system, evenly along the axis. Lines use all of them."""
 WINDOWS, LEAST = 24, 5
-"""Medians along the run that make a label's line, and of how many turns each has to be."""
+"""Medians along the run that make up a system's line, and the fewest turns in each."""
 
 
 def length_svg(found: Sequence[tuple[int, LengthFit]], says: str, salt: str) -> Markup:
-    """A point per clip and a label's line, by its place among the labels; the wedge is the interval of the slope."""
+    """A point per clip and a line per system, numbered as in the run; the wedge is the slope's interval."""
 
     def draw(axes: Axes) -> None:
         for number, fit in found:
@@ -44,16 +44,16 @@ def length_svg(found: Sequence[tuple[int, LengthFit]], says: str, salt: str) -> 
                 axes.fill_between(ends, low, high, color=colour, alpha=0.12, linewidth=0)
                 axes.plot(ends, [fit.line.at(x) for x in ends], linewidth=2, **line_style(series(number)))
         axes.set_ylim(0, 1.05 * max(max(fit.ms) for _, fit in found))
-        axes.set_xlabel("length of speech, s")
+        axes.set_xlabel("utterance length, s")
         axes.set_ylabel("first packet, ms")
 
-    return plot(draw, "First packet by length of speech", says, salt)
+    return plot(draw, "First packet by utterance length", says, salt)
 
 
 def course_svg(
     found: Sequence[tuple[int, Course]], temperatures: Sequence[tuple[int, int]], says: str, salt: str
 ) -> Markup:
-    """A point per turn in the order asked, hollow where the machine did something else beside; a line of medians."""
+    """A point per turn in run order, hollow where the machine did other work; a line of running medians."""
 
     def draw(axes: Axes) -> None:
         for number, course in found:
@@ -68,12 +68,12 @@ def course_svg(
                 )  # fmt: skip
             axes.plot(*_running(course), linewidth=1.8, **line_style(style))
         axes.set_ylim(0, 1.05 * max(max(course.ms) for _, course in found))
-        axes.set_xlabel("measured turn, in the order asked")
+        axes.set_xlabel("measured turn, in run order")
         axes.set_ylabel("first packet, ms")
         if temperatures:
             _warmth(axes, temperatures)
 
-    return plot(draw, "First packet over the course of the run", says, salt)
+    return plot(draw, "First packet over the run", says, salt)
 
 
 def sweep_svg(
@@ -83,7 +83,7 @@ def sweep_svg(
     says: str,
     salt: str,
 ) -> Markup:
-    """Mean first packets by value of an option: this run's with a solid line, published ones by system beside it.
+    """Mean first packets by value of an option: this run's with a solid line, and published ones by system.
 
     `own` may hold (value, ms) only; infinite values are left out of the curve.
     """
@@ -105,7 +105,7 @@ def sweep_svg(
 def quality_svg(
     found: Sequence[tuple[int, Estimate, Estimate]], quality: str, says: str, salt: str, *, lower_is_better: bool
 ) -> Markup:
-    """A point per label, by its place among the labels: median first packet and quality, each with its interval."""
+    """A point per system, numbered as in the run: median first packet and quality, each with its interval."""
 
     def draw(axes: Axes) -> None:
         for number, latency, judged in found:
@@ -117,7 +117,7 @@ def quality_svg(
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("first packet, ms")
-        axes.set_ylabel(f"{quality}, {'less' if lower_is_better else 'more'} is better")
+        axes.set_ylabel(f"{quality}, {'lower' if lower_is_better else 'higher'} is better")
 
     return plot(draw, f"First packet against {quality}", says, salt)
 
@@ -129,14 +129,14 @@ def _reach(found: Estimate) -> list[list[float]] | None:
 
 
 def _running(course: Course) -> tuple[list[float], list[float]]:
-    """Medians of stretches of turns that follow each other."""
+    """Medians of consecutive turns."""
     size = max(LEAST, -(-len(course.ms) // WINDOWS))
     stretches = [slice(at, at + size) for at in range(0, len(course.ms) - LEAST + 1, size)]
     return [median(course.places[each]) for each in stretches], [median(course.ms[each]) for each in stretches]
 
 
 def _warmth(axes: Axes, temperatures: Sequence[tuple[int, int]]) -> None:
-    """The GPU's temperature on an axis of its own at the right."""
+    """The GPU's temperature on its own axis at the right."""
     right = axes.twinx()
     places, celsius = zip(*temperatures, strict=True)
     right.plot(places, celsius, color=INK, linewidth=1, linestyle=(0, (1, 2)))

@@ -1,4 +1,4 @@
-"""Pairs of two labels, clip by clip: a line from one label's latency to the other's."""
+"""Pairs of two systems, clip by clip: a line from one's latency to the other's."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 120
-"""Of more clips, so many are drawn, evenly by their difference."""
+"""At most this many clips are drawn, spaced evenly by their difference."""
 SIZE_INCHES = (3.4, 2.9)
 
 
 def per_clip(pairs: Pairs) -> tuple[tuple[float, float], ...]:
-    """Each clip's medians on either side, by ascending difference."""
+    """Each clip's medians for both systems, by ascending difference."""
     by_clip: dict[str, tuple[list[float], list[float]]] = {}
     for before, after, clip in zip(pairs.before, pairs.after, pairs.clips, strict=True):
         sides = by_clip.setdefault(clip, ([], []))
@@ -32,7 +32,7 @@ def per_clip(pairs: Pairs) -> tuple[tuple[float, float], ...]:
 def slopes_svg(
     clips: tuple[tuple[float, float], ...], names: tuple[str, str], unit: str, says: str, salt: str
 ) -> Markup:
-    """A line per clip, and a strong one for the medians of either side."""
+    """A line per clip, and a bold one for the overall medians."""
     return plot(
         lambda axes: _draw(axes, clips, names, unit),
         f"{names[1]} against {names[0]}, clip by clip",

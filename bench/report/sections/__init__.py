@@ -1,1 +1,1 @@
-"""The report's sections: from what is said of a run to words, tables and pictures, in no form yet."""
+"""The report's sections: from a run's findings to words, tables and pictures, independent of the format."""

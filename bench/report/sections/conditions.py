@@ -1,4 +1,4 @@
-"""Under which conditions it was measured: where a clock could start, the microphone, warmth, how busy the GPU was."""
+"""The conditions of the measurement: choice of t0, microphone timing, warmth, GPU utilisation."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.table import Cell, Column, Place, Row, rows, table, words
 
 GPU_LEAD = (
-    "A stage's window lies between its first and last event on the GPU, and may hold idle gaps. Busy is when the "
-    "device was at work for it: the union of its kernels, copies and fills, from turns under the profiler that no "
-    "other figure rests on. A low share: the device waits for the host."
+    "A stage's window runs from its first to its last GPU event and may include idle gaps. Busy is the time the device "
+    "worked for it: the union of its kernels, copies and fills, from separate turns under the profiler that count in "
+    "no other figure. A low share means that the device waits for the host."
 )
 
 
 def clock_starts(view: View) -> Section:
-    """How far the moments lie apart from which a clock could start."""
+    """How far apart the events are that could serve as t0."""
     found = view.contents.starts
 
     def to(name: str) -> Column[tuple[int, StartRow]]:
@@ -35,26 +35,26 @@ def clock_starts(view: View) -> Section:
     )
     notes = (f"End of speech: {'; '.join(found.end_of_speech)}.",) if found.end_of_speech else ()
     shown = table(
-        "From one start to a later one, medians [95 % CI]", columns, [rows(columns, enumerate(found.rows))], notes=notes
+        "Time between possible starts, medians [95 % CI]", columns, [rows(columns, enumerate(found.rows))], notes=notes
     )
     lead = (
-        f"Every latency here counts from t0: {found.t0}. A figure quoted elsewhere may count from another of these "
-        "moments; this is how far they lie apart."
+        f"All latencies here count from t0: {found.t0}. Figures published elsewhere may count from another of these "
+        "events; this is how far apart they are."
     )
-    return Section("starts", "Where a clock could start", lead, (shown,) if found.rows else ())
+    return Section("starts", "Choice of t0", lead, (shown,) if found.rows else ())
 
 
 def microphone(view: View) -> Section:
     """How late frames of the user's speech were delivered, up to the last bucket that has any."""
     heard = view.contents.summary.microphone
     if heard is None:
-        return Section("microphone", "The microphone", "")
+        return Section("microphone", "Microphone timing", "")
     lead = (
         f"How late frames of the user's speech were delivered in {heard.turns} measured turns; {heard.late_frames} of "
         f"{heard.frames} came later than the limit of {heard.limit_ms:g} ms, and {heard.late_turns} turns are flagged."
     )
     columns: tuple[Column[tuple[int, Bucket]], ...] = (
-        Column("late by, ms", lambda row: (_late_by(row[1]),)),
+        Column("lateness, ms", lambda row: (_late_by(row[1]),)),
         Column(
             "frames",
             lambda row: single(row[1].frames, "count", ("summary", "microphone", "buckets", row[0], "frames")),
@@ -62,24 +62,27 @@ def microphone(view: View) -> Section:
         Column("share", lambda row: (f"{row[1].frames / heard.frames:.2%}",)),
     )
     last = max(place for place, bucket in enumerate(heard.buckets) if bucket.frames)
-    shown = table("Lateness of frames", columns, [rows(columns, enumerate(heard.buckets[: last + 1]))])
-    return Section("microphone", "The microphone", lead, (shown,))
+    shown = table("Frame lateness", columns, [rows(columns, enumerate(heard.buckets[: last + 1]))])
+    return Section("microphone", "Microphone timing", lead, (shown,))
 
 
 def _late_by(found: Bucket) -> str:
     if found.to_ms is None:
-        return f"{found.from_ms:g} and more"
+        return f"{found.from_ms:g} or more"
     return f"{found.from_ms:g} to {found.to_ms:g}" if found.from_ms else f"below {found.to_ms:g}"
 
 
 def warmth(view: View) -> Section:
-    """Cold, warm, after idleness."""
-    lead = "Only warm turns enter the figures above. Over warm: against the label's own warm turns on the same clip."
-    return Section("warmth", "Cold, warm, after idle", lead, (warmth_table(view.contents.summary),))
+    """Cold, warm and idle turns."""
+    lead = (
+        "The figures above include only warm turns. vs. warm: difference from the system's own warm turns on the same "
+        "clip."
+    )
+    return Section("warmth", "Cold, warm and idle turns", lead, (warmth_table(view.contents.summary),))
 
 
 class Stage(NamedTuple):
-    """A stage of a label with its place in the JSON."""
+    """A stage of a system with its place in the JSON."""
 
     label: str
     found: GpuStage
@@ -96,17 +99,17 @@ STAGES: tuple[Column[Stage], ...] = (
 
 
 def gpu(view: View) -> Section:
-    """How busy the GPU was."""
+    """GPU utilisation by stage."""
     profiled = [(label, label.gpu) for label in view.summaries if label.gpu]
     said = [f"{label.label}: {found.turns} profiled turns" for label, found in profiled]
     said += [
-        f"{label.label}: {found.lost_launches:g} launches left no record"
+        f"{label.label}: {found.lost_launches:g} launches were not recorded"
         for label, found in profiled
         if found.lost_launches
     ]
-    note = f"Means. {'; '.join(said)}. Windows are of the measured turns of the same clips."
-    shown = table("Busy by stage", STAGES, [_stages(label, found) for label, found in profiled], notes=(note,))
-    return Section("gpu", "How busy the GPU was", GPU_LEAD, (shown,) if profiled else ())
+    note = f"Means. {'; '.join(said)}. Windows are taken from the measured turns on the same clips."
+    shown = table("GPU busy time by stage", STAGES, [_stages(label, found) for label, found in profiled], notes=(note,))
+    return Section("gpu", "GPU utilisation", GPU_LEAD, (shown,) if profiled else ())
 
 
 def _stages(label: LabelSummary, found: LabelGpu) -> tuple[Row, ...]:
@@ -116,10 +119,10 @@ def _stages(label: LabelSummary, found: LabelGpu) -> tuple[Row, ...]:
     unassigned = single(found.unassigned_ms, "ms", (*at, "unassigned_ms"))
     return (
         *rows(STAGES, stages),
-        _beside(label, "the device, whatever for", busy),
-        _beside(label, "for no stage", unassigned),
+        _extra(label, "device total", busy),
+        _extra(label, "no stage", unassigned),
     )
 
 
-def _beside(label: LabelSummary, title: str, busy: Cell) -> Row:
+def _extra(label: LabelSummary, title: str, busy: Cell) -> Row:
     return Row(((label.label,), (title,), ("",), busy, ("",)), kind="quiet")

@@ -1,4 +1,4 @@
-"""How the first packet spreads: distributions with their bands, and pairs clip by clip."""
+"""Distribution of time to first packet, with bands, and pairs clip by clip."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.summary.values import definition
 
 MOST_PAIRS = 4
-"""Comparisons that get a picture of their own."""
+"""At most this many comparisons get a plot."""
 
 
 def spread(view: View) -> Section:
-    """Distributions of all labels, and the pairs of every comparison."""
+    """Distributions of all systems, and the pairs of every comparison."""
     found = curves(view.contents.run)
     blocks: list[Block] = [_distribution(view, found)] if found else []
     blocks += _pairs(view)
-    return Section("spread", "How the first packet spreads", "", tuple(blocks))
+    return Section("spread", "Distribution of time to first packet", "", tuple(blocks))
 
 
 def _distribution(view: View, found: tuple[Curve, ...]) -> Picture:
     said = "; ".join(
-        f"{each.label}: from {amount(each.values[0], 'ms')} over {amount(median(each.values), 'ms')} in the middle to "
+        f"{each.label}: minimum {amount(each.values[0], 'ms')}, median {amount(median(each.values), 'ms')}, maximum "
         f"{amount(each.values[-1], 'ms')}"
         for each in found
     )
@@ -36,13 +36,10 @@ def _distribution(view: View, found: tuple[Curve, ...]) -> Picture:
         for each in found
     )
     return Picture(
-        ecdf_svg(found, f"Of the answered turns, {said}.", f"{view.anchor}-ecdf"),
-        "Share of the measured turns whose first packet had come by then.",
+        ecdf_svg(found, f"Answered turns: {said}.", f"{view.anchor}-ecdf"),
+        "Share of measured turns whose first packet had arrived by a given time.",
         keys,
-        (
-            "A curve that ends below 100 % had turns without a packet. The band: pointwise exact 95 % intervals of the "
-            "share.",
-        ),
+        ("A curve that ends below 100 % had turns without a packet. Bands are pointwise exact 95 % intervals.",),
     )
 
 
@@ -55,8 +52,8 @@ def _pairs(view: View) -> list[Block]:
         if not clips:
             continue
         sooner = sum(after < before for before, after in clips)
-        says = f"{names[1]} is sooner than {names[0]} on {sooner} of {len(clips)} clips, by the medians of their turns."
-        drawn = f" {MOST} of them are drawn." if len(clips) > MOST else ""
+        says = f"{names[1]} is faster than {names[0]} on {sooner} of {len(clips)} clips (medians per clip)."
+        drawn = f" {MOST} of them are shown." if len(clips) > MOST else ""
         svg = slopes_svg(clips, names, "ms", says, f"{view.anchor}-pairs-{number}")
-        blocks.append(Picture(svg, f"Clip by clip: {says}{drawn} The strong line joins the medians."))
+        blocks.append(Picture(svg, f"Clip by clip: {says}{drawn} The bold line joins the overall medians."))
     return blocks

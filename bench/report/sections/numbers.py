@@ -1,4 +1,4 @@
-"""Labels against metrics, with intervals and what is missing; differences; outcomes."""
+"""Metrics by system, with intervals and missing turns; differences; outcomes."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from firstpacket.bench.tables.table import Cell, Column, Place, Row, Table, rows
 
 
 def numbers(view: View) -> Section:
-    """All metrics of all labels."""
+    """All metrics of all systems."""
     names = tuple(dict.fromkeys(name for label in view.summaries for name in label.figures))
     first = [known.name for known in shown_in(Shown.REPORT, names)]
     others = [name for name in names if name not in first]
     compared = view.contents.comparison
     tables = [*differences(compared, ("comparison",))] if compared else []
-    tables.append(_metrics(view, first, "Metrics", folded=False))
+    tables.append(_metrics(view, first, "Main metrics", folded=False))
     tables += [_metrics(view, others, f"{len(others)} more metrics", folded=True)] if others else []
-    return Section("figures", "Figures", "", (*tables, _outcomes(view)))
+    return Section("figures", "Metrics", "", (*tables, _outcomes(view)))
 
 
 class Line(NamedTuple):
-    """One metric of one label; `counts_all`: a turn without an answer is taken as infinitely late."""
+    """One metric of one system; `counts_all`: a turn without an answer counts as infinitely late."""
 
     label: LabelSummary
     found: Figure
     is_first: bool
-    """Whether the lines below are of the same metric, and leave its name out."""
+    """Whether it is the first line of its metric, and shows its title."""
     counts_all: bool = False
 
     def at(self, *steps: str) -> Place:
@@ -81,7 +81,7 @@ def _missing(line: Line) -> Cell:
     return ("0",) if line.counts_all else single(line.found.n_missing, "count", line.at("n_missing"))
 
 
-LATE = ", a turn without an answer taken as infinitely late"
+LATE = ", unanswered turns counted as infinitely late"
 METRICS: tuple[Column[Line], ...] = (
     words("metric", _title),
     words("label", lambda line: line.label.label + (LATE if line.counts_all else "")),
@@ -107,7 +107,7 @@ def _metrics(view: View, names: Sequence[str], caption: str, *, folded: bool) ->
 
 
 def _of_metric(view: View, name: str) -> Iterator[Row]:
-    """A row per label that has it, and one more where turns without an answer count."""
+    """A row per system that has it, and one more where turns without an answer count."""
     having = [(label, label.figures[name]) for label in view.summaries if name in label.figures]
     for place, (label, found) in enumerate(having):
         yield from rows(METRICS, [Line(label, found, place == 0)], says=_says)
@@ -116,14 +116,14 @@ def _of_metric(view: View, name: str) -> Iterator[Row]:
 
 
 class Turns(NamedTuple):
-    """A label's turns of one phase."""
+    """A system's turns of one phase."""
 
     label: LabelSummary
     phase: Phase
 
     @property
     def is_measured(self) -> bool:
-        """Only of these more is known than their outcomes."""
+        """Only for these more than the outcomes is known."""
         return self.phase == "measured"
 
 

@@ -1,4 +1,4 @@
-"""At a glance: one row per label, for the report's first screen, the terminal and the page for CI."""
+"""The summary table: one row per system, for the report's first screen, the terminal and the page for CI."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from firstpacket.bench.tables.cells import estimate, single, value
 from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, words
 
 Shares = Mapping[str, Mapping[int, Share]]
-"""By label and bound in ms: the share of its turns that was audible by then."""
+"""By label and bound in ms: the share of its turns that were audible within that time."""
 
 
 def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> Table:
-    """Medians of the metrics that a place shows, whether they are soon enough to converse, and what is missing."""
+    """Medians of the metrics that a place shows, whether they are fast enough for conversation, and what is missing."""
     columns: tuple[Column[LabelSummary], ...] = (
         words("label", lambda label: label.label),
         *map(_median, shown_in(place, {name for label in summary.labels for name in label.figures})),
         Column("first packet p95", _p95),
-        *(_heard(bound, shares) for bound in BOUNDS),
+        *(_audible_within(bound, shares) for bound in BOUNDS),
         Column("cold", _first_packet("cold"), says="first packet of cold turns, median"),
-        Column("after idle", _first_packet("idle"), says="first packet after idleness, median"),
+        Column("after idle", _first_packet("idle"), says="first packet after idling, median"),
         Column("answered", _answered),
-        words("weights", _origins, lambda label: label.dummy, says="dummy: random values, so that only times count"),
+        words(
+            "weights", _origins, lambda label: label.dummy, says="dummy: random values, so only times are meaningful"
+        ),
     )
     return table(
-        "At a glance: medians [95 % CI], and whether answers come soon enough for a conversation",
+        "Summary: medians [95 % CI], and how often replies are audible soon enough for conversation",
         columns,
         [rows(columns, summary.labels)],
         details=(
-            "Heard by: share of all measured turns whose answer was audible by then [exact 95 % CI]; one that never "
-            f"came is late. Counted from t0: {summary.t0}.",
+            "Audible within: share of all measured turns whose reply was audible within that time [exact 95 % CI]; "
+            f"turns without an audible reply count as late. Counted from t0: {summary.t0}.",
             *(f"{bound.ms} ms: {bound.why} ({bound.source})." for bound in BOUNDS),
         ),
     )
@@ -55,12 +57,12 @@ def _p95(label: LabelSummary) -> Cell:
     return single(found.value, "ms", of_label(label, "figures", HEADLINE, "percentiles", "p95", "value"))
 
 
-def _heard(bound: Bound, shares: Shares) -> Column[LabelSummary]:
+def _audible_within(bound: Bound, shares: Shares) -> Column[LabelSummary]:
     def cell(label: LabelSummary) -> Cell:
         found = shares[label.label].get(bound.ms)
         return estimate(found, "share", ("conversation", "labels", label.label, str(bound.ms)))
 
-    return Column(f"heard by {bound.ms} ms", cell, says=f"{bound.why} ({bound.source})")
+    return Column(f"audible within {bound.ms} ms", cell, says=f"{bound.why} ({bound.source})")
 
 
 def _first_packet(name: Warmth) -> Callable[[LabelSummary], Cell]:
@@ -72,7 +74,7 @@ def _first_packet(name: Warmth) -> Callable[[LabelSummary], Cell]:
 
 
 def _answered(label: LabelSummary) -> Cell:
-    """Of the turns asked for, and what became of the others: `11 of 12, 1 failed`."""
+    """Of the planned turns, and the outcomes of the others: `11 of 12, 1 failed`."""
     outcomes = label.outcomes["measured"]
     others = (f", {n} {outcome}" for outcome, n in outcomes.items() if n and outcome != "answered")
     answered = single(outcomes["answered"], "count", of_label(label, "outcomes", "measured", "answered"))

@@ -1,4 +1,4 @@
-"""Where the time goes: the mean critical path, what was hidden beside it, and what differences are made of."""
+"""Where the time goes: the mean critical path, hidden work, and the parts of the differences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_STAGE = "no stage"
 
 
 def overview(view: View) -> Bars | None:
-    """The labels' mean paths side by side, a bar per stage: the picture of the first screen. None without any path."""
+    """The systems' mean paths side by side, a bar per stage, for the first screen. None without any path."""
     found = by_stage(view.contents.summary.labels)
     if not found:
         return None
@@ -32,7 +32,7 @@ def overview(view: View) -> Bars | None:
 
 
 def path(view: View) -> Section:
-    """Parts, sums, hidden work; then what makes the differences, and the ladder."""
+    """Parts, totals, hidden work; then the parts of the differences, and the ladder."""
     labels = view.contents.summary.labels
     found = stacks(labels)
     if not found:
@@ -45,7 +45,7 @@ def path(view: View) -> Section:
         Scale(0.0, longest),
         tuple(role for role in ROLES if role in roles),
         tuple(kind for kind in KINDS if kind in kinds),
-        "The same by stage and kind of work; the table below has every part.",
+        "The same by stage and kind of time; the table below lists every part.",
     )
     blocks: list[Block] = [drawn, _parts(view)]
     if (compared := view.contents.comparison) is not None:
@@ -55,13 +55,14 @@ def path(view: View) -> Section:
     return Section(
         "path",
         "Where the time goes",
-        "The mean critical path from t0 to the first packet: what was waited for, at every moment. The parts add up.",
+        "The mean critical path from t0 to the first packet: the stage being waited for at each moment. The parts add "
+        "up to the latency.",
         tuple(blocks),
     )
 
 
 class Part(NamedTuple):
-    """A part of the mean path, or of what was hidden beside it, with every label's mean and its place in the JSON."""
+    """A part of the mean path, or hidden work, with every system's mean and its place in the JSON."""
 
     title: str
     how: str
@@ -82,16 +83,16 @@ def _of_label(label: str) -> Column[Part]:
 def _parts(view: View) -> Table:
     columns: tuple[Column[Part], ...] = (
         words("part", lambda part: part.title),
-        words("how", lambda part: part.how),
+        words("kind", lambda part: part.how),
         *map(_of_label, view.labels),
     )
     totals = {label.label: (label.path.total, of_label(label, "path", "total")) for label in view.summaries}
     groups = (
         rows(columns, _waited_for(view), role=lambda part: part.role),
-        rows(columns, [Part("sum", "", "", totals)], kind="sum"),
+        rows(columns, [Part("total", "", "", totals)], kind="sum"),
         rows(columns, _hidden(view), kind="quiet", role=lambda part: part.role),
     )
-    note = "Hidden is work before the first packet that nothing waited for: it stands beside the sum, not in it."
+    note = "Hidden work ran before the first packet without delaying it; it is not part of the total."
     return table("Critical path, means in ms [95 % CI]", columns, groups, notes=(note,))
 
 

@@ -1,4 +1,4 @@
-"""Continuity of the replies, their quality beside their latency, and the claims."""
+"""Continuity of the replies, their quality and latency, and the claims."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from firstpacket.bench.tables.table import Cell, Column, rows, table, words
 
 REPLY_WER = "reply WER"
 PLAYER = {"underrun_max": "worst deficit", "stall_total": "total stall", "gapless_first_audio": "gapless"}
-"""Metrics of the player with their headings."""
+"""The player's metrics with their headings."""
 WITHIN = ("C50", "C100", "C200")
 
 
 def continuity(view: View) -> Section:
-    """Whether the player ran dry."""
+    """Whether playback stalled."""
     columns: list[Column[LabelSummary]] = [words("label", lambda label: label.label), *map(_within, WITHIN)]
     columns += [_player(name, heading) for name, heading in PLAYER.items()]
     note = (
-        "Medians of the replies of several packets. Gapless: the first packet and the wait that keeps the player from "
-        "running dry."
+        "Medians over replies of more than one packet. Gapless: first packet plus the smallest pre-roll that avoids "
+        "stalls."
     )
-    shown = table("The player's waits [95 % CI]", columns, [rows(columns, view.summaries)], notes=(note,))
-    return Section("continuity", "Whether replies are spoken without gaps", "", (shown,))
+    shown = table("Playback stalls, medians [95 % CI]", columns, [rows(columns, view.summaries)], notes=(note,))
+    return Section("continuity", "Playback without gaps", "", (shown,))
 
 
 def _within(name: str) -> Column[LabelSummary]:
-    says = f"share of the replies in which the player never waits longer than {name[1:]} ms"
+    says = f"share of replies in which the player never stalls for more than {name[1:]} ms"
     return Column(
         name, lambda label: single(label.continuity[name], "share", of_label(label, "continuity", name)), says=says
     )
@@ -52,12 +52,12 @@ def _player(name: str, heading: str) -> Column[LabelSummary]:
 
 def judged(view: View) -> Section:
     """Latency and quality of the same turns."""
-    lead = "Of the same turns: a fast answer that is noise is no answer. WER: word errors over words."
+    lead = "Both from the same turns: a fast reply is worth nothing if it is noise. WER: word error rate."
     return Section("quality", "Latency and quality", lead, (*_pictures(view), quality_table(view.contents.summary)))
 
 
 def _pictures(view: View) -> list[Picture]:
-    """Latency against every figure of quality that two labels or more have."""
+    """Latency against every quality metric that two or more systems have."""
     judged: dict[str, list[tuple[int, Estimate, Estimate]]] = defaultdict(list)
     for place, label in enumerate(view.summaries):
         latency, reply = label.figures[HEADLINE].p50, label.quality.reply.rate
@@ -82,15 +82,15 @@ def _picture(view: View, place: int, name: str, points: list[tuple[int, Estimate
 
 CLAIMS: tuple[Column[Verdict], ...] = (
     words("", lambda claim: str(claim.number)),
-    words("what is claimed", lambda claim: claim.claim),
+    words("claim", lambda claim: claim.claim),
     words("verdict", lambda claim: claim.answer),
-    words("what was measured", lambda claim: f"{claim.measured or 'nothing that bears on it'}."),
-    words("what it takes", lambda claim: f"Needed: {claim.needed}." if claim.needed else f"Rule: {claim.rule}."),
+    words("measured", lambda claim: f"{claim.measured or 'no relevant data'}."),
+    words("needed, or rule", lambda claim: f"Needed: {claim.needed}." if claim.needed else f"Rule: {claim.rule}."),
 )
 
 
 def claims(view: View) -> Section:
-    """What is said of direct models, against what this run measured."""
+    """Published claims about direct models, tested against this run."""
     found = view.contents.claims
     shown = table(
         "Claims and verdicts",
@@ -98,5 +98,8 @@ def claims(view: View) -> Section:
         [rows(CLAIMS, [claim]) for claim in found],
         notes=[f"Rule {claim.number}: {claim.rule}." for claim in found],
     )
-    lead = f"What is said of direct models. Every verdict rests on intervals, which need {MIN_CLUSTERS} clips."
-    return Section("claims", "The claims", lead, (shown,) if found else ())
+    lead = (
+        "Published claims about direct models, tested against this run. Every verdict is based on confidence "
+        f"intervals, which need {MIN_CLUSTERS} clips."
+    )
+    return Section("claims", "Claims about direct models", lead, (shown,) if found else ())

@@ -1,4 +1,4 @@
-"""Latency against length of speech, over the course of the run, and along swept options."""
+"""Latency against utterance length, over the run, and along swept options."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ LENGTHS: tuple[Column[LengthFit], ...] = (
 
 
 def by_length(view: View) -> Section:
-    """What each second of speech costs."""
+    """Added latency per second of speech."""
     found = view.contents.length.labels
     if not found:
-        return Section("length", "Latency by length of speech", "")
+        return Section("length", "Latency by utterance length", "")
     shown = table(
-        "What each second of speech costs",
+        "Added latency per second of speech",
         LENGTHS,
         [rows(LENGTHS, found)],
-        notes=(f"{LENGTH_METHOD}. A dash: too few clips, or too few lengths.",),
+        notes=(f"{LENGTH_METHOD}. A dash means too few clips, or too few different lengths.",),
     )
     numbered = [(view.labels.index(fit.label), fit) for fit in found]
     said = "; ".join(
@@ -49,17 +49,17 @@ def by_length(view: View) -> Section:
     )
     svg = length_svg(numbered, f"Slopes: {said}.", f"{view.anchor}-length")
     picture = Picture(
-        svg, "A point per clip; the wedge is the interval of the slope.", _keys(view, [fit.label for fit in found])
+        svg, "One point per clip; the wedge is the slope's 95 % CI.", _keys(view, [fit.label for fit in found])
     )
-    lead = "Whether a longer question waits longer for its answer, once it has been said."
-    return Section("length", "Latency by length of speech", lead, (picture, shown))
+    lead = "Whether the reply takes longer after a longer question, counted from its end."
+    return Section("length", "Latency by utterance length", lead, (picture, shown))
 
 
 def over_the_run(view: View) -> Section:
-    """Whether it drifted."""
+    """Whether latency drifted."""
     found = view.contents.course.labels
     if not found:
-        return Section("course", "Over the course of the run", "")
+        return Section("course", "Drift over the run", "")
     flags = {label.label: label.flags for label in view.summaries}
     columns: tuple[Column[Course], ...] = (
         words("label", lambda course: course.label),
@@ -69,30 +69,30 @@ def over_the_run(view: View) -> Section:
         ),
         Column("turns", lambda course: single(course.turns, "count", ("course", "labels", course.label, "turns"))),
         Column(
-            "disturbed",
+            "noisy",
             lambda course: single(course.disturbed, "count", ("course", "labels", course.label, "disturbed")),
         ),
         words("flags", lambda course: ", ".join(f"{n} {flag}" for flag, n in flags[course.label].items()) or "none"),
     )
-    note = f"{COURSE_METHOD}. Disturbed: the machine did something else beside the turn (its flags say what)."
+    note = f"{COURSE_METHOD}. Noisy: turns during which the machine did other work (the flags say what)."
     shown = table(
         "Change over the run", columns, [rows(columns, found)], notes=(note, *_temperature(view.contents.course))
     )
     numbered = [(view.labels.index(course.label), course) for course in found]
-    says = "Medians of stretches of turns that follow each other, by label, from the first turn to the last."
+    says = "Running medians by system, from the first turn to the last."
     svg = course_svg(numbered, view.contents.course.temperatures, says, f"{view.anchor}-course")
     keys = _keys(view, [course.label for course in found])
-    picture = Picture(svg, "A point per turn, hollow where it was disturbed; the lines are running medians.", keys)
-    return Section("course", "Over the course of the run", "", (picture, shown))
+    picture = Picture(svg, "One point per turn, hollow if noisy; lines are running medians.", keys)
+    return Section("course", "Drift over the run", "", (picture, shown))
 
 
 def swept(view: View) -> Section:
-    """Labels that differ in one numeric option."""
+    """Systems that differ in one numeric option."""
     blocks: list[Block] = []
     for number, sweep in enumerate(view.contents.sweeps):
         blocks += [*_curve(view, number, sweep), _swept(number, sweep), *_published(number, sweep)]
-    lead = "Labels that differ in one numeric option only. Means, since published figures are means."
-    return Section("sweeps", "What an option does", lead, tuple(blocks))
+    lead = "Systems that differ only in one numeric option. Means, because published figures are means."
+    return Section("sweeps", "Effect of an option", lead, tuple(blocks))
 
 
 def _curve(view: View, number: int, sweep: Sweep) -> list[Picture]:
@@ -163,15 +163,15 @@ def _published(number: int, sweep: Sweep) -> list[Table]:
         words("source", lambda row: row[1].source),
     )
     note = (
-        f"Definition: {DEFINITION}. Hardware: {HARDWARE}. Differences below 10 ms say nothing: whole seconds of the "
-        "run over 199 questions."
+        f"Definition: {DEFINITION}. Hardware: {HARDWARE}. Differences below 10 ms are not meaningful: the "
+        "published times are whole seconds per run, divided by 199 questions."
     )
-    caption = f"Published, by {sweep.option}: other machines, other weights"
+    caption = f"Published figures by {sweep.option}: other machines, other weights"
     return [table(caption, columns, [rows(columns, enumerate(sweep.published))], notes=(note,), folded=True)]
 
 
 def _value(value: float, at: Place) -> Cell:
-    """An option's value; infinity stands in the JSON as a text."""
+    """An option's value; infinity is a string in the JSON."""
     return (Figure(f"{value:g}", value, at) if math.isfinite(value) else Figure(INFINITE, INFINITE, at),)
 
 
@@ -182,4 +182,4 @@ def _keys(view: View, labels: list[str]) -> tuple[Key, ...]:
 
 def _temperature(found: Courses) -> tuple[str, ...]:
     known = found.temperature
-    return (f"The warmest GPU had {known.low} to {known.high} °C (dotted, right axis).",) if known else ()
+    return (f"Temperature of the warmest GPU: {known.low} to {known.high} °C (dotted, right axis).",) if known else ()

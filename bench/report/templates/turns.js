@@ -1,4 +1,4 @@
-// Sorts, filters and opens turns, and saves their figures. Everything that it shows is in the file already.
+// Sorts, filters and expands turns, and saves their figures. All data is in this file already.
 "use strict";
 (() => {
   const PAGE = 50;
@@ -43,7 +43,7 @@
         turn.body.hidden = !visible.has(turn);
         if (!turn.body.hidden) addButton(turn);
       }
-      const some = visible.size < found.length ? `, the first ${visible.size} are shown` : "";
+      const some = visible.size < found.length ? `, showing the first ${visible.size}` : "";
       count.textContent = `${found.length} of ${turns.length} turns${some}`;
       more.hidden = visible.size === found.length;
     }
@@ -55,7 +55,7 @@
       button.type = "button";
       button.textContent = cell.textContent;
       button.className = "turn-toggle";
-      button.setAttribute("aria-label", `turn ${cell.textContent} laid open`);
+      button.setAttribute("aria-label", `details of turn ${cell.textContent}`);
       button.setAttribute("aria-expanded", String(isOpen(turn)));
       button.addEventListener("click", () => open(turn, !isOpen(turn)));
       cell.replaceChildren(button);
@@ -74,7 +74,7 @@
       const row = document.createElement("tr");
       row.className = "turn-open";
       row.innerHTML = `<td colspan="${heads.length}"></td>`;
-      row.firstChild.innerHTML = await details.then((all) => all[turn.body.dataset.turn], () => "This browser cannot unpack it.");
+      row.firstChild.innerHTML = await details.then((all) => all[turn.body.dataset.turn], () => "This browser cannot decompress the details.");
       if (turn.body.rows.length < 2) turn.body.append(row);
     }
 

@@ -1,4 +1,4 @@
-"""Which turns can be heard in a report, within its budgets; their sounds are made in threads of their own."""
+"""Which turns have audio in a report, within its budgets; the audio is encoded in separate threads."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from firstpacket.bench.report.turns.recordings import Recordings
 from firstpacket.bench.report.turns.sounds import AUDIO, BYTES_PER_S, kept_file, length_s, sound
 
 MOST_S = 600.0
-"""So many seconds of sound are made for a run: it takes 7 ms each, and a report must be there within 10 s."""
+"""Seconds of audio encoded for a run: each takes 7 ms, and a report must be ready within 10 s."""
 SOUND_BYTES = 6 * 2**20
-"""Of all sounds of a report, in base64."""
+"""Size of all audio in a report, in base64."""
 
 FRAMES_S = 0.2
-"""By so much a file may be longer than its sound: the first frame says how long it is, the last ones are filled up."""
+"""How much longer a file may be than its audio: the first frame holds the length, the last ones are padded."""
 
-NO_ROOM = "Its sound was left out: the report has room for the worst turns, the median ones, and others by seed."
+NO_ROOM = "No audio here: the report has room for the worst turns, the median ones and a random sample."
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A turn as MP3, in base64; empty where there is none. `with_question`: it begins with the user's first sample,
-    else with the end of speech. `problem` says what is missing, and why."""
+    """A turn as MP3, in base64; empty if there is none. `with_question`: it begins with the user's first sample,
+    else at the end of speech. `problem` says what is missing, and why."""
 
     mp3: str = ""
     with_question: bool = True
@@ -38,7 +38,7 @@ class Sound:
 
 @dataclass(slots=True)
 class SoundMaker:
-    """Begins sounds as long as there is room for them, and hands them over when they are done."""
+    """Encodes audio in the background while there is room, and returns it when done."""
 
     pool: Executor
     corpus: Recordings
@@ -51,19 +51,19 @@ class SoundMaker:
     _refused: dict[int, str] = field(default_factory=dict)
 
     def begin(self, one: OneTurn, asked: UtteranceFacts | None) -> None:
-        """Begin with a turn, if it can be heard and there is room."""
+        """Start encoding a turn, if it has audio and there is room."""
         number = one.turn.turn
         if not one.trace.packets:
-            self._refused[number] = "There is nothing to hear: no packet came."
+            self._refused[number] = "No audio: no packet arrived."
             return
         if not one.evidence.audio:
-            self._refused[number] = "There is nothing to hear: its reply was not kept."
+            self._refused[number] = "No audio: the reply was not saved."
             return
         seconds = length_s(one, asked.speech_end_ms / 1000 if asked else 0.0)
         expected = round((seconds + FRAMES_S) * BYTES_PER_S * 4 / 3)
         if expected > self.room or seconds > self.seconds:
             name = kept_file(one.run.path, one.evidence.audio).name
-            self._refused[number] = f"{NO_ROOM} The reply lies in the run folder: {AUDIO}/{name}"
+            self._refused[number] = f"{NO_ROOM} The reply is in the run folder: {AUDIO}/{name}"
             return
         self.room -= expected
         self.seconds -= seconds
@@ -71,25 +71,25 @@ class SoundMaker:
         self._begun[number] = self.pool.submit(sound, one, question), problem
 
     def made(self, number: int) -> Sound:
-        """The sound of a turn that was begun, or why there is none."""
+        """The audio of a turn that was started, or why there is none."""
         if number not in self._begun:
             return Sound(problem=self._refused.get(number, ""))
         begun, problem = self._begun[number]
         try:
             mp3 = base64.b64encode(begun.result()).decode("ascii")
         except BenchError as error:
-            return Sound(problem=f"It cannot be heard: {error}")
+            return Sound(problem=f"No audio: {error}")
         return Sound(mp3, not problem, problem)
 
     def _question(self, asked: UtteranceFacts | None) -> tuple[Samples, str]:
         """The question's samples, or none and why."""
         nothing = np.zeros(0, np.float32)
         if asked is None:
-            return nothing, "The question cannot be heard: the run does not name its clip."
+            return nothing, "The question has no audio: the run does not list its clip."
         if asked.id not in self._questions:
             try:
                 self._questions[asked.id] = self.corpus.heard(asked)
             except BenchError as error:
-                self._questions[asked.id] = self.corpus.problem or f"The question cannot be heard: {error}"
+                self._questions[asked.id] = self.corpus.problem or f"The question has no audio: {error}"
         found = self._questions[asked.id]
         return (nothing, found) if isinstance(found, str) else (found, "")

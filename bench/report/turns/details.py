@@ -1,4 +1,4 @@
-"""What is laid open of one turn: its pictures, its facts in words, and what was asked, heard and said."""
+"""The details of one turn: its pictures, its facts in words, and its question, transcript and reply."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from firstpacket.bench.report.turns.rows import figure_ms
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 LONGEST_TEXT = 2000
-"""Characters shown of a text; the trace keeps the rest."""
+"""Characters shown of a text; the trace has the rest."""
 APART = ("partial", "transcript", "reply")
-"""Texts of a trace that have a place of their own, or none."""
+"""Texts of a trace that are shown elsewhere, or not at all."""
 
 Named = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One turn laid open. Without a trace there are no pictures, and `problem` says why."""
+    """One turn's details. Without a trace there are no pictures, and `problem` says why."""
 
     turn: Turn
     facts: tuple[Named, ...]
@@ -37,7 +37,7 @@ class Detail:
 
 
 def opened(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -> Detail:
-    """A turn whose trace is there."""
+    """A turn whose trace is available."""
     return Detail(
         turn=one.turn,
         facts=(*narrow_facts(one.turn), *_trace_facts(one)),
@@ -48,15 +48,15 @@ def opened(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -
 
 
 def closed(turn: Turn, asked: UtteranceFacts | None, answers: Sequence[str], problem: str) -> Detail:
-    """A turn of which only the narrow line is known."""
+    """A turn of which only the line in turns.jsonl is known."""
     return Detail(turn, tuple(narrow_facts(turn)), problem, texts=(*_question(asked), *_references(answers)))
 
 
 def narrow_facts(turn: Turn) -> Iterator[Named]:
-    """What the narrow line says, in words."""
+    """The turn's line in turns.jsonl, in words."""
     first, heard = figure_ms(turn, HEADLINE), figure_ms(turn, FIRST_AUDIBLE)
     if first is None:
-        yield "outcome", f"{turn.outcome}: no packet came" + (f"; {turn.reason}" if turn.reason else "")
+        yield "outcome", f"{turn.outcome}: no packet arrived" + (f"; {turn.reason}" if turn.reason else "")
     else:
         audible = f", the first audible sample {amount(heard, 'ms')}" if heard is not None else ", nothing audible"
         yield "answer", f"first packet {amount(first, 'ms')} after t0{audible}"
@@ -64,7 +64,7 @@ def narrow_facts(turn: Turn) -> Iterator[Named]:
             yield "outcome", f"{turn.outcome}: {turn.reason}"
     if turn.path:
         parts = " + ".join(f"{part.stage or NO_STAGE} {part.kind} {_amount(part.ns)}" for part in turn.path)
-        error = f" (borders on the GPU within {_amount(turn.path_error_ns)})" if turn.path_error_ns else ""
+        error = f" (GPU event times within {_amount(turn.path_error_ns)})" if turn.path_error_ns else ""
         yield "critical path", f"{parts} = {_amount(sum(part.ns for part in turn.path))}{error}"
     if any(turn.hidden.values()):
         yield "hidden", ", ".join(f"{stage} {_amount(ns)}" for stage, ns in turn.hidden.items() if ns)

@@ -1,4 +1,4 @@
-"""What a report carries compressed: the turns as `bench export` writes them, and what is laid open on demand."""
+"""Compressed contents of a report: the turns as `bench export` writes them, and details loaded on demand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def turns_download(run: Run) -> Download:
     try:
         return Download(name, packed(turns_csv(run).encode("utf-8", "replace")), len(run.turns))
     except BenchError as error:
-        return Download(name, problem=f"The turns cannot be downloaded from here: {error}")
+        return Download(name, problem=f"The turns cannot be offered for download: {error}")
 
 
 def packed_json(values: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Every turn laid open: its trace, as far as there is time to read them all, and its sound, as far as there is room."""
+"""Details of every turn: its trace, within a time budget, and its audio, within a size budget."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from firstpacket.bench.report.turns.ordering import in_order_of_interest
 from firstpacket.bench.report.turns.recordings import Recordings
 
 MOST_TRACES = 800
-"""So many traces of a run are read: each takes about 4 ms, and a report must be there within 10 s."""
+"""Traces read of a run: each takes about 4 ms, and a report must be ready within 10 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A turn laid open, and what a listener would have heard of it."""
+    """A turn's details, and what a listener would have heard."""
 
     detail: Detail
     sound: Sound
 
 
-def laid_open(run: Run, ranked: Mapping[int, int], corpus: Recordings, sound_bytes: int) -> dict[int, Open]:
-    """All turns by number; traces are read and sounds are made in order of interest, until the budgets are used up."""
+def expanded(run: Run, ranked: Mapping[int, int], corpus: Recordings, sound_bytes: int) -> dict[int, Open]:
+    """All turns by number; traces are read and audio encoded in order of interest, until the budgets are used up."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         sounds = SoundMaker(pool, corpus, sound_bytes)
         details = list(_details(run, ranked, corpus, sounds))
@@ -40,7 +40,9 @@ def _details(run: Run, ranked: Mapping[int, int], corpus: Recordings, sounds: So
     for place, turn in enumerate(in_order_of_interest(run, ranked)):
         asked, answers = clips.get(turn.utterance), corpus.answers.get(turn.utterance, ())
         if place >= MOST_TRACES:
-            left_out = f"Its trace was left out, as the run has many: bench trace {run.path.name} --turn {turn.turn}"
+            left_out = (
+                f"Trace not included: the run has too many turns. See: bench trace {run.path.name} --turn {turn.turn}"
+            )
             yield closed(turn, asked, answers, left_out)
             continue
         try:

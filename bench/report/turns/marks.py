@@ -1,4 +1,4 @@
-"""Stretches and moments of a time axis as SVG path data: integer units, 1000 to the whole width."""
+"""Intervals and moments of a time axis as SVG path data: integer units, 1000 across the width."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from firstpacket.bench.report.scale import Scale
 
 WIDTH = 1000
 NARROWEST = 2
-"""Units that a stretch is wide at least, so that it can be seen."""
+"""Smallest width of an interval, so that it stays visible."""
 
 Stretch = tuple[float, float]
 """Start and end, ms."""
 
 
 def at(scale: Scale, ms: float) -> int:
-    """Where a moment lies; what is outside of the scale is put on its edge."""
+    """Position of a moment; moments outside the scale are put on its edge."""
     return round(scale.at(ms) * WIDTH / 100)
 
 
 def blocks(scale: Scale, stretches: Iterable[Stretch], top: int, height: int) -> str:
-    """Stretches as rectangles; what lies wholly outside is left out, what touches becomes one."""
+    """Intervals as rectangles; those wholly outside are left out, touching ones are merged."""
     return "".join(
         f"M{left} {top}h{right - left}v{height}h{left - right}z" for left, right in _joined(scale, stretches)
     )
 
 
 def ticks(scale: Scale, moments: Iterable[float], top: int, height: int) -> str:
-    """Moments (ms) as upright lines, without those that would stand on the one before."""
+    """Moments (ms) as vertical lines; those at the same position are drawn once."""
     places = dict.fromkeys(at(scale, ms) for ms in sorted(moments) if scale.start_ms <= ms <= scale.end_ms)
     return "".join(f"M{place} {top}v{height}" for place in places)
 
 
 def area(scale: Scale, points: Sequence[tuple[float, float]], top: int, height: int) -> str:
-    """A line through (ms, value) with the floor under it filled; the highest value reaches up to `top`."""
+    """A line through (ms, value), filled below; the highest value reaches `top`."""
     highest = max((value for _, value in points), default=0.0)
     if highest <= 0:
         return ""
@@ -45,7 +45,7 @@ def area(scale: Scale, points: Sequence[tuple[float, float]], top: int, height: 
 
 
 def _joined(scale: Scale, stretches: Iterable[Stretch]) -> Iterator[tuple[int, int]]:
-    """Left and right of stretches from left to right; those that touch are one."""
+    """Left and right ends of intervals in order; touching ones are merged."""
     left = right = -1
     for start, end in sorted(stretches):
         if end < scale.start_ms or start > scale.end_ms:

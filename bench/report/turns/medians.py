@@ -1,4 +1,4 @@
-"""The median turn of every label, stage by stage, all on one scale."""
+"""The median turn of every system, stage by stage, all on one scale."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """A label's median turn; its first packet in ms after t0."""
+    """A system's median turn; its first packet in ms after t0."""
 
     label: str
     turn: int
@@ -27,14 +27,14 @@ class Median:
 
 @dataclass(frozen=True, slots=True)
 class Medians:
-    """Those of all labels; `problems` says why one is missing."""
+    """Those of all systems; `problems` says why one is missing."""
 
     turns: tuple[Median, ...]
     problems: tuple[str, ...]
 
 
 def medians(run: Run) -> Medians:
-    """The median turn of every label; one whose evidence is damaged is left out and named."""
+    """The median turn of every system; one whose evidence is damaged is left out and named."""
     found: list[OneTurn] = []
     problems = []
     for plan in run.manifest.labels:

@@ -1,4 +1,4 @@
-"""Which turns come first: the worst of every label, its median one, then the others by the run's seed."""
+"""Which turns come first: the worst of every system, its median one, then the others in random order (seeded)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.summary.values import definition, shown_value
 
 WORST = 10
-"""So many of a label's worst turns are laid open, whatever else must be left out."""
+"""Number of a system's worst turns whose details are always included."""
 
 
 def ranks(run: Run) -> dict[int, int]:
-    """By turn number: 1 for a label's worst measured turn, and so on; turns of other phases have no rank.
+    """By turn number: 1 for a system's worst measured turn, and so on; turns of other phases have no rank.
 
     The worst are those without an answer, in the order of the plan, then the slowest to the first packet. A turn that
-    was interrupted with the run says nothing of its label, and comes last.
+    was interrupted with the run says nothing about its system, and comes last.
     """
     found: dict[int, int] = {}
     for plan in run.manifest.labels:
@@ -30,7 +30,7 @@ def ranks(run: Run) -> dict[int, int]:
 
 
 def median_turn(run: Run, label: str) -> Turn | None:
-    """The measured turn whose first packet is nearest to the label's median, the earliest of several; None without."""
+    """The measured turn whose first packet is closest to the median, the earliest of several; None if there is none."""
     turns = [turn for turn in run.measured(label) if HEADLINE in turn.figures]
     if not turns:
         return None
@@ -39,13 +39,13 @@ def median_turn(run: Run, label: str) -> Turn | None:
 
 
 def in_order_of_rank(run: Run, ranked: Mapping[int, int]) -> list[Turn]:
-    """Every turn once: the worst of each label, the second worst of each, and so on; then those without a rank."""
+    """Every turn once: the worst of each system, the second worst of each, and so on; then those without a rank."""
     place = {plan.label: position for position, plan in enumerate(run.manifest.labels)}
     return sorted(run.turns, key=lambda turn: (ranked.get(turn.turn, math.inf), place[turn.label], turn.turn))
 
 
 def in_order_of_interest(run: Run, ranked: Mapping[int, int]) -> list[Turn]:
-    """Every turn once: the worst `WORST` of each label, each label's median one, then all others by the run's seed."""
+    """Every turn once: the worst `WORST` of each system, each median one, then all others in random order (seeded)."""
     ordered = in_order_of_rank(run, ranked)
     worst = [turn for turn in ordered if ranked.get(turn.turn, math.inf) <= WORST]
     middle = [turn for plan in run.manifest.labels if (turn := median_turn(run, plan.label)) is not None]

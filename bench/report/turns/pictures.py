@@ -1,4 +1,4 @@
-"""A turn along time: as it was heard, from the user's first word to the end of playback; and what led to it."""
+"""A turn along time: as the user heard it, from the first word to the end of playback; and stage by stage."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 LANE = 26
 """Height of a lane."""
 AFTER = 1.2
-"""The stages are shown up to this multiple of the first packet: what follows it is not what is asked."""
+"""The stages are shown up to this multiple of the first packet: what follows is not part of the latency."""
 BEFORE = 0.3
 """At most this share of it is shown before t0, for pipelines that work while the user speaks."""
 NO_LATENCY_MS = 1.0
-"""The least that is drawn: of a turn without any extent."""
+"""The shortest scale, for a turn without any extent."""
 
 STARTS = {"last_frame": "last frame of speech delivered", "endpoint": "end of speech decided", "request": "request"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """Path data of one look, by its CSS classes."""
+    """Path data of one style, given by its CSS classes."""
 
     looks: str
     d: str
@@ -44,7 +44,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An upright line through all lanes."""
+    """A vertical line through all lanes."""
 
     looks: str
     said: str
@@ -75,7 +75,7 @@ def stage_scale(turns: Iterable[OneTurn]) -> Scale:
 
 
 def stage_picture(one: OneTurn, scale: Scale) -> Picture:
-    """What the turn's time went into: its critical path, then every stage on host and GPU, then the packets."""
+    """Where the turn's time went: its critical path, then every stage on host and GPU, then the packets."""
     roles = {stage.id: stage.role for stage in one.plan.stages}
     stages = dict.fromkeys([*roles, *(span.stage for span in one.trace.spans)])
     lanes = [_path_lane(one, scale, roles, 0)]
@@ -88,13 +88,13 @@ def stage_picture(one: OneTurn, scale: Scale) -> Picture:
 
 
 def heard_scale(one: OneTurn, speech_ms: float) -> Scale:
-    """From the beginning of the user's speech to the end of playback, or of whatever was the last event."""
+    """From the beginning of the user's speech to the end of playback, or to the last event."""
     end_ms = max((_ms(one, end) for _, _, end in playback(one.evidence)), default=_ms(one, one.ends_ns))
     return Scale(_speech_end_ms(one) - speech_ms, max(end_ms, _speech_end_ms(one) + NO_LATENCY_MS))
 
 
 def heard_picture(one: OneTurn, speech_ms: float) -> Picture:
-    """What a listener hears: the question, the gap, the answer with its stalls; and what lay ready in the player."""
+    """What a listener hears: the question, the gap, the reply with its stalls; and the player's buffer."""
     scale = heard_scale(one, speech_ms)
     end_ms = _speech_end_ms(one)
     speech = Stroke("speech", blocks(scale, [(end_ms - speech_ms, end_ms)], 5, 16))
@@ -132,7 +132,7 @@ def _stage_lane(one: OneTurn, scale: Scale, stage: str, role: str, top: int) -> 
 
 def _packet_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
     moments = [_ms(one, packet.at_ns) for packet in one.trace.packets]
-    count = f"{len(moments)} {'packet' if len(moments) == 1 else 'packets'} came"
+    count = f"{len(moments)} {'packet' if len(moments) == 1 else 'packets'} arrived"
     return Lane("packets", count, (Stroke("packet", ticks(scale, moments, top + 6, 14)),))
 
 
@@ -148,12 +148,12 @@ def _player_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
 def _buffer_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
     levels = buffer_levels(one)
     most = max((level for _, level in levels), default=0.0)
-    said = f"audio that had come and was not yet played: at most {amount(most, 'ms')}"
+    said = f"audio received but not yet played: at most {amount(most, 'ms')}"
     return Lane("buffer", said, (Stroke("buffer", area(scale, levels, top + 3, 20)),))
 
 
 def buffer_levels(one: OneTurn) -> list[tuple[float, float]]:
-    """What had come and was not yet played: (ms after t0, ms of audio) wherever that line has a corner."""
+    """Audio received but not yet played: (ms after t0, ms of audio) at every corner of that line."""
     packets, levels = one.trace.packets, list[tuple[int, int]]()
     if not packets:
         return []

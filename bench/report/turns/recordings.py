@@ -1,4 +1,4 @@
-"""The corpus that a run was asked, as far as it is still there: recordings of the questions, and reference answers."""
+"""The run's corpus, as far as it is still available: recordings of the questions, and reference answers."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class Recordings:
     def heard(self, facts: UtteranceFacts) -> Samples:
         """What the user says, float32 `(n,)` at 16 kHz, up to the end of speech.
 
-        Raises `CorpusError` if the recording is gone or is not the one that was asked, `MissingDependency`.
+        Raises `CorpusError` if the recording is gone or has changed since the run, `MissingDependency`.
         """
         if facts.id not in self.files:
-            raise CorpusError(f"the recording of '{facts.id}' is not in the corpus any more")
+            raise CorpusError(f"the recording of '{facts.id}' is no longer in the corpus")
         clip = read_clip(self.files[facts.id], trim_to_s=self.trim_to_s)
         if clip.sha256 != facts.sha256:
-            raise CorpusError(f"the recording of '{facts.id}' is not the one that was asked: its SHA-256 differs")
+            raise CorpusError(f"the recording of '{facts.id}' has changed since the run: its SHA-256 differs")
         return clip.samples[: round(facts.speech_end_ms * SAMPLE_RATE / 1000)]
 
 
 def recordings(run: Run) -> Recordings:
-    """The corpus that the run's manifest names, without decoding a recording; what says something else is left out."""
+    """The corpus that the run's manifest names, without decoding; clips with another text now are left out."""
     manifest = run.manifest
     asked = {facts.id: facts.text for facts in manifest.utterances}
     try:
         entries = read_source(find_source(manifest.corpus_source)[1]) if asked and manifest.corpus_source else ()
     except BenchError as error:
-        return Recordings(problem=f"The corpus of the run cannot be read, so that no question can be heard: {error}")
+        return Recordings(problem=f"The run's corpus cannot be read, so the questions have no audio: {error}")
     same = [entry for entry in entries if entry.line.id in asked and entry.line.text == asked[entry.line.id]]
     files = {entry.line.id: entry.audio for entry in same}
     return Recordings(files, {entry.line.id: entry.line.answers for entry in same}, manifest.options.trim_to)

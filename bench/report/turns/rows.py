@@ -1,4 +1,4 @@
-"""Every turn of a run as a row of the table: what the narrow lines say, without opening a trace."""
+"""Every turn of a run as a row of the table: from turns.jsonl alone, without opening a trace."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import Flag
 
 LONGEST_QUESTION = 120
-"""Characters of a clip's text that stand in the table; all of it stands with the turn."""
+"""Characters of a clip's text in the table; the turn's details have all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One turn; `rank` is its place among its label's measured turns, 1 the worst. Times in ms after t0."""
+    """One turn; `rank` is its rank among its system's measured turns, 1 the worst. Times in ms after t0."""
 
     turn: int
     rank: int | None
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the rows can be filtered by: the values that occur, in the order in which they do."""
+    """What the rows can be filtered by: the values that occur, in order of appearance."""
 
     phases: tuple[str, ...]
     labels: tuple[str, ...]
@@ -45,7 +45,7 @@ class Choices:
 
 
 def turn_rows(run: Run, ranked: Mapping[int, int]) -> tuple[Row, ...]:
-    """All turns, none left out: the worst of each label first."""
+    """All turns without exception, the worst of each system first."""
     questions = {facts.id: _shortened(facts.text or "") for facts in run.manifest.utterances}
     return tuple(
         _row(turn, ranked.get(turn.turn), questions.get(turn.utterance, "")) for turn in in_order_of_rank(run, ranked)
@@ -64,7 +64,7 @@ def choices(run: Run, rows: Iterable[Row]) -> Choices:
 
 
 def figure_ms(turn: Turn, name: str) -> float | None:
-    """A turn's own figure in ms; None where it has none."""
+    """A turn's figure in ms; None if it has none."""
     ns = turn.figures.get(name)
     return None if ns is None else ns / NS_PER_MS
 

@@ -1,4 +1,4 @@
-"""The report's section on turns, rendered: pictures of the median ones, the table of all, what is laid open of each."""
+"""The report's section on turns, rendered: pictures of the median turns, the table of all, the details of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.templating import inlined, templates
 from firstpacket.bench.report.turns.audio_choice import SOUND_BYTES
 from firstpacket.bench.report.turns.download import packed_json, turns_download
-from firstpacket.bench.report.turns.expanded import Open, laid_open
+from firstpacket.bench.report.turns.expanded import Open, expanded
 from firstpacket.bench.report.turns.medians import medians
 from firstpacket.bench.report.turns.ordering import WORST, ranks
 from firstpacket.bench.report.turns.recordings import recordings
@@ -19,11 +19,11 @@ from firstpacket.bench.report.turns.rows import choices, turn_rows
 def turn_section(run: Run, anchor: str, share: float = 1.0) -> Markup:
     """All turns of a run as HTML, its ids beginning with `anchor`; needs `turn_style` and `turn_script` on the page.
 
-    `share`: of the report's room for sounds, for reports on several runs. Raises `RunError` for an unknown figure.
+    `share`: of the report's audio budget, for reports on several runs. Raises `RunError` for an unknown figure.
     """
     ranked, corpus = ranks(run), recordings(run)
     rows = turn_rows(run, ranked)
-    opened = laid_open(run, ranked, corpus, round(SOUND_BYTES * share))
+    opened = expanded(run, ranked, corpus, round(SOUND_BYTES * share))
     detail = templates().get_template("turns_detail.html.j2")
     at_once = {number for number, rank in ranked.items() if rank <= WORST}
     html = {number: _rendered(detail, each, anchor) for number, each in opened.items()}
@@ -61,6 +61,6 @@ def _rendered(template: Template, each: Open, anchor: str) -> str:
 
 
 def _place(each: Open) -> tuple[str, str, int]:
-    """Turns with the same texts stand side by side, where compression finds them."""
+    """Turns with the same texts are adjacent, so that they compress well."""
     turn = each.detail.turn
     return turn.utterance, turn.label, turn.turn

@@ -1,4 +1,4 @@
-"""What a listener would have heard of a turn, as one recording: the question, the silence, the answer, its stalls."""
+"""What a listener would have heard, as one recording: the question, the silence, the reply with its stalls."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 AUDIO = "audio"
 LONGEST_S = 120.0
-"""A turn that took longer, question and answer together, is not made audible."""
+"""Turns that took longer, question and reply together, get no audio."""
 COMPRESSION = 0.9
 BYTES_PER_S = 3000
 """24 kbit/s for one channel at 16 kHz, which is what `COMPRESSION` means."""
 
 
 def length_s(one: OneTurn, question_s: float) -> float:
-    """How long a turn's sound will be."""
+    """Duration of a turn's audio."""
     ends_ns = max((end_ns for _, _, end_ns in playback(one.evidence)), default=0)
     return question_s + max(ends_ns - one.evidence.delivery.t0_ns, 0) / 1e9
 
 
 def kept_file(run: Path, audio: str) -> Path:
-    """Where a reply lies: the name alone counts, as a run folder from elsewhere may point anywhere."""
+    """Path of a saved reply: only the name is used, as the path in an untrusted run folder could point anywhere."""
     return run / AUDIO / Path(audio).name
 
 
 def sound(one: OneTurn, question: Samples) -> bytes:
     """The whole turn as MP3, beginning with the user's first sample.
 
-    `question`: float32 `(n,)` at 16 kHz, up to the end of speech. Raises `RunError` if the reply's audio is not there
-    or not what the packets say, `CorpusError` if it is no sound, `MissingDependency` without soundfile.
+    `question`: float32 `(n,)` at 16 kHz, up to the end of speech. Raises `RunError` if the reply's audio is missing
+    or does not match its packets, `CorpusError` if it is not audio, `MissingDependency` without soundfile.
     """
     return encoded(mixed(one, question, _reply(one)))
 
 
 def mixed(one: OneTurn, question: Samples, reply: Samples) -> Samples:
-    """Question and reply, each float32 `(n,)` at 16 kHz, on one time axis: packets sound when the player plays them.
+    """Question and reply, each float32 `(n,)` at 16 kHz, on one time axis: packets sound when they are played.
 
     Raises `RunError` if that takes longer than `LONGEST_S`.
     """
@@ -82,17 +82,17 @@ def encoded(samples: Samples) -> bytes:
 
 
 def _reply(one: OneTurn) -> Samples:
-    """The kept reply at 16 kHz, checked against its packets."""
+    """The saved reply at 16 kHz, checked against its packets."""
     if not one.evidence.audio:
-        raise RunError("its reply was not kept")
+        raise RunError("its reply was not saved")
     file = kept_file(one.run.path, one.evidence.audio)
     if file.is_symlink() or not file.is_file():
-        raise RunError(f"{AUDIO}/{file.name} is not in the run folder any more")
+        raise RunError(f"{AUDIO}/{file.name} is no longer in the run folder")
     rates = {packet.sample_rate for packet in one.trace.packets}
     promised = sum(packet.samples for packet in one.trace.packets)
     header = decoders.probe(file)
     if rates != {header.sample_rate} or header.frames != promised or header.frames > LONGEST_S * header.sample_rate:
-        raise RunError(f"{AUDIO}/{file.name} is not what its packets say")
+        raise RunError(f"{AUDIO}/{file.name} does not match its packets")
     return to_corpus_rate(decoders.read(file, header.frames).mean(axis=1), header.sample_rate)
 
 

@@ -238,11 +238,11 @@ def test_the_command_assesses_with_a_real_recogniser(tmp_path: Path) -> None:
     path = known_run(tmp_path / "run", demo_clips(1))
     done = here("quality", path)
     assert done.returncode == 0, done.stderr
-    assert "noise cannot be understood by pocketsphinx" in done.stderr
+    assert "noise is unintelligible to pocketsphinx" in done.stderr
     good, noise = (label.quality.reply.rate for label in summarise(read_run(path)).labels)
     assert good is not None and noise is not None
     assert good.value < 0.5 < noise.value
-    assert "reply WER as heard by pocketsphinx" in done.stdout
+    assert "reply WER measured with pocketsphinx" in done.stdout
     assert (path / QUALITY).exists()
 
 
