@@ -39,7 +39,7 @@ def test_a_well_configured_machine_gives_no_notice() -> None:
         ({"on_battery": True}, "battery: ", "Plug it in"),
         ({"cpu_quota_cores": 3.5}, "quota: a CPU quota allows 3.5 of 4 cores", "--cpuset-cpus"),
         ({"heavy_cores": 1.9, "heavy_processes": "cargo 190 %"}, "neighbours: ", "cargo 190 % of one core. Stop them"),
-        ({"memory_pressure_percent": 3.25}, "memory: processes were waiting for memory 3.25 % of the time", "smaller models"),
+        ({"memory_pressure_percent": 3.25}, "memory: processes were waiting for memory 3.25 %", "smaller models"),
     ],
 )
 def test_each_notice_states_a_cause_and_a_remedy(facts: dict[str, object], about: str, advice: str) -> None:
