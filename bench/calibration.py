@@ -1,7 +1,7 @@
-"""How far this machine's figures may be off, as `bench calibrate` last found it: kept beside the user's other caches.
+"""The harness's own error on this machine, as `bench calibrate` last measured it; saved in the user's cache folder.
 
-A later run on the same machine puts it into its record. It is kept by processor, cores, kernel and host name, since a
-cache folder may be shared by several machines.
+Later runs on the same machine record it. Files are keyed by processor, cores, kernel and host name, since several
+machines may share a cache folder.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from firstpacket.bench.paths import CACHE, cache, replace_text
 SCHEMA = 1
 NEVER = "not calibrated: bench calibrate"
 HEADLINE = "first packet"
-"""The figure whose error later runs state."""
+"""The figure whose error later runs report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """How far one figure was off the truth in `n` turns, in ms; a percentile is None where `n` cannot support it."""
+    """Error of one figure over `n` turns, in ms; a percentile is None if `n` is too small for it."""
 
     figure: str
     n: int
@@ -37,7 +37,7 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One finding of `bench calibrate`."""
+    """One result of `bench calibrate`."""
 
     schema: int
     bench: str
@@ -51,25 +51,25 @@ class Calibration:
     within_limits: bool
 
     def deviation(self, figure: str) -> Deviation | None:
-        """The error of one figure, if it was looked at."""
+        """The error of one figure, if it was measured."""
         return next((each for each in self.deviations if each.figure == figure), None)
 
 
 def keep(found: Calibration, processor: str) -> Path:
-    """Write a finding where later runs on this machine look for it. Raises `BenchError` if it cannot be written."""
+    """Save a calibration for later runs on this machine. Raises `BenchError` if it cannot be written."""
     file = _file(processor)
     try:
         replace_text(file, json.dumps(encode(found), indent=1) + "\n")
     except OSError as error:
         raise BenchError(
-            f"The calibration cannot be kept in {file.parent}: {error.strerror}. "
-            f"Make room there, or name another folder with the environment variable {CACHE}."
+            f"The calibration cannot be saved in {file.parent}: {error.strerror}. "
+            f"Free some space there, or choose another folder with the environment variable {CACHE}."
         ) from error
     return file
 
 
 def kept(processor: str) -> Calibration | None:
-    """The last finding for this machine; None if there is none that this version can read."""
+    """The last calibration of this machine; None if there is none that this version can read."""
     try:
         raw = json.loads(_file(processor).read_bytes())
         found = decode(Calibration, raw)
@@ -79,7 +79,7 @@ def kept(processor: str) -> Calibration | None:
 
 
 def facts(processor: str) -> dict[str, int | float | bool | None]:
-    """What a run's record says of the last calibration: its age in hours, its size, the error of the first packet."""
+    """The last calibration for a run's record: its age in hours, its size, the error of the first packet."""
     found = kept(processor)
     headline = found.deviation(HEADLINE) if found else None
     if found is None or headline is None:
@@ -94,13 +94,13 @@ def facts(processor: str) -> dict[str, int | float | bool | None]:
 
 
 def ruler(environment: Mapping[str, object]) -> str:
-    """What a segment's environment says of the last calibration of its machine."""
+    """The last calibration of a machine in words, from a segment's environment."""
     median, p99 = environment.get("calibration_median_ms"), environment.get("calibration_p99_ms")
     if not isinstance(median, float):
         return NEVER
     tail = f", p99 {p99:.2g} ms" if isinstance(p99, float) else ""
     size = f"{environment.get('calibration_turns')} turns, {environment.get('calibration_age_h')} h before"
-    verdict = "" if environment.get("calibration_within_limits") else "; over its limits"
+    verdict = "" if environment.get("calibration_within_limits") else "; exceeds its limits"
     return f"first packet off by {median:.2g} ms in the median{tail} ({size}){verdict}"
 
 

@@ -1,4 +1,4 @@
-"""What there is to run: pipelines, engines and corpora, what each needs, and how to install it.
+"""Everything that can be run: pipelines, engines and corpora, what each needs, and how to install it.
 
 Reads declarations only; no model library is imported.
 """
@@ -39,13 +39,13 @@ def catalogue() -> tuple[Entry, ...]:
     found += [_plugin("score", "scores", name) for name in registry.names("scores")]
     found += [Entry("corpus", listing.name, listing.description, True, "", "") for listing in list_corpora()]
     found += [
-        Entry("command", f"bench {name}", "brought by a plugin", True, "", "") for name in plugins.names("commands")
+        Entry("command", f"bench {name}", "provided by a plugin", True, "", "") for name in plugins.names("commands")
     ]
     return tuple(found)
 
 
 def declared() -> Iterator[tuple[Plugin, Declaration]]:
-    """Every pipeline, engine and scorer that can be read."""
+    """Every pipeline, engine and scorer whose declaration can be read."""
     for group in ("pipelines", *registry.ENGINE_GROUPS, "scores"):
         for name in registry.names(group):
             with suppress(BenchError, AttributeError):

@@ -34,7 +34,7 @@ COMMANDS = {
     "calibrate": ("machine:calibrate", "Measure the harness's own error on this machine."),
     "baseline": ("baseline:app", "Save runs as baselines for later ones."),
 }
-"""By name: where the command is in `commands/`, and what `bench --help` says of it."""
+"""By name: where the command is in `commands/`, and its line in `bench --help`."""
 
 
 def application(words: Sequence[str]) -> typer.Typer:
@@ -67,7 +67,7 @@ def _imported(place: str) -> Any:
 
 
 def _not_called() -> None:
-    """In the place of a command that this command line does not call."""
+    """Placeholder for commands that are not called."""
 
 
 def _print_version(asked: bool) -> None:

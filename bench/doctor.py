@@ -1,4 +1,4 @@
-"""What this machine is, what will run on it and what will not, and why."""
+"""Diagnosis of this machine: what it is, what will run on it, what will not, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from firstpacket.bench.host.other_processes import Neighbours
 
 Verdict = Literal["ok", "missing", "note"]
 LOOK_S = 0.5
-"""For how long other processes are looked at."""
+"""For how long the load of other processes is sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Finding:
 
 
 def diagnose() -> tuple[Finding, ...]:
-    """Look at machine, GPU, packages and plugins. Imports no model library here (torch is asked in its own process)."""
+    """Check machine, GPU, packages and plugins. Imports no model library (torch is probed in a process of its own)."""
     return (*_machine(), *_gpu(), *_packages(), *_plugins())
 
 
@@ -42,7 +42,7 @@ def _machine() -> list[Finding]:
 
 
 def _surroundings(facts: environment.Facts) -> str:
-    """What stands between this process and the machine."""
+    """Container or virtual machine around this process."""
     container = f", in a container ({facts['container']})" if facts["container"] else ""
     return container + (", on a virtual machine" if facts["virtual_machine"] else "")
 
@@ -50,14 +50,14 @@ def _surroundings(facts: environment.Facts) -> str:
 def _gpu() -> list[Finding]:
     gpus = environment.gpus()
     if not gpus:
-        return [Finding("note", "GPU", "NVML sees none: pipelines run on the CPU; --device cuda will be refused.")]
+        return [Finding("note", "GPU", "none found by NVML: pipelines run on the CPU, and --device cuda fails.")]
     findings = [
         Finding("ok", f"GPU {gpu.index}", f"{gpu.name}, {gpu.memory_mib} MiB, driver {gpu.driver}") for gpu in gpus
     ]
     if environment.cuda_usable():
         findings.append(Finding("ok", "CUDA", "torch can use it"))
     else:
-        text = "torch is missing or is a CPU build: it cannot use the GPU. Install a CUDA build (pytorch.org)."
+        text = "torch is missing or is a CPU build, so the GPU cannot be used. Install a CUDA build (pytorch.org)."
         findings.append(Finding("missing", "CUDA", text))
     return findings
 
@@ -74,7 +74,7 @@ def _plugins() -> list[Finding]:
         if entry.installed:
             findings.append(Finding("ok", f"{entry.group} {entry.name}", "will run"))
         elif entry.install:
-            text = f"will not run: of {entry.needs} something is not installed. Install it with: {entry.install}"
+            text = f"will not run: needs {entry.needs}, not all of which is installed. Install it with: {entry.install}"
             findings.append(Finding("missing", f"{entry.group} {entry.name}", text))
         else:
             findings.append(Finding("missing", f"{entry.group} {entry.name}", entry.summary))

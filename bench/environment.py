@@ -1,4 +1,4 @@
-"""What machine this is. Imports no model library."""
+"""Facts about this machine. Imports no model library."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Gpu:
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """All GPUs that NVML sees; none where there is no driver."""
+    """All GPUs that NVML reports; none without a driver."""
     try:
         import pynvml
     except ImportError:
@@ -56,7 +56,7 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def cuda_usable() -> bool:
-    """Whether torch, in a process of its own, can use a GPU; not even asked where the driver shows none."""
+    """Whether torch, in a process of its own, can use a GPU; not tried if the driver reports none."""
     if not gpus():
         return False
     question = "import torch; print(torch.cuda.is_available())"
@@ -70,7 +70,7 @@ def cuda_usable() -> bool:
 
 
 def facts(worker_environment: Mapping[str, str]) -> Facts:
-    """The machine as it is now, for the record; `worker_environment` is what the workers are started with."""
+    """The machine as it is now, for the record; `worker_environment` are the variables of the workers."""
     found: Facts = {
         "bench": __version__,
         "git_revision": git_revision(),

@@ -1,17 +1,17 @@
-"""Everything that can go wrong and be explained to a user.
+"""All errors that are explained to the user.
 
     BenchError                     one message: what happened, why, what to do next
     ├── UsageError                 the command line, a config file or an option is wrong
     │   └── UnknownName            a pipeline, engine, corpus or option that does not exist
-    ├── MissingDependency          an extra, a system library or a device is not there
+    ├── MissingDependency          an extra, a system library or a device is missing
     ├── CorpusError                a manifest or a recording cannot be used
     ├── RunError                   a run folder cannot be written, read, resumed or compared
-    │   ├── NotComparable          what was to be compared must not be
-    │   └── InvalidRun             a run was made under conditions that spoil its figures; it is kept
+    │   ├── NotComparable          two versions or runs differ in what must match
+    │   └── InvalidRun             conditions during the run make its figures unusable; it is kept
     ├── WeightsError               model weights are missing, misshapen or of the wrong kind
-    ├── CheckFailed                what was to be checked was checked, and it is not so
+    ├── CheckFailed                a check was carried out and failed
     ├── Stopped                    the user stopped a run
-    └── WorkerError                a pipeline's process did not do what was asked of it
+    └── WorkerError                a worker process broke its protocol, died or did not answer
 
 The command line prints the message of a `BenchError` without a traceback and exits with `exit_code`.
 """
@@ -47,18 +47,18 @@ class UsageError(BenchError):
 
 
 class UnknownName(UsageError):
-    """Raised when a name is not among the known ones; names the nearest."""
+    """Raised for an unknown name; suggests the closest known one."""
 
     def __init__(self, what: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         guess = f" Did you mean '{near[0]}'?" if near else ""
-        listing = f" Known: {', '.join(names)}." if names else " None are known here."
+        listing = f" Known: {', '.join(names)}." if names else " None are available here."
         super().__init__(f"Unknown {what} '{name}'.{guess}{listing}{' ' + hint if hint else ''}")
 
 
 class MissingDependency(BenchError):
-    """Raised when something that must be installed or plugged in is not there."""
+    """Raised when a package, library or device is missing."""
 
 
 class CorpusError(BenchError):
@@ -70,29 +70,29 @@ class RunError(BenchError):
 
 
 class WeightsError(BenchError):
-    """Raised when model weights are missing, misshapen, or not of the kind asked for."""
+    """Raised when model weights are missing, misshapen, or of the wrong kind."""
 
 
 class NotComparable(RunError):
-    """Raised when two versions or runs must not be compared; names every reason."""
+    """Raised when two versions or runs differ in what must match; lists every reason."""
 
     exit_code = 13
 
 
 class InvalidRun(RunError):
-    """Raised when a run was made under conditions that spoil its figures; its folder is kept."""
+    """Raised when conditions during a run make its figures unusable; its folder is kept."""
 
     exit_code = 13
 
 
 class CheckFailed(BenchError):
-    """Raised when a check was carried out and its answer is no."""
+    """Raised when a check was carried out and failed."""
 
     exit_code = 1
 
 
 class Stopped(BenchError):
-    """Raised when the user stopped a run; names the command that goes on with it."""
+    """Raised when the user stopped a run; the message has the command to resume it."""
 
     exit_code = 130
 

@@ -1,9 +1,9 @@
-"""What a run is asked with, and everything that is known of each option, once.
+"""The options of a run, each defined once: type, default, help, bounds and checks.
 
 Flags win over a config file, the file over defaults.
 
 Nothing downstream sees the command line. A config file is TOML with the flags' names (`turns = 50`,
-`keep-audio = true`) and one `[[pipeline]]` table per label: `name`, optionally `label`, and the pipeline's options.
+`keep-audio = true`) and one `[[pipeline]]` table per system: `name`, optionally `label`, and the pipeline's options.
 """
 
 from __future__ import annotations
@@ -20,76 +20,76 @@ from firstpacket.bench.errors import UnknownName, UsageError
 Unit = Literal["share", "ms"]
 
 MOST_OF_A_FILE = 1 << 20
-"""Bytes read of a user's file of options."""
+"""Largest config file that is read, in bytes."""
 WIDTHS: dict[Unit, tuple[float, float]] = {"share": (0.0001, 1.0), "ms": (0.001, 60_000)}
 PASSES, MINUTES = 32, 60.0
-"""With `precision`, at most so many passes over the corpus, and minutes, unless told otherwise."""
+"""Defaults with `precision`: at most this many passes over the corpus, and this many minutes."""
 IDLE_TURNS = 3
-"""With `idle`, turns per label, unless others are asked for."""
+"""Default of `idle_turns`, per system."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An option that must be the same in both of two runs that are compared."""
+    """Two runs can be compared only if an option is the same in both."""
 
     name: str
     """As `--allow` takes it; several options may share one."""
     why: str
-    """What is the same where it holds."""
+    """What the rule requires, in words."""
     differs: str
-    """What is said where it does not."""
+    """The message where it is broken."""
     between_labels: bool = True
-    """Whether it must hold for unlike labels side by side, too, or only for one label over time."""
+    """Whether it also applies between different systems, or only to one system over time."""
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Everything that is known of an option but its type and default; stands with its field in `Options`."""
+    """Metadata of an option, attached to its field in `Options`: everything but its type and default."""
 
     help: str
     between: tuple[float, float] | None = None
-    """Least and most."""
+    """Minimum and maximum."""
     choices: tuple[str, ...] = ()
     shown: str = ""
-    """The default for people, where the field's own does not say it."""
+    """The default as help shows it, where the field's own value would not explain it."""
     metavar: str = ""
     flags: tuple[str, ...] = ()
-    """On the command line, where it is not the field's name."""
+    """Its flags, where they do not follow from the field's name."""
     parse: Callable[[str], Any] | None = None
-    """Makes a value of a text of the command line. Raises `UsageError`."""
+    """Parses the text given on the command line. Raises `UsageError`."""
     check: Callable[[Any], object] | None = None
-    """Raises `UsageError` for a value that cannot be meant, beyond bounds and choices."""
+    """Further validation, after bounds and choices. Raises `UsageError`."""
     needs: tuple[str, str] | None = None
-    """Another option without which it says nothing, and why, for people."""
+    """Another option that it requires, and why, for the error message."""
     gate: bool = False
-    """Whether `bench gate` takes it, too."""
+    """Whether `bench gate` takes it as well."""
     test: bool = True
-    """Whether the fixtures of pytest take it."""
+    """Whether the pytest fixtures take it."""
     rule: Rule | None = None
 
 
 RENAMED = {"until": "precision", "minutes": "max_minutes"}
-"""Options of earlier versions by what they are called now."""
+"""Options of earlier versions, with their present names."""
 
 
 def renamed(old: str, where: str) -> UsageError:
-    """What to say of an option's earlier name."""
+    """The error for an option's earlier name."""
     return UsageError(f"{where}: the option {old.replace('_', '-')} is now called {flag(RENAMED[old])}.")
 
 
 T0_RULE = Rule("t0", "the clock starts at the same moment", "their clocks start at different moments")
-INPUT_RULE = Rule("input", "speech is put in the same way", "the speech was put in differently")
-AUDIBLE_RULE = Rule("audible", "the same counts as an answer", "what counts as an answer differs")
-TRIM_RULE = Rule("trim", "clips are cut to the same length", "clips were cut differently")
-THREADS_RULE = Rule("threads", "as many threads per worker", "threads per worker differ", between_labels=False)
-NVTX_RULE = Rule(
-    "nvtx", "stages are shown to Nsight in both runs or in neither", "NVTX ranges differ", between_labels=False
+INPUT_RULE = Rule("input", "speech is delivered in the same way", "speech was delivered in different ways")
+AUDIBLE_RULE = Rule("audible", "the same threshold for an audible reply", "thresholds for an audible reply differ")
+TRIM_RULE = Rule("trim", "clips are trimmed to the same length", "clips were trimmed to different lengths")
+THREADS_RULE = Rule(
+    "threads", "the same number of threads per worker", "threads per worker differ", between_labels=False
 )
+NVTX_RULE = Rule("nvtx", "NVTX ranges in both runs or in neither", "NVTX ranges differ", between_labels=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineChoice:
-    """One label as it was written: options are not checked yet."""
+    """One system as the user wrote it; its options are not checked yet."""
 
     label: str
     name: str
@@ -98,16 +98,15 @@ class PipelineChoice:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything a run is asked with.
+    """All options of a run.
 
-    The command line, config files, the fixtures of pytest, the rules of comparison and docs/options.md take an option
-    from its field here.
+    The command line, config files, pytest fixtures, comparison rules and docs/options.md are derived from these fields.
     """
 
     pipelines: Annotated[
         tuple[PipelineChoice, ...],
         About(
-            "What to measure; repeat to compare.",
+            "Pipeline to measure; repeat to compare several.",
             flags=("--pipeline", "-p"),
             metavar="[LABEL=]NAME[,KEY=VALUE...]",
             parse=parse_pipeline,
@@ -115,10 +114,12 @@ class Options:
             test=False,
         ),
     ] = ()
-    corpus: Annotated[str, About("Name, folder, JSONL manifest, question.json or file.", gate=True)] = "small-world"
+    corpus: Annotated[str, About("Name, folder, JSONL manifest, question.json or sound file.", gate=True)] = (
+        "small-world"
+    )
     turns: Annotated[
         int | None,
-        About("Measured turns per label; with --precision at most so many.", (1, 100_000), shown="one per utterance"),
+        About("Measured turns per system; with --precision, the maximum.", (1, 100_000), shown="one per utterance"),
     ] = None
     precision: Annotated[
         str | None,
@@ -130,23 +131,21 @@ class Options:
             "Time limit for --precision, in minutes.",
             (0.01, 100_000),
             shown=f"{MINUTES:g}",
-            needs=("precision", "which says what to reach within them"),
+            needs=("precision", "the precision to reach within that time"),
         ),
     ] = None
     warmup: Annotated[
         int | Literal["auto"],
-        About(
-            "Warm-up turns per label; auto: until its latency has settled.", (0, 10_000), parse=parse_warmup, gate=True
-        ),
+        About("Warm-up turns per system; auto: until latency is stable.", (0, 10_000), parse=parse_warmup, gate=True),
     ] = "auto"
-    idle: Annotated[float | None, About("Measure turns after so many idle seconds, too.", (0.1, 86_400))] = None
+    idle: Annotated[float | None, About("Also measure turns after this many idle seconds.", (0.1, 86_400))] = None
     idle_turns: Annotated[
         int | None,
         About(
-            "Turns after idling, per label.",
+            "Turns after idling, per system.",
             (1, 1_000),
             shown=f"{IDLE_TURNS}",
-            needs=("idle", "the seconds in which there is to be nothing to do before each"),
+            needs=("idle", "the idle time in seconds before each of them"),
         ),
     ] = None
     device: Annotated[str, About("auto, cpu, cuda or cuda:N.", check=check_device, gate=True)] = "auto"
@@ -156,50 +155,54 @@ class Options:
     ] = "auto"
     weights: Annotated[
         Literal["demo", "dummy"] | None,
-        About("Default weights, demo or dummy; a label can override them.", shown="demo", gate=True),
+        About("Default weights, demo or dummy; a pipeline can override them.", shown="demo", gate=True),
     ] = None
-    seed: Annotated[int, About("Seed of order and dummy weights.", (0, 2**31 - 1), gate=True)] = 0
+    seed: Annotated[int, About("Random seed for turn order and dummy weights.", (0, 2**31 - 1), gate=True)] = 0
     out: Annotated[
-        str | None, About("Run folder to make.", shown="reports/DATE-LABELS", check=check_out, test=False)
+        str | None, About("Run folder to create.", shown="reports/DATE-LABELS", check=check_out, test=False)
     ] = None
     input: Annotated[
         Literal["file", "realtime"],
-        About("file: the clip at one instant; realtime: as it is spoken.", gate=True, rule=INPUT_RULE),
+        About("file: the whole clip at one instant; realtime: paced as spoken.", gate=True, rule=INPUT_RULE),
     ] = "file"
     t0: Annotated[
         Literal["speech_end", "last_frame", "endpoint", "request"],
-        About("Clock starts at speech_end, last_frame, endpoint or request.", gate=True, rule=T0_RULE),
+        About("Start of the clock: speech_end, last_frame, endpoint or request.", gate=True, rule=T0_RULE),
     ] = "speech_end"
     pre_roll: Annotated[float, About("Playback buffer, ms.", (0, 60_000))] = 0.0
     audible_dbfs: Annotated[
-        float, About("Level above which a reply is heard, dBFS.", (-100, 0), rule=AUDIBLE_RULE)
+        float, About("Level above which a reply counts as audible, dBFS.", (-100, 0), rule=AUDIBLE_RULE)
     ] = -40.0
     audible_ms: Annotated[
         int,
         About(
-            "How long it must last to be heard, ms: a multiple of 10.",
+            "How long it must stay above that level, ms (a multiple of 10).",
             (10, 1000),
             check=check_audible_ms,
             rule=AUDIBLE_RULE,
         ),
     ] = 50
-    microphone_limit_ms: Annotated[float, About("How late frames of realtime speech may come, ms.", (0.01, 1000))] = 5.0
-    deadline: Annotated[float, About("Seconds from t0 for the first packet.", (0.001, 86_400), gate=True)] = 30.0
+    microphone_limit_ms: Annotated[float, About("Maximum lateness of realtime input frames, ms.", (0.01, 1000))] = 5.0
+    deadline: Annotated[
+        float, About("Time limit for the first packet, seconds after t0.", (0.001, 86_400), gate=True)
+    ] = 30.0
     matched: Annotated[bool, About("Give cascades the LLM, reply length and encoder of direct.", gate=True)] = False
     threads: Annotated[
         int | None,
         About("CPU threads per worker.", (1, 4096), shown="usable cores", gate=True, rule=THREADS_RULE),
     ] = None
-    keep_audio: Annotated[bool, About("Keep replies.", shown="keep", test=False)] = True
-    limit: Annotated[int | None, About("Use only the first so many utterances.", (1, 1_000_000), gate=True)] = None
-    nvtx: Annotated[bool, About("Show stages to Nsight as NVTX ranges.", rule=NVTX_RULE)] = False
-    profile_gpu: Annotated[bool, About("After the measured turns: how busy stages keep the GPU.")] = False
-    trim_to: Annotated[float | None, About("Cut longer clips to so many seconds.", (0.1, 600), rule=TRIM_RULE)] = None
+    keep_audio: Annotated[bool, About("Keep the audio of replies.", shown="keep", test=False)] = True
+    limit: Annotated[int | None, About("Use only the first N utterances.", (1, 1_000_000), gate=True)] = None
+    nvtx: Annotated[bool, About("Mark stages as NVTX ranges for Nsight.", rule=NVTX_RULE)] = False
+    profile_gpu: Annotated[bool, About("After the measured turns, profile how busy each stage keeps the GPU.")] = False
+    trim_to: Annotated[float | None, About("Trim longer clips to this many seconds.", (0.1, 600), rule=TRIM_RULE)] = (
+        None
+    )
 
 
 @cache
 def about() -> dict[str, About]:
-    """What stands with each field, by its name, in their order."""
+    """The metadata of each field, by name, in order."""
     return {name: hint.__metadata__[0] for name, hint in _hints().items()}
 
 
@@ -216,18 +219,18 @@ def _hints() -> dict[str, Any]:
 
 @cache
 def rules() -> dict[str, Rule]:
-    """The rules of comparison, by the options that have one."""
+    """Comparison rules by option, for the options that have one."""
     return {name: known.rule for name, known in about().items() if known.rule is not None}
 
 
 def flag(name: str) -> str:
-    """An option as the command line has it: `--idle-turns`."""
+    """An option as written on the command line: `--idle-turns`."""
     flags = about()[name].flags
     return flags[0] if flags else f"--{name.replace('_', '-')}"
 
 
 def bounds(name: str) -> tuple[float, float]:
-    """The least and the most of an option that has bounds."""
+    """Minimum and maximum of an option that has bounds."""
     found = about()[name].between
     assert found is not None, name
     return found
@@ -245,7 +248,7 @@ def parse_pipeline(text: str) -> PipelineChoice:
         if not equals or not key:
             raise UsageError(f"--pipeline {text}: '{pair}' is not key=value.")
         if key in options:
-            raise UsageError(f"--pipeline {text}: option {key} stands twice.")
+            raise UsageError(f"--pipeline {text}: option {key} is given twice.")
         options[key.strip()] = value
     return PipelineChoice(label.strip(), name.strip(), options)
 
@@ -269,7 +272,7 @@ def parse_precision(text: str) -> tuple[float, Unit]:
     width = float(found[1]) / (100 if unit == "share" else 1)
     least, most = WIDTHS[unit]
     if not least <= width <= most:
-        raise UsageError(f"--precision {text}: must lie between 0.01 % and 100 %, or 0.001 ms and 60000 ms.")
+        raise UsageError(f"--precision {text}: must be between 0.01 % and 100 %, or 0.001 ms and 60000 ms.")
     return width, unit
 
 
@@ -288,7 +291,7 @@ def share(value: object, what: str, below: float = 10.0) -> float:
 def gather(flags: Mapping[str, Any], config: Path | None, where: str = "command line") -> Options:
     """Options from flags (`None` means not given), the config file, and defaults.
 
-    Raises `UsageError`, which says that what is wrong with a flag stands in `where`.
+    Raises `UsageError`; for a bad flag, the message names `where` it was given.
     """
     options = Options()
     if config is not None:
@@ -315,10 +318,10 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
 def _from_file(config: Path) -> dict[str, Any]:
     content = read_toml(config, "the config file")
-    content.pop("gate", None)  # limits may stand in the same file: firstpacket.bench.gate.limits
+    content.pop("gate", None)  # limits may be in the same file: firstpacket.bench.gate.limits
     tables = content.pop("pipeline", [])
     if "pipelines" in content:
-        raise UnknownName("option", "pipelines", ["pipeline"], f"Write tables [[pipeline]]. ({config})")
+        raise UnknownName("option", "pipelines", ["pipeline"], f"Write [[pipeline]] tables. ({config})")
     values = {key.replace("-", "_"): value for key, value in content.items()}
     if tables:
         values["pipelines"] = tuple(_pipeline_table(table, config) for table in _list_of_tables(tables, config))
@@ -366,14 +369,14 @@ def _with(options: Options, values: Mapping[str, Any], where: str) -> Options:
 
 def _checked(options: Options) -> Options:
     if not options.pipelines:
-        raise UsageError("No pipeline was named. For example: bench run --pipeline direct --pipeline cascade")
+        raise UsageError("No pipeline given. For example: bench run --pipeline direct --pipeline cascade")
     _check_labels([choice.label for choice in options.pipelines])
     check_values(options)
     return options
 
 
 def check_values(options: Options) -> None:
-    """Raises `UsageError` for values that cannot be meant, by what stands with their fields."""
+    """Validate every option by the metadata of its field. Raises `UsageError`."""
     for name, known in about().items():
         value = getattr(options, name)
         if value is not None:
@@ -381,12 +384,12 @@ def check_values(options: Options) -> None:
 
 
 def _check(name: str, value: Any, known: About, options: Options) -> None:
-    """Raises `UsageError` for a value that cannot be meant."""
+    """Validate one option. Raises `UsageError`."""
     if known.choices and value not in known.choices:
         raise UnknownName(name, value, known.choices)
     if known.between is not None and value != "auto" and not known.between[0] <= value <= known.between[1]:
         least, most = known.between
-        raise UsageError(f"{flag(name)} {value:g}: must lie between {least:g} and {most:g}.")
+        raise UsageError(f"{flag(name)} {value:g}: must be between {least:g} and {most:g}.")
     if known.needs is not None and getattr(options, known.needs[0]) is None:
         raise UsageError(f"{flag(name)} needs {flag(known.needs[0])}, {known.needs[1]}.")
     if known.check is not None:
@@ -394,21 +397,23 @@ def _check(name: str, value: Any, known: About, options: Options) -> None:
 
 
 def check_device(device: str) -> None:
-    """Raises `UsageError` for what names no device."""
+    """Raises `UsageError` unless this names a device."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device {device}: expected auto, cpu, cuda or cuda:N.")
 
 
 def check_audible_ms(audible_ms: int) -> None:
-    """Raises `UsageError` for what are no whole windows."""
+    """Raises `UsageError` unless this is a whole number of level windows."""
     if audible_ms % 10:
-        raise UsageError(f"--audible-ms {audible_ms}: must be a multiple of 10, in which levels are kept.")
+        raise UsageError(
+            f"--audible-ms {audible_ms}: must be a multiple of 10, since levels are measured in windows of 10 ms."
+        )
 
 
 def check_out(out: str) -> None:
-    """Raises `UsageError` for what can be no path."""
+    """Raises `UsageError` for a string that cannot be a path."""
     if "\0" in out:
-        raise UsageError("--out: a path cannot hold a zero byte.")
+        raise UsageError("--out: a path cannot contain a null byte.")
 
 
 def _check_labels(labels: Sequence[str]) -> None:
@@ -422,5 +427,6 @@ def _check_labels(labels: Sequence[str]) -> None:
             )
         if labels.count(label) > 1:
             raise UsageError(
-                f"Label '{label}' stands twice. Give each its own: --pipeline a={label} --pipeline b={label},key=value"
+                f"Label '{label}' is used twice. Give each system its own: "
+                f"--pipeline a={label} --pipeline b={label},key=value"
             )

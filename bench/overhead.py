@@ -1,4 +1,4 @@
-"""What the instrument may have added to a label's first packet, at most."""
+"""Upper bound on what the instrumentation adds to a system's first packet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ RECORDINGS = "recordings"
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """An upper bound: cost of the dearest recording x all recordings between t0 and the first packet, over all threads.
+    """An upper bound: cost of the most expensive recording x all recordings between t0 and the first packet, over
+    all threads.
 
     `share` is that over the first-packet latency, in the median turn; `largest_share` in the worst one.
     """
@@ -28,7 +29,7 @@ class Overhead:
 
 
 def tax(run: Run, label: str, answered: Sequence[Turn]) -> Overhead | None:
-    """The bound for a label's answered turns; None where no cost was measured, or nothing was answered after t0."""
+    """The bound for a system's answered turns; None if no cost was measured, or nothing was answered after t0."""
     costs = [each.event_cost_ns for segment in run.segments for each in segment.labels if each.label == label]
     waited = [turn for turn in answered if turn.figures.get(HEADLINE, 0) > 0 and RECORDINGS in turn.figures]
     if not waited or not any(costs):

@@ -1,4 +1,4 @@
-"""Versions of the distributions behind plugins: those that bring them, and those of what they declare to need."""
+"""Versions of the distributions behind plugins: those that provide them, and those that they require."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ OWN = "firstpacket"
 
 
 def versions(declarations: Iterable[Declaration], made_of: Iterable[Plugin]) -> dict[str, str]:
-    """By name of the distribution, sorted; what is not installed (it runs elsewhere) is absent. Imports nothing.
+    """By distribution name, sorted; packages that are not installed here are absent. Imports nothing.
 
-    `declarations` say which modules are needed, `made_of` which plugins are in use, of whatever distribution.
+    `declarations` name the required modules, `made_of` the plugins in use.
     """
     modules = {need.module.partition(".")[0] for declaration in declarations for need in declaration.requires}
     owners = metadata.packages_distributions()
@@ -27,7 +27,7 @@ def versions(declarations: Iterable[Declaration], made_of: Iterable[Plugin]) -> 
 
 
 def of_harness() -> dict[str, str]:
-    """Of this project and what it depends on; of itself alone where it runs without being installed."""
+    """This project and its dependencies; itself alone if it runs without being installed."""
     return _versions({OWN, *_dependencies()})
 
 

@@ -1,4 +1,4 @@
-"""Finds plugins by entry point, and imports one only when it is asked for.
+"""Finds plugins by entry point; each is imported only when it is used.
 
 Groups: `firstpacket.pipelines` (classes derived from `Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
 (engines of the cascade), `firstpacket.scores` (scorers of replies), `firstpacket.commands` (Typer
@@ -18,7 +18,7 @@ GROUP = "firstpacket."
 
 
 class Plugin(NamedTuple):
-    """What one is found by."""
+    """Group and name that identify a plugin."""
 
     group: str
     name: str
@@ -37,15 +37,15 @@ def engine(group: str, name: str) -> Any:
         raise UnknownName(kind, name, entries, "`bench list` describes them.")
     try:
         return entries[name].load()
-    except (Exception, SystemExit) as error:  # whatever a plugin from elsewhere does when it is imported
+    except (Exception, SystemExit) as error:  # third-party code may fail in any way on import
         raise MissingDependency(
             f"The plugin '{name}' ({entries[name].value}) cannot be imported: {type(error).__name__}: {error}. "
-            "Reinstall the distribution that brings it, or remove it."
+            "Reinstall the package that provides it, or uninstall it."
         ) from error
 
 
 def distribution(plugin: Plugin) -> str:
-    """Name of the distribution that brings a plugin; empty where that is not installed, as with a checkout's own."""
+    """Name of the distribution that provides a plugin; empty if it is not installed, as in a bare checkout."""
     entry = _entries(plugin.group).get(plugin.name)
     return entry.dist.name if entry is not None and entry.dist is not None else ""
 
@@ -55,7 +55,7 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 
 def _of_checkout(group: str) -> dict[str, EntryPoint]:
-    """What the checkout's own pyproject.toml registers: it may run without being installed."""
+    """Entry points from the checkout's pyproject.toml, so that it works without being installed."""
     project = Path(__file__).resolve().parent.parent / "pyproject.toml"
     if not project.exists():
         return {}

@@ -1,4 +1,4 @@
-"""What is seen while a run goes on: a bar on a terminal, a line that renews itself in notebooks, lines elsewhere."""
+"""Progress of a run: a bar on a terminal, a line updated in place in notebooks, a line per turn elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RunningMedian:
 
 
 class BarProgress:
-    """A progress bar with the turn, the label and the running medians."""
+    """A progress bar with the current turn and the running medians."""
 
     def __init__(self, console: Console) -> None:
         self._medians = RunningMedian()
@@ -79,7 +79,7 @@ class BarProgress:
         self._bar.console.print(said, markup=False, highlight=False)
 
     def ended(self, turn: Turn, done: int, total: int) -> None:
-        """Move on; say at once when a turn was not answered."""
+        """Advance; report a turn without an answer immediately."""
         self._medians.add(turn)
         self._bar.update(self._task, completed=done, total=total, medians=self._medians.text())
         if not turn.is_answered:
@@ -104,7 +104,7 @@ class PlainProgress:
         self._say(f"loading {label}")
 
     def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
-        """Nothing: the line comes when the turn is over."""
+        """Nothing: the line is printed when the turn is over."""
 
     def idling(self, seconds: float) -> None:
         """Say why nothing happens."""
@@ -126,7 +126,7 @@ class PlainProgress:
             self._say(_trouble(turn))
 
     def _say(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # measuring goes on when nobody can read along
+        with contextlib.suppress(OSError):  # a closed terminal must not stop the run
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -156,7 +156,7 @@ class NoProgress:
 
 
 class NotebookProgress(NoProgress):
-    """One line below the cell that is renewed in place; IPython's own display, no widgets needed."""
+    """One line below the cell, updated in place by IPython's display; no widgets needed."""
 
     def __init__(self) -> None:
         self._medians = RunningMedian()
@@ -193,7 +193,7 @@ def in_notebook() -> bool:
 
 
 def _idling(seconds: float) -> str:
-    return f"nothing to do for {seconds:g} s, then a turn of each label"
+    return f"idling for {seconds:g} s, then one turn of each system"
 
 
 def _trouble(turn: Turn) -> str:

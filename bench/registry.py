@@ -1,4 +1,4 @@
-"""Plugins checked: is it a pipeline, do the options fit its declaration, is what it needs installed."""
+"""Validation of plugins: is it a pipeline, do the options fit its declaration, are its requirements installed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pipeline(name: str) -> type[Pipeline]:
 
 
 def _check_kinds(name: str, declaration: Declaration) -> None:
-    """Raises `UsageError` for a kind that no record could hold."""
+    """Raises `UsageError` for an unknown kind or role."""
     if declaration.kind not in get_args(Architecture):
         raise UsageError(
             f"The plugin '{name}' declares the kind '{declaration.kind}'; a pipeline is one of "
@@ -60,9 +60,9 @@ def _check_kinds(name: str, declaration: Declaration) -> None:
 
 
 def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[Declaration, dict[str, OptionValue]]:
-    """Check a label's options against its pipeline's declaration.
+    """Check options against the pipeline's declaration.
 
-    Returns the declaration that holds for them and all options, converted, with defaults filled in.
+    Returns the declaration for these options, and all options, converted, with defaults filled in.
     Raises `UnknownName` for a key or an engine that does not exist and `UsageError` for a value that does not fit.
     """
     plugin = pipeline(name)
@@ -73,7 +73,7 @@ def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[De
         raise
     except Exception as error:
         raise UsageError(
-            f"The plugin '{name}' cannot say what it is ({type(error).__name__}: {error}). It needs a declaration; "
+            f"The plugin '{name}' has no usable declaration ({type(error).__name__}: {error}); "
             f"see {documentation('add-a-pipeline')}."
         ) from error
     _check_kinds(name, declaration)
@@ -104,20 +104,20 @@ def checked_options(
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a declaration needs and this environment lacks."""
+    """Requirements of a declaration that are not installed."""
 
     modules: tuple[str, ...]
     install: str
 
 
 def check_settings(name: str, settings: Settings) -> None:
-    """Make the pipeline's object, which imports no model library but may refuse values. Raises `BenchError`."""
+    """Create the pipeline object, which imports no model library but may reject options. Raises `BenchError`."""
     try:
         pipeline(name)(settings)
     except BenchError:
         raise
     except Exception as error:
-        raise UsageError(f"The plugin '{name}' cannot be made ({type(error).__name__}: {error}).") from error
+        raise UsageError(f"The plugin '{name}' cannot be created ({type(error).__name__}: {error}).") from error
 
 
 def missing(declaration: Declaration) -> Missing | None:
@@ -131,7 +131,7 @@ def missing(declaration: Declaration) -> Missing | None:
 
 
 def require(declaration: Declaration) -> None:
-    """Raise `MissingDependency` with the command that helps, unless everything needed is installed."""
+    """Raise `MissingDependency`, with the command to install them, if requirements are missing."""
     lacking = missing(declaration)
     if lacking:
         raise MissingDependency(
@@ -152,8 +152,8 @@ def _convert(option: Option, given: OptionValue) -> OptionValue:
     try:
         value = _to_kind(kind, given)
     except ValueError as error:
-        wanted = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
-        raise UsageError(f"Option {option.name}={given}: expected {wanted} ({option.help})") from error
+        expected = {int: "a whole number", float: "a number", bool: "true or false"}[kind]
+        raise UsageError(f"Option {option.name}={given}: expected {expected} ({option.help})") from error
     choices = option.choices or (names(option.engines) if option.engines else ())
     if choices and value not in choices:
         raise UnknownName(f"value of option {option.name}:", str(value), map(str, choices))

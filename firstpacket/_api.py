@@ -16,11 +16,11 @@ def run(*pipelines: str, config: Paths | None = None, progress: bool = True, **o
     """Measure pipelines on a corpus, as `bench run` does, and return the run.
 
     `pipelines` are written as for `--pipeline`: `"direct"`, `"fast=cascade,chain=streamed"`. `options` are those of
-    `bench run` with underscores (`corpus`, `turns`, `input`, `out`, ...), `config` is a TOML file that they win over.
-    Pipelines work in processes of their own, which import nothing of the caller's: no `__main__` guard is needed.
+    `bench run` with underscores (`corpus`, `turns`, `input`, `out`, ...), `config` is a TOML file that they override.
+    Pipelines run in separate processes that import nothing from the caller, so no `__main__` guard is needed.
 
-    Raises `UsageError` for what does not fit, before anything is loaded, other `BenchError` where measuring fails, and
-    `Stopped` on Ctrl-C: every finished turn is kept, and `firstpacket.resume` goes on.
+    Raises `UsageError` for invalid arguments, before anything is loaded, another `BenchError` if measuring fails, and
+    `Stopped` on Ctrl-C: every finished turn is kept, and `firstpacket.resume` continues the run.
     """
     from firstpacket.bench.options import gather, parse_pipeline
     from firstpacket.bench.run import session
@@ -33,7 +33,7 @@ def run(*pipelines: str, config: Paths | None = None, progress: bool = True, **o
 
 
 def resume(path: Paths, progress: bool = True) -> Run:
-    """Go on with a run that was stopped, with its own options. Raises `BenchError`, and `Stopped` on Ctrl-C."""
+    """Resume a stopped run with its own options. Raises `BenchError`, and `Stopped` on Ctrl-C."""
     from firstpacket.bench.run import session
 
     with _progress(progress) as shown:
@@ -41,14 +41,14 @@ def resume(path: Paths, progress: bool = True) -> Run:
 
 
 def read(path: Paths) -> Run:
-    """A run from its folder. Raises `RunError` if it is none, too new for this version, or damaged."""
+    """Read a run from its folder. Raises `RunError` if it is no run, too new for this version, or damaged."""
     from firstpacket.bench.record.store import read_run
 
     return Run(read_run(Path(path)))
 
 
 def runs(folder: Paths = "reports") -> Runs:
-    """All runs below a folder, the oldest first; what cannot be read is in `Runs.skipped`. Raises `RunError`."""
+    """All runs below a folder, oldest first; folders that cannot be read are in `Runs.skipped`. Raises `RunError`."""
     from firstpacket.bench.history.folders import run_folders
 
     found, skipped = run_folders(Path(folder))
@@ -64,9 +64,9 @@ def compare(
     all_metrics: bool = False,
     allow: Collection[str] = (),
 ) -> Comparison:
-    """Systems of one run in pairs, all against the first or two that are named; or the same systems of two runs.
+    """Compare systems of one run (all with the first, or two that are named), or the same systems of two runs.
 
-    `metric` is the one that the sentences are about; `allow` names rules to overlook (docs/compare.md). Raises
+    `metric` is the metric of the headline; `allow` names rules whose mismatches are accepted (docs/compare.md). Raises
     `UsageError` if there is nothing to compare or a name is unknown, and `NotComparable` with every reason.
     """
     from firstpacket.bench.compare.findings import Question, of_labels, of_runs
@@ -77,7 +77,7 @@ def compare(
 
 
 def _command(pipelines: Sequence[str], config: Paths | None, options: dict[str, Any]) -> list[str]:
-    """The command line that measures the same, for the record."""
+    """The equivalent command line, for the record."""
     words = ["bench", "run", *(word for text in pipelines for word in ("-p", text))]
     words += ["--config", str(config)] if config is not None else []
     for name, value in options.items():
@@ -90,7 +90,7 @@ def _command(pipelines: Sequence[str], config: Paths | None, options: dict[str, 
 
 
 def _progress(shown: bool) -> Any:
-    """What is seen meanwhile: a line that is renewed in a notebook, a bar on a terminal, nothing if not wanted."""
+    """A line updated in place in a notebook, a bar on a terminal, or nothing if not `shown`."""
     from firstpacket.bench.commands.console import console, progress
     from firstpacket.bench.progress import NoProgress, NotebookProgress, in_notebook
 

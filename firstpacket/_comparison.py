@@ -1,4 +1,4 @@
-"""What a comparison says: a sentence for people, and its metrics as a DataFrame."""
+"""A comparison as a public object: its sentences, and its metrics as a DataFrame."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ METRICS = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
-    """Systems of one run against the first, or of two runs; made by `firstpacket.compare`."""
+    """A comparison of systems of one run, or of two runs; created by `firstpacket.compare`."""
 
     _report: Report
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was found, a sentence per pair of systems: difference, interval, and what it rests on."""
+        """The result, one sentence per pair of systems: difference, interval, and the data behind it."""
         from firstpacket.bench.compare.sentences import sentence
 
         return tuple(sentence(found.headline) for found in self._report.findings)

@@ -1,4 +1,4 @@
-"""DataFrames of runs. Column names end in their unit; every column has one stated type, whatever its values are.
+"""DataFrames of runs. Column names end in their unit; every column has a fixed type, whatever its values are.
 
 Columns that can lack a value have pandas' nullable types (`Int64`, `Float64`, `string`), where a missing one is `NA`.
 """

@@ -1,4 +1,4 @@
-"""A run as Python sees it: its figures as DataFrames, its report as a file."""
+"""A run as a public object: its figures as DataFrames, its report as a file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Run:
-    """A run read from its folder; made by `firstpacket.run` and `firstpacket.read`.
+    """A run read from its folder; created by `firstpacket.run` and `firstpacket.read`.
 
-    Methods raise `RunError` where the folder is damaged, and `MissingDependency` without pandas.
+    Methods raise `RunError` if the folder is damaged, and `MissingDependency` without pandas.
     """
 
     _record: Record
@@ -37,22 +37,22 @@ class Run:
 
     @property
     def systems(self) -> tuple[str, ...]:
-        """The labels of what was measured, in the order in which they were named; the first is the base."""
+        """The labels of the measured systems, in the order given; the first is the base of comparisons."""
         return tuple(system.label for system in self._record.manifest.labels)
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What to know before believing the figures, in sentences."""
+        """Caveats on the figures, in sentences."""
         from firstpacket.bench.summary.summarise import summarise
 
         return summarise(self._record).notices
 
     def turns(self) -> pd.DataFrame:
-        """One row per turn of any phase and outcome, a column per metric (`first_packet_latency_ms`)."""
+        """One row per turn of any phase and outcome, one column per metric (`first_packet_latency_ms`)."""
         return _frames.turns(self._record)
 
     def stages(self) -> pd.DataFrame:
-        """One row per stretch of work of a stage; times are ms after the turn's t0."""
+        """One row per span of a stage; times are ms after the turn's t0."""
         return _frames.stages(self._record)
 
     def packets(self) -> pd.DataFrame:
@@ -64,7 +64,7 @@ class Run:
         return _frames.summary(self._record)
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the HTML report, by default `report.html` in the run folder; returns where it is."""
+        """Write the HTML report, by default `report.html` in the run folder; returns its path."""
         from firstpacket.bench.report.html import write_report
 
         return write_report([self._record], Path(path) if path is not None else self.path / "report.html")
@@ -74,19 +74,19 @@ class Run:
         return f"<firstpacket.Run {self.name}: {turns} turns of {', '.join(self.systems)}, in {self.path}>"
 
     def _repr_html_(self) -> str:
-        """For notebooks: what the run says in a sentence each, and its table."""
+        """For notebooks: the run's sentences and its table."""
         from firstpacket.bench.report.notebook import run_html
 
         return run_html(self._record)
 
 
 class Runs(Sequence[Run]):
-    """The runs below a folder, the oldest first; made by `firstpacket.runs`."""
+    """The runs below a folder, oldest first; created by `firstpacket.runs`."""
 
     def __init__(self, found: Sequence[Run], skipped: Sequence[tuple[str, str]] = ()) -> None:
         self._found = tuple(found)
         self.skipped = tuple(skipped)
-        """Folders that hold a run which cannot be read, each with the reason."""
+        """Folders with a run that cannot be read, each with the reason."""
 
     @overload
     def __getitem__(self, place: int) -> Run: ...
@@ -95,7 +95,7 @@ class Runs(Sequence[Run]):
     def __getitem__(self, place: slice) -> Runs: ...
 
     def __getitem__(self, place: int | slice) -> Run | Runs:
-        """A run by its place, or some of them."""
+        """A run by its index, or a slice of runs."""
         return Runs(self._found[place], self.skipped) if isinstance(place, slice) else self._found[place]
 
     def __len__(self) -> int:
@@ -105,18 +105,18 @@ class Runs(Sequence[Run]):
         return iter(self._found)
 
     def summary(self) -> pd.DataFrame:
-        """`Run.summary` of all of them below each other, with the columns `run` and `created` (UTC) before them."""
+        """`Run.summary` of all runs concatenated, with the columns `run` and `created` (UTC) first."""
         return _frames.concatenated((_dated(each, each.summary()) for each in self), _DATED | _frames.SUMMARY)
 
     def turns(self) -> pd.DataFrame:
-        """`Run.turns` of all of them below each other, with the columns `run` and `created` (UTC) before them."""
+        """`Run.turns` of all runs concatenated, with the columns `run` and `created` (UTC) first."""
         return _frames.concatenated((_dated(each, each.turns()) for each in self), _DATED | _frames.TURNS)
 
     def __repr__(self) -> str:
         return f"<firstpacket.Runs: {len(self)}, {len(self.skipped)} skipped>"
 
     def _repr_html_(self) -> str:
-        """For notebooks: a line per run."""
+        """For notebooks: one line per run."""
         rows = "".join(f"<li>{escape(repr(each)[1:-1])}</li>" for each in self)
         return f"<ol>{rows}</ol>"
 

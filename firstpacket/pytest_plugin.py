@@ -1,6 +1,6 @@
-"""pytest's door to the gate (`voice_benchmark`) and to pytest-benchmark (`voice_rounds`): docs/pytest.md.
+"""The pytest plugin: fixtures for the gate (`voice_benchmark`) and pytest-benchmark (`voice_rounds`); docs/pytest.md.
 
-Every start of pytest imports this file, so it imports nothing else before a test asks for one of the fixtures.
+Every start of pytest imports this file, so it imports nothing else until a test uses one of the fixtures.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ _session = pytest.StashKey["VoiceSession"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What tests are held against in this run; the arguments of a call win."""
+    """Add the options of voice tests; the arguments of a call override them."""
     group = parser.getgroup("voice benchmarks")
-    group.addoption("--voice-against", metavar="GITREV|COMMAND", help="The version to measure beside this one.")
-    group.addoption("--voice-against-path", metavar="FOLDER", action="append", help="Where its packages lie; repeat.")
-    group.addoption("--voice-baseline", metavar="RUN|NAME|auto", help="A run measured earlier. [auto]")
+    group.addoption("--voice-against", metavar="GITREV|COMMAND", help="Version to compare with.")
+    group.addoption(
+        "--voice-against-path", metavar="FOLDER", action="append", help="Folder of its packages; repeatable."
+    )
+    group.addoption("--voice-baseline", metavar="RUN|NAME|auto", help="Earlier run to compare with. [auto]")
     group.addoption("--voice-allow", metavar="VERDICTS", help="Verdicts that pass: inconclusive,no-baseline.")
     group.addoption("--voice-pairs", metavar="N", type=int, help="Pairs of turns per label and round.")
-    group.addoption("--voice-out", metavar="FOLDER", type=Path, help="Where runs are kept. [reports/pytest-DATE]")
+    group.addoption("--voice-out", metavar="FOLDER", type=Path, help="Folder for runs. [reports/pytest-DATE]")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuses what excludes each other; the fixture for pytest-benchmark needs that plugin to be there."""
+    """Reject conflicting options; register `voice_rounds` depending on whether pytest-benchmark is installed."""
     if config.getoption("voice_against") and config.getoption("voice_baseline"):
-        raise pytest.UsageError("--voice-against and --voice-baseline exclude each other.")
+        raise pytest.UsageError("--voice-against and --voice-baseline cannot be combined.")
     there = hasattr(config.hook, "pytest_benchmark_update_machine_info")
     config.pluginmanager.register(_WithBenchmark() if there else _WithoutBenchmark(), "voice-rounds")
 
@@ -47,7 +49,7 @@ def voice_benchmark(request: pytest.FixtureRequest) -> VoiceBenchmark:
 
 
 def voice_session(config: pytest.Config) -> VoiceSession:
-    """What this start of pytest says and remembers."""
+    """The state of this pytest session."""
     from firstpacket.bench.testing.session import VoiceSession
 
     if _session not in config.stash:
@@ -67,7 +69,7 @@ def voice_session(config: pytest.Config) -> VoiceSession:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """What was found, also where it passed, and where it lies."""
+    """Print the results, including passed ones, and their folders."""
     if _session in config.stash and (said := config.stash[_session].said):
         terminalreporter.section("voice benchmarks")
         for line in said:
@@ -75,11 +77,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 class _WithBenchmark:
-    """Beside pytest-benchmark."""
+    """If pytest-benchmark is installed."""
 
     @pytest.fixture
     def _replay_clock(self, request: pytest.FixtureRequest) -> ReplayClock:
-        """Set in the test's marker before the fixture `benchmark`, which reads it, is made."""
+        """A clock, set in the test's marker before the fixture `benchmark` reads it."""
         from firstpacket.bench.testing.replay import ReplayClock
 
         clock, own = ReplayClock(), request.node.get_closest_marker("benchmark")
@@ -95,7 +97,7 @@ class _WithBenchmark:
         return VoiceRounds(voice_session(request.config), request.node, benchmark, _replay_clock)
 
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
-        """The GPU of this machine, when figures are written or compared, which begins before anything is measured."""
+        """Add the GPU of this machine to pytest-benchmark's machine info."""
         from firstpacket.bench.environment import gpus
 
         for gpu in gpus()[:1]:
@@ -103,13 +105,13 @@ class _WithBenchmark:
 
 
 class _WithoutBenchmark:
-    """Says what is missing."""
+    """If pytest-benchmark is missing."""
 
     @pytest.fixture
     def voice_rounds(self) -> None:
-        """Fails: there is nothing that rounds could be given to."""
+        """Fails with a hint to install pytest-benchmark."""
         pytest.fail(
-            "The fixture voice_rounds gives first packets to pytest-benchmark, which is not there: "
-            "pip install 'pytest-benchmark>=5.3', or take it off -p no:benchmark.",
+            "The fixture voice_rounds needs pytest-benchmark, which is not active: "
+            "pip install 'pytest-benchmark>=5.3', or remove -p no:benchmark.",
             pytrace=False,
         )

@@ -11,7 +11,7 @@ from support.command import here
 from support.virtual import make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench import calibration
-from firstpacket.bench.calibrate.cases import PIECES, SPEECH_S, Piece
+from firstpacket.bench.calibrate.cases import CASES, SPEECH_S, Case
 from firstpacket.bench.calibrate.ground_truth import OwnStamps, own_stamps
 from firstpacket.bench.calibrate.measure import (
     AUDIBLE,
@@ -42,29 +42,29 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def played(tmp_path: Path, piece: Piece) -> tuple[Turn, OwnStamps, int]:
-    """A turn of the piece on virtual time."""
+def played(tmp_path: Path, case: Case) -> tuple[Turn, OwnStamps, int]:
+    """A turn of the case on virtual time."""
     clips = make_utterances(1, SPEECH_S)
-    run_manager(tmp_path / "run", scripted_manifest({"a": piece.script}, clips, input=piece.input, warmup=0), clips)
+    run_manager(tmp_path / "run", scripted_manifest({"a": case.script}, clips, input=case.input, warmup=0), clips)
     found = read_run(tmp_path / "run")
     turn = next(turn for turn in found.turns if turn.phase == "measured")
     evidence = found.evidence(turn)
-    return turn, own_stamps(piece.script, evidence.trace), evidence.delivery.t0_ns
+    return turn, own_stamps(case.script, evidence.trace), evidence.delivery.t0_ns
 
 
-@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.name)
-def test_on_a_clock_without_errors_there_are_none(tmp_path: Path, piece: Piece) -> None:
-    turn, own, t0_ns = played(tmp_path, piece)
-    found = errors(piece, turn, own, t0_ns)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_on_a_clock_without_errors_there_are_none(tmp_path: Path, case: Case) -> None:
+    turn, own, t0_ns = played(tmp_path, case)
+    found = errors(case, turn, own, t0_ns)
     assert set(found.values()) == {0}, found
     assert own.heard_ns() == t0_ns
-    assert found.keys() == {FIRST_PACKET, AUDIBLE, STALLS, STAGES, NEGATIVE if piece.path is None else PATH}
-    assert turn.figures["stall_total"] >= 10 * MS, "every piece makes the player wait"
-    assert (turn.figures["first_packet_latency"] < 0) == (piece.path is None)
+    assert found.keys() == {FIRST_PACKET, AUDIBLE, STALLS, STAGES, NEGATIVE if case.path is None else PATH}
+    assert turn.figures["stall_total"] >= 10 * MS, "every case makes the player wait"
+    assert (turn.figures["first_packet_latency"] < 0) == (case.path is None)
 
 
 def test_host_flags_keep_a_turn_usable_and_other_outcomes_do_not(tmp_path: Path) -> None:
-    turn, _, _ = played(tmp_path, PIECES[0])
+    turn, _, _ = played(tmp_path, CASES[0])
     check_usable(replace(turn, flags=flags_from("host")))
     for other in (replace(turn, flags=("host_busy", "truncated")), replace(turn, outcome="failed", reason="it broke")):
         with pytest.raises(WorkerError, match=r"truncated|it broke"):
@@ -81,24 +81,24 @@ def test_host_flags_keep_a_turn_usable_and_other_outcomes_do_not(tmp_path: Path)
     ],
 )
 def test_a_wrong_figure_is_an_error_of_its_size(tmp_path: Path, metric: str, figure: str) -> None:
-    turn, own, t0_ns = played(tmp_path, PIECES[0])
+    turn, own, t0_ns = played(tmp_path, CASES[0])
     wrong = replace(turn, figures={**turn.figures, metric: turn.figures[metric] - 3 * MS})
-    assert {name for name, error in errors(PIECES[0], wrong, own, t0_ns).items() if error == -3 * MS} == {figure}
+    assert {name for name, error in errors(CASES[0], wrong, own, t0_ns).items() if error == -3 * MS} == {figure}
 
 
-@pytest.mark.parametrize("piece", [piece for piece in PIECES if piece.path], ids=lambda piece: piece.name)
-def test_a_path_that_names_another_stage_is_an_error(tmp_path: Path, piece: Piece) -> None:
-    turn, own, t0_ns = played(tmp_path, piece)
+@pytest.mark.parametrize("case", [case for case in CASES if case.path], ids=lambda case: case.name)
+def test_a_path_that_names_another_stage_is_an_error(tmp_path: Path, case: Case) -> None:
+    turn, own, t0_ns = played(tmp_path, case)
     (first, *rest) = turn.path
     other = PathPart("copy", "host", first.ns)
-    assert abs(errors(piece, replace(turn, path=(other, *rest)), own, t0_ns)[PATH]) == first.ns
+    assert abs(errors(case, replace(turn, path=(other, *rest)), own, t0_ns)[PATH]) == first.ns
 
 
 def test_speech_received_late_is_an_error_of_file_input(tmp_path: Path) -> None:
-    turn, own, t0_ns = played(tmp_path, PIECES[0])
+    turn, own, t0_ns = played(tmp_path, CASES[0])
     late = replace(own.step("hear"), ended_ns=own.heard_ns() + 2 * MS)
     heard_late = replace(own, steps={**own.steps, "hear": (late,)})
-    assert errors(PIECES[0], turn, heard_late, t0_ns)[FIRST_PACKET] == 2 * MS
+    assert errors(CASES[0], turn, heard_late, t0_ns)[FIRST_PACKET] == 2 * MS
 
 
 def made(turns: int, error_ns: int) -> Measured:

@@ -51,13 +51,13 @@ def test_bounds_hold_wherever_an_option_is_given(name: str, tmp_path: Path) -> N
     others = {known: "5%" if known == "precision" else 5.0 for known, _ in [about()[name].needs or ("", "")] if known}
     assert getattr(gather({"pipelines": CHOICE, name: kind(least), **others}, None), name) == least
     for value in (kind(least - 1), kind(most + 1)):
-        with pytest.raises(UsageError, match=f"^{flag(name)} .*: must lie between"):
+        with pytest.raises(UsageError, match=f"^{flag(name)} .*: must be between"):
             gather({"pipelines": CHOICE, name: value, **others}, None)
         (tmp_path / "run.toml").write_text(f"{name.replace('_', '-')} = {value}\n[[pipeline]]\nname = 'scripted'\n")
-        with pytest.raises(UsageError, match="must lie between"):
+        with pytest.raises(UsageError, match="must be between"):
             gather(others, tmp_path / "run.toml")
         if about()[name].test:
-            with pytest.raises(UsageError, match="must lie between"):
+            with pytest.raises(UsageError, match="must be between"):
                 asked_options(["scripted"], None, {name: value, **others}, ())
 
 

@@ -253,4 +253,4 @@ def test_the_command_exits_with_1_if_anything_differs(run: Path) -> None:
     done = here("recompute", run)
     assert done.returncode == 1
     assert "path.error: stored 3, derived 0" in done.stdout
-    assert "is not what its traces say" in done.stderr
+    assert "do not follow from its traces" in done.stderr

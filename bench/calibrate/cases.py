@@ -1,7 +1,7 @@
-"""Scripts with known delays, overlaps, stalls, silences and negative onsets, and what is true of a turn of each.
+"""Scripts with known delays, overlaps, stalls, silences and negative onsets, and the true figures of each.
 
-The truth is drawn from the pipeline's own stamps. None of the harness's enters it, but for t0 of realtime input, which
-is a moment of the schedule.
+The truth comes from the pipeline's own stamps alone, except for t0 of realtime input, which is a point of the
+schedule.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from firstpacket.bench.record.schema import InputMode
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 PathTruth = dict[tuple[str, str], int]
-"""By stage and kind: ns on the path to the first packet; kind `hidden` for work beside it. What is absent is 0."""
+"""By stage and kind: ns on the path to the first packet; kind `hidden` for work off the path. Missing keys are 0."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One script: when its audio becomes audible, in ns of the clock, and the path that it takes if it has one."""
+class Case:
+    """One script, with when its audio becomes audible, in ns of the clock, and its critical path if it has one."""
 
     name: str
     script: str
@@ -64,38 +64,38 @@ def _silent_at_first(own: OwnStamps) -> PathTruth:
     return {("encoder", "host"): own.step("encoder").ns, ("vocoder", "host"): own.step("vocoder", 0).ns}
 
 
-PIECES = (
-    Piece(
+CASES = (
+    Case(
         "serial",
         "hear; encoder 4; rest 3; llm.prefill 6 token; vocoder 4; packet 20; vocoder 32; packet 20; tts 5; packet 60",
         _first_packet,
         _serial,
     ),
-    Piece(
+    Case(
         "overlapped",
         "hear; asr 5; send; llm.decode 12; send | take; tts 6; packet 20; take; tts 24; packet 60",
         _first_packet,
         _overlapped,
     ),
-    Piece(
+    Case(
         "queued",
         "hear; asr 4; send; asr 4; send | take; tts 12; take; tts 5; packet 20; tts 35; packet 60",
         _first_packet,
         _queued,
     ),
-    Piece(
+    Case(
         "silent at first",
         "hear; encoder 5; vocoder 5; silence 40; vocoder 52; silence 10; packet 80",
         lambda own: own.packets[1].ended_ns + 10 * NS_PER_MS,
         _silent_at_first,
     ),
-    Piece(
+    Case(
         "before the user has finished",
         "hear | rest 20; encoder 6; packet 20; vocoder 50; packet 60",
         _first_packet,
         input="realtime",
     ),
-    Piece(
+    Case(
         "silent until the user has finished",
         "rest 20; encoder 6; silence 20; hear; vocoder 10; packet 80",
         lambda own: own.packets[1].ended_ns,
@@ -103,4 +103,4 @@ PIECES = (
     ),
 )
 SPEECH_S = 0.06
-"""Length of what the user says; the packets before it is over come 30 ms before that."""
+"""Length of the user's speech; packets that come early are sent 30 ms before its end."""

@@ -1,4 +1,4 @@
-"""The stamps that the scripted pipeline takes itself, outside the harness."""
+"""Stamps taken by the scripted pipeline itself, outside the harness."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SLEEPS_NOT = {"hear", "send", "take", "packet", "silence"}
 
 @dataclass(frozen=True, slots=True)
 class OwnStep:
-    """One step of a script as the pipeline lived it: its words, and its beginning and end in ns."""
+    """One step of a script as it was executed: its words, start and end in ns."""
 
     words: tuple[str, ...]
     began_ns: int
@@ -30,7 +30,7 @@ class OwnStep:
 
     @property
     def oversleep_ns(self) -> int | None:
-        """How much longer it took than the script says; None for a step that is not asked to take time."""
+        """How much longer it took than scripted; None for a step without a duration."""
         if self.words[0] in _SLEEPS_NOT:
             return None
         return self.ns - round(float(self.words[1]) * NS_PER_MS)
@@ -49,7 +49,7 @@ class OwnStamps:
         return self.steps[name][number]
 
     def stages(self) -> dict[str, int]:
-        """Time in ns that each stage worked."""
+        """Working time of each stage in ns."""
         total: Counter[str] = Counter()
         for name, steps in self.steps.items():
             if name not in _SLEEPS_NOT and name != "rest":
@@ -57,11 +57,11 @@ class OwnStamps:
         return dict(total)
 
     def heard_ns(self) -> int:
-        """When the user had been heard to the end."""
+        """When the pipeline had received all of the user's speech."""
         return self.step("hear").ended_ns
 
     def stall_ns(self) -> int:
-        """What a player without pre-roll waits for audio: the largest lag of a packet behind the audio before it."""
+        """How long a player without pre-roll stalls: the largest lag of a packet behind the audio before it."""
         lag_ns = media_ns = 0
         for packet, following in pairwise(self.packets):
             media_ns += round(float(packet.words[1]) * NS_PER_MS)
@@ -70,14 +70,14 @@ class OwnStamps:
 
 
 def own_stamps(script: str, trace: TurnTrace) -> OwnStamps:
-    """What the scripted pipeline wrote down in one turn of `script`. Raises `WorkerError` if it did not."""
+    """The stamps of the scripted pipeline in one turn of `script`. Raises `WorkerError` if there are none."""
     lanes = [[tuple(step.split()) for step in lane.split(";")] for lane in script.split("|")]
     written = [text.text for text in trace.texts if text.kind == TEXT]
     try:
         (stamps,) = map(json.loads, written)
         lived = [OwnStep(lanes[lane][step], began, ended) for lane, step, began, ended in sorted(stamps)]
     except (ValueError, TypeError, IndexError) as error:
-        raise WorkerError(f"The scripted pipeline gave no stamps of its own that could be read ({error}).") from error
+        raise WorkerError(f"The stamps of the scripted pipeline cannot be read ({error}).") from error
     steps: dict[str, tuple[OwnStep, ...]] = {}
     for each in lived:
         steps[each.words[0]] = (*steps.get(each.words[0], ()), each)

@@ -1,4 +1,4 @@
-"""Puts the pieces through the real worker process on the real clock, and holds every figure against the truth."""
+"""Runs the cases in a real worker process on the real clock, and compares every figure with the truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from firstpacket.bench import registry
-from firstpacket.bench.calibrate.cases import PIECES, SPEECH_S, PathTruth, Piece
+from firstpacket.bench.calibrate.cases import CASES, SPEECH_S, Case, PathTruth
 from firstpacket.bench.calibrate.ground_truth import OwnStamps, own_stamps
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import WorkerError
@@ -33,87 +33,87 @@ STALLS = "stalls"
 STAGES = "stage times"
 PATH = "path parts"
 FIGURES = (FIRST_PACKET, NEGATIVE, AUDIBLE, STALLS, STAGES, PATH)
-"""What is looked at. Of stage times and path parts the worst of each turn counts, so that no figure hides another."""
+"""What is compared. Of stage times and path parts the worst of each turn counts, so that none hides another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came out, turn by turn: errors in ns by figure (reported minus true), and what is told apart from them."""
+    """Results turn by turn: errors in ns by figure (reported minus true), and delays reported separately."""
 
     turns: int
     errors_ns: dict[str, list[int]]
     hand_over_ns: dict[InputMode, list[int]]
-    """From t0 to the moment at which the pipeline had heard everything."""
+    """From t0 to the moment when the pipeline had received all speech."""
     oversleep_ns: list[int]
-    """How much longer than scripted the pipeline's steps took; no error of the harness."""
+    """How much longer than scripted the pipeline's steps took; not an error of the harness."""
     events: list[int]
     """Recordings of the instrument in each turn."""
     event_cost_ns: int
 
 
 def measure(turns: int, environment: Mapping[str, str], progress: Progress) -> Measured:
-    """At least `turns` turns, the same number of each piece. Raises `WorkerError` if a turn is not answered."""
+    """Run at least `turns` turns, equally many of each case. Raises `WorkerError` if a turn is not answered."""
     found = Measured(0, defaultdict(list), defaultdict(list), [], [], 0)
     costs = []
     with tempfile.TemporaryDirectory(prefix="bench-calibrate-") as folder:
         for mode in get_args(InputMode):
-            pieces = {f"piece-{number}": piece for number, piece in enumerate(PIECES) if piece.input == mode}
-            run = _run(Path(folder) / mode, mode, pieces, math.ceil(turns / len(PIECES)), environment, progress)
+            cases = {f"case-{number}": case for number, case in enumerate(CASES) if case.input == mode}
+            run = _run(Path(folder) / mode, mode, cases, math.ceil(turns / len(CASES)), environment, progress)
             costs += [facts.event_cost_ns for segment in run.segments for facts in segment.labels]
             for turn in run.turns:
                 if turn.is_measured:
-                    _compare(run, turn, pieces[turn.label], found)
+                    _compare(run, turn, cases[turn.label], found)
     return Measured(
         len(found.events), found.errors_ns, found.hand_over_ns, found.oversleep_ns, found.events, max(costs)
     )
 
 
 def check_usable(turn: Turn) -> None:
-    """Raises `WorkerError` for a turn that did not go as its script says.
+    """Raises `WorkerError` for a turn that did not follow its script.
 
-    What the machine did beside it is no reason: how far figures are off on this machine as it is, is the question.
+    A busy machine is no reason: the point is how exact figures are on this machine as it is.
     """
     odd = [flag for flag in turn.flags if flag not in flags_from("host")]
     if not turn.is_answered or odd:
         raise WorkerError(
-            f"A turn of the scripted pipeline came to be '{turn.outcome}' ({turn.reason or ', '.join(odd)}); "
-            "it must answer. Try again; if it happens again, please report it."
+            f"A turn of the scripted pipeline ended as '{turn.outcome}' ({turn.reason or ', '.join(odd)}) instead of "
+            "answering. Try again; if it happens again, please report it."
         )
 
 
-def _compare(run: Run, turn: Turn, piece: Piece, found: Measured) -> None:
+def _compare(run: Run, turn: Turn, case: Case, found: Measured) -> None:
     check_usable(turn)
     evidence = run.evidence(turn)
-    own, t0_ns = own_stamps(piece.script, evidence.trace), evidence.delivery.t0_ns
-    for figure, error_ns in errors(piece, turn, own, t0_ns).items():
+    own, t0_ns = own_stamps(case.script, evidence.trace), evidence.delivery.t0_ns
+    for figure, error_ns in errors(case, turn, own, t0_ns).items():
         found.errors_ns[figure].append(error_ns)
-    found.hand_over_ns[piece.input].append(own.heard_ns() - t0_ns)
+    found.hand_over_ns[case.input].append(own.heard_ns() - t0_ns)
     for steps in own.steps.values():
         found.oversleep_ns.extend(step.oversleep_ns for step in steps if step.oversleep_ns is not None)
     found.events.append(evidence.trace.events)
 
 
-def errors(piece: Piece, turn: Turn, own: OwnStamps, t0_ns: int) -> dict[str, int]:
-    """Reported minus true in ns, for every figure that the piece has.
+def errors(case: Case, turn: Turn, own: OwnStamps, t0_ns: int) -> dict[str, int]:
+    """Reported minus true in ns, for every figure of the case.
 
-    With file input the truth begins when the pipeline had heard the user, by its own stamp: the hand-over to it is an
-    error. With realtime input t0 is a moment of the schedule, `t0_ns`, not something that happens to the pipeline.
+    With file input the truth starts when the pipeline had received the speech, by its own stamp, so the hand-over to it
+    counts as an error. With realtime input t0 is a point of the schedule, `t0_ns`, not an event in the pipeline.
     """
-    start_ns = own.heard_ns() if piece.input == "file" else t0_ns
+    start_ns = own.heard_ns() if case.input == "file" else t0_ns
     reported = turn.figures
     result = {
         FIRST_PACKET: int(reported["first_packet_latency"]) - (own.packets[0].ended_ns - start_ns),
-        AUDIBLE: int(reported[FIRST_AUDIBLE]) - (piece.audible_ns(own) - start_ns),
+        AUDIBLE: int(reported[FIRST_AUDIBLE]) - (case.audible_ns(own) - start_ns),
         STALLS: int(reported["stall_total"]) - own.stall_ns(),
         STAGES: _worst({stage: int(reported[f"stage.{stage}.host"]) - ns for stage, ns in own.stages().items()}),
     }
-    if piece.path is None:
+    if case.path is None:
         result[NEGATIVE] = result[FIRST_PACKET]
     else:
         parts: PathTruth = {(part.stage, part.kind): part.ns for part in turn.path}
         parts |= {(stage, "hidden"): ns for stage, ns in turn.hidden.items()}
-        truth = piece.path(own)
-        # Until the pipeline had heard the user nobody worked: the path is right to say so.
+        truth = case.path(own)
+        # Until the pipeline had received the speech no stage worked, and the path must say so.
         truth["", "unattributed"] = truth.get(("", "unattributed"), 0) + own.heard_ns() - t0_ns
         result[PATH] = _worst({key: parts.get(key, 0) - truth.get(key, 0) for key in parts.keys() | truth.keys()})
     return result
@@ -126,12 +126,12 @@ def _worst(errors_ns: Mapping[object, int]) -> int:
 def _run(
     path: Path,
     mode: InputMode,
-    pieces: Mapping[str, Piece],
+    cases: Mapping[str, Case],
     turns: int,
     environment: Mapping[str, str],
     progress: Progress,
 ) -> Run:
-    manifest = _manifest(mode, pieces, turns)
+    manifest = _manifest(mode, cases, turns)
     speech = np.full(round(SPEECH_S * SAMPLE_RATE), 0.1, np.float32)
     utterance = Utterance("speech", speech, "", SPEECH_S * 1000, "annotated")
     workers = {
@@ -143,7 +143,7 @@ def _run(
     return read_run(path)
 
 
-def _manifest(mode: InputMode, pieces: Mapping[str, Piece], turns: int) -> Manifest:
+def _manifest(mode: InputMode, cases: Mapping[str, Case], turns: int) -> Manifest:
     stages = registry.pipeline("scripted").declaration.stages
     return Manifest(
         schema=SCHEMA,
@@ -154,8 +154,8 @@ def _manifest(mode: InputMode, pieces: Mapping[str, Piece], turns: int) -> Manif
         turns=turns,
         warmup=2,
         labels=tuple(
-            System(label, "scripted", "cpu", "float32", {"script": piece.script}, stages)
-            for label, piece in pieces.items()
+            System(label, "scripted", "cpu", "float32", {"script": case.script}, stages)
+            for label, case in cases.items()
         ),
         corpus="",
         corpus_source="",

@@ -1,4 +1,4 @@
-"""How far the figures may be off: a table, a sentence, and plain JSON values."""
+"""The harness's own error as a table, a sentence, and plain JSON values."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ COLUMNS: tuple[Column[Deviation], ...] = (
 
 
 def calibration_table(found: Calibration, apart: Iterable[Deviation]) -> Table:
-    """One row per figure: reported against the scripted pipeline's own stamps; then what is told apart from that."""
+    """One row per figure: reported against the scripted pipeline's own stamps; then delays reported separately."""
     groups = (rows(COLUMNS, found.deviations), rows(COLUMNS, apart, kind="quiet"))
     return table(f"|reported - true|, {found.turns} turns", COLUMNS, groups)
 
 
 def instrument_cost(found: Calibration) -> str:
-    """What the instrument itself took, in a sentence."""
+    """The cost of the instrumentation, in a sentence."""
     each_us, events = found.event_cost_ns / 1000, found.events
     total_us = each_us * events
-    return f"instrument: at most {each_us:.2g} µs x {events:.0f} recordings = {total_us:.0f} µs in a turn"
+    return f"instrumentation: at most {each_us:.2g} µs x {events:.0f} recordings = {total_us:.0f} µs per turn"
 
 
 def calibration_json(found: Calibration, apart: Iterable[Deviation], broken: tuple[str, ...]) -> dict[str, Any]:
-    """Plain JSON values; times in ms unless a name says otherwise, null where the turns cannot support a figure."""
+    """Plain JSON values; times in ms unless a name says otherwise, null if there are too few turns for a figure."""
     return document("calibration", found) | {
         "cost_per_turn_ms": found.event_cost_ns * found.events / NS_PER_MS,
         "apart": as_json(tuple(apart)),
@@ -42,5 +42,5 @@ def calibration_json(found: Calibration, apart: Iterable[Deviation], broken: tup
 
 
 def _ms(each: Deviation, q: float, value: float | None) -> Cell:
-    """To a microsecond: errors are small."""
+    """With microseconds: errors are small."""
     return (f"n/a (n={each.n} < {values_needed(q)})" if value is None else Figure(f"{value:.3f} ms", value),)

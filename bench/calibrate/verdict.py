@@ -1,4 +1,4 @@
-"""What was measured → a finding with its numbers, and whether it keeps within the limits."""
+"""From measurements to a calibration, and whether it is within the limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from firstpacket.bench.stats.quantiles import supported_quantile, values_needed
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 HAND_OVER: dict[InputMode, str] = {
-    "file": "hand-over of the clip (in the errors)",
+    "file": "hand-over of the clip (included in errors)",
     "realtime": "hand-over of the last frame",
 }
 OVERSLEEP = "oversleep of the script"
@@ -23,13 +23,13 @@ P99_TURNS = values_needed(0.99)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that any figure may be off, in ms."""
+    """The largest acceptable errors, in ms."""
 
     median_ms: float
     p99_ms: float
 
     def broken(self, deviations: Iterable[Deviation]) -> tuple[str, ...]:
-        """What lies over the limits, in words."""
+        """What exceeds the limits, in words."""
         return tuple(
             f"{each.figure}: {name} {value:.3f} ms (limit {limit:g} ms)"
             for each in deviations
@@ -39,7 +39,7 @@ class Limits:
 
 
 def finding(measured: Measured, limits: Limits) -> Calibration:
-    """The finding that is printed, kept and stated by later runs."""
+    """The calibration that is printed, saved and recorded by later runs."""
     deviations = tuple(deviation(figure, measured.errors_ns[figure]) for figure in FIGURES)
     return Calibration(
         schema=SCHEMA,
@@ -54,13 +54,13 @@ def finding(measured: Measured, limits: Limits) -> Calibration:
 
 
 def apart(measured: Measured) -> tuple[Deviation, ...]:
-    """What is told apart: the ways from t0 to the pipeline's ears, and what the script overslept."""
+    """Delays reported separately: from t0 until the pipeline has the speech, and oversleep of the script."""
     heard = (deviation(name, measured.hand_over_ns.get(mode, ())) for mode, name in HAND_OVER.items())
     return *heard, deviation(OVERSLEEP, measured.oversleep_ns)
 
 
 def deviation(figure: str, errors_ns: Sequence[int]) -> Deviation:
-    """Median and 99th percentile of the absolute errors, in ms, as far as their number supports them."""
+    """Median and 99th percentile of the absolute errors, in ms, if there are enough of them."""
     sizes = [abs(error_ns) / NS_PER_MS for error_ns in errors_ns]
     median, p99 = (supported_quantile(sizes, q).value for q in (0.5, 0.99))
     return Deviation(figure, len(sizes), median, p99)

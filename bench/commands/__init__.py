@@ -1,1 +1,1 @@
-"""Commands of the command line that are too long to stand in one file."""
+"""The commands of the command line, one file each."""

@@ -1,4 +1,4 @@
-"""`bench compare`: labels of one run, or of two."""
+"""`bench compare`: the systems of one run, or two runs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ if TYPE_CHECKING:
 
 def compare(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    other: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A second run, for the same labels.")] = None,
-    metric: Annotated[str, typer.Option(help="Which metric comes first.")] = "first_packet_latency",
-    labels: Annotated[str, typer.Option(metavar="BASE,OTHER", help="These two only; of two runs, one of either.")] = "",
-    ladder: Annotated[str, typer.Option(metavar="A,B,...", help="Steps in this order. [all labels]")] = "",
-    every: Annotated[bool, typer.Option("--all", help="Every metric, not only the main ones.")] = False,
-    allow: Annotated[str, typer.Option(metavar="RULE,...", help="Overlook that these do not match.")] = "",
-    band: Annotated[str, typer.Option(help="What two runs of the same code differ by here, such as 2%.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Everything as JSON; the page compare.md describes it.")] = False,
+    other: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A second run with the same labels.")] = None,
+    metric: Annotated[str, typer.Option(help="Metric of the headline.")] = "first_packet_latency",
+    labels: Annotated[
+        str, typer.Option(metavar="BASE,OTHER", help="Compare only these two; with two runs, one of each.")
+    ] = "",
+    ladder: Annotated[
+        str, typer.Option(metavar="A,B,...", help="Labels to compare step by step, in this order. [all]")
+    ] = "",
+    every: Annotated[bool, typer.Option("--all", help="All metrics, not only the main ones.")] = False,
+    allow: Annotated[str, typer.Option(metavar="RULE,...", help="Compare despite these mismatches.")] = "",
+    band: Annotated[str, typer.Option(help="Run-to-run noise of the same code here, such as 2%.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, as documented on the page compare.md.")] = False,
 ) -> None:
-    """Compare the labels of one run, turn by turn in pairs, or the same labels of two runs, clip by clip."""
+    """Compare the systems of one run, turn by turn, or the same systems in two runs, clip by clip."""
     from firstpacket.bench.compare.findings import Question, of_labels, of_runs
     from firstpacket.bench.record.store import read_run
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def console(stderr: bool = True) -> Console:
-    """A console without colours for numbers."""
+    """A console that does not highlight numbers."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)

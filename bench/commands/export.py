@@ -1,4 +1,4 @@
-"""`bench export` and `bench trace`: a run for other tools."""
+"""`bench export` and `bench trace`: write a run for other tools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def export(
     ] = "csv",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
 ) -> None:
-    """Write a run in a form that other tools read; the page exports.md has an example of each."""
+    """Export a run for other tools; the page exports.md has an example of each format."""
     from firstpacket.bench.errors import UsageError
     from firstpacket.bench.export.formats import exported, write_export
     from firstpacket.bench.record.store import read_run
@@ -31,19 +31,19 @@ def export(
         return
     content = exported(read_run(path), format)
     if isinstance(content, bytes):
-        raise UsageError(f"{format} is no text: name a file to write with --out.")
+        raise UsageError(f"{format} is a binary format: give a file to write with --out.")
     typer.echo(content, nl=False)
 
 
 def trace(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    turn: Annotated[str, typer.Option(help="Number of the turn; `all` with --format otel.")],
+    turn: Annotated[str, typer.Option(help="Turn number; `all` with --format otel.")],
     format: Annotated[
         str, typer.Option(help="perfetto: for ui.perfetto.dev; otel: OTLP JSON lines for collectors.")
     ] = "perfetto",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [standard output]")] = None,
 ) -> None:
-    """Write one turn as a trace: stages, GPU, packets, the critical path, and what was handed to whom."""
+    """Export one turn as a trace: stages, GPU, packets, critical path and data flow."""
     from firstpacket.bench.export.traces import trace_lines, write_traces
     from firstpacket.bench.record.store import read_run
 

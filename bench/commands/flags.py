@@ -16,10 +16,10 @@ DEFAULTS = Options()
 
 
 def run_options(gate: bool = False) -> Callable[[Command], Command]:
-    """Give a command a flag for every option of a run, or for those that a gate takes.
+    """Add a flag to a command for every option of a run, or for those that a gate takes.
 
-    The command's first parameter then gets those that were given, by field name, parsed but not checked; the others are
-    its own.
+    The command's first parameter receives the given options by field name, parsed but not checked; its other parameters
+    stay as they are.
     """
     taken = {name: known for name, known in about().items() if known.gate or not gate}
 
@@ -50,20 +50,20 @@ def _parameter(name: str, known: About) -> Parameter:
 
 
 def shown_default(default: object) -> str:
-    """A default for people; nothing where there is none, or a switch is off."""
+    """A default as help shows it; empty if there is none, or for a switch that is off."""
     if isinstance(default, float):
         return f"{default:g}"
     return "" if default in (None, ()) or default is False else str(default)
 
 
 def _flags(name: str, known: About, default: object) -> tuple[str, ...]:
-    """A switch that is on by default can be put off."""
+    """A switch that is on by default also gets a `--no-` form."""
     written = known.flags or (flag(name),)
     return (f"{written[0]}/--no-{written[0].removeprefix('--')}",) if default is True else written
 
 
 def _type(name: str, known: About) -> Any:
-    """What the command line reads; texts are checked against their choices with the config file's."""
+    """The type for Typer; choices are checked later, together with the config file's."""
     kinds_here = {kind for kind in (kinds()[name], *get_args(kinds()[name])) if kind in (int, float, bool)}
     if name == "pipelines":
         return list[str] | None

@@ -1,4 +1,4 @@
-"""`bench gate`: measure, hold against a baseline, exit with the verdict."""
+"""`bench gate`: measure, compare with a baseline, exit with the verdict."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def gate(
     given: dict[str, Any],
     against: Annotated[
         str | None,
-        typer.Option(metavar="GITREV|COMMAND", help="The other version: a revision, or what starts its Python."),
+        typer.Option(metavar="GITREV|COMMAND", help="Version to compare with: git revision or Python command."),
     ] = None,
     against_path: Annotated[
-        list[str] | None, typer.Option(help="Folder of its packages in the repository; repeat. [its root and src]")
+        list[str] | None, typer.Option(help="Folder of its packages in the repository; repeatable. [root and src]")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(metavar="RUN|NAME|auto", help="A run measured earlier, without --against. [auto]")
+        str | None, typer.Option(metavar="RUN|NAME|auto", help="Earlier run to compare with, without --against. [auto]")
     ] = None,
     aa: Annotated[
-        bool, typer.Option("--aa", help="Hold this version against itself, and keep the noise seen.")
+        bool, typer.Option("--aa", help="Run A/A: compare this version with itself, and save the noise band.")
     ] = False,
     limits: Annotated[Path | None, typer.Option(help="TOML file with the limits. [bench.toml]")] = None,
     allow: Annotated[
         str | None, typer.Option(help="Verdicts that pass with a notice: inconclusive,no-baseline.")
     ] = None,
     pairs: Annotated[int | None, typer.Option(help="Pairs of turns per label and round. [100]")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with options of a run. [bench.toml]")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to make. [reports/gate-DATE]")] = None,
-    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html of round 1 into it.")] = True,
+    config: Annotated[Path | None, typer.Option(help="TOML file with run options. [bench.toml]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to create. [reports/gate-DATE]")] = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html of round 1.")] = True,
 ) -> None:
-    """Fail when an answer comes later than before. Exit codes: 0 passed, 10 regressed, 11 inconclusive, 12 no
+    """Fail if latency got worse. Exit codes: 0 passed, 10 regressed, 11 inconclusive, 12 no
     baseline, 13 not comparable."""
     from firstpacket.bench.errors import UsageError
     from firstpacket.bench.gate.limits import FILE
@@ -54,9 +54,9 @@ def gate(
     from firstpacket.bench.options import gather
 
     if sum((against is not None, baseline is not None, aa)) > 1:
-        raise UsageError("--against, --baseline and --aa exclude each other: a gate holds one thing against another.")
+        raise UsageError("--against, --baseline and --aa cannot be combined: a gate compares with one baseline.")
     if against_path and against is None:
-        raise UsageError("--against-path says where the packages of a revision lie: it needs --against.")
+        raise UsageError("--against-path needs --against: it names the folder of that revision's packages.")
     options = _options(gather(given, config or (FILE if FILE.exists() else None)), pairs)
     wanted = _limits(limits, {"pairs": pairs, "allow": allow.split(",") if allow else None})
     command = ["bench", *sys.argv[1:]]
@@ -72,12 +72,12 @@ def gate(
 
 
 def _options(options: Options, pairs: int | None) -> Options:
-    """Replies are not kept: a gate is about figures. `--pairs` wins over the turns of a file."""
+    """Audio is not kept: a gate needs only figures. `--pairs` takes precedence over `turns` of a file."""
     return replace(options, keep_audio=False, out=None, turns=None if pairs else options.turns)
 
 
 def _limits(path: Path | None, flags: Mapping[str, Any]) -> Limits:
-    """The limits in force: flags win over the file."""
+    """The limits in force: flags take precedence over the file."""
     from firstpacket.bench.gate.limits import limits, read_limits
 
     found = read_limits(path)
@@ -113,7 +113,7 @@ def _show(result: GateResult, folder: Path, report: bool) -> None:
 def _show_noise(found: Mapping[str, Finding], folder: Path) -> None:
     shown = console()
     for finding in found.values():
-        for kind, band in (("in one run", finding.same_job), ("between runs", finding.between_runs)):
-            said = "too few pairs to say" if band is None else f"{100 * band:.2g} %"
-            console(stderr=False).print(f"the same code {kind}: {said}", markup=False, soft_wrap=True)
+        for kind, band in (("within one run", finding.same_job), ("between runs", finding.between_runs)):
+            said = "unknown, too few pairs" if band is None else f"{100 * band:.2g} %"
+            console(stderr=False).print(f"noise {kind}: {said}", markup=False, soft_wrap=True)
     shown.print(f"runs:    {folder}", markup=False, soft_wrap=True)

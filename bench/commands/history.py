@@ -11,13 +11,13 @@ from firstpacket.bench.commands.console import console
 
 
 def history(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with run folders anywhere below it.")],
-    metric: Annotated[str, typer.Option(help="Which metric.")] = "first_packet_latency",
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that contains run folders, at any depth.")],
+    metric: Annotated[str, typer.Option(help="Metric to show.")] = "first_packet_latency",
     label: Annotated[str | None, typer.Option(help="Only this label. [all]")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="HTML or SVG file to write, too.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Everything as JSON; the page history.md describes it.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write an HTML or SVG file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, as documented on the page history.md.")] = False,
 ) -> None:
-    """Show the medians of many runs over time, joined where they may be compared, and the runs that changed them."""
+    """Show medians over many runs, one series per set of comparable runs, and the runs where they changed."""
     from firstpacket.bench.history.history import history as read_history
     from firstpacket.bench.history.sentences import said_of
     from firstpacket.bench.history.tables import history_tables
@@ -36,7 +36,7 @@ def history(
         for line in said_of(found):
             answer.print(line, markup=False, soft_wrap=True)
     for each in found.skipped:
-        shown.print(f"left out: {each.name}: {each.reason}", markup=False, soft_wrap=True)
+        shown.print(f"skipped: {each.name}: {each.reason}", markup=False, soft_wrap=True)
     if out is not None:
         from firstpacket.bench.history.page import write_history
 

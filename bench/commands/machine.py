@@ -1,4 +1,4 @@
-"""`bench list`, `bench doctor` and `bench calibrate`: what there is, what will run, and how far to believe it."""
+"""`bench list`, `bench doctor` and `bench calibrate`: what can run here, and how exactly it is measured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_() -> None:
 
 
 def doctor() -> None:
-    """Say what this machine is, what will run here and what will not, and why."""
+    """Check what this machine is, what will run here, what will not, and why."""
     from rich.text import Text
 
     from firstpacket.bench.doctor import diagnose
@@ -40,12 +40,12 @@ def doctor() -> None:
 
 
 def calibrate(
-    turns: Annotated[int, typer.Option(min=12, max=100_000, help="Turns in all; a p99 needs 662.")] = 1002,
-    limit_median_ms: Annotated[float, typer.Option(min=0, help="Most that a median error may be.")] = 0.5,
-    limit_p99_ms: Annotated[float, typer.Option(min=0, help="Most that a p99 of the errors may be.")] = 5.0,
-    json: Annotated[bool, typer.Option("--json", help="All that was found.")] = False,
+    turns: Annotated[int, typer.Option(min=12, max=100_000, help="Total turns; a p99 needs 662.")] = 1002,
+    limit_median_ms: Annotated[float, typer.Option(min=0, help="Largest acceptable median error.")] = 0.5,
+    limit_p99_ms: Annotated[float, typer.Option(min=0, help="Largest acceptable p99 of the errors.")] = 5.0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Hold the harness against a pipeline that knows what it did, and keep the finding for later runs."""
+    """Measure the harness's own error with a scripted pipeline, and save it for later runs."""
     from firstpacket.bench import calibration
     from firstpacket.bench.calibrate.measure import measure
     from firstpacket.bench.calibrate.tables import calibration_json, calibration_table, instrument_cost
@@ -70,15 +70,13 @@ def calibrate(
         answer.print(TerminalTable(calibration_table(found, apart(measured))))
         answer.print(instrument_cost(found), markup=False, soft_wrap=True)
     if turns < P99_TURNS:
-        shown.print(
-            f"note: not kept: fewer than {P99_TURNS} turns say nothing of the rare large errors", soft_wrap=True
-        )
+        shown.print(f"note: not saved: fewer than {P99_TURNS} turns cannot show rare large errors", soft_wrap=True)
     else:
-        shown.print(f"kept:   {calibration.keep(found, cpu_name())}", markup=False, soft_wrap=True)
+        shown.print(f"saved:  {calibration.keep(found, cpu_name())}", markup=False, soft_wrap=True)
     if broken:
         raise BenchError(
-            f"The figures are off by more than the limits: {'; '.join(broken)}. Something else is using this machine, "
-            "or it is a virtual one that others share: see what `bench doctor` says of the load, stop other work, and "
-            "calibrate again. If it stays so, read differences smaller than these errors as nothing, and say so with "
-            "--limit-median-ms and --limit-p99-ms."
+            f"Errors exceed their limits: {'; '.join(broken)}. Other work is running on this machine, or it is "
+            "a virtual machine on a shared host: check the load with `bench doctor`, stop other work, and calibrate "
+            "again. If the errors remain, ignore differences smaller than they are, and raise --limit-median-ms and "
+            "--limit-p99-ms accordingly."
         )

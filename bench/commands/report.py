@@ -1,4 +1,4 @@
-"""`bench report`: one file for people, from one run or several, finished or going on."""
+"""`bench report`: one readable file from one or more runs, finished or in progress."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from firstpacket.bench.commands.console import console
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. [report.FORMAT]")] = None,
-    format: Annotated[str, typer.Option(help="html; md or json: the same figures without the turns.")] = "html",
-    watch: Annotated[bool, typer.Option("--watch", help="Write it anew until the run is over. One run, html.")] = False,
+    format: Annotated[str, typer.Option(help="html; md or json: same figures, no turns.")] = "html",
+    watch: Annotated[bool, typer.Option("--watch", help="Update it until the run ends. One run, html only.")] = False,
 ) -> None:
     """Write one self-contained report."""
     from firstpacket.bench.record.store import read_run
@@ -34,7 +34,9 @@ def _watch(runs: list[Path], form: str, out: Path) -> Path:
     from firstpacket.bench.report.watch import watch
 
     if len(runs) != 1 or form != "html":
-        raise UsageError("--watch follows one run and writes HTML. Name one run folder, and leave out --format.")
+        raise UsageError("--watch follows one run and writes HTML. Give one run folder, without --format.")
     shown = console()
-    shown.print(f"watching {runs[0]}: open {out}; Ctrl-C stops watching, not the run", markup=False, soft_wrap=True)
+    shown.print(
+        f"watching {runs[0]}: open {out}; Ctrl-C stops watching, the run continues", markup=False, soft_wrap=True
+    )
     return watch(runs[0], out, lambda line: shown.print(line, markup=False))

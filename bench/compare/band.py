@@ -1,7 +1,7 @@
-"""The A/A band: by how much the same code differs from itself between two runs on one machine.
+"""The A/A band: how much the same code differs from itself between two runs on one machine.
 
-Two processes of one program differ, since their memory lies differently (Mytkowicz et al., 2009, ASPLOS), and a machine
-is not the same on two days. Turns within one run know nothing of this, so their intervals are too narrow for it.
+Two processes of one program differ by their memory layout (Mytkowicz et al., 2009, ASPLOS), and a machine changes from
+day to day. Turns within one run do not show this variation, so their intervals are too narrow to compare two runs.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from firstpacket.bench.stats.quantiles import median
 
 
 def widened(found: Comparison, before: Sequence[float], band: float | None) -> Comparison:
-    """The same with intervals widened by `band`, a share (0.02 is 2 %); as it was, where none is known.
+    """The comparison with intervals widened by `band`, a share (0.02 is 2 %); unchanged if it is None.
 
-    Only what counts time is widened.
+    Only intervals of times are widened.
     The ratio's ends are divided and multiplied by 1 + band; the difference's ends are moved by that share of the
     median of `before`, the values of the first side. Raises `ValueError` for a negative band.
     """
     if band is None:
         return found
     if band < 0:
-        raise ValueError(f"A band is a share from 0 on, not {band}.")
+        raise ValueError(f"A band is a share of at least 0, not {band}.")
     if found.unit != "ms" and not found.metric.startswith("rtf"):
         return found
     margin = band * abs(median(before)) if len(before) else 0.0

@@ -1,5 +1,5 @@
-"""Labels of two runs. There are no pairs, only clips in common: a clip's value is the median of its turns in either
-run, and drift of the machine between the runs is part of the difference."""
+"""Compares labels of two runs. There are no pairs of turns, only common clips: a clip's value is the median of its
+turns in each run, and drift of the machine between the runs is part of the difference."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def compare_metrics(
 ) -> tuple[Comparison, ...]:
     """A label of the first run and one of the second on each of the metrics; raises as `compare_runs`.
 
-    What does not match but is named in `allowed` is overlooked. Intervals are widened by `band`, the share by which the
-    same code differs from itself between two runs on this machine, where it is known.
+    Mismatches of rules in `allowed` are ignored. Intervals are widened by `band`, if known: the share by which the same
+    code differs from itself between two runs on this machine.
     """
     known = [asked_for(metric) for metric in metrics]
     what = f"Runs '{base.manifest.run}' and '{other.manifest.run}'"
@@ -53,7 +53,7 @@ def compare_metrics(
 
 
 def mismatches(base: Run, other: Run, labels: tuple[str, str]) -> tuple[Mismatch, ...]:
-    """By the rules for the same label over time, or those for unlike ones. Raises `UnknownName` for a label."""
+    """By the rules for one label over time, or those for different labels. Raises `UnknownName` for a label."""
     if labels[0] == labels[1]:
         return over_time(base, other, labels[0])
     return side_by_side((base, labels[0]), (other, labels[1]))

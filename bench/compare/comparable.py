@@ -1,8 +1,7 @@
-"""Which runs may be compared, and what must match for it.
+"""Which runs may be compared, and what must match.
 
-Two sets of rules: the same label over time, where everything but the code should be what it was; and unlike labels side
-by side, which share the machine, the recordings and the clock. Whoever overlooks a mismatch names it, and its name and
-reason stand in what comes out.
+Two sets of rules: for the same label over time everything but the code must match; different labels must share the
+machine, the recordings and the clock. A mismatch can be allowed by name; name and reason then appear in the output.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ RULES = {
     "work": "replies are about as long",
     "run": "turns come from the same run",
 }
-"""Every rule by the name that `--allow` takes; those of options stand with their fields."""
+"""Every rule, by the name that `--allow` takes; rules of options are defined with their fields."""
 
 WORK = 1.10
-"""A clip's reply may be so many times longer or shorter, by the median over the clips: with more, one side spoke more,
-and was not slower."""
+"""Largest ratio of reply lengths, as the median over clips: beyond it, one side had more to say, rather than being
+slower."""
 
 Side = tuple[Run, str]
 
@@ -57,10 +56,10 @@ class Mismatch:
 
 
 def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
-    """Why one label of two runs must not be compared. Raises `UnknownName` for a label that one does not have."""
+    """Why a label of two runs must not be compared. Raises `UnknownName` if one run does not have it."""
     plans = (base.plan(label), other.plan(label))
     found = [*_measured_alike(base, other), *_machines(base, other)]
-    found += _asked_alike(base, other, between_labels=False)
+    found += _same_options(base, other, between_labels=False)
     for rule in ("pipeline", "device", "dtype"):
         found += _differ(rule, rule, getattr(plans[0], rule), getattr(plans[1], rule))
     found += [*_options(*plans), *_weights((base, label), (other, label)), *_definitions(base, other)]
@@ -68,20 +67,22 @@ def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
 
 
 def side_by_side(base: Side, other: Side) -> tuple[Mismatch, ...]:
-    """Why two unlike labels must not be laid side by side. Raises `UnknownName` for a label that its run has not."""
+    """Why two different labels must not be compared. Raises `UnknownName` for a label that its run does not have."""
     for run, label in (base, other):
         run.plan(label)
     (a, _), (b, _) = base, other
     if a is b:
         return tuple(_invalid(a))
-    elsewhere = f"the turns come from different runs ('{a.manifest.run}' and '{b.manifest.run}'), so none are pairs"
+    elsewhere = (
+        f"the turns come from different runs ('{a.manifest.run}' and '{b.manifest.run}'), so they cannot be paired"
+    )
     return (*_measured_alike(a, b), *_machines(a, b), Mismatch("run", elsewhere))
 
 
 def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) -> tuple[str, ...]:
-    """What was overlooked, since `allowed` names its rule. Raises `NotComparable` with everything else.
+    """The mismatches that `allowed` names. Raises `NotComparable` with all others.
 
-    `what` says what cannot be compared then. Raises `UnknownName` for a name in `allowed` that is no rule.
+    `what` is the subject of that message. Raises `UnknownName` for a name in `allowed` that is no rule.
     """
     for name in allowed:
         if name not in RULES:
@@ -91,22 +92,22 @@ def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) 
         rules = ",".join(dict.fromkeys(each.rule for each in refused))
         raise NotComparable(
             f"{what} cannot be compared: {'; '.join(each.said for each in refused)}. "
-            f"Repeat one of them with the settings of the other, or overlook it: --allow {rules}."
+            f"Repeat one of them with the settings of the other, or compare anyway with --allow {rules}."
         )
     return tuple(f"{each.rule}: {each.said}" for each in found)
 
 
 def differences(base: Run, other: Run) -> tuple[str, ...]:
-    """What was not measured in the same way in two runs, whichever labels they have."""
+    """Differences in how two runs were measured, regardless of labels."""
     return tuple(each.said for each in _measured_alike(base, other))
 
 
 def require_valid(run: Run) -> None:
-    """Raises `InvalidRun` with the reasons, and what to do, if nothing can be learned from comparing its labels."""
+    """Raises `InvalidRun` with the reasons, and what to do, if the run's figures cannot be used."""
     if reasons := invalid(run):
         raise InvalidRun(
             f"'{run.manifest.run}' is invalid: {'; '.join(reasons)}. The run is kept. Stop other work on this machine "
-            "and repeat it, or say with --microphone-limit-ms how late speech may come."
+            "and repeat it, or raise the limit with --microphone-limit-ms."
         )
 
 
@@ -114,13 +115,13 @@ def _measured_alike(base: Run, other: Run) -> Iterator[Mismatch]:
     a, b = base.manifest, other.manifest
     if a.corpus_sha256 != b.corpus_sha256:
         yield Mismatch("corpus", f"the corpora differ (sha256 {a.corpus_sha256[:12]} and {b.corpus_sha256[:12]})")
-    yield from _asked_alike(base, other, between_labels=True)
+    yield from _same_options(base, other, between_labels=True)
     for run in (base, other):
         yield from _invalid(run)
 
 
-def _asked_alike(base: Run, other: Run, between_labels: bool) -> Iterator[Mismatch]:
-    """Options that must be the same, and are not."""
+def _same_options(base: Run, other: Run, between_labels: bool) -> Iterator[Mismatch]:
+    """Options that must be the same, but differ."""
     for name, rule in rules().items():
         a, b = getattr(base.manifest.options, name), getattr(other.manifest.options, name)
         if rule.between_labels == between_labels and a != b:
@@ -142,7 +143,7 @@ def _machines(base: Run, other: Run) -> Iterator[Mismatch]:
 
 
 def _facts(run: Run, names: tuple[str, ...]) -> str:
-    """What the run's segments say of the machine under these names, each once."""
+    """The distinct values of these facts in the run's segments."""
     said = [
         ", ".join(f"{segment.environment[name]}" for name in names if segment.environment.get(name) is not None)
         for segment in run.segments
@@ -152,7 +153,7 @@ def _facts(run: Run, names: tuple[str, ...]) -> str:
 
 def _differ(rule: str, what: str, a: Any, b: Any) -> Iterator[Mismatch]:
     if a != b:
-        yield Mismatch(rule, f"{what} differ ({a or 'none known'} and {b or 'none known'})")
+        yield Mismatch(rule, f"{what} differ ({a or 'unknown'} and {b or 'unknown'})")
 
 
 def _options(a: System, b: System) -> Iterator[Mismatch]:
@@ -172,13 +173,13 @@ def _weights(base: Side, other: Side) -> Iterator[Mismatch]:
 
 
 def _known_to_all(weights: Weights) -> Weights:
-    """Without what is only for people, and with the size as runs of schema 1 know it: to a tenth of a million."""
+    """Without the detail for people, and with the size rounded to 0.1 M, as in runs of schema 1."""
     size = weights.parameters
     return replace(weights, detail="", parameters=None if size is None else round(size, -5))
 
 
 def _definitions(base: Run, other: Run) -> Iterator[Mismatch]:
-    """Of what both runs say versions of; runs from before these were kept say none."""
+    """Compares versions that both runs record; older runs record none."""
     a, b = ({name: n for each in run.segments for name, n in each.metrics.items()} for run in (base, other))
     changed = [f"{name} {a[name]} and {b[name]}" for name in sorted(a.keys() & b.keys()) if a[name] != b[name]]
     if changed:

@@ -1,4 +1,4 @@
-"""What a comparison holds: `other` against `base` on one metric, from values that were laid side by side."""
+"""A comparison: `other` against `base` on one metric, from paired values."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Comparison:
     ratio: Estimate | None
     """Exponential of the median paired log ratio, `other / base`; None without pairs or if a value is not positive."""
     lost: dict[str, int]
-    """Pairs that could not be made, by reason."""
+    """Dropped pairs, by reason."""
     dummy: bool
     matched: bool = False
-    """Whether one label was made like the other in what can be (`--matched`)."""
+    """Whether one label was matched with the other (`--matched`)."""
     band: float | None = None
-    """Between runs: the share by which the same code differs from itself, by which the intervals were widened."""
+    """Between runs: the A/A band, as a share, by which the intervals were widened."""
     overlooked: tuple[str, ...] = ()
-    """What does not match and was allowed by name."""
+    """Mismatches that were allowed by name."""
 
     @computed
     def pairs(self) -> int:
@@ -55,7 +55,7 @@ class Comparison:
 
     @computed
     def finding(self) -> Finding:
-        """What the interval of the difference says of `other` against `base`."""
+        """The verdict from the interval of the difference."""
         if self.difference is None or self.difference.interval is None:
             return "too few"
         if self.difference.interval.contains(0.0):

@@ -1,4 +1,4 @@
-"""Everything a comparison says: every metric, what each role contributes, and the ladder."""
+"""The whole output of a comparison: every metric, the contribution of each role, and the ladder."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from firstpacket.bench.summary.figures import metric_names
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """One label against another: on the headline (or the metric asked for), then on every metric that both have."""
+    """One label against another: first the headline (or the chosen metric), then every metric that both have."""
 
     metrics: tuple[Comparison, ...]
     contributions: Contributions
 
     @property
     def headline(self) -> Comparison:
-        """The metric that was asked for."""
+        """The chosen metric."""
         return self.metrics[0]
 
     @computed
     def sentences(self) -> tuple[str, ...]:
-        """What each of the metrics says, in words."""
+        """Each metric's result in words."""
         return tuple(map(sentence, self.metrics))
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `bench compare` says."""
+    """The output of `bench compare`."""
 
     findings: tuple[Findings, ...]
     ladder: Ladder | None = None
@@ -47,20 +47,20 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of one run, or of two."""
+    """What to compare, and how."""
 
     metric: str = HEADLINE
     labels: tuple[str, ...] = ()
-    """Two labels, if not all against the first; of two runs, one of either."""
+    """Two labels, if not all against the first; with two runs, one of each."""
     ladder: tuple[str, ...] = ()
-    """Labels in the order of the ladder; those of the run, if none are named."""
+    """Labels in the order of the ladder; all labels of the run if empty."""
     every_metric: bool = False
     allowed: Collection[str] = ()
     band: float | None = None
 
 
 def of_labels(run: Run, question: Question) -> Report:
-    """Labels of one run: all against the first, or the two that were asked for.
+    """Compare labels of one run: all against the first, or the two that are named.
 
     Raises `UsageError` if there is nothing to compare, `NotComparable` if the run is invalid and that is not allowed,
     `UnknownName` for a label, metric or rule.
@@ -75,12 +75,14 @@ def of_labels(run: Run, question: Question) -> Report:
 
 
 def of_runs(base: Run, other: Run, question: Question) -> Report:
-    """Every label that two runs share, or one of either.
+    """Compare every label that two runs share, or one of each.
 
     Raises `UsageError` for a ladder, otherwise as `between.compare_metrics`.
     """
     if question.ladder:
-        raise UsageError("A ladder needs pairs, which only labels of one run have. Leave out --ladder, or one run.")
+        raise UsageError(
+            "A ladder needs paired turns, which only the labels of one run have. Remove --ladder, or give only one run."
+        )
     chosen = [(label, label) for label in between.common_labels(base, other)] if not question.labels else []
     chosen += [_two(question.labels)] if question.labels else []
     return Report(tuple(_of_runs(base, other, pair, question) for pair in chosen))
@@ -91,7 +93,7 @@ def _pairs_of_labels(run: Run, question: Question) -> list[tuple[str, str]]:
         return [_two(question.labels)]
     first, *others = run.labels
     if not others:
-        raise UsageError(f"{run.path} has one label only: there is nothing to compare. Give a second run.")
+        raise UsageError(f"{run.path} has only one label, so there is nothing to compare. Give a second run.")
     return [(first, label) for label in others]
 
 
@@ -117,7 +119,7 @@ def _of_runs(base: Run, other: Run, labels: tuple[str, str], question: Question)
 
 
 def _metrics(sides: Sequence[tuple[Run, str]], question: Question) -> list[str]:
-    """The metric asked for, then those that both sides have."""
+    """The chosen metric, then those that both sides have."""
     there = [metric_names(run.measured(label)) for run, label in sides]
     both = [name for name in there[0] if name in there[1]]
     if not question.every_metric:

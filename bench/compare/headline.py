@@ -1,4 +1,4 @@
-"""The headline: one sentence on the first packet and on the first audible sample, since what is heard is the second."""
+"""The headline: one sentence on the first packet and the first audible sample, which is what users hear."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PACKET, AUDIBLE = metric(HEADLINE).moment, metric(FIRST_AUDIBLE).moment
 
 
 def headline(packet: Comparison, audible: Comparison) -> str:
-    """Both comparisons of the same two labels; in brackets each one's interval, and the pairs it rests on.
+    """Both comparisons of the same two labels; in parentheses the interval and number of pairs of each.
 
     `cascade answers 98 ms later than direct to the first packet and 37 ms later to the first audible sample (first
-    packet: 95 % CI 96 to 101 ms, 40 pairs on 8 clips; first audible: ...)`. Says so where the two verdicts differ.
+    packet: 95 % CI 96 to 101 ms, 40 pairs on 8 clips; first audible: ...)`. Mentions it if the two verdicts differ.
     """
     differs = _differs(packet, audible)
     said = _on_packet(packet) + _on_audible(packet, audible, "but" if differs else "and")
@@ -48,7 +48,7 @@ def _on_audible(packet: Comparison, found: Comparison, joint: str) -> str:
 
 
 def _shift(found: Comparison) -> str:
-    """`98 ms later`; empty where the interval does not decide."""
+    """`98 ms later`; empty if the interval includes zero."""
     if found.difference is None or found.finding not in ("less", "more"):
         return ""
     return f"{amount(abs(found.difference.value), found.unit)} {'sooner' if found.finding == 'less' else 'later'}"
@@ -58,7 +58,7 @@ def _evidence(found: Comparison) -> str:
     interval = found.difference.interval if found.difference else None
     if interval is None:
         return f"{basis(found)}, and an interval needs {MIN_CLUSTERS} clips"
-    if found.finding != "undecided":  # said as sooner or later: sizes without their sign
+    if found.finding != "undecided":  # worded as sooner or later, so sizes have no sign
         low, high = sorted((abs(interval.low), abs(interval.high)))
         interval = Interval(low, high)
     return f"95 % CI {number(interval.low, found.unit)} to {amount(interval.high, found.unit)}, {basis(found)}"

@@ -1,7 +1,7 @@
-"""Several labels in an order, each with one thing changed: what every step brings, and what they bring together.
+"""A ladder: several labels in order, each with one thing changed, with the effect of every step and of all together.
 
-Steps are means of the differences between neighbours, over those pairs in which every label answered. Means, because
-they add up to the whole; medians do not.
+Steps are mean differences between neighbours, over the turns that every label answered. Means, because they add up to
+the whole; medians do not.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Step:
     base: str
     other: str
     changed: str
-    """What the two labels have different: `mode sequential → overlapped`."""
+    """The differences between the two labels: `mode sequential → overlapped`."""
     difference: Estimate
     share: float | None
-    """Of the whole; None where the whole may be nothing, since the interval of its difference holds zero."""
+    """Of the whole; None if the interval of the whole includes zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,23 @@ class Ladder:
     unit: Unit
     labels: tuple[str, ...]
     steps: tuple[Step, ...]
-    """Empty where no pair has all labels."""
+    """Empty if every label answered in no pair."""
     whole: Estimate | None
     lost: dict[str, int]
-    """Turns asked together of which not every label has the figure, by reason."""
+    """Dropped turns, for which not every label has the figure, by reason."""
     dummy: bool
 
 
 def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
     """The ladder through these labels of a run, on one metric.
 
-    Raises `UsageError` for fewer than two labels or one that stands twice, `UnknownName` for an unknown label or
+    Raises `UsageError` for fewer than two labels or a repeated one, `UnknownName` for an unknown label or
     metric.
     """
     if len(labels) < 2 or len(set(labels)) < len(labels):
-        raise UsageError(f"A ladder needs two labels or more, each once, not '{','.join(labels)}': --ladder A,B,C.")
+        raise UsageError(
+            f"--ladder {','.join(labels)}: a ladder needs at least two different labels, such as --ladder A,B,C."
+        )
     known = asked_for(metric)
     plans = [run.plan(label) for label in labels]
     rows, clips, blocks, lost = [], [], [], Counter[str]()

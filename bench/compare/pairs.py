@@ -1,4 +1,4 @@
-"""Values laid side by side: within a run turn by turn, between runs clip by clip."""
+"""Pairs of values: turn by turn within a run, clip by clip between runs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Together = dict[PairKey, tuple[Sequence[Turn], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Values of one metric on either side, pair by pair, with the clip of each; in the units that people see."""
+    """Values of one metric on both sides, pair by pair, with the clip of each; in display units."""
 
     before: tuple[float, ...]
     after: tuple[float, ...]
     clips: tuple[str, ...]
     lost: dict[str, int] = field(default_factory=dict)
-    """Pairs that could not be made, by reason."""
+    """Dropped pairs, by reason."""
     only_before: int = 0
-    """Pairs of which only the first side answered."""
+    """Pairs that only the first side answered."""
     only_after: int = 0
     blocks: tuple[str, ...] = ()
-    """Within a run: when the pair was asked, by segment and block."""
+    """Within a run: segment and block of each pair."""
 
 
 def asked_together(run: Run, labels: Sequence[str]) -> Together:
-    """By clip, segment and block: the measured turns of each of the labels, in their order. All of one key met the same
-    machine within seconds. Raises `UnknownName` for a label that the run does not have."""
+    """The measured turns of each label, by clip, segment and block. Turns with one key were measured within seconds of
+    each other. Raises `UnknownName` for a label that the run does not have."""
     sides = [_by_key(run, label) for label in labels]
     keys = sorted({key for side in sides for key in side})
     return {key: tuple(side.get(key, ()) for side in sides) for key in keys}
@@ -48,7 +48,7 @@ def turn_by_turn(run: Run, base: str, other: str, known: Metric) -> Pairs:
 
 
 def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs:
-    """The pairs on one metric of two labels whose turns were asked together."""
+    """The pairs of two labels on one metric, from turns measured together."""
     kept: list[tuple[PairKey, float, float]] = []
     lost: Counter[str] = Counter()
     answered: Counter[tuple[bool, bool]] = Counter()
@@ -71,12 +71,12 @@ def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs
 
 
 def why_lost(names: Sequence[str], values: Sequence[object]) -> str:
-    """Which labels have no value, and why: of those, `values` holds the reason in place of the value."""
+    """Which labels have no value, and why; `values` has the reason in place of a missing value."""
     return ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True) if isinstance(value, str))
 
 
 def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: str = "") -> Pairs:
-    """One label of two runs (or two labels): a clip's value is the median of its turns in either run.
+    """One label of two runs (or two labels): a clip's value is the median of its turns in each run.
 
     Drift of the machine between the runs is part of every difference. Raises `UnknownName` for a label that one of
     them does not have.
@@ -121,7 +121,7 @@ def _answered(turns: Sequence[Turn]) -> bool:
 
 
 def value_of(turns: Sequence[Turn], known: Metric) -> float | str:
-    """The value of the one turn there should be, or why there is none."""
+    """The value of the only turn, or why there is none."""
     if len(turns) != 1:
         return f"{len(turns)} turns in one block" if turns else "no such turn"
     turn = turns[0]

@@ -1,6 +1,6 @@
-"""What each role contributes to the mean difference of the first packet, from critical paths laid side by side.
+"""What each role contributes to the mean difference of the first packet, from pairs of critical paths.
 
-Means, because they add up: of every pair the roles' differences are exactly the difference of its latencies.
+Means, because they add up: in every pair the differences of all roles sum exactly to the difference of the latencies.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ByRole = Mapping[str, float]
 class Contributions:
     """Mean difference `other - base` of the first packet over all pairs that have a critical path on both sides, ms.
 
-    The values of `roles` add up to that of `total`; the role of what no stage accounts for is empty.
+    The values of `roles` add up to that of `total`; time that no stage accounts for has the role ''.
     """
 
     base: str
@@ -36,11 +36,11 @@ class Contributions:
     """None without pairs."""
     roles: dict[str, Estimate]
     lost: dict[str, int]
-    """Pairs that could not be made, by reason."""
+    """Dropped pairs, by reason."""
 
     @computed
     def shares(self) -> dict[str, float]:
-        """What each role has of the total, together 1; empty where the total may be nothing."""
+        """Each role's share of the total, summing to 1; empty if the interval of the total includes zero."""
         total = self.total
         if total is None or total.interval is None or total.interval.contains(0.0):
             return {}
@@ -48,7 +48,7 @@ class Contributions:
 
 
 def contributions_within(run: Run, labels: tuple[str, str], together: Together) -> Contributions:
-    """Of two labels of one run whose turns were asked together, turn by turn."""
+    """For two labels of one run, turn by turn."""
     roles = [_roles(run.plan(label)) for label in labels]
     sides: tuple[list[ByRole], list[ByRole]] = ([], [])
     clips, blocks, lost = [], [], Counter[str]()
@@ -66,7 +66,7 @@ def contributions_within(run: Run, labels: tuple[str, str], together: Together) 
 
 
 def contributions_between(base: Run, other: Run, labels: tuple[str, str]) -> Contributions:
-    """Of a label of one run and one of another, clip by clip: a clip's path is the mean of its turns' paths."""
+    """For a label of one run and one of another, clip by clip: a clip's path is the mean of its turns' paths."""
     found = [_by_clip(run, label) for run, label in ((base, labels[0]), (other, labels[1]))]
     common = sorted(found[0].keys() & found[1].keys())
     names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")
@@ -103,7 +103,7 @@ def _contributions(
 
 
 def _path_of(turns: Sequence[Turn]) -> Turn | str:
-    """The one turn there should be, with its path, or why there is none."""
+    """The only turn, with its path, or why there is none."""
     value = value_of(turns, metric(HEADLINE))
     if isinstance(value, str):
         return value

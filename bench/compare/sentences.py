@@ -8,13 +8,13 @@ from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
 
 CAVEAT = "times only; unmatched; the answers mean nothing"
-"""Stands with every sentence on dummy weights: what was said back is random, and its quality matches nothing."""
+"""Added to every sentence on dummy weights: the replies are random, and so is their quality."""
 MATCHED_CAVEAT = CAVEAT.replace("unmatched", "matched")
-"""The same where a label was made like the other one (`firstpacket.bench.run.matching`)."""
+"""The same for a label that was matched with the other one (`firstpacket.bench.run.matching`)."""
 
 
 def sentence(comparison: Comparison) -> str:
-    """A comparison in one sentence, for people; behind it what was overlooked, and `CAVEAT` with any dummy weights."""
+    """A comparison in one sentence, followed by allowed mismatches, and by `CAVEAT` with any dummy weights."""
     difference = comparison.difference
     if difference is None or difference.interval is None:
         said = _too_few(comparison)
@@ -26,10 +26,10 @@ def sentence(comparison: Comparison) -> str:
 
 
 def qualified(said: str, comparison: Comparison) -> str:
-    """A sentence with what was overlooked to say it, and the caveat if any weights are dummies."""
+    """A sentence with its allowed mismatches, and the caveat if any weights are dummies."""
     caveat = MATCHED_CAVEAT if comparison.matched else CAVEAT
     if comparison.overlooked:
-        said = f"{said} [overlooked: {'; '.join(comparison.overlooked)}]"
+        said = f"{said} [despite: {'; '.join(comparison.overlooked)}]"
     return f"{said} [{caveat}]" if comparison.dummy else said
 
 
@@ -64,10 +64,10 @@ def _subject(comparison: Comparison) -> str:
 
 
 def basis(comparison: Comparison) -> str:
-    """What an interval rests on: `40 pairs on 8 clips, 1 lost`."""
+    """The data behind an interval: `40 pairs on 8 clips, 1 dropped`."""
     clips = counted(comparison.clips, "clip")
     lost = sum(comparison.lost.values())
-    missing = f", {lost} lost" if lost else ""
+    missing = f", {lost} dropped" if lost else ""
     if comparison.pairing == "turn":
         return f"{counted(comparison.pairs, 'pair')} on {clips}{missing}"
     return f"{clips} in common{missing}, {_band(comparison.band)}"

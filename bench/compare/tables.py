@@ -1,6 +1,6 @@
-"""Tables of comparisons: metrics side by side, what each role contributes, and the ladder.
+"""Tables of comparisons: metrics, contributions of roles, and the ladder.
 
-`at` is where the comparison stands in the JSON that goes with the table, as `bench compare --json` lays it down.
+`at` is the path of the comparison in the JSON that goes with the table, as in `bench compare --json`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DIFFERENCES: tuple[Column[Placed], ...] = (
     Column("difference", lambda each: estimate(each[0].difference, each[0].unit, (*each[1], "difference"))),
     Column("ratio", lambda each: estimate(each[0].ratio, "ratio", (*each[1], "ratio"))),
     Column("pairs", lambda each: single(each[0].pairs, "count", (*each[1], "pairs"))),
-    words("lost", lambda each: reasons(each[0].lost) or "none"),
+    words("dropped", lambda each: reasons(each[0].lost) or "none"),
 )
 METRIC: Column[Placed] = words("metric", lambda each: each[0].title)
 LABEL: Column[Placed] = words("label", lambda each: each[0].other)
@@ -36,7 +36,7 @@ ROLE_WORDS = {
     "think": "thinking (the language model)",
     "speak": "speaking",
     "move": "moving sound",
-    "": "what no stage accounts for",
+    "": "not accounted for by any stage",
 }
 
 
@@ -64,7 +64,7 @@ def differences(found: Report, at: Place = ()) -> Iterator[Table]:
 
 def contributions(found: Report, at: Place = ()) -> Iterator[Table]:
     """A row per role and a column per pair of labels: what the role adds to the mean difference of the first packet,
-    and its share of it where there is a difference. Nothing where no pair has a critical path on both sides."""
+    and its share if there is a difference. Nothing if no pair has a critical path on both sides."""
     pairs = [
         (each.contributions, (*at, "findings", place, "contributions")) for place, each in enumerate(found.findings)
     ]
@@ -119,10 +119,10 @@ def ladder_table(found: Ladder, at: Place = ()) -> Table:
 
 
 def reasons(lost: Mapping[str, int]) -> str:
-    """Why pairs could not be made: `2 (timeout of direct), 1 (silent of cascade)`."""
+    """Why pairs were dropped: `2 (timeout of direct), 1 (silent of cascade)`."""
     return ", ".join(f"{n} ({reason})" for reason, n in lost.items())
 
 
 def _counts(pairs: int, lost: Mapping[str, int]) -> str:
     said = counted(pairs, "pair")
-    return f"{said}, {sum(lost.values())} lost: {reasons(lost)}" if lost else said
+    return f"{said}, {sum(lost.values())} dropped: {reasons(lost)}" if lost else said

@@ -1,4 +1,4 @@
-"""Labels of one run, turn by turn."""
+"""Compares labels of one run, turn by turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def compare_labels(run: Run, base: str, other: str, metric: str = HEADLINE) -> C
 def compare_metrics(
     run: Run, together: Together, labels: tuple[str, str], metrics: Sequence[str]
 ) -> tuple[Comparison, ...]:
-    """Two labels whose turns were asked together, on each of the metrics. Raises `UnknownName` for an unknown one."""
+    """Two labels, from turns measured together, on each of the metrics. Raises `UnknownName` for an unknown one."""
     made = [(known, pairs_of(together, labels, known)) for known in map(asked_for, metrics)]
     dummy = any_dummy([(run, label) for label in labels])
     same = matched(run, labels)

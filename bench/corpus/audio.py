@@ -15,7 +15,7 @@ from firstpacket.bench.errors import CorpusError, MissingDependency
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 LIMIT_S = 60.0
-"""Longest clip taken unless the user says where to trim."""
+"""Longest clip accepted without trimming."""
 
 Mark = Literal["silent", "clipped", "trimmed"]
 
@@ -29,7 +29,7 @@ _NOT_NORMALISED_ABOVE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One decoded recording: samples float32 `(n,)` at 16 kHz in [-1, 1], and what is worth saying about it."""
+    """One decoded recording: samples float32 `(n,)` at 16 kHz in [-1, 1], and what is notable about it."""
 
     samples: Samples
     sha256: str
@@ -39,14 +39,14 @@ class Clip:
 
 
 def read_clip(path: Path, *, trim_to_s: float | None = None) -> Clip:
-    """Decode, check and resample one sound file; with `trim_to_s`, only its first so many seconds.
+    """Decode, check and resample one sound file; with `trim_to_s`, only that many seconds from its start.
 
     Raises `CorpusError` if the file is missing, not sound, cut off, empty, holds NaN or infinite samples, or is longer
-    than `LIMIT_S` without trimming (told from its header, before decoding); `MissingDependency` if a library is needed.
+    than `LIMIT_S` without trimming (by its header, before decoding); `MissingDependency` if a library is needed.
     """
     try:
         if not path.is_file():
-            raise CorpusError(f"{path}: there is no such file. Correct the path, or fetch the recording.")
+            raise CorpusError(f"{path}: no such file. Correct the path, or download the recording.")
         return _read_clip(path, trim_to_s)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
@@ -75,7 +75,7 @@ def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
     wanted = min(header.frames, most)
     block = decoders.read(path, wanted)
     if len(block) < wanted:
-        raise decoders.truncated(path, f"{header.frames} frames promised, {len(block)} could be decoded")
+        raise decoders.truncated(path, f"{len(block)} of {header.frames} frames could be decoded")
     mono = block.mean(axis=1)
     _check_samples(path, mono)
     samples = np.clip(to_corpus_rate(mono, header.sample_rate), -1.0, 1.0)
@@ -100,7 +100,7 @@ def _check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
     if not np.isfinite(mono).all():
         bad = int(np.flatnonzero(~np.isfinite(mono))[0])
         raise CorpusError(
-            f"{path}: holds NaN or infinite samples, first at frame {bad}. Export it again, or remove it."
+            f"{path}: contains NaN or infinite samples, first at frame {bad}. Export it again, or remove it."
         )
     if (peak := float(np.abs(mono).max())) > _NOT_NORMALISED_ABOVE:
         raise CorpusError(
@@ -119,11 +119,11 @@ def _marks(mono: npt.NDArray[np.float32], trimmed: bool) -> tuple[Mark, ...]:
 
 
 def _empty(path: Path) -> CorpusError:
-    return CorpusError(f"{path}: holds no samples. Record or export it again, or remove it.")
+    return CorpusError(f"{path}: contains no samples. Record or export it again, or remove it.")
 
 
 def _too_long(path: Path, seconds: float) -> CorpusError:
     return CorpusError(
-        f"{path}: {seconds:.1f} s long; clips may have up to {LIMIT_S:g} s. Cut it into utterances, or take the"
+        f"{path}: {seconds:.1f} s long; the limit is {LIMIT_S:g} s. Cut it into utterances, or keep only the"
         " beginning of each with --trim-to SECONDS."
     )

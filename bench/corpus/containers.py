@@ -1,7 +1,7 @@
-"""What a sound file's container says of itself, read from a few bytes.
+"""Facts from a sound file's container, read from a few bytes.
 
-Decoders forgive files that end early: libsndfile shortens a WAV or an Ogg to what is there without a word. A
-recording cut in its middle would be measured as if its speech ended there, so the containers are asked.
+Decoders tolerate truncated files: libsndfile silently shortens a WAV or an Ogg to what is there. A truncated recording
+would be measured as if its speech ended there, so the containers are checked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _UNKNOWN_LENGTH = 0x7FFF_F000
-"""Data sizes from here on mean "not known yet": programs that write WAV into a pipe put one there."""
+"""Data sizes from here on mean "unknown": programs that write WAV into a pipe use them."""
 _LARGEST_OGG_PAGE = 65_307
 _OGG_END_OF_STREAM = 0x04
 
@@ -28,7 +28,7 @@ class WavHeader:
 
     @property
     def frames(self) -> int:
-        """Frames that are really there."""
+        """Frames that are present."""
         return min(self.promised, self.present) // max(self.frame_bytes, 1)
 
     @property

@@ -24,7 +24,7 @@ _INTEGER_SCALE = {"uint8": (128.0, 128.0), "int16": (0.0, 2.0**15), "int32": (0.
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file says of its sound before anything is decoded."""
+    """A file's format, before anything is decoded."""
 
     sample_rate: int
     channels: int
@@ -34,12 +34,12 @@ class Header:
 def probe(path: Path) -> Header:
     """Header of a sound file. Raises `CorpusError` for what is not sound or ends early, `MissingDependency`."""
     if (wav := wav_header(path)) and wav.truncated:
-        raise truncated(path, f"its header promises {wav.promised} bytes of sound, {wav.present} are there")
+        raise truncated(path, f"its header announces {wav.promised} bytes of sound, but only {wav.present} are present")
     soundfile = _soundfile()
     if soundfile is not None:
         return _probe_soundfile(soundfile, path)
     if wav is None:
-        raise MissingDependency(f"{path}: only plain WAV can be read here, as soundfile is missing. Install: {INSTALL}")
+        raise MissingDependency(f"{path}: only plain WAV can be read without soundfile. Install: {INSTALL}")
     return Header(wav.sample_rate, wav.channels, wav.frames)
 
 
@@ -58,26 +58,26 @@ def read(path: Path, frames: int) -> npt.NDArray[np.float32]:
 def truncated(path: Path, evidence: str) -> CorpusError:
     """The error for a file that ends early or is damaged inside."""
     return CorpusError(
-        f"{path}: the recording is cut off or damaged ({evidence}). Fetch or export it again, or remove it."
+        f"{path}: the recording is truncated or damaged ({evidence}). Download or export it again, or remove it."
     )
 
 
 def _probe_soundfile(soundfile: Any, path: Path) -> Header:
     try:
         info = soundfile.info(str(path))
-    except (RuntimeError, TypeError) as error:  # TypeError: soundfile's word for headerless formats such as .raw
+    except (RuntimeError, TypeError) as error:  # soundfile raises TypeError for headerless formats such as .raw
         raise CorpusError(
             f"{path}: not a sound file that can be read ({_plain(error)}). Give WAV, FLAC, MP3, Opus or Ogg Vorbis."
         ) from error
     if info.format not in _FORMATS:
         raise CorpusError(
-            f"{path}: {info.format_info} is not read here. Convert it to WAV, FLAC, MP3, Opus or Ogg Vorbis."
+            f"{path}: {info.format_info} is not supported. Convert it to WAV, FLAC, MP3, Opus or Ogg Vorbis."
         )
     if info.format == "OGG" and ogg_truncated(path):
         raise truncated(path, "its last Ogg page is missing")
     if info.frames >= _UNKNOWN_FRAMES:
         raise CorpusError(
-            f"{path}: does not say how long it is, as if it had been written into a pipe. Convert it again, to a file."
+            f"{path}: has no length in its header, as if written into a pipe. Convert it again, to a file."
         )
     frames = _mp3_frames(path, info.frames) if info.format in ("MP3", "MPEG") else info.frames
     return Header(info.samplerate, info.channels, frames)
@@ -89,7 +89,7 @@ def _mp3_frames(path: Path, stated: int) -> int:
         return stated
     if abs(counted - stated) > _MP3_SLACK:
         raise CorpusError(
-            f"{path}: does not say how long it is, and its bit rate varies, so that it would not be read to its end."
+            f"{path}: has no length in its header, and its bit rate varies, so it would not be read to its end."
             " Convert it to FLAC or WAV."
         )
     return min(counted, stated)

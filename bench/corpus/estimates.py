@@ -1,6 +1,6 @@
-"""What detectors make of where speech ends: kept in a file beside a corpus, by the hash of each recording.
+"""Estimated ends of speech, stored in a file next to a corpus, by the hash of each recording.
 
-A file of its own, so that a corpus of any form can have one, and so that a manifest holds only what its author wrote.
+A separate file, so that a corpus of any form can have one, and a manifest contains only what its author wrote.
 `bench corpus check` writes it; loading a corpus reads it.
 """
 
@@ -21,7 +21,7 @@ ESTIMATES = "speech_ends.jsonl"
 LEVEL = "level"
 """The detector of `firstpacket.bench.corpus.speech_end`: its estimate counts where a manifest names no end."""
 FAR_APART_MS = 40.0
-"""Ends that differ by more than this are worth listening to: they move every latency of the clip by as much."""
+"""If ends differ by more than this, listen to the clip: every latency on it is uncertain by as much."""
 
 _ANYBODY_WRITES = 0o222
 
@@ -31,7 +31,7 @@ Ends = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class EndEstimates:
-    """One recording's ends of speech; `id` is for people, the hash finds it again."""
+    """One recording's ends of speech; `id` is for people, the hash identifies it."""
 
     id: str
     sha256: str
@@ -52,7 +52,7 @@ def spread_ms(end_ms: float, estimates: Ends) -> float:
 
 
 def read_estimates(source: Path) -> dict[str, EndEstimates]:
-    """The estimates that lie beside a corpus's source (see `sources`), by the recordings' hashes; empty without any.
+    """The estimates stored next to a corpus's source (see `sources`), by the recordings' hashes; empty without any.
 
     Raises `CorpusError` for a file that cannot be read or is damaged.
     """
@@ -64,10 +64,10 @@ def read_estimates(source: Path) -> dict[str, EndEstimates]:
 
 
 def write_estimates(source: Path, found: Iterable[EndEstimates]) -> Path:
-    """Keep estimates beside a corpus's source, in the place of older ones of the same recordings or ids; the file.
+    """Store estimates next to a corpus's source, replacing older ones of the same recordings or ids; returns the file.
 
-    Raises `OSError` where the folder cannot be written, `CorpusError` if the file that is there is damaged. A folder
-    that nobody may write to is left alone, also by root, whom no permission stops.
+    Raises `OSError` if the folder cannot be written, `CorpusError` if the existing file is damaged. A read-only folder
+    is left alone even when run as root, whom permissions do not stop.
     """
     new = tuple(found)
     known = {each.sha256 for each in new} | {each.id for each in new}
@@ -82,7 +82,7 @@ def write_estimates(source: Path, found: Iterable[EndEstimates]) -> Path:
 
 
 def place(source: Path) -> Path:
-    """Where the estimates of a corpus at `source` lie."""
+    """The file with the estimates of a corpus at `source`."""
     return (source if source.is_dir() else source.parent) / ESTIMATES
 
 
@@ -93,8 +93,8 @@ def _decode(text: str, where: str) -> EndEstimates:
         raise CorpusError(f"{error}. {_REMEDY}") from error
     for name, end_ms in line.ends_ms.items():
         if end_ms is not None and end_ms <= 0:
-            raise CorpusError(f"{where}: {name} has speech end at {end_ms:g} ms, where no speech can. {_REMEDY}")
+            raise CorpusError(f"{where}: {name} is {end_ms:g} ms, but an end of speech must be above 0. {_REMEDY}")
     return line
 
 
-_REMEDY = "Delete the file, and make it again with: bench corpus check CORPUS"
+_REMEDY = "Delete the file, and recreate it with: bench corpus check CORPUS"

@@ -1,4 +1,4 @@
-"""A source to a corpus: every recording decoded, checked and hashed before a run begins."""
+"""Loads a corpus: every recording is decoded, checked and hashed before a run begins."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _ROUNDING_MS = 1.0
 _SHOWN = 5
 SHORTEST_SPEECH_MS = 1.0
 _NOTICES = {
-    "estimated": "have an estimated end of speech, not an annotated one, and every latency counts from it; put"
-    " speech_end_ms into a manifest to be exact",
-    "disputed": "are flagged: detectors, or one and the end that counts, differ on where their speech ends by more than"
-    f" {FAR_APART_MS:g} ms, and every latency of theirs is as uncertain; `bench corpus check` says which end lies"
-    " where: listen, and correct the manifest if it is wrong",
-    "silent": "are silent (never above -60 dBFS), so the answer to them means little",
-    "clipped": "are clipped (more than 0.1 % of samples at full scale), which recognisers may mishear",
-    "trimmed": "were cut by --trim-to; their text may say more than is heard",
+    "estimated": "have an estimated end of speech, from which every latency is counted; for exact latencies, put"
+    " speech_end_ms into a manifest",
+    "disputed": "have an uncertain end of speech: detectors differ from it, or from each other, by more than"
+    f" {FAR_APART_MS:g} ms, and every latency on them is as uncertain; run `bench corpus check` to see all ends,"
+    " listen, and correct the manifest if it is wrong",
+    "silent": "are silent (never above -60 dBFS), so answers to them mean little",
+    "clipped": "are clipped (more than 0.1 % of samples at full scale), which may impair speech recognition",
+    "trimmed": "were cut by --trim-to, so their text may be longer than the speech",
 }
 
 
@@ -40,11 +40,11 @@ def load_corpus(source: str, *, trim_to_s: float | None = None, limit: int | Non
     """Load and check a corpus.
 
     `source` is the name of a corpus under `datasets/`, or a path: a folder with a manifest.jsonl, a question.json
-    (InstructS2S-Eval) or sound files with texts beside them; or one of those files itself. A name wins over a folder
-    called the same; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of each clip, `limit` takes the
-    first recordings only.
+    (InstructS2S-Eval) or sound files with texts beside them; or one of those files itself. A name takes precedence over
+    a folder of that name; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of each clip, `limit`
+    the first recordings.
 
-    Raises `UnknownName` if there is no such corpus, `CorpusError` for whatever is wrong with it, `UsageError` for
+    Raises `UnknownName` if there is no such corpus, `CorpusError` for anything wrong with it, `UsageError` for
     options out of range, `MissingDependency` if a clip needs a library that is not installed.
     """
     _check_options(trim_to_s, limit)
@@ -59,11 +59,11 @@ def _check_options(trim_to_s: float | None, limit: int | None) -> None:
     if trim_to_s is not None and not (math.isfinite(trim_to_s) and trim_to_s > 0):
         raise UsageError(f"Clips cannot be trimmed to {trim_to_s:g} s. Give a number of seconds above 0.")
     if limit is not None and limit < 1:
-        raise UsageError(f"A corpus of {limit} recordings cannot be run. Give a limit of 1 or more, or none.")
+        raise UsageError(f"--limit {limit} leaves no recordings. Give 1 or more, or remove it.")
 
 
 def find_source(source: str) -> tuple[str, Path]:
-    """A corpus's name, and where it lies. Raises `UnknownName`, or `CorpusError` for a path that no system takes."""
+    """A corpus's name and path. Raises `UnknownName`, or `CorpusError` for an invalid path."""
     known = {listing.name: listing.folder for listing in list_corpora()}
     if source in known:
         return source, known[source]
@@ -97,16 +97,16 @@ def _load(
 
 
 def _check_against(entry: Entry, clip: Clip) -> None:
-    """Compare what the manifest says with the recording. Raises `CorpusError`."""
+    """Check the manifest's facts against the recording. Raises `CorpusError`."""
     line = entry.line
     if line.sha256 and line.sha256.lower() != clip.sha256:
         raise CorpusError(
-            f"{entry.audio} is not the recording that the manifest means: its SHA-256 is {clip.sha256[:12]}…, the"
-            f" manifest says {line.sha256[:12]}…. Restore the file, or correct the manifest if the change was meant."
+            f"{entry.audio} is not the recording in the manifest: its SHA-256 is {clip.sha256[:12]}…, the manifest"
+            f" has {line.sha256[:12]}…. Restore the file, or correct the manifest if the change was intended."
         )
     if line.speech_end_ms and line.speech_end_ms > clip.file_ms + _ROUNDING_MS:
         raise CorpusError(
-            f"speech is said to end at {line.speech_end_ms:g} ms, but {entry.audio} is only {clip.file_ms:.1f} ms long."
+            f"speech_end_ms is {line.speech_end_ms:g}, but {entry.audio} is only {clip.file_ms:.1f} ms long."
             " Correct speech_end_ms."
         )
 
@@ -118,7 +118,7 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
     end_ms, source = _speech_end(line, clip, within)
     if end_ms < SHORTEST_SPEECH_MS:
         raise CorpusError(
-            f"{entry.audio}: speech ends after {end_ms:g} ms, which leaves nothing to hear. Correct speech_end_ms."
+            f"{entry.audio}: speech ends after {end_ms:g} ms, which leaves no speech. Correct speech_end_ms."
         )
     return Utterance(
         id=line.id,
@@ -136,9 +136,9 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
 
 
 def _speech_end(line: ManifestLine, clip: Clip, estimates: Ends) -> tuple[float, Literal["annotated", "estimated"]]:
-    """Where speech ends in the clip as it was taken: a clip cut before that ends there, a silent one at its end.
+    """The end of speech in the clip as loaded: at most the clip's length, and that length for a silent clip.
 
-    An estimate that was stored stays, so that a later version of the detector moves no latency of a checked corpus.
+    A stored estimate takes precedence, so that a later version of the detector does not change a checked corpus.
     """
     clip_ms = len(clip.samples) * 1000 / SAMPLE_RATE
     if line.speech_end_ms is not None:
@@ -147,7 +147,7 @@ def _speech_end(line: ManifestLine, clip: Clip, estimates: Ends) -> tuple[float,
 
 
 def _hash(utterances: Iterable[Utterance]) -> str:
-    """SHA-256 over content in order; names of files and folders are left out. The length tells trimmed clips apart."""
+    """SHA-256 over content in order; file and folder names do not count. The length distinguishes trimmed clips."""
     content = [
         [one.id, one.sha256, len(one.samples), one.text, one.speech_end_ms, one.speech_end_source] for one in utterances
     ]

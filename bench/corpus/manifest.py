@@ -21,7 +21,7 @@ _LONGEST_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class ManifestLine:
-    """One recording as a manifest gives it. Only `id` and `audio` must be there; times are ms from the clip's start."""
+    """One recording in a manifest. Only `id` and `audio` are required; times are ms from the clip's start."""
 
     id: str
     audio: str
@@ -37,7 +37,7 @@ class ManifestLine:
     speaker_kind: Literal["", "human", "tts"] = ""
     licence: str = ""
     sha256: str = ""
-    """Hash of the sound file; checked where given."""
+    """Hash of the sound file; checked if given."""
     answers: tuple[str, ...] = ()
     condition: str = ""
     """Noise, room or codec that the recording went through."""
@@ -49,7 +49,7 @@ class ManifestLine:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recording that a source names: its line, its file, and the place to name in errors."""
+    """A recording of a source: its line, its file, and its location for error messages."""
 
     line: ManifestLine
     audio: Path
@@ -59,8 +59,8 @@ class Entry:
 def read_manifest(path: Path) -> tuple[Entry, ...]:
     """All lines of a manifest, checked as far as possible without opening a recording.
 
-    Raises `CorpusError` with file and line: bad JSON, unknown or missing fields, wrong types, duplicate ids, paths that
-    lead out of the manifest's folder, times that cannot be.
+    Raises `CorpusError` with file and line: bad JSON, unknown or missing fields, wrong types, duplicate ids, paths
+    outside the manifest's folder, impossible times.
     """
     return entries(path.parent, _lines(path))
 
@@ -71,13 +71,13 @@ def write_manifest(path: Path, lines: Iterable[ManifestLine]) -> None:
 
 
 def entries(folder: Path, lines: Iterable[tuple[str, ManifestLine]]) -> tuple[Entry, ...]:
-    """Check (place, line) pairs, whatever form they came in, and find their files under `folder`."""
+    """Check (location, line) pairs, from any kind of source, and locate their files under `folder`."""
     seen: dict[str, str] = {}
     found = []
     for where, line in lines:
         _check_id(where, line.id)
         if line.id in seen:
-            raise CorpusError(f"{where}: id '{line.id}' was used before, at {seen[line.id]}. Ids must be unique.")
+            raise CorpusError(f"{where}: id '{line.id}' is already used at {seen[line.id]}. Ids must be unique.")
         seen[line.id] = where
         _check_times(where, line)
         found.append(Entry(line, _inside(folder, line.audio, where), where))
@@ -97,10 +97,10 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """A JSON value without NaN and Infinity. Raises `CorpusError` that names the place."""
+    """A JSON value without NaN and Infinity. Raises `CorpusError` with the location."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is valid JSON, and no text
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is valid JSON but not valid text
         return value
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"{where}: is not valid JSON ({error}). Correct the file.") from error
@@ -125,7 +125,7 @@ def _decode_line(value: Any, where: str) -> ManifestLine:
 def _check_id(where: str, name: str) -> None:
     if not name.strip() or len(name) > _LONGEST_ID or _CONTROL.search(name):
         raise CorpusError(
-            f"{where}: id {name[:40]!r} cannot be used. An id has 1 to {_LONGEST_ID} characters, no control characters."
+            f"{where}: id {name[:40]!r} is invalid. An id has 1 to {_LONGEST_ID} characters, and no control characters."
         )
 
 
@@ -135,17 +135,15 @@ def _check_times(where: str, line: ManifestLine) -> None:
         if value is not None and not (math.isfinite(value) and value >= 0):
             raise CorpusError(f"{where}: {name} is {value:g}. Give milliseconds from the beginning of the clip.")
     if end is not None and end <= (start or 0):
-        raise CorpusError(
-            f"{where}: speech ends at {end:g} ms, not after its beginning at {start or 0:g} ms. Correct the times."
-        )
+        raise CorpusError(f"{where}: speech ends at {end:g} ms but begins at {start or 0:g} ms. Correct the times.")
 
 
 def _inside(folder: Path, audio: str, where: str) -> Path:
     relative = PurePosixPath(audio)
     if not audio or "\0" in audio or relative.is_absolute() or ".." in relative.parts:
         raise CorpusError(
-            f"{where}: audio path {audio!r} is not inside the manifest's folder. Give a relative path without '..', and"
-            " move the file if need be."
+            f"{where}: audio path {audio!r} is not inside the manifest's folder. Use a relative path without '..', and"
+            " move the file if needed."
         )
     return folder / relative
 

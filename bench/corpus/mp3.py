@@ -1,7 +1,7 @@
-"""How long an MP3 file is. Most say so in their first frame; decoders guess it for the rest, from the first bit rate.
+"""The length of an MP3 file. Most state it in their first frame; otherwise decoders guess it from the first bit rate.
 
-libsndfile reads no further than that guess, so a file of variable bit rate without its length would lose its end
-without a word. Counting frames by their headers tells.
+libsndfile stops reading at that guess, so a file of variable bit rate without a stated length would silently lose its
+end. Counting frame headers gives the true length.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LAYER_3 = 1
 
 
 def states_length(data: bytes) -> bool:
-    """Whether an MP3 file's content says how many frames it has."""
+    """Whether an MP3 file states its number of frames."""
     start = _after_id3(data)
     tag = _LENGTH_TAG.search(data[start : start + _FIRST_FRAME])
     return tag is not None and bool(tag[1][0] & _HAS_FRAMES)
@@ -53,7 +53,7 @@ def parse_frame(header: bytes) -> tuple[int, int] | None:
 
 
 def _after_id3(data: bytes) -> int:
-    """Where sound begins: behind an ID3 tag, whose length has seven bits per byte."""
+    """The offset of the first frame, after an ID3 tag, whose length has seven bits per byte."""
     if not data.startswith(b"ID3") or len(data) < 10:
         return 0
     return 10 + sum(value << shift for value, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))

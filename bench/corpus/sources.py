@@ -1,4 +1,4 @@
-"""The forms a corpus may come in, each turned into entries: a manifest, a question.json, a folder, a single file."""
+"""Reads entries from each form of corpus: a manifest, a question.json, a folder, a single file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_source(path: Path) -> tuple[Entry, ...]:
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
     if not found:
-        raise CorpusError(f"{path}: names no recordings. Give at least one.")
+        raise CorpusError(f"{path}: contains no recordings. Add at least one.")
     return found
 
 
@@ -55,13 +55,13 @@ def _read_folder(folder: Path) -> tuple[Entry, ...]:
     )
     if not files:
         raise CorpusError(
-            f"{folder}: holds no recordings. Put {', '.join(SUFFIXES)} files there, or a {MANIFEST}, or a {QUESTIONS}."
+            f"{folder}: contains no recordings. Add {', '.join(SUFFIXES)} files, a {MANIFEST} or a {QUESTIONS}."
         )
     return entries(folder, [(str(file), _bare_line(file)) for file in files])
 
 
 def _bare_line(file: Path) -> ManifestLine:
-    """A recording without a manifest: called like its file, its text from the .txt beside it."""
+    """A recording without a manifest: named after its file, with text from the .txt of the same name."""
     beside = file.with_suffix(".txt")
     text = read_text(beside).strip() if beside.is_file() else ""
     return ManifestLine(id=file.stem, audio=file.name, text=text or None)
@@ -80,5 +80,5 @@ def _questions(path: Path) -> Iterator[tuple[str, ManifestLine]]:
 def _field(item: Any, name: str, where: str) -> str:
     value = item.get(name) if isinstance(item, dict) else None
     if not isinstance(value, str):
-        raise CorpusError(f"{where}: has no '{name}' that is text. Each question needs an id and a speech file.")
+        raise CorpusError(f"{where}: '{name}' is missing or not text. Each question needs an id and a speech file.")
     return value

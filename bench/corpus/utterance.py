@@ -1,4 +1,4 @@
-"""What a corpus is once it has been checked: utterances that can be put to any pipeline."""
+"""A loaded and checked corpus: utterances that any pipeline can be measured on."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ class Utterance:
     voice: str = ""
     licence: str = ""
     answers: tuple[str, ...] = ()
-    """Texts of which any one is a right answer; empty where nobody said."""
+    """Accepted right answers; empty if unknown."""
     speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
-    """What detectors made of the end of speech when `bench corpus check` asked them
-    (`firstpacket.bench.corpus.estimates`)."""
+    """Ends of speech by detector, from `bench corpus check` (`firstpacket.bench.corpus.estimates`)."""
 
     @property
     def duration_ms(self) -> float:

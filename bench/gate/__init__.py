@@ -1,1 +1,1 @@
-"""Does it still answer as fast? Limits and comparisons in, verdicts out; it measures nothing itself."""
+"""The regression gate: limits and comparisons in, verdicts out."""

@@ -1,4 +1,4 @@
-"""The other version that a gate asks beside this one: a revision of the repository, or Python in other surroundings."""
+"""The version that a gate compares with: a git revision, or another Python environment."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.sanitize import without_secrets
 
 ITSELF = CodeVersion("this version once more", (sys.executable,), {}, itself=True)
-"""For an A/A run: what the same code shows against itself."""
+"""For an A/A run: the same code compared with itself."""
 
 _SAFE = {"PYTHONSAFEPATH": "1"}
-"""Else Python would look for code in the current folder first, where this version lies."""
+"""Otherwise Python would import from the current folder first, which holds this version."""
 
 
 @contextmanager
 def other_version(against: str, folders: tuple[str, ...] = ()) -> Iterator[CodeVersion]:
-    """What `--against` names: a git revision if there is one of that name, else the command that starts Python.
+    """The version that `--against` names: a git revision if it exists, otherwise a Python command.
 
-    `folders` are those of the repository that its packages lie in, relative to it. Raises `UsageError` if `against` is
-    neither, `NotComparable` if git cannot lay the revision out.
+    `folders` are the folders with its packages, relative to the repository. Raises `UsageError` if `against` is
+    neither, `NotComparable` if git cannot check the revision out.
     """
     repository = worktree.repository(Path.cwd())
     commit = worktree.commit(repository, against) if repository else ""
     if repository and commit:
-        with worktree.laid_out(repository, commit) as tree:
+        with worktree.checked_out(repository, commit) as tree:
             yield _revision(repository, tree, commit, against, folders)
     else:
         yield _command(against, repository)
@@ -60,10 +60,10 @@ def _command(against: str, repository: Path | None) -> CodeVersion:
     if not words or shutil.which(words[0]) is None:
         where = f"a revision of {repository}" if repository else "a git revision (this folder is in no git repository)"
         raise UsageError(
-            f"--against {without_secrets(against)}: this is neither {where} nor a command that can be run. Name a "
-            "branch, tag or commit that is here (in CI, fetch it first: git fetch origin main, or fetch-depth: 0), or "
-            "what starts Python where the other version is installed, such as /old/.venv/bin/python."
+            f"--against {without_secrets(against)}: neither {where} nor a command that can be run. Give a branch, tag "
+            "or commit that exists here (in CI, fetch it first: git fetch origin main, or fetch-depth: 0), or the "
+            "Python of an environment with the other version, such as /old/.venv/bin/python."
         )
-    said = " ".join(without_secrets(word) for word in words)
-    # Whoever wants this version's variables there too can say so: env PYTHONPATH=... python.
-    return CodeVersion(f"command {said}", words, _SAFE, dropped=("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"))
+    shown = " ".join(without_secrets(word) for word in words)
+    # To set these variables for the other version: --against 'env PYTHONPATH=... python'.
+    return CodeVersion(f"command {shown}", words, _SAFE, dropped=("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"))

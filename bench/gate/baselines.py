@@ -1,10 +1,10 @@
-"""Runs kept to hold later ones against: `.bench/baselines/NAME/`, a run folder without its traces and replies.
+"""Baselines, saved in `.bench/baselines/NAME/`: a run folder without its traces and audio.
 
     manifest.json segments.jsonl turns.jsonl      as in the run
-    traces.jsonl                                  empty: the figures are kept, not what they were derived from
-    baseline.json                                 when it was kept, and the conditions of every label
+    traces.jsonl                                  empty: figures are kept, raw data is not
+    baseline.json                                 when it was saved, and the conditions of every label
 
-Some hundred kilobytes: small enough for a repository or the cache of a CI service.
+A few hundred kilobytes: small enough for a repository or the cache of a CI service.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from firstpacket.bench.record.store import MANIFEST, SEGMENTS, TRACES, TURNS, Ru
 from firstpacket.bench.sanitize import LABEL
 
 FOLDER = "FIRSTPACKET_BASELINES"
-"""Environment variable that names another folder than `.bench/baselines`."""
+"""Environment variable that replaces the folder `.bench/baselines`."""
 FILE = "baseline.json"
 SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What stands in `baseline.json`."""
+    """The content of `baseline.json`."""
 
     schema: int
     saved: str
@@ -39,7 +39,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A run that was kept under a name."""
+    """A run that was saved under a name."""
 
     name: str
     path: Path
@@ -52,18 +52,18 @@ class Baseline:
 
 
 def folder() -> Path:
-    """Where baselines are kept: `FIRSTPACKET_BASELINES`, else `.bench/baselines` in the current folder."""
+    """Where baselines are saved: `FIRSTPACKET_BASELINES`, else `.bench/baselines` in the current folder."""
     return Path(os.environ.get(FOLDER) or Path(".bench") / "baselines").expanduser()
 
 
 def save(run: Run, name: str) -> Baseline:
-    """Keep a run under a name; one of the same name is replaced. Raises `UsageError` or `RunError`."""
+    """Save a run under a name, replacing any baseline of that name. Raises `UsageError` or `RunError`."""
     if not LABEL.fullmatch(name):
-        raise UsageError(f"'{name}' cannot name a baseline: use 1 to 64 letters, digits or . _ + - .")
+        raise UsageError(f"Baseline name '{name}' is invalid: use 1 to 64 letters, digits or . _ + - .")
     labels = {plan.label: conditions(run, plan.label) for plan in run.manifest.labels if not plan.source}
     answered = {turn.label for turn in run.turns if turn.is_measured and turn.is_answered}
     if silent := sorted(labels.keys() - answered):
-        raise RunError(f"{run.path} has no answered turn of {', '.join(silent)}: nothing could be held against it.")
+        raise RunError(f"{run.path} has no answered turn of {', '.join(silent)}, so it cannot serve as a baseline.")
     saved = Saved(SCHEMA, datetime.now(UTC).isoformat(timespec="seconds"), labels)
     target = folder() / name
     making = target.with_name(f".{name}.{os.getpid()}")
@@ -77,7 +77,9 @@ def save(run: Run, name: str) -> Baseline:
         making.rename(target)
     except OSError as error:
         shutil.rmtree(making, ignore_errors=True)
-        raise RunError(f"The baseline cannot be kept in {folder()}: {error.strerror}. Make room there.") from error
+        raise RunError(
+            f"The baseline cannot be saved in {folder()}: {error.strerror}. Free some space there."
+        ) from error
     return Baseline(name, target, saved.saved, labels)
 
 

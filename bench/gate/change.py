@@ -1,7 +1,7 @@
-"""From pairs of values to a change: how much slower or faster, with the intervals that verdicts rest on.
+"""From pairs of values to a change: how much slower or faster, with the intervals that verdicts are based on.
 
-The corpus is the same on both sides and stays the same, so the pairs are what is random, not the clips: an interval
-says how sure the change is on these clips.
+The corpus is fixed and the same on both sides, so the pairs are random and the clips are not: an interval tells how
+certain the change is on these clips.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from firstpacket.bench.stats.hodges_lehmann import shift, shift_interval
 def change(before: Sequence[float], after: Sequence[float], clips: Sequence[str], widened: float = 0.0) -> Change:
     """The shift of `after` (the candidate) against `before`, pair by pair, both in ms.
 
-    `widened` is a share by which two runs of the same code at different times may differ; the intervals are widened by
-    it on either side. Raises `ValueError` when lengths differ.
+    Intervals are widened on both sides by `widened`, the share by which two runs of the same code at different times
+    may differ. Raises `ValueError` when lengths differ.
     """
     pairs = list(zip(before, after, strict=True))
     differences = [b - a for a, b in pairs]

@@ -1,7 +1,7 @@
-"""Holds limits against what one or two rounds measured.
+"""Checks limits against one or two measured rounds.
 
-What fails in the first round is measured again, and called a regression only if the second round points the same way
-and both together show it. A gate of many limits would otherwise find one that "regresses" every other night.
+What fails in the first round is measured again, and counts as a regression only if the second round agrees and both
+together show it. Otherwise a gate with many limits would report a false regression every other night.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from firstpacket.bench.gate.verdict import LEAST_BAND, Change, Rule, Verdict, ju
 from firstpacket.bench.stats.quantiles import median
 
 ANSWERS = Limit(LOST_ANSWERS)
-"""Held for every label, asked for or not: whoever no longer answers is not slower, but worse."""
+"""Always checked, for every system: one that no longer answers is worse than a slow one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What the same code shows against itself on this machine: a share, and where it was learnt."""
+    """How far the same code differs from itself on this machine, as a share, and how this is known."""
 
     band: float
     source: str
     between_runs: bool = False
-    """Whether both sides were measured at different times: then every interval is widened by the band."""
+    """Whether the sides were measured at different times; every interval is then widened by the band."""
 
 
-def hold_change(label: str, limit: Limit, rounds: Sequence[Pairs], noise: Noise, resolution: float) -> Check:
-    """A limit on a change, over all rounds."""
-    band = LEAST_BAND if noise.between_runs else noise.band  # there the intervals hold the noise already
+def check_change(label: str, limit: Limit, rounds: Sequence[Pairs], noise: Noise, resolution: float) -> Check:
+    """Check a limit on a change, over all rounds."""
+    band = LEAST_BAND if noise.between_runs else noise.band  # there the intervals include the noise already
     rule = Rule(band, limit.max_regression, resolution, limit.floor_ms)
     every = _change(rounds, noise)
     verdict = judge(every, rule)
@@ -48,29 +48,29 @@ def hold_change(label: str, limit: Limit, rounds: Sequence[Pairs], noise: Noise,
     return Check(label, limit, verdict, said, len(rounds), every, noise.band, dict(sorted(lost.items())))
 
 
-def hold_ceiling(label: str, limit: Limit, values_ms: Sequence[float], unanswered: int, rounds: int) -> Check:
-    """A ceiling, over the candidate's turns; an unanswered one is over any ceiling."""
+def check_ceiling(label: str, limit: Limit, values_ms: Sequence[float], unanswered: int, rounds: int) -> Check:
+    """Check a ceiling, over the candidate's turns; an unanswered turn exceeds any ceiling."""
     assert limit.ceiling_ms is not None
     q = QUANTILES[limit.statistic]
     late, turns = sum(value > limit.ceiling_ms for value in values_ms) + unanswered, len(values_ms) + unanswered
     verdict = over_ceiling(late, turns, q)
-    said = f"{late} of {turns} turns are over {limit.ceiling_ms:g} ms, {100 * (1 - q):g} % may be"
+    said = f"{late} of {turns} turns exceed {limit.ceiling_ms:g} ms, {100 * (1 - q):g} % are allowed to"
     if unanswered:
         said += f"; {unanswered} of them were not answered"
     if verdict == "inconclusive" and late <= turns * (1 - q):
-        said += f"; at least {turns_needed(late, q)} turns would have to show it"
+        said += f"; at least {turns_needed(late, q)} turns are needed to show it"
     return Check(label, limit, verdict, said, rounds)
 
 
-def hold_answers(label: str, rounds: Sequence[Pairs]) -> Check:
-    """Whether the candidate still answers where the baseline does."""
+def check_answers(label: str, rounds: Sequence[Pairs]) -> Check:
+    """Check that the candidate still answers where the baseline does."""
     before, after = sum(each.only_before for each in rounds), sum(each.only_after for each in rounds)
-    said = f"{before} pairs only the baseline answered, {after} only the candidate"
+    said = f"{before} pairs answered only by the baseline, {after} only by the candidate"
     return Check(label, ANSWERS, answers_lost(before, after), said, len(rounds))
 
 
 def refused(label: str, verdict: Verdict, reason: str) -> Check:
-    """What cannot be held at all: no baseline, or one that must not be compared."""
+    """A check that could not be made: there is no baseline, or it is not comparable."""
     return Check(label, Limit(), verdict, reason)
 
 
@@ -94,7 +94,7 @@ def _end_to_end(rounds: Sequence[Pairs]) -> tuple[list[float], list[float], list
 
 
 def _once_a_clip(rounds: Sequence[Pairs]) -> tuple[list[float], list[float], list[str]]:
-    """A kept baseline has one value a clip, which a second round of the candidate does not make two of."""
+    """A saved baseline has one value per clip, and a second round of the candidate does not add another."""
     before = {clip: value for each in rounds for clip, value in zip(each.clips, each.before, strict=True)}
     after: dict[str, list[float]] = {clip: [] for clip in before}
     for each in rounds:

@@ -1,4 +1,4 @@
-"""Verdicts on counts, exactly, from the binomial distribution: turns over a ceiling, turns that no longer answer."""
+"""Exact binomial verdicts on counts: turns over a ceiling, turns that no longer answer."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from scipy.special import bdtr, bdtrc
 from firstpacket.bench.gate.verdict import Verdict
 
 SHOWN = 0.05
-"""Chance, at most, of claiming too many where there are not."""
+"""Maximum probability of a false alarm."""
 RULED_OUT = 0.025
-"""Chance, at most, of passing where there are too many."""
+"""Maximum probability of passing although too many turns are late."""
 LOST = 0.01
-"""Chance, at most, of claiming that answers were lost where they are lost to chance alike on either side."""
+"""Maximum probability of reporting lost answers if both sides lose them equally often."""
 
 
 def over_ceiling(late: int, turns: int, q: float) -> Verdict:
-    """Whether the `q`-quantile lies over a ceiling that `late` of `turns` turns exceeded (unanswered ones among them).
+    """Whether the `q`-quantile exceeds a ceiling that `late` of `turns` turns exceeded (including unanswered ones).
 
-    It does if a turn is late with a probability over 1 - q; bounds of Clopper and Pearson (1934, Biometrika 26).
+    It does if a turn is late with a probability above 1 - q; bounds of Clopper and Pearson (1934, Biometrika 26).
     """
     allowed = 1 - q
     if turns and bdtrc(late - 1, turns, allowed) < SHOWN:
@@ -28,7 +28,7 @@ def over_ceiling(late: int, turns: int, q: float) -> Verdict:
 
 
 def turns_needed(late: int, q: float) -> int:
-    """The fewest turns of which so many may be late for the quantile to be under the ceiling."""
+    """The smallest number of turns with `late` late ones that shows the quantile to be under the ceiling."""
     turns = late + 1
     while bdtr(late, turns, 1 - q) >= RULED_OUT:
         turns += max(1, turns // 50)
@@ -38,9 +38,9 @@ def turns_needed(late: int, q: float) -> int:
 
 
 def answers_lost(only_baseline: int, only_candidate: int) -> Verdict:
-    """Whether answers went missing, from the pairs of which only one side answered (McNemar 1947, exact).
+    """Whether answers were lost, from the pairs that only one side answered (McNemar 1947, exact).
 
-    `same` says that no such thing is shown, not that it is ruled out.
+    `same` means that no loss is shown, not that it is ruled out.
     """
     differing = only_baseline + only_candidate
     lost = bool(differing) and bdtrc(only_baseline - 1, differing, 0.5) < LOST

@@ -1,4 +1,4 @@
-"""Under which conditions a label was measured: what must be alike for two of its runs to be held against each other."""
+"""The conditions of a measurement: they must match for two runs of a label to be compared."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MACHINE = ("cpu", "cores_usable")
 
 
 def conditions(run: Run, label: str) -> Conditions:
-    """By name: the machine, what was put how, and the pipeline with the options that are not its defaults.
+    """By name: the machine, the input, and the pipeline with the options that differ from its defaults.
 
-    A changed default is part of what a gate measures, and no other condition. Neither is the operating system, which
-    is updated behind everyone's back.
+    A changed default is part of the change that a gate measures, so it is no condition. Nor is the operating system,
+    which may be updated at any time.
     """
     plan = run.plan(label)
     environment = run.segments[0].environment if run.segments else {}
@@ -40,7 +40,7 @@ def conditions(run: Run, label: str) -> Conditions:
 
 
 def key(found: Conditions) -> str:
-    """A short name for conditions, the same for the same ones on any day."""
+    """A short stable hash of conditions."""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -51,7 +51,7 @@ def unlike(before: Conditions, after: Conditions) -> tuple[str, ...]:
 
 
 def _chosen(plan: System) -> dict[str, OptionValue]:
-    """The options that differ from the defaults of the pipeline as it is installed now; all, where it is not."""
+    """The options that differ from the defaults of the installed pipeline; all, if it is not installed."""
     try:
         _, defaults = registry.check_options(plan.pipeline, {})
     except BenchError:

@@ -1,22 +1,22 @@
-"""The limits a gate holds, from `bench.toml`:
+"""The limits of a gate, from `bench.toml`:
 
     [gate]
-    resolution = "4%"              # a slowdown of so much must be ruled out, or the gate is undecided
-    pairs = 100                    # per round; what fails is measured in a second one
+    resolution = "4%"              # a slowdown of this much must be ruled out, or the gate is inconclusive
+    pairs = 100                    # per round; what fails is measured in a second round
     allow = ["no-baseline"]        # verdicts that pass with a notice
 
     [[gate.limit]]
     metric = "first_packet_latency"
-    max-regression = "0%"          # slower by more than this, beyond the noise, is a regression
-    floor-ms = 5                   # changes smaller than this never are
+    max-regression = "0%"          # a slowdown by more than this, beyond the noise, is a regression
+    floor-ms = 5                   # a smaller change never is
 
     [[gate.limit]]
     metric = "first_packet_latency"
     statistic = "p95"
     ceiling-ms = 800
-    label = "direct"               # every label, where none is named
+    label = "direct"               # default: every label
 
-Without a file, or without limits in it, the first packet of every label may not become slower.
+Without a file, or without limits in it, the first packet of no label may become slower.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Statistic = Literal["typical", "p50", "p90", "p95", "p99"]
 Allowance = Literal["inconclusive", "no-baseline"]
 
 LOST_ANSWERS = "answers"
-"""In the place of a metric: whether the candidate still answers. Always held."""
+"""In place of a metric: whether the candidate still answers. Always checked."""
 
 FILE = Path("bench.toml")
 Kind = TypeVar("Kind")
@@ -52,11 +52,11 @@ class Limit:
     metric: str = HEADLINE
     statistic: Statistic = "typical"
     label: str = ""
-    """Which label; every one, if empty."""
+    """Label it applies to; every one, if empty."""
     max_regression: float = 0.0
-    """Largest share by which it may grow."""
+    """Largest acceptable increase, as a share."""
     floor_ms: float = 0.0
-    """Smaller changes are none."""
+    """Smaller changes are ignored."""
     ceiling_ms: float | None = None
 
     @computed
@@ -72,7 +72,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Everything a gate is told."""
+    """All settings of a gate."""
 
     limits: tuple[Limit, ...] = (Limit(),)
     resolution: float = 0.04
@@ -81,7 +81,7 @@ class Limits:
 
 
 def read_limits(path: Path | None) -> Limits:
-    """The limits in a file; those in `bench.toml` here, if None is named and it exists. Raises `UsageError`."""
+    """The limits in a file, or in `bench.toml` of the current folder if `path` is None. Raises `UsageError`."""
     if path is None and not FILE.exists():
         return Limits()
     path = path or FILE
@@ -93,7 +93,7 @@ def read_limits(path: Path | None) -> Limits:
 
 
 def limits(table: Mapping[str, Any], where: str) -> Limits:
-    """Limits from the table `[gate]`. Raises `UsageError`, naming `where`."""
+    """Limits from the table `[gate]`. Raises `UsageError`, which mentions `where`."""
     values = _named(table, {field.name for field in fields(Limits)} - {"limits"} | {"limit"}, where)
     wanted = values.pop("limit", [])
     if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
@@ -102,7 +102,7 @@ def limits(table: Mapping[str, Any], where: str) -> Limits:
     values |= {"resolution": share(values["resolution"], f"{where}: resolution")} if "resolution" in values else {}
     found = replace(_decoded(Limits, values, where), limits=each or (Limit(),))
     if not 10 <= found.pairs <= 100_000:
-        raise UsageError(f"{where}: pairs must lie between 10 and 100000, not {found.pairs}.")
+        raise UsageError(f"{where}: pairs is {found.pairs}; it must be between 10 and 100000.")
     return found
 
 
@@ -120,14 +120,14 @@ def _limit(table: Mapping[str, Any], where: str) -> Limit:
         raise UsageError(f"{where}: floor-ms and ceiling-ms must be positive.")
     if (found.ceiling_ms is None) != (found.statistic == "typical"):
         raise UsageError(
-            f"{where}: a ceiling-ms needs a statistic ({', '.join(QUANTILES)}), and a limit on a change has none: "
+            f"{where}: ceiling-ms needs a statistic ({', '.join(QUANTILES)}), and a limit on a change takes none: "
             "changes are judged pair by pair."
         )
     return found
 
 
 def _named(table: Mapping[str, Any], known: set[str], where: str) -> dict[str, Any]:
-    """The table with Python's names. Raises `UsageError` for a name that is not among them."""
+    """The table with Python names as keys. Raises `UsageError` for an unknown key."""
     values = {key.replace("-", "_"): value for key, value in table.items()}
     for key in values:
         if key not in known:

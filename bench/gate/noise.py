@@ -1,8 +1,8 @@
-"""What the same code shows against itself on this machine, as A/A runs found it: kept beside the baselines.
+"""How far the same code differs from itself on this machine, from A/A runs; saved with the baselines.
 
-    .bench/baselines/noise/KEY.json      the findings for one set of conditions (`firstpacket.bench.gate.fingerprint`)
+    .bench/baselines/noise/KEY.json      findings for one set of conditions (`firstpacket.bench.gate.fingerprint`)
 
-Of several findings the widest counts: a gate must not call noise a regression because yesterday was quiet.
+The widest of several findings counts: one quiet day must not turn noise into a regression.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How far the same code was apart, as a share of the first-packet latency."""
+    """How far the same code differed from itself, as a share of the first-packet latency."""
 
     runs: tuple[str, ...]
     same_job: float | None = None
-    """Two labels asked in turn in one run; None where no run had two."""
+    """Between two labels of one run, turn by turn; None if no run had two."""
     between_runs: float | None = None
-    """The same label in runs at different times, clip by clip: the widest; None for one run."""
+    """The same label in runs at different times, clip by clip: the largest; None for one run."""
 
 
 def look(runs: Sequence[Run]) -> dict[str, Finding]:
-    """What runs of one version say, by key of the conditions."""
+    """The noise between runs of one version, by key of their conditions."""
     found: dict[str, Finding] = {}
     for wanted in dict.fromkeys(name for run in runs for name in _keys(run).values()):
         labels = [(run, label) for run in runs for label, name in _keys(run).items() if name == wanted]
@@ -63,7 +63,7 @@ def look(runs: Sequence[Run]) -> dict[str, Finding]:
 
 
 def learn(runs: Sequence[Run]) -> dict[str, Finding]:
-    """`look`, and keep what was found where gates look for it. Raises `RunError` if it cannot be written."""
+    """`look`, and save the findings for later gates. Raises `RunError` if they cannot be written."""
     found = look(runs)
     for name, finding in found.items():
         known = [each for each in findings(name) if each.runs != finding.runs]
@@ -71,32 +71,36 @@ def learn(runs: Sequence[Run]) -> dict[str, Finding]:
         try:
             replace_text(file, json.dumps([encode(each) for each in [*known, finding][-KEPT:]], indent=1) + "\n")
         except OSError as error:
-            raise RunError(f"The noise cannot be kept in {file.parent}: {error.strerror}. Make room there.") from error
+            raise RunError(
+                f"The noise cannot be saved in {file.parent}: {error.strerror}. Free some space there."
+            ) from error
     return found
 
 
 def findings(name: str) -> tuple[Finding, ...]:
-    """What is known for a key. Raises `RunError` for a damaged file."""
+    """All findings for a key. Raises `RunError` for a damaged file."""
     file = _file(name)
     if not file.exists():
         return ()
     try:
         return decode(tuple[Finding, ...], json.loads(file.read_bytes()), file.name)
     except (OSError, ValueError, RecursionError, DecodeError) as error:
-        raise RunError(f"{file} cannot be read ({error}). Remove it, and look again: bench gate --aa.") from error
+        raise RunError(
+            f"{file} cannot be read ({error}). Delete it, and measure again with: bench gate --aa."
+        ) from error
 
 
 def noise(name: str, between_runs: bool) -> Noise:
-    """The band for a key, and where it comes from."""
-    kind = "A/A runs at different times" if between_runs else "A/A in one run"
+    """The noise band for a key, and where it comes from."""
+    kind = "A/A between runs" if between_runs else "A/A within one run"
     known = [each for each in findings(name) if _band(each, between_runs) is not None]
     if not known:
-        return Noise(LEAST_BAND, f"least band {100 * LEAST_BAND:g} %: no {kind} known", between_runs)
+        return Noise(LEAST_BAND, f"minimum noise band {100 * LEAST_BAND:g} %, since no {kind} is known", between_runs)
     widest = max(known, key=lambda each: _band(each, between_runs) or 0.0)
     band = _band(widest, between_runs) or 0.0
-    said = f"{kind}: {100 * band:.2g} % ({', '.join(widest.runs[:2])})"
+    said = f"noise of {kind}: {100 * band:.2g} % ({', '.join(widest.runs[:2])})"
     if band < LEAST_BAND:
-        said += f", so the least band {100 * LEAST_BAND:g} %"
+        said += f"; the minimum band of {100 * LEAST_BAND:g} % applies"
     return Noise(max(LEAST_BAND, band), said, between_runs)
 
 
@@ -105,7 +109,7 @@ def _band(finding: Finding, between_runs: bool) -> float | None:
 
 
 def _keys(run: Run) -> dict[str, str]:
-    """The key of every label; one that was asked as another version counts as the label it stands beside."""
+    """The key of every label; the other version's label counts as the one it is paired with."""
     own = {plan.label: key(conditions(run, plan.label)) for plan in run.manifest.labels if not plan.source}
     twins = {
         plan.label: own[plan.label.removesuffix(BASE)] for plan in run.manifest.labels if plan.source == ITSELF.name
@@ -114,7 +118,7 @@ def _keys(run: Run) -> dict[str, str]:
 
 
 def _apart(pairs: Pairs) -> float | None:
-    """The size of the shift, as a share; None without pairs enough."""
+    """The size of the shift, as a share; None with too few pairs."""
     ratio = change(pairs.before, pairs.after, pairs.clips).ratio
     return math.exp(abs(math.log(ratio.value))) - 1 if ratio else None
 

@@ -1,4 +1,4 @@
-"""What a candidate is held against: another version in the same run, or a run that was kept."""
+"""What a candidate is compared with: another version in the same run, or a stored run."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class Opponent(Protocol):
 
     @property
     def source(self) -> CodeVersion | None:
-        """The version whose labels are asked beside the candidate's, if it is measured now."""
+        """The version to measure concurrently with the candidate, if any."""
         ...
 
     def refusal(self, run: Run, label: str) -> Check | None:
-        """Why the candidate's label cannot be held against it; None if it can."""
+        """Why the candidate's label cannot be compared with it; None if it can."""
         ...
 
     def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
-        """The label's values of one round beside the baseline's."""
+        """The label's values of one round, paired with the baseline's."""
         ...
 
     def noise(self, run: Run, label: str) -> Noise:
-        """What the same code would show."""
+        """How far the same code would differ."""
         ...
 
 
 class Concurrent:
-    """Another version, asked in turn with the candidate."""
+    """Another version, measured turn by turn with the candidate."""
 
     def __init__(self, source: CodeVersion) -> None:
         self._source = source
@@ -62,7 +62,7 @@ class Concurrent:
         return self._source
 
     def refusal(self, run: Run, label: str) -> Check | None:
-        """The run itself may be invalid; else both met the same machine, corpus and clock."""
+        """Only if the run is invalid; otherwise machine, corpus and clock are the same."""
         reasons = side_by_side((run, label + BASE), (run, label))
         return refused(label, "not comparable", "; ".join(each.said for each in reasons)) if reasons else None
 
@@ -71,13 +71,13 @@ class Concurrent:
         return turn_by_turn(run, label + BASE, label, known)
 
     def noise(self, run: Run, label: str) -> Noise:
-        """What an A/A run showed within one run."""
+        """The noise within one A/A run."""
         return noise(key(conditions(run, label)), between_runs=False)
 
 
 class Stored:
-    """A run measured earlier: by its folder, by the name under which it was kept, or `auto` for the newest one under
-    the same conditions, label by label."""
+    """An earlier run, by folder or baseline name, or `auto` for the newest baseline under the same conditions, label by
+    label."""
 
     def __init__(self, asked: str) -> None:
         self._asked = asked
@@ -86,13 +86,13 @@ class Stored:
 
     @property
     def name(self) -> str:
-        """What was used, where something was found."""
+        """The baselines in use, or what was asked for if none was found."""
         used = tuple(dict.fromkeys(self._used.values()))
         return f"baseline {', '.join(used) or self._asked}"
 
     @property
     def source(self) -> CodeVersion | None:
-        """Nothing is measured beside the candidate."""
+        """Nothing is measured concurrently."""
         return None
 
     def refusal(self, run: Run, label: str) -> Check | None:
@@ -100,7 +100,7 @@ class Stored:
         base = self._base(run, label)
         if base is None:
             where = "for these conditions" if self._asked == AUTO else f"named {self._asked} with this label"
-            said = f"none {where} in {baselines.folder()}; to keep this run as one: bench baseline save {run.path}"
+            said = f"none {where} in {baselines.folder()}; to save this run as one: bench baseline save {run.path}"
             return refused(label, "no baseline", said)
         if reasons := _unlike(base, run, label):
             return refused(label, "not comparable", f"{base.manifest.run} and this run differ: {'; '.join(reasons)}")
@@ -113,7 +113,7 @@ class Stored:
         return clip_by_clip(base, run, label, known)
 
     def noise(self, run: Run, label: str) -> Noise:
-        """What A/A runs at different times showed."""
+        """The noise between A/A runs at different times."""
         return noise(key(conditions(run, label)), between_runs=True)
 
     def _base(self, run: Run, label: str) -> Run | None:
@@ -130,7 +130,7 @@ class Stored:
 
 
 def _unlike(base: Run, run: Run, label: str) -> tuple[str, ...]:
-    """Why two runs must not be compared. A default that changed is no reason: it is a part of what changed."""
+    """Why two runs must not be compared. A changed default is no reason: it is part of the change."""
     found = [each.said for each in over_time(base, run, label) if each.rule != "options"]
     before, after = conditions(base, label), conditions(run, label)
     options = [name for name in dict.fromkeys([*before, *after]) if name.startswith("option ")]

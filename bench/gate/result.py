@@ -1,4 +1,4 @@
-"""What a gate found: one check per limit and label, the verdict on all, and the code that a shell sees."""
+"""The result of a gate: one check per limit and label, the overall verdict, and the exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXIT_CODES: dict[Verdict, int] = {
     "no baseline": 12,
     "not comparable": 13,
 }
-"""1 and 2 are left to Python and to command lines, 1 to 5 to pytest."""
+"""1 and 2 are taken by Python and command lines, 1 to 5 by pytest."""
 
 WORST_FIRST: tuple[Verdict, ...] = (
     "regressed",
@@ -31,19 +31,19 @@ WORST_FIRST: tuple[Verdict, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One limit held against one label."""
+    """One limit checked for one label."""
 
     label: str
     limit: Limit
     verdict: Verdict
     reason: str
-    """In one sentence, with the figures it rests on."""
+    """In one sentence, with the figures behind it."""
     rounds: int = 0
-    """How often it was measured."""
+    """In how many rounds it was measured."""
     change: Change | None = None
     band: float = 0.0
     lost: dict[str, int] = field(default_factory=dict)
-    """Pairs that could not be made, by reason."""
+    """Dropped pairs, by reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +51,25 @@ class GateResult:
     """All checks; `allow` names verdicts that pass with a notice."""
 
     baseline: str
-    """What the candidate was held against, for people."""
+    """What the candidate was compared with, for people."""
     checks: tuple[Check, ...]
     allow: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
     @computed
     def verdict(self) -> Verdict:
-        """The worst of all; without any check there was nothing to compare."""
+        """The worst of all checks; `no baseline` without any."""
         found = {check.verdict for check in self.checks}
         return next((verdict for verdict in WORST_FIRST if verdict in found), "no baseline")
 
     @property
     def failing(self) -> tuple[Check, ...]:
-        """Checks that fail and are not allowed to."""
+        """Checks that fail and whose verdict is not allowed."""
         return tuple(check for check in self.checks if not passes(check.verdict, self.allow))
 
     @computed
     def exit_code(self) -> int:
-        """0 if all checks pass or may fail, else the code of the worst that may not."""
+        """0 if all checks pass or their verdicts are allowed, otherwise the code of the worst one."""
         if not self.checks:
             return 0 if passes(self.verdict, self.allow) else EXIT_CODES[self.verdict]
         failing = {check.verdict for check in self.failing}

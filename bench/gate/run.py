@@ -1,9 +1,9 @@
-"""Measures a candidate, holds it against its baseline, and measures again what fails.
+"""Measures a candidate, compares it with its baseline, and measures again what fails.
 
 reports/gate-DATE/
   round-1/     an ordinary run folder
-  round-2/     the labels of which something failed in round 1, in fresh processes: how memory happens to lie in
-               one process cannot fool both
+  round-2/     the labels that failed in round 1, in fresh processes, so that an unlucky memory layout of one
+               process does not affect both
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from firstpacket.bench.compare.pairs import Pairs
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName, UsageError
 from firstpacket.bench.gate.base_version import ITSELF, other_version
-from firstpacket.bench.gate.checks import hold_answers, hold_ceiling, hold_change, refused, to_measure_again
+from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.noise import Finding, learn
 from firstpacket.bench.gate.references import AUTO, Concurrent, Opponent, Stored
@@ -36,14 +36,14 @@ COMMAND = ("bench", "gate")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the candidate is held against: `against`, if given, else `baseline`."""
+    """What the candidate is compared with: `against`, if given, otherwise `baseline`."""
 
     against: str = ""
-    """A git revision, or the command that starts Python where another version is installed."""
+    """A git revision, or the Python command of an environment with another version."""
     folders: tuple[str, ...] = ()
-    """Where the packages of that revision lie in the repository, if not in its root or `src`."""
+    """Folders with the packages of that revision, if not the repository's root or `src`."""
     baseline: str = AUTO
-    """A run folder, the name of a kept baseline, or `auto`."""
+    """A run folder, the name of a saved baseline, or `auto`."""
 
 
 def run_gate(
@@ -54,26 +54,26 @@ def run_gate(
     folder: Path | None = None,
     command: Sequence[str] = COMMAND,
 ) -> tuple[GateResult, Path]:
-    """Measure, judge, and measure again what fails; returns what was found, and the folder of the rounds.
+    """Measure, judge, and measure again what fails; returns the result, and the folder of the rounds.
 
-    Raises `BenchError` if the candidate cannot be measured. A baseline that cannot be is a verdict.
+    Raises `BenchError` if the candidate cannot be measured. A baseline that cannot be measured is a verdict.
     """
-    asked = _settled(options, limits)
+    options = _with_pairs(options, limits)
     with _opponent(reference) as opponent:
         place = _made(folder)
-        return _Gate(asked, limits, opponent, progress, place, tuple(command)).result(), place
+        return _Gate(options, limits, opponent, progress, place, tuple(command)).result(), place
 
 
 def look_at_noise(
     options: Options, limits: Limits, progress: Progress, folder: Path | None = None, command: Sequence[str] = COMMAND
 ) -> tuple[dict[str, Finding], Path]:
-    """An A/A run: this version against itself in two rounds of fresh processes; what it shows is kept for gates.
+    """An A/A run: this version against itself in two rounds of fresh processes; the noise is saved for later gates.
 
     Returns findings by key of the conditions, and the folder of the rounds.
     """
-    asked = _settled(options, limits)
+    options = _with_pairs(options, limits)
     place = _made(folder)
-    rounds = [_measure(asked, place, number, ITSELF, progress, command) for number in (1, 2)]
+    rounds = [_measure(options, place, number, ITSELF, progress, command) for number in (1, 2)]
     return learn(rounds), place
 
 
@@ -118,9 +118,9 @@ class _Gate:
         return _measure(options, self._folder, number, self._opponent.source, self._progress, self._command)
 
     def _checks(self, label: str, rounds: Sequence[Run]) -> tuple[Check, ...]:
-        asked = [limit for limit in self._limits.limits if limit.label in ("", label)]
-        ceilings = tuple(_ceiling(label, limit, rounds) for limit in asked if limit.ceiling_ms is not None)
-        changes = [limit for limit in asked if limit.ceiling_ms is None]
+        limits = [limit for limit in self._limits.limits if limit.label in ("", label)]
+        ceilings = tuple(_ceiling(label, limit, rounds) for limit in limits if limit.ceiling_ms is not None)
+        changes = [limit for limit in limits if limit.ceiling_ms is None]
         if not changes and self._opponent.source is None:
             return ceilings
         if (refusal := self._opponent.refusal(rounds[-1], label)) is not None:
@@ -128,10 +128,10 @@ class _Gate:
         noise = self._opponent.noise(rounds[0], label)
         self._notices.append(f"{label}: {noise.source}")
         held = tuple(
-            hold_change(label, limit, self._pairs(label, limit.metric, rounds), noise, self._limits.resolution)
+            check_change(label, limit, self._pairs(label, limit.metric, rounds), noise, self._limits.resolution)
             for limit in changes
         )
-        return (*ceilings, *held, hold_answers(label, self._pairs(label, Limit().metric, rounds)))
+        return (*ceilings, *held, check_answers(label, self._pairs(label, Limit().metric, rounds)))
 
     def _pairs(self, label: str, name: str, rounds: Sequence[Run]) -> list[Pairs]:
         return [self._opponent.pairs(run, label, metric(name)) for run in rounds]
@@ -146,13 +146,13 @@ def _opponent(reference: Reference) -> Iterator[Opponent]:
         yield Concurrent(source)
 
 
-def _settled(options: Options, limits: Limits) -> Options:
-    """The options with as many turns as pairs are wanted.
+def _with_pairs(options: Options, limits: Limits) -> Options:
+    """The options with the number of pairs as turns.
 
-    Raises `UsageError` for a run that ends by itself, `UnknownName` if a limit names a label that is not measured.
+    Raises `UsageError` with a stopping rule, `UnknownName` if a limit names a label that is not measured.
     """
     if options.precision is not None:
-        raise UsageError("A gate measures a set number of pairs: leave out precision, and give --pairs or --turns.")
+        raise UsageError("A gate measures a fixed number of pairs: remove precision, and use --pairs or --turns.")
     labels = [choice.label for choice in options.pipelines]
     for limit in limits.limits:
         if limit.label and limit.label not in labels:
@@ -170,7 +170,7 @@ def _ceiling(label: str, limit: Limit, rounds: Sequence[Run]) -> Check:
     turns = [turn for run in rounds for turn in run.measured(label)]
     values = [shown_value(turn, metric(limit.metric)) for turn in turns]
     unanswered = sum(not turn.is_answered for turn in turns)
-    return hold_ceiling(label, limit, [value for value in values if value is not None], unanswered, len(rounds))
+    return check_ceiling(label, limit, [value for value in values if value is not None], unanswered, len(rounds))
 
 
 def _made(folder: Path | None) -> Path:
@@ -181,5 +181,5 @@ def _made(folder: Path | None) -> Path:
     except FileExistsError as error:
         raise RunError(f"{made} exists already. Choose another --out.") from error
     except OSError as error:
-        raise RunError(f"Cannot make {made}: {error.strerror}. Choose another place with --out.") from error
+        raise RunError(f"Cannot create {made}: {error.strerror}. Choose another folder with --out.") from error
     return made

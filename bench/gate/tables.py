@@ -1,4 +1,4 @@
-"""What a gate found, and which baselines there are, as tables."""
+"""Tables of a gate's checks and of the saved baselines."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def checks_table(result: GateResult) -> Table:
         words("label", lambda check: check.label),
         words("limit", lambda check: check.limit.name),
         words("verdict", lambda check: verdict(check, result), lambda check: not passes(check.verdict, result.allow)),
-        words("what was found", lambda check: check.reason),
+        words("reason", lambda check: check.reason),
     )
     return table(f"Against {result.baseline}", columns, [rows(columns, result.checks)], notes=result.notices)
 
 
 BASELINES: tuple[Column[Baseline], ...] = (
     words("baseline", lambda each: each.name),
-    words("kept", lambda each: each.saved),
+    words("saved", lambda each: each.saved),
     words(
         "labels (key of their conditions)",
         lambda each: ", ".join(f"{label} ({key(found)})" for label, found in each.labels.items()),

@@ -1,15 +1,15 @@
 """From a change with its intervals to a verdict.
 
-    regressed       the change lies beyond what is allowed and the noise band, at the 95 % level (one-sided), and its
-                    size is at least the floor
-    same            a change of `resolution` beyond what is allowed is ruled out, at the 97.5 % level (one-sided), or
+    regressed       the slowdown exceeds what is allowed and the noise band, at the 95 % level (one-sided), and is at
+                    least as large as the floor
+    same            a slowdown of `resolution` beyond what is allowed is ruled out, at the 97.5 % level (one-sided), or
                     any change is smaller than the floor
     improved        it became faster beyond the noise band, at the 95 % level
-    inconclusive    none of these: the turns cannot tell
+    inconclusive    none of these: there are too few turns to tell
 
-The band keeps differences that the same code shows against itself (measured by an A/A run) from being called a
-regression; the resolution keeps a gate that saw too little from passing. A slowdown must therefore be shown to fail and
-its absence to pass (as in equivalence testing: Schuirmann 1987, J. Pharmacokinet. Biopharm. 15).
+The band keeps the noise of the same code (measured by an A/A run) from counting as a regression; the resolution keeps a
+gate with too little data from passing. To fail, a slowdown must be shown; to pass, it must be ruled out (as in
+equivalence testing: Schuirmann 1987, J. Pharmacokinet. Biopharm. 15).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from firstpacket.bench.stats.bootstrap import Interval
 Verdict = Literal["improved", "same", "regressed", "inconclusive", "no baseline", "not comparable"]
 
 LEAST_BAND = 0.01
-"""The noise band where no A/A run has shown a wider one: two processes of one program differ by so much at times, since
-their memory lies differently (Mytkowicz et al. 2009, ASPLOS)."""
+"""The minimum noise band: two processes of one program can differ by this much because of their memory layout
+(Mytkowicz et al. 2009, ASPLOS)."""
 
 SHOWN = 0.90
-"""Level of the two-sided interval either end of which is a bound at 95 %: for what is claimed to have changed."""
+"""Level of the two-sided interval whose ends are one-sided 95 % bounds: to claim that something changed."""
 RULED_OUT = 0.95
-"""The same at 97.5 %: for what is claimed not to be there."""
+"""The same at 97.5 %: to claim that nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A change with what the turns say of it: two-sided intervals at the levels `SHOWN` and `RULED_OUT`."""
+    """A change with its two-sided intervals at the levels `SHOWN` and `RULED_OUT`."""
 
     value: float
     shown: Interval
@@ -57,13 +57,13 @@ class Change:
     pairs: int
     clips: int
     ratio: Spread | None
-    """Candidate over baseline; None where a value is not positive."""
+    """Candidate over baseline; None if a value is not positive."""
     difference_ms: Spread | None
-    """Candidate minus baseline; None without pairs enough."""
+    """Candidate minus baseline; None with too few pairs."""
 
 
 def judge(change: Change, rule: Rule) -> Verdict:
-    """What one set of pairs says; whether it must be measured again is not decided here."""
+    """The verdict on one set of pairs; whether to measure again is decided elsewhere."""
     difference = change.difference_ms
     if difference is None:
         return "inconclusive"
@@ -89,7 +89,7 @@ def _by_ratio(ratio: Spread, rule: Rule) -> Verdict:
 
 
 def _by_difference(difference: Spread, rule: Rule) -> Verdict:
-    """Of values that may be negative, shares mean nothing: only the floor tells what matters."""
+    """For values that may be negative, shares mean nothing, so only the floor counts."""
     if difference.shown.low > rule.floor_ms:
         return "regressed"
     if difference.ruled_out.high < rule.floor_ms:

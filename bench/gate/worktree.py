@@ -1,4 +1,4 @@
-"""Revisions of a git repository laid out in folders of their own, with what Python must be told to load them."""
+"""Checks out git revisions in separate folders, and builds the search path with which Python loads them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ from firstpacket.bench.paths import cache
 
 TREE, METADATA, LOCK = "tree", "metadata", "lock"
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
-"""Git sets them for its hooks; there they would lead every call to the wrong tree."""
+"""Git sets these for its hooks; inherited, they would direct every call to the wrong tree."""
 
 
 def repository(folder: Path) -> Path | None:
-    """The top folder of the repository that a folder lies in."""
+    """The root of the repository that contains a folder."""
     answer = _git(folder, "rev-parse", "--show-toplevel")
     return Path(answer.stdout.strip()).resolve() if answer.returncode == 0 and answer.stdout.strip() else None
 
 
 def commit(repository: Path, revision: str) -> str:
     """The commit that a revision names; empty if there is none."""
-    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
-    answer = _git(repository, *asked)
+    answer = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
     return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 @contextmanager
-def laid_out(repository: Path, commit: str) -> Iterator[Path]:
-    """A folder with the files of a commit, which is removed again whatever happens. Raises `NotComparable`.
+def checked_out(repository: Path, commit: str) -> Iterator[Path]:
+    """A temporary folder with the files of a commit. Raises `NotComparable`.
 
     What killed processes left behind is removed first.
     """
@@ -51,7 +50,9 @@ def laid_out(repository: Path, commit: str) -> Iterator[Path]:
             folder.mkdir()
             held = _locked(folder / LOCK)
     except OSError as error:
-        raise NotComparable(f"Cannot lay {commit[:12]} out in {folder}: {error.strerror}. Make room there.") from error
+        raise NotComparable(
+            f"Cannot check out {commit[:12]} in {folder}: {error.strerror}. Free some space there."
+        ) from error
     with held:
         try:
             _add(repository, commit, folder / TREE)
@@ -61,15 +62,15 @@ def laid_out(repository: Path, commit: str) -> Iterator[Path]:
 
 
 def search_path(repository: Path, tree: Path, folders: tuple[str, ...]) -> list[Path]:
-    """The folders of `tree` that Python is to look in first: those named, or the root and `src`; and whatever this
-    process looks into inside the repository."""
+    """The folders of `tree` for the front of the search path: `folders`, or the root and `src`; and those that are on
+    this process's own path inside the repository."""
     named = [tree / folder for folder in folders] or [tree / "src", tree]
     mirrored = [tree / inside for inside in _inside(repository)]
     return [path for path in dict.fromkeys([*named, *mirrored]) if path.is_dir()]
 
 
 def registered(repository: Path, tree: Path) -> Path:
-    """A folder that says which plugins the tree registers: as it is found first, it hides what is installed now."""
+    """A folder with the entry points of the tree: first on the path, it hides those that are installed now."""
     folder = tree.parent / METADATA
     project = _project(repository, tree)
     name = project.get("name")
@@ -82,7 +83,7 @@ def registered(repository: Path, tree: Path) -> Path:
 
 
 def _inside(repository: Path) -> list[Path]:
-    """What of this process's search path, and the current folder, lies inside the repository, relative to it."""
+    """The current folder and the entries of `sys.path` that are inside the repository, relative to it."""
     paths = [Path.cwd().resolve(), *(Path(entry or ".").resolve() for entry in sys.path)]
     return [
         path.relative_to(repository)
@@ -92,7 +93,7 @@ def _inside(repository: Path) -> list[Path]:
 
 
 def _project(repository: Path, tree: Path) -> dict[str, Any]:
-    """The table `[project]` of the nearest pyproject.toml, from where the current folder would be in the tree."""
+    """The table `[project]` of the pyproject.toml nearest to the current folder's place in the tree."""
     here = Path.cwd().resolve()
     inside = here.relative_to(repository) if here.is_relative_to(repository) else Path()
     for folder in (inside, *inside.parents):
@@ -111,10 +112,10 @@ def _entry_points(project: dict[str, Any]) -> str:
 
 
 def _add(repository: Path, commit: str, tree: Path) -> None:
-    no_hooks = f"core.hooksPath={os.devnull}"  # those of the repository are for its own checkouts
+    no_hooks = f"core.hooksPath={os.devnull}"  # the repository's hooks are for its own checkouts
     added = _git(repository, "-c", no_hooks, "worktree", "add", "--detach", str(tree), commit)
     if added.returncode:
-        raise NotComparable(f"git cannot lay {commit[:12]} out: {added.stderr.strip()}")
+        raise NotComparable(f"git cannot check out {commit[:12]}: {added.stderr.strip()}")
 
 
 def _remove(repository: Path, folder: Path) -> None:
@@ -123,7 +124,7 @@ def _remove(repository: Path, folder: Path) -> None:
 
 
 def _remove_stale(repository: Path, folders: Path) -> None:
-    """Remove what killed processes left behind: nobody holds its lock."""
+    """Remove what killed processes left behind: their locks are free."""
     for folder in folders.iterdir():
         if folder.is_dir():
             with contextlib.suppress(BlockingIOError), _locked(folder / LOCK, wait=False):
@@ -131,7 +132,7 @@ def _remove_stale(repository: Path, folders: Path) -> None:
 
 
 def _locked(file: Path, wait: bool = True) -> BinaryIO:
-    """An open file that this process alone holds until it is closed. Raises `BlockingIOError`."""
+    """Open a file and lock it exclusively until it is closed. Raises `BlockingIOError`."""
     handle = file.open("ab")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,4 +148,4 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     except OSError as error:
-        return subprocess.CompletedProcess(command, 127, "", f"git cannot be run: {error.strerror}")
+        return subprocess.CompletedProcess(command, 127, "", f"cannot run git: {error.strerror}")

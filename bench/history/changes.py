@@ -1,7 +1,7 @@
-"""Change points: runs from which on the level of a series is another one.
+"""Change points: runs at which the level of a series shifts.
 
-PELT (Killick, Fearnhead and Eckley, 2012) with the cost of absolute deviations from a segment's median, as the library
-ruptures has it, on the logarithms of the runs' medians in units of their noise. Medians, because one stalled run is no
+PELT (Killick, Fearnhead and Eckley, 2012) with the cost of absolute deviations from a segment's median, by the library
+ruptures, on the logarithms of the runs' medians in units of their noise. Medians, because one stalled run is no
 change of level; logarithms, because noise grows with the time measured.
 """
 
@@ -19,14 +19,14 @@ from firstpacket.bench.history.series import Change, Series
 from firstpacket.bench.stats.quantiles import median
 
 MIN_RUNS = 8
-"""Fewer do not tell noise from change."""
+"""With fewer, noise and change cannot be distinguished."""
 SHORTEST = 2
-"""Runs on either side of a change. Of two, a slow one is half, and their median explains no more than the level around
-them: one is never a change. Of three, two would outvote the third, and the change would be misdated."""
+"""Minimum runs on either side of a change. With two, a single slow run never counts as a change, since their median
+fits no better than the level around them. With three, two could outvote the third, and the change be misdated."""
 PENALTY = 9.0
-"""What a change must explain, in units of noise: `docs/evidence.md` has the false alarms that this gives."""
+"""The improvement a change must bring, in units of noise; `docs/evidence.md` has the resulting false alarm rate."""
 FINEST = 0.002
-"""Noise taken for granted, relative to the level."""
+"""Minimum noise assumed, relative to the level."""
 
 
 def changes(series: Series) -> tuple[Change, ...]:
@@ -55,7 +55,7 @@ def _pelt() -> Any:
 
 
 def _in_units_of_noise(values: Sequence[float]) -> npt.NDArray[np.float64]:
-    """The noise is that of the differences from run to run (median, as if normal), which few changes do not move."""
+    """Noise is estimated from run-to-run differences (median, assuming normality), which few changes do not affect."""
     data = np.asarray(values, dtype=np.float64)
     data = np.log(data) if (data > 0).all() else data / max(float(np.abs(data).max()), 1e-300)
     noise = 1.4826 * float(np.median(np.abs(np.diff(data)))) / np.sqrt(2)

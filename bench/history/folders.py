@@ -1,4 +1,4 @@
-"""Run folders anywhere below a folder, in the order of their dates."""
+"""Finds run folders below a folder, ordered by date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from firstpacket.bench.record.store import MANIFEST, read_manifest
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run by its manifest; `name` is its path below the folder that was asked for."""
+    """A run by its manifest; `name` is its path relative to the searched folder."""
 
     path: Path
     name: str
@@ -24,16 +24,16 @@ class RunFolder:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A folder, or a label of a run, that was left out, and why."""
+    """A folder, or a label of a run, that was skipped, and why."""
 
     name: str
     reason: str
 
 
 def run_folders(folder: Path) -> tuple[list[RunFolder], list[Skipped]]:
-    """What is there, and what cannot be used. Raises `RunError` if there is no such folder."""
+    """The runs, and what cannot be used. Raises `RunError` if there is no such folder."""
     if not folder.is_dir():
-        raise RunError(f"{folder} is not a folder. Name the one that your run folders lie in, such as reports.")
+        raise RunError(f"{folder} is not a folder. Give the folder that contains your run folders, such as reports.")
     found: list[RunFolder] = []
     skipped: list[Skipped] = []
     seen: dict[tuple[str, str], str] = {}
@@ -54,7 +54,7 @@ def run_folders(folder: Path) -> tuple[list[RunFolder], list[Skipped]]:
 
 
 def _with_manifest(folder: Path) -> Iterator[Path]:
-    """In the order of their names; links are not followed, and no run is looked for inside of one."""
+    """In order of names; symbolic links are not followed, and run folders are not searched."""
     for at, below, files in os.walk(folder):
         if MANIFEST in files:
             below.clear()
@@ -67,4 +67,4 @@ def _date(manifest: Manifest) -> datetime:
         when = datetime.fromisoformat(manifest.created)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise RunError(f"Its date '{manifest.created[:80]}' cannot be read.") from None
+        raise RunError(f"Its date '{manifest.created[:80]}' is invalid.") from None

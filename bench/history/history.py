@@ -1,4 +1,4 @@
-"""What a folder of runs says over time."""
+"""The history of a metric over a folder of runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class History:
     series: tuple[Series, ...]
     skipped: tuple[Skipped, ...]
     not_looked: str = ""
-    """Why no change points were looked for; empty if they were."""
+    """Why change points were not searched; empty if they were."""
 
     @computed
     def metric(self) -> str:
@@ -33,7 +33,7 @@ class History:
 
     @computed
     def title(self) -> str:
-        """What people call it."""
+        """Its title for people."""
         return self.definition.title
 
     @computed
@@ -53,7 +53,7 @@ def history(folder: Path, metric: str = HEADLINE, label: str | None = None) -> H
     skipped = (*unusable, *without)
     if not found:
         why = "".join(f"\n  {each.name}: {each.reason}" for each in skipped)
-        raise RunError(f"No run below {folder} has a figure '{metric}'. `bench run` makes runs.{why}")
+        raise RunError(f"No run below {folder} has the metric '{metric}'. Create runs with `bench run`.{why}")
     labels = {each.label for each in found}
     if label is not None and label not in labels:
         raise UnknownName("label", label, labels)

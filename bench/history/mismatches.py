@@ -1,4 +1,4 @@
-"""Whether a run goes on where another left off: the rules of `bench/compare` for one label over time."""
+"""Whether a run continues a series: the rules of `bench/compare` for one label over time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from firstpacket.bench.record.store import Run
 
 
 def mismatches(base: Run, other: Run, label: str, known: Metric) -> tuple[str, ...]:
-    """Why one label of two runs must not be joined. Two rules are laid out for following the code:
+    """Why two runs of a label must not be joined. Two rules are relaxed, so that a series follows changes of the code:
 
-    an option that only one run knows came or went with the code; and of the definitions, the metric's own counts.
+    an option that only one run knows was added or removed with the code, and only the metric's own definition counts.
     Since a history shows medians, not pairs, the clips must be the same too.
     """
     excused = set()
@@ -28,7 +28,7 @@ def _shared_options_match(base: Run, other: Run, label: str) -> bool:
 
 
 def _version(run: Run, known: Metric) -> int | None:
-    """Of the definition that the run's figures follow; stage metrics share that of all stages."""
+    """The version of the metric's definition in a run; all stages share one."""
     name = f"stage.{known.name.rpartition('.')[2]}" if known.name.startswith("stage.") else known.name
     return next((segment.metrics[name] for segment in run.segments if name in segment.metrics), None)
 

@@ -20,7 +20,7 @@ from firstpacket.bench.tables.html import table_html
 def write_history(found: History, out: Path) -> Path:
     """Write `.html` or `.svg`, making folders. Raises `UsageError` for another ending, `RunError` if it cannot."""
     if out.suffix not in (".html", ".svg"):
-        raise UsageError(f"A history is written as .html or .svg; '{out.name}' ends in neither.")
+        raise UsageError(f"A history is written as .html or .svg, not as '{out.name}'.")
     return write_file(out, history_svg(found) if out.suffix == ".svg" else history_html(found))
 
 

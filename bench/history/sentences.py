@@ -17,7 +17,7 @@ def date(when: datetime) -> str:
 
 
 def said_of(found: History) -> list[str]:
-    """What there is to say: changes, then why series stand apart, then where no change was found or looked for."""
+    """Sentences on changes, then on why series are separate, then on series without changes."""
     changed = [_changed(change, found.unit) for each in found.series for change in each.changes]
     apart = [_apart(each) for each in found.series if each.apart]
     rest = [found.not_looked] if found.not_looked else [_unchanged(each) for each in found.series if not each.changes]
@@ -40,4 +40,4 @@ def _unchanged(each: Series) -> str:
 
 def _apart(each: Series) -> str:
     first = each.points[0]
-    return f"{each.label}: not joined to the runs before {first.run} ({date(first.when)}), for {'; '.join(each.apart)}"
+    return f"{each.label}: a new series begins with {first.run} ({date(first.when)}): {'; '.join(each.apart)}"

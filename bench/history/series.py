@@ -1,4 +1,4 @@
-"""Runs in the order of time → series of points that may be compared, and why one series is not joined to another."""
+"""Groups runs, ordered by time, into series of comparable points, with the reasons why a new series begins."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of one label that may be compared, and the changes among them, both in the order of time.
+    """Comparable points of one label, and the changes among them, both ordered by time.
 
     `apart` says what differs from the label's latest run before them; empty for the first series of a label.
     """
@@ -60,7 +60,7 @@ class Series:
 
 @dataclass(slots=True)
 class _Growing:
-    """A series that further runs may join; only its last run is kept."""
+    """A series that may still grow; only its last run is kept."""
 
     machine: str
     apart: tuple[str, ...]
@@ -69,7 +69,7 @@ class _Growing:
 
 
 def read_series(folders: Iterable[RunFolder], known: Metric) -> tuple[tuple[Series, ...], list[Skipped]]:
-    """All series of a metric by label and first date, from runs in the order of time, and what has no point."""
+    """All series of a metric by label and first date, from runs ordered by time, and what was skipped."""
     labels: dict[str, list[_Growing]] = {}
     skipped: list[Skipped] = []
     for folder in folders:
@@ -98,12 +98,12 @@ def read_series(folders: Iterable[RunFolder], known: Metric) -> tuple[tuple[Seri
 def _point(run: Run, folder: RunFolder, label: str, known: Metric) -> Point | Skipped:
     found = figure(known, run.measured(label))
     if found.p50 is None:
-        return Skipped(folder.name, f"{label} has no {known.title} in {found.n_missing} measured turns.")
+        return Skipped(folder.name, f"{label} has no {known.title} in any of {found.n_missing} measured turns.")
     return Point(run.manifest.run, folder.name, folder.when, label, found.p50, found.n_missing)
 
 
 def _join(growing: list[_Growing], run: Run, plan: System, point: Point, known: Metric) -> None:
-    """Put a point behind the latest series that it may be compared with, or begin another."""
+    """Append a point to the latest comparable series, or begin a new one."""
     latest = sorted(growing, key=lambda each: each.points[-1].when, reverse=True)
     apart: list[tuple[str, ...]] = []
     for each in latest:

@@ -1,7 +1,7 @@
-"""Run folders of older schemas, read as if they had been written today; what is on disk stays as it is.
+"""Reads run folders of older schemas as if they had been written today; files on disk are not changed.
 
-Each step turns the JSON of one schema into the next one's, file by file of the run folder. Figures are never touched:
-tests/record/test_migrate.py holds runs of every older schema to the figures that the version which wrote them printed.
+Each step converts the JSON of one schema to the next, file by file of the run folder. Figures are never touched:
+tests/record/test_migrate.py compares runs of every older schema with the figures its own version printed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from firstpacket.bench.record.schema import SCHEMA
 from firstpacket.bench.vocabulary import Flag
 
 Raw = dict[str, Any]
-"""A JSON object as it stands in a file. A step may change it in place."""
+"""A JSON object as stored in a file. A step may change it in place."""
 OLDEST = 1
 
 
@@ -25,7 +25,7 @@ def _same(raw: Raw) -> Raw:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one schema to the next: what changes in each file. Damaged values are passed on for the decoder to name."""
+    """From one schema to the next: what changes in each file. Damaged values are left for the decoder to report."""
 
     manifest: Callable[[Raw], Raw] = _same
     segment: Callable[[Raw], Raw] = _same
@@ -48,7 +48,7 @@ _OPTIONS_1 = {
     "nvtx": "nvtx",
     "profile_gpu": "profile_gpu",
 }
-"""What of a manifest is an option now."""
+"""Fields of the manifest that are options now."""
 
 
 def _options_1(raw: Raw) -> Raw:
@@ -74,7 +74,7 @@ def _manifest_1(raw: Raw) -> Raw:
 
 
 def _system_1(raw: Raw, seed: object) -> None:
-    """What a pipeline and its stages were was read off names, and the run's seed was that of every label."""
+    """Schema 1 implied kinds of pipelines and stages by their names, and had one seed for all labels."""
     stages, options = list(_objects(raw, "stages")), raw.get("options")
     for stage in stages:
         if (kind := _kind_1(stage.get("id"))) != "other":
@@ -91,14 +91,14 @@ def _system_1(raw: Raw, seed: object) -> None:
 
 
 def _kind_1(stage: object) -> str:
-    """Of a stage by its name, as metrics read it."""
+    """The kind of a stage by its name, as schema 1 implied it."""
     if stage in ("endpoint", "asr", "tts"):
         return str(stage)
     return "llm" if isinstance(stage, str) and stage.startswith("llm.") else "other"
 
 
 def _segment_1(raw: Raw) -> Raw:
-    """The size of weights stood in their detail, for people."""
+    """Schema 1 had the size of weights only in their detail text."""
     for weights in _objects(raw, "labels", "weights"):
         size = _SIZE_1.fullmatch(str(weights.get("detail")))
         if size:
@@ -107,7 +107,7 @@ def _segment_1(raw: Raw) -> Raw:
 
 
 def _evidence_1(raw: Raw) -> Raw:
-    """Token counts were a text, kinds of stages were in their names, and collections stood with what others saw."""
+    """Schema 1 had token counts in a text, kinds in stage names, and garbage collections in the telemetry."""
     if "beside" in raw:
         raw["telemetry"] = raw.pop("beside")
     if _is_object(telemetry := raw.get("telemetry")) and "collections" in telemetry:
@@ -142,7 +142,7 @@ _SIZE_1 = re.compile(r"(\d{1,9}(?:\.\d)?) M (?:parameters|values|random values)"
 _USAGE_1 = re.compile(r"(\d{1,15}) prompt tokens, (\d{1,15}) reply tokens")
 
 STEPS: dict[int, Step] = {1: Step(manifest=_manifest_1, segment=_segment_1, turn=_turn_1, evidence=_evidence_1)}
-"""By the schema that a step starts from; every schema from `OLDEST` to the last one before this version's has one."""
+"""Steps by the schema they start from; every schema from `OLDEST` to the one before this version's has one."""
 
 
 def manifest(raw: Raw, schema: int) -> Raw:
@@ -166,7 +166,7 @@ def evidence(raw: Raw, schema: int) -> Raw:
 
 
 def _objects(raw: object, *names: str) -> Iterator[Raw]:
-    """Every object in the lists within lists of objects that the names lead to; what is damaged is passed over."""
+    """Every object in the nested lists that the names lead to; damaged values are skipped."""
     name, *rest = names
     if not _is_object(raw):
         return

@@ -8,21 +8,21 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class WarmupRule:
-    """When a label is warm: what counts as settled, on which clip, and when the search ends without."""
+    """When a system is warm: the criterion for stable latency, the clip, and the limits of the warm-up."""
 
     clip: str
     window: int = 6
-    """Latest answered turns that are looked at."""
+    """Number of latest answered turns that are checked."""
     step: float = 0.05
-    """Share of their median by which the newer half may still lie under the older one."""
+    """Share of their median by which the newer half may still be faster than the older one."""
     band: float = 0.2
-    """Share of their median within which all but the highest and the lowest must lie."""
+    """Share of their median within which all but the highest and the lowest must be."""
     floor_ms: float = 2.0
-    """Differences up to this are never too large."""
+    """Differences up to this are always acceptable."""
     most: int = 20
-    """Turns on the clip, per label."""
+    """Maximum turns on the clip, per system."""
     budget_s: float = 120.0
-    """No turn beyond the first `window` of a label is begun after that."""
+    """After that, no turn beyond the first `window` of a system is started."""
 
 
 Unit = Literal["share", "ms"]
@@ -30,19 +30,19 @@ Unit = Literal["share", "ms"]
 
 @dataclass(frozen=True, slots=True)
 class StoppingRule:
-    """When a run is precise enough: how far the headline's interval may reach to either side, and what it may cost."""
+    """When a run is precise enough: the half-width of the headline's interval to reach, and the limits of the run."""
 
     width: float
     """Half the interval's width: a share of the ratio (of the median, with one label), or milliseconds."""
     unit: Unit
     blocks: int
-    """Passes over the corpus, at most: they settle how often may be looked, and so the level of every look."""
+    """Maximum passes over the corpus: they determine the number of checks, and so the level of each."""
     minutes: float
-    """No clip is begun once the last one's t0 lies so long after the labels had loaded; all starts count together."""
+    """No clip is started once the last t0 is this long after loading; all starts of the run count together."""
 
     @property
     def possible(self) -> bool:
-        """Whether there is something to reach, and something to spend on it."""
+        """Whether the values are valid."""
         return self.width > 0 and self.blocks >= 1 and self.minutes > 0
 
     def __str__(self) -> str:

@@ -1,13 +1,13 @@
 """The versioned schema of a run folder.
 
     RUN/
-      manifest.json     one `Manifest`: what was asked, of what, with which versions
+      manifest.json     one `Manifest`: options, systems and corpus
       segments.jsonl    one `Segment` per start of the manager (the run, each resumption): environment, weights
       traces.jsonl      one `Evidence` line per turn: everything raw
       turns.jsonl       one `Turn` line per turn, written after its evidence: the commit record, narrow
       audio/            replies, if kept
-      worker-LABEL.log  what the label's process printed
-      lock              held while a manager is at work
+      worker-LABEL.log  output of the label's worker
+      lock              locked while a manager is running
 
 Times are integer nanoseconds on the host's monotonic clock.
 """
@@ -46,15 +46,15 @@ class System:
     options: dict[str, OptionValue]
     stages: tuple[Stage, ...] = ()
     source: str = ""
-    """Which version of the code answers, if not this one, such as `git 1a2b3c4d5e6f (main)`. Its options are those that
-    were given: it fills in its own defaults."""
+    """The version of the code, if not this one, such as `git 1a2b3c4d5e6f (main)`. Its options are those that were
+    given: it fills in its own defaults."""
     seed: int = 0
     """Seed of dummy weights."""
     finds_speech_end: bool = False
-    """Whether it finds the end of speech by itself, in the silence that follows it."""
+    """Whether it detects the end of speech itself, in the silence that follows."""
     kind: Architecture = "other"
     engines: dict[StageKind, str] = field(default_factory=dict)
-    """By kind of stage, the engine that an option names; of another version of the code none is known."""
+    """The engine chosen for each kind of stage; unknown for another version of the code."""
     overlaps: bool = False
     """Whether all its stages work at the same time."""
 
@@ -65,7 +65,7 @@ class System:
 
     @property
     def kinds(self) -> dict[str, StageKind]:
-        """Kinds of its stages by their ids, where they are of any that figures know."""
+        """Kinds of its stages by id, without `other`."""
         return {stage.id: stage.kind for stage in self.stages if stage.kind != "other"}
 
 
@@ -81,9 +81,9 @@ class UtteranceFacts:
     text: str | None = None
     licence: str = ""
     speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
-    """What detectors made of the end of speech, where the corpus was checked (None: they heard no speech)."""
+    """Ends of speech by detector, if the corpus was checked (None: no speech detected)."""
     answers: tuple[str, ...] = ()
-    """Texts of which any one is a right answer, where the corpus gives them."""
+    """Accepted right answers, if the corpus has them."""
 
 
 SPEECH_END = {
@@ -99,18 +99,18 @@ T0 = {
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a run is; written once, before the first turn."""
+    """The definition of a run; written once, before the first turn."""
 
     schema: int
     run: str
     created: str
     command: tuple[str, ...]
     options: Options
-    """What was asked for, with what follows from it filled in (`threads`, `idle_turns`)."""
+    """The options, with derived values filled in (`threads`, `idle_turns`)."""
     turns: int
-    """Measured turns of every label; where `stopping_rule` says when to stop, the most of them."""
+    """Measured turns of every system; the maximum if there is a `stopping_rule`."""
     warmup: int
-    """Warm-up turns of every label after its cold one; where `warmup_rule` says when to stop, the most of them."""
+    """Warm-up turns of every system after its cold one; the maximum if there is a `warmup_rule`."""
     labels: tuple[System, ...]
     corpus: str
     corpus_source: str
@@ -118,9 +118,9 @@ class Manifest:
     utterances: tuple[UtteranceFacts, ...]
     notices: tuple[str, ...] = ()
     warmup_rule: WarmupRule | None = None
-    """By which rule warm-up turns were run until a label was warm; None where their number was set."""
+    """The rule that ends the warm-up; None if the number of turns was set."""
     stopping_rule: StoppingRule | None = None
-    """By which rule measured turns were run until the headline was known narrowly enough."""
+    """The rule that ends the measured turns at a given precision; None if their number was set."""
 
     @property
     def t0(self) -> str:
@@ -135,7 +135,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class LabelFacts:
-    """What a worker said of itself once it had loaded."""
+    """Facts that a worker reports once it has loaded."""
 
     label: str
     load_ns: int
@@ -143,16 +143,16 @@ class LabelFacts:
     weights: tuple[Weights, ...]
     facts: dict[str, OptionValue] = field(default_factory=dict)
     event_cost_ns: int = 0
-    """What one recording of the instrument cost in that process, of the dearest kind; 0 where it was not measured."""
+    """Cost of one recording of the instrumentation in that process, of the most expensive kind; 0 if not measured."""
     gpu: GpuIdentity | None = None
-    """Which GPU it works on; `None` on the CPU."""
+    """The GPU it uses; `None` on the CPU."""
     code: tuple[str, ...] = ()
-    """Folders that its modules came from, without Python's own library."""
+    """Folders that its modules were loaded from, without the standard library."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One uninterrupted stretch of a run: a start of the manager."""
+    """One uninterrupted part of a run: one start of the manager."""
 
     segment: int
     started: str
@@ -163,12 +163,12 @@ class Segment:
     packages: dict[str, str]
     labels: tuple[LabelFacts, ...]
     metrics: dict[str, int] = field(default_factory=dict)
-    """Versions of the definitions that the figures follow; empty in runs that were written before these were kept."""
+    """Versions of the metric definitions behind the figures; empty in runs from before they were recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the microphone did: every frame's due and real moment of delivery."""
+    """When the microphone was due to deliver each frame, and when it did."""
 
     t0_ns: int
     start_ns: int
@@ -184,25 +184,25 @@ DEFAULTS = Options()
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What came of one turn, as it was run: the same from the worker to the disk."""
+    """The result of one turn; the same type from the worker to the disk."""
 
     turn: int
     outcome: Outcome
-    """`answered`, from a worker: there were packets; whether anything in them was audible is seen from the levels."""
+    """From a worker, `answered` means that there were packets; the levels show whether they were audible."""
     trace: TurnTrace = NOTHING_SEEN
     delivery: Delivery = NOTHING_DELIVERED
-    """Known to who holds the microphone; a worker sends none."""
+    """Filled in by the side that plays the speech; a worker sends none."""
     reply_levels: tuple[float, ...] = ()
     """RMS of the reply in successive windows of 10 ms, linear, all packets joined gaplessly."""
     audio: str = ""
     """File of the kept reply; on disk relative to the run folder."""
     reason: str = ""
     flags: tuple[Flag, ...] = ()
-    """How it was run, such as `truncated`; what figures say is not among them."""
+    """How it was run, such as `truncated`; flags that derive from figures are not included."""
     collections: Collections | None = None
-    """Garbage collections of the system's process, where it has one of its own."""
+    """Garbage collections in the worker process, if there is one."""
     profile: GpuProfile | None = None
-    """How the device really worked, in a turn under the profiler."""
+    """The actual work of the device, in a profiled turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,16 +212,16 @@ class Evidence(TurnResult):
     label: str
     utterance: str
     options: Options = DEFAULTS
-    """Those of its run. They are not on the line: the manifest has them."""
+    """Those of its run; not stored in the line, since the manifest has them."""
     due_ns: int | None = None
-    """When it was due to be begun; None where turns follow one another."""
+    """When it was due to start; None if turns follow one another."""
     telemetry: Telemetry | None = None
-    """What went on beside the turn; `None` where nobody looked."""
+    """The machine's state around the turn; `None` if it was not read."""
     kinds: dict[str, StageKind] = field(default_factory=dict)
-    """Kinds of stages by their ids; a stage that is not named is of no kind that figures know."""
+    """Kinds of stages by id, without `other`."""
 
     def spans_of(self, kind: StageKind) -> list[StageSpan]:
-        """Stretches of work of all stages of a kind, in order of time."""
+        """Spans of all stages of a kind, ordered by time."""
         return [span for span in self.trace.spans if self.kinds.get(span.stage, "other") == kind]
 
     @property
@@ -231,13 +231,13 @@ class Evidence(TurnResult):
 
     @property
     def microphone_limit_ns(self) -> int:
-        """How late a frame of the user's speech may come."""
+        """Maximum lateness of a frame of the user's speech."""
         return round(self.options.microphone_limit_ms * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
 class PathPart:
-    """A stretch of the critical path summed over its owner: `stage` did it, `kind` says in which way."""
+    """A part of the critical path, summed over its owner: the stage, and the kind of time."""
 
     stage: str
     kind: Literal["host", "gpu", "queued", "launch", "unattributed"]
@@ -245,7 +245,7 @@ class PathPart:
 
 
 class PairKey(NamedTuple):
-    """What the turns of a pair share: they met the same machine within seconds of each other."""
+    """What the turns of a pair share: they were measured within seconds of each other."""
 
     utterance: str
     segment: int
@@ -253,7 +253,7 @@ class PairKey(NamedTuple):
 
     @property
     def stretch(self) -> str:
-        """The stretch of the run that it belongs to."""
+        """The part of the run that it belongs to."""
         return f"{self.segment}/{self.block}"
 
 
@@ -269,11 +269,11 @@ class Turn:
     utterance: str
     outcome: Outcome
     figures: dict[str, int | float]
-    """By metric name; times in ns. What could not be measured is absent."""
+    """By metric name; times in ns. Figures that could not be measured are absent."""
     path: tuple[PathPart, ...]
     """Critical path to the first packet; sums exactly to `first_packet_latency`."""
     path_error_ns: int
-    """Bound on the error of borders that rest on GPU spans; 0 without any."""
+    """Bound on the error of boundaries taken from GPU spans; 0 without any."""
     hidden: dict[str, int]
     """Per stage: ns of work before the first packet that was not on the path."""
     evidence_at: int
@@ -292,10 +292,10 @@ class Turn:
 
     @property
     def is_answered(self) -> bool:
-        """Whether something was answered aloud, to its end."""
+        """Whether there was an audible answer."""
         return self.outcome == "answered"
 
     @property
     def pair_key(self) -> PairKey:
-        """What it shares with the turns of other labels that it is compared with."""
+        """The key shared with the turns of other labels that it is paired with."""
         return PairKey(self.utterance, self.segment, self.block)

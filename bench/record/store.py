@@ -1,7 +1,7 @@
 """The append-only store of a run, and its reader.
 
 A turn is on disk before the next one begins: first its evidence, then one narrow line that commits it. A kill at any
-moment leaves at most a torn last line, which is recognised and set aside when the run is opened again.
+time leaves at most an incomplete last line, which is detected and moved aside when the run is opened again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Run:
     turns: tuple[Turn, ...]
     notices: tuple[str, ...] = ()
     schema: int = SCHEMA
-    """The schema that the folder was written in; what was read is of this version's (`bench.record.migrate`)."""
+    """The schema of the folder; the values read are migrated to this version's (`bench.record.migrate`)."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ class Run:
         return tuple(plan.label for plan in self.manifest.labels)
 
     def plan(self, label: str) -> System:
-        """The plan of a label. Raises `UnknownName` if the run has no such label."""
+        """The system of a label. Raises `UnknownName` if the run has no such label."""
         if label not in self.labels:
             raise UnknownName("label", label, self.labels, f"The run is '{self.manifest.run}'.")
         return next(plan for plan in self.manifest.labels if plan.label == label)
@@ -59,17 +59,17 @@ class Run:
         """The raw evidence of a turn. Raises `RunError` if it is damaged."""
         line = self._evidence_line(turn)
         if len(line) != turn.evidence_bytes or zlib.crc32(line) != turn.evidence_crc32:
-            problem = "damaged (its checksum differs)" if line else "damaged, or was left out: baselines have none"
+            problem = "damaged (its checksum differs)" if line else "missing (baselines have no traces) or damaged"
             raise RunError(
                 f"The trace of turn {turn.turn} in {self.path / TRACES} is {problem}. "
-                "The turn's figures in turns.jsonl still stand; the trace cannot be used."
+                "The turn's figures in turns.jsonl remain valid; the trace cannot be used."
             )
         where = f"{self.path / TRACES}, turn {turn.turn}"
         evidence = _decoded(Evidence, migrate.evidence(_parse(line, where), self.schema), where)
         return replace(evidence, options=self.manifest.options)
 
     def _evidence_line(self, turn: Turn) -> bytes:
-        """The bytes that the turn points at; empty if they cannot be there."""
+        """The bytes that the turn points at; empty if the file is too short."""
         try:
             with (self.path / TRACES).open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
@@ -86,7 +86,7 @@ def read_run(path: Path) -> Run:
     manifest, schema = _read_manifest(path)
     for name in (TRACES, TURNS):
         if not (path / name).is_file():
-            raise RunError(f"{path / name} is missing: the run folder is damaged. Bring it back from a copy.")
+            raise RunError(f"{path / name} is missing: the run folder is damaged. Restore it from a copy.")
     segments, _ = read_lines(path / SEGMENTS, Segment, lambda raw: migrate.segment(raw, schema))
     turns, torn = read_lines(path / TURNS, Turn, lambda raw: migrate.turn(raw, schema))
     known = {plan.label for plan in manifest.labels}
@@ -94,37 +94,38 @@ def read_run(path: Path) -> Run:
     for turn in turns:
         if turn.label not in known or turn.turn in seen:
             raise RunError(
-                f"{path / TURNS}: turn {turn.turn} of label '{turn.label}' stands twice or belongs to no label."
+                f"{path / TURNS}: turn {turn.turn} of label '{turn.label}' is duplicated or its label is unknown. "
+                "The run folder is damaged."
             )
         seen.add(turn.turn)
-    notices = ("The last line of turns.jsonl is torn: the turn in flight when the run stopped is not counted.",)
+    notices = ("The last line of turns.jsonl is incomplete: the turn in flight when the run stopped is not counted.",)
     return Run(path, manifest, segments, turns, notices if torn else (), schema)
 
 
 def in_use(path: Path) -> bool:
-    """Whether a manager is at work on the run folder. Raises `RunError` if that cannot be seen."""
+    """Whether a manager is running on the run folder. Raises `RunError` if the lock cannot be read."""
     try:
         with (path / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (BlockingIOError, FileNotFoundError) as error:
         return isinstance(error, BlockingIOError)
     except OSError as error:
-        raise RunError(f"Cannot look at {path / LOCK}: {error.strerror}.") from error
+        raise RunError(f"Cannot read {path / LOCK}: {error.strerror}.") from error
     return False
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a run's manifest, of whichever schema. Raises `RunError`."""
+    """Read a run's manifest, of any supported schema. Raises `RunError`."""
     return _read_manifest(path)[0]
 
 
 def require_resumable(path: Path) -> Manifest:
-    """The manifest of a run that this version may go on with. Raises `RunError` for one of another schema."""
+    """The manifest of a run that this version can resume. Raises `RunError` for one of another schema."""
     manifest, schema = _read_manifest(path)
     if schema != SCHEMA:
         raise RunError(
             f"{path} has schema {schema}; only runs of schema {SCHEMA} can be resumed. It can be shown, compared and "
-            "reported as it is; to measure on, begin a new run."
+            "reported as it is; to measure more, start a new run."
         )
     return manifest
 
@@ -136,7 +137,8 @@ def _read_manifest(path: Path) -> tuple[Manifest, int]:
         content = file.read_bytes()
     except OSError as error:
         raise RunError(
-            f"{path} is not a run folder: {MANIFEST} cannot be read ({error.strerror}). `bench run` makes run folders."
+            f"{path} is not a run folder: {MANIFEST} cannot be read ({error.strerror}). "
+            "Run folders are created by `bench run`."
         ) from error
     raw = _parse(content, str(file))
     schema = raw.get("schema") if isinstance(raw, dict) else None
@@ -150,14 +152,14 @@ def _read_manifest(path: Path) -> tuple[Manifest, int]:
     manifest = _decoded(Manifest, migrate.manifest(raw, schema), str(file))
     for plan in manifest.labels:
         if not LABEL.fullmatch(plan.label):
-            raise RunError(f"{file}: '{plan.label[:80]}' cannot be a label. The run folder is damaged.")
+            raise RunError(f"{file}: invalid label '{plan.label[:80]}'. The run folder is damaged.")
     if manifest.stopping_rule is not None and not (manifest.stopping_rule.possible and manifest.utterances):
-        raise RunError(f"{file}: nobody can have asked for {manifest.stopping_rule!r}. The run folder is damaged.")
+        raise RunError(f"{file}: invalid stopping rule: {manifest.stopping_rule!r}. The run folder is damaged.")
     return manifest, schema
 
 
 class RunWriter:
-    """Appends to one run folder, which it holds locked. Use as a context manager."""
+    """Appends to one run folder, which it keeps locked. Use as a context manager."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -166,16 +168,16 @@ class RunWriter:
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> RunWriter:
-        """Make a new run folder. Raises `RunError` if it exists already or cannot be written."""
+        """Create a new run folder. Raises `RunError` if it exists already or cannot be written."""
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
             raise RunError(
-                f"{path} exists already. Choose another --out, or go on with it: bench run --resume {path}"
+                f"{path} exists already. Choose another --out, or resume it with: bench run --resume {path}"
             ) from error
         except OSError as error:
             raise RunError(
-                f"Cannot make the run folder {path}: {error.strerror}. Choose another place with --out."
+                f"Cannot create the run folder {path}: {error.strerror}. Choose another folder with --out."
             ) from error
         writer = cls(path)
         writer._open()
@@ -184,7 +186,7 @@ class RunWriter:
 
     @classmethod
     def resume(cls, path: Path) -> RunWriter:
-        """Open an existing run to go on with it; torn last lines are moved to `NAME.torn`. Raises `RunError`."""
+        """Open an existing run to resume it; incomplete last lines are moved to `NAME.torn`. Raises `RunError`."""
         read_manifest(path)
         writer = cls(path)
         writer._open()
@@ -213,7 +215,7 @@ class RunWriter:
         self._append(self._segments, to_line(segment))
 
     def evidence(self, evidence: Evidence) -> tuple[int, int, int]:
-        """Append a turn's evidence; returns where it lies: (offset, bytes, CRC-32 of its line)."""
+        """Append a turn's evidence; returns its location: (offset, bytes, CRC-32 of its line)."""
         raw = encode(evidence)
         del raw["options"]  # the manifest has them
         line = to_line(raw)
@@ -249,7 +251,7 @@ class RunWriter:
         except OSError as error:
             raise RunError(
                 f"Cannot write to {self.path}: {error.strerror}. Everything up to the last finished turn is kept; "
-                f"make room and go on with: bench run --resume {self.path}"
+                f"free some space and resume with: bench run --resume {self.path}"
             ) from error
 
     def _replace(self, name: str, content: bytes) -> None:
@@ -279,15 +281,15 @@ class RunWriter:
                 os.truncate(file, whole)
         except OSError as error:
             raise RunError(
-                f"Cannot set the torn last line of {file} aside: {error.strerror}. Make room first."
+                f"Cannot move the incomplete last line of {file} aside: {error.strerror}. Free some space first."
             ) from error
 
 
 def append(file: FileIO, line: bytes) -> int:
-    """Put a line on disk at the end of a file, and return where it begins.
+    """Append a line to a file, flush it to disk, and return its offset.
 
-    Raises `OSError`. What was written of the line is then cut off again, so that the file ends in a whole one; if that
-    fails too, opening it the next time does it.
+    Raises `OSError`. A partly written line is then removed again, so that the file ends in a complete one; if that
+    fails too, the next opening does it.
     """
     at = file.seek(0, os.SEEK_END)
     try:
@@ -310,7 +312,7 @@ def to_line(value: Any) -> bytes:
 def read_lines(
     file: Path, kind: type[T], upgrade: Callable[[Any], Any] = lambda raw: raw
 ) -> tuple[tuple[T, ...], bool]:
-    """All whole lines of a file, each through `upgrade`, and whether a torn one follows them."""
+    """All complete lines of a file, each through `upgrade`, and whether an incomplete one follows."""
     if not file.exists():
         return (), False
     lines = list(_lines(file))
@@ -325,7 +327,7 @@ def read_lines(
 
 @contextlib.contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Records hold no cycles; looking for some again and again takes a quarter of the time to read many."""
+    """Records have no cycles, and searching for some takes a quarter of the time to read many."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -346,14 +348,14 @@ def _lines(file: Path) -> Iterator[bytes]:
 def _parse(content: bytes, where: str) -> Any:
     try:
         raw = json.loads(content)
-        # Texts were clean when they were written; what an enemy put there may be anything.
+        # Texts were cleaned when they were written, but the file may have been tampered with.
         return raw if content.isascii() and b"\\u" not in content else _cleaned(raw)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{where}: this is not valid JSON ({error}). The run folder is damaged.") from error
 
 
 def _cleaned(raw: Any) -> Any:
-    """JSON values without characters that no terminal or file should get."""
+    """JSON values without control characters, which must not reach a terminal or file."""
     if isinstance(raw, str):
         return clean(raw)
     if isinstance(raw, list):

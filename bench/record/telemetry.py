@@ -1,6 +1,6 @@
-"""What went on beside a turn: on the machine around it, read just before and just after, never during it.
+"""The state of the machine around a turn, read just before and just after, never during it.
 
-Readings that this machine does not give are `None`, never zero.
+Readings that a machine does not provide are `None`, never zero.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ class HostTelemetry:
     """What the host did between the two readings around a turn; counters are their differences."""
 
     elapsed_ns: int
-    """Between the two readings: the turn, and what the manager does to ask it."""
+    """Between the two readings: the turn, and the manager's work to run it."""
     cores: int
     """Cores that the run may use: those that all CPU times here are summed over."""
     others_cpu_ns: int | None = None
-    """CPU time on those cores that was taken by other processes than the run's own."""
+    """CPU time on those cores used by processes outside the run."""
     others_error_ns: int = 0
-    """How far `others_cpu_ns` and `stolen_ns` may be off, for the steps that the system counts in."""
+    """Error bound of `others_cpu_ns` and `stolen_ns`, from the resolution of the system's counters."""
     stolen_ns: int | None = None
     """Time in which the hypervisor gave those cores to others."""
     waited_for_cpu_ns: int | None = None
@@ -29,7 +29,7 @@ class HostTelemetry:
     throttled_periods: int | None = None
     """Scheduler periods in which the container's CPU quota was used up."""
     throttled_ns: int | None = None
-    """For how long the quota held the run up, as the system counts it."""
+    """How long the quota paused the run, as the system counts it."""
     major_faults: int | None = None
     """Pages that the run's processes had to wait for, from disk or swap."""
     swapped_in: int | None = None
@@ -46,7 +46,7 @@ class HostTelemetry:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A stretch of time in which a process collected garbage and did nothing else."""
+    """An interval in which a process only collected garbage."""
 
     start_ns: int
     ns: int
@@ -54,7 +54,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Collections:
-    """Garbage collections of Python in the label's process during the turn."""
+    """Python garbage collections in the worker during the turn."""
 
     count: int
     total_ns: int
@@ -64,7 +64,7 @@ class Collections:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """All that was seen beside one turn from outside."""
+    """Everything read around one turn, from outside the worker."""
 
     host: HostTelemetry | None = None
     gpus: tuple[GpuTelemetry, ...] = ()

@@ -1,1 +1,1 @@
-"""Running: what is run next (schedule), what runs it (executors), and the manager that connects the two."""
+"""Running: schedules decide what is run next, executors run it, and the manager connects the two."""

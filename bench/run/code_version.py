@@ -1,4 +1,4 @@
-"""Another version of the code, whose workers are measured alongside this one's."""
+"""Another version of the code, measured concurrently with this one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from firstpacket.bench.run.protocol import Instrument
 from firstpacket.bench.sanitize import LABEL
 
 BASE = ".base"
-"""Ends the labels of the other version."""
+"""Suffix of the other version's labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +24,24 @@ class CodeVersion:
     name: str
     """For people and the record."""
     python: tuple[str, ...]
-    """The command that starts Python in that version's surroundings."""
+    """The Python command of that version's environment."""
     environment: Mapping[str, str]
-    """Variables that its workers get on top of this version's."""
+    """Environment variables that its workers get in addition."""
     dropped: tuple[str, ...] = ()
-    """Variables that they do not get."""
+    """Environment variables that they do not inherit."""
     repository: Path | None = None
-    """Where this version's code lies, if the other one is a tree of the same repository."""
+    """The repository of this version, if the other one is a tree of it."""
     tree: Path | None = None
     """That tree."""
     itself: bool = False
-    """Whether it is this version once more, to see what the same code shows against itself."""
+    """Whether it is this version again, for an A/A run."""
 
     def surroundings(self, own: Mapping[str, str]) -> dict[str, str]:
-        """This version's environment as the other one gets it."""
+        """The environment variables of the other version, from this one's."""
         return {name: value for name, value in own.items() if name not in self.dropped} | dict(self.environment)
 
     def check(self, labels: Sequence[LabelFacts]) -> None:
-        """Raises `NotComparable` unless every label and its base have loaded code of two versions."""
+        """Raises `NotComparable` unless every label and its base have loaded different versions."""
         loaded = {facts.label: facts for facts in labels}
         for label, own in loaded.items():
             if (base := loaded.get(label + BASE)) is not None and not self.itself:
@@ -50,8 +50,8 @@ class CodeVersion:
     def _refuse_one_version(self, own: LabelFacts, base: LabelFacts) -> None:
         if not base.code:
             raise NotComparable(
-                f"The version of firstpacket that '{base.label}' runs on does not say which code it loads, so nobody "
-                "could tell what would be compared. Compare with a later version."
+                f"The version of firstpacket that '{base.label}' runs on does not report which code it loads, so it "
+                "is unknown what would be compared. Compare with a later version."
             )
         if self.repository is None or self.tree is None:
             _refuse_same_surroundings(self.name, own, base)
@@ -60,7 +60,7 @@ class CodeVersion:
 
 
 class BaselineExecutor(ProcessExecutor):
-    """Runs turns on another version; what keeps it from loading keeps the two from being compared."""
+    """Runs turns on another version; if that cannot be loaded, the two are not comparable."""
 
     def __init__(
         self,
@@ -74,25 +74,25 @@ class BaselineExecutor(ProcessExecutor):
         self._version = version
 
     def start(self) -> LabelFacts:
-        """Start and load. Raises `NotComparable` if that version cannot be."""
+        """Start and load. Raises `NotComparable` if that version cannot be loaded."""
         try:
             return super().start()
         except RunError:
             raise
         except (BenchError, OSError) as error:
             raise NotComparable(
-                f"{self._version.name} cannot be measured beside this version: {error} If files are missing that the "
-                "repository does not hold (built extensions, models), give --against the Python of an environment in "
-                "which that version is installed, with firstpacket."
+                f"{self._version.name} cannot be measured: {error} If it needs files that are not in the repository "
+                "(built extensions, models), give --against the Python of an environment where that version and "
+                "firstpacket are installed."
             ) from error
 
 
 def with_base(
     systems: Sequence[System], given: Mapping[str, Mapping[str, OptionValue]], version: CodeVersion
 ) -> tuple[System, ...]:
-    """Every label followed by the other version's, which gets the options that were given for it.
+    """Every system followed by the other version's, which gets the options that were given for it.
 
-    Raises `UsageError` for labels that could not be told apart.
+    Raises `UsageError` for labels that would be ambiguous.
     """
     labels = {system.label for system in systems}
     for label in labels:
@@ -116,34 +116,34 @@ def _refuse_same_surroundings(name: str, own: LabelFacts, base: LabelFacts) -> N
     if set(own.code) == set(base.code):
         raise NotComparable(
             f"'{own.label}' and '{base.label}' load everything from the same folders ({', '.join(base.code)}): "
-            f"{name} is no other version. Name the Python of an environment in which the other one is installed."
+            f"{name} is not another version. Give the Python of an environment where the other one is installed."
         )
 
 
 def _refuse_other_trees(name: str, repository: Path, tree: Path, own: LabelFacts, base: LabelFacts) -> None:
     if not _inside(repository, tree, own):
         raise NotComparable(
-            f"No code of {repository} is loaded by '{own.label}' (but from {', '.join(own.code)}): there is nothing to "
+            f"'{own.label}' loads no code from {repository} (only from {', '.join(own.code)}), so there is nothing to "
             f"compare with {name}. Install the project in place (pip install -e .), or give --against the Python of "
-            "an environment in which the other version is installed."
+            "an environment where the other version is installed."
         )
     if here := _inside(repository, tree, base):
         raise NotComparable(
             f"'{base.label}' should run {name} but loads from {', '.join(here)}: this version would be compared with "
-            "itself. Editable installs that hook into imports do that (meson-python, scikit-build-core). Give "
-            "--against the Python of an environment in which the other version is installed."
+            "itself. Editable installs with import hooks do that (meson-python, scikit-build-core). Give --against the "
+            "Python of an environment where the other version is installed."
         )
     if not any(Path(folder).is_relative_to(tree) for folder in base.code):
         raise NotComparable(
-            f"'{base.label}' should run {name} but loads none of its code. Say with --against-path which folder of "
-            "the repository its packages lie in."
+            f"'{base.label}' should run {name} but loads none of its code. Use --against-path to name the folder of "
+            "the repository that contains its packages."
         )
 
 
 def _inside(repository: Path, tree: Path, facts: LabelFacts) -> list[str]:
     """Folders of the repository, outside the other version's tree, that a worker loads code from.
 
-    Installed packages are not the repository's code, though an environment may lie inside it.
+    Installed packages do not count, even if the environment is inside the repository.
     """
     return [
         folder

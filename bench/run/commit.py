@@ -1,4 +1,4 @@
-"""A turn's result becomes its two lines on disk: the evidence, and the narrow line of its figures, which commits it."""
+"""Writes a turn's result as two lines: the evidence, then the narrow line of its figures, which commits it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def commit(
     result: TurnResult,
     telemetry: Telemetry | None = None,
 ) -> Turn:
-    """Put a turn on disk; returns its narrow line."""
+    """Write a turn to disk; returns its narrow line."""
     evidence = Evidence(
         **{each.name: getattr(result, each.name) for each in fields(result)},
         label=planned.label,
@@ -59,7 +59,7 @@ def commit(
 
 
 def _with_figures(evidence: Evidence, clip: Utterance) -> tuple[Evidence, TurnFigures]:
-    """A trace that makes no sense must cost its turn, not the run."""
+    """A nonsensical trace must fail its turn, not the run."""
     try:
         return evidence, turn_figures(evidence, clip.text, clip.answers)
     except Exception as error:

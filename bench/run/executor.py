@@ -1,4 +1,4 @@
-"""What runs a planned turn on one system: in this process, in a worker, or in a worker of another version."""
+"""The interface of executors, which run turns on one system: in this process, or in a worker of any version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.schema import InputMode, LabelFacts, TurnResult
 
 NO_PACKET = "no packet by the deadline"
-"""Why a turn was called off."""
+"""The reason of a turn that timed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class Executor(Protocol):
         ...
 
     def start(self) -> LabelFacts:
-        """Load the pipeline. Raises `BenchError` with the reason if it cannot be."""
+        """Load the pipeline. Raises `BenchError` with the reason if it cannot be loaded."""
         ...
 
     def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
-        """Play one utterance and wait until the turn is over, one way or another.
+        """Play one utterance and wait until the turn is over, however it ends.
 
-        `turn` is its number, which the result carries. The reply is written to the file `keep_audio`, if given.
+        `turn` is its number, which is also in the result. The reply is written to the file `keep_audio`, if given.
         """
         ...
 
     def stop(self) -> None:
-        """End it; may be called at any time, more than once."""
+        """Stop the system; may be called at any time, more than once."""
         ...

@@ -1,4 +1,4 @@
-"""Garbage collections in a worker: they hold every Python thread of it up."""
+"""Garbage collections in a worker, which pause all its Python threads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from firstpacket.bench.record.telemetry import Collections, Pause
 from firstpacket.bench.timing.clock import Clock
 
 WORTH_A_LINE_NS = 100_000
-"""Shorter pauses are counted and summed alone: there may be hundreds in a turn."""
+"""Shorter pauses are only counted and summed: there may be hundreds in a turn."""
 
 
 class GarbageWatch:
-    """Hears of every collection of this process, from its making on."""
+    """Records every garbage collection of this process while it exists."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -24,7 +24,7 @@ class GarbageWatch:
         gc.callbacks.append(self._heard)
 
     def begin_turn(self) -> None:
-        """Forget what was before."""
+        """Discard earlier collections."""
         self._count = self._total_ns = 0
         self._pauses = []
 
@@ -33,7 +33,7 @@ class GarbageWatch:
         return Collections(self._count, self._total_ns, tuple(self._pauses))
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop recording."""
         gc.callbacks.remove(self._heard)
 
     def _heard(self, phase: str, _: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Two readings of every GPU that the run's labels work on, one on either side of a turn."""
+"""Reads every GPU in use by the run before and after each turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from firstpacket.bench.timing.clock import MonotonicClock
 
 @dataclass(slots=True)
 class _Watched:
-    """One GPU, found or not, with the processes of the labels that work on it."""
+    """One GPU, found or not, with the worker processes that use it."""
 
     device: Device | None
     uuid: str
@@ -26,7 +26,7 @@ class _Watched:
 
 
 class GpuWatch:
-    """Reads before and after a turn; where no label works on a GPU, NVML is not even loaded."""
+    """Reads before and after a turn; NVML is loaded only if a system uses a GPU."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class GpuWatch:
         self._watched: dict[GpuIdentity, _Watched] = {}
 
     def started(self, facts: LabelFacts) -> None:
-        """A label's process has loaded: from now on its GPU is read too."""
+        """A worker has loaded: from now on its GPU is read too."""
         for watched in self._watched.values():
             watched.workers.pop(facts.label, None)
         if facts.gpu is None:
@@ -92,7 +92,7 @@ class GpuWatch:
 
 
 def _descends_from_here(pid: int) -> bool:
-    """Whether a process was started by this one, at any remove; what cannot be seen was not."""
+    """Whether a process descends from this one; False if it cannot be inspected."""
     try:
         return pid == os.getpid() or os.getpid() in {parent.pid for parent in psutil.Process(pid).parents()}
     except (psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""Two readings of the host's counters, one on either side of a turn, and what lies between them."""
+"""Reads the host's counters before and after a turn, and computes the differences."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class HostWatch:
 
 
 def between(before: Reading, after: Reading) -> HostTelemetry:
-    """What two readings say of the time between them."""
+    """The differences between two readings."""
     elapsed_ns = after.at_ns - before.at_ns
     idle_ns, stolen_ns = _grown(before.idle_ns, after.idle_ns), _grown(before.stolen_ns, after.stolen_ns)
     others_ns = None
@@ -64,10 +64,10 @@ def between(before: Reading, after: Reading) -> HostTelemetry:
 
 
 def _grown(before: int | None, after: int | None) -> int | None:
-    """How far a counter went; never backwards, as idle time may by a step."""
+    """The increase of a counter; 0 where it went backwards, as idle time may by a tick."""
     return None if before is None or after is None else max(0, after - before)
 
 
 def _summed(before: Mapping[int, int], after: Mapping[int, int]) -> int:
-    """How far the counters of processes or threads went; those that are new began at nothing."""
+    """The total increase of per-process or per-thread counters; new ones started at 0."""
     return sum(max(0, value - before.get(key, 0)) for key, value in after.items())

@@ -1,4 +1,4 @@
-"""A system inside this process, on any clock: whole runs on virtual time, and plugins tried without a process."""
+"""A system inside this process, on any clock: for whole runs on virtual time, and to test plugins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from firstpacket.bench.timing.trace import Trace
 
 
 class InProcessExecutor:
-    """Runs turns on the given clock. A deadline is judged afterwards: only listening can be interrupted here."""
+    """Runs turns on the given clock. Deadlines are applied afterwards, since only listening can be interrupted here."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class InProcessExecutor:
         return LabelFacts(system.label, load_ns, os.getpid(), pipeline.weights(), dict(pipeline.facts()))
 
     def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
-        """Play one utterance; the reply is not kept."""
+        """Play one utterance; the reply's audio is not kept."""
         assert self._pipeline is not None
         speech = HeardSpeech(self._clock, utterance.language)
         profiler = self._profiler
@@ -87,7 +87,7 @@ class InProcessExecutor:
         return self._judged(result, config.deadline_ns)
 
     def _judged(self, result: TurnResult, deadline_ns: int) -> TurnResult:
-        """As a worker would have said it, which is called off when the deadline passes."""
+        """The result that a worker would have given, which is cancelled at the deadline."""
         packets, until_ns = result.trace.packets, result.delivery.t0_ns + deadline_ns
         in_time = bool(packets) and packets[0].at_ns <= until_ns
         if in_time or self._clock.now_ns() <= until_ns:
@@ -102,4 +102,4 @@ class InProcessExecutor:
 
 
 def _ignore(_: PacketStamp) -> None:
-    """Nobody waits for the first packet here."""
+    """Here nothing waits for the first packet."""

@@ -1,4 +1,4 @@
-"""Runs turn after turn as a schedule says, and has each on disk before the next begins."""
+"""Runs the turns of a schedule, and writes each to disk before the next begins."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from firstpacket.bench.vocabulary import Flag
 
 
 class Progress(Protocol):
-    """Is told what goes on."""
+    """Receives the progress of a run."""
 
     def loading(self, label: str) -> None:
-        """A label is being loaded."""
+        """A system is being loaded."""
         ...
 
     def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
-        """A turn is about to be run; `done` of `total` measured turns are over."""
+        """A turn is about to start; `done` of `total` measured turns are finished."""
         ...
 
     def ended(self, turn: Turn, done: int, total: int) -> None:
@@ -46,16 +46,16 @@ class Progress(Protocol):
         ...
 
     def idling(self, seconds: float) -> None:
-        """Nothing will be run for so long."""
+        """Nothing will be run for this many seconds."""
         ...
 
     def looked(self, said: str) -> None:
-        """It was looked whether enough is known."""
+        """The stopping rule was checked, with this result."""
         ...
 
 
 class Manager:
-    """Runs one segment: from a start of the labels to the end of the schedule, one turn at a time."""
+    """Runs one segment: starts the systems, then runs the schedule to its end, one turn at a time."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Manager:
         self._done = 0
         self._ended: list[Ended] = []
         self._revived: dict[str, tuple[Flag, ...]] = {}
-        """Flags of the next turn of labels that were started again."""
+        """Flags for the next turn of systems that were restarted."""
 
     def run(
         self,
@@ -96,11 +96,11 @@ class Manager:
         segment: Callable[[int, tuple[LabelFacts, ...]], Segment],
         segments_before: int = 0,
     ) -> None:
-        """Start all labels, and run what their manifest asks for and is not on record yet.
+        """Start all systems, and run those turns of the manifest that are not recorded yet.
 
         `already` are the turns of the `segments_before` earlier starts; `segment` describes this one, given its number
-        and what the labels said. Raises `BenchError` when a label cannot be loaded or the disk is full;
-        `KeyboardInterrupt` passes once the turn in flight has been recorded.
+        and the facts of the workers. Raises `BenchError` if a system cannot be loaded or the disk is full;
+        `KeyboardInterrupt` is passed on once the turn in flight has been recorded.
         """
         earlier = list(already)
         self._segment = segments_before
@@ -145,7 +145,7 @@ class Manager:
         self._clock.sleep_until_ns(self._clock.now_ns() + wait.ns)
 
     def _run(self, planned: PlannedTurn) -> Ended:
-        """Run a turn and put it on disk. Who is gone is started again to be measured, but not to be warmed up."""
+        """Run a turn and write it to disk. A dead worker is restarted for a measured turn, not for a warm-up turn."""
         if planned.phase == "measured":
             self._revive(planned.label)
         elif planned.phase != "idle" and not self._executors[planned.label].ready:
@@ -156,25 +156,25 @@ class Manager:
         return Ended(planned, turn, t0_ns)
 
     def _revive(self, label: str) -> None:
-        """Start and warm up a label whose process is gone."""
+        """Restart and warm up a system whose process is gone."""
         if self._executors[label].ready:
             return
         self._start(label)
         self._drive(warm_up([label], self._manifest, self._clips, self._segment))
         if not self._executors[label].ready:
-            # It died again while it was warming up: run it cold rather than start it for ever.
+            # It died again during warm-up: run it cold rather than restart it forever.
             self._start(label)
             self._revived[label] = (Flag.NOT_WARMED_UP,)
 
     def _profile(self, label: str, turns: Sequence[PlannedTurn]) -> None:
-        """Run a label's turns under the profiler, in its process for that; the one that measured makes room for it."""
+        """Run a system's turns under the profiler, in a separate process that replaces the measured one."""
         if not turns:
             return
         self._executors[label].stop()
         executor = self._executors[label] = self._profiling[label]
         try:
             self._start(label)
-        except BenchError as error:  # what was measured stands; that there is no profile is on record
+        except BenchError as error:  # measured turns remain valid; the missing profile is recorded
             self._commit(turns[-1], self._not_run("failed", str(error)))
         self._drive(Plan(turns))
         executor.stop()
@@ -186,7 +186,7 @@ class Manager:
         return facts
 
     def _stop_all(self) -> None:
-        """Stop every label, also when the user presses Ctrl-C again on the way."""
+        """Stop every system, even if the user presses Ctrl-C again meanwhile."""
         interrupted = False
         for executor in self._executors.values():
             try:
@@ -197,7 +197,7 @@ class Manager:
             raise KeyboardInterrupt
 
     def _put(self, planned: PlannedTurn) -> tuple[Turn, int]:
-        """Run a numbered turn; its record, and its t0."""
+        """Run a numbered turn; returns its record and its t0."""
         self._progress.begins(planned, self._done, self._total)
         executor, utterance = self._executors[planned.label], self._utterances[planned.utterance]
         config = patient(self._config) if planned.phase == "profiled" else self._config
@@ -205,7 +205,7 @@ class Manager:
         try:
             result = executor.run(planned.turn, utterance, config, self._audio_path(planned.turn))
         except KeyboardInterrupt:
-            # Under a number of its own: the turn itself is run again when the run is resumed.
+            # With a separate number: the turn itself is run again when the run is resumed.
             self._commit(planned, self._not_run("interrupted", "the run was stopped"))
             raise
         return self._commit(planned, result, self._watch.after()), result.delivery.t0_ns
@@ -225,7 +225,7 @@ class Manager:
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise BenchError(f"Cannot make {folder}: {error.strerror}.") from error
+            raise BenchError(f"Cannot create {folder}: {error.strerror}.") from error
         return str((folder / f"turn-{number:06d}.flac").resolve())
 
     def _commit(self, planned: PlannedTurn, result: TurnResult, telemetry: Telemetry | None = None) -> Turn:

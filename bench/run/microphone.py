@@ -1,8 +1,8 @@
-"""Delivers the user's speech, and records what it really did.
+"""Delivers the user's speech, and records the actual timing.
 
-File input hands the clip, cut at the end of its speech, over at one instant; that is t0. Realtime input plays it: media
+File input hands over the clip, cut at the end of speech, at one instant; that is t0. Realtime input plays it: media
 time m is due at start + m, in frames of 20 ms (the last may be shorter), each delivered once it would have been spoken;
-t0 = start + end of speech. To a pipeline that finds the end of speech by itself, frames of silence follow.
+t0 = start + end of speech. Pipelines that detect the end of speech themselves then get frames of silence.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from firstpacket.bench.timing.clock import Clock
 
 FRAME_SAMPLES = SAMPLE_RATE // 50
 LEAD_NS = 2_000_000
-"""Rest before the first frame's beginning, so that the schedule does not start late."""
+"""Lead time before the first frame, so that the schedule does not start late."""
 
 
 @dataclass(slots=True)
 class Microphone:
-    """Plays one utterance's speech; `hear` and `end` are called as it goes on."""
+    """Plays one utterance's speech by calling `hear` and `end`."""
 
     clock: Clock
     speech: Samples
@@ -62,7 +62,7 @@ class Microphone:
             begin += FRAME_SAMPLES
 
     def _deliver(self, frame: Samples, begin: int) -> int | None:
-        """Let a frame be heard when it is due; returns when that was, or `None` if the turn is over by then."""
+        """Deliver a frame when it is due; returns when that was, or `None` if the turn is over by then."""
         due_ns = self._start_ns + _media_ns(begin + len(frame))
         self.clock.sleep_until_ns(due_ns)
         if self._stopped:
@@ -77,7 +77,7 @@ class Microphone:
         self._stopped = True
 
     def delivery(self) -> Delivery:
-        """What was done."""
+        """The actual timing."""
         return Delivery(self._t0_ns, self._start_ns, self._last_ns, tuple(self._lateness_ns))
 
 

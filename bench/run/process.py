@@ -42,11 +42,11 @@ SEND_TIMEOUT_S = 20.0
 CANCEL_GRACE_S = 2.0
 CLOSE_GRACE_S = 5.0
 TURN_LIMIT_DEADLINES = 4
-"""A turn that has begun to answer may take this many deadlines in all before it is cut."""
+"""A turn that has begun to answer is cut after this many deadlines."""
 
 
 class ProcessExecutor:
-    """One system in a process of its own, which is started, run, cancelled, killed and started again."""
+    """One system in a separate process, which can be started, cancelled, killed and restarted."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class ProcessExecutor:
 
     @property
     def ready(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is alive."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> LabelFacts:
@@ -81,18 +81,18 @@ class ProcessExecutor:
         except Closed:
             raise WorkerError(
                 f"The worker of '{label}' ended while it was loading ({self._how_it_ended()}). "
-                f"What it printed is in {self._log}."
+                f"See its output in {self._log}."
             ) from None
         if isinstance(message, Refused):
             self.stop()
             raise BenchError(f"{label}: {message.message}")
         if not isinstance(message, LabelFacts):
             self.stop()
-            raise WorkerError(f"The worker of '{label}' did not load within {LOAD_TIMEOUT_S:.0f} s.")
+            raise WorkerError(f"The worker of '{label}' did not load within {LOAD_TIMEOUT_S:.0f} s. See {self._log}.")
         return message
 
     def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
-        """Play one utterance; whatever goes wrong with the worker becomes a result, and costs this turn alone."""
+        """Play one utterance; any failure of the worker becomes a result, and affects only this turn."""
         speech = utterance.speech()
         exchange = _Exchange(turn, self._clock, config)
         try:
@@ -117,7 +117,7 @@ class ProcessExecutor:
             exchange.end()
 
     def stop(self) -> None:
-        """Let the pipeline close unless it is in the middle of a turn, then end the whole process group."""
+        """Let the pipeline close unless it is in a turn, then kill the whole process group."""
         process, channel, in_flight = self._process, self._channel, self._in_flight
         self._process = self._channel = None
         self._in_flight = False
@@ -143,14 +143,16 @@ class ProcessExecutor:
         try:
             return self._log.open("ab")
         except OSError as error:
-            raise RunError(f"Cannot write {self._log}: {error.strerror}. Make room or choose another --out.") from error
+            raise RunError(
+                f"Cannot write {self._log}: {error.strerror}. Free some space or choose another --out."
+            ) from error
 
     def _how_it_ended(self) -> str:
         return how_it_ended(self._process, CANCEL_GRACE_S) if self._process is not None else "it was not running"
 
 
 class _Exchange:
-    """One turn as the manager lives it: prepare, speak, wait for the first packet, wait for the result."""
+    """One turn on the manager's side: prepare, speak, wait for the first packet, wait for the result."""
 
     def __init__(self, turn: int, clock: MonotonicClock, config: TurnConfig) -> None:
         self._turn = turn
@@ -162,7 +164,7 @@ class _Exchange:
         self._first: FirstPacket | None = None
 
     def run(self, channel: Channel) -> TurnResult:
-        """The whole turn. Raises `WorkerError` if the worker does not let itself be cancelled."""
+        """The whole turn. Raises `WorkerError` if the worker does not react to cancellation."""
         self._expect_prepared(channel)
         microphone = self.microphone
         assert microphone is not None
@@ -179,12 +181,12 @@ class _Exchange:
             microphone.stop()
             result = self._wait_until(channel, time.monotonic_ns() + int(CANCEL_GRACE_S * 1e9))
         if result is None:
-            raise WorkerError("The worker did not give the turn up in time and was killed.")
+            raise WorkerError("The worker did not cancel the turn in time and was killed.")
         reason = result.reason or (NO_PACKET if result.outcome == "timeout" else "")
         return replace(result, delivery=microphone.delivery(), reason=reason)
 
     def end(self) -> None:
-        """Silence the microphone: a worker need not hear what it would ignore."""
+        """Stop the microphone."""
         if self.microphone is not None:
             self.microphone.stop()
         if self._playing is not None:
@@ -204,7 +206,7 @@ class _Exchange:
     def _expect_prepared(self, channel: Channel) -> None:
         message = channel.receive(PREPARE_TIMEOUT_S)
         if not isinstance(message, Prepared) or message.turn != self._turn:
-            raise WorkerError(f"The worker did not get ready for turn {self._turn} within {PREPARE_TIMEOUT_S:.0f} s.")
+            raise WorkerError(f"The worker was not ready for turn {self._turn} within {PREPARE_TIMEOUT_S:.0f} s.")
 
     def _wait(self, channel: Channel) -> TurnResult | None:
         deadline_ns = self._config.deadline_ns
@@ -242,7 +244,7 @@ def _play(microphone: Microphone) -> None:
     try:
         microphone.play()
     except Closed:
-        return  # the worker is gone; whoever waits for its answer will see that
+        return  # the worker is gone; the thread that waits for its answer sees that
 
 
 def _try_to_close(channel: Channel, process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,7 @@
-"""Turns under the GPU's profiler: after all others, and each label's in a process that measures nothing.
+"""Turns under the GPU profiler: after all others, in a separate process per system.
 
-A profiler slows what it watches, and CUPTI stays in a process once it has been there. So the measured figures come from
-processes that never met it, and these turns say only how long the device really worked.
+A profiler slows what it observes, and CUPTI stays active in a process once it was loaded. So measured figures come from
+processes without it, and profiled turns only show how long the device really worked.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from firstpacket.bench.run.schedule.base import PlannedTurn
 from firstpacket.bench.vocabulary import Flag
 
 TURNS = 3
-"""Per label, each on a clip of its own, after one that warms the process up."""
+"""Per system, each on another clip, after one warm-up turn."""
 PATIENCE = 10
 """Deadlines are longer by this factor: every launch is recorded, and the trace is written before the reply."""
 
 
 def profiled_labels(manifest: Manifest) -> tuple[System, ...]:
-    """The labels that are to be profiled: those on a GPU, as this version of the code has them."""
+    """The systems to profile: those on a GPU that run this version of the code."""
     wanted = manifest.options.profile_gpu
     return tuple(system for system in manifest.labels if wanted and _on_gpu(system) and not system.source)
 
@@ -31,7 +31,7 @@ def profiled_labels(manifest: Manifest) -> tuple[System, ...]:
 def profiled_turns(
     label: str, clips: Sequence[str], seed: int, already: Iterable[Turn] = ()
 ) -> tuple[PlannedTurn, ...]:
-    """One to warm up (block -1), then those that count and are not on record yet; empty if all are."""
+    """A warm-up turn (block -1), then those that are not recorded yet; empty if all are."""
     there = {turn.block for turn in already if turn.label == label and put_under_the_profiler(turn)}
     chosen = random.Random(f"{seed}/profiled").sample(list(clips), min(TURNS, len(clips)))
     turns = [PlannedTurn(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
@@ -44,11 +44,11 @@ def patient(config: TurnConfig) -> TurnConfig:
 
 
 def profiling_notices(wanted: bool, systems: Sequence[System]) -> tuple[str, ...]:
-    """Said where the profiler was asked for and there is nothing to profile."""
+    """Notices on systems that `--profile-gpu` cannot profile."""
     on_cpu = [system.label for system in systems if not _on_gpu(system)]
     if not wanted or not on_cpu:
         return ()
-    return (f"--profile-gpu: {', '.join(on_cpu)} on the CPU: there is no GPU whose busy time could be seen.",)
+    return (f"--profile-gpu has no effect on {', '.join(on_cpu)}, which ran on the CPU.",)
 
 
 def _on_gpu(system: System) -> bool:

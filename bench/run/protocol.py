@@ -1,11 +1,11 @@
-"""What manager and worker say to each other on their line (`firstpacket.bench.ipc`).
+"""The messages between manager and worker (`firstpacket.bench.ipc`).
 
     manager → worker   hello · prepare · frame · speech_over · cancel · close
     worker → manager   loaded · refused · prepared · first_packet · result
 
-Whatever belongs to a turn carries its number: a worker ignores what comes for another turn than the one in flight, and
-the manager refuses it. `hello` carries the protocol's version; a worker of another version refuses. Standard output and
-error of the worker are not part of it: they go to a log, so that whatever a library prints can do no harm.
+Messages of a turn carry its number: a worker ignores messages for any turn but the one in flight, and the manager
+rejects them. `hello` carries the protocol version; a worker of another version refuses. The worker's standard output
+and error go to a log, so nothing that a library prints can disturb the protocol.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
 
 VERSION = 3
 Instrument = Literal["nvtx", "profiler"]
-"""What is at work beside the trace: stages as NVTX ranges, or every turn under the GPU's profiler."""
+"""Instrumentation besides the trace: stages as NVTX ranges, or every turn under the GPU profiler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SpeechOver:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Give the turn up."""
+    """Cancel the turn."""
 
     turn: int
 
@@ -83,14 +83,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Ready to hear the turn."""
+    """Ready for the turn."""
 
     turn: int
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPacket:
-    """Sent the moment after the first packet was stamped, so that it is known whatever happens next."""
+    """Sent right after the first packet was stamped, so that it is known even if the worker then fails."""
 
     turn: int
     at_ns: int

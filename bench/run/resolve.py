@@ -1,6 +1,6 @@
-"""Labels as they were written → systems as they will be measured, once; nothing else asks the registry about options.
+"""Resolves the pipelines of a run, as written by the user, to systems, once; nothing else looks options up.
 
-A worker checks the options it is sent once more: it may be another version, with other defaults.
+A worker checks the options it receives again: it may be another version, with other defaults.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from firstpacket.bench.record.schema import System
 from firstpacket.bench.run import matching
 
 WEIGHTS = "weights"
-"""The option by which a pipeline says which weights its parts take."""
+"""The option of pipelines that let the user choose weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """One label: as it was given (with what the run gives to it), as it declares itself, and as it will be measured."""
+    """One system: as given (with the run's defaults), as declared, and as measured."""
 
     choice: PipelineChoice
     declaration: Declaration
@@ -30,10 +30,10 @@ class Resolved:
 
 
 def resolve(options: Options) -> tuple[tuple[Resolved, ...], tuple[str, ...]]:
-    """Every label of the options, and notices on them. Nothing is loaded.
+    """Every system of the options, and notices on them. Nothing is loaded.
 
-    Raises `UnknownName` for what does not exist, `UsageError` for values that do not fit (each other, the input, or the
-    other labels), and `MissingDependency` for what is not installed.
+    Raises `UnknownName` for unknown names, `UsageError` for values that do not fit (each other, the input, or the other
+    systems), and `MissingDependency` for requirements that are not installed.
     """
     options = replace(options, device=_device(options.device))
     choices = _with_weights(options)
@@ -54,7 +54,7 @@ def resolve(options: Options) -> tuple[tuple[Resolved, ...], tuple[str, ...]]:
 
 
 def resolve_one(choice: PipelineChoice, options: Options) -> Resolved:
-    """One label by itself. Raises as `resolve` does."""
+    """One system by itself. Raises as `resolve` does."""
     declaration, values = registry.check_options(choice.name, choice.options)
     registry.require(declaration)
     device = _device(options.device) if declaration.gpu != "none" else "cpu"
@@ -72,13 +72,13 @@ def resolve_one(choice: PipelineChoice, options: Options) -> Resolved:
         engines=declaration.engines(values),
         overlaps=declaration.overlaps,
     )
-    # Making the object imports no model library, but lets the pipeline refuse values before anything is loaded.
+    # Creating the object imports no model library, but lets the pipeline reject values before anything is loaded.
     registry.check_settings(choice.name, system.settings)
     return Resolved(choice, declaration, system)
 
 
 def require_runnable(systems: Sequence[System]) -> tuple[Declaration, ...]:
-    """How systems that were resolved before, here or elsewhere, declare themselves here and now.
+    """The present declarations of systems that were resolved earlier, perhaps on another machine.
 
     Raises `BenchError` unless they can be run.
     """
@@ -89,7 +89,7 @@ def require_runnable(systems: Sequence[System]) -> tuple[Declaration, ...]:
 
 
 def package_versions(systems: Sequence[System], declarations: Sequence[Declaration]) -> dict[str, str]:
-    """Versions of everything that these systems, as they declare themselves, are made of, and of the harness."""
+    """Versions of all packages behind these systems, and of the harness."""
     made_of = [Plugin("pipelines", system.pipeline) for system in systems]
     made_of += [
         Plugin(group, system.engines[group])
@@ -107,12 +107,14 @@ def _device(asked: str) -> str:
 
 
 def _with_weights(options: Options) -> tuple[PipelineChoice, ...]:
-    """The run's weights for every label that has the choice and does not make it. Raises `UsageError` if none has."""
+    """Apply the run's weights to every pipeline with that option. Raises `UsageError` if none has it."""
     if options.weights is None:
         return options.pipelines
     takers = {choice.label for choice in options.pipelines if registry.has_option(choice.name, WEIGHTS)}
     if not takers:
-        raise UsageError(f"--weights {options.weights}: no pipeline of this run has a choice of weights. Leave it out.")
+        raise UsageError(
+            f"--weights {options.weights}: no pipeline of this run has a choice of weights. Remove the option."
+        )
     return tuple(
         replace(choice, options={WEIGHTS: options.weights, **choice.options}) if choice.label in takers else choice
         for choice in options.pipelines
@@ -120,21 +122,21 @@ def _with_weights(options: Options) -> tuple[PipelineChoice, ...]:
 
 
 def _require_realtime(options: Options, resolved: Sequence[Resolved]) -> None:
-    """Raises `UsageError` if a label looks for the end of speech in a clip that is cut there."""
+    """Raises `UsageError` if a system must detect the end of speech in a clip that is cut there."""
     for each in resolved:
         if each.declaration.finds_speech_end and options.input == "file":
             raise UsageError(
-                f"'{each.choice.label}' finds the end of speech by itself, in the silence after it; with file input "
-                "the clip is cut there. Run with --input realtime, or use endpoint=oracle."
+                f"'{each.choice.label}' detects the end of speech by the silence that follows, but file input cuts the "
+                "clip there. Use --input realtime, or endpoint=oracle."
             )
 
 
 def _input_notices(options: Options, resolved: Sequence[Resolved]) -> tuple[str, ...]:
-    """File input takes from a pipeline what it could have done while the user spoke; readers must know."""
+    """With file input a pipeline cannot work while the user speaks; readers must know."""
     early = [each.choice.label for each in resolved if each.declaration.starts_before_speech_ends]
     if options.input != "file" or not early or len(early) == len(resolved):
         return ()
     return (
-        f"{', '.join(early)} can work while the user speaks, but with file input the clip comes at one instant, after "
-        "which all its work begins. In a conversation it would answer sooner: see --input realtime.",
+        f"{', '.join(early)} can work while the user speaks, but file input delivers the whole clip at one instant, so "
+        "all work begins after it. In a conversation it would answer sooner: see --input realtime.",
     )

@@ -1,4 +1,4 @@
-"""From what was asked to a run on disk."""
+"""Starts and resumes runs: from options to a run folder."""
 
 from __future__ import annotations
 
@@ -45,10 +45,9 @@ from firstpacket.bench.sanitize import without_secrets
 
 
 def start(options: Options, command: Sequence[str], progress: Progress, base: CodeVersion | None = None) -> Path:
-    """Run what was asked, every label also as `base` has it, if given; returns the run's folder.
+    """Measure as the options say, and every system in version `base` too, if given; returns the run folder.
 
-    Raises `BenchError` before anything is loaded if it cannot be, and `NotComparable` if `base` cannot be measured
-    beside this version.
+    Raises `BenchError`, before anything is loaded where possible, and `NotComparable` if `base` cannot be measured.
     """
     resolved, notices = resolve(options)
     systems = tuple(each.system for each in resolved)
@@ -71,16 +70,18 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
 
 
 def resume(path: Path, progress: Progress) -> Path:
-    """Go on with a run that was stopped: same order, same options, a new segment. Raises `BenchError`."""
+    """Resume a stopped run: same order, same options, a new segment. Raises `BenchError`."""
     manifest = require_resumable(path)
     if any(plan.source for plan in manifest.labels):
-        raise RunError(f"{path} holds two versions, which must be measured together. Begin a new run.")
+        raise RunError(
+            f"{path} compares two versions, so it cannot be resumed: both must be measured together. Start a new run."
+        )
     packages = package_versions(manifest.labels, require_runnable(manifest.labels))
     corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.options.trim_to, limit=manifest.options.limit)
     if corpus.sha256 != manifest.corpus_sha256:
         raise RunError(
-            f"The corpus {manifest.corpus_source} is not what it was when the run began (its hash differs). "
-            "Bring the old one back, or begin a new run."
+            f"The corpus {manifest.corpus_source} has changed since the run began (its hash differs). "
+            "Restore it, or start a new run."
         )
     _refuse_damaged(path, manifest, [utterance.id for utterance in corpus.utterances])
     with RunWriter.resume(path) as writer:
@@ -91,28 +92,25 @@ def resume(path: Path, progress: Progress) -> Path:
 
 
 def _refuse_damaged(path: Path, manifest: Manifest, clips: Sequence[str]) -> None:
-    """Raises `RunError` for what no run can have: planning so many turns alone would fill memory."""
+    """Raises `RunError` for values that no run can have: planning too many turns would exhaust memory."""
     try:
         check_values(manifest.options)
     except UsageError as error:
-        raise RunError(
-            f"{path}: manifest.json has options that no run can have: {error} The run folder is damaged."
-        ) from error
+        raise RunError(f"{path}: invalid options in manifest.json: {error} The run folder is damaged.") from error
     for name, number in (("turns", manifest.turns), ("warmup", manifest.warmup)):
         least, most = bounds(name)
         if not 0 <= number <= max(most, len(clips)):
             raise RunError(
-                f"{path}: manifest.json has {name} {number}; it must lie between {least} and {most}. "
-                "The run folder is damaged."
+                f"{path}: manifest.json: {name} is {number}, must be {least}..{most}. The run folder is damaged."
             )
     rule, stopping = manifest.warmup_rule, manifest.stopping_rule
     if stopping is not None and stopping.blocks * len(clips) != manifest.turns:
         raise RunError(
-            f"{path}: manifest.json has {manifest.turns} turns, which are not {stopping.blocks} passes over "
-            f"{len(clips)} clips of each label. The run folder is damaged."
+            f"{path}: manifest.json: turns is {manifest.turns}, must be {stopping.blocks} passes over {len(clips)} "
+            "clips. The run folder is damaged."
         )
     if rule is not None and (rule.clip not in clips or rule.most > bounds("warmup")[1]):
-        raise RunError(f"{path} cannot be warmed up by its own rule, {rule}. The run folder is damaged.")
+        raise RunError(f"{path}: invalid warm-up rule in manifest.json: {rule}. The run folder is damaged.")
 
 
 def _run(
@@ -165,21 +163,21 @@ def _run(
                 f"Stopped. What was measured is in {writer.path}; it cannot be resumed: both versions must be "
                 "measured together."
             ) from None
-        raise Stopped(f"Stopped. Every finished turn is kept; go on with: bench run --resume {writer.path}") from None
+        raise Stopped(f"Stopped. Every finished turn is kept; resume with: bench run --resume {writer.path}") from None
 
 
 def worker_environment(threads: int) -> dict[str, str]:
-    """What workers are started with: this process's environment, with thread counts and waiting settled.
+    """Environment variables of workers: this process's own, with thread counts and waiting policy set.
 
-    Threads of OpenMP that spin while they wait make neighbours up to ten times slower on few cores; passive waiting
-    is set unless the user says otherwise.
+    OpenMP threads that spin while waiting slow other processes up to tenfold on few cores, so passive waiting is the
+    default; the user's own setting takes precedence.
     """
-    settled = dict(os.environ)
+    variables = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        settled[name] = str(threads)
-    settled.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    settled["PYTHONUNBUFFERED"] = "1"
-    return settled
+        variables[name] = str(threads)
+    variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    variables["PYTHONUNBUFFERED"] = "1"
+    return variables
 
 
 def _manifest(
@@ -208,13 +206,13 @@ def _manifest(
 
 
 def _in_force(options: Options) -> Options:
-    """With what follows from them; where the run lies is no part of what it is."""
+    """The options with derived values filled in, and without the output folder."""
     idle_turns = (options.idle_turns or IDLE_TURNS) if options.idle else None
     return replace(options, threads=options.threads or usable_cores(), idle_turns=idle_turns, out=None)
 
 
 def _stopping_rule(options: Options, clips: int) -> StoppingRule | None:
-    """The rule for a corpus of so many clips. Raises `UsageError` where no look could ever have an interval."""
+    """The rule for a corpus of this many clips. Raises `UsageError` if no check could ever have an interval."""
     if options.precision is None:
         return None
     width, unit = parse_precision(options.precision)
@@ -222,22 +220,22 @@ def _stopping_rule(options: Options, clips: int) -> StoppingRule | None:
     if most < clips:
         raise UsageError(
             f"--turns {most} is less than one pass over the {clips} clips of the corpus, and --precision checks after "
-            f"whole passes only. Give --turns {clips} or more, or for fewer clips with --limit."
+            f"whole passes only. Use --turns {clips} or more, or fewer clips with --limit."
         )
     rule = StoppingRule(
         width, unit, int(most // clips), MINUTES if options.max_minutes is None else options.max_minutes
     )
     if clips < (needed := clips_needed(rule)):
         raise UsageError(
-            f"--precision needs a confidence interval, and with checks after 1, 2, 4, ... of {rule.blocks} passes "
-            f"there is none below {needed} clips; the corpus has {clips}. Use a larger corpus, or leave out "
-            "--precision and give a number of --turns."
+            f"--precision needs a confidence interval, which takes at least {needed} clips with checks after 1, 2, 4, "
+            f"... of {rule.blocks} passes; the corpus has {clips}. Use a larger corpus, or --turns "
+            "instead of --precision."
         )
     return rule
 
 
 def _lasting(source: str) -> str:
-    """A corpus's source as it can be found again from any folder."""
+    """A corpus's source that is valid in any working folder."""
     named = {listing.name for listing in list_corpora()}
     return source if source in named else str(Path(source).resolve())
 

@@ -1,4 +1,4 @@
-"""The user's speech on the hearing side: frames as they come in."""
+"""The user's speech on the receiving side: frames as they arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from firstpacket.bench.timing.clock import Clock
 
 
 class HeardSpeech:
-    """Fed by whoever receives frames, read by the pipeline."""
+    """Filled by the receiver of frames, read by the pipeline."""
 
     def __init__(self, clock: Clock, language: str) -> None:
         self._arrivals = clock.inbox()
@@ -33,7 +33,7 @@ class HeardSpeech:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the turn was called off."""
+        """Whether the turn was cancelled."""
         return self._cancelled
 
     def hear(self, samples: Samples) -> None:
@@ -45,12 +45,12 @@ class HeardSpeech:
         self._arrivals.put(None)
 
     def cancel(self) -> None:
-        """The turn is called off."""
+        """The turn is cancelled."""
         self._cancelled = True
         self._arrivals.put(None)
 
     def frames(self) -> Iterator[Samples]:
-        """What was heard so far, then frame by frame until speech is over."""
+        """The frames received so far, then further ones until speech is over."""
         for index in itertools.count():
             while self._over_at is None and index == len(self._heard):
                 self._receive()
@@ -59,7 +59,7 @@ class HeardSpeech:
             yield self._heard[index]
 
     def microphone(self) -> Iterator[Samples]:
-        """What was heard so far, then frame by frame, silence after the end of speech included."""
+        """The frames received so far, then further ones, including silence after the end of speech."""
         for index in itertools.count():
             while index == len(self._heard):
                 self._receive()

@@ -1,4 +1,4 @@
-"""One turn on the pipeline's side: let it answer, stamp what arrives, and say how it ended."""
+"""One turn on the pipeline's side: let it answer, stamp the packets, and determine the outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from firstpacket.bench.vocabulary import Flag
 
 RATES = range(1000, 768_001)
 LOUDEST = 1.5
-"""Synthesis may overshoot a little; integers taken for floats overshoot a lot."""
+"""Synthesis may overshoot full scale a little; integers mistaken for floats overshoot a lot."""
 Said = list[tuple[Samples, int]]
 """The reply, packet by packet: samples and their rate."""
 
@@ -80,17 +80,19 @@ def _listen_to(
 
 
 def _check(packet: object, before: Said) -> None:
-    """Raises `TypeError` or `ValueError` for a packet that nobody could play; its stamp has been taken already."""
+    """Raises `TypeError` or `ValueError` for an unplayable packet; its stamp has been taken already."""
     if not isinstance(packet, Packet) or not isinstance(packet.samples, np.ndarray):
-        raise TypeError(f"the pipeline gave a {type(packet).__name__} where a Packet of samples is due")
+        raise TypeError(f"the pipeline yielded a {type(packet).__name__} instead of a Packet with an array of samples")
     samples, rate = packet.samples, packet.sample_rate
     if samples.ndim != 1 or not len(samples) or samples.dtype != np.float32:
-        raise ValueError(f"a packet must hold float32 samples (n,), this one is {samples.dtype} {samples.shape}")
+        raise ValueError(f"a packet must have float32 samples of shape (n,), not {samples.dtype} {samples.shape}")
     if type(rate) is not int or rate not in RATES:
-        raise ValueError(f"a packet came at {rate} Hz; a whole number from {RATES[0]} to {RATES[-1]} is due")
+        raise ValueError(
+            f"a packet has sample rate {rate}; it must be a whole number of Hz from {RATES[0]} to {RATES[-1]}"
+        )
     if before and before[0][1] != rate:
-        raise ValueError(f"a packet came at {rate} Hz, the first one at {before[0][1]} Hz")
+        raise ValueError(f"a packet has sample rate {rate} Hz, but the first one had {before[0][1]} Hz")
     if not np.isfinite(samples).all():
-        raise ValueError("a packet holds samples that are no numbers (NaN or infinite)")
+        raise ValueError("a packet has NaN or infinite samples")
     if np.abs(samples).max() > LOUDEST:
-        raise ValueError(f"a packet holds samples up to {np.abs(samples).max():.3g}; they must lie in [-1, 1]")
+        raise ValueError(f"a packet has samples up to {np.abs(samples).max():.3g}; they must be in [-1, 1]")

@@ -1,4 +1,4 @@
-"""Looks at the machine just before a turn and just after it: outside the turn, in the manager."""
+"""Reads the machine's state just before and after each turn, in the manager, outside the turn."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from firstpacket.bench.run.host_watch import HostWatch
 
 
 class Watch(Protocol):
-    """Told of every turn by the manager. Nothing it meets may raise: a reading that fails is absent."""
+    """Notified of every turn by the manager. It never raises: a failed reading is missing."""
 
     def started(self, facts: LabelFacts) -> None:
-        """A label's process has loaded, for the first time or again."""
+        """A worker has loaded, for the first time or again."""
         ...
 
     def before(self) -> None:
@@ -22,12 +22,12 @@ class Watch(Protocol):
         ...
 
     def after(self) -> Telemetry | None:
-        """Its reply is there: what went on since `before`; `None` from a watch that looks at nothing."""
+        """The turn is over: the telemetry since `before`; `None` from a watch that reads nothing."""
         ...
 
 
 class NoWatch:
-    """Looks at nothing: turns on virtual time have no machine beside them."""
+    """Reads nothing: turns on virtual time have no machine to read."""
 
     def started(self, facts: LabelFacts) -> None:
         """Nothing."""
@@ -41,22 +41,22 @@ class NoWatch:
 
 
 class MachineWatch:
-    """Looks at the machine that a run is made on."""
+    """Reads the machine that a run is made on."""
 
     def __init__(self, host: HostWatch, gpus: GpuWatch) -> None:
         self._host = host
         self._gpus = gpus
 
     def started(self, facts: LabelFacts) -> None:
-        """Learn which GPU the label works on; the host knows the run's processes by their descent."""
+        """Learn which GPU the worker uses; the host watch finds the run's processes by itself."""
         self._gpus.started(facts)
 
     def before(self) -> None:
-        """Look at the host last: the others' work is then not taken for the turn's."""
+        """Read the host last, so that reading GPUs does not count as part of the turn."""
         self._gpus.before()
         self._host.before()
 
     def after(self) -> Telemetry:
-        """Look at the host first."""
+        """Read the host first."""
         host = self._host.after()
         return Telemetry(host=host, gpus=self._gpus.after())

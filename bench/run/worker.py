@@ -1,7 +1,7 @@
 """The worker: one process with one system's pipeline. Started as `python -m firstpacket.bench.run.worker FD`.
 
-Its main thread loads the pipeline and performs turns; a second thread reads the line from the manager, so that frames
-are heard and a cancellation is seen while the pipeline works. It ends when the manager does, whatever it is doing.
+Its main thread loads the pipeline and performs turns; a second thread reads messages from the manager, so that frames
+and cancellations arrive while the pipeline works. It ends when the manager does, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from firstpacket.bench.timing.trace import Ranges, Trace
 
 
 def main() -> None:
-    """Serve the manager at the other end of the socket whose descriptor is the only argument."""
+    """Serve the manager over the socket whose descriptor is the only argument."""
     worker = _Worker(parent(MESSAGES))
     threading.Thread(target=worker.listen, name="manager", daemon=True).start()
     try:
@@ -62,12 +62,12 @@ def main() -> None:
     except BaseException:
         traceback.print_exc()
         os._exit(1)
-    os._exit(0)  # threads that a library left behind must not keep the process
+    os._exit(0)  # threads left by a library must not keep the process alive
 
 
 @dataclass(slots=True)
 class InFlight:
-    """The turn that the pipeline answers now."""
+    """The turn that the pipeline is answering."""
 
     turn: int
     speech: HeardSpeech
@@ -95,11 +95,11 @@ class _Worker:
                 else:
                     self._inbox.put(message)
         except Exception:
-            # The manager is gone: whatever this worker started goes with it.
+            # The manager is gone: kill this worker and everything it started.
             os.killpg(0, signal.SIGKILL)
 
     def serve(self) -> None:
-        """Load, then perform turns until told to close."""
+        """Load, then perform turns until closed."""
         hello = self._inbox.get()
         loaded = self._load(hello)
         if loaded is None:
@@ -117,7 +117,7 @@ class _Worker:
         try:
             if hello.version != VERSION:
                 raise BenchError(f"The worker speaks protocol {VERSION}, the manager {hello.version}; restart the run.")
-            # Checked once more: this may be another version, which fills in defaults of its own.
+            # Checked again: this may be another version, with its own defaults.
             _, options = registry.check_options(system.pipeline, system.options)
             pipeline = registry.pipeline(system.pipeline)(replace(system, options=options).settings)
             gpu = GpuRecorder(TorchCuda(system.device), self._clock) if system.device.startswith("cuda") else None
@@ -147,7 +147,7 @@ class _Worker:
         return pipeline, gpu
 
     def _set_up(self, hello: Hello) -> None:
-        """Instruments must be there before a pipeline captures graphs. Raises `MissingDependency`."""
+        """Set up instrumentation, before a pipeline captures CUDA graphs. Raises `MissingDependency`."""
         if "profiler" in hello.instruments:
             self._profiler = TorchProfiler(hello.system.device)
             self._ranges = self._profiler.mark
@@ -179,7 +179,7 @@ class _Worker:
 
 
 def hear(message: Frame | SpeechOver | Cancel, now: InFlight | None) -> None:
-    """Let the pipeline hear it, unless it belongs to another turn than the one in flight: that one is over."""
+    """Pass a message to the turn in flight; ignore it if it belongs to another turn, which is over."""
     if now is None or message.turn != now.turn:
         return
     if isinstance(message, Frame):
@@ -193,7 +193,7 @@ def hear(message: Frame | SpeechOver | Cancel, now: InFlight | None) -> None:
 
 
 def _keep(said: Said, path: str) -> tuple[str, str]:
-    """Write the reply to `path` (FLAC, 16 bit); returns the path, or why not."""
+    """Write the reply to `path` (FLAC, 16 bit); returns the path, or the reason of failure."""
     if not path or not said:
         return "", ""
     import numpy as np
@@ -209,12 +209,12 @@ def _keep(said: Said, path: str) -> tuple[str, str]:
 
 
 def _said_of_itself(pipeline: Pipeline) -> tuple[tuple[Weights, ...], dict[str, OptionValue]]:
-    """Weights and facts, checked. Raises `BenchError` naming what does not have the declared form."""
+    """The pipeline's weights and facts, validated. Raises `BenchError` for values of the wrong form."""
     try:
         weights = tuple(decode(Weights, encode(each), "weights()") for each in pipeline.weights())
         facts = decode(dict[str, OptionValue], dict(pipeline.facts()), "facts()")
     except DecodeError as error:
-        raise BenchError(f"The pipeline says of itself what cannot be recorded: {error}.") from error
+        raise BenchError(f"The pipeline returned invalid metadata: {error}.") from error
     return weights, {clean(name): clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a test asks for: the arguments of its call win over pytest's command line, and both over `bench.toml`."""
+"""The settings of a voice test: arguments of the call override pytest's command line, which overrides `bench.toml`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ WHERE = "voice test"
 def asked_options(
     pipelines: Sequence[str], config: str | Path | None, given: Mapping[str, Any], others: Sequence[str]
 ) -> Options:
-    """The options of a run; `others` are what else the call could be given. Raises `UsageError`."""
+    """The options of a run; `others` are further valid arguments of the call. Raises `UsageError`."""
     if "out" in given:
-        raise UsageError("A voice test takes no out: pytest --voice-out FOLDER says where runs are kept.")
+        raise UsageError("A voice test has no argument out: set the folder for runs with pytest --voice-out FOLDER.")
     known = {name for name, option in about().items() if option.test}
     for name in given:
         if name not in known:
@@ -52,9 +52,9 @@ def asked_limits(session: VoiceSession, file: str | Path | None, given: Mapping[
 def asked_reference(
     session: VoiceSession, against: str | None, against_path: Sequence[str] | None, baseline: str | None, wanted: Limits
 ) -> Reference:
-    """What the candidate is held against; nothing where only ceilings are held. Raises `UsageError`."""
+    """What the candidate is compared with; nothing if there are only ceilings. Raises `UsageError`."""
     if against is not None and baseline is not None:
-        raise UsageError("against and baseline exclude each other: a test holds one thing against another.")
+        raise UsageError("against and baseline cannot be combined: a test compares with one baseline.")
     if against is None and baseline is None:
         if all(limit.ceiling_ms is not None for limit in wanted.limits):
             return Reference()
@@ -64,7 +64,7 @@ def asked_reference(
 
 
 def _limit_tables(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One for the change and one for the ceiling, as far as the call asks for them."""
+    """One for the change and one for the ceiling, if the call sets them."""
     metric = {"metric": given.get("metric", HEADLINE)}
     change = {name: given[name] for name in ("max_regression", "floor_ms") if name in given}
     tables = []
@@ -73,5 +73,5 @@ def _limit_tables(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "ceiling_ms" in given:
         tables.append(metric | {"statistic": given.get("statistic", "p95"), "ceiling_ms": given["ceiling_ms"]})
     elif "statistic" in given:
-        raise UsageError("A statistic is for a ceiling: give ceiling_ms too. Changes are judged pair by pair.")
+        raise UsageError("statistic needs ceiling_ms: changes are judged pair by pair, without a statistic.")
     return tables

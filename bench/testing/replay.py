@@ -1,4 +1,4 @@
-"""A clock for pytest-benchmark that shows times which were measured before."""
+"""A clock for pytest-benchmark that replays measured times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 
 class ReplayClock:
-    """Stands still but for what `replay` gives out."""
+    """Advances only by the times that `replay` plays."""
 
     def __init__(self) -> None:
         self._now_s = 0.0
@@ -16,7 +16,7 @@ class ReplayClock:
         return self._now_s
 
     def replay(self, times_s: Sequence[float]) -> Callable[[], None]:
-        """A function each call of which takes the next of these times; further ones take none."""
+        """A function whose n-th call takes the n-th of these times; further calls take none."""
         left = iter(times_s)
 
         def target() -> None:

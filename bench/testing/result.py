@@ -1,4 +1,4 @@
-"""What a voice test gets back, for asserts of its own."""
+"""The result of a voice test, for further assertions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LabelFigures:
     label: str
     turns: tuple[Turn, ...]
     checks: tuple[Check, ...]
-    """What the gate held against this label."""
+    """The gate's checks of this label."""
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -59,9 +59,9 @@ class LabelFigures:
         return tuple(value for turn in self.turns if (value := shown_value(turn, known)) is not None)
 
     def quantile(self, q: float, metric: str = HEADLINE) -> float:
-        """A quantile in the unit of `values`. Of the moments of an answer, turns without one are infinitely late.
+        """A quantile in the unit of `values`. For latencies, unanswered turns count as infinitely late.
 
-        Raises `RunError` where the turns are too few for it.
+        Raises `RunError` if there are too few turns.
         """
         values = self.values(metric)
         late = len(self.turns) - len(values) if definition(metric).is_answer else 0
@@ -76,7 +76,7 @@ class LabelFigures:
 
 @dataclass(frozen=True, slots=True)
 class VoiceResult:
-    """What a gate found, and the figures it rests on."""
+    """The result of a gate, and the figures behind it."""
 
     gate: GateResult
     folder: Path

@@ -1,7 +1,7 @@
-"""The fixture `voice_rounds`: first packets as rounds of pytest-benchmark, through what it makes public.
+"""The fixture `voice_rounds`: first packets as rounds of pytest-benchmark, through its public interface.
 
-The plugin times a target by the timer that the test's marker names. Here that is a clock which stands still but for
-the target, and the target moves it on by a first packet that was measured before.
+The plugin times a target with the timer in the test's marker. Here that is a clock that only the target advances, by a
+first-packet latency that was measured before.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class VoiceRounds:
-    """Measures, or reads what was measured, and gives one label's first packets to the fixture `benchmark`."""
+    """Measures or reads a run, and passes one label's first packets to the fixture `benchmark`."""
 
     def __init__(self, session: VoiceSession, node: pytest.Item, benchmark: Any, clock: ReplayClock) -> None:
         self._session = session
@@ -46,11 +46,11 @@ class VoiceRounds:
         config: str | Path | None = None,
         **options: Any,
     ) -> LabelSummary:
-        """Every first packet of `label` becomes a round; returns what the run says of that label.
+        """Every first packet of `label` becomes a round; returns the run's summary of that label.
 
-        `pipelines` and `options` are those of a run, `run` is the folder of one to read instead. Tests that ask for the
-        same share what was measured. `label` may be left out where there is but one. Where pytest-benchmark is
-        disabled, each label is asked one turn, not timed.
+        `pipelines` and `options` are those of a run; `run` is the folder of one to read instead. Tests with the same
+        arguments share one run. `label` may be omitted if there is only one. If pytest-benchmark is disabled, each
+        label runs one turn, which is not timed.
         """
         with plainly():
             found = self._stored(run, pipelines, options) if run else self._measured(pipelines, config, options)
@@ -58,7 +58,7 @@ class VoiceRounds:
             chosen = _chosen(found, label)
             times = first_packets_s(found).get(chosen.label)
             if not times:
-                raise RunError(f"No turn of {chosen.label} was answered ({_counts(chosen)}), so there is no round.")
+                raise RunError(f"No turn of {chosen.label} was answered ({_counts(chosen)}), so there are no rounds.")
         if len(times) < chosen.measured:
             said = f"{chosen.label}: only answered turns are rounds ({_counts(chosen)})"
             warnings.warn(VoiceBenchmarkWarning(said), stacklevel=2)
@@ -70,22 +70,22 @@ class VoiceRounds:
 
     def _measured(self, pipelines: Sequence[str], config: str | Path | None, options: dict[str, Any]) -> Run:
         disabled = bool(self._benchmark.disabled)
-        asked = asked_options(pipelines, config, options, ("label", "run", "config"))
+        chosen = asked_options(pipelines, config, options, ("label", "run", "config"))
         if disabled:
-            asked = replace(asked, turns=1, warmup=0, idle=None, idle_turns=None)
+            chosen = replace(chosen, turns=1, warmup=0, idle=None, idle_turns=None)
         else:
             refuse_parallel(self._session)
-        key = repr(asked)
+        key = repr(chosen)
         if key not in self._session.measured:
             folder = self._session.folder(self._node.nodeid)
-            path = runs.start(replace(asked, out=str(folder)), COMMAND, progress(self._session))
+            path = runs.start(replace(chosen, out=str(folder)), COMMAND, progress(self._session))
             self._session.said.append(f"{self._node.nodeid}: {path}")
             self._session.measured[key] = read_run(path)
         return self._session.measured[key]
 
     def _stored(self, run: str | Path, pipelines: Sequence[str], options: dict[str, Any]) -> Run:
         if pipelines or options:
-            raise UsageError("A run that was measured before (run=...) takes no pipelines and no options.")
+            raise UsageError("With run=..., which reads a stored run, pipelines and options cannot be given.")
         key = ("stored", str(run))
         if key not in self._session.measured:
             self._session.measured[key] = read_run(Path(run))
@@ -97,7 +97,9 @@ def _chosen(run: Run, label: str | None) -> LabelSummary:
     if label is None and len(found) == 1:
         return next(iter(found.values()))
     if label is None:
-        raise UsageError(f"{len(found)} labels were measured; say which one the rounds are of: label='{min(found)}'.")
+        raise UsageError(
+            f"The run has {len(found)} labels; choose the one for the rounds, such as label='{min(found)}'."
+        )
     if label not in found:
         raise UnknownName("label", label, found)
     return found[label]

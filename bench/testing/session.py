@@ -1,4 +1,4 @@
-"""What one start of pytest says and remembers for its voice tests. Imports nothing of the harness."""
+"""The state of one pytest session with voice tests. Imports nothing of the harness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class VoiceSession:
-    """The options of pytest's command line (None where one was not given), and what tests have left so far."""
+    """The options of pytest's command line (None if not given), and the results of tests so far."""
 
     root: Path
     """Where pytest was started."""
@@ -27,16 +27,16 @@ class VoiceSession:
     pairs: int | None = None
     out: Path | None = None
     aloud: bool = False
-    """Whether every turn is to be printed."""
+    """Whether to print every turn."""
     parallel: int = 1
     """How many processes of pytest-xdist run tests."""
     said: list[str] = field(default_factory=list)
-    """Lines for the end."""
+    """Lines for the terminal summary."""
     measured: dict[Hashable, Run] = field(default_factory=dict)
     """Runs that several tests share."""
 
     def folder(self, test: str) -> Path:
-        """A folder that is not there yet, for what a test measures; it is not made."""
+        """A new folder name for a test's measurements; the folder is not created."""
         if self.out is None:
             self.out = self.root / "reports" / f"pytest-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         name = re.sub(r"[^A-Za-z0-9._+-]+", "-", test).strip("-.")[-100:] or "test"

@@ -1,4 +1,4 @@
-"""The fixture `voice_benchmark`: a gate as a call, which turns its test red."""
+"""The fixture `voice_benchmark`: a gate as a call that can fail its test."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from firstpacket.bench.testing.result import VoiceResult
 from firstpacket.bench.testing.session import VoiceSession
 
 COMMAND = ("pytest",)
-"""What a run's manifest names as its command; the arguments of the call are not one."""
+"""The command in a run's manifest; the arguments of the call are not recorded."""
 OTHER_ARGUMENTS = ("against", "against_path", "baseline", "limits", "config")
 
 
 class VoiceBenchmarkWarning(pytest.PytestWarning):
-    """A verdict that passed because it was allowed to, or turns that were not answered."""
+    """A verdict that passed only because it was allowed, or turns that were not answered."""
 
 
 class VoiceBenchmark:
@@ -55,11 +55,11 @@ class VoiceBenchmark:
         config: str | Path | None = None,
         **options: Any,
     ) -> VoiceResult:
-        """Put the corpus to the pipelines and hold them to the limits, as `bench gate` does; docs/pytest.md.
+        """Measure the pipelines and check them against the limits, as `bench gate` does; docs/pytest.md.
 
         `pipelines` are written as for `--pipeline`, `options` are those of a run (`corpus`, `input`, `device`, ...).
-        Without a limit among the arguments those of `bench.toml` hold. The test fails, in one message, for every
-        verdict but `same` and `improved` that is not allowed, and for what cannot be measured.
+        Without limits in the arguments, those of `bench.toml` apply. The test fails, with one message, for every
+        verdict except `same`, `improved` and allowed ones, and for errors.
         """
         given = {
             "max_regression": max_regression,
@@ -84,7 +84,7 @@ class VoiceBenchmark:
         return result
 
     def _say(self, result: VoiceResult) -> None:
-        """Everywhere that somebody may look; then fails if the gate does."""
+        """Report the result to pytest, then fail if the gate does."""
         found, session = result.gate, self._session
         self._node.user_properties += [("voice.verdict", found.verdict), ("voice.folder", str(result.folder))]
         session.said.append(f"{self._node.nodeid}: {found.verdict}{_against(found)}: {result.folder}")
@@ -98,7 +98,7 @@ class VoiceBenchmark:
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Whatever cannot be done fails the test in one message, without a traceback; Ctrl-C ends pytest."""
+    """Turn errors into test failures with one message, without a traceback; Ctrl-C ends pytest."""
     try:
         yield
     except Stopped as stopped:
@@ -108,8 +108,8 @@ def plainly() -> Iterator[None]:
 
 
 def failure(found: GateResult, folder: Path) -> str:
-    """All that fails, and where to look."""
-    failing = [_line(check) for check in found.failing] or ["nothing was measured that a limit could hold"]
+    """All failing checks, and the folder with the figures."""
+    failing = [_line(check) for check in found.failing] or ["no limit could be checked"]
     return "\n".join((*failing, f"figures{_against(found)}: {folder}"))
 
 
@@ -117,13 +117,13 @@ def refuse_parallel(session: VoiceSession) -> None:
     """Raises `UsageError` where other tests run at the same time."""
     if session.parallel > 1:
         raise UsageError(
-            f"Latency cannot be measured while {session.parallel} processes of pytest-xdist run tests beside each "
-            "other: each would be in the others' way. Run voice tests by themselves, with -n 0 (or -p no:xdist)."
+            f"Latency cannot be measured while {session.parallel} processes of pytest-xdist run tests in parallel, "
+            "since they slow each other down. Run voice tests separately, with -n 0 (or -p no:xdist)."
         )
 
 
 def progress(session: VoiceSession) -> PlainProgress:
-    """A line per turn where pytest captures nothing (`-s`), else silence."""
+    """A line per turn if pytest does not capture output (`-s`), otherwise nothing."""
     return PlainProgress(Console(stderr=True, quiet=not session.aloud))
 
 
@@ -132,13 +132,13 @@ def _line(check: Check) -> str:
 
 
 def _against(found: GateResult) -> str:
-    """Nothing where only ceilings were held."""
+    """Empty if only ceilings were checked."""
     changes = any(check.limit.ceiling_ms is None for check in found.checks)
-    return f", held against {found.baseline}" if changes else ""
+    return f", compared with {found.baseline}" if changes else ""
 
 
 def _rounds(folder: Path) -> tuple[Run, ...]:
-    """What was measured; a round that never began left nothing."""
+    """The measured rounds; one that never began left no manifest."""
     return tuple(read_run(path.parent) for path in sorted(folder.glob(f"round-*/{MANIFEST}")))
 
 

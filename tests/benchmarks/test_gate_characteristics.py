@@ -18,7 +18,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from support import noise
 
 from firstpacket.bench.compare.pairs import Pairs
-from firstpacket.bench.gate.checks import Noise, hold_change
+from firstpacket.bench.gate.checks import Noise, check_change
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.verdict import LEAST_BAND
 
@@ -30,10 +30,10 @@ BAND = Noise(LEAST_BAND, "least")
 
 def ours(pairs: np.ndarray, slower: float) -> str:
     rounds = [_pairs(pairs[:PAIRS], slower), _pairs(pairs[PAIRS : 2 * PAIRS], slower)]
-    first = hold_change("x", Limit(), rounds[:1], BAND, Limits().resolution)
+    first = check_change("x", Limit(), rounds[:1], BAND, Limits().resolution)
     if first.verdict not in ("regressed", "inconclusive"):
         return first.verdict
-    return hold_change("x", Limit(), rounds, BAND, Limits().resolution).verdict
+    return check_change("x", Limit(), rounds, BAND, Limits().resolution).verdict
 
 
 def _pairs(pairs: np.ndarray, slower: float) -> Pairs:

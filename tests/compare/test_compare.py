@@ -67,7 +67,7 @@ def test_a_comparison_without_pairs_says_so() -> None:
     found = compare_labels(run_of({"a": [None] * 8, "b": DIRECT}), "a", "b")
     assert found.difference is None
     assert sentence(found).startswith("Too few turns")
-    assert "0 pairs on 0 clips, 8 lost" in sentence(found)
+    assert "0 pairs on 0 clips, 8 dropped" in sentence(found)
 
 
 def test_lost_pairs_are_counted_with_their_reasons() -> None:

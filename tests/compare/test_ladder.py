@@ -74,7 +74,7 @@ def test_a_ladder_without_answered_turns_has_no_steps() -> None:
 
 def test_a_ladder_needs_known_labels_each_given_once() -> None:
     for labels in (("plain",), ("plain", "plain")):
-        with pytest.raises(UsageError, match="two labels or more"):
+        with pytest.raises(UsageError, match="two different labels"):
             ladder(steps_run(), labels)
     with pytest.raises(UnknownName, match="Did you mean 'direct'"):
         ladder(steps_run(), ("plain", "dirct"))

@@ -93,7 +93,7 @@ def test_a_file_cut_off_is_refused(tmp_path: Path, name: str, share: float) -> N
     path = write(tmp_path / name, noise, **how.get(name, {}))
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(CorpusError, match=r"cut off or damaged .*Fetch or export it again"):
+    with pytest.raises(CorpusError, match=r"truncated or damaged .*Download or export it again"):
         read_clip(path)
 
 
@@ -123,7 +123,7 @@ def with_flac_frames(path: Path, frames: int) -> Path:
 
 def test_a_flac_of_unknown_length_is_refused(tmp_path: Path) -> None:
     path = with_flac_frames(write(tmp_path / "a.flac", tone()), 0)
-    with pytest.raises(CorpusError, match=r"does not say how long it is.*Convert it again"):
+    with pytest.raises(CorpusError, match=r"no length in its header.*Convert it again"):
         read_clip(path)
 
 
@@ -145,14 +145,14 @@ def test_an_mp3_without_its_length_is_read_if_its_bit_rate_is_constant(tmp_path:
 def test_an_mp3_without_its_length_is_refused_if_its_bit_rate_varies(tmp_path: Path) -> None:
     samples = np.concatenate([np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE), np.zeros(3 * SAMPLE_RATE)])
     path = without_length_tag(write(tmp_path / "a.mp3", samples, bitrate_mode="VARIABLE"))
-    with pytest.raises(CorpusError, match=r"does not say how long it is, and its bit rate varies.*Convert it to FLAC"):
+    with pytest.raises(CorpusError, match=r"no length in its header, and its bit rate varies.*Convert it to FLAC"):
         read_clip(path)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.opus"])
 def test_no_samples_is_refused(tmp_path: Path, name: str) -> None:
     how = {"format": "OGG", "subtype": "OPUS"} if name == "a.opus" else {}
-    with pytest.raises(CorpusError, match=r"holds no samples|not a sound file"):
+    with pytest.raises(CorpusError, match=r"contains no samples|not a sound file"):
         read_clip(write(tmp_path / name, np.zeros(0, np.float32), **how))
 
 
@@ -199,7 +199,7 @@ def test_trimming_takes_the_beginning(tmp_path: Path) -> None:
 
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.wav", tmp_path):
-        with pytest.raises(CorpusError, match="there is no such file"):
+        with pytest.raises(CorpusError, match="no such file"):
             read_clip(path)
 
 
@@ -208,7 +208,7 @@ def test_implausible_formats_are_refused(tmp_path: Path) -> None:
         read_clip(write(tmp_path / "a.wav", tone(), 1000))
     with pytest.raises(CorpusError, match="40 channels at 16000 Hz"):
         read_clip(write(tmp_path / "b.wav", tone(channels=40)))
-    with pytest.raises(CorpusError, match=r"AIFF.* is not read here"):
+    with pytest.raises(CorpusError, match=r"AIFF.* is not supported"):
         read_clip(write(tmp_path / "a.aiff", tone()))
 
 
@@ -243,7 +243,7 @@ def test_without_libraries_the_rest_says_what_to_install(tmp_path: Path, request
         read_clip(fast)
     with pytest.raises(CorpusError, match=r"scipy cannot read this WAV file.*pip install soundfile soxr"):
         read_clip(coded)
-    with pytest.raises(CorpusError, match="cut off or damaged"):
+    with pytest.raises(CorpusError, match="truncated or damaged"):
         read_clip(cut)
 
 

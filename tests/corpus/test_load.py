@@ -105,7 +105,7 @@ def test_instructs2s_eval(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({"id": "q"}, "is not a list of questions"),
-        ([], "names no recordings"),
+        ([], "contains no recordings"),
         ([{"id": 3, "speech": "x.wav"}], r"question\.json\[0\]: has no 'id' that is text"),
         ([{"id": "q"}], r"question\.json\[0\]: has no 'speech' that is text"),
         (["q"], r"question\.json\[0\]: has no 'id'"),
@@ -180,10 +180,10 @@ def test_a_missing_library_is_not_the_corpus_fault(tmp_path: Path, monkeypatch: 
 
 
 def test_empty_sources(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"holds no recordings\. Put \.wav, \.flac"):
+    with pytest.raises(CorpusError, match=r"contains no recordings\. Add \.wav, \.flac"):
         load_corpus(str(tmp_path))
     (tmp_path / "manifest.jsonl").write_text("\n")
-    with pytest.raises(CorpusError, match=r"manifest\.jsonl: names no recordings|names no recordings"):
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl: contains no recordings|contains no recordings"):
         load_corpus(str(tmp_path))
 
 
@@ -215,7 +215,7 @@ def test_a_limit_takes_the_first_clips(tmp_path: Path) -> None:
     source = corpus(tmp_path, *({"id": name, "audio": f"{name}.wav"} for name in "cab"))
     (tmp_path / "b.wav").write_text("never opened")
     assert [one.id for one in load_corpus(source, limit=2).utterances] == ["c", "a"]
-    with pytest.raises(UsageError, match="Give a limit of 1 or more"):
+    with pytest.raises(UsageError, match="Give 1 or more"):
         load_corpus(source, limit=0)
 
 

@@ -18,7 +18,7 @@ HOSTILE = "<script>alert(1)</script> | a"
 
 def result(*verdicts: Verdict, allow: tuple[str, ...] = (), reason: str = "so it was") -> GateResult:
     checks = tuple(Check(f"l{n}", Limit(), verdict, reason, 1) for n, verdict in enumerate(verdicts))
-    return GateResult("git 1a2b3c4d5e6f (main)", checks, allow, ("a: least band 1 %",))
+    return GateResult("git 1a2b3c4d5e6f (main)", checks, allow, ("a: minimum noise band 1 %",))
 
 
 def endings(found: GateResult) -> list[str]:
@@ -50,5 +50,5 @@ def test_all_three_files(tmp_path: Path) -> None:
         HOSTILE,
     )
     text = (tmp_path / "gate.md").read_text()
-    assert "<script>" not in text and "exit code 10" in text and "least band" in text
+    assert "<script>" not in text and "exit code 10" in text and "minimum noise band" in text
     assert "<script>" not in (tmp_path / "junit.xml").read_text()

@@ -150,7 +150,7 @@ def test_neither_a_revision_nor_a_command_is_a_usage_error(repository, against: 
 def test_an_unusable_repository_is_explained(repository, monkeypatch) -> None:
     commit = worktree.commit(repository.path, "fast")
     (repository.path / ".git/worktrees").write_text("a file where git wants a folder")
-    with pytest.raises(NotComparable, match="cannot lay"), worktree.laid_out(repository.path, commit):
+    with pytest.raises(NotComparable, match="cannot check out"), worktree.checked_out(repository.path, commit):
         pass
     (repository.path / ".git/worktrees").unlink()
 
@@ -174,10 +174,10 @@ def facts(label: str, *code: str) -> LabelFacts:
         (REVISION, [str(REPOSITORY)], [str(REPOSITORY)], "with itself"),
         (REVISION, [str(REPOSITORY)], [PACKAGES], "--against-path"),
         (REVISION, [PACKAGES, "/elsewhere"], [PACKAGES, "/elsewhere"], "nothing to compare"),
-        (REVISION, [str(REPOSITORY)], [], "does not say which code"),
+        (REVISION, [str(REPOSITORY)], [], "does not report which code"),
         (COMMAND, [str(REPOSITORY), PACKAGES], [str(REPOSITORY), "/old/lib/site-packages"], None),
-        (COMMAND, [str(REPOSITORY), PACKAGES], [PACKAGES, str(REPOSITORY)], "no other version"),
-        (COMMAND, [PACKAGES], [], "does not say which code"),
+        (COMMAND, [str(REPOSITORY), PACKAGES], [PACKAGES, str(REPOSITORY)], "not another version"),
+        (COMMAND, [PACKAGES], [], "does not report which code"),
     ],
 )
 def test_a_version_is_never_compared_with_itself(source: CodeVersion, own, base, refused: str | None) -> None:

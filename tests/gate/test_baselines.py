@@ -144,7 +144,7 @@ def test_the_widest_noise_counts_and_is_never_below_the_least_band(folder: Path)
     assert unknown.band == 0.01 and "no A/A" in unknown.source
     learn([run, measured(folder, "quiet", slower=1.001)])
     quiet = noise(name, between_runs=True)
-    assert quiet.band == 0.01 and "least band" in quiet.source and "quiet" in quiet.source
+    assert quiet.band == 0.01 and "minimum band" in quiet.source and "quiet" in quiet.source
     learn([run, measured(folder, "loud", slower=1.08)])
     learn([run, measured(folder, "middling", slower=1.02)])
     loud = noise(name, between_runs=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from firstpacket.bench.compare.pairs import Pairs
-from firstpacket.bench.gate.checks import Noise, hold_answers, hold_ceiling, hold_change, refused, to_measure_again
+from firstpacket.bench.gate.checks import Noise, check_answers, check_ceiling, check_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit
 
 NOISE = Noise(0.01, "least")
@@ -16,13 +16,13 @@ def measured(slower: float, seed: int, n: int = 100, lost: dict[str, int] | None
 
 
 def held(*rounds: Pairs, limit: Limit | None = None, noise: Noise = NOISE):
-    return hold_change("direct", limit or Limit(), rounds, noise, 0.04)
+    return check_change("direct", limit or Limit(), rounds, noise, 0.04)
 
 
 def test_a_failed_check_is_measured_again_before_it_is_a_regression() -> None:
     once = held(measured(0.1, 1))
     assert once.verdict == "regressed"
-    assert to_measure_again([once, hold_answers("direct", [measured(0, 1)])]) == ("direct",)
+    assert to_measure_again([once, check_answers("direct", [measured(0, 1)])]) == ("direct",)
     twice = held(measured(0.1, 1), measured(0.1, 2))
     assert (twice.verdict, twice.rounds) == ("regressed", 2)
     assert twice.change is not None and twice.change.pairs == 200
@@ -76,16 +76,16 @@ def test_more_rounds_do_not_add_pairs_to_a_saved_baseline() -> None:
     ],
 )
 def test_a_ceiling_counts_unanswered_turns_as_over_it(values: list[float], unanswered: int, verdict: str) -> None:
-    check = hold_ceiling("direct", Limit(statistic="p95", ceiling_ms=800), values, unanswered, 1)
+    check = check_ceiling("direct", Limit(statistic="p95", ceiling_ms=800), values, unanswered, 1)
     assert check.verdict == verdict
     assert ("72 turns" in check.reason) == (verdict == "inconclusive")
 
 
 def test_lost_answers_fail_though_nothing_became_slower() -> None:
     gone = Pairs((), (), (), only_before=9)
-    assert hold_answers("direct", [gone]).verdict == "regressed"
-    assert hold_answers("direct", [Pairs((), (), (), only_after=9)]).verdict == "same"
-    assert hold_answers("direct", [gone]).limit.name == "no answers lost"
+    assert check_answers("direct", [gone]).verdict == "regressed"
+    assert check_answers("direct", [Pairs((), (), (), only_after=9)]).verdict == "same"
+    assert check_answers("direct", [gone]).limit.name == "no answers lost"
 
 
 def test_a_check_that_cannot_be_decided_is_not_measured_again() -> None:

@@ -80,7 +80,7 @@ def test_only_failed_labels_are_measured_again(place: Path, monkeypatch: pytest.
     assert found["slow", "answers"] == ("same", 2)
     assert (result.verdict, result.exit_code) == ("regressed", 10)
     assert folder.parent.name == "reports" and {path.name for path in folder.iterdir()} == {"round-1", "round-2"}
-    assert "least band 1 %: no A/A in one run known" in " ".join(result.notices)
+    assert "minimum noise band 1 %, since no A/A within one run is known" in " ".join(result.notices)
 
 
 def test_a_matched_label_is_measured_again_with_its_counterpart(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_a_slowdown_within_known_noise_is_no_regression(place: Path, monkeypatch
     played.base_ms = 100.0
     quiet, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "2")
     assert quiet.verdict != "regressed"
-    assert "A/A in one run: " in quiet.notices[0]
+    assert "noise of A/A within one run: " in quiet.notices[0]
 
 
 def test_flags_win_over_the_file_and_pairs_over_the_turns_of_a_run(
@@ -173,4 +173,4 @@ def test_flags_win_over_the_file_and_pairs_over_the_turns_of_a_run(
     wrong = here("gate", "--allow", "regressed", "--out", "4")
     assert wrong.returncode == 2 and "regressed" in wrong.stderr
     both = here("gate", "--against", "main", "--baseline", "main")
-    assert both.returncode == 2 and "exclude each other" in both.stderr
+    assert both.returncode == 2 and "cannot be combined" in both.stderr

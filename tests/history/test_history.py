@@ -163,7 +163,7 @@ def test_the_command_prints_and_writes_and_gives_json(nights: Path, tmp_path: Pa
     shown = here("history", nights, "--out", tmp_path / "made" / "history.html")
     assert shown.returncode == 0, shown.stderr
     assert "direct changed with night-12" in shown.stdout
-    assert "left out: broken: " in shown.stderr
+    assert "skipped: broken: " in shown.stderr
     assert "changed with night-12" in (tmp_path / "made" / "history.html").read_text("utf-8")
     told = json.loads(here("history", nights, "--json", "--label", "direct").stdout)
     assert (told["schema"], told["kind"], told["unit"]) == (2, "firstpacket.history", "ms")

@@ -194,7 +194,7 @@ def test_with_file_input_there_is_nothing_to_find(tmp_path: Path) -> None:
 
     done = bench("run", "--pipeline", "direct,endpoint=vad", "--out", str(tmp_path / "run"))
     assert done.returncode == 2
-    assert "with file input the clip is cut there. Run with --input realtime" in done.stderr
+    assert "file input cuts the clip there. Use --input realtime" in done.stderr
     assert not (tmp_path / "run").exists()
 
 

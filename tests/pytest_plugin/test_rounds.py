@@ -174,10 +174,10 @@ def test_an_invalid_run_gives_no_rounds(inner: Inner) -> None:
     [
         ("run='{run}'", "say which one the rounds are of: label='cascade'"),
         ("run='{run}', label='dirct'", "Did you mean 'direct'?"),
-        ("'scripted', run='{run}'", "takes no pipelines and no options"),
+        ("'scripted', run='{run}'", "pipelines and options cannot be given"),
         ("run='nowhere'", "nowhere"),
         ("'scripted', rounds=3", "Unknown argument 'rounds'"),
-        ("", "No pipeline was named"),
+        ("", "No pipeline given"),
     ],
 )
 def test_a_call_that_is_wrong_says_so(inner: Inner, arguments: str, said: str) -> None:

@@ -63,7 +63,9 @@ ONE = "def test_latency(voice_benchmark):\n    voice_benchmark('{verdict}=script
 def test_what_is_no_slower_passes(inner: pytest.Pytester, verdict: str) -> None:
     found = result(inner, ONE.format(verdict=verdict))
     found.assert_outcomes(passed=1)
-    found.stdout.fnmatch_lines(["*voice benchmarks*", f"test_voice.py::test_latency: {verdict}, held against git abc*"])
+    found.stdout.fnmatch_lines(
+        ["*voice benchmarks*", f"test_voice.py::test_latency: {verdict}, compared with git abc*"]
+    )
 
 
 @pytest.mark.parametrize("verdict", ["regressed", "inconclusive", "no-baseline", "not-comparable"])
@@ -148,10 +150,10 @@ def test_asked(voice_benchmark, asked):
         ("max_regression='much'", "share"),
         ("max_regresion='5%'", "Did you mean 'max_regression'?"),
         ("corpora='demo'", "Did you mean 'corpus'?"),
-        ("statistic='p95'", "give ceiling_ms too"),
+        ("statistic='p95'", "needs ceiling_ms"),
         ("ceiling_ms=-1", "must be positive"),
         ("metric='latency', ceiling_ms=5", "Unknown metric"),
-        ("against='main', baseline='nightly'", "exclude each other"),
+        ("against='main', baseline='nightly'", "cannot be combined"),
         ("out='here'", "--voice-out"),
         ("allow='regressed'", "allow"),
     ],

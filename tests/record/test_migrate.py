@@ -102,7 +102,7 @@ def test_reading_changes_nothing_on_disk(old: Path) -> None:
 
 
 def test_an_older_run_is_not_resumed(old: Path) -> None:
-    with pytest.raises(RunError, match=r"has schema 1; only runs of schema .* can be resumed.*begin a new run"):
+    with pytest.raises(RunError, match=r"has schema 1; only runs of schema .* can be resumed.*start a new run"):
         session.resume(old, NoProgress())
 
 

@@ -118,7 +118,7 @@ def test_a_lost_file_is_not_an_empty_run(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ('"label": "a"', '"label": "../../zz"', "cannot be a label"),
+        ('"label": "a"', '"label": "../../zz"', "invalid label"),
         ('"deadline": 5.0', '"deadline": 1' + "0" * 400, "too large"),
         ('"deadline": 5.0', '"deadline": NaN', "finite"),
         ('"seed": 0', '"seed": {}', "whole number"),

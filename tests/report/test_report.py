@@ -56,8 +56,8 @@ def test_the_answer_comes_first(html: str) -> None:
     answer = Page(html).heading
     assert re.fullmatch(
         r"direct answers \d+ ms sooner than cascade to the first packet and \d+ ms sooner to the first audible sample "
-        r"\(first packet: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 lost; "
-        r"first audible: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 lost\)\.",
+        r"\(first packet: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 dropped; "
+        r"first audible: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 dropped\)\.",
         answer,
     )
 

@@ -80,7 +80,7 @@ def test_published_weights_cannot_be_matched() -> None:
             ("cascade,matched=true,asr=transformers,asr-model=x", DIRECT),
             "asr-model=x is a different model. Remove asr-model",
         ),
-        (("a=direct", "b=scripted"), "none that may be matched"),
+        (("a=direct", "b=scripted"), "none to adapt"),
     ],
 )
 def test_what_cannot_be_matched_is_refused(pipelines: tuple[str, ...], message: str) -> None:

@@ -368,8 +368,8 @@ def test_the_report_says_by_which_rule(tmp_path: Path) -> None:
 
 
 def test_a_gate_takes_no_precision() -> None:
-    with pytest.raises(UsageError, match="set number of pairs"):
-        gate._settled(Options(pipelines=(PipelineChoice("a", "scripted", {}),), precision="2%"), Limits())
+    with pytest.raises(UsageError, match="fixed number of pairs"):
+        gate._with_pairs(Options(pipelines=(PipelineChoice("a", "scripted", {}),), precision="2%"), Limits())
 
 
 @pytest.mark.parametrize(("old", "new"), [("until", "--precision"), ("minutes", "--max-minutes")])

@@ -83,7 +83,7 @@ def test_the_manifest_records_the_resolved_options(tmp_path: Path, monkeypatch: 
 
 
 def test_finding_the_end_of_speech_needs_realtime_input() -> None:
-    with pytest.raises(UsageError, match="with file input the clip is cut there"):
+    with pytest.raises(UsageError, match="file input cuts the clip there"):
         resolve(options("direct,endpoint=vad"))
     ((resolved,), _) = resolve(options("direct,endpoint=vad", input="realtime"))
     assert resolved.system.finds_speech_end

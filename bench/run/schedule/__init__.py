@@ -1,1 +1,1 @@
-"""Which turn is run next, and when: one small class for each kind of schedule, and ways to put them together."""
+"""Schedules, which decide what is run next and when: one class per kind, and classes to combine them."""

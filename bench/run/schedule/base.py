@@ -1,8 +1,8 @@
-"""What a schedule is, and the simplest ones.
+"""The interface of schedules, and the simplest ones.
 
-A schedule is asked what comes next, given what has ended so far. It knows neither executors nor the clock, so it can be
-tried by hand. Adding a kind of load is adding a class here; whoever drives it (`firstpacket.bench.run.manager`) stays
-as it is.
+A schedule returns what comes next, given what has ended so far. It knows neither executors nor the clock, so it is easy
+to test. A new kind of load is a new class; the manager that drives it (`firstpacket.bench.run.manager`) does not
+change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from firstpacket.bench.vocabulary import Flag
 
 @dataclass(frozen=True, slots=True)
 class PlannedTurn:
-    """One turn to be run. `turn` numbers measured turns from 1 in their order; 0 takes the next number after those."""
+    """One turn to be run. `turn` numbers measured turns from 1; 0 means the next free number after those."""
 
     turn: int
     block: int
@@ -25,16 +25,16 @@ class PlannedTurn:
     label: str
     utterance: str
     flags: tuple[Flag, ...] = ()
-    """How it is run, for the record."""
+    """How it is run; recorded with the turn."""
     due_ns: int | None = None
-    """When it is to be begun, for the record, where a schedule says so; begun later, it is late."""
+    """When it should start, if the schedule sets a time; recorded with the turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing is to be run for `ns`, or until a turn that is in flight has ended.
+    """Run nothing for `ns`, or until a turn in flight has ended.
 
-    Before that, those of the labels in `ready` whose process is gone are started.
+    Before that, labels in `ready` whose process is gone are restarted.
     """
 
     ns: int
@@ -47,7 +47,7 @@ class Ended:
 
     planned: PlannedTurn
     turn: Turn | None
-    """Its record; None where it could not be run, since the label's process is gone."""
+    """Its record; None if it could not be run because the process is gone."""
     t0_ns: int = 0
 
 
@@ -55,7 +55,7 @@ Step = PlannedTurn | Wait
 
 
 class Schedule(Protocol):
-    """Says what is next. It may remember what it has handed out, but decides by what is on record."""
+    """Returns the next step. It may remember what it has handed out, but decides by recorded turns."""
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         """The next turn, a wait, or None at the end.
@@ -92,17 +92,17 @@ class Chain:
 
 
 class Preceded:
-    """A schedule, and another one before it if it has anything to run at all."""
+    """A schedule, preceded by another one if it has anything to run."""
 
     def __init__(self, first: Schedule, then: Schedule) -> None:
         self._first = first
         self._then = then
         self._begun = False
         self._held: Step | None = None
-        """The first step of `then`, which waits until `first` has ended."""
+        """The first step of `then`, held until `first` has ended."""
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
-        """A step of the first one if the second has any, then those of the second."""
+        """The steps of `first` if `then` has any, followed by those of `then`."""
         if not self._begun:
             self._begun = True
             self._held = self._then.next(ended, now_ns)

@@ -1,7 +1,7 @@
-"""Seeded orders of turns: blocks of shuffled utterances, with the labels interleaved inside each.
+"""Seeded orders of turns: blocks of shuffled utterances, with the systems interleaved inside each.
 
-Everything that drifts (clocks, temperature, neighbours) then hits all labels alike, and the turns of one utterance in
-one block are real pairs, run right after one another in random order.
+Drift (clocks, temperature, other processes) then affects all systems alike, and the turns of one utterance in one block
+are true pairs, run right after one another in random order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed:
 
 
 def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[PlannedTurn]:
-    """The turns before, if their number is set: a cold one per label, then `turns` warm-up turns, interleaved."""
+    """A fixed warm-up: a cold turn per system, then `turns` warm-up turns, interleaved."""
     choose = random.Random(f"{seed}/warm-up")
     for position in range(turns + 1):
         utterance = choose.choice(list(utterances))
@@ -38,9 +38,9 @@ def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: 
 
 
 def opening(labels: Sequence[str], clip: str, longest: str) -> Iterator[PlannedTurn]:
-    """The turns before warmth is looked for on `clip`: a cold one per label there, then the corpus's longest clip.
+    """The first turns of an automatic warm-up: a cold one per system on `clip`, then the corpus's longest clip.
 
-    After that one, buffers have grown to their largest and kernels of its shapes are loaded.
+    The longest clip makes buffers grow to their full size and loads kernels for its shapes.
     """
     for label in labels:
         yield PlannedTurn(0, -1, "cold", label, clip)
@@ -52,10 +52,10 @@ def opening(labels: Sequence[str], clip: str, longest: str) -> Iterator[PlannedT
 def after_idle(
     labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int
 ) -> Iterator[tuple[PlannedTurn, ...]]:
-    """The turns after idleness: `turns` rounds, each one clip put to all labels after one common wait; block = round.
+    """The turns after idling: `turns` rounds, each one clip for all systems after a common wait; block = round.
 
-    Only the first label of a round meets an idle machine, so the labels take turns at being first; clips are shuffled
-    passes over the utterances, as for the measured turns.
+    Only the first system of a round meets an idle machine, so they take turns at being first; clips are shuffled passes
+    over the utterances, as for the measured turns.
     """
     first = random.Random(f"{seed}/idle").sample(list(labels), len(labels))
     for number in range(turns):

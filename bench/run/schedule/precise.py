@@ -1,4 +1,4 @@
-"""Measured turns until enough is known: looks at planned numbers of whole blocks, and at the time that was spent."""
+"""Measured turns until a precision is reached, checked after planned numbers of blocks, or time is used up."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from firstpacket.bench.stats.sequential import looks
 
 
 class UntilPrecise:
-    """Hands on planned turns until the rule says that the next one is not wanted any more.
+    """Passes planned turns on until the stopping rule is met.
 
-    What is on record decides alone, so that a resumed run looks where an undisturbed one does.
+    Only recorded turns decide, so a resumed run is checked at the same points as an uninterrupted one.
     """
 
     def __init__(
@@ -28,9 +28,9 @@ class UntilPrecise:
         spent_ns: int = 0,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`earlier` turns are on record from starts that took `spent_ns`; this one's labels had loaded at `began_ns`.
+        """`earlier` turns come from starts that took `spent_ns`; this start had loaded at `began_ns`.
 
-        `told` hears what every look comes to.
+        `told` is called with the result of every check.
         """
         self._plan = iter(plan)
         self._rule = rule
@@ -42,7 +42,7 @@ class UntilPrecise:
         self._told = told
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
-        """The next planned turn, if it is still wanted."""
+        """The next planned turn, unless the rule is met."""
         planned = next(self._plan, None)
         if planned is not None and (self._known(planned, ended) or self._out_of_time(planned, ended)):
             self._plan = iter(())
@@ -50,7 +50,7 @@ class UntilPrecise:
         return planned
 
     def _known(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
-        """At the first turn of a block where a look is due: whether it finds the headline known."""
+        """At the first turn of a block where a check is due: whether the precision is reached."""
         begins_block = (planned.turn - 1) % (len(self._labels) * self._clips) == 0
         if not begins_block or planned.block not in looks(self._rule.blocks):
             return False
@@ -60,7 +60,7 @@ class UntilPrecise:
         return isinstance(decision, Stop)
 
     def _out_of_time(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
-        """Whether the time is used up before the first turn of a clip; once begun, a clip is put to every label."""
+        """Whether time is used up before the first turn of a clip; once begun, a clip is run on every system."""
         begins_clip = (planned.turn - 1) % len(self._labels) == 0
         latest_ns = (each.t0_ns for each in reversed(ended) if each.planned.phase == "measured")
         spent_ns = self._spent_ns + next(latest_ns, self._began_ns) - self._began_ns

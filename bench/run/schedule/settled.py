@@ -1,4 +1,4 @@
-"""Warm-up turns until every label is seen warm."""
+"""Warm-up turns until every system's latency is stable."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from firstpacket.bench.run.schedule.orders import opening
 def settling(clips: Sequence[Utterance]) -> WarmupRule:
     """The rule for a corpus.
 
-    It looks on one of the shorter clips (the lower quartile): with realtime input a turn takes as long as its clip, and
-    the very shortest may be an oddity.
+    It uses one of the shorter clips (the lower quartile): with realtime input a turn takes as long as its clip, and the
+    very shortest may be atypical.
     """
     ordered = _by_length(clips)
     return WarmupRule(clip=ordered[(len(ordered) - 1) // 4].id)
 
 
 class UntilSettled:
-    """Opening turns, then turns on the rule's clip: round by round, of every label that has not settled yet."""
+    """Opening turns, then turns on the rule's clip, round by round, of every system that is not stable yet."""
 
     def __init__(self, labels: Sequence[str], rule: WarmupRule, clips: Sequence[Utterance]) -> None:
         self._rule = rule
@@ -35,7 +35,7 @@ class UntilSettled:
         self._until_ns: int | None = None
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
-        """The next warm-up turn; None once all have settled, or the search has come to its end."""
+        """The next warm-up turn; None once all are stable, or the limits of the rule are reached."""
         if self._until_ns is None:
             self._until_ns = now_ns + round(self._rule.budget_s * 1e9)
         if (step := self._opening.next(ended, now_ns)) is not None:

@@ -1,4 +1,4 @@
-"""The schedule of a run, as its manifest says."""
+"""The whole schedule of a run, from its manifest."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def whole(
     spent_ns: int = 0,
     told: Callable[[str], None] = lambda _: None,
 ) -> Schedule:
-    """Warm-up, then what is left of the measured turns, then what is left of those after idleness.
+    """Warm-up, then the remaining measured turns, then the remaining turns after idling.
 
-    `earlier` turns are on record from starts that took `spent_ns`; the labels of this one, the `segment`-th, had loaded
-    at `began_ns`. `told` hears what every look comes to.
+    `earlier` turns come from starts that took `spent_ns`; this start, the `segment`-th, had loaded at `began_ns`.
+    `told` is called with the result of every check.
     """
     labels, there = _labels(manifest), {turn.turn for turn in earlier}
     left = (planned for planned in plan(manifest, clips) if planned.turn not in there)
@@ -40,7 +40,7 @@ def whole(
 
 
 def plan(manifest: Manifest, clips: Sequence[Utterance]) -> Iterator[PlannedTurn]:
-    """The measured turns: all of them, or the most of them."""
+    """The measured turns, up to the maximum of the manifest."""
     return measured(_labels(manifest), _ids(clips), manifest.turns, manifest.options.seed)
 
 
@@ -52,9 +52,9 @@ def warm_up(labels: Sequence[str], manifest: Manifest, clips: Sequence[Utterance
 
 
 def _after_idle(manifest: Manifest, clips: Sequence[Utterance], earlier: Iterable[Turn]) -> Iterator[Step]:
-    """Round by round: a wait in which no label has anything to do, then one turn of each that is not on record.
+    """Round by round: an idle wait, then one turn of each system that is not recorded yet.
 
-    Those that come after the first are flagged: their own process was idle, the machine was not.
+    Turns after the first are flagged: their process was idle, but the machine was not.
     """
     options = manifest.options
     if not options.idle or not options.idle_turns:
