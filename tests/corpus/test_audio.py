@@ -182,7 +182,7 @@ def test_silence_and_clipping_are_marked(tmp_path: Path) -> None:
 def test_a_two_hour_file_is_refused_from_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = with_flac_frames(write(tmp_path / "a.flac", tone()), 7200 * SAMPLE_RATE)
     monkeypatch.setattr(decoders, "read", lambda *_: pytest.fail("must not be decoded"))
-    with pytest.raises(CorpusError, match=r"7200\.0 s long; clips may have up to 60 s\. .*--trim-to SECONDS"):
+    with pytest.raises(CorpusError, match=r"7200\.0 s long; the limit is 60 s\. .*--trim-to SECONDS"):
         read_clip(path)
 
 

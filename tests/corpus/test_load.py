@@ -106,11 +106,11 @@ def test_instructs2s_eval(tmp_path: Path) -> None:
     [
         ({"id": "q"}, "is not a list of questions"),
         ([], "contains no recordings"),
-        ([{"id": 3, "speech": "x.wav"}], r"question\.json\[0\]: has no 'id' that is text"),
-        ([{"id": "q"}], r"question\.json\[0\]: has no 'speech' that is text"),
-        (["q"], r"question\.json\[0\]: has no 'id'"),
+        ([{"id": 3, "speech": "x.wav"}], r"question\.json\[0\]: 'id' is missing or not text"),
+        ([{"id": "q"}], r"question\.json\[0\]: 'speech' is missing or not text"),
+        (["q"], r"question\.json\[0\]: 'id' is missing"),
         ([{"id": "q", "speech": "/x.wav"}], "is not inside the manifest's folder"),
-        ([{"id": "q", "speech": "y.wav"}], r"question\.json\[0\]: .*y\.wav: there is no such file"),
+        ([{"id": "q", "speech": "y.wav"}], r"question\.json\[0\]: .*y\.wav: no such file"),
     ],
 )
 def test_a_wrong_question_json(tmp_path: Path, content: Any, message: str) -> None:
@@ -140,7 +140,7 @@ def test_the_hash_depends_on_content_not_on_paths(tmp_path: Path) -> None:
 
 def test_a_changed_recording_is_noticed(tmp_path: Path) -> None:
     source = corpus(tmp_path, {"id": "a", "audio": "a.wav", "sha256": "0" * 64})
-    with pytest.raises(CorpusError, match=r"manifest\.jsonl:1: .*a\.wav is not the recording .* manifest says 0000"):
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl:1: .*a\.wav is not the recording .* manifest has 0000"):
         load_corpus(source)
 
 
@@ -157,7 +157,7 @@ def test_speech_cannot_end_behind_the_clip(tmp_path: Path) -> None:
         == 1500
     )
     with pytest.raises(
-        CorpusError, match=r"jsonl:1: speech is said to end at 1700 ms, but .*a\.wav is only 1500\.0 ms long"
+        CorpusError, match=r"jsonl:1: speech_end_ms is 1700, but .*a\.wav is only 1500\.0 ms long"
     ):
         load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 1700}))
 
@@ -165,7 +165,7 @@ def test_speech_cannot_end_behind_the_clip(tmp_path: Path) -> None:
 def test_a_missing_file_and_a_broken_one_are_named_with_their_line(tmp_path: Path) -> None:
     source = corpus(tmp_path, {"id": "a", "audio": "a.wav"}, {"id": "b", "audio": "b.wav"})
     (tmp_path / "b.wav").unlink()
-    with pytest.raises(CorpusError, match=r"manifest\.jsonl:2: .*b\.wav: there is no such file\. Correct the path"):
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl:2: .*b\.wav: no such file\. Correct the path"):
         load_corpus(source)
     (tmp_path / "b.wav").write_text("hello")
     with pytest.raises(CorpusError, match=r"manifest\.jsonl:2: .*b\.wav: not a sound file"):

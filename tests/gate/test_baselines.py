@@ -166,6 +166,6 @@ def test_the_command_saves_lists_and_shows_baselines(folder: Path) -> None:
     name = key(conditions(run, "a"))
     assert f"a ({name})" in here("baseline", "list").stdout
     shown = here("baseline", "show", "main").stdout
-    assert "cpu: Some CPU" in shown and "A/A runs at different times: 3 %" in shown
+    assert "cpu: Some CPU" in shown and "A/A between runs: 3 %" in shown
     wrong = here("baseline", "show", "mian")
     assert wrong.returncode == 2 and "Did you mean 'main'" in wrong.stderr

@@ -24,7 +24,7 @@ def test_a_torn_last_line_is_set_aside(tmp_path: Path) -> None:
     turns = path / "turns.jsonl"
     turns.write_bytes(turns.read_bytes()[:-20])
     assert len(read_run(path).turns) == whole - 1
-    assert "torn" in read_run(path).notices[0]
+    assert "incomplete" in read_run(path).notices[0]
     with RunWriter.resume(path):
         pass
     assert (path / "turns.jsonl.torn").stat().st_size > 0

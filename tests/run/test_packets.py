@@ -36,7 +36,7 @@ def answer(give: Callable[[], Iterator[Any]]) -> TurnResult:
 @pytest.mark.parametrize(
     ("packets", "reason"),
     [
-        ([LOUD], "ndarray where a Packet of samples is due"),
+        ([LOUD], "ndarray instead of a Packet"),
         ([Packet((LOUD * 30_000).astype(np.int16), 16_000)], "must have float32"),  # type: ignore[arg-type]
         ([Packet(LOUD.reshape(2, -1), 16_000)], r"\(2, 800\)"),
         ([Packet(LOUD[:0], 16_000)], r"\(0,\)"),
