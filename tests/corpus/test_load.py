@@ -156,9 +156,7 @@ def test_speech_cannot_end_behind_the_clip(tmp_path: Path) -> None:
         .speech_end_ms
         == 1500
     )
-    with pytest.raises(
-        CorpusError, match=r"jsonl:1: speech_end_ms is 1700, but .*a\.wav is only 1500\.0 ms long"
-    ):
+    with pytest.raises(CorpusError, match=r"jsonl:1: speech_end_ms is 1700, but .*a\.wav is only 1500\.0 ms long"):
         load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 1700}))
 
 
