@@ -188,7 +188,7 @@ def test_empty_sources(tmp_path: Path) -> None:
 def test_two_recordings_of_one_name(tmp_path: Path) -> None:
     clip(tmp_path / "a.wav")
     clip(tmp_path / "a.flac")
-    with pytest.raises(CorpusError, match=r"a\.wav: id 'a' was used before, at .*a\.flac"):
+    with pytest.raises(CorpusError, match=r"a\.wav: id 'a' is already used at .*a\.flac"):
         load_corpus(str(tmp_path))
 
 

@@ -102,12 +102,12 @@ def test_a_folder_without_runs_says_so(tmp_path: Path) -> None:
     [
         ({"corpus_sha256": "d" * 64}, "the corpora differ (sha256 cccccccccccc and dddddddddddd)"),
         ({"t0": "last_frame"}, "their clocks start at different moments (t0: speech_end and last_frame)"),
-        ({"input": "realtime"}, "the speech was put in differently (input: file and realtime)"),
+        ({"input": "realtime"}, "speech was delivered in different ways (input: file and realtime)"),
         ({"facts": {"weights": (Weights("llm", "dummy", "seed 0"),)}}, "weights of direct differ"),
         ({"system": {"options": {"chain": "overlapped"}}}, "options of direct differ (chain streamed and overlapped)"),
         (
             ON_A_GPU,
-            "GPUs differ (none known and A GPU)",
+            "GPUs differ (unknown and A GPU)",
         ),
         ({"threads": 4}, "threads per worker differ (threads: 1 and 4)"),
         ({"clip": "other"}, "the clips differ (8 and 8, of which 0 are the same)"),
@@ -197,7 +197,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     night(tmp_path, 1, {"direct": 100.0}, corpus=HOSTILE)
     write_run(tmp_path / "dateless", make_run({"direct": [1.0]}, created=HOSTILE))
     found = history(tmp_path)
-    assert "cannot be read" in found.skipped[0].reason
+    assert "is invalid" in found.skipped[0].reason
     ElementTree.fromstring(history_svg(found))
     page = history_html(found)
     assert "<script>" not in page

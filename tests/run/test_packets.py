@@ -40,8 +40,8 @@ def answer(give: Callable[[], Iterator[Any]]) -> TurnResult:
         ([Packet((LOUD * 30_000).astype(np.int16), 16_000)], "must have float32"),  # type: ignore[arg-type]
         ([Packet(LOUD.reshape(2, -1), 16_000)], r"\(2, 800\)"),
         ([Packet(LOUD[:0], 16_000)], r"\(0,\)"),
-        ([Packet(LOUD, 0)], "at 0 Hz"),
-        ([Packet(LOUD, 16_000), Packet(LOUD, 24_000)], "at 24000 Hz, the first one at 16000 Hz"),
+        ([Packet(LOUD, 0)], "sample rate 0;"),
+        ([Packet(LOUD, 16_000), Packet(LOUD, 24_000)], "24000 Hz, but the first one had 16000 Hz"),
         ([Packet(LOUD * np.float32("nan"), 16_000)], "NaN or infinite"),
     ],
 )
