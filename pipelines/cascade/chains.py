@@ -45,7 +45,7 @@ class Phrase:
 Chain = Callable[[Engines, Speech, Trace, str], Iterator[Packet]]
 
 
-class HeardToTheEnd:
+class BufferedSpeech:
     """Speech that is withheld until it is over and then delivered in one piece."""
 
     def __init__(self, speech: Speech) -> None:
@@ -68,7 +68,7 @@ class HeardToTheEnd:
 
 def sequential(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iterator[Packet]:
     """Transcript, then reply, then sound. `first` has no meaning here: the reply is one phrase."""
-    transcript, heard = _heard(engines.asr, HeardToTheEnd(speech), trace)
+    transcript, heard = _heard(engines.asr, BufferedSpeech(speech), trace)
     if not transcript:
         return
     for phrase in _thought(engines.llm, transcript, heard, trace, Whole(), Event()):
@@ -77,7 +77,7 @@ def sequential(engines: Engines, speech: Speech, trace: Trace, first: str) -> It
 
 def streamed(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iterator[Packet]:
     """Transcript, then the reply phrase by phrase, each spoken while the next is being written."""
-    return overlapped(engines, HeardToTheEnd(speech), trace, first)
+    return overlapped(engines, BufferedSpeech(speech), trace, first)
 
 
 def overlapped(engines: Engines, speech: Speech, trace: Trace, first: str) -> Iterator[Packet]:

@@ -32,7 +32,7 @@ def parameters(config: LlamaConfig) -> int:
     return sum(parameter.numel() for parameter in Llama.without_weights(config).parameters())
 
 
-def room_of(
+def budget_of(
     config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype, options: str
 ) -> MemoryBudget:
     """The memory for such a model with a cache of `positions`; none is allocated."""

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from firstpacket.bench.errors import WeightsError
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.engines import cause, imported
 from firstpacket.pipelines.models.cache import cached
 
 COPIED = ("tokenizer.json", "preprocessor_config.json")
 
 
-def converted(found: Found) -> Found:
+def converted(found: WhisperCheckpoint) -> WhisperCheckpoint:
     """The converted folder, from the cache if these very files were converted before; weights keep their precision.
 
     Raises `MissingDependency` without transformers, or `WeightsError`.
@@ -26,10 +26,10 @@ def converted(found: Found) -> Found:
         check(found)
     library = imported("ctranslate2", "faster-whisper", "The recogniser faster-whisper")
     name = f"whisper-ctranslate2-{library.__version__}-{_digest(found.path)}"
-    return Found(cached(name, lambda empty: _convert(found, empty)), "ctranslate2", found.source)
+    return WhisperCheckpoint(cached(name, lambda empty: _convert(found, empty)), "ctranslate2", found.source)
 
 
-def _convert(found: Found, into: Path) -> None:
+def _convert(found: WhisperCheckpoint, into: Path) -> None:
     from ctranslate2.converters import TransformersConverter
 
     present = [name for name in COPIED if (found.path / name).is_file()]

@@ -17,7 +17,7 @@ from firstpacket.pipelines.cascade.asr.whisper import (
     options,
 )
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_converted, check_folder
 from firstpacket.pipelines.cascade.engines import cause, imported
 
@@ -41,7 +41,7 @@ class FasterWhisper(Whisper):
     layouts = ("ctranslate2", "transformers")
     on_gpu = False
 
-    def _open(self, found: Found) -> None:
+    def _open(self, found: WhisperCheckpoint) -> None:
         user = "The recogniser faster-whisper"
         library = imported("faster_whisper", "faster-whisper", user)
         engine = imported("ctranslate2", "faster-whisper", user)

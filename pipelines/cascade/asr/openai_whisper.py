@@ -17,7 +17,7 @@ from firstpacket.pipelines.cascade.asr.whisper import (
     options,
 )
 from firstpacket.pipelines.cascade.asr.whisper_config import check_sizes
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.engines import cause, imported
 
 SIZES_IN_CONFIG = {
@@ -54,7 +54,7 @@ class OpenAIWhisper(Whisper):
     )
     layouts = ("openai", "transformers")
 
-    def _open(self, found: Found) -> None:
+    def _open(self, found: WhisperCheckpoint) -> None:
         user = "The recogniser openai-whisper"
         for module in ("torch", "safetensors"):
             imported(module, "openai-whisper", user)
@@ -99,7 +99,7 @@ class OpenAIWhisper(Whisper):
         return precision
 
 
-def _of_file(found: Found) -> tuple[dict[str, int], Any]:
+def _of_file(found: WhisperCheckpoint) -> tuple[dict[str, int], Any]:
     """Dimensions and tensors of a `.pt` file."""
     from firstpacket.pipelines.models.fields import Fields
     from firstpacket.pipelines.models.tensors import LoadedTensors, read_pickle
@@ -112,7 +112,7 @@ def _of_file(found: Found) -> tuple[dict[str, int], Any]:
     return {name: sizes.whole(name) for name in SIZES_IN_CONFIG}, LoadedTensors(content["model_state_dict"], where)
 
 
-def _of_folder(found: Found) -> tuple[dict[str, int], Any]:
+def _of_folder(found: WhisperCheckpoint) -> tuple[dict[str, int], Any]:
     """Dimensions and tensors of a folder in transformers' layout, by openai's names."""
     from firstpacket.pipelines.models.fields import Fields
     from firstpacket.pipelines.models.tensors import SafetensorsFolder

@@ -9,7 +9,7 @@ from firstpacket.bench.pipeline import SAMPLE_RATE, Declaration, Requirement, Sa
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.whisper import Whisper, options
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_folder
 from firstpacket.pipelines.cascade.engines import cause, imported
 
@@ -38,7 +38,7 @@ class TransformersWhisper(Whisper):
     )
     layouts = ("transformers",)
 
-    def _open(self, found: Found) -> None:
+    def _open(self, found: WhisperCheckpoint) -> None:
         for module in ("torch", "tokenizers"):
             imported(module, "transformers", "The recogniser transformers")
         library = imported("transformers", "transformers", "The recogniser transformers")
@@ -75,14 +75,14 @@ class TransformersWhisper(Whisper):
         return "".join(self._model.write(window, language, prefix, trace) for window in windows)
 
 
-def _extractor(library: Any, found: Found) -> Any:
+def _extractor(library: Any, found: WhisperCheckpoint) -> Any:
     """The features that the folder describes; the published ones where it does not."""
     if (found.path / "preprocessor_config.json").is_file():
         return library.WhisperFeatureExtractor.from_pretrained(found.path, local_files_only=True)
     return library.WhisperFeatureExtractor(feature_size=found.json("config.json").get("num_mel_bins", 80))
 
 
-def _read(library: Any, found: Found, dtype: str) -> Any:
+def _read(library: Any, found: WhisperCheckpoint, dtype: str) -> Any:
     """The model, on the CPU. Raises `WeightsError`, also for tensors that transformers would make up."""
     import torch
 

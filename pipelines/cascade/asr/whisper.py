@@ -22,7 +22,7 @@ from firstpacket.bench.pipeline import SAMPLE_RATE, Option, OptionValue, Samples
 from firstpacket.bench.timing.trace import HandOff, Trace
 from firstpacket.pipelines.cascade.asr.local_agreement import units
 from firstpacket.pipelines.cascade.asr.streaming import WINDOW, recognise_live
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found, Layout, find
+from firstpacket.pipelines.cascade.asr.whisper_folders import Layout, WhisperCheckpoint, find
 from firstpacket.pipelines.cascade.engines import ASR, imported
 from firstpacket.pipelines.models.whisper_sizes import SIZES
 from firstpacket.pipelines.weights import kinds
@@ -143,7 +143,7 @@ class Whisper(ASR):
         return {"asr_compute": self._precision()}
 
     @abstractmethod
-    def _open(self, found: Found) -> None:
+    def _open(self, found: WhisperCheckpoint) -> None:
         """Read the model into `_model`. Raises `UsageError`, `MissingDependency` or `WeightsError`."""
 
     @abstractmethod
@@ -166,23 +166,23 @@ class Whisper(ASR):
     def _origin(self) -> kinds.Origin:
         return kinds.origin(self.settings.text("asr-weights"), self.settings.text("asr-model"))
 
-    def _demo(self) -> Found:
+    def _demo(self) -> WhisperCheckpoint:
         self._require("The demo weights")
         from firstpacket.pipelines.weights.layouts import whisper
 
         if "openai" in self.layouts:
             found = whisper("openai")
-            return Found(found.path, "openai", found.source)
+            return WhisperCheckpoint(found.path, "openai", found.source)
         found = whisper("transformers")
-        return Found(found.path, "transformers", found.source)
+        return WhisperCheckpoint(found.path, "transformers", found.source)
 
-    def _dummy(self) -> Found:
+    def _dummy(self) -> WhisperCheckpoint:
         self._require("A dummy")
         from firstpacket.pipelines.models import whisper_dummy
 
         size = self.settings.text("asr-size")
         folder = whisper_dummy.folder(SIZES[size], size, self.settings.seed)
-        return Found(folder, "transformers", f"dummy {size}")
+        return WhisperCheckpoint(folder, "transformers", f"dummy {size}")
 
     def _require(self, what: str) -> None:
         """Raises `MissingDependency` without the libraries that write a model."""

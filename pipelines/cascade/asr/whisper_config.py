@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from firstpacket.bench.errors import WeightsError
 from firstpacket.bench.pipeline import SAMPLE_RATE
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.models.fields import Fields
 
 FEATURES = {"sampling_rate": SAMPLE_RATE, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
@@ -23,7 +23,7 @@ IDS = (
 )
 
 
-def check_sizes(found: Found) -> None:
+def check_sizes(found: WhisperCheckpoint) -> None:
     """Check config.json of a folder in transformers' layout against its tensors. Raises `WeightsError`. Missing tensors
     are reported later, when they are read.
     """
@@ -54,7 +54,7 @@ def check_sizes(found: Found) -> None:
             raise _unlike(found, f"the tensor {name} should have the shape {shape}, but has {has}")
 
 
-def check_features(found: Found) -> None:
+def check_features(found: WhisperCheckpoint) -> None:
     """Reject features that no Whisper was trained on; describing them is optional. Raises `WeightsError`."""
     if not (found.path / "preprocessor_config.json").is_file():
         return
@@ -65,7 +65,7 @@ def check_features(found: Found) -> None:
         features.agree("feature_size", found.json("config.json")["num_mel_bins"], "num_mel_bins of config.json is")
 
 
-def check_generation(found: Found) -> None:
+def check_generation(found: WhisperCheckpoint) -> None:
     """Reject ids outside the model's vocabulary; these settings are optional. Raises `WeightsError`."""
     path = found.path / "generation_config.json"
     if not path.is_file():
@@ -83,7 +83,7 @@ def check_generation(found: Found) -> None:
             )
 
 
-def _unlike(found: Found, why: str) -> WeightsError:
+def _unlike(found: WhisperCheckpoint, why: str) -> WeightsError:
     return WeightsError(
         f"{found.path}: config.json does not match the weights: {why}. Download the folder again, or copy the "
         "config.json published with these weights."

@@ -40,7 +40,7 @@ SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WhisperCheckpoint:
     """A Whisper: the folder or file, its layout, and what reports call it."""
 
     path: Path
@@ -52,7 +52,7 @@ class Found:
         return _json(self.path / name)
 
 
-def find(model: str, engine: str, layouts: tuple[Layout, ...]) -> Found:
+def find(model: str, engine: str, layouts: tuple[Layout, ...]) -> WhisperCheckpoint:
     """The Whisper that `model` names, in one of the layouts that `engine` reads (the preferred one first).
 
     Raises `WeightsError` saying what was found instead, or which command downloads the published model.
@@ -67,7 +67,7 @@ def find(model: str, engine: str, layouts: tuple[Layout, ...]) -> Found:
     raise WeightsError(_not_here(model, name, engine, layouts))
 
 
-def _readable(found: Found, engine: str, layouts: tuple[Layout, ...]) -> Found:
+def _readable(found: WhisperCheckpoint, engine: str, layouts: tuple[Layout, ...]) -> WhisperCheckpoint:
     if found.layout not in layouts:
         raise WeightsError(
             f"{found.path} is a Whisper in {found.layout} layout, which the recogniser {engine} does not read. Use one "
@@ -84,14 +84,14 @@ def _readable(found: Found, engine: str, layouts: tuple[Layout, ...]) -> Found:
     return found
 
 
-def _inspected(path: Path, source: str) -> Found:
+def _inspected(path: Path, source: str) -> WhisperCheckpoint:
     """Identify what is at that path. Raises `WeightsError` for anything but a Whisper."""
     if path.is_file():
         if path.suffix != ".pt":
             raise WeightsError(
                 f"{path} is a file, but not an openai-whisper .pt file. Give the model's folder instead."
             )
-        return Found(path, "openai", source)
+        return WhisperCheckpoint(path, "openai", source)
     if not (path / "config.json").is_file():
         holds = ", ".join(hub.names(path)[:5]) or "nothing"
         raise WeightsError(
@@ -101,9 +101,9 @@ def _inspected(path: Path, source: str) -> Found:
     config = _json(path / "config.json")
     kind = config.get("model_type") or config.get("model")
     if (path / "model.bin").is_file() and kind is None:
-        return Found(path, "ctranslate2", source)
+        return WhisperCheckpoint(path, "ctranslate2", source)
     if kind == "whisper":
-        return Found(path, "transformers", source)
+        return WhisperCheckpoint(path, "transformers", source)
     what = f"contains a model of type '{kind}'" if kind else "has a config.json without a model_type"
     raise WeightsError(f"The folder {path} {what}, not a Whisper. Set asr-model to a Whisper folder.")
 

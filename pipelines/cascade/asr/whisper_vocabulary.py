@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from firstpacket.bench.errors import WeightsError
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 
 START, END = "<|startoftranscript|>", "<|endoftext|>"
 
 
-def check_folder(found: Found) -> Any:
+def check_folder(found: WhisperCheckpoint) -> Any:
     """The tokenizer of a folder in transformers' layout. Raises `WeightsError` if it is not this model's."""
     tokenizer, config = _tokenizer(found), found.json("config.json")
     size, highest = config.get("vocab_size"), max(tokenizer.get_vocab().values(), default=-1)
@@ -24,7 +24,7 @@ def check_folder(found: Found) -> Any:
     return tokenizer
 
 
-def check_converted(found: Found) -> None:
+def check_converted(found: WhisperCheckpoint) -> None:
     """The same for a folder in CTranslate2's layout, where the model has its vocabulary in a file of its own."""
     tokenizer, words = _tokenizer(found), _words(found)
     for mark in (START, END):
@@ -33,7 +33,7 @@ def check_converted(found: Found) -> None:
             raise _misfit(found, f"its {mark} is {here}, but in the model's vocabulary it is {there}")
 
 
-def _tokenizer(found: Found) -> Any:
+def _tokenizer(found: WhisperCheckpoint) -> Any:
     from tokenizers import Tokenizer
 
     path = found.path / "tokenizer.json"
@@ -43,7 +43,7 @@ def _tokenizer(found: Found) -> Any:
         raise WeightsError(f"{path} is not a readable tokenizer: {error}. Download it again.") from error
 
 
-def _words(found: Found) -> list[str]:
+def _words(found: WhisperCheckpoint) -> list[str]:
     """Older models have a line for each word, newer ones a JSON list."""
     lines, listed = found.path / "vocabulary.txt", found.path / "vocabulary.json"
     try:
@@ -56,7 +56,7 @@ def _words(found: Found) -> list[str]:
         ) from error
 
 
-def _misfit(found: Found, why: str) -> WeightsError:
+def _misfit(found: WhisperCheckpoint, why: str) -> WeightsError:
     return WeightsError(
         f"The tokenizer in {found.path} does not belong to this model: {why}. Copy the tokenizer.json published with "
         "these weights."

@@ -32,7 +32,7 @@ def load(settings: Settings) -> Loaded:
     conversation = Conversation(words, SYSTEM, f"dummy {size}")
     length = factory.positions(settings, POSITIONS, conversation)
     device, dtype = device_of(settings.device), getattr(torch, settings.dtype)
-    room = llama_files.room_of(config, length, device, dtype, f"a smaller llm-size, {factory.SMALLER}")
+    room = llama_files.budget_of(config, length, device, dtype, f"a smaller llm-size, {factory.SMALLER}")
     room.require()
     end = int(words.convert_tokens_to_ids(END_OF_TURN))
     reply = [*words(canned_reply(seed), add_special_tokens=False).input_ids, end]

@@ -92,14 +92,14 @@ def through_transformers(
 
     Raises `UsageError` for options that only the own decoder has.
     """
-    from firstpacket.pipelines.cascade.llm.hf_causal import AnyCausal
+    from firstpacket.pipelines.cascade.llm.hf_causal import HFCausalLM
 
     if settings.switch("llm-compile"):
         raise UsageError(
             f"llm-compile works with the built-in decoder only, but this model runs through transformers' forward pass"
             f"{f' ({reason})' if reason else ''}. Leave it out."
         )
-    decoder = AnyCausal(model, length, conversation.prompt(PROBES[0]))
+    decoder = HFCausalLM(model, length, conversation.prompt(PROBES[0]))
     facts: dict[str, OptionValue] = {
         "llm_decoder": "transformers",
         "llm_cache": f"{decoder.cache}, {length} positions",

@@ -14,7 +14,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from firstpacket.pipelines.models.llama import Llama
 
 
-class AnyCausal:
+class HFCausalLM:
     """A model of transformers and a cache of it: of fixed size, or one that grows where the model refuses that."""
 
     def __init__(self, model: Any, positions: int, probe: Sequence[int]) -> None:

@@ -117,7 +117,7 @@ def plain_llama(fields: Fields, asked: str) -> tuple[LlamaConfig | None, str]:
 
 def _room(source: Source, config: LlamaConfig | None) -> MemoryBudget:
     if config is not None:
-        return llama_files.room_of(config, source.length, source.device, source.dtype, factory.SMALLER)
+        return llama_files.budget_of(config, source.length, source.device, source.dtype, factory.SMALLER)
     tensors = SafetensorsFolder(source.path)
     values = sum(math.prod(tensors.shape(name)) for name in tensors.names())
     return MemoryBudget(values * source.dtype.itemsize, 0, source.device, factory.SMALLER)

@@ -56,7 +56,7 @@ def assemble(settings: Settings) -> Assembled:
     source = _source(settings, device, dtype)
     config, longest = source.config, settings.whole("max-new-tokens")
     ids = prompt_ids(source.tokenizer.encode, config.bos)
-    room = room_of(config, device, dtype, len(ids) - 1, longest, source.smaller)
+    room = budget_of(config, device, dtype, len(ids) - 1, longest, source.smaller)
     room.require()
     with room.explained("loading"):
         with Uninitialised():
@@ -112,7 +112,7 @@ def _sampling(settings: Settings) -> Sampling:
     return Sampling(settings.number("temperature"), settings.number("top-p"), settings.seed)
 
 
-def room_of(
+def budget_of(
     config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str
 ) -> MemoryBudget:
     """Memory for a model with a prompt of `text` text tokens and replies of up to `new`; no weights are allocated."""

@@ -18,7 +18,7 @@ from firstpacket.pipelines.models import whisper_tokens as tokens
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders
-from firstpacket.pipelines.tools.training.features import Heard, Masks, alike, joined, whole
+from firstpacket.pipelines.tools.training.features import ClipFeatures, Masks, alike, joined, whole
 from firstpacket.pipelines.tools.training.kept_features import heard
 from firstpacket.pipelines.tools.training.loop import Schedule, finished, seconds_of, train
 from firstpacket.pipelines.tools.training.whisper import Silence, TrainableWhisper
@@ -48,16 +48,16 @@ _IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Example:
     """One clip: its features, its words as places among those in use (prompt and end included), its letters."""
 
-    heard: Heard
+    heard: ClipFeatures
     places: tuple[int, ...]
     letters: tuple[int, ...]
     text: str
 
 
-Batch = tuple[Tensor, Silence, list[Lesson]]
+Batch = tuple[Tensor, Silence, list[Example]]
 """Features `(b, mels, 2 · n + 4)`, the silence after them, and whose they are."""
 
 
@@ -111,16 +111,16 @@ def run(
     torch.manual_seed(schedule.seed)
     spoken = corpus.clips(data, "train")
     vocabulary = Vocabulary.of([clip.text for clip in spoken], sizes.vocab)
-    lessons = _lessons(spoken, vocabulary, sizes.mels, work)
-    unheard = _lessons(corpus.clips(data, "validation"), vocabulary, sizes.mels, work)
+    examples = _examples(spoken, vocabulary, sizes.mels, work)
+    unheard = _examples(corpus.clips(data, "validation"), vocabulary, sizes.mels, work)
     model = TrainableWhisper(sizes, torch.tensor(vocabulary.ids), len(LETTERS))
     folder = work / STEP
-    lasted = _begin(folder / "beginning", model, lessons, replace(BEGINNING, seed=schedule.seed, steps=beginning))
-    draw = alike([lesson.heard.frames for lesson in lessons], batch)
+    lasted = _begin(folder / "beginning", model, examples, replace(BEGINNING, seed=schedule.seed, steps=beginning))
+    draw = alike([example.heard.frames for example in examples], batch)
 
     def batch_of(random: np.random.Generator) -> Batch:
-        chosen = [lessons[place] for place in draw(random)]
-        mel = joined([lesson.heard for lesson in chosen], Masks(), random)
+        chosen = [examples[place] for place in draw(random)]
+        mel = joined([example.heard for example in chosen], Masks(), random)
         window = 0 if random.random() < WITHOUT else sizes.positions
         return mel, _silence(mel, window, random), chosen
 
@@ -129,25 +129,25 @@ def run(
 
     figures: dict[str, Any] = dict(train(folder, model, batch_of, _losses, validate, schedule))
     figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": lasted + seconds_of(folder)}
-    figures |= {"clips": len(lessons), "manifest_sha256": folders.digest(data / MANIFEST)}
+    figures |= {"clips": len(examples), "manifest_sha256": folders.digest(data / MANIFEST)}
     kept = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("letters.")}
     folders.save(folder, kept, asdict(sizes), figures)
     finished(folder)
     return figures
 
 
-def _begin(folder: Path, model: TrainableWhisper, lessons: Sequence[Lesson], schedule: Schedule) -> float:
+def _begin(folder: Path, model: TrainableWhisper, examples: Sequence[Example], schedule: Schedule) -> float:
     """Learn from the shortest clips; returns the seconds that it took."""
     if (folder / folders.TENSORS).is_file():
         model.load_state_dict(folders.tensors(folder.parent, folder.name))
         return seconds_of(folder)
-    lengths = np.array([lesson.heard.frames for lesson in lessons])
-    order = np.argsort(lengths, kind="stable")[: max(1, round(len(lessons) * SHORTEST))]
+    lengths = np.array([example.heard.frames for example in examples])
+    order = np.argsort(lengths, kind="stable")[: max(1, round(len(examples) * SHORTEST))]
     draw = alike(lengths[order].tolist(), BEGINNING_BATCH)
 
     def batch_of(random: np.random.Generator) -> Batch:
-        chosen = [lessons[order[place]] for place in draw(random)]
-        mel = joined([lesson.heard for lesson in chosen])
+        chosen = [examples[order[place]] for place in draw(random)]
+        mel = joined([example.heard for example in chosen])
         return mel, _silence(mel, 0, random), chosen
 
     train(folder, model, batch_of, _losses, lambda _: {}, schedule)
@@ -171,24 +171,24 @@ def trained(work: Path) -> tuple[TrainableWhisper, WhisperSizes]:
     return model.eval(), sizes
 
 
-def validated(model: nn.Module, vocabulary: Vocabulary, lessons: Sequence[Lesson]) -> dict[str, float]:
+def validated(model: nn.Module, vocabulary: Vocabulary, examples: Sequence[Example]) -> dict[str, float]:
     """Word error rates: of all clips with drawn silence, and of some as in use, with all of it."""
     assert isinstance(model, TrainableWhisper)
     random = np.random.default_rng(0)
-    by_length = sorted(lessons, key=lambda lesson: lesson.heard.frames)
+    by_length = sorted(examples, key=lambda example: example.heard.frames)
     missed = said = 0
     for first in range(0, len(by_length), 32):
         some = by_length[first : first + 32]
-        mel = joined([lesson.heard for lesson in some])
+        mel = joined([example.heard for example in some])
         silence = Silence.drawn(mel.shape[2] // 2 - 2, model.sizes.positions, 4 * SILENT, random)
-        for lesson, text in zip(some, written(model, vocabulary, mel, silence), strict=True):
-            wrong, words = errors(lesson.text, text)
+        for example, text in zip(some, written(model, vocabulary, mel, silence), strict=True):
+            wrong, words = errors(example.text, text)
             missed, said = missed + wrong, said + words
     figures = {"wer": missed / max(said, 1)}
     missed = said = 0
-    for lesson in lessons[:: max(1, len(lessons) // WHOLE_CLIPS)]:
-        text = written(model, vocabulary, whole(lesson.heard, model.sizes.positions), None)[0]
-        wrong, words = errors(lesson.text, text)
+    for example in examples[:: max(1, len(examples) // WHOLE_CLIPS)]:
+        text = written(model, vocabulary, whole(example.heard, model.sizes.positions), None)[0]
+        wrong, words = errors(example.text, text)
         missed, said = missed + wrong, said + words
     return figures | {"wer_whole": missed / max(said, 1)}
 
@@ -210,9 +210,9 @@ def written(model: TrainableWhisper, vocabulary: Vocabulary, mel: Tensor, silenc
     return [vocabulary.text(row) for row in rows]
 
 
-def _lessons(clips: Sequence[corpus.Clip], vocabulary: Vocabulary, mels: int, work: Path) -> list[Lesson]:
+def _examples(clips: Sequence[corpus.Clip], vocabulary: Vocabulary, mels: int, work: Path) -> list[Example]:
     return [
-        Lesson(one, vocabulary.places(clip.text), _letters(clip.text), clip.text)
+        Example(one, vocabulary.places(clip.text), _letters(clip.text), clip.text)
         for clip, one in zip(clips, heard(clips, mels, work), strict=True)
     ]
 
@@ -223,8 +223,8 @@ def _letters(text: str) -> tuple[int, ...]:
 
 def _losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Cross-entropy of the words after the prompt, and CTC of the letters over the frames of the speech."""
-    mel, silence, lessons = batch
-    places = nn.utils.rnn.pad_sequence([torch.tensor(one.places) for one in lessons], True, _IGNORED)
+    mel, silence, examples = batch
+    places = nn.utils.rnn.pad_sequence([torch.tensor(one.places) for one in examples], True, _IGNORED)
     words, letters = model(mel, silence, places[:, :-1].clamp(min=0))
     wanted = places[:, 1:].clone()
     wanted[:, :3] = _IGNORED
@@ -234,9 +234,9 @@ def _losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     frames = mel.shape[2] // 2 - 2
     of_letters = functional.ctc_loss(
         letters[:, :frames].log_softmax(-1).transpose(0, 1),
-        torch.cat([torch.tensor(one.letters) for one in lessons]),
-        torch.tensor([min(frames, one.heard.frames) for one in lessons]),
-        torch.tensor([len(one.letters) for one in lessons]),
+        torch.cat([torch.tensor(one.letters) for one in examples]),
+        torch.tensor([min(frames, one.heard.frames) for one in examples]),
+        torch.tensor([len(one.letters) for one in examples]),
         blank=len(LETTERS),
         zero_infinity=True,
     )

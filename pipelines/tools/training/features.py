@@ -31,7 +31,7 @@ class Masks:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ClipFeatures:
     """One clip's features `(mels, 2 · frames)` float16, margin included; beyond them all is `floor`."""
 
     mel: Tensor
@@ -43,15 +43,17 @@ class Heard:
         return self.mel.shape[1] // 2
 
 
-def features(samples: Samples, mels: int) -> Heard:
+def features(samples: Samples, mels: int) -> ClipFeatures:
     """Features of a clip `(n,)` at 16 kHz, as the encoder's front end makes them."""
     frames = -(-len(samples) // HOP) + 2 * MARGIN
     frames += -frames % _ROUNDED_TO
     mel = _front_end(mels, frames)(samples)
-    return Heard(mel.half(), float(mel.min()))
+    return ClipFeatures(mel.half(), float(mel.min()))
 
 
-def joined(batch: Sequence[Heard], masks: Masks | None = None, random: np.random.Generator | None = None) -> Tensor:
+def joined(
+    batch: Sequence[ClipFeatures], masks: Masks | None = None, random: np.random.Generator | None = None
+) -> Tensor:
     """Features `(b, mels, 2 · n + 4)` float32 of clips, each followed by its own silence."""
     longest = max(one.mel.shape[1] for one in batch)
     out = torch.stack([torch.full((one.mel.shape[0], longest + _TAIL), one.floor) for one in batch])
@@ -62,7 +64,7 @@ def joined(batch: Sequence[Heard], masks: Masks | None = None, random: np.random
     return out
 
 
-def whole(one: Heard, positions: int) -> Tensor:
+def whole(one: ClipFeatures, positions: int) -> Tensor:
     """Features `(1, mels, 2 · positions)` float32: the clip and all the silence that the encoder hears after it."""
     out = torch.full((1, one.mel.shape[0], 2 * positions), one.floor)
     kept = one.mel[:, : 2 * positions]

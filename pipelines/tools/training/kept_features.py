@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from firstpacket.pipelines.tools.training.data import Clip, sound
-from firstpacket.pipelines.tools.training.features import Heard, features
+from firstpacket.pipelines.tools.training.features import ClipFeatures, features
 
 _FOLDER = "features"
 
 
-def heard(clips: Sequence[Clip], mels: int, work: Path) -> list[Heard]:
+def heard(clips: Sequence[Clip], mels: int, work: Path) -> list[ClipFeatures]:
     """Features of some clips, in their order; kept in `work/features/`, under a name made of the files' hashes.
 
     Raises `CorpusError` for a clip that cannot be read.
@@ -27,10 +27,10 @@ def heard(clips: Sequence[Clip], mels: int, work: Path) -> list[Heard]:
         return made
     kept = load_file(path)
     parts = torch.split(kept["mel"], kept["lengths"].tolist(), dim=1)
-    return [Heard(mel, float(floor)) for mel, floor in zip(parts, kept["floors"], strict=True)]
+    return [ClipFeatures(mel, float(floor)) for mel, floor in zip(parts, kept["floors"], strict=True)]
 
 
-def _keep(path: Path, made: Sequence[Heard]) -> None:
+def _keep(path: Path, made: Sequence[ClipFeatures]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     tensors = {

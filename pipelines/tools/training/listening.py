@@ -23,7 +23,7 @@ from firstpacket.pipelines.tools.training import folders, llm_model, tokenizer
 from firstpacket.pipelines.tools.training.asr import trained as trained_whisper
 from firstpacket.pipelines.tools.training.features import Masks, alike
 from firstpacket.pipelines.tools.training.kept_features import heard
-from firstpacket.pipelines.tools.training.listening_model import Batch, Lesson, Listener, labelled
+from firstpacket.pipelines.tools.training.listening_model import Batch, Example, Listener, labelled
 from firstpacket.pipelines.tools.training.llm import STEP as LLM
 from firstpacket.pipelines.tools.training.llm import read as read_llm
 from firstpacket.pipelines.tools.training.llm import reply_ids
@@ -57,12 +57,12 @@ def run(
     torch.manual_seed(schedule.seed)
     parts = parts or Parts(work)
     listener, words = parts.fresh()
-    lessons = lessons_of(corpus.clips(data, "train"), words, listener, work)
-    unheard = lessons_of(corpus.clips(data, "validation"), words, listener, work)
-    draw = alike([lesson.heard.frames for lesson in lessons], batch)
+    examples = examples_of(corpus.clips(data, "train"), words, listener, work)
+    unheard = examples_of(corpus.clips(data, "validation"), words, listener, work)
+    draw = alike([example.heard.frames for example in examples], batch)
 
     def batch_of(random: np.random.Generator) -> Batch:
-        chosen = [lessons[place] for place in draw(random)]
+        chosen = [examples[place] for place in draw(random)]
         return Batch.of(chosen, listener.extent, SILENT, random, Masks())
 
     def validate(trained: nn.Module) -> dict[str, float]:
@@ -70,7 +70,7 @@ def run(
 
     folder = work / STEP
     figures: dict[str, Any] = dict(train(folder, listener, batch_of, losses, validate, schedule))
-    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "clips": len(lessons)}
+    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "clips": len(examples)}
     figures["manifest_sha256"] = folders.digest(data / MANIFEST)
     write(folder, listener, words, parts, figures)
     finished(folder)
@@ -140,10 +140,10 @@ def prompt(words: Any) -> list[int]:
     return prompt_ids(lambda text: tokenizer.ids(words, text), words.bos_token_id)
 
 
-def lessons_of(clips: Sequence[corpus.Clip], words: Any, listener: Listener, work: Path) -> list[Lesson]:
+def examples_of(clips: Sequence[corpus.Clip], words: Any, listener: Listener, work: Path) -> list[Example]:
     """Clips and replies as the listener learns them; the features are kept in `work`."""
     return [
-        Lesson(one, tuple(tokenizer.ids(words, clip.text)), reply_ids(clip.answer, words))
+        Example(one, tuple(tokenizer.ids(words, clip.text)), reply_ids(clip.answer, words))
         for clip, one in zip(clips, heard(clips, listener.encoder.conv1.in_channels, work), strict=True)
     ]
 
@@ -164,19 +164,19 @@ def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     return {"loss": of_replies + WORDS_WEIGHT * of_words, "replies": of_replies, "words": of_words}
 
 
-def validated(model: nn.Module, lessons: Sequence[Lesson]) -> dict[str, float]:
+def validated(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]:
     """Loss, and the share of clips whose reply greedy decoding writes word for word; also of some as heard in use."""
     assert isinstance(model, Listener)
-    some = lessons[:: max(1, len(lessons) // WHOLE_CLIPS)]
-    loss, right = _scored(model, lessons, 4 * SILENT)
+    some = examples[:: max(1, len(examples) // WHOLE_CLIPS)]
+    loss, right = _scored(model, examples, 4 * SILENT)
     _, right_whole = _scored(model, some, model.extent.embeddings)
     return {"accuracy": right, "accuracy_whole": right_whole, "validation_loss": loss}
 
 
-def _scored(model: Listener, lessons: Sequence[Lesson], groups: int) -> tuple[float, float]:
+def _scored(model: Listener, examples: Sequence[Example], groups: int) -> tuple[float, float]:
     """Mean loss, and share of replies that are right word for word."""
     random, device = np.random.default_rng(0), next(model.parameters()).device
-    by_length = sorted(lessons, key=lambda lesson: lesson.heard.frames)
+    by_length = sorted(examples, key=lambda example: example.heard.frames)
     loss, right = 0.0, 0
     for first in range(0, len(by_length), _AT_ONCE):
         chosen = by_length[first : first + _AT_ONCE]
@@ -185,4 +185,4 @@ def _scored(model: Listener, lessons: Sequence[Lesson], groups: int) -> tuple[fl
         scores = model.llm.logits(model.states(batch))
         loss += float(llm_model.loss(scores, labels)) * len(chosen)
         right += int(llm_model.exact(scores, labels).sum())
-    return loss / len(lessons), right / len(lessons)
+    return loss / len(examples), right / len(examples)

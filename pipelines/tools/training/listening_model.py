@@ -19,7 +19,7 @@ from torch.nn import functional
 from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN
 from firstpacket.pipelines.tools.training import llm_model
-from firstpacket.pipelines.tools.training.features import Heard, Masks, joined
+from firstpacket.pipelines.tools.training.features import ClipFeatures, Masks, joined
 from firstpacket.pipelines.tools.training.llm_model import IGNORED, TrainableLlama
 from firstpacket.pipelines.tools.training.whisper import Encoder, Silence
 
@@ -27,10 +27,10 @@ _SHARPNESS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Example:
     """A spoken question, its words as ids, and the ids of its reply with the end of the turn."""
 
-    heard: Heard
+    heard: ClipFeatures
     question: tuple[int, ...]
     reply: tuple[int, ...]
 
@@ -52,19 +52,19 @@ class Batch:
     @classmethod
     def of(
         cls,
-        lessons: Sequence[Lesson],
+        examples: Sequence[Example],
         extent: Extent,
         groups: int,
         random: np.random.Generator,
         masks: Masks | None = None,
     ) -> Batch:
         """Clips that are all as long as the longest, and `groups` groups of silence after it."""
-        mel = joined([one.heard for one in lessons], masks, random)
+        mel = joined([one.heard for one in examples], masks, random)
         frames = mel.shape[2] // 2 - 2
         missing = -frames % extent.joined
         mel = torch.cat((mel, mel[:, :, -1:].expand(-1, -1, 2 * missing)), dim=2)
         silence = extent.silence((frames + missing) // extent.joined, groups, random)
-        questions, replies = ([one.question for one in lessons], [one.reply for one in lessons])
+        questions, replies = ([one.question for one in examples], [one.reply for one in examples])
         return cls(mel, silence, llm_model.padded(questions, IGNORED), llm_model.padded(replies, IGNORED))
 
 

@@ -40,7 +40,7 @@ _AS_WRITTEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Example:
     """A question in writing, and its reply as ids, with the end of the turn."""
 
     question: str
@@ -101,11 +101,11 @@ def run(
         model = TrainableLlama.fresh(replace(sizes, vocab=len(words)))
     else:
         words, model = tokenizer.read(start), read(start)
-    lessons, unheard = lessons_of(known, words), lessons_of(unknown, words)
+    examples, unheard = examples_of(known, words), examples_of(unknown, words)
     chat, speech = Conversation(words, SYSTEM, "the language model that is trained"), SpeechPrompt(words)
 
     def batch_of(random: np.random.Generator) -> Rows:
-        chosen = [lessons[place] for place in random.integers(len(lessons), size=batch)]
+        chosen = [examples[place] for place in random.integers(len(examples), size=batch)]
         questions = [said(one.question, random) for one in chosen]
         return Rows.of(questions, [one.reply for one in chosen], (chat, speech)[int(random.integers(2))])
 
@@ -114,7 +114,7 @@ def run(
 
     folder = work / STEP
     figures: dict[str, Any] = dict(train(folder, model, batch_of, losses, validate, schedule))
-    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "texts": len(lessons)}
+    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "texts": len(examples)}
     figures["texts_sha256"] = folders.digest(data / "texts.jsonl")
     write(folder, model, words, figures)
     finished(folder)
@@ -138,9 +138,9 @@ def write(folder: Path, model: TrainableLlama, words: Any, figures: dict[str, An
     folders.save(folder, model.llama.state_dict(), config, figures)
 
 
-def lessons_of(texts: Sequence[corpus.Text], words: Any) -> list[Lesson]:
+def examples_of(texts: Sequence[corpus.Text], words: Any) -> list[Example]:
     """Questions and replies as a language model learns them."""
-    return [Lesson(one.question, reply_ids(one.response, words)) for one in texts]
+    return [Example(one.question, reply_ids(one.response, words)) for one in texts]
 
 
 def reply_ids(reply: str, words: Any) -> tuple[int, ...]:
@@ -162,27 +162,27 @@ def losses(model: nn.Module, batch: Rows) -> dict[str, Tensor]:
     return {"loss": llm_model.loss(model(rows.head, rows.ids, rows.labels), rows.labels)}
 
 
-def validated(model: nn.Module, chat: Prompts, speech: Prompts, lessons: Sequence[Lesson]) -> dict[str, float]:
+def validated(model: nn.Module, chat: Prompts, speech: Prompts, examples: Sequence[Example]) -> dict[str, float]:
     """Loss, and the share of questions that greedy decoding answers word for word.
 
     As written, without marks and capitals, and in the direct model's prompt in the place of the speech.
     """
-    questions = [one.question for one in lessons]
-    loss, right = _scored(model, chat, questions, lessons)
-    _, bare = _scored(model, chat, [text.rstrip("?.! ").lower() for text in questions], lessons)
-    _, direct = _scored(model, speech, questions, lessons)
+    questions = [one.question for one in examples]
+    loss, right = _scored(model, chat, questions, examples)
+    _, bare = _scored(model, chat, [text.rstrip("?.! ").lower() for text in questions], examples)
+    _, direct = _scored(model, speech, questions, examples)
     return {"accuracy": right, "accuracy_bare": bare, "accuracy_direct": direct, "validation_loss": loss}
 
 
 def _scored(
-    model: nn.Module, prompts: Prompts, questions: Sequence[str], lessons: Sequence[Lesson]
+    model: nn.Module, prompts: Prompts, questions: Sequence[str], examples: Sequence[Example]
 ) -> tuple[float, float]:
     """Mean loss, and share of replies that are right word for word."""
     device, loss, right = next(model.parameters()).device, 0.0, 0
-    for first in range(0, len(lessons), BATCH):
-        some = lessons[first : first + BATCH]
+    for first in range(0, len(examples), BATCH):
+        some = examples[first : first + BATCH]
         rows = Rows.of(questions[first : first + BATCH], [one.reply for one in some], prompts).to(device)
         scores = model(rows.head, rows.ids, rows.labels)
         right += int(llm_model.exact(scores, rows.labels).sum())
         loss += float(llm_model.loss(scores, rows.labels)) * len(some)
-    return loss / len(lessons), right / len(lessons)
+    return loss / len(examples), right / len(examples)

@@ -53,7 +53,7 @@ _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Example:
     """A reply's states `(m, state)` and the units of its speech `(n,)` int64, without repeats."""
 
     states: Tensor
@@ -62,7 +62,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lessons side by side: states `(b, m, state)`, units `(b, n)`, both padded at their ends, and lengths `(b,)`."""
+    """Examples side by side: states `(b, m, state)`, units `(b, n)`, both padded at their ends, and lengths `(b,)`."""
 
     states: Tensor
     tokens: Tensor
@@ -70,13 +70,13 @@ class Batch:
     lengths: Tensor
 
     @classmethod
-    def of(cls, lessons: Sequence[Lesson]) -> Batch:
-        """Some lessons."""
+    def of(cls, examples: Sequence[Example]) -> Batch:
+        """Some examples."""
         return cls(
-            nn.utils.rnn.pad_sequence([one.states.float() for one in lessons], True),
-            torch.tensor([len(one.states) for one in lessons]),
-            nn.utils.rnn.pad_sequence([one.units for one in lessons], True),
-            torch.tensor([len(one.units) for one in lessons]),
+            nn.utils.rnn.pad_sequence([one.states.float() for one in examples], True),
+            torch.tensor([len(one.states) for one in examples]),
+            nn.utils.rnn.pad_sequence([one.units for one in examples], True),
+            torch.tensor([len(one.units) for one in examples]),
         )
 
 
@@ -111,16 +111,16 @@ def run(
     torch.manual_seed(schedule.seed)
     spoken, count = units.made(work)
     heard = replies(data, work, "train", PER_ANSWER, schedule.seed)
-    unheard = lessons_of(replies(data, work, "validation", 1, schedule.seed), spoken)
-    paired = lessons_of(heard, spoken)
-    lessons = lessons_of(heard, shuffled(spoken, schedule.seed)) if unpaired else paired
+    unheard = examples_of(replies(data, work, "validation", 1, schedule.seed), spoken)
+    paired = examples_of(heard, spoken)
+    examples = examples_of(heard, shuffled(spoken, schedule.seed)) if unpaired else paired
     llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
     config = sizes(llm, layers, count, frames_per_token(paired, frames, later=True))
     decoder = TrainableSpeechDecoder(config)
-    draw = alike([len(lesson.states) for lesson in lessons], batch)
+    draw = alike([len(example.states) for example in examples], batch)
 
     def batch_of(random: np.random.Generator) -> Batch:
-        return Batch.of([lessons[place] for place in draw(random)])
+        return Batch.of([examples[place] for place in draw(random)])
 
     def validate(trained: nn.Module) -> dict[str, float]:
         assert isinstance(trained, Speaker)
@@ -140,7 +140,7 @@ def run(
     decoder.load_state_dict(folders.tensors(folder, begun.name))
     figures: dict[str, Any] = dict(learn(folder, config.frames_per_token, True, schedule))
     figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(begun) + seconds_of(folder)}
-    figures["replies"] = len(lessons)
+    figures["replies"] = len(examples)
     figures["paired"] = not unpaired
     figures["units_sha256"] = folders.digest(work / units.STEP / units.SEQUENCES)
     published = {
@@ -175,7 +175,7 @@ def config_of(work: Path, step: str, llm: LlamaConfig) -> SpeechDecoderConfig:
     return sizes(llm, layers, fields.whole("unit_vocab_size"), fields.whole("ctc_upsample_factor"))
 
 
-def lessons_of(heard: Sequence[Reply], spoken: Mapping[str, units.Spoken]) -> list[Lesson]:
+def examples_of(heard: Sequence[Reply], spoken: Mapping[str, units.Spoken]) -> list[Example]:
     """Replies with the units of their speech. Raises `CorpusError` for a reply that nobody spoke."""
     lacking = sorted({reply.text for reply in heard} - spoken.keys())
     if lacking:
@@ -183,7 +183,7 @@ def lessons_of(heard: Sequence[Reply], spoken: Mapping[str, units.Spoken]) -> li
             f"{len(lacking)} answers have no units, for example {lacking[0]!r}. Check that answers.jsonl lists them "
             "all, then run again: bench train units"
         )
-    return [Lesson(reply.states, torch.tensor(spoken[reply.text].units)) for reply in heard]
+    return [Example(reply.states, torch.tensor(spoken[reply.text].units)) for reply in heard]
 
 
 def shuffled(spoken: Mapping[str, units.Spoken], seed: int) -> dict[str, units.Spoken]:
@@ -193,9 +193,9 @@ def shuffled(spoken: Mapping[str, units.Spoken], seed: int) -> dict[str, units.S
     return {texts[one]: spoken[texts[other]] for one, other in zip(order, np.roll(order, 1), strict=True)}
 
 
-def frames_per_token(lessons: Sequence[Lesson], least: int, later: bool = False) -> int:
+def frames_per_token(examples: Sequence[Example], least: int, later: bool = False) -> int:
     """λ: `least`, or so many that every reply has a frame for each of its units, `later` if after the first token."""
-    return max(least, *(math.ceil(len(one.units) / max(1, len(one.states) - later)) for one in lessons))
+    return max(least, *(math.ceil(len(one.units) / max(1, len(one.states) - later)) for one in examples))
 
 
 def losses(model: nn.Module, batch: Batch, later: bool = False) -> dict[str, Tensor]:
@@ -221,16 +221,16 @@ def losses(model: nn.Module, batch: Batch, later: bool = False) -> dict[str, Ten
     return {"loss": loss}
 
 
-def validated(speaker: Speaker, lessons: Sequence[Lesson]) -> dict[str, float]:
+def validated(speaker: Speaker, examples: Sequence[Example]) -> dict[str, float]:
     """CTC loss over all frames, per unit, and the unit error rate: edits from the answer's units to what is said."""
-    some = lessons[:: max(1, len(lessons) // JUDGED)]
+    some = examples[:: max(1, len(examples) // JUDGED)]
     decoder, loss, wrong, length = speaker.decoder, 0.0, 0, 0
     for first in range(0, len(some), _AT_ONCE):
         batch = Batch.of(some[first : first + _AT_ONCE])
         loss += float(losses(speaker, batch)["loss"]) * len(batch.states)
         labels = speaker(batch.states.to(next(decoder.parameters()).device)).argmax(-1)
-        for row, tokens, lesson in zip(labels, batch.tokens, some[first:], strict=False):
+        for row, tokens, example in zip(labels, batch.tokens, some[first:], strict=False):
             said = Collapse(decoder.config.units).push(row[: int(tokens) * speaker.frames].tolist())
-            wrong += edits([str(unit) for unit in lesson.units.tolist()], [str(unit) for unit in said])
-            length += len(lesson.units)
+            wrong += edits([str(unit) for unit in example.units.tolist()], [str(unit) for unit in said])
+            length += len(example.units)
     return {"validation_loss": loss / len(some), "unit_error_rate": wrong / length}

@@ -42,7 +42,7 @@ LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class SpokenReply:
     """A clip, what was written in answer, and its sound: float32 `(n,)` at 16 kHz."""
 
     clip: corpus.Clip
@@ -80,7 +80,7 @@ def wer(ear: RecogniserJudge, pairs: Sequence[tuple[str, Samples]]) -> float:
     return sum(wrong for wrong, _ in counted) / max(1, sum(words for _, words in counted))
 
 
-def replies(clips: Sequence[corpus.Clip], work: Path, step: str, chunk_units: int) -> list[Answered]:
+def replies(clips: Sequence[corpus.Clip], work: Path, step: str, chunk_units: int) -> list[SpokenReply]:
     """What the model writes and says, chunk by chunk as in use."""
     made, words = assistant(work, step, chunk_units)
     found = []
@@ -88,7 +88,7 @@ def replies(clips: Sequence[corpus.Clip], work: Path, step: str, chunk_units: in
         turn = made.turn(Trace(MonotonicClock()))
         packets = [packet.samples for packet in turn.packets(corpus.sound(clip.path))]
         text = str(words.decode(turn.ids, skip_special_tokens=True)).strip()
-        found.append(Answered(clip, text, np.concatenate(packets) if packets else np.zeros(0, np.float32)))
+        found.append(SpokenReply(clip, text, np.concatenate(packets) if packets else np.zeros(0, np.float32)))
     return found
 
 

@@ -62,15 +62,15 @@ def _states(clips: Sequence[Clip], work: Path) -> list[Tensor]:
     """States of every clip's reply, in the order of the clips."""
     listener, words = listening.trained(work)
     device = next(listener.parameters()).device
-    lessons = listening.lessons_of(clips, words, listener, work)
-    by_length = sorted(range(len(lessons)), key=lambda place: lessons[place].heard.frames)
+    examples = listening.examples_of(clips, words, listener, work)
+    by_length = sorted(range(len(examples)), key=lambda place: examples[place].heard.frames)
     found: dict[int, Tensor] = {}
     random = np.random.default_rng(0)
     for first in range(0, len(by_length), _AT_ONCE):
         places = by_length[first : first + _AT_ONCE]
-        batch = Batch.of([lessons[place] for place in places], listener.extent, SILENT, random)
+        batch = Batch.of([examples[place] for place in places], listener.extent, SILENT, random)
         with torch.autocast(device.type, torch.bfloat16):
             states = listener.states(batch)
-        lengths = [len(lessons[place].reply) for place in places]
+        lengths = [len(examples[place].reply) for place in places]
         found |= zip(places, torch.split(states.cpu().half(), lengths), strict=True)
-    return [found[place].clone() for place in range(len(lessons))]
+    return [found[place].clone() for place in range(len(examples))]

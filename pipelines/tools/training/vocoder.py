@@ -58,7 +58,7 @@ JSON: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Example:
     """An answer: its units, the unit of every frame, and its sound."""
 
     spoken: units.Spoken
@@ -140,7 +140,7 @@ def run(
     """Train, and write `work/vocoder/`. Returns the validation figures. Raises `CorpusError` or `WeightsError`."""
     torch.manual_seed(schedule.seed)
     spoken, count = units.made(work)
-    known, unheard = split(lessons(data, spoken), schedule.seed)
+    known, unheard = split(examples(data, spoken), schedule.seed)
     config = {"num_embeddings": count, **sizes}
     model = Learner(TrainableVocoder(VocoderConfig.from_json(Fields(config, "the vocoder's sizes"))))
     spectra = Spectra()
@@ -179,7 +179,7 @@ def trained(work: Path) -> Vocoder:
     return vocoder.eval().requires_grad_(False)
 
 
-def lessons(data: Path, spoken: Mapping[str, units.Spoken]) -> list[Lesson]:
+def examples(data: Path, spoken: Mapping[str, units.Spoken]) -> list[Example]:
     """All answers that have units. Raises `CorpusError`."""
     found = []
     for text, path in corpus.answers(data).items():
@@ -187,31 +187,31 @@ def lessons(data: Path, spoken: Mapping[str, units.Spoken]) -> list[Lesson]:
             frames = torch.from_numpy(spoken[text].frames)
             sound = torch.from_numpy(corpus.sound(path))
             whole = min(len(frames), len(sound) // SAMPLES_PER_FRAME)
-            found.append(Lesson(spoken[text], frames[:whole], sound[: whole * SAMPLES_PER_FRAME]))
+            found.append(Example(spoken[text], frames[:whole], sound[: whole * SAMPLES_PER_FRAME]))
     return found
 
 
-def split(every: Sequence[Lesson], seed: int) -> tuple[list[Lesson], list[Lesson]]:
+def split(every: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
     """Answers to learn from, and one in twenty to judge by."""
     order = np.random.default_rng(seed).permutation(len(every))
     held = max(1, len(every) // HELD_OUT)
     return [every[place] for place in order[held:]], [every[place] for place in order[:held]]
 
 
-def drawer(known: Sequence[Lesson], batch: int, piece: int) -> Callable[[np.random.Generator], Pieces]:
+def drawer(known: Sequence[Example], batch: int, piece: int) -> Callable[[np.random.Generator], Pieces]:
     """Draws pieces of `piece` frames from anywhere, and chunks of units with their durations."""
-    long_enough = [lesson for lesson in known if len(lesson.frames) >= piece]
-    share = np.array([len(lesson.frames) for lesson in long_enough], np.float64)
+    long_enough = [example for example in known if len(example.frames) >= piece]
+    share = np.array([len(example.frames) for example in long_enough], np.float64)
     share /= share.sum()
 
     def draw(random: np.random.Generator) -> Pieces:
         chosen = [long_enough[place] for place in random.choice(len(share), batch, p=share)]
-        starts = [int(random.integers(len(lesson.frames) - piece + 1)) for lesson in chosen]
+        starts = [int(random.integers(len(example.frames) - piece + 1)) for example in chosen]
         pairs = list(zip(chosen, starts, strict=True))
-        frames = torch.stack([lesson.frames[start : start + piece] for lesson, start in pairs])
+        frames = torch.stack([example.frames[start : start + piece] for example, start in pairs])
         hop = SAMPLES_PER_FRAME
-        sound = torch.stack([lesson.sound[start * hop : (start + piece) * hop] for lesson, start in pairs])
-        return Pieces(frames, sound, *_chunks([lesson.spoken for lesson in chosen], random))
+        sound = torch.stack([example.sound[start * hop : (start + piece) * hop] for example, start in pairs])
+        return Pieces(frames, sound, *_chunks([example.spoken for example in chosen], random))
 
     return draw
 
@@ -236,14 +236,14 @@ def losses(spectra: Spectra, sound: Tensor, log_durations: Tensor, pieces: Piece
     return {"loss": of_sound + of_durations, "spectra": of_sound, "durations": of_durations}
 
 
-def validated(model: TrainableVocoder, spectra: Spectra, unheard: Sequence[Lesson]) -> dict[str, float]:
+def validated(model: TrainableVocoder, spectra: Spectra, unheard: Sequence[Example]) -> dict[str, float]:
     """Distance of whole answers never learnt from, with their own durations; and how far predicted lengths are off."""
     distance = off = length = 0.0
-    for lesson in unheard:
-        distance += float(spectra(model.wave(lesson.frames[None]), lesson.sound[None]))
-        embedded = model.embed(torch.tensor(lesson.spoken.units))
+    for example in unheard:
+        distance += float(spectra(model.wave(example.frames[None]), example.sound[None]))
+        embedded = model.embed(torch.tensor(example.spoken.units))
         off += float(
-            (model.durations(model.dur_predictor(embedded)) - torch.tensor(lesson.spoken.durations)).abs().sum()
+            (model.durations(model.dur_predictor(embedded)) - torch.tensor(example.spoken.durations)).abs().sum()
         )
-        length += len(lesson.frames)
+        length += len(example.frames)
     return {"spectra_unheard": distance / len(unheard), "duration_error": off / length}

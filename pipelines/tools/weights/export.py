@@ -27,10 +27,10 @@ def export(layout: str, out: Path | None, weights: Path | None = None) -> Iterat
 def _converted(store: Store) -> Path:
     """CTranslate2's layout, of the one that its converter reads."""
     from firstpacket.pipelines.cascade.asr.converted import converted
-    from firstpacket.pipelines.cascade.asr.whisper_folders import Found
+    from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 
     found = exported("transformers-whisper", store)
-    return converted(Found(found.path, "transformers", found.source)).path
+    return converted(WhisperCheckpoint(found.path, "transformers", found.source)).path
 
 
 def _copied(folder: Path, to: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from firstpacket.bench.errors import MissingDependency, WeightsError
-from firstpacket.pipelines.cascade.asr.whisper_folders import Found, Layout, find
+from firstpacket.pipelines.cascade.asr.whisper_folders import Layout, WhisperCheckpoint, find
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "faster-whisper": ("ctranslate2", "transformers"),
@@ -18,7 +18,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
 }
 
 
-def found(model: Path | str, engine: str = "transformers") -> Found:
+def found(model: Path | str, engine: str = "transformers") -> WhisperCheckpoint:
     return find(str(model), engine, LAYOUTS[engine])
 
 
@@ -149,7 +149,7 @@ def test_a_published_name_that_was_fetched(tmp_path: Path, monkeypatch: pytest.M
     assert found("base", "openai-whisper").layout == "openai", "its own layout comes first"
 
 
-def with_tokenizer(path: Path, vocab: int, start: int) -> Found:
+def with_tokenizer(path: Path, vocab: int, start: int) -> WhisperCheckpoint:
     """The published tokenizer of 51865 words with a configuration that may belong to another model."""
     from support import tiny_whisper as made
 

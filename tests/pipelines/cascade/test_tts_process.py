@@ -18,7 +18,7 @@ from firstpacket.bench.errors import MissingDependency, UsageError, WeightsError
 from firstpacket.bench.pipeline import Settings
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.tts.process import OwnProcess
+from firstpacket.pipelines.cascade.tts.process import VoiceProcess
 
 PARROT = '''
 import os
@@ -78,29 +78,29 @@ def perch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def parrot(perch: Path) -> Iterator[OwnProcess]:
+def parrot(perch: Path) -> Iterator[VoiceProcess]:
     voice = made()
     voice.load()
     yield voice
     voice.close()
 
 
-def made(engine: str = "parrot", python: str = "", **options: Any) -> OwnProcess:
-    return OwnProcess(Settings(options={"tts-model": "", **options}), engine, python)
+def made(engine: str = "parrot", python: str = "", **options: Any) -> VoiceProcess:
+    return VoiceProcess(Settings(options={"tts-model": "", **options}), engine, python)
 
 
-def said(voice: OwnProcess, text: str) -> list[tuple[list[float], int]]:
+def said(voice: VoiceProcess, text: str) -> list[tuple[list[float], int]]:
     return [(samples.tolist(), rate) for samples, rate in voice.speak(text, Trace(MonotonicClock()))]
 
 
-def test_it_gives_the_same_sound_as_the_engine(parrot: OwnProcess) -> None:
+def test_it_gives_the_same_sound_as_the_engine(parrot: VoiceProcess) -> None:
     assert said(parrot, "hi you") == [([np.float32(0.2)] * 2, 8000), ([np.float32(0.3)] * 3, 8000)]
     assert said(parrot, "") == []
     assert parrot.weights()[0].source == "parrot"
     assert parrot.facts() == {"tts_words": 3, "tts_mood": "said", "tts_process": "own", "tts_python": sys.executable}
 
 
-def test_an_abandoned_phrase_does_not_leak_into_the_next(parrot: OwnProcess) -> None:
+def test_an_abandoned_phrase_does_not_leak_into_the_next(parrot: VoiceProcess) -> None:
     phrase: Any = parrot.speak("one three sleep", Trace(MonotonicClock()))
     next(phrase)
     with pytest.raises(RuntimeError, match="one phrase at a time"):
@@ -109,7 +109,9 @@ def test_an_abandoned_phrase_does_not_leak_into_the_next(parrot: OwnProcess) -> 
     assert [len(samples) for samples, _ in said(parrot, "hello")] == [5]
 
 
-def test_an_interrupted_wait_does_not_shift_later_answers(parrot: OwnProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_wait_does_not_shift_later_answers(
+    parrot: VoiceProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     receive = parrot._channel.receive
 
     def interrupted() -> Any:
@@ -122,26 +124,26 @@ def test_an_interrupted_wait_does_not_shift_later_answers(parrot: OwnProcess, mo
     assert [len(samples) for samples, _ in said(parrot, "hello")] == [5]
 
 
-def test_an_engine_error_fails_only_this_phrase(parrot: OwnProcess) -> None:
+def test_an_engine_error_fails_only_this_phrase(parrot: VoiceProcess) -> None:
     with pytest.raises(RuntimeError, match="ValueError: a nut"):
         said(parrot, "one choke two")
     assert len(said(parrot, "one")) == 1
 
 
-def test_a_process_that_dies_fails_this_phrase_and_the_next(parrot: OwnProcess) -> None:
+def test_a_process_that_dies_fails_this_phrase_and_the_next(parrot: VoiceProcess) -> None:
     for _ in range(2):
         with pytest.raises(WorkerError, match=r"own process ended \(exit code 7\).*All turns fail until"):
             said(parrot, "one die")
     parrot.close()
 
 
-def test_a_process_that_is_killed(parrot: OwnProcess) -> None:
+def test_a_process_that_is_killed(parrot: VoiceProcess) -> None:
     parrot._process.kill()
     with pytest.raises(WorkerError, match="killed by SIGKILL"):
         said(parrot, "one")
 
 
-def test_the_hops_are_timed_separately_from_the_work(parrot: OwnProcess) -> None:
+def test_the_hops_are_timed_separately_from_the_work(parrot: VoiceProcess) -> None:
     trace = Trace(MonotonicClock())
     with trace.stage("tts"):
         chunks: Any = parrot.speak("one", trace)
@@ -184,8 +186,8 @@ def test_it_ends_when_its_parent_is_killed(perch: Path) -> None:
         "from firstpacket.bench.pipeline import Settings\n"
         "from firstpacket.bench.timing.clock import MonotonicClock\n"
         "from firstpacket.bench.timing.trace import Trace\n"
-        "from firstpacket.pipelines.cascade.tts.process import OwnProcess\n"
-        "voice = OwnProcess(Settings(options={'tts-model': ''}), 'parrot')\n"
+        "from firstpacket.pipelines.cascade.tts.process import VoiceProcess\n"
+        "voice = VoiceProcess(Settings(options={'tts-model': ''}), 'parrot')\n"
         "voice.load()\n"
         "print(voice._process.pid, flush=True)\n"
         "list(voice.speak('sleep', Trace(MonotonicClock())))\n"

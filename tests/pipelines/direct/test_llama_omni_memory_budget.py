@@ -20,7 +20,7 @@ from firstpacket.bench.pipeline import Settings
 from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni import dummy
 from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig
-from firstpacket.pipelines.direct.llama_omni.loading import room_of
+from firstpacket.pipelines.direct.llama_omni.loading import budget_of
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.streaming import Turn
 from firstpacket.pipelines.models import memory_budget
@@ -100,7 +100,7 @@ def test_loading_takes_a_tenth_more_than_the_weights_at_most(loadings: dict[str,
 
 
 def of_8b(dtype: torch.dtype, new: int = 256) -> MemoryBudget:
-    return room_of(dummy.config("8b"), CPU, dtype, text=66, new=new, options="less")
+    return budget_of(dummy.config("8b"), CPU, dtype, text=66, new=new, options="less")
 
 
 def test_the_memory_of_the_published_size_is_as_known() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from firstpacket.bench.pipeline import OptionValue
-from firstpacket.pipelines.cascade.tts.coqui.folder import Found
+from firstpacket.pipelines.cascade.tts.coqui.folder import CoquiCheckpoint
 from firstpacket.pipelines.cascade.tts.coqui.stand_ins import importable
 from firstpacket.pipelines.models.cache import cached
 
@@ -47,11 +47,13 @@ _CALIBRATION = "The quick brown fox jumps over the lazy dog."
 _OUTWEIGHING = 12.0
 
 
-def found(size: str, seed: int) -> Found:
+def found(size: str, seed: int) -> CoquiCheckpoint:
     """The dummy of a size; it is made at first and then found in the cache."""
     name = f"coqui-{version('coqui-tts')}-vits-{size}-seed{seed}-{LAYOUT}"
     folder = cached(name, lambda at: _build(at, size, seed))
-    return Found("vits", folder, folder / "config.json", folder / "model_file.pth", f"seed {seed}, size {size}")
+    return CoquiCheckpoint(
+        "vits", folder, folder / "config.json", folder / "model_file.pth", f"seed {seed}, size {size}"
+    )
 
 
 def _build(folder: Path, size: str, seed: int) -> None:

@@ -9,7 +9,7 @@ from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Samples, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS
-from firstpacket.pipelines.cascade.tts.process import HOP, OPTIONS, OwnProcess, asks_for_own
+from firstpacket.pipelines.cascade.tts.process import HOP, OPTIONS, VoiceProcess, wants_own_process
 
 
 class Coqui(TTS):
@@ -49,12 +49,12 @@ class Coqui(TTS):
             raise UsageError(f"tts-chunk is {self.settings.whole('tts-chunk')}, but it must be 0 or more.")
         if weights == "published" and not model:
             raise UsageError("tts-weights=published needs a voice. Set tts-model=FOLDER, or use tts-weights=dummy.")
-        if asks_for_own(self.settings):
-            self._engine: TTS = OwnProcess(self.settings, "coqui", self.settings.text("tts-python"))
+        if wants_own_process(self.settings):
+            self._engine: TTS = VoiceProcess(self.settings, "coqui", self.settings.text("tts-python"))
         else:
-            from firstpacket.pipelines.cascade.tts.coqui.in_process import CoquiHere
+            from firstpacket.pipelines.cascade.tts.coqui.in_process import InProcessCoqui
 
-            self._engine = CoquiHere(self.settings)
+            self._engine = InProcessCoqui(self.settings)
         self._engine.load()
 
     def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:

@@ -23,7 +23,7 @@ _AGREED = "COQUI_TOS_AGREED"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CoquiCheckpoint:
     """A checkpoint in Coqui's layout; `source` is what reports call it."""
 
     kind: str
@@ -33,7 +33,7 @@ class Found:
     source: str
 
 
-def find(model: str, licence_accepted: bool) -> Found:
+def find(model: str, licence_accepted: bool) -> CoquiCheckpoint:
     """The checkpoint that `model` names, a folder first.
 
     Never downloads or prompts. Raises `WeightsError` if there is none or it is of another kind, `UnknownName` for a
@@ -50,7 +50,7 @@ def find(model: str, licence_accepted: bool) -> Found:
     )
 
 
-def _in_folder(folder: Path, source: str) -> Found:
+def _in_folder(folder: Path, source: str) -> CoquiCheckpoint:
     config = folder / "config.json"
     if not config.is_file():
         raise WeightsError(f"{folder} holds no config.json, so it is not a Coqui TTS voice; {_held(folder)}.")
@@ -59,7 +59,7 @@ def _in_folder(folder: Path, source: str) -> Found:
     for needed in ("vocab.json", "speakers_xtts.pth") if kind == "xtts" else ():
         if not (folder / needed).is_file():
             raise WeightsError(f"{folder}: this XTTS voice needs {needed}, which is missing; {_held(folder)}.")
-    return Found(kind, folder, config, model, source)
+    return CoquiCheckpoint(kind, folder, config, model, source)
 
 
 def _kind(config: Path, folder: Path) -> str:

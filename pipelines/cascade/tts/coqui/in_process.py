@@ -11,7 +11,7 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS, imported
 
 
-class CoquiHere(TTS):
+class InProcessCoqui(TTS):
     """Loads the voice named by the settings and speaks with it."""
 
     def load(self) -> None:

@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 
 from firstpacket.bench.errors import BenchError, MissingDependency, WeightsError
 from firstpacket.pipelines.cascade.engines import cause
-from firstpacket.pipelines.cascade.tts.coqui.folder import Found
+from firstpacket.pipelines.cascade.tts.coqui.folder import CoquiCheckpoint
 from firstpacket.pipelines.cascade.tts.coqui.stand_ins import importable
 
 _TEXT_CLASSES = "TTS.tts."
@@ -30,7 +30,7 @@ _UNUSED_FIELDS = ("speaker_encoder_model_path", "speaker_encoder_config_path")
 Result = TypeVar("Result")
 
 
-def read_vits(found: Found, device: str) -> Any:
+def read_vits(found: CoquiCheckpoint, device: str) -> Any:
     """A `Vits` of Coqui on the device. Raises `WeightsError`, or `MissingDependency` for its phonemizer."""
     with importable():
         from TTS.config import load_config
@@ -43,7 +43,7 @@ def read_vits(found: Found, device: str) -> Any:
     return _ready(model, device)
 
 
-def read_xtts(found: Found, device: str) -> Any:
+def read_xtts(found: CoquiCheckpoint, device: str) -> Any:
     """An `Xtts` of Coqui on the device, with its tokenizer and speakers. Raises `WeightsError`."""
     with importable():
         from TTS.config import load_config
@@ -83,7 +83,7 @@ def _xtts_tensors(path: Path) -> dict[str, Any]:
     return {name: tensor for name, tensor in named.items() if not name.startswith((*unused, "gpt.gpt.wte"))}
 
 
-def _explained(found: Found, step: Callable[[], Result]) -> Result:
+def _explained(found: CoquiCheckpoint, step: Callable[[], Result]) -> Result:
     """Run a step; any error from a checkpoint becomes a `WeightsError`."""
     try:
         return step()

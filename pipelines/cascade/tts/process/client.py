@@ -49,12 +49,12 @@ STDERR = 2
 """What a library prints goes to standard error."""
 
 
-def asks_for_own(settings: Settings) -> bool:
+def wants_own_process(settings: Settings) -> bool:
     """Whether the options put the voice into its own process."""
     return settings.text("tts-process") == "own" or bool(settings.text("tts-python"))
 
 
-class OwnProcess(TTS):
+class VoiceProcess(TTS):
     """Runs the engine registered as `engine` in another process.
 
     A phrase's next chunk is made when it is asked for, as it is here. The process dies with this one. If it dies first,

@@ -28,7 +28,7 @@ from firstpacket.pipelines.tools.training import folders, tokenizer
 from firstpacket.pipelines.tools.training.asr import trained as trained_whisper
 from firstpacket.pipelines.tools.training.features import features, whole
 from firstpacket.pipelines.tools.training.listening import SCHEDULE, Parts, losses, run, trained
-from firstpacket.pipelines.tools.training.listening_model import Batch, Extent, Lesson, Listener
+from firstpacket.pipelines.tools.training.listening_model import Batch, Example, Extent, Listener
 from firstpacket.pipelines.tools.training.llm import write as write_llm
 from firstpacket.pipelines.tools.training.llm_model import TrainableLlama
 from firstpacket.pipelines.tools.training.whisper import Encoder, TrainableWhisper
@@ -66,13 +66,13 @@ def in_use(listener: Listener, embeddings: Tensor, reply: tuple[int, ...]) -> Te
 @torch.no_grad()
 def test_with_all_silence_drawn_training_equals_inference(listener: Listener) -> None:
     said = [speech(0.5, 1), speech(0.9, 2)]
-    lessons = [Lesson(features(one, SIZES.mels), (7, 8), reply) for one, reply in zip(said, REPLIES, strict=True)]
-    batch = Batch.of(lessons, EXTENT, EXTENT.embeddings, np.random.default_rng(0))
+    examples = [Example(features(one, SIZES.mels), (7, 8), reply) for one, reply in zip(said, REPLIES, strict=True)]
+    batch = Batch.of(examples, EXTENT, EXTENT.embeddings, np.random.default_rng(0))
     heard = listener.speech(batch.mel, batch.silence)
     encoder = SpeechEncoder(EncoderConfig(SIZES.mels, SIZES.positions, SIZES.state, SIZES.heads, SIZES.layers))
     encoder.load_state_dict(listener.encoder.state_dict())
-    for lesson, embeddings in zip(lessons, heard, strict=True):
-        wanted = listener.adaptor(encoder(whole(lesson.heard, SIZES.positions)[0]))
+    for example, embeddings in zip(examples, heard, strict=True):
+        wanted = listener.adaptor(encoder(whole(example.heard, SIZES.positions)[0]))
         # The window's last frame lies beside no silence but beside nothing, which the drawn ones do not know.
         torch.testing.assert_close(embeddings[:-1], wanted[:-1], rtol=0, atol=0.01 * float(wanted.abs().max()))
     states = torch.cat([in_use(listener, *one) for one in zip(heard, REPLIES, strict=True)])
@@ -83,7 +83,7 @@ def test_with_all_silence_drawn_training_equals_inference(listener: Listener) ->
 def test_drawn_silence_keeps_its_position_and_has_more_weight(listener: Listener) -> None:
     """Equal keys: one that stands for three is three. So only the places of the drawn ones can tell."""
     batch = Batch.of(
-        [Lesson(features(speech(0.5, 1), SIZES.mels), (7,), REPLIES[0])], EXTENT, 4, np.random.default_rng(0)
+        [Example(features(speech(0.5, 1), SIZES.mels), (7,), REPLIES[0])], EXTENT, 4, np.random.default_rng(0)
     )
     positions, weights = listener._places(batch)
     head, spoken = PROMPT.index(SPEECH_TOKEN), batch.mel.shape[2] // 2 // 5
@@ -154,7 +154,7 @@ def test_the_trained_model_answers_what_it_heard(work: Path) -> None:
 
 def test_only_the_encoder_is_frozen(listener: Listener) -> None:
     heard = features(speech(0.5, 1), SIZES.mels)
-    batch = Batch.of([Lesson(heard, (7, 8), REPLIES[0])], EXTENT, 3, np.random.default_rng(0))
+    batch = Batch.of([Example(heard, (7, 8), REPLIES[0])], EXTENT, 3, np.random.default_rng(0))
     losses(listener, batch)["loss"].backward()
     learning = {name for name, part in listener.named_parameters() if part.grad is not None}
     assert learning == {name for name, _ in listener.named_parameters() if not name.startswith("encoder.")}

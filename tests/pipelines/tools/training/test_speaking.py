@@ -14,7 +14,7 @@ from firstpacket.pipelines.models.llama_config import LlamaConfig  # noqa: E402
 from firstpacket.pipelines.tools.training import speaking  # noqa: E402
 from firstpacket.pipelines.tools.training.data import Clip  # noqa: E402
 from firstpacket.pipelines.tools.training.loop import Schedule, train  # noqa: E402
-from firstpacket.pipelines.tools.training.speaking import Batch, Lesson, Speaker  # noqa: E402
+from firstpacket.pipelines.tools.training.speaking import Batch, Example, Speaker  # noqa: E402
 from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
 from firstpacket.pipelines.tools.training.speaking_states import Reply, chosen  # noqa: E402
 from firstpacket.pipelines.tools.training.units import Spoken  # noqa: E402
@@ -36,22 +36,22 @@ def language():
     random = np.random.default_rng(0)
     states = random.normal(size=(WORDS, LLM.hidden))
     units = [(place, (place + 3) % UNITS) for place in range(WORDS)]
-    lessons, spoken, heard = [], {}, []
+    examples, spoken, heard = [], {}, []
     for said in itertools.permutations(range(WORDS), 3):
         noisy = states[list(said)] + 0.1 * random.normal(size=(3, LLM.hidden))
         every = tuple(unit for unit, _ in itertools.groupby(unit for word in said for unit in units[word]))
         spoken[str(said)] = Spoken(str(said), every, (1,) * len(every))
         heard.append(Reply(str(said), torch.tensor(noisy, dtype=torch.float16)))
-        lessons.append(Lesson(heard[-1].states, torch.tensor(every)))
-    return lessons, spoken, heard
+        examples.append(Example(heard[-1].states, torch.tensor(every)))
+    return examples, spoken, heard
 
 
-def trained(lessons, unheard, folder, frames=FRAMES, later=False):
+def trained(examples, unheard, folder, frames=FRAMES, later=False):
     torch.manual_seed(0)
     speaker = Speaker(TrainableSpeechDecoder(CONFIG), frames)
 
     def draw(random):
-        return Batch.of([lessons[place] for place in random.integers(len(lessons), size=16)])
+        return Batch.of([examples[place] for place in random.integers(len(examples), size=16)])
 
     loss = partial(speaking.losses, later=later)
     return speaker, train(folder, speaker, draw, loss, lambda it: speaking.validated(it, unheard), SCHEDULE)
@@ -80,20 +80,20 @@ def test_padding_after_a_reply_does_not_change_it():
 
 
 def test_it_learns_from_paired_speech_and_not_from_shuffled_speech(language, tmp_path):
-    lessons, spoken, heard = language
-    _, paired = trained(lessons[:100], lessons[100:], tmp_path / "paired")
-    wrong = speaking.lessons_of(heard, speaking.shuffled(spoken, 1))
-    _, unpaired = trained(wrong[:100], lessons[100:], tmp_path / "unpaired")
+    examples, spoken, heard = language
+    _, paired = trained(examples[:100], examples[100:], tmp_path / "paired")
+    wrong = speaking.examples_of(heard, speaking.shuffled(spoken, 1))
+    _, unpaired = trained(wrong[:100], examples[100:], tmp_path / "unpaired")
     assert paired["unit_error_rate"] < 0.3
     assert unpaired["unit_error_rate"] > 0.6
     assert paired["validation_loss"] < 0.3 * unpaired["validation_loss"]
 
 
 def test_frames_of_the_first_token_learn_to_be_blank(language, tmp_path):
-    lessons, *_ = language
-    states = torch.stack([lesson.states.float() for lesson in lessons[:100]])
+    examples, *_ = language
+    states = torch.stack([example.states.float() for example in examples[:100]])
     for later in (False, True):
-        speaker, _ = trained(lessons[:100], lessons[100:], tmp_path / str(later), later=later)
+        speaker, _ = trained(examples[:100], examples[100:], tmp_path / str(later), later=later)
         with torch.inference_mode():
             first, rest = speaker(states).argmax(-1).split([FRAMES, 2 * FRAMES], 1)
         assert bool((first == UNITS).all()) is later
@@ -101,8 +101,8 @@ def test_frames_of_the_first_token_learn_to_be_blank(language, tmp_path):
 
 
 def test_later_units_are_aligned_with_later_frames_only(language):
-    lessons, *_ = language
-    one, speaker = Batch.of([lessons[0]]), Speaker(decoder(), FRAMES)
+    examples, *_ = language
+    one, speaker = Batch.of([examples[0]]), Speaker(decoder(), FRAMES)
     with torch.inference_mode():
         logits = speaker(one.states).log_softmax(-1)
         alone = torch.nn.functional.ctc_loss(
@@ -112,12 +112,12 @@ def test_later_units_are_aligned_with_later_frames_only(language):
 
 
 def test_a_padded_batch_has_the_loss_of_its_lessons(language):
-    lessons, *_ = language
-    short = Lesson(lessons[0].states[:2], lessons[0].units[:4])
+    examples, *_ = language
+    short = Example(examples[0].states[:2], examples[0].units[:4])
     speaker = Speaker(decoder(), FRAMES)
     with torch.inference_mode():
-        both = speaking.losses(speaker, Batch.of([short, lessons[1]]))["loss"]
-        each = [speaking.losses(speaker, Batch.of([one]))["loss"] for one in (short, lessons[1])]
+        both = speaking.losses(speaker, Batch.of([short, examples[1]]))["loss"]
+        each = [speaking.losses(speaker, Batch.of([one]))["loss"] for one in (short, examples[1])]
     assert torch.allclose(both, (each[0] + each[1]) / 2, atol=1e-5)
 
 
@@ -131,16 +131,16 @@ def test_shuffling_gives_every_reply_the_speech_of_another(language):
 
 def test_a_reply_of_few_tokens_with_many_units_gets_more_frames_for_each():
     state = torch.zeros(2, LLM.hidden)
-    assert speaking.frames_per_token([Lesson(state, torch.zeros(50))], 25) == 25
-    assert speaking.frames_per_token([Lesson(state, torch.zeros(51))], 25) == 26
-    assert speaking.frames_per_token([Lesson(state, torch.zeros(51))], 25, later=True) == 51
-    assert speaking.frames_per_token([Lesson(state[:1], torch.zeros(51))], 25, later=True) == 51
+    assert speaking.frames_per_token([Example(state, torch.zeros(50))], 25) == 25
+    assert speaking.frames_per_token([Example(state, torch.zeros(51))], 25) == 26
+    assert speaking.frames_per_token([Example(state, torch.zeros(51))], 25, later=True) == 51
+    assert speaking.frames_per_token([Example(state[:1], torch.zeros(51))], 25, later=True) == 51
 
 
 def test_a_reply_without_speech_is_named(language):
     _, spoken, heard = language
     with pytest.raises(CorpusError, match="no units for 1 answers, for example 'Never said'"):
-        speaking.lessons_of([*heard, Reply("Never said", heard[0].states)], spoken)
+        speaking.examples_of([*heard, Reply("Never said", heard[0].states)], spoken)
 
 
 def test_some_clips_of_every_answer_are_chosen(tmp_path):

@@ -27,7 +27,7 @@ from firstpacket.pipelines.tools.training import (  # noqa: E402
     units,
     vocoder,
 )
-from firstpacket.pipelines.tools.training.listening_model import Batch, Lesson  # noqa: E402
+from firstpacket.pipelines.tools.training.listening_model import Batch, Example  # noqa: E402
 from firstpacket.pipelines.tools.training.llm import write as write_llm  # noqa: E402
 from firstpacket.pipelines.tools.training.llm_model import TrainableLlama  # noqa: E402
 from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
@@ -94,10 +94,10 @@ def test_the_streaming_pipeline_uses_the_trained_decoder(data, work):
     turn = made.turn(Trace(MonotonicClock()))
     sound = np.concatenate([packet.samples for packet in turn.packets(corpus.sound(clip.path))])
     listener, words = listening.trained(work)
-    (lesson,) = listening.lessons_of([clip], words, listener, work)
+    (example,) = listening.examples_of([clip], words, listener, work)
     every = listener.extent.embeddings
-    lesson = Lesson(lesson.heard, lesson.question, tuple(turn.ids))
-    states = listener.states(Batch.of([lesson], listener.extent, every, np.random.default_rng(0)))
+    example = Example(example.heard, example.question, tuple(turn.ids))
+    states = listener.states(Batch.of([example], listener.extent, every, np.random.default_rng(0)))
     decoder = TrainableSpeechDecoder(speaking.config_of(work, speaking.STEP, listener.llm.llama.config))
     decoder.load_state_dict(folders.tensors(work, speaking.STEP))
     labels = decoder.batch(states[None])[0].argmax(-1)
@@ -143,7 +143,7 @@ def test_word_error_rates_of_replies_and_of_the_voice(data, work, monkeypatch):
         transcript = staticmethod(lambda sound, language, what: "it")
 
     def answered(clips, *_):
-        return [speaking_replies.Answered(clip, "It it", np.zeros(RATE, np.float32)) for clip in clips]
+        return [speaking_replies.SpokenReply(clip, "It it", np.zeros(RATE, np.float32)) for clip in clips]
 
     monkeypatch.setattr(speaking_replies, "recogniser_judge", lambda *_: Deaf)
     monkeypatch.setattr(speaking_replies, "replies", answered)

@@ -31,7 +31,7 @@ SCHEDULE = Schedule(steps=120, learning_rate=5e-3, warmup=10, weight_decay=0.0, 
 
 
 @pytest.fixture(scope="module")
-def lessons():
+def examples():
     """Answers of four tones, a unit each; a tone lasts as many frames as its number and two."""
     random, found = np.random.default_rng(0), []
     for _ in range(12):
@@ -41,27 +41,27 @@ def lessons():
         time = np.arange(HOP * sum(lasts)) / RATE
         hertz = np.repeat([TONES[unit] for unit in spoken.frames], HOP)
         sound = torch.from_numpy((0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32))
-        found.append(vocoder.Lesson(spoken, torch.from_numpy(spoken.frames), sound))
+        found.append(vocoder.Example(spoken, torch.from_numpy(spoken.frames), sound))
     return found
 
 
-def trained(lessons, folder, schedule):
+def trained(examples, folder, schedule):
     torch.manual_seed(0)
     learner, spectra = vocoder.Learner(vocoder.TrainableVocoder(CONFIG)), Spectra((256, 512))
-    draw = vocoder.drawer(lessons[1:], 4, 12)
+    draw = vocoder.drawer(examples[1:], 4, 12)
 
     def losses(model, pieces):
         return vocoder.losses(spectra, *model(pieces), pieces)
 
     figures = train(
-        folder, learner, draw, losses, lambda it: vocoder.validated(it.vocoder, spectra, lessons[:1]), schedule
+        folder, learner, draw, losses, lambda it: vocoder.validated(it.vocoder, spectra, examples[:1]), schedule
     )
     return learner.vocoder, figures
 
 
 @pytest.fixture(scope="module")
-def learnt(lessons, tmp_path_factory):
-    return trained(lessons, tmp_path_factory.mktemp("vocoder"), SCHEDULE)
+def learnt(examples, tmp_path_factory):
+    return trained(examples, tmp_path_factory.mktemp("vocoder"), SCHEDULE)
 
 
 @torch.inference_mode()
@@ -88,9 +88,9 @@ def test_durations_of_a_padded_batch_are_those_of_each_chunk_alone():
     assert torch.allclose(both[1, :2], model.dur_predictor(model.embed(sequences[1, :2])), atol=1e-5)
 
 
-def test_it_learns_the_sound_and_duration_of_its_units(learnt, lessons):
+def test_it_learns_the_sound_and_duration_of_its_units(learnt, examples):
     model, figures = learnt
-    unheard = lessons[0]
+    unheard = examples[0]
     with torch.inference_mode():
         other = model.wave(unheard.frames.flip(0)[None])
         wrong = float(Spectra((256, 512))(other, unheard.sound[None]))
@@ -98,9 +98,9 @@ def test_it_learns_the_sound_and_duration_of_its_units(learnt, lessons):
     assert figures["duration_error"] < 0.25
 
 
-def test_a_resumed_training_equals_an_uninterrupted_one(lessons, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(examples, tmp_path):
     schedule = replace(SCHEDULE, steps=6, warmup=2, keep_every_s=-1.0)
-    whole, _ = trained(lessons, tmp_path / "whole", schedule)
+    whole, _ = trained(examples, tmp_path / "whole", schedule)
 
     class Stop(Exception):
         pass
@@ -121,16 +121,16 @@ def test_a_resumed_training_equals_an_uninterrupted_one(lessons, tmp_path):
     vocoder.drawer = stopping
     try:
         with pytest.raises(Stop):
-            trained(lessons, tmp_path / "parts", schedule)
-        again, _ = trained(lessons, tmp_path / "parts", schedule)
+            trained(examples, tmp_path / "parts", schedule)
+        again, _ = trained(examples, tmp_path / "parts", schedule)
     finally:
         vocoder.drawer = draw
     assert len(drawn) == 5 + 2, "it went on where it had stopped"
     assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), again.parameters(), strict=True))
 
 
-def test_pieces_hold_the_sound_of_their_units(lessons):
-    pieces = vocoder.drawer(lessons, 3, 8)(np.random.default_rng(0))
+def test_pieces_hold_the_sound_of_their_units(examples):
+    pieces = vocoder.drawer(examples, 3, 8)(np.random.default_rng(0))
     assert pieces.frames.shape == (3, 8)
     assert pieces.sound.shape == (3, 8 * HOP)
     for frames, sound in zip(pieces.frames, pieces.sound.view(3, 8, HOP), strict=True):
