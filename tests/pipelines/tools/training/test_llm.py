@@ -206,7 +206,7 @@ def test_questions_vary_in_case_and_punctuation_as_transcripts_do() -> None:
         ("", "has no text in the split 'train'"),
         ('{"question": "a", "response": "b", "split": "train"}\n', "has no text in the split 'validation'"),
         ('{"question": "a", "response": 3, "split": "train"}\n', "texts.jsonl:1 is not an object with the texts"),
-        ("[" * 100_000, "texts.jsonl:1: is not valid JSON"),
+        ("[" * 100_000, "texts.jsonl:1 is not valid JSON"),
     ],
 )
 def test_unusable_data_is_refused(tmp_path: Path, content: str, told: str) -> None:

@@ -139,7 +139,7 @@ def test_a_reply_of_few_tokens_with_many_units_gets_more_frames_for_each():
 
 def test_a_reply_without_speech_is_named(language):
     _, spoken, heard = language
-    with pytest.raises(CorpusError, match="no units for 1 answers, for example 'Never said'"):
+    with pytest.raises(CorpusError, match="1 answers have no units, for example 'Never said'"):
         speaking.examples_of([*heard, Reply("Never said", heard[0].states)], spoken)
 
 
