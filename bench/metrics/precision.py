@@ -133,7 +133,7 @@ def _alone(label: str, values: dict[PairKey, float], rule: StoppingRule, samplin
     found = estimate([values[key] for key in keys], [key.utterance for key in keys], sampling=sampling)
     found = _held(found, sampling.level)
     if rule.unit == "share" and found.value <= 0:
-        return Reach(label, "", found, None, "its median is not over 0: ask for a width in ms")
+        return Reach(label, "", found, None, "its median is not over 0: use a precision in ms")
     return _reach(
         label, "", found, _half(found.interval) / (found.value if rule.unit == "share" else 1), sampling.level
     )
@@ -150,7 +150,7 @@ def _paired(
     make = paired_ratio if rule.unit == "share" else paired_difference
     found = make(before, after, clips, blocks=blocks, sampling=sampling)
     if found is None:
-        return Reach(label, base, None, None, "a first packet is not over 0: ask for a width in ms")
+        return Reach(label, base, None, None, "a first packet is not over 0: use a precision in ms")
     found = _held(found, sampling.level)
     if found.interval is None or rule.unit == "ms":
         return _reach(label, base, found, _half(found.interval), sampling.level)
@@ -190,14 +190,14 @@ def whole_passes(turns: Iterable[Turn], size: int) -> int:
 
 
 def in_words(decision: Stop | GoOn, rule: StoppingRule) -> str:
-    """A look in one line, for whoever watches."""
+    """A look in one line, for progress output."""
     look = decision.look
-    line = f"after {passes(look.blocks)}: {reached(look, rule)}, {rule} wanted"
+    line = f"after {passes(look.blocks)}: {reached(look, rule)}, target {rule}"
     if isinstance(decision, Stop):
         return f"{line}: narrow enough"
     if decision.stalled:
-        line += "; more passes over the same clips hardly narrow it: more clips are needed"
-    return f"{line}; next look after {decision.next} passes" if decision.next else line
+        line += "; more passes over the same clips hardly narrow the interval: use more clips"
+    return f"{line}; next check after {decision.next} passes" if decision.next else line
 
 
 def reached(look: Look, rule: StoppingRule) -> str:
