@@ -107,7 +107,7 @@ def test_an_end_behind_the_cut_is_the_cut_and_no_dispute(clips: Path) -> None:
         ("{", r"speech_ends\.jsonl:2: is not valid JSON"),
         ('{"id": "a"}', r"speech_ends\.jsonl:2: field 'ends_ms' is missing.*Delete the file"),
         ('{"id": "a", "sha256": "", "ends_ms": {"level": "soon"}}', r"ends_ms\.level: .*Delete the file"),
-        ('{"id": "a", "sha256": "", "ends_ms": {"level": -3}}', r"level has speech end at -3 ms.*Delete the file"),
+        ('{"id": "a", "sha256": "", "ends_ms": {"level": -3}}', r"level is -3 ms.*Delete the file"),
         ('{"id": "a", "sha256": "", "ends_ms": {"level": 1e999}}', r"speech_ends\.jsonl:2"),
     ],
 )

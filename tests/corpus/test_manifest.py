@@ -78,12 +78,12 @@ def test_byte_order_mark_windows_lines_and_blank_lines(tmp_path: Path) -> None:
         ('{"id": "a", "audio": "a.wav", "speech_end_ms": 1e999}', "expected a finite number, found inf"),
         ({**GOOD, "speech_end_ms": -1}, "speech_end_ms is -1. Give milliseconds"),
         ({**GOOD, "speech_start_ms": -1}, "speech_start_ms is -1"),
-        ({**GOOD, "speech_end_ms": 0}, "speech ends at 0 ms, not after its beginning at 0 ms"),
+        ({**GOOD, "speech_end_ms": 0}, "speech ends at 0 ms but begins at 0 ms"),
         (
             {**GOOD, "speech_start_ms": 900, "speech_end_ms": 800},
-            "speech ends at 800 ms, not after its beginning at 900",
+            "speech ends at 800 ms but begins at 900",
         ),
-        ({**GOOD, "id": ""}, "id '' cannot be used. An id has 1 to 200 characters"),
+        ({**GOOD, "id": ""}, "id '' is invalid. An id has 1 to 200 characters"),
         ({**GOOD, "id": "a\nb"}, r"id 'a\\nb' cannot be used"),
         ({**GOOD, "id": "a" * 201}, "cannot be used"),
         ({**GOOD, "audio": "../a.wav"}, "'../a.wav' is not inside the manifest's folder"),
@@ -102,7 +102,7 @@ def test_a_wrong_line_is_named_with_its_fault(tmp_path: Path, line: dict[str, An
 
 def test_duplicate_ids_name_both_places(tmp_path: Path) -> None:
     path = manifest(tmp_path, GOOD, {**GOOD, "audio": "b.wav"})
-    with pytest.raises(CorpusError, match=r":2: id 'a' was used before, at .*:1\. Ids must be unique"):
+    with pytest.raises(CorpusError, match=r":2: id 'a' is already used at .*:1\. Ids must be unique"):
         read_manifest(path)
 
 

@@ -140,7 +140,7 @@ def test_runs_with_other_detector_options_are_not_compared(runs: dict[Audible, P
     usual, longer, _ = (read_run(path) for path in runs.values())
     assert differences(usual, usual) == ()
     (said,) = differences(usual, longer)
-    assert said == "what counts as an answer differs (audible-ms: 50 and 250)"
+    assert said == "thresholds for an audible reply differ (audible-ms: 50 and 250)"
 
 
 def test_options_and_schema_have_the_same_defaults() -> None:
