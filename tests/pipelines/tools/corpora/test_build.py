@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         (("-6.0", "6.0"), CorpusError, r"\[finish\] is out of range"),
         (("ENGINE", "festival"), CorpusError, "expected one of flite, espeak-ng, found text 'festival'"),
         (('"hello"', '"../hello"'), CorpusError, r"'\.\./hello' is a duplicate or not a valid file name"),
-        (('voice = "one"', 'voice = "two"'), UnknownName, "Unknown voice 'two'.* asked for by 'hello'"),
+        (('voice = "one"', 'voice = "two"'), UnknownName, "Unknown voice 'two'.* used by 'hello'"),
     ],
 )
 def test_a_wrong_recipe(tmp_path: Path, change: tuple[str, str], error: type[Exception], message: str) -> None:

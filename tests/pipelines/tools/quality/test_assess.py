@@ -147,7 +147,7 @@ def test_unreadable_replies_are_named_and_skipped(run: Path) -> None:
     assert found.replies == 7
     assert found.written == 6 * 2
     assert len(found.problems) == 3
-    assert "turn 2 (noise)" in found.problems[0] and "is a link" in found.problems[1]
+    assert "turn 2 (noise)" in found.problems[0] and "is a symbolic link" in found.problems[1]
 
 
 def test_a_path_out_of_the_run_is_not_followed(run: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_results_record_the_judge(run: Path) -> None:
         ("pocketsphinx,modle=x", "Unknown option of 'pocketsphinx' 'asr-modle'"),
         ("pocketsphinx,asr-fast=perhaps", "expected true or false"),
         ("pocketsphinx,asr-fast", "is not key=value"),
-        ("pocketsphinx,fast=1,fast=0", "stands twice"),
+        ("pocketsphinx,fast=1,fast=0", "is given twice"),
     ],
 )
 def test_impossible_recogniser_options_are_explained(text: str, told: str) -> None:
