@@ -136,8 +136,8 @@ def test_json_report_and_terminal_tell_the_same() -> None:
     ("flags", "said"),
     [
         (("--warmup", "often"), "--warmup often: expected a number of turns, or auto"),
-        (("--warmup", "-1"), "must lie between 0 and 10000"),
-        (("--idle", "0"), "must lie between 0.1 and 86400"),
+        (("--warmup", "-1"), "must be between 0 and 10000"),
+        (("--idle", "0"), "must be between 0.1 and 86400"),
         (("--idle-turns", "4"), "--idle-turns needs --idle"),
     ],
 )

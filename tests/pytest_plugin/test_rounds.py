@@ -172,7 +172,7 @@ def test_an_invalid_run_gives_no_rounds(inner: Inner) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("run='{run}'", "say which one the rounds are of: label='cascade'"),
+        ("run='{run}'", "choose the one for the rounds, such as label='cascade'"),
         ("run='{run}', label='dirct'", "Did you mean 'direct'?"),
         ("'scripted', run='{run}'", "pipelines and options cannot be given"),
         ("run='nowhere'", "nowhere"),
