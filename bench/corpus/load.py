@@ -27,7 +27,7 @@ SHORTEST_SPEECH_MS = 1.0
 _NOTICES = {
     "estimated": "have an estimated end of speech, from which every latency is counted; for exact latencies, put"
     " speech_end_ms into a manifest",
-    "disputed": "have an uncertain end of speech: detectors differ from it, or from each other, by more than"
+    "disputed": "are flagged: detectors differ from their end of speech, or from each other, by more than"
     f" {FAR_APART_MS:g} ms, and every latency on them is as uncertain; run `bench corpus check` to see all ends,"
     " listen, and correct the manifest if it is wrong",
     "silent": "are silent (never above -60 dBFS), so answers to them mean little",
