@@ -173,7 +173,7 @@ def test_a_run_without_versions_is_compared_and_says_so(run: Path) -> None:
     found = recompute(read_run(run))
     assert found.equal and not found.redefined
     assert found.figures_equal == versioned.figures
-    assert "names no versions" in found.notices[0]
+    assert "does not record the versions" in found.notices[0]
 
 
 def test_every_segment_has_its_own_versions(run: Path) -> None:

@@ -228,7 +228,7 @@ def test_the_undamaged_run_is_read_and_resumed(whole: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "steps", "value", "problem"),
     [
-        ("manifest.json", ["turns"], 2**31, "turns 2147483648"),
+        ("manifest.json", ["turns"], 2**31, "turns is 2147483648"),
         ("turns.jsonl", ["figures", "reply_audio"], 1e308, "the number is too large"),
         ("turns.jsonl", ["figures", "rtf_e2e"], float("nan"), "expected a finite number"),
     ],

@@ -321,7 +321,7 @@ def test_max_minutes_requires_a_precision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clips", "turns", "said"), [(40, 20, "less than one pass over the 40 clips"), (7, None, "none below 8 clips")]
+    ("clips", "turns", "said"), [(40, 20, "less than one pass over the 40 clips"), (7, None, "at least 8 clips")]
 )
 def test_an_unreachable_precision_is_refused_before_loading(clips: int, turns: int | None, said: str) -> None:
     with pytest.raises(UsageError, match=said):

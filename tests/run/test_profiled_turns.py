@@ -176,6 +176,6 @@ def test_a_resumed_run_measures_only_missing_profiled_turns(profiled: Run) -> No
 
 def test_profiling_without_a_gpu_gives_a_notice() -> None:
     on_cpu = System("cascade", "cascade", "cpu", "float32", {}, ())
-    assert "cascade on the CPU" in profiling_notices(True, (on_cpu, *plan().labels))[0]
+    assert "cascade, which ran on the CPU" in profiling_notices(True, (on_cpu, *plan().labels))[0]
     assert profiling_notices(True, plan().labels) == ()
     assert profiling_notices(False, (on_cpu,)) == ()

@@ -197,7 +197,7 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_made(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"llm_weights": "published"}, "llm-model=PATH"),
+        ({"llm_weights": "published"}, "llm-model=FOLDER"),
         ({"dtype": "int3"}, "dtype is 'int3'"),
         ({"llm_max_tokens": 0}, "llm-max-tokens is 0, but it must be 1 or more"),
         ({"llm_min_tokens": 200}, r"llm-min-tokens is 200, but it must be 0 or more, and at most llm-max-tokens \(128"),

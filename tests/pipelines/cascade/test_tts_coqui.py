@@ -403,7 +403,7 @@ class TestPublishedNames:
 
     def test_it_never_prompts_for_a_licence(self, monkeypatch: pytest.MonkeyPatch) -> None:
         name = "tts_models/multilingual/multi-dataset/xtts_v2"
-        with pytest.raises(UsageError, match="tts-accept-licence=true, or set COQUI_TOS_AGREED=1"):
+        with pytest.raises(UsageError, match="tts-accept-licence=true, or COQUI_TOS_AGREED=1"):
             engine(name)
         for accepted in (lambda: engine(name, tts_accept_licence=True), lambda: engine(name)):
             with pytest.raises(WeightsError, match="hf download tts-hub/XTTS-v2"):

@@ -118,7 +118,7 @@ def _phonemes(folder: Path) -> None:
         (_another_kind, WeightsError, "holds a 'llama', not a VITS"),
         (_coqui, WeightsError, r"a voice of Coqui TTS \(vits: tts=coqui\)"),
         (_no_config, WeightsError, "has no config.json"),
-        (_pickled, WeightsError, "cannot be read"),
+        (_pickled, WeightsError, "Cannot load the voice"),
         (_longer_vocabulary, WeightsError, "ids up to 99, but the model's vocabulary has 41"),
         (_phonemes, MissingDependency, "pip install phonemizer, and espeak-ng"),
     ],

@@ -153,7 +153,7 @@ def out_of_memory() -> None:
 
 @pytest.mark.parametrize("fail", [allocate_far_too_much, out_of_cuda_memory, out_of_memory])
 def test_an_allocation_that_fails_is_explained(fail: Callable[[], None]) -> None:
-    said = r"Out of memory on cpu while loading: about 20\.\d GB are needed.*: less\."
+    said = r"Out of memory on cpu while loading: about 20\.\d GB are needed.*To reduce this, use less\."
     with pytest.raises(WeightsError, match=said), of_8b(torch.float16).explained("loading"):
         fail()
 
