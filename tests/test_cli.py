@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from support.command import ROOT, bench, here, write_clips
 
+from firstpacket.bench.cli import COMMANDS
+
 QUICK = "scripted,script=hear; tts 2; packet 50"
 
 
@@ -265,3 +267,21 @@ def test_a_broken_plugin_is_named_and_the_others_still_work(
         assert "Traceback" not in done.stderr
         assert done.returncode in codes
         assert "broken" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_is_built_when_called(name: str) -> None:
+    answer = here(name, "--help")
+    assert answer.returncode == 0 and f" {name} " in answer.stdout.splitlines()[0]
+
+
+def test_help_imports_no_command_and_no_options() -> None:
+    code = (
+        "import sys; from firstpacket.bench.cli import main; sys.argv = ['bench', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in sys.modules if m.startswith(('firstpacket.bench.commands.', 'firstpacket.bench.options'))])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(name in answer.stdout for name in COMMANDS)
+    assert answer.stdout.splitlines()[-1] == "[]"
