@@ -80,7 +80,7 @@ def entries(folder: Path, lines: Iterable[tuple[str, ManifestLine]]) -> tuple[En
             raise CorpusError(f"{where}: id '{line.id}' is already used at {seen[line.id]}. Ids must be unique.")
         seen[line.id] = where
         _check_times(where, line)
-        found.append(Entry(line, _inside(folder, line.audio, where), where))
+        found.append(Entry(line, inside(folder, line.audio, where), where))
     return tuple(found)
 
 
@@ -138,7 +138,8 @@ def _check_times(where: str, line: ManifestLine) -> None:
         raise CorpusError(f"{where}: speech ends at {end:g} ms but begins at {start or 0:g} ms. Correct the times.")
 
 
-def _inside(folder: Path, audio: str, where: str) -> Path:
+def inside(folder: Path, audio: str, where: str) -> Path:
+    """The sound file that a line names, in `folder`. Raises `CorpusError` for a path that leads out of it."""
     relative = PurePosixPath(audio)
     if not audio or "\0" in audio or relative.is_absolute() or ".." in relative.parts:
         raise CorpusError(

@@ -1,0 +1,1 @@
+"""Corpora in other tools' forms: each module reads one form into rows, for `--corpus` and for `bench corpus import`."""
