@@ -43,7 +43,8 @@ def _csv(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     if FILE_NAME not in (reader.fieldnames or ()):
         raise CorpusError(
-            f"{path}: its first line names no column '{FILE_NAME}'. Begin with a line such as: {FILE_NAME},transcription"
+            f"{path}: its first line names no column '{FILE_NAME}'. Begin with a line such as:"
+            f" {FILE_NAME},transcription"
         )
     while True:
         try:
