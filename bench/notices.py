@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from firstpacket.bench.metrics import gpu_figures
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
-from firstpacket.bench.metrics.steady_state import WarmUp
+from firstpacket.bench.metrics.warmup_decision import WarmUp
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
@@ -119,7 +119,7 @@ def of_warmth(
     label: str, warm_ups: Sequence[WarmUp], drift: Drift | None, carried: CarryOver | None
 ) -> Iterator[Notice]:
     """Of measured turns of a system that were not equally warm."""
-    cold = [each for each in warm_ups if each.used and each.state != "settled"]
+    cold = [each for each in warm_ups if each.used and each.state != "steady"]
     if cold:
         yield Notice("warm-up", f"{label} was measured although {_not_settled(cold[0])}.")
     if drift is not None and drift.notable:
@@ -142,7 +142,7 @@ def _not_settled(found: WarmUp) -> str:
     if found.state == "silent":
         return "it failed two warm-up turns in a row, which ended its warm-up"
     seen = f"last first packets: {min(found.last_ms):.0f} to {max(found.last_ms):.0f} ms" if found.last_ms else ""
-    if found.state == "open":
+    if found.state == "unsteady":
         return f"its warm-up ran out of time after {found.turns} turns, before its latency was steady ({seen})"
     return (
         f"its latency was not steady after {found.turns} warm-up turns ({seen}): it may still be cold, or its latency "

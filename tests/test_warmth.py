@@ -12,7 +12,7 @@ from support.runs import make_run, make_turn
 from support.virtual import make_utterances, scripted_manifest
 
 from firstpacket.bench.contract import as_json
-from firstpacket.bench.metrics.steady_state import warm_ups
+from firstpacket.bench.metrics.warmup_decision import warm_ups
 from firstpacket.bench.record.rules import WarmupRule
 from firstpacket.bench.record.schema import Phase, Turn
 from firstpacket.bench.record.store import Run, read_manifest
@@ -76,13 +76,13 @@ def test_only_warm_turns_enter_the_headline() -> None:
 @pytest.mark.parametrize(
     ("last", "state", "said"),
     [
-        ([100.0] * 6, "settled", ""),
+        ([100.0] * 6, "steady", ""),
         (
             [100.0, 200.0] * 10,
             "limit",
             "not steady after 20 warm-up turns (last first packets: 100 to 200 ms)",
         ),
-        ([100.0, 200.0] * 4, "open", "its warm-up ran out of time after 8 turns"),
+        ([100.0, 200.0] * 4, "unsteady", "its warm-up ran out of time after 8 turns"),
         ([100.0, None, None], "silent", "failed two warm-up turns in a row"),
     ],
 )
@@ -120,7 +120,7 @@ def test_json_report_and_terminal_tell_the_same() -> None:
     told = json.loads(json.dumps(as_json(summary.labels[0].warmth), allow_nan=False))
     assert told["classes"]["idle"]["over_warm"]["value"] == 30
     assert told["warm_ups"][0] == {
-        "label": "a", "segment": 0, "turns": 6, "state": "settled", "last_ms": [150.0] * 6, "used": True
+        "label": "a", "segment": 0, "turns": 6, "state": "steady", "last_ms": [150.0] * 6, "used": True
     }  # fmt: skip
     assert (told["drift"], told["carry_over"]) == (None, None)
     table = warmth_table(summary)

@@ -8,7 +8,7 @@ from firstpacket.bench.compare.comparison import Comparison, asked_for, comparis
 from firstpacket.bench.compare.labels import any_dummy, matched
 from firstpacket.bench.compare.pairs import Together, asked_together, pairs_of
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.precision import sampling_of
+from firstpacket.bench.metrics.stopping_decision import sampling_of
 from firstpacket.bench.record.store import Run
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.gate.base_version import ITSELF
 from firstpacket.bench.gate.baselines import folder
 from firstpacket.bench.gate.change import change
 from firstpacket.bench.gate.checks import Noise
 from firstpacket.bench.gate.fingerprint import conditions, key
+from firstpacket.bench.gate.resolve_version import ITSELF
 from firstpacket.bench.gate.verdict import LEAST_BAND
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.paths import replace_text

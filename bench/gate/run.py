@@ -16,11 +16,11 @@ from pathlib import Path
 
 from firstpacket.bench.compare.pairs import Pairs
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName, UsageError
-from firstpacket.bench.gate.base_version import ITSELF, other_version
 from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.noise import Finding, learn
 from firstpacket.bench.gate.references import AUTO, Concurrent, Opponent, Stored
+from firstpacket.bench.gate.resolve_version import ITSELF, other_version
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import Options

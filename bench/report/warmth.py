@@ -7,7 +7,7 @@ from typing import NamedTuple
 from firstpacket.bench.format import estimated
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
-from firstpacket.bench.metrics.steady_state import WarmUp
+from firstpacket.bench.metrics.warmup_decision import WarmUp
 from firstpacket.bench.report.view import of_label
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import CLASSES, ClassOfTurns, Warmth
@@ -22,9 +22,9 @@ TITLES: dict[Warmth, str] = {
     "idle_first": "after idle (machine idle too)",
 }
 STATES = {
-    "settled": "steady after",
+    "steady": "steady after",
     "limit": "not steady after",
-    "open": "out of time after",
+    "unsteady": "out of time after",
     "silent": "failed after",
 }
 

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from firstpacket.bench.errors import BenchError, NotComparable, RunError, UsageError
+from firstpacket.bench.errors import NotComparable, UsageError
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import LabelFacts, System
-from firstpacket.bench.run.process import ProcessExecutor
-from firstpacket.bench.run.protocol import Instrument
 from firstpacket.bench.sanitize import LABEL
 
 BASE = ".base"
@@ -36,7 +34,7 @@ class CodeVersion:
     itself: bool = False
     """Whether it is this version again, for an A/A run."""
 
-    def surroundings(self, own: Mapping[str, str]) -> dict[str, str]:
+    def environment_from(self, own: Mapping[str, str]) -> dict[str, str]:
         """The environment variables of the other version, from this one's."""
         return {name: value for name, value in own.items() if name not in self.dropped} | dict(self.environment)
 
@@ -54,37 +52,9 @@ class CodeVersion:
                 "is unknown what would be compared. Compare with a later version."
             )
         if self.repository is None or self.tree is None:
-            _refuse_same_surroundings(self.name, own, base)
+            _refuse_same_environment(self.name, own, base)
         else:
             _refuse_other_trees(self.name, self.repository, self.tree, own, base)
-
-
-class BaselineExecutor(ProcessExecutor):
-    """Runs turns on another version; if that cannot be loaded, the two are not comparable."""
-
-    def __init__(
-        self,
-        system: System,
-        log: Path,
-        own_environment: Mapping[str, str],
-        version: CodeVersion,
-        instruments: tuple[Instrument, ...] = (),
-    ) -> None:
-        super().__init__(system, log, version.surroundings(own_environment), version.python, instruments)
-        self._version = version
-
-    def start(self) -> LabelFacts:
-        """Start and load. Raises `NotComparable` if that version cannot be loaded."""
-        try:
-            return super().start()
-        except RunError:
-            raise
-        except (BenchError, OSError) as error:
-            raise NotComparable(
-                f"{self._version.name} cannot be measured: {error} If it needs files that are not in the repository "
-                "(built extensions, models), give --against the Python of an environment where that version and "
-                "firstpacket are installed."
-            ) from error
 
 
 def with_base(
@@ -112,7 +82,7 @@ def with_base(
     )
 
 
-def _refuse_same_surroundings(name: str, own: LabelFacts, base: LabelFacts) -> None:
+def _refuse_same_environment(name: str, own: LabelFacts, base: LabelFacts) -> None:
     if set(own.code) == set(base.code):
         raise NotComparable(
             f"'{own.label}' and '{base.label}' load everything from the same folders ({', '.join(base.code)}): "

@@ -24,7 +24,7 @@ from firstpacket.bench.run.commit import commit
 from firstpacket.bench.run.executor import Executor, TurnConfig
 from firstpacket.bench.run.profiling import patient, profiled_turns
 from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Schedule, Wait
-from firstpacket.bench.run.schedule.whole import warm_up, whole
+from firstpacket.bench.run.schedule.full_run import full_schedule, warm_up
 from firstpacket.bench.run.watch import NoWatch, Watch
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
 from firstpacket.bench.vocabulary import Flag
@@ -68,7 +68,7 @@ class Manager:
         clock: Clock | None = None,
         profiling: Mapping[str, Executor] | None = None,
         spent_ns: int = 0,
-        schedule: Callable[..., Schedule] = whole,
+        schedule: Callable[..., Schedule] = full_schedule,
     ) -> None:
         self._manifest = manifest
         self._writer = writer

@@ -18,7 +18,7 @@ from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stoppe
 from firstpacket.bench.host.machine import usable_cores
 from firstpacket.bench.host.other_processes import Neighbours
 from firstpacket.bench.metrics.definitions import versions
-from firstpacket.bench.metrics.precision import clips_needed, spent_ns
+from firstpacket.bench.metrics.stopping_decision import clips_needed, spent_ns
 from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, bounds, check_values, parse_precision
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import (
@@ -31,7 +31,8 @@ from firstpacket.bench.record.schema import (
     UtteranceFacts,
 )
 from firstpacket.bench.record.store import RunWriter, read_run, require_resumable
-from firstpacket.bench.run.code_version import BaselineExecutor, CodeVersion, with_base
+from firstpacket.bench.run.base_version_worker import BaselineExecutor
+from firstpacket.bench.run.code_version import CodeVersion, with_base
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, host_counters
 from firstpacket.bench.run.manager import Manager, Progress
@@ -39,7 +40,7 @@ from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.profiling import profiled_labels, profiling_notices
 from firstpacket.bench.run.protocol import Instrument
 from firstpacket.bench.run.resolve import package_versions, require_runnable, resolve
-from firstpacket.bench.run.schedule.settled import settling
+from firstpacket.bench.run.schedule.warmup import warmup_rule
 from firstpacket.bench.run.watch import MachineWatch
 from firstpacket.bench.sanitize import without_secrets
 
@@ -184,7 +185,7 @@ def _manifest(
     options: Options, systems: tuple[System, ...], corpus: Corpus, command: Sequence[str], notices: tuple[str, ...]
 ) -> Manifest:
     now = _now()
-    rule = settling(corpus.utterances) if options.warmup == "auto" else None
+    rule = warmup_rule(corpus.utterances) if options.warmup == "auto" else None
     stopping = _stopping_rule(options, len(corpus.utterances))
     return Manifest(
         schema=SCHEMA,

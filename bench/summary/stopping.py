@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstpacket.bench.contract import computed
-from firstpacket.bench.metrics.precision import (
+from firstpacket.bench.metrics.stopping_decision import (
     NS_PER_MINUTE,
     GoOn,
     Look,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.precision import sampling_of
+from firstpacket.bench.metrics.stopping_decision import sampling_of
 from firstpacket.bench.overhead import tax
 from firstpacket.bench.quality.record import Line, read_quality
 from firstpacket.bench.record.schema import Outcome, Phase, System, Turn

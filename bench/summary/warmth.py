@@ -11,7 +11,7 @@ from typing import Literal
 from firstpacket.bench.metrics.carry_over import CarryOver, carry_over
 from firstpacket.bench.metrics.drift import Drift, early_drift
 from firstpacket.bench.metrics.latency import comparable_ms
-from firstpacket.bench.metrics.steady_state import WarmUp, warm_ups
+from firstpacket.bench.metrics.warmup_decision import WarmUp, warm_ups
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Estimate, estimate

@@ -23,8 +23,8 @@ from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
-from firstpacket.bench.metrics import precision
-from firstpacket.bench.metrics.precision import GoOn, Stop, decide, spent_ns
+from firstpacket.bench.metrics import stopping_decision
+from firstpacket.bench.metrics.stopping_decision import GoOn, Stop, decide, spent_ns
 from firstpacket.bench.options import Options, PipelineChoice, gather, parse_precision
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.record.rules import StoppingRule
@@ -47,7 +47,7 @@ CLIPS = 12
 
 @pytest.fixture(autouse=True)
 def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "LOOK_RESAMPLES", 2000)
+    monkeypatch.setattr(stopping_decision, "LOOK_RESAMPLES", 2000)
 
 
 class Noisy(Pipeline):

@@ -19,7 +19,7 @@ from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.run.executor import Executor, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.schedule.settled import settling
+from firstpacket.bench.run.schedule.warmup import warmup_rule
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 
@@ -67,7 +67,7 @@ class Mute(Warming):
 
 def warmed(tmp_path: Path, pipelines: dict[str, type[Pipeline]], count: int = 5, **changes: object) -> Run:
     clips = make_utterances(count)
-    what = scripted_manifest(dict.fromkeys(pipelines, SCRIPT), clips, warmup_rule=settling(clips), **changes)
+    what = scripted_manifest(dict.fromkeys(pipelines, SCRIPT), clips, warmup_rule=warmup_rule(clips), **changes)
     clock = VirtualClock()
     executors: dict[str, Executor] = {
         label: InProcessExecutor(make_scripted(label, SCRIPT), clock, pipeline) for label, pipeline in pipelines.items()
@@ -99,8 +99,8 @@ def test_each_label_is_warmed_up_until_it_is_steady(tmp_path: Path) -> None:
 
 def test_warm_up_opens_cold_and_with_the_longest_clip(tmp_path: Path) -> None:
     clips = (make_utterance("a", 0.3), make_utterance("b", 0.5), make_utterance("c", 0.2), make_utterance("d", 0.4))
-    assert settling(clips).clip == "c"
-    what = scripted_manifest({"x": SCRIPT, "y": SCRIPT}, clips, warmup_rule=settling(clips))
+    assert warmup_rule(clips).clip == "c"
+    what = scripted_manifest({"x": SCRIPT, "y": SCRIPT}, clips, warmup_rule=warmup_rule(clips))
     run_manager(tmp_path / "run", what, clips)
     first = [(turn.label, turn.phase, turn.utterance) for turn in read_run(tmp_path / "run").turns[:6]]
     assert first == [
@@ -174,7 +174,7 @@ class Dying:
 
 def test_a_label_whose_process_dies_in_warm_up_is_still_measured(tmp_path: Path) -> None:
     clips = make_utterances(2)
-    what = scripted_manifest({"dies": SCRIPT}, clips, warmup_rule=settling(clips))
+    what = scripted_manifest({"dies": SCRIPT}, clips, warmup_rule=warmup_rule(clips))
     clock = VirtualClock()
     dying = Dying(InProcessExecutor(make_scripted("dies", SCRIPT), clock))
     with RunWriter.create(tmp_path / "run", what) as writer:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from firstpacket.bench.metrics import precision
-from firstpacket.bench.metrics.precision import GoOn, decide
+from firstpacket.bench.metrics import stopping_decision
+from firstpacket.bench.metrics.stopping_decision import GoOn, decide
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import LEVEL
@@ -34,9 +34,9 @@ def coverage(
     First with the rule as it is, then with plain 95 % intervals at every look; with a tenth of the resamples.
     """
     with monkeypatch.context() as changed:
-        changed.setattr(precision, "LOOK_RESAMPLES", 1000)
+        changed.setattr(stopping_decision, "LOOK_RESAMPLES", 1000)
         ours = _share(noise, clips, rule, repetitions)
-        changed.setattr(precision, "look_level", lambda _: LEVEL)
+        changed.setattr(stopping_decision, "look_level", lambda _: LEVEL)
         return ours, _share(noise, clips, rule, repetitions)
 
 

@@ -19,13 +19,13 @@ def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed:
     """
     number = 0
     for position in range(turns):
-        block, place = divmod(position, len(utterances))
-        if place == 0:
+        block, index = divmod(position, len(utterances))
+        if index == 0:
             order = random.Random(f"{seed}/block {block}").sample(list(utterances), len(utterances))
         shuffled = random.Random(f"{seed}/labels {position}").sample(list(labels), len(labels))
         for label in shuffled:
             number += 1
-            yield PlannedTurn(number, block, "measured", label, order[place])
+            yield PlannedTurn(number, block, "measured", label, order[index])
 
 
 def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[PlannedTurn]:
@@ -59,7 +59,7 @@ def after_idle(
     """
     first = random.Random(f"{seed}/idle").sample(list(labels), len(labels))
     for number in range(turns):
-        lap, place = divmod(number, len(utterances))
-        order = random.Random(f"{seed}/idle {lap}").sample(list(utterances), len(utterances))
-        turned = number % len(first)
-        yield tuple(PlannedTurn(0, number, "idle", label, order[place]) for label in first[turned:] + first[:turned])
+        pass_number, index = divmod(number, len(utterances))
+        order = random.Random(f"{seed}/idle {pass_number}").sample(list(utterances), len(utterances))
+        offset = number % len(first)
+        yield tuple(PlannedTurn(0, number, "idle", label, order[index]) for label in first[offset:] + first[:offset])

@@ -8,7 +8,7 @@ from statistics import mean
 
 import pytest
 
-from firstpacket.bench.metrics.steady_state import is_steady, state
+from firstpacket.bench.metrics.warmup_decision import is_steady, state
 from firstpacket.bench.record.rules import WarmupRule
 
 RULE = WarmupRule("clip")
@@ -27,7 +27,7 @@ def course(excess: float, decay: float, noise: float, seed: int) -> list[float]:
 
 
 def turns_until_it_ends(latencies: list[float]) -> int:
-    return next(n for n in range(1, RULE.most + 1) if state(latencies[:n], RULE) != "open")
+    return next(n for n in range(1, RULE.most + 1) if state(latencies[:n], RULE) != "unsteady")
 
 
 def test_a_label_warm_from_the_start_is_soon_steady() -> None:
@@ -72,12 +72,12 @@ def test_differences_below_the_resolution_do_not_count() -> None:
 
 def test_how_the_search_ends() -> None:
     wild = [100.0, 200.0] * 10
-    assert state(wild[:19], RULE) == "open"
+    assert state(wild[:19], RULE) == "unsteady"
     assert state(wild, RULE) == "limit"
-    assert state([None], RULE) == "open"
+    assert state([None], RULE) == "unsteady"
     assert state([None, None], RULE) == "silent"
-    assert state([100.0, None, 100.0, None, 100.0], RULE) == "open"
-    assert state([100.0, None, 100.0, None, 100.0, 100.0, None, 100.0, 100.0], RULE) == "settled"
+    assert state([100.0, None, 100.0, None, 100.0], RULE) == "unsteady"
+    assert state([100.0, None, 100.0, None, 100.0, 100.0, None, 100.0, 100.0], RULE) == "steady"
 
 
 @pytest.mark.parametrize("window", [-1, 0, 1, 3])

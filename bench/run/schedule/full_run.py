@@ -1,4 +1,4 @@
-"""The whole schedule of a run, from its manifest."""
+"""The full schedule of a run, from its manifest."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import replace
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.schema import Manifest, Turn
+from firstpacket.bench.run.schedule.adaptive import UntilPrecise
 from firstpacket.bench.run.schedule.base import Chain, Plan, PlannedTurn, Preceded, Schedule, Step, Wait
 from firstpacket.bench.run.schedule.orders import after_idle, measured
 from firstpacket.bench.run.schedule.orders import warm_up as warm_up_order
-from firstpacket.bench.run.schedule.precise import UntilPrecise
-from firstpacket.bench.run.schedule.settled import UntilSettled
+from firstpacket.bench.run.schedule.warmup import UntilSteady
 from firstpacket.bench.vocabulary import Flag
 
 
-def whole(
+def full_schedule(
     manifest: Manifest,
     clips: Sequence[Utterance],
     earlier: Sequence[Turn] = (),
     segment: int = 0,
     began_ns: int = 0,
     spent_ns: int = 0,
-    told: Callable[[str], None] = lambda _: None,
+    on_check: Callable[[str], None] = lambda _: None,
 ) -> Schedule:
     """Warm-up, then the remaining measured turns, then the remaining turns after idling.
 
     `earlier` turns come from starts that took `spent_ns`; this start, the `segment`-th, had loaded at `began_ns`.
-    `told` is called with the result of every check.
+    `on_check` is called with the result of every check.
     """
     labels, there = _labels(manifest), {turn.turn for turn in earlier}
     left = (planned for planned in plan(manifest, clips) if planned.turn not in there)
     rule = manifest.stopping_rule
     main: Schedule = Plan(left)
     if rule is not None:
-        main = UntilPrecise(left, rule, labels, len(clips), earlier, began_ns, spent_ns, told)
+        main = UntilPrecise(left, rule, labels, len(clips), earlier, began_ns, spent_ns, on_check)
     idle = Plan(_after_idle(manifest, clips, earlier))
     return Preceded(warm_up(labels, manifest, clips, segment), Chain(main, idle))
 
@@ -47,7 +47,7 @@ def plan(manifest: Manifest, clips: Sequence[Utterance]) -> Iterator[PlannedTurn
 def warm_up(labels: Sequence[str], manifest: Manifest, clips: Sequence[Utterance], segment: int) -> Schedule:
     """The cold turn and the warm-up turns of `labels`, interleaved, as the manifest says."""
     if manifest.warmup_rule is not None:
-        return UntilSettled(labels, manifest.warmup_rule, clips)
+        return UntilSteady(labels, manifest.warmup_rule, clips)
     return Plan(warm_up_order(labels, _ids(clips), manifest.warmup, manifest.options.seed + segment))
 
 

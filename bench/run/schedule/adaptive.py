@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from firstpacket.bench.metrics.precision import NS_PER_MINUTE, Stop, decide, in_words
+from firstpacket.bench.metrics.stopping_decision import NS_PER_MINUTE, Stop, decide, in_words
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.run.schedule.base import Ended, PlannedTurn, Step
@@ -26,11 +26,11 @@ class UntilPrecise:
         earlier: Iterable[Turn] = (),
         began_ns: int = 0,
         spent_ns: int = 0,
-        told: Callable[[str], None] = lambda _: None,
+        on_check: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`earlier` turns come from starts that took `spent_ns`; this start had loaded at `began_ns`.
 
-        `told` is called with the result of every check.
+        `on_check` is called with the result of every check.
         """
         self._plan = iter(plan)
         self._rule = rule
@@ -39,7 +39,7 @@ class UntilPrecise:
         self._earlier = [turn for turn in earlier if turn.is_measured]
         self._began_ns = began_ns
         self._spent_ns = spent_ns
-        self._told = told
+        self._on_check = on_check
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         """The next planned turn, unless the rule is met."""
@@ -56,7 +56,7 @@ class UntilPrecise:
             return False
         turns = [*self._earlier, *(each.turn for each in ended if each.turn and each.planned.phase == "measured")]
         decision = decide(turns, self._labels, self._rule, planned.block)
-        self._told(in_words(decision, self._rule))
+        self._on_check(in_words(decision, self._rule))
         return isinstance(decision, Stop)
 
     def _out_of_time(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:

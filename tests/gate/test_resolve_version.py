@@ -13,7 +13,7 @@ from support.plugin_repository import PluginRepository, plugin_repository
 
 from firstpacket.bench.errors import NotComparable, UsageError
 from firstpacket.bench.gate import worktree
-from firstpacket.bench.gate.base_version import other_version
+from firstpacket.bench.gate.resolve_version import other_version
 from firstpacket.bench.pipeline import Stage
 from firstpacket.bench.record.schema import LabelFacts, System
 from firstpacket.bench.run.code_version import CodeVersion, with_base
@@ -47,7 +47,7 @@ def enter(made: PluginRepository, folder: Path, monkeypatch: pytest.MonkeyPatch)
 def loaded(source: CodeVersion) -> list[str]:
     """What Python finds of the plugin when it is started as workers are."""
     command = [*source.python, "-c", ASKED]
-    environment = source.surroundings(os.environ)
+    environment = source.environment_from(os.environ)
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     return answer.stdout.split()
@@ -83,7 +83,7 @@ def test_entry_points_of_a_revision_replace_installed_ones(repository) -> None:
     repository.git("commit", "-q", "-m", "another name")
     repository.git("checkout", "-q", "main")
     with other_version("moved") as source:
-        environment = source.surroundings(os.environ)
+        environment = source.environment_from(os.environ)
         asked = ASKED.split("print(__import__")[0]
         answer = subprocess.run([*source.python, "-c", asked], env=environment, capture_output=True, text=True)
     assert answer.stdout.split() == ["8", "old_nap", "0.5"], answer.stderr
@@ -118,7 +118,7 @@ def test_ctrl_c_leaves_no_worktree_behind(repository) -> None:
 
 def test_worktrees_of_killed_processes_are_removed_by_the_next(repository) -> None:
     killed = (
-        "import os, signal\nfrom firstpacket.bench.gate.base_version import other_version\n"
+        "import os, signal\nfrom firstpacket.bench.gate.resolve_version import other_version\n"
         "with other_version('slow'):\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", killed], env=os.environ, check=False)
@@ -132,7 +132,7 @@ def test_a_command_runs_with_its_own_environment(repository, monkeypatch) -> Non
     other = repository.path.parent / "elsewhere"
     with other_version(f"env HF_TOKEN=abc PYTHONPATH={other} {sys.executable}") as source:
         assert source.name == f"command env HF_TOKEN=… PYTHONPATH={other} {sys.executable}"
-        got = source.surroundings(os.environ)
+        got = source.environment_from(os.environ)
         assert "VIRTUAL_ENV" not in got and "PYTHONPATH" not in got
         answer = subprocess.run(
             [*source.python, "-c", "import sys; print(sys.path)"], env=got, capture_output=True, text=True, check=True
