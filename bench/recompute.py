@@ -137,7 +137,7 @@ def _compared(turn: Turn, derived: dict[str, Value], before: Mapping[str, int], 
 
 
 def _derived(evidence: Evidence, clip: UtteranceFacts | None) -> dict[str, Value]:
-    figures = turn_figures(evidence, clip.text, clip.answers) if clip is not None else turn_figures(evidence)
+    figures = turn_figures(evidence, clip)
     return _named(
         figures.figures,
         figures.path,

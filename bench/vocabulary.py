@@ -1,4 +1,5 @@
-"""The names that figures, notices and exports depend on: flags of turns, marks, kinds of stages and of pipelines.
+"""The names that figures, notices and exports depend on: flags of turns, marks, kinds of stages and of pipelines, rules
+for answers.
 
 Each is defined here once, with its meaning for people; docs/metrics.md lists them, and a test compares it with this
 file.
@@ -22,6 +23,16 @@ STAGE_KINDS: dict[StageKind, str] = {
     "other": "none of these: it has only the metrics that every stage has",
 }
 """What stages of a kind do, and which metrics they have besides those that every stage has."""
+
+AnswerRule = Literal["equals", "contains", "choice", "final", "none"]
+ANSWER_RULES: dict[AnswerRule, str] = {
+    "equals": "the reply's words are those of an answer",
+    "contains": "the words of an answer are in the reply, one directly after another",
+    "choice": "the reply names one option, by its letter or by its own words, and no other",
+    "final": "the reply's final answer is the answer; without one, the reply names no other of its kind",
+    "none": "answers are not judged",
+}
+"""When a reply is right, given a corpus' answers; `firstpacket.bench.quality.answers` applies them."""
 
 FlagSource = Literal["run", "trace", "host", "gpu"]
 """Where a flag comes from: the manager of the run, the turn's trace, the host's counters, the GPU's counters."""

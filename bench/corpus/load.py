@@ -42,17 +42,25 @@ def load_corpus(source: str, *, trim_to_s: float | None = None, limit: int | Non
     `source` is the name of a corpus under `datasets/`, or a path: a folder with a manifest.jsonl, a question.json
     (InstructS2S-Eval) or sound files with texts beside them; or one of those files itself. A name takes precedence over
     a folder of that name; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of each clip, `limit`
-    the first recordings.
+    the first recordings. Of a dialogue only the first turn is loaded.
 
     Raises `UnknownName` if there is no such corpus, `CorpusError` for anything wrong with it, `UsageError` for
     options out of range, `MissingDependency` if a clip needs a library that is not installed.
     """
     _check_options(trim_to_s, limit)
     name, path = find_source(source)
-    entries, stored = read_source(path)[:limit], read_estimates(path)
-    loaded = [_load(entry, trim_to_s, stored) for entry in entries]
+    entries, stored = read_source(path), read_estimates(path)
+    first = [entry for entry in entries if not entry.line.turn]
+    loaded = [_load(entry, trim_to_s, stored) for entry in first[:limit]]
     utterances = tuple(utterance for utterance, _ in loaded)
-    return Corpus(name, source, utterances, _hash(utterances), _notices(loaded))
+    notices = (*_notices(loaded), *_later_turns(len(entries) - len(first)))
+    return Corpus(name, source, utterances, _hash(utterances), notices)
+
+
+def _later_turns(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (f"{count} recordings are later turns of dialogues and are left out: only the first turn of each is asked.",)
 
 
 def _check_options(trim_to_s: float | None, limit: int | None) -> None:
@@ -132,6 +140,10 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
         licence=line.licence,
         answers=line.answers,
         speech_end_estimates_ms=within,
+        answer_rule=line.answer_rule or "equals",
+        speaker=line.speaker,
+        category=line.category,
+        dialogue=line.dialogue,
     )
 
 
@@ -148,10 +160,16 @@ def _speech_end(line: ManifestLine, clip: Clip, estimates: Ends) -> tuple[float,
 
 def _hash(utterances: Iterable[Utterance]) -> str:
     """SHA-256 over content in order; file and folder names do not count. The length distinguishes trimmed clips."""
-    content = [
-        [one.id, one.sha256, len(one.samples), one.text, one.speech_end_ms, one.speech_end_source] for one in utterances
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_content(one) for one in utterances]).encode()).hexdigest()
+
+
+def _content(one: Utterance) -> list[object]:
+    content = [one.id, one.sha256, len(one.samples), one.text, one.speech_end_ms, one.speech_end_source]
+    later = {"speaker": one.speaker, "category": one.category, "dialogue": one.dialogue}
+    if one.answer_rule != "equals":
+        later["answer_rule"] = one.answer_rule
+    given = {name: value for name, value in later.items() if value}
+    return [*content, given] if given else content  # a manifest without these fields keeps the hash it had before them
 
 
 def _notices(loaded: list[tuple[Utterance, tuple[Mark, ...]]]) -> tuple[str, ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.vocabulary import AnswerRule
 
 MANIFEST = "manifest.jsonl"
 
@@ -45,6 +47,14 @@ class ManifestLine:
     dataset: str = ""
     """Where the recording came from, and in which revision."""
     revision: str = ""
+    speaker: str = ""
+    """Who speaks, as a name or a hash; apart from `voice`, the name of a synthetic voice."""
+    category: str = ""
+    dialogue: str = ""
+    """The dialogue that the recording is a turn of; with `turn`, counted from 0."""
+    turn: int | None = None
+    answer_rule: AnswerRule | None = None
+    """When a reply is one of the `answers`; `equals` if it is not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,9 @@ def entries(folder: Path, lines: Iterable[tuple[str, ManifestLine]]) -> tuple[En
             raise CorpusError(f"{where}: id '{line.id}' is already used at {seen[line.id]}. Ids must be unique.")
         seen[line.id] = where
         _check_times(where, line)
+        _check_answers(where, line)
         found.append(Entry(line, inside(folder, line.audio, where), where))
+    _check_dialogues(found)
     return tuple(found)
 
 
@@ -136,6 +148,41 @@ def _check_times(where: str, line: ManifestLine) -> None:
             raise CorpusError(f"{where}: {name} is {value:g}. Give milliseconds from the beginning of the clip.")
     if end is not None and end <= (start or 0):
         raise CorpusError(f"{where}: speech ends at {end:g} ms but begins at {start or 0:g} ms. Correct the times.")
+
+
+def option_letter(answer: str) -> str:
+    """The letter, in upper case, of an answer that names an option, such as "B" or "(b)"; empty for any other."""
+    found = re.fullmatch(r"[\W_]*([A-Za-z])[\W_]*", answer)
+    return found[1].upper() if found else ""
+
+
+def _check_answers(where: str, line: ManifestLine) -> None:
+    if line.answer_rule == "contains" and (letter := next(filter(option_letter, line.answers), None)):
+        raise CorpusError(
+            f"{where}: the answer {letter!r} is one letter, which nearly every reply contains. Use the rule 'choice'."
+        )
+    if line.answer_rule == "choice" and not all(map(option_letter, line.answers)):
+        raise CorpusError(
+            f"{where}: the rule 'choice' needs letters as answers, such as \"B\". Correct the answers or the rule."
+        )
+
+
+def _check_dialogues(found: Sequence[Entry]) -> None:
+    """Every dialogue has its turns from 0 on, each once."""
+    turns: dict[str, list[int]] = defaultdict(list)
+    for entry in found:
+        line = entry.line
+        if (line.turn is None) != (not line.dialogue):
+            raise CorpusError(f"{entry.where}: a turn of a dialogue needs both fields, dialogue and turn.")
+        if line.turn is not None:
+            turns[line.dialogue].append(line.turn)
+    for name, numbers in turns.items():
+        if sorted(numbers) != list(range(len(numbers))):
+            where = next(entry.where for entry in found if entry.line.dialogue == name)
+            raise CorpusError(
+                f"{where}: dialogue '{name}' has the turns {', '.join(map(str, sorted(numbers)))}. Number the turns of"
+                " a dialogue 0, 1, 2, …, each once."
+            )
 
 
 def inside(folder: Path, audio: str, where: str) -> Path:

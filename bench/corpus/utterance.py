@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.vocabulary import AnswerRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,15 @@ class Utterance:
     voice: str = ""
     licence: str = ""
     answers: tuple[str, ...] = ()
-    """Accepted right answers; empty if unknown."""
+    """Right answers; empty if unknown."""
     speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
     """Ends of speech by detector, from `bench corpus check` (`firstpacket.bench.corpus.estimates`)."""
+    answer_rule: AnswerRule = "equals"
+    """When a reply is one of the answers."""
+    speaker: str = ""
+    category: str = ""
+    dialogue: str = ""
+    """The dialogue that it opens; empty for a single question."""
 
     @property
     def duration_ms(self) -> float:

@@ -219,10 +219,19 @@ TURN_METRICS = (
     Metric(
         "answer_accuracy",
         "correct answers",
-        "1 if the reply's words match an answer that the corpus accepts",
+        "1 if the reply is right by the rule that the corpus names for its answers",
         "0 if not, in turns with a reply text",
         unit="ratio",
         side="pipeline",
+    ),
+    Metric(
+        "answer_words",
+        "reply words",
+        "first word of the reply's text",
+        "its last word, in turns whose answer was judged",
+        unit="count",
+        side="pipeline",
+        quality=Quality("median"),
     ),
     Metric(
         "rtf_steady", "RTF steady", "first to last packet", "divided by reply_audio after the first packet", "ratio"

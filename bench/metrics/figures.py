@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
@@ -14,7 +14,7 @@ from firstpacket.bench.metrics.gpu_figures import gpu_figures, gpu_flags
 from firstpacket.bench.metrics.host_flags import host_flags
 from firstpacket.bench.metrics.late_microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
-from firstpacket.bench.metrics.quality_figures import answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.metrics.quality_figures import Reference, answer_figures, reply_figures, transcript_figures
 from firstpacket.bench.metrics.recordings import recordings
 from firstpacket.bench.metrics.t0 import all_starts, start_flags, start_ns
 from firstpacket.bench.record.schema import Evidence, Outcome, PathPart
@@ -39,11 +39,10 @@ class TurnFigures:
     """Frames of the user's speech by how late they came."""
 
 
-def turn_figures(evidence: Evidence, said: str | None = None, answers: Sequence[str] = ()) -> TurnFigures:
+def turn_figures(evidence: Evidence, asked: Reference | None = None) -> TurnFigures:
     """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same.
 
-    `said` is the corpus' text of the utterance, against which a transcript is held; `answers` are the replies that the
-    corpus accepts.
+    `asked` has the clip's text, with which a transcript is compared, and its right answers.
     """
     t0_ns = start_ns(evidence)
     path = critical_path(evidence.trace, t0_ns)
@@ -53,8 +52,8 @@ def turn_figures(evidence: Evidence, said: str | None = None, answers: Sequence[
         **_listening_figures(evidence, t0_ns),
         **_language_figures(evidence, t0_ns),
         **_stage_figures(evidence.trace),
-        **transcript_figures(evidence.trace, said),
-        **answer_figures(evidence.trace, answers),
+        **(transcript_figures(evidence.trace, asked.text) if asked is not None else {}),
+        **(answer_figures(evidence.trace, asked) if asked is not None else {}),
         **reply_figures(evidence.trace, evidence.reply_levels),
         **gpu_figures(evidence),
         **late_frames(evidence.delivery, evidence.microphone_limit_ns),

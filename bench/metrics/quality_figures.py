@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from firstpacket.bench.metrics.audible_onset import THRESHOLD_DBFS, WINDOW_MS
+from firstpacket.bench.quality.answers import is_right
 from firstpacket.bench.quality.wer import LONGEST, edits, words
 from firstpacket.bench.timing.spans import TurnTrace
+from firstpacket.bench.vocabulary import AnswerRule
 
 FLOOR_DB = -140.0
 """Levels are kept to 7 decimals; there is nothing below this."""
 
 Figures = dict[str, int | float]
+
+
+class Reference(Protocol):
+    """What a corpus says of a clip: an utterance of a corpus, or what a run's manifest kept of it."""
+
+    @property
+    def text(self) -> str | None:
+        """What is said in it."""
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Right answers."""
+
+    @property
+    def answer_rule(self) -> AnswerRule:
+        """When a reply is one of them."""
 
 
 def transcript_figures(trace: TurnTrace, said: str | None) -> Figures:
@@ -25,12 +44,13 @@ def transcript_figures(trace: TurnTrace, said: str | None) -> Figures:
     return {"transcript_wer": edits(reference, transcript) / len(reference), "transcript_words": len(reference)}
 
 
-def answer_figures(trace: TurnTrace, answers: Sequence[str]) -> Figures:
-    """Whether the reply's words are those of an accepted answer, 1 or 0; nothing without answers or a reply's text."""
-    accepted = [words(answer) for answer in answers]
-    if not any(accepted) or not any(text.kind == "reply" for text in trace.texts):
+def answer_figures(trace: TurnTrace, asked: Reference) -> Figures:
+    """Whether the reply is right by the clip's rule, 1 or 0, and its words; nothing without a reply's text."""
+    if not any(text.kind == "reply" for text in trace.texts):
         return {}
-    return {"answer_accuracy": int(words(reply_text(trace)) in accepted)}
+    reply = reply_text(trace)
+    right = is_right(asked.answer_rule, reply, asked.answers, asked.text or "")
+    return {} if right is None else {"answer_accuracy": int(right), "answer_words": len(words(reply))}
 
 
 def reply_text(trace: TurnTrace) -> str:

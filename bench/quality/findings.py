@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from firstpacket.bench.contract import computed
 from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.vocabulary import AnswerRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,14 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Share of the turns with an answer that the corpus accepts; if there is none, `why_none` says why."""
+    """Share of the turns with a right answer; if there is none, `why_none` says why."""
 
     share: Share | None
     why_none: str = ""
+    rules: tuple[AnswerRule, ...] = ()
+    """When a reply is right (`firstpacket.bench.quality.answers`): the rules of the corpus' clips."""
+    reply_words: Estimate | None = None
+    """Median length of the judged replies: a long one contains more answers."""
 
 
 @dataclass(frozen=True, slots=True)

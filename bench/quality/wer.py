@@ -34,6 +34,8 @@ _UNDER_20 = (
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
 )  # fmt: skip
 _TENS = ("zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+NUMBER_WORDS = frozenset((*_UNDER_20, *_TENS, "hundred", "thousand"))
+"""What digits are read out as."""
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
 from firstpacket.bench.record.rules import StoppingRule, WarmupRule
 from firstpacket.bench.record.telemetry import Collections, Telemetry
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
-from firstpacket.bench.vocabulary import Architecture, Flag, StageKind
+from firstpacket.bench.vocabulary import AnswerRule, Architecture, Flag, StageKind
 
 SCHEMA = 2
 
@@ -83,7 +83,11 @@ class UtteranceFacts:
     speech_end_estimates_ms: dict[str, float | None] = field(default_factory=dict)
     """Ends of speech by detector, if the corpus was checked (None: no speech detected)."""
     answers: tuple[str, ...] = ()
-    """Accepted right answers, if the corpus has them."""
+    """Right answers, if the corpus has them."""
+    answer_rule: AnswerRule = "equals"
+    speaker: str = ""
+    category: str = ""
+    dialogue: str = ""
 
 
 SPEECH_END = {

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
-from firstpacket.bench.format import NONE
+from firstpacket.bench.format import NONE, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Metric, Quality
 from firstpacket.bench.report.view import of_label
 from firstpacket.bench.stats.bootstrap import Estimate
@@ -14,13 +14,18 @@ from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.tables.cells import estimate, single, value
 from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table, words
+from firstpacket.bench.vocabulary import ANSWER_RULES
 
 
 def quality_table(summary: Summary) -> Table:
     """One row per system."""
     scorers = dict.fromkeys(score.scorer for label in summary.labels for score in label.quality.scores)
     columns = (*COLUMNS, *map(_scorer, scorers))
-    notes = [*_missing(summary), *dict.fromkeys(note for label in summary.labels for note in _notes(label))]
+    notes = [
+        *_missing(summary),
+        *_rules(summary),
+        *dict.fromkeys(note for label in summary.labels for note in _notes(label)),
+    ]
     return table("Latency and quality of the same turns", columns, [rows(columns, summary.labels)], notes=notes)
 
 
@@ -129,6 +134,22 @@ def _missing(summary: Summary) -> Iterator[str]:
                 reasons[name, why].append(label.label)
     for (name, why), labels in reasons.items():
         yield f"{name} of {', '.join(labels)}: n/a, {why}."
+
+
+def _rules(summary: Summary) -> Iterator[str]:
+    """By which rule answers are judged, and how long the replies are: a long one contains more."""
+    rules = dict.fromkeys(rule for label in summary.labels for rule in label.quality.answers.rules)
+    if not rules:
+        return
+    lengths = [
+        f"{label.label} {valued(label.quality.answers.reply_words.value, 'count')}"
+        for label in summary.labels
+        if label.quality.answers.reply_words
+    ]
+    named = "; ".join(f"`{rule}`: {ANSWER_RULES[rule]}" for rule in rules)
+    yield f"correct answers: share by rule {named}. Words per reply (median): {', '.join(lengths)}."
+    if rules.keys() - {"equals"}:
+        yield "Answers are judged by this rule alone; the figure is not the score that the data set's authors define."
 
 
 def _notes(label: LabelSummary) -> Iterator[str]:

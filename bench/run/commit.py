@@ -61,8 +61,8 @@ def commit(
 def _with_figures(evidence: Evidence, clip: Utterance) -> tuple[Evidence, TurnFigures]:
     """A nonsensical trace must fail its turn, not the run."""
     try:
-        return evidence, turn_figures(evidence, clip.text, clip.answers)
+        return evidence, turn_figures(evidence, clip)
     except Exception as error:
         why = f"no figures could be derived: {reason(error)}"
         evidence = replace(evidence, outcome="failed", trace=TurnTrace(), reason=why)
-        return evidence, turn_figures(evidence, clip.text, clip.answers)
+        return evidence, turn_figures(evidence, clip)

@@ -252,6 +252,10 @@ def _facts(utterance: Utterance) -> UtteranceFacts:
         utterance.licence,
         utterance.speech_end_estimates_ms,
         utterance.answers,
+        utterance.answer_rule,
+        utterance.speaker,
+        utterance.category,
+        utterance.dialogue,
     )
 
 

@@ -14,11 +14,12 @@ from firstpacket.bench.metrics.definitions import TURN_METRICS
 from firstpacket.bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
 from firstpacket.bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
 from firstpacket.bench.quality.wer import is_character, words
-from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.schema import Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import share
 from firstpacket.bench.stats.bootstrap import Estimate, Statistic, estimate
 from firstpacket.bench.stats.ratio import ratio_of_sums
+from firstpacket.bench.vocabulary import ANSWER_RULES
 
 PACE_OF_WORDS = 6.0, 25.0
 """Letters and digits per second: 150 to 200 words a minute, an ordinary pace, are 11 to 15; half of that drags, and
@@ -61,17 +62,30 @@ def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
 
 
 def _answers(run: Run, turns: Sequence[Turn]) -> Accuracy:
-    """Over all turns on clips with accepted answers; a turn without an audible answer is not correct."""
-    accepted = {clip.id for clip in run.manifest.utterances if clip.answers}
-    asked = [turn for turn in turns if turn.utterance in accepted]
-    if not accepted:
-        return Accuracy(None, "the corpus has no accepted answers")
+    """Over all turns on clips whose answers are judged; a turn without an audible answer is not correct."""
+    judged = {clip.id: clip.answer_rule for clip in run.manifest.utterances if _is_judged(clip)}
+    asked = [turn for turn in turns if turn.utterance in judged]
+    if not judged:
+        has_answers = any(clip.answers for clip in run.manifest.utterances)
+        return Accuracy(None, "the corpus says that its answers are not judged" if has_answers else _NO_ANSWERS)
     if not asked:
         return Accuracy(None, "no measured turns")
     if not any("answer_accuracy" in turn.figures for turn in asked):
         return Accuracy(None, "the pipeline gives no reply text")
     right = [turn.is_answered and turn.figures.get("answer_accuracy") == 1 for turn in asked]
-    return Accuracy(share(right, [turn.utterance for turn in asked]))
+    rules = {judged[turn.utterance] for turn in asked}
+    return Accuracy(
+        share(right, [turn.utterance for turn in asked]),
+        rules=tuple(rule for rule in ANSWER_RULES if rule in rules),
+        reply_words=_of_turns(asked, "answer_words", "median"),
+    )
+
+
+_NO_ANSWERS = "the corpus has no accepted answers"
+
+
+def _is_judged(clip: UtteranceFacts) -> bool:
+    return clip.answer_rule != "none" and any(map(words, clip.answers))
 
 
 def _heard_by(of_label: Sequence[Line], lines: Sequence[Line], turns: dict[int, Turn]) -> list[HeardBy]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -142,6 +143,28 @@ def test_a_changed_recording_is_noticed(tmp_path: Path) -> None:
     source = corpus(tmp_path, {"id": "a", "audio": "a.wav", "sha256": "0" * 64})
     with pytest.raises(CorpusError, match=r"manifest\.jsonl:1: .*a\.wav is not the recording .* manifest has 0000"):
         load_corpus(source)
+
+
+def test_fields_that_came_later_change_the_hash_only_where_they_are_given(tmp_path: Path) -> None:
+    plain = {"id": "a", "audio": "a.flac", "text": "Hello.", "speech_end_ms": 990}
+    found = load_corpus(corpus(tmp_path, plain))
+    one = found.utterances[0]
+    content = [[one.id, one.sha256, len(one.samples), "Hello.", 990.0, "annotated"]]
+    assert found.sha256 == hashlib.sha256(json.dumps(content).encode()).hexdigest(), "as it was without these fields"
+    others = [{"speaker": "s"}, {"category": "c"}, {"dialogue": "d", "turn": 0}, {"answer_rule": "final"}]
+    hashes = {load_corpus(corpus(tmp_path, {**plain, **other})).sha256 for other in others}
+    assert len(hashes) == 4 and found.sha256 not in hashes
+    assert load_corpus(corpus(tmp_path, {**plain, "answer_rule": "equals"})).sha256 == found.sha256
+
+
+def test_of_dialogues_the_first_turns_are_asked(tmp_path: Path) -> None:
+    turns = [{"id": f"d{d}-{t}", "audio": "a.flac", "dialogue": f"d{d}", "turn": t} for t in (1, 0, 2) for d in "ab"]
+    source = corpus(tmp_path, *turns, {"id": "single", "audio": "a.flac"})
+    found = load_corpus(source)
+    assert [one.id for one in found.utterances] == ["da-0", "db-0", "single"]
+    assert [one.dialogue for one in found.utterances] == ["da", "db", ""]
+    assert "4 recordings are later turns of dialogues and are left out" in found.notices[-1]
+    assert [one.id for one in load_corpus(source, limit=2).utterances] == ["da-0", "db-0"]
 
 
 def test_a_hash_may_be_written_in_capitals(tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
             split="test",
             dataset="d",
             revision="r",
+            speaker="s1",
+            category="facts",
+            dialogue="d1",
+            turn=0,
+            answer_rule="contains",
         ),
         ManifestLine("b", "x.wav"),
     ]
@@ -131,3 +136,29 @@ def test_any_json_is_read_or_explained(tmp_path: Path, line: Any, extra: str) ->
         assert str(error).startswith(str(path))
         return
     assert all(entry.audio.is_relative_to(tmp_path) for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"answer_rule": "contains", "answers": ["tea", "(b)"]}, "the answer '\\(b\\)' is one letter.*rule 'choice'"),
+        ({"answer_rule": "choice", "answers": ["B", "tea"]}, "'choice' needs letters as answers"),
+        ({"answer_rule": "judge"}, "expected one of equals, contains, choice, final, none"),
+        ({"turn": 0}, "needs both fields, dialogue and turn"),
+        ({"dialogue": "d"}, "needs both fields, dialogue and turn"),
+        ({"dialogue": "d", "turn": 1}, "m.*:1: dialogue 'd' has the turns 1. Number the turns of a dialogue 0, 1, 2"),
+    ],
+)
+def test_answers_and_turns_that_make_no_sense_are_refused(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(CorpusError, match=message):
+        read_manifest(manifest(tmp_path, {**GOOD, **fields}))
+    read_manifest(manifest(tmp_path, {**GOOD, "answer_rule": "choice", "answers": ["B", "(c)"]}))
+
+
+def test_turns_of_dialogues_may_stand_in_any_order(tmp_path: Path) -> None:
+    turns = [
+        {"id": f"{name}{turn}", "audio": "a.wav", "dialogue": name, "turn": turn} for turn in (1, 0) for name in "xy"
+    ]
+    assert len(read_manifest(manifest(tmp_path, *turns))) == 4
+    with pytest.raises(CorpusError, match="has the turns 0, 0, 1"):
+        read_manifest(manifest(tmp_path, *turns, {**turns[-2], "id": "again"}))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from support.runs import UTTERANCE
 
 from firstpacket.bench.metrics.quality_figures import FLOOR_DB, answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.record.schema import UtteranceFacts
 from firstpacket.bench.timing.spans import Text, TurnTrace
+from firstpacket.bench.vocabulary import AnswerRule
 
 
 def trace(*texts: tuple[str, str]) -> TurnTrace:
@@ -55,13 +60,27 @@ def test_the_level_at_the_end_of_a_reply_is_measured() -> None:
     assert reply_figures(trace(), [0.1, 1.0])["reply_end_level"] == 0.0
 
 
+def clip(*answers: str, rule: AnswerRule = "equals", text: str | None = None) -> UtteranceFacts:
+    return replace(UTTERANCE, text=text, answers=answers, answer_rule=rule)
+
+
 @pytest.mark.parametrize(("says", "right"), [("It is 4.", 1), ("it is four", 1), ("It is five.", 0), ("", 0)])
 def test_a_reply_is_right_if_its_words_are_accepted(says: str, right: int) -> None:
     pieces = trace(("reply", says[:3]), ("reply", says[3:]))
-    assert answer_figures(pieces, ("Four.", "It is four.")) == {"answer_accuracy": right}
+    found = answer_figures(pieces, clip("Four.", "It is four."))
+    assert found == {"answer_accuracy": right, "answer_words": len(says.split())}
+
+
+def test_the_rule_of_the_clip_and_its_text_count() -> None:
+    says = trace(("reply", "It is the sky, I think."))
+    asked = "What is blue? A. the sky B. grass"
+    assert answer_figures(says, clip("the sky", rule="contains"))["answer_accuracy"] == 1
+    assert answer_figures(says, clip("A", rule="choice", text=asked))["answer_accuracy"] == 1
+    assert answer_figures(says, clip("A", rule="choice"))["answer_accuracy"] == 0
+    assert answer_figures(says, clip("the sky", rule="none")) == {}
 
 
 def test_without_reference_answer_or_reply_correctness_is_unknown() -> None:
-    assert answer_figures(trace(("reply", "yes")), ()) == {}
-    assert answer_figures(trace(("reply", "")), ("…",)) == {}
-    assert answer_figures(HEARD, ("yes",)) == {}
+    assert answer_figures(trace(("reply", "yes")), clip()) == {}
+    assert answer_figures(trace(("reply", "")), clip("…")) == {}
+    assert answer_figures(HEARD, clip("yes")) == {}

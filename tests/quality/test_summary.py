@@ -16,6 +16,7 @@ from support.quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, know
 
 from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.contract import as_json
+from firstpacket.bench.export.markdown import markdown
 from firstpacket.bench.quality.record import SCHEMA, HeardClip, HeardReply, ReplySound, ScoredReply
 from firstpacket.bench.quality.sound import Sound
 from firstpacket.bench.quality.wer import VERSION, errors
@@ -116,6 +117,32 @@ def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_pat
     told = as_json(summarise(run))["labels"]["good"]["quality"]["answers"]
     right = told["share"]
     assert right["value"] == 5 / 8 and right["clusters"] == right["n"] == 8 and told["why_none"] == ""
+    assert told["rules"] == ["equals"]
+
+
+def test_the_rule_is_named_beside_the_figure_in_every_form(tmp_path: Path) -> None:
+    """Every reply repeats the question with four words around it."""
+    clips = tuple(
+        replace(clip, answers=(clip.text or "",), answer_rule="contains" if place else "none")
+        for place, clip in enumerate(CLIPS)
+    )
+    run = read_run(known_run(tmp_path / "run", clips, says="You asked: {} Well."))
+    told = as_json(summarise(run))["labels"]["good"]["quality"]["answers"]
+    assert (told["share"]["value"], told["share"]["n"], told["rules"]) == (1.0, 7, ["contains"])
+    median = sorted(len((clip.text or "").split()) + 3 for clip in CLIPS[1:])[3]
+    assert told["reply_words"]["value"] == median
+    named = "correct answers: share by rule `contains`: the words of an answer are in the reply"
+    printed = " ".join(shown(run).split())
+    assert named in printed and f"Words per reply (median): good {median}" in printed
+    assert "not the score that the data set's authors define" in printed
+    assert named in markdown(run).replace("\\", "")
+    assert recompute(run).equal
+
+
+def test_a_corpus_whose_answers_are_not_judged_says_so(tmp_path: Path) -> None:
+    clips = tuple(replace(clip, answers=("Yes.",), answer_rule="none") for clip in CLIPS[:2])
+    run = read_run(known_run(tmp_path / "run", clips))
+    assert labels(run)["good"].quality.answers.why_none == "the corpus says that its answers are not judged"
 
 
 def test_without_right_answers_the_reason_is_stated(original: Path, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _turn(
     )
     at, size, crc32 = writer.evidence(evidence)
     kept = {"evidence_at": at, "evidence_bytes": size, "evidence_crc32": crc32}
-    return turn_from(evidence, clip.text, clip.answers, **kept)
+    return turn_from(evidence, clip, **kept)
 
 
 def reply_of(turn: Turn, audio_sha256: str = "0" * 64) -> Reply:

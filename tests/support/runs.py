@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.metrics.late_microphone import EDGES_MS
+from firstpacket.bench.metrics.quality_figures import Reference
 from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import (
@@ -220,9 +221,9 @@ def _timed(timings: Timings, clip: str, clips: int, changes: Mapping[str, Any]) 
     return tuple(replace(turn, turn=number) for number, turn in enumerate(turns))
 
 
-def turn_from(evidence: Evidence, text: str | None = None, answers: tuple[str, ...] = (), **changes: Any) -> Turn:
-    """The turn with the figures that its evidence has; `text` and `answers` are those of its clip."""
-    found = turn_figures(evidence, text, answers)
+def turn_from(evidence: Evidence, asked: Reference | None = None, **changes: Any) -> Turn:
+    """The turn with the figures that its evidence has; `asked` is its clip."""
+    found = turn_figures(evidence, asked)
     return make_turn(
         turn=evidence.turn,
         label=evidence.label,

@@ -56,7 +56,14 @@ def scripted_manifest(scripts: dict[str, str], clips: tuple[Utterance, ...], **c
 def facts_of(clip: Utterance) -> UtteranceFacts:
     """What a manifest keeps of a clip."""
     return UtteranceFacts(
-        clip.id, clip.sha256, clip.duration_ms, clip.speech_end_ms, "annotated", clip.text, answers=clip.answers
+        clip.id,
+        clip.sha256,
+        clip.duration_ms,
+        clip.speech_end_ms,
+        "annotated",
+        clip.text,
+        answers=clip.answers,
+        answer_rule=clip.answer_rule,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firstpacket.bench.metrics.quality_figures import reply_text
-from firstpacket.bench.quality.wer import errors, words
+from firstpacket.bench.quality.answers import is_right
+from firstpacket.bench.quality.wer import errors
 from firstpacket.bench.record.schema import Outcome
 from firstpacket.bench.record.store import Run
 from firstpacket.pipelines.tools.evaluation.questions import Exam, Question
@@ -53,4 +54,4 @@ def answers_of(run: Run, label: str, exam: Exam) -> tuple[Answer, ...]:
 
 def is_accepted(reply: str, question: Question) -> bool:
     """Whether a reply has the words of an answer that the corpus accepts."""
-    return words(reply) in {words(answer) for answer in question.answers}
+    return is_right("equals", reply, question.answers) is True
