@@ -154,7 +154,7 @@ def _shift(found: Estimate) -> str:
     said = f"{abs(found.value):.2g} ms {'more' if found.value > 0 else 'less'}"
     if found.interval is None:
         return said
-    return f"{said} (95 % CI {found.interval.low:.2g} to {found.interval.high:.2g})"
+    return f"{said} (95 % CI {found.interval.low:.2g} to {found.interval.high:.2g} ms)"
 
 
 def _number(facts: Facts, name: str) -> float | None:

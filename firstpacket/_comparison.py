@@ -52,7 +52,7 @@ class Comparison:
             ratio = _frames.estimate_columns(found.ratio, "value")
             rows.append(
                 {name: getattr(found, name) for name in METRICS if hasattr(found, name)}
-                | {"dropped": sum(found.lost.values())}
+                | {"dropped": sum(found.dropped.values())}
                 | {"difference": difference["value"], "ratio": ratio["value"]}
                 | {f"difference_{end}": difference[end] for end in ("low", "high")}
                 | {f"ratio_{end}": ratio[end] for end in ("low", "high")}

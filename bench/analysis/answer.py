@@ -13,7 +13,7 @@ from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.headline import headline
 from firstpacket.bench.compare.sentences import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.format import counted, interval, valued
+from firstpacket.bench.format import amount, counted, interval, number, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import System
@@ -89,7 +89,9 @@ def _basis(figure: Figure) -> str:
     assert figure.p50 is not None
     clips = counted(figure.p50.clusters, "clip")
     span = interval(figure.p50, figure.unit)
-    return f"{'95 % CI ' if figure.p50.interval else ''}{span}, {figure.n} turns on {clips}"
+    if bounds := figure.p50.interval:
+        span = f"95 % CI {number(bounds.low, figure.unit)} to {amount(bounds.high, figure.unit)}"
+    return f"{span}, {figure.n} turns on {clips}"
 
 
 def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:

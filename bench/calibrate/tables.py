@@ -19,9 +19,9 @@ COLUMNS: tuple[Column[Deviation], ...] = (
 )
 
 
-def calibration_table(found: Calibration, apart: Iterable[Deviation]) -> Table:
+def calibration_table(found: Calibration, separate: Iterable[Deviation]) -> Table:
     """One row per figure: reported against the scripted pipeline's own stamps; then delays reported separately."""
-    groups = (rows(COLUMNS, found.deviations), rows(COLUMNS, apart, kind="quiet"))
+    groups = (rows(COLUMNS, found.deviations), rows(COLUMNS, separate, kind="quiet"))
     return table(f"|reported - true|, {found.turns} turns", COLUMNS, groups)
 
 
@@ -32,11 +32,11 @@ def instrument_cost(found: Calibration) -> str:
     return f"instrumentation: at most {each_us:.2g} µs x {events:.0f} recordings = {total_us:.0f} µs per turn"
 
 
-def calibration_json(found: Calibration, apart: Iterable[Deviation], broken: tuple[str, ...]) -> dict[str, Any]:
+def calibration_json(found: Calibration, separate: Iterable[Deviation], broken: tuple[str, ...]) -> dict[str, Any]:
     """Plain JSON values; times in ms unless a name says otherwise, null if there are too few turns for a figure."""
     return document("calibration", found) | {
         "cost_per_turn_ms": found.event_cost_ns * found.events / NS_PER_MS,
-        "apart": as_json(tuple(apart)),
+        "reported_separately": as_json(tuple(separate)),
         "over_limits": list(broken),
     }
 

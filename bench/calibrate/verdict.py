@@ -53,7 +53,7 @@ def finding(measured: Measured, limits: Limits) -> Calibration:
     )
 
 
-def apart(measured: Measured) -> tuple[Deviation, ...]:
+def reported_separately(measured: Measured) -> tuple[Deviation, ...]:
     """Delays reported separately: from t0 until the pipeline has the speech, and oversleep of the script."""
     heard = (deviation(name, measured.hand_over_ns.get(mode, ())) for mode, name in HAND_OVER.items())
     return *heard, deviation(OVERSLEEP, measured.oversleep_ns)

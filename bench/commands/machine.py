@@ -49,7 +49,7 @@ def calibrate(
     from firstpacket.bench import calibration
     from firstpacket.bench.calibrate.measure import measure
     from firstpacket.bench.calibrate.tables import calibration_json, calibration_table, instrument_cost
-    from firstpacket.bench.calibrate.verdict import P99_TURNS, Limits, apart, finding
+    from firstpacket.bench.calibrate.verdict import P99_TURNS, Limits, finding, reported_separately
     from firstpacket.bench.environment import cpu_name
     from firstpacket.bench.run.session import worker_environment
 
@@ -62,12 +62,12 @@ def calibrate(
     if json:
         from firstpacket.bench.contract import text
 
-        typer.echo(text(calibration_json(found, apart(measured), broken)), nl=False)
+        typer.echo(text(calibration_json(found, reported_separately(measured), broken)), nl=False)
     else:
         answer = console(stderr=False)
         from firstpacket.bench.tables.terminal import TerminalTable
 
-        answer.print(TerminalTable(calibration_table(found, apart(measured))))
+        answer.print(TerminalTable(calibration_table(found, reported_separately(measured))))
         answer.print(instrument_cost(found), markup=False, soft_wrap=True)
     if turns < P99_TURNS:
         shown.print(f"note: not saved: fewer than {P99_TURNS} turns cannot show rare large errors", soft_wrap=True)

@@ -41,14 +41,14 @@ def compare_metrics(
     """
     known = [asked_for(metric) for metric in metrics]
     what = f"Runs '{base.manifest.run}' and '{other.manifest.run}'"
-    overlooked = refuse(mismatches(base, other, labels), allowed, what)
+    despite = refuse(mismatches(base, other, labels), allowed, what)
     names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")
     dummy = any_dummy(((base, labels[0]), (other, labels[1])))
     made = []
     for each in known:
         pairs = clip_by_clip(base, other, labels[0], each, labels[1])
         found = comparison(each, names, pairs, "clip", dummy=dummy)
-        made.append(replace(widened(found, pairs.before, band), overlooked=overlooked))
+        made.append(replace(widened(found, pairs.before, band), allowed_mismatches=despite))
     return tuple(made)
 
 

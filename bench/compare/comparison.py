@@ -33,14 +33,14 @@ class Comparison:
     """Median of the paired differences; None without any pair."""
     ratio: Estimate | None
     """Exponential of the median paired log ratio, `other / base`; None without pairs or if a value is not positive."""
-    lost: dict[str, int]
+    dropped: dict[str, int]
     """Dropped pairs, by reason."""
     dummy: bool
     matched: bool = False
     """Whether one label was matched with the other (`--matched`)."""
     band: float | None = None
     """Between runs: the A/A band, as a share, by which the intervals were widened."""
-    overlooked: tuple[str, ...] = ()
+    allowed_mismatches: tuple[str, ...] = ()
     """Mismatches that were allowed by name."""
 
     @computed
@@ -89,7 +89,7 @@ def comparison(
         pairing=pairing,
         difference=difference,
         ratio=ratio,
-        lost=pairs.lost,
+        dropped=pairs.dropped,
         dummy=dummy,
         matched=matched,
     )

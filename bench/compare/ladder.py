@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from firstpacket.bench.compare.comparison import asked_for
 from firstpacket.bench.compare.labels import any_dummy
-from firstpacket.bench.compare.pairs import asked_together, value_of, why_lost
+from firstpacket.bench.compare.pairs import asked_together, value_of, why_dropped
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import System
@@ -43,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The steps in their order; their differences add up to that of `whole`, the last label against the first."""
+    """The steps in their order; their differences add up to that of `total`, the last label against the first."""
 
     metric: str
     title: str
@@ -51,8 +51,8 @@ class Ladder:
     labels: tuple[str, ...]
     steps: tuple[Step, ...]
     """Empty if every label answered in no pair."""
-    whole: Estimate | None
-    lost: dict[str, int]
+    total: Estimate | None
+    dropped: dict[str, int]
     """Dropped turns, for which not every label has the figure, by reason."""
     dummy: bool
 
@@ -69,12 +69,12 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
         )
     known = asked_for(metric)
     plans = [run.plan(label) for label in labels]
-    rows, clips, blocks, lost = [], [], [], Counter[str]()
+    rows, clips, blocks, dropped = [], [], [], Counter[str]()
     for key, turns in asked_together(run, labels).items():
         values = [value_of(each, known) for each in turns]
         row = [value for value in values if not isinstance(value, str)]
         if len(row) < len(labels):
-            lost[why_lost(labels, values)] += 1
+            dropped[why_dropped(labels, values)] += 1
             continue
         rows.append(row)
         clips.append(key.utterance)
@@ -84,10 +84,10 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
     def difference(first: int, last: int) -> Estimate:
         return paired_difference(columns[first], columns[last], clips, statistic="mean", blocks=blocks)
 
-    whole = difference(0, -1) if rows else None
+    total = difference(0, -1) if rows else None
     found = [difference(place, place + 1) for place in range(len(labels) - 1)] if rows else []
     steps = [
-        Step(a.label, b.label, _changed(a, b), each, _share(each, whole))
+        Step(a.label, b.label, _changed(a, b), each, _share(each, total))
         for (a, b), each in zip(pairwise(plans), found, strict=bool(rows))
     ]
     return Ladder(
@@ -96,16 +96,16 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
         unit=shown_unit(known),
         labels=tuple(labels),
         steps=tuple(steps),
-        whole=whole,
-        lost=dict(sorted(lost.items())),
+        total=total,
+        dropped=dict(sorted(dropped.items())),
         dummy=any_dummy([(run, label) for label in labels]),
     )
 
 
-def _share(step: Estimate, whole: Estimate | None) -> float | None:
-    if whole is None or whole.interval is None or whole.interval.contains(0.0):
+def _share(step: Estimate, total: Estimate | None) -> float | None:
+    if total is None or total.interval is None or total.interval.contains(0.0):
         return None
-    return step.value / whole.value
+    return step.value / total.value
 
 
 def _changed(a: System, b: System) -> str:

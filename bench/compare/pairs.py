@@ -22,7 +22,7 @@ class Pairs:
     before: tuple[float, ...]
     after: tuple[float, ...]
     clips: tuple[str, ...]
-    lost: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
     """Dropped pairs, by reason."""
     only_before: int = 0
     """Pairs that only the first side answered."""
@@ -50,12 +50,12 @@ def turn_by_turn(run: Run, base: str, other: str, known: Metric) -> Pairs:
 def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs:
     """The pairs of two labels on one metric, from turns measured together."""
     kept: list[tuple[PairKey, float, float]] = []
-    lost: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
     answered: Counter[tuple[bool, bool]] = Counter()
     for key, sides in together.items():
         a, b = value_of(sides[0], known), value_of(sides[1], known)
         if isinstance(a, str) or isinstance(b, str):
-            lost[why_lost(names, (a, b))] += 1
+            dropped[why_dropped(names, (a, b))] += 1
             answered[_answered(sides[0]), _answered(sides[1])] += 1
         else:
             kept.append((key, a, b))
@@ -63,14 +63,14 @@ def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs
         before=tuple(a for _, a, _ in kept),
         after=tuple(b for _, _, b in kept),
         clips=tuple(key.utterance for key, _, _ in kept),
-        lost=dict(sorted(lost.items())),
+        dropped=dict(sorted(dropped.items())),
         only_before=answered[True, False],
         only_after=answered[False, True],
         blocks=tuple(key.stretch for key, _, _ in kept),
     )
 
 
-def why_lost(names: Sequence[str], values: Sequence[object]) -> str:
+def why_dropped(names: Sequence[str], values: Sequence[object]) -> str:
     """Which labels have no value, and why; `values` has the reason in place of a missing value."""
     return ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True) if isinstance(value, str))
 

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from firstpacket.bench.compare.pairs import Together, value_of, why_lost
+from firstpacket.bench.compare.pairs import Together, value_of, why_dropped
 from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.schema import System, Turn
@@ -35,7 +35,7 @@ class Contributions:
     total: Estimate | None
     """None without pairs."""
     roles: dict[str, Estimate]
-    lost: dict[str, int]
+    dropped: dict[str, int]
     """Dropped pairs, by reason."""
 
     @computed
@@ -51,18 +51,18 @@ def contributions_within(run: Run, labels: tuple[str, str], together: Together) 
     """For two labels of one run, turn by turn."""
     roles = [_roles(run.plan(label)) for label in labels]
     sides: tuple[list[ByRole], list[ByRole]] = ([], [])
-    clips, blocks, lost = [], [], Counter[str]()
+    clips, blocks, dropped = [], [], Counter[str]()
     for key, turns in together.items():
         values = [_path_of(each) for each in turns]
         before, after = values
         if isinstance(before, str) or isinstance(after, str):
-            lost[why_lost(labels, values)] += 1
+            dropped[why_dropped(labels, values)] += 1
             continue
         sides[0].append(_by_role(before, roles[0]))
         sides[1].append(_by_role(after, roles[1]))
         clips.append(key.utterance)
         blocks.append(key.stretch)
-    return _contributions(labels, sides, clips, blocks, lost)
+    return _contributions(labels, sides, clips, blocks, dropped)
 
 
 def contributions_between(base: Run, other: Run, labels: tuple[str, str]) -> Contributions:
@@ -71,8 +71,10 @@ def contributions_between(base: Run, other: Run, labels: tuple[str, str]) -> Con
     common = sorted(found[0].keys() & found[1].keys())
     names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")
     sides = ([found[0][clip] for clip in common], [found[1][clip] for clip in common])
-    lost = Counter({f"no path of {name}": len(found[1 - side].keys() - found[side]) for side, name in enumerate(names)})
-    return _contributions(names, sides, common, None, +lost)
+    dropped = Counter(
+        {f"no path of {name}": len(found[1 - side].keys() - found[side]) for side, name in enumerate(names)}
+    )
+    return _contributions(names, sides, common, None, +dropped)
 
 
 def _contributions(
@@ -80,10 +82,10 @@ def _contributions(
     sides: tuple[Sequence[ByRole], Sequence[ByRole]],
     clips: Sequence[str],
     blocks: Sequence[str] | None,
-    lost: Mapping[str, int],
+    dropped: Mapping[str, int],
 ) -> Contributions:
     if not clips:
-        return Contributions(*names, 0, None, {}, dict(sorted(lost.items())))
+        return Contributions(*names, 0, None, {}, dict(sorted(dropped.items())))
     changes = [
         {role: b.get(role, 0) - a.get(role, 0) for role in a.keys() | b.keys()} for a, b in zip(*sides, strict=True)
     ]
@@ -98,7 +100,7 @@ def _contributions(
         pairs=len(clips),
         total=mean([sum(change.values()) for change in changes]),
         roles={role: mean([change.get(role, 0) for change in changes]) for role in ROLES if role in present},
-        lost=dict(sorted(lost.items())),
+        dropped=dict(sorted(dropped.items())),
     )
 
 

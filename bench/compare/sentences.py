@@ -10,27 +10,27 @@ from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
 CAVEAT = "times only; unmatched; the answers mean nothing"
 """Added to every sentence on dummy weights: the replies are random, and so is their quality."""
 MATCHED_CAVEAT = CAVEAT.replace("unmatched", "matched")
-"""The same for a label that was matched with the other one (`firstpacket.bench.run.matching`)."""
+"""The same for a system that was matched with the other one (`firstpacket.bench.run.matching`)."""
 
 
 def sentence(comparison: Comparison) -> str:
     """A comparison in one sentence, followed by allowed mismatches, and by `CAVEAT` with any dummy weights."""
     difference = comparison.difference
     if difference is None or difference.interval is None:
-        said = _too_few(comparison)
+        text = _too_few(comparison)
     elif comparison.finding == "undecided":
-        said = _undecided(comparison, difference.interval)
+        text = _undecided(comparison, difference.interval)
     else:
-        said = _decided(comparison, difference.value, difference.interval)
-    return qualified(said, comparison)
+        text = _decided(comparison, difference.value, difference.interval)
+    return qualified(text, comparison)
 
 
-def qualified(said: str, comparison: Comparison) -> str:
+def qualified(text: str, comparison: Comparison) -> str:
     """A sentence with its allowed mismatches, and the caveat if any weights are dummies."""
     caveat = MATCHED_CAVEAT if comparison.matched else CAVEAT
-    if comparison.overlooked:
-        said = f"{said} [despite: {'; '.join(comparison.overlooked)}]"
-    return f"{said} [{caveat}]" if comparison.dummy else said
+    if comparison.allowed_mismatches:
+        text = f"{text} [despite: {'; '.join(comparison.allowed_mismatches)}]"
+    return f"{text} [{caveat}]" if comparison.dummy else text
 
 
 def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
@@ -43,7 +43,7 @@ def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
     else:
         word, title = "less" if less else "more", comparison.title
         claim = f"{title} is {size} {word} with {comparison.other} than with {comparison.base}"
-    return f"{claim} (95 % CI {number(low, comparison.unit)} to {number(high, comparison.unit)}, {basis(comparison)})"
+    return f"{claim} (95 % CI {number(low, comparison.unit)} to {amount(high, comparison.unit)}, {basis(comparison)})"
 
 
 def _undecided(comparison: Comparison, interval: Interval) -> str:
@@ -66,8 +66,8 @@ def _subject(comparison: Comparison) -> str:
 def basis(comparison: Comparison) -> str:
     """The data behind an interval: `40 pairs on 8 clips, 1 dropped`."""
     clips = counted(comparison.clips, "clip")
-    lost = sum(comparison.lost.values())
-    missing = f", {lost} dropped" if lost else ""
+    dropped = sum(comparison.dropped.values())
+    missing = f", {dropped} dropped" if dropped else ""
     if comparison.pairing == "turn":
         return f"{counted(comparison.pairs, 'pair')} on {clips}{missing}"
     return f"{clips} in common{missing}, {_band(comparison.band)}"

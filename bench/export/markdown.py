@@ -61,7 +61,7 @@ def _items(texts: Iterable[str]) -> list[str]:
 
 def _path(summary: Summary) -> Table:
     roles = [role for role in ROLES if any(role in label.path.roles for label in summary.labels)]
-    columns: list[Column[LabelSummary]] = [words("label", lambda label: label.label)]
+    columns: list[Column[LabelSummary]] = [words("system", lambda label: label.label)]
     columns += [Column(role or "unattributed", partial(_role, role=role)) for role in roles]
     columns += [
         Column("total", lambda label: estimate(label.path.total, "ms")),

@@ -36,10 +36,10 @@ def change(before: Sequence[float], after: Sequence[float], clips: Sequence[str]
 def _spread(values: Sequence[float], margin: float) -> Spread | None:
     if not values:
         return None
-    shown, ruled_out = (shift_interval(values, level) for level in (SHOWN, RULED_OUT))
-    if shown is None or ruled_out is None:
+    interval_90, interval_95 = (shift_interval(values, level) for level in (SHOWN, RULED_OUT))
+    if interval_90 is None or interval_95 is None:
         return None
-    return Spread(shift(values), _wider(shown, margin), _wider(ruled_out, margin))
+    return Spread(shift(values), _wider(interval_90, margin), _wider(interval_95, margin))
 
 
 def _wider(interval: Interval, margin: float) -> Interval:
@@ -47,7 +47,7 @@ def _wider(interval: Interval, margin: float) -> Interval:
 
 
 def _exponential(logs: Spread) -> Spread:
-    shown, ruled_out = (
-        Interval(math.exp(each.low), math.exp(each.high), each.level) for each in (logs.shown, logs.ruled_out)
+    interval_90, interval_95 = (
+        Interval(math.exp(each.low), math.exp(each.high), each.level) for each in (logs.interval_90, logs.interval_95)
     )
-    return Spread(math.exp(logs.value), shown, ruled_out)
+    return Spread(math.exp(logs.value), interval_90, interval_95)

@@ -42,10 +42,10 @@ def check_change(label: str, limit: Limit, rounds: Sequence[Pairs], noise: Noise
     said = _sentence(every)
     if verdict == "regressed" and len(rounds) > 1 and not _confirms(_change(rounds[-1:], noise), rule):
         verdict, said = "inconclusive", f"{said}; the last round does not confirm it"
-    lost = Counter[str]()
+    dropped = Counter[str]()
     for each in rounds:
-        lost.update(each.lost)
-    return Check(label, limit, verdict, said, len(rounds), every, noise.band, dict(sorted(lost.items())))
+        dropped.update(each.dropped)
+    return Check(label, limit, verdict, said, len(rounds), every, noise.band, dict(sorted(dropped.items())))
 
 
 def check_ceiling(label: str, limit: Limit, values_ms: Sequence[float], unanswered: int, rounds: int) -> Check:
@@ -117,10 +117,10 @@ def _sentence(found: Change) -> str:
     basis = f"{found.pairs} pairs on {found.clips} clips"
     if found.difference_ms is None:
         return f"too few pairs: {basis}"
-    low, high = found.difference_ms.ruled_out.low, found.difference_ms.ruled_out.high
-    said = f"{found.difference_ms.value:+.3g} ms ({low:+.3g} to {high:+.3g})"
+    low, high = found.difference_ms.interval_95.low, found.difference_ms.interval_95.high
+    said = f"{found.difference_ms.value:+.3g} ms ({low:+.3g} to {high:+.3g} ms)"
     if found.ratio is not None:
         ratio = found.ratio
-        low, high = (100 * (each - 1) for each in (ratio.ruled_out.low, ratio.ruled_out.high))
-        said = f"{100 * (ratio.value - 1):+.2g} % (95 % CI {low:+.2g} to {high:+.2g}), {said}"
+        low, high = (100 * (each - 1) for each in (ratio.interval_95.low, ratio.interval_95.high))
+        said = f"{100 * (ratio.value - 1):+.2g} % (95 % CI {low:+.2g} to {high:+.2g} %), {said}"
     return f"{said}, {basis}"

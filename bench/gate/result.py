@@ -42,7 +42,7 @@ class Check:
     """In how many rounds it was measured."""
     change: Change | None = None
     band: float = 0.0
-    lost: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
     """Dropped pairs, by reason."""
 
 

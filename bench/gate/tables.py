@@ -13,7 +13,7 @@ from firstpacket.bench.tables.table import Column, Table, rows, table, words
 def checks_table(result: GateResult) -> Table:
     """One row per check."""
     columns: tuple[Column[Check], ...] = (
-        words("label", lambda check: check.label),
+        words("system", lambda check: check.label),
         words("limit", lambda check: check.limit.name),
         words("verdict", lambda check: verdict(check, result), lambda check: not passes(check.verdict, result.allow)),
         words("reason", lambda check: check.reason),

@@ -46,8 +46,8 @@ class Spread:
     """A change with its two-sided intervals at the levels `SHOWN` and `RULED_OUT`."""
 
     value: float
-    shown: Interval
-    ruled_out: Interval
+    interval_90: Interval
+    interval_95: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +72,26 @@ def judge(change: Change, rule: Rule) -> Verdict:
     verdict = _by_ratio(change.ratio, rule)
     if verdict == "regressed" and difference.value < rule.floor_ms:
         return "same"
-    if verdict == "inconclusive" and difference.ruled_out.high < rule.floor_ms:
+    if verdict == "inconclusive" and difference.interval_95.high < rule.floor_ms:
         return "same"
     return verdict
 
 
 def _by_ratio(ratio: Spread, rule: Rule) -> Verdict:
     allowed = 1 + rule.max_regression
-    if ratio.shown.low > allowed * (1 + rule.band):
+    if ratio.interval_90.low > allowed * (1 + rule.band):
         return "regressed"
-    if ratio.shown.high < 1 / (1 + rule.band):
+    if ratio.interval_90.high < 1 / (1 + rule.band):
         return "improved"
-    if ratio.ruled_out.high < allowed * (1 + rule.resolution):
+    if ratio.interval_95.high < allowed * (1 + rule.resolution):
         return "same"
     return "inconclusive"
 
 
 def _by_difference(difference: Spread, rule: Rule) -> Verdict:
     """For values that may be negative, shares mean nothing, so only the floor counts."""
-    if difference.shown.low > rule.floor_ms:
+    if difference.interval_90.low > rule.floor_ms:
         return "regressed"
-    if difference.ruled_out.high < rule.floor_ms:
-        return "improved" if difference.shown.high < -rule.floor_ms else "same"
+    if difference.interval_95.high < rule.floor_ms:
+        return "improved" if difference.interval_90.high < -rule.floor_ms else "same"
     return "inconclusive"

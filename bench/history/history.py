@@ -23,7 +23,7 @@ class History:
     definition: Omitted[Metric]
     series: tuple[Series, ...]
     skipped: tuple[Skipped, ...]
-    not_looked: str = ""
+    not_searched: str = ""
     """Why change points were not searched; empty if they were."""
 
     @computed

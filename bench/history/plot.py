@@ -71,7 +71,7 @@ def _draw(axes: Axes, each: Series, number: int) -> None:
         if point.median.interval is not None:
             span = [point.median.interval.low, point.median.interval.high]
             axes.plot([day, day], span, color=colour, linewidth=1, alpha=0.5)
-    if each.apart:
+    if each.differs_from_previous:
         axes.axvline(days[0], color=colour, linewidth=0.8, linestyle=":")
     for change in each.changes:
         day = _day(change.point.when)

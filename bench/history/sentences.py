@@ -19,9 +19,11 @@ def date(when: datetime) -> str:
 def said_of(found: History) -> list[str]:
     """Sentences on changes, then on why series are separate, then on series without changes."""
     changed = [_changed(change, found.unit) for each in found.series for change in each.changes]
-    apart = [_apart(each) for each in found.series if each.apart]
-    rest = [found.not_looked] if found.not_looked else [_unchanged(each) for each in found.series if not each.changes]
-    return changed + apart + rest
+    begun = [_new_series(each) for each in found.series if each.differs_from_previous]
+    rest = (
+        [found.not_searched] if found.not_searched else [_unchanged(each) for each in found.series if not each.changes]
+    )
+    return changed + begun + rest
 
 
 def _changed(change: Change, unit: Unit) -> str:
@@ -38,6 +40,7 @@ def _unchanged(each: Series) -> str:
     return f"{each.label}: no change in {runs} runs from {date(each.points[0].when)} on"
 
 
-def _apart(each: Series) -> str:
+def _new_series(each: Series) -> str:
     first = each.points[0]
-    return f"{each.label}: a new series begins with {first.run} ({date(first.when)}): {'; '.join(each.apart)}"
+    reasons = "; ".join(each.differs_from_previous)
+    return f"{each.label}: a new series begins with {first.run} ({date(first.when)}): {reasons}"

@@ -46,15 +46,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Comparable points of one label, and the changes among them, both ordered by time.
-
-    `apart` says what differs from the label's latest run before them; empty for the first series of a label.
-    """
+    """Comparable points of one system, and the changes among them, both ordered by time."""
 
     label: str
     machine: str
     points: tuple[Point, ...]
-    apart: tuple[str, ...] = ()
+    differs_from_previous: tuple[str, ...] = ()
+    """Differences from the system's latest run before them; empty for its first series."""
     changes: tuple[Change, ...] = ()
 
 
@@ -63,7 +61,7 @@ class _Growing:
     """A series that may still grow; only its last run is kept."""
 
     machine: str
-    apart: tuple[str, ...]
+    differs_from_previous: tuple[str, ...]
     last: Run
     points: list[Point] = field(default_factory=list)
 
@@ -88,7 +86,7 @@ def read_series(folders: Iterable[RunFolder], known: Metric) -> tuple[tuple[Seri
             else:
                 _join(labels.setdefault(plan.label, []), run, plan, point, known)
     found = [
-        Series(label, each.machine, tuple(each.points), each.apart)
+        Series(label, each.machine, tuple(each.points), each.differs_from_previous)
         for label in sorted(labels)
         for each in labels[label]
     ]
@@ -105,15 +103,15 @@ def _point(run: Run, folder: RunFolder, label: str, known: Metric) -> Point | Sk
 def _join(growing: list[_Growing], run: Run, plan: System, point: Point, known: Metric) -> None:
     """Append a point to the latest comparable series, or begin a new one."""
     latest = sorted(growing, key=lambda each: each.points[-1].when, reverse=True)
-    apart: list[tuple[str, ...]] = []
+    differences: list[tuple[str, ...]] = []
     for each in latest:
         reasons = mismatches(each.last, run, plan.label, known)
         if not reasons:
             each.last = run
             each.points.append(point)
             return
-        apart.append(reasons)
-    growing.append(_Growing(_machine(run, plan), apart[0] if apart else (), run, [point]))
+        differences.append(reasons)
+    growing.append(_Growing(_machine(run, plan), differences[0] if differences else (), run, [point]))
 
 
 def _machine(run: Run, plan: System) -> str:

@@ -13,7 +13,7 @@ from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.tables.cells import estimate, single, value
-from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table, words
+from firstpacket.bench.tables.table import Cell, Column, JsonPath, Table, rows, table, words
 from firstpacket.bench.vocabulary import ANSWER_RULES
 
 
@@ -29,7 +29,7 @@ def quality_table(summary: Summary) -> Table:
     return table("Latency and quality of the same turns", columns, [rows(columns, summary.labels)], notes=notes)
 
 
-def _at(label: LabelSummary, *steps: str | int) -> Place:
+def _at(label: LabelSummary, *steps: str | int) -> JsonPath:
     return of_label(label, "quality", *steps)
 
 
@@ -80,7 +80,7 @@ def _scorer(name: str) -> Column[LabelSummary]:
 
 
 COLUMNS: tuple[Column[LabelSummary], ...] = (
-    words("label", lambda label: label.label),
+    words("system", lambda label: label.label),
     Column("first packet", _median(HEADLINE)),
     Column("audible", _median(FIRST_AUDIBLE)),
     Column(

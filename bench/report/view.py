@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.analysis.document import RunContents
 from firstpacket.bench.summary.contents import LabelSummary
-from firstpacket.bench.tables.table import Place
+from firstpacket.bench.tables.table import JsonPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,6 @@ class View:
         return tuple(each.label for each in self.summaries)
 
 
-def of_label(label: LabelSummary, *steps: str | int) -> Place:
+def of_label(label: LabelSummary, *steps: str | int) -> JsonPath:
     """The place of a label's summary in the JSON of its run, plus these steps below it."""
     return ("summary", "labels", label.label, *steps)

@@ -12,7 +12,7 @@ from firstpacket.bench.report.view import of_label
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.warmth import CLASSES, ClassOfTurns, Warmth
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Column, Place, Table, rows, table, words
+from firstpacket.bench.tables.table import Column, JsonPath, Table, rows, table, words
 
 TITLES: dict[Warmth, str] = {
     "cold": "cold",
@@ -37,13 +37,13 @@ class Class(NamedTuple):
     found: ClassOfTurns
 
     @property
-    def at(self) -> Place:
+    def at(self) -> JsonPath:
         """Its place in the report's JSON."""
         return of_label(self.label, "warmth", "classes", self.name)
 
 
 COLUMNS: tuple[Column[Class], ...] = (
-    words("label", lambda each: each.label.label),
+    words("system", lambda each: each.label.label),
     words("state", lambda each: TITLES[each.name]),
     Column("turns", lambda each: single(each.found.asked, "count", (*each.at, "asked"))),
     Column("first packet", lambda each: estimate(each.found.first_packet, "ms", (*each.at, "first_packet"))),

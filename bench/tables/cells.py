@@ -6,7 +6,7 @@ from typing import Protocol
 
 from firstpacket.bench.format import NONE, Unit, amount, number, too_few
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
-from firstpacket.bench.tables.table import Aside, Cell, Figure, Place
+from firstpacket.bench.tables.table import Aside, Cell, Figure, JsonPath
 
 ENDS = ("low", "high")
 """Of the object `interval`."""
@@ -23,7 +23,7 @@ class Estimated(Protocol):
     def clusters(self) -> int: ...  # noqa: D102
 
 
-def figure(value: float | str, unit: Unit, at: Place = (), *, bare: bool = False, signed: bool = False) -> Figure:
+def figure(value: float | str, unit: Unit, at: JsonPath = (), *, bare: bool = False, signed: bool = False) -> Figure:
     """A number with its unit unless `bare`. A text, such as `infinite`, stays as it is."""
     if isinstance(value, str):
         return Figure(value, value, at)
@@ -31,12 +31,12 @@ def figure(value: float | str, unit: Unit, at: Place = (), *, bare: bool = False
     return Figure(sign + (number(value, unit) if bare else amount(value, unit)), value, at)
 
 
-def single(value: float | str | None, unit: Unit, at: Place = (), *, bare: bool = False) -> Cell:
+def single(value: float | str | None, unit: Unit, at: JsonPath = (), *, bare: bool = False) -> Cell:
     """A cell of one number; a dash for None."""
     return (NONE,) if value is None else (figure(value, unit, at, bare=bare),)
 
 
-def estimate(found: Estimated | None, unit: Unit, at: Place = (), *, signed: bool = False) -> Cell:
+def estimate(found: Estimated | None, unit: Unit, at: JsonPath = (), *, signed: bool = False) -> Cell:
     """`412 ms [398, 430]`, or why there is no interval: `412 ms [5 clips < 6]`; a dash for None.
 
     `at` is the place of its JSON.
@@ -50,12 +50,12 @@ def estimate(found: Estimated | None, unit: Unit, at: Place = (), *, signed: boo
     return (shown, Aside((" [", low, ", ", high, "]")))
 
 
-def value(found: Estimated | None, unit: Unit, at: Place = (), *, bare: bool = False) -> Cell:
+def value(found: Estimated | None, unit: Unit, at: JsonPath = (), *, bare: bool = False) -> Cell:
     """The value of an estimate, without its interval."""
     return single(found.value if found else None, unit, at and (*at, "value"), bare=bare)
 
 
-def span(found: Estimated | None, unit: Unit, at: Place = ()) -> Cell:
+def span(found: Estimated | None, unit: Unit, at: JsonPath = ()) -> Cell:
     """The interval alone, `398 to 430`, or why there is none."""
     if found is None:
         return (NONE,)
@@ -65,7 +65,7 @@ def span(found: Estimated | None, unit: Unit, at: Place = ()) -> Cell:
     return (low, " to ", high)
 
 
-def ends(interval: Interval, unit: Unit, at: Place = ()) -> tuple[Figure, Figure]:
+def ends(interval: Interval, unit: Unit, at: JsonPath = ()) -> tuple[Figure, Figure]:
     """Both ends, without units."""
     low, high = (
         figure(value, unit, at and (*at, "interval", name), bare=True)

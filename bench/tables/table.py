@@ -4,7 +4,7 @@ raw value.
 A `Column` says in one place how it is headed, what it holds of an item, and when that tells of trouble:
 
     COLUMNS = (
-        words("label", lambda check: check.label),
+        words("system", lambda check: check.label),
         Column("pairs", lambda check: single(check.pairs, "count"), is_bad=lambda check: check.pairs < 10),
     )
     made = table("checks", COLUMNS, [rows(COLUMNS, checks)])
@@ -22,7 +22,7 @@ from firstpacket.bench.format import NONE
 
 T = TypeVar("T")
 Step = str | int
-Place = tuple[Step, ...]
+JsonPath = tuple[Step, ...]
 """Where a value stands in a JSON document: names of objects, and numbers of places in lists."""
 
 
@@ -32,7 +32,7 @@ class Figure:
 
     text: str
     value: float | int | str
-    at: Place = ()
+    at: JsonPath = ()
 
     @property
     def pointer(self) -> str:

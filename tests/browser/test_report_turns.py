@@ -46,7 +46,7 @@ def test_the_worst_come_first(opened: Opened) -> None:
     assert column(opened.page, "outcome")[0] == "failed"
     slowest = [
         float(ms)
-        for ms, label in zip(column(opened.page, "first packet"), column(opened.page, "label"), strict=True)
+        for ms, label in zip(column(opened.page, "first packet"), column(opened.page, "system"), strict=True)
         if label == "direct"
     ]
     assert slowest == sorted(slowest, reverse=True)
@@ -91,8 +91,8 @@ def test_columns_sort(opened: Opened, by: str) -> None:
 def test_filters_show_only_matching_turns(opened: Opened) -> None:
     page = opened.page
     filters = page.locator(".turns-filters")
-    filters.get_by_label("label").select_option("direct")
-    assert set(column(page, "label")) == {"direct"}
+    filters.get_by_label("system").select_option("direct")
+    assert set(column(page, "system")) == {"direct"}
     filters.get_by_label("text").fill("QUESTION 7")
     assert [cell.split()[0] for cell in column(page, "clip")] == ["clip-07"]
     assert "1 of" in page.get_by_role("status").inner_text()

@@ -31,7 +31,7 @@ def test_the_answer_comes_first_then_metrics_roles_and_the_ladder(run: Path) -> 
     first, *rest = done.stdout.splitlines()
     assert first.startswith("streamed answers 160 ms sooner than cascade to the first packet")
     said = "\n".join(rest)
-    for expected in ("final transcript", "made of", "listening", "together", "Step by step", "76 %", "8 pairs"):
+    for expected in ("final transcript", "by role", "listening", "total", "Step by step", "76 %", "8 pairs"):
         assert expected in said
     assert "recordings" not in said
     assert "recordings" in here("compare", run, "--all").stdout
@@ -55,7 +55,7 @@ def test_json_holds_all_of_it_and_adds_up(run: Path) -> None:
     assert roles["speak"]["value"] == -40
     assert sum(each["value"] for each in roles.values()) == direct["contributions"]["total"]["value"] == -210
     assert [step["difference"]["value"] for step in said["ladder"]["steps"]] == [-160, -50]
-    assert said["ladder"]["whole"]["value"] == -210
+    assert said["ladder"]["total"]["value"] == -210
     assert [step["share"] for step in said["ladder"]["steps"]] == pytest.approx([160 / 210, 50 / 210])
 
 
@@ -65,7 +65,7 @@ def test_labels_and_the_ladder_are_chosen(run: Path) -> None:
     headline = only["metrics"][0]
     assert (headline["base"], headline["other"], said["ladder"]) == ("direct", "streamed", None)
     said = json.loads(here("compare", run, "--ladder", "direct,cascade", "--json").stdout)
-    assert said["ladder"]["whole"]["value"] == 210
+    assert said["ladder"]["total"]["value"] == 210
 
 
 def test_two_runs_are_compared_label_by_label_and_widened(run: Path, later: Path) -> None:
@@ -75,8 +75,8 @@ def test_two_runs_are_compared_label_by_label_and_widened(run: Path, later: Path
     assert not refused.stdout
     done = here("compare", run, later, "--allow", "options", "--band", "2%", "--json")
     cascade, direct = (each["metrics"][0] for each in json.loads(done.stdout)["findings"])
-    assert (cascade["pairing"], cascade["band"], cascade["overlooked"]) == ("clip", 0.02, [])
-    assert direct["overlooked"][0].startswith("options: ")
+    assert (cascade["pairing"], cascade["band"], cascade["allowed_mismatches"]) == ("clip", 0.02, [])
+    assert direct["allowed_mismatches"][0].startswith("options: ")
     found = direct["difference"]
     assert (found["value"], found["interval"]["low"], found["interval"]["high"]) == pytest.approx((60, 58.4, 61.6))
 

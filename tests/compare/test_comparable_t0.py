@@ -51,7 +51,7 @@ def test_turns_without_the_declared_start_are_flagged(runs: dict[Start, Run]) ->
 
 def test_turns_without_the_declared_start_are_not_paired(runs: dict[Start, Run]) -> None:
     found = compare_labels(runs["request"], "late", "early")
-    assert (found.pairs, found.lost) == (0, {"early: no first packet": 8})
+    assert (found.pairs, found.dropped) == (0, {"early: no first packet": 8})
     assert compare_labels(runs["speech_end"], "late", "early").pairs == 8
     length = compare_labels(runs["request"], "late", "early", "reply_audio")
     assert length.pairs == 8, "what does not count from t0 is compared all the same"

@@ -23,8 +23,8 @@ def steps_run(**changes):
 def test_steps_add_up_to_the_whole() -> None:
     found = ladder(steps_run(), LABELS)
     assert [(step.base, step.other) for step in found.steps] == list(pairwise(LABELS))
-    assert found.whole is not None
-    assert sum(step.difference.value for step in found.steps) == pytest.approx(found.whole.value, abs=1e-9)
+    assert found.total is not None
+    assert sum(step.difference.value for step in found.steps) == pytest.approx(found.total.value, abs=1e-9)
     assert [step.difference.value for step in found.steps] == pytest.approx([-400, -100, -100], abs=3)
     assert [step.share for step in found.steps] == pytest.approx([4 / 6, 1 / 6, 1 / 6], abs=0.01)
     assert sum(step.share or 0 for step in found.steps) == pytest.approx(1)
@@ -42,11 +42,11 @@ def test_the_order_is_the_given_one() -> None:
 def test_only_turns_that_all_labels_answered_take_part() -> None:
     run = steps_run(small=["timeout", *turns(400, 2)[1:]], direct=["timeout", "timeout", *turns(300, 3)[2:]])
     found = ladder(run, LABELS)
-    assert found.whole is not None
-    assert found.whole.n == 46
-    assert found.lost == {"direct: timeout": 1, "small: timeout, direct: timeout": 1}
+    assert found.total is not None
+    assert found.total.n == 46
+    assert found.dropped == {"direct: timeout": 1, "small: timeout, direct: timeout": 1}
     assert all(step.difference.n == 46 for step in found.steps)
-    assert sum(step.difference.value for step in found.steps) == pytest.approx(found.whole.value, abs=1e-9)
+    assert sum(step.difference.value for step in found.steps) == pytest.approx(found.total.value, abs=1e-9)
 
 
 def test_without_a_clear_total_no_step_has_a_share() -> None:
@@ -69,7 +69,7 @@ def test_a_step_says_what_changed() -> None:
 
 def test_a_ladder_without_answered_turns_has_no_steps() -> None:
     found = ladder(make_run({"a": ["timeout"] * 8, "b": ["timeout"] * 8}), "ab")
-    assert (found.steps, found.whole, found.lost) == ((), None, {"a: timeout, b: timeout": 8})
+    assert (found.steps, found.total, found.dropped) == ((), None, {"a: timeout, b: timeout": 8})
 
 
 def test_a_ladder_needs_known_labels_each_given_once() -> None:

@@ -46,7 +46,7 @@ def test_roles_add_up_to_the_mean_difference_of_the_first_packet(seed) -> None:
 def test_pairs_without_two_paths_are_counted_as_lost() -> None:
     before, after = paths(1, 8), [*paths(2, 6), "timeout", {}]
     found = within(make_run({"a": before, "b": after}))
-    assert (found.pairs, found.lost) == (6, {"b: timeout": 1, "b: no critical path": 1})
+    assert (found.pairs, found.dropped) == (6, {"b: timeout": 1, "b: no critical path": 1})
 
 
 def test_without_pairs_there_are_no_roles() -> None:
@@ -62,4 +62,4 @@ def test_between_runs_clips_are_compared_by_their_mean_paths() -> None:
     assert {role: each.value for role, each in found.roles.items()} == {"listen": 5.0, "speak": 5.0}
     assert (found.pairs, found.base, found.other) == (8, "a in made", "a in tuesday")
     few = contributions_between(make_run({"a": before}), make_run({"a": after[:5]}, run="tuesday"), ("a", "a"))
-    assert (few.pairs, few.lost) == (5, {"no path of a in tuesday": 3})
+    assert (few.pairs, few.dropped) == (5, {"no path of a in tuesday": 3})

@@ -13,7 +13,7 @@ def test_a_slowdown_of_every_pair_is_found_exactly() -> None:
     assert (found.pairs, found.clips) == (20, 5)
     assert found.ratio is not None and found.difference_ms is not None
     assert found.ratio.value == pytest.approx(1.05)
-    assert found.ratio.ruled_out.low == pytest.approx(found.ratio.ruled_out.high) == pytest.approx(1.05)
+    assert found.ratio.interval_95.low == pytest.approx(found.ratio.interval_95.high) == pytest.approx(1.05)
     assert found.difference_ms.value == pytest.approx(0.05 * 109.5)
 
 
@@ -24,21 +24,26 @@ def test_swapping_the_sides_inverts_the_ratio(pairs: list[tuple[float, float]]) 
     one, other = change(before, after, clips), change(after, before, clips)
     assert one.ratio is not None and other.ratio is not None
     assert one.ratio.value == pytest.approx(1 / other.ratio.value)
-    assert one.ratio.shown.low == pytest.approx(1 / other.ratio.shown.high)
+    assert one.ratio.interval_90.low == pytest.approx(1 / other.ratio.interval_90.high)
 
 
 def test_ruling_out_uses_a_wider_interval_than_showing() -> None:
     found = change(list(range(50, 80)), list(range(80, 50, -1)), ["clip"] * 30)
     assert found.ratio is not None
-    assert found.ratio.ruled_out.low < found.ratio.shown.low < found.ratio.shown.high < found.ratio.ruled_out.high
+    assert (
+        found.ratio.interval_95.low
+        < found.ratio.interval_90.low
+        < found.ratio.interval_90.high
+        < found.ratio.interval_95.high
+    )
 
 
 def test_a_band_widens_both_ends() -> None:
     before, after = [100.0] * 10, [103.0] * 10
     found = change(before, after, ["clip"] * 10, widened=0.02)
     assert found.ratio is not None and found.difference_ms is not None
-    assert found.ratio.shown.low == pytest.approx(1.03 / 1.02)
-    assert (found.difference_ms.shown.low, found.difference_ms.shown.high) == pytest.approx((1.0, 5.0))
+    assert found.ratio.interval_90.low == pytest.approx(1.03 / 1.02)
+    assert (found.difference_ms.interval_90.low, found.difference_ms.interval_90.high) == pytest.approx((1.0, 5.0))
 
 
 def test_answers_before_the_end_of_speech_have_no_ratio() -> None:

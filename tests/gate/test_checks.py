@@ -8,11 +8,11 @@ from firstpacket.bench.gate.limits import Limit
 NOISE = Noise(0.01, "least")
 
 
-def measured(slower: float, seed: int, n: int = 100, lost: dict[str, int] | None = None) -> Pairs:
+def measured(slower: float, seed: int, n: int = 100, dropped: dict[str, int] | None = None) -> Pairs:
     random = np.random.default_rng(seed)
     before, after = 100 * np.exp(0.05 * random.standard_normal((2, n)))
     clips = tuple(f"clip {number % 20}" for number in range(n))
-    return Pairs(tuple(before), tuple(after * (1 + slower)), clips, lost or {})
+    return Pairs(tuple(before), tuple(after * (1 + slower)), clips, dropped or {})
 
 
 def held(*rounds: Pairs, limit: Limit | None = None, noise: Noise = NOISE):
@@ -43,9 +43,9 @@ def test_the_same_code_passes_in_the_first_round() -> None:
 
 
 def test_an_allowed_slowdown_passes_and_lost_pairs_are_counted() -> None:
-    check = held(measured(0.1, 1, lost={"b: timeout": 2}), limit=Limit(max_regression=0.2))
+    check = held(measured(0.1, 1, dropped={"b: timeout": 2}), limit=Limit(max_regression=0.2))
     assert check.verdict == "same"
-    assert check.lost == {"b: timeout": 2}
+    assert check.dropped == {"b: timeout": 2}
 
 
 def test_between_runs_the_noise_widens_every_interval() -> None:

@@ -59,8 +59,8 @@ def test_runs_are_joined_by_label_and_machine_in_the_order_of_time(found: Histor
         ("direct", "Other CPU, 2 cores", 2),
     ]
     assert [point.run for point in found.series[0].points] == [f"night-{day:02}" for day in range(16)]
-    assert found.series[1].apart == ("processors differ (Some CPU, 2 and Other CPU, 2)",)
-    assert found.series[0].apart == ()
+    assert found.series[1].differs_from_previous == ("processors differ (Some CPU, 2 and Other CPU, 2)",)
+    assert found.series[0].differs_from_previous == ()
 
 
 def test_a_step_is_found_and_a_single_slow_run_is_not_one(found: History) -> None:
@@ -121,7 +121,7 @@ def test_runs_that_cannot_be_compared_form_series_with_a_reason(
         night(tmp_path, day, {"direct": 100.0}, **more)
     first, second = history(tmp_path).series
     assert [point.run for point in first.points] == ["night-00", "night-02"], "the third goes on with the first"
-    assert any(each.startswith(reason) for each in second.apart), second.apart
+    assert any(each.startswith(reason) for each in second.differs_from_previous), second.differs_from_previous
 
 
 def test_a_new_option_of_the_code_does_not_split_a_series(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_without_the_library_there_is_everything_but_change_points(
     assert len(found.series) == 4
     assert {each.changes for each in found.series} == {()}
     assert "[history]" in said_of(found)[-1]
-    assert as_json(found)["not_looked"] == found.not_looked
+    assert as_json(found)["not_searched"] == found.not_searched
 
 
 def test_the_command_prints_and_writes_and_gives_json(nights: Path, tmp_path: Path) -> None:

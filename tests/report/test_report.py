@@ -184,8 +184,8 @@ def test_one_label_has_its_own_sentence() -> None:
     page = Page(render_report([replace(run, manifest=manifest, turns=turns)]))
     said = (
         r"cascade reaches the first packet after \d+ ms and the first audible sample after \d+ ms \(medians; "
-        r"first packet: 95 % CI \d+ to \d+, 23 turns on 23 clips; "
-        r"first audible: 95 % CI \d+ to \d+, 23 turns on 23 clips\)\."
+        r"first packet: 95 % CI \d+ to \d+ ms, 23 turns on 23 clips; "
+        r"first audible: 95 % CI \d+ to \d+ ms, 23 turns on 23 clips\)\."
     )
     assert re.fullmatch(said, page.heading)
 

@@ -12,7 +12,7 @@ from firstpacket.bench.summary.contents import LabelSummary
 from firstpacket.bench.summary.gpu import GpuStage, LabelGpu
 from firstpacket.bench.summary.microphone import Bucket
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Cell, Column, Place, Row, rows, table, words
+from firstpacket.bench.tables.table import Cell, Column, JsonPath, Row, rows, table, words
 
 GPU_LEAD = (
     "A stage's window runs from its first to its last GPU event and may include idle gaps. Busy is the time the device "
@@ -29,7 +29,7 @@ def clock_starts(view: View) -> Section:
         return Column(f"to {name}", lambda row: estimate(row[1].to[name], "ms", ("starts", "rows", row[0], "to", name)))
 
     columns: tuple[Column[tuple[int, StartRow]], ...] = (
-        words("label", lambda row: row[1].label),
+        words("system", lambda row: row[1].label),
         words("from", lambda row: row[1].start),
         *map(to, found.columns),
     )
@@ -86,11 +86,11 @@ class Stage(NamedTuple):
 
     label: str
     found: GpuStage
-    at: Place
+    at: JsonPath
 
 
 STAGES: tuple[Column[Stage], ...] = (
-    words("label", lambda stage: stage.label),
+    words("system", lambda stage: stage.label),
     words("stage", lambda stage: stage.found.stage),
     Column("window", lambda stage: single(stage.found.window_ms, "ms", (*stage.at, "window_ms"))),
     Column("busy", lambda stage: single(stage.found.busy_ms, "ms", (*stage.at, "busy_ms"))),

@@ -16,7 +16,7 @@ from firstpacket.bench.stats.quantiles import Quantile
 from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Figure, LabelSummary
 from firstpacket.bench.summary.values import definition
 from firstpacket.bench.tables.cells import single, span, value
-from firstpacket.bench.tables.table import Cell, Column, Place, Row, Table, rows, table, words
+from firstpacket.bench.tables.table import Cell, Column, JsonPath, Row, Table, rows, table, words
 
 
 def numbers(view: View) -> Section:
@@ -40,7 +40,7 @@ class Line(NamedTuple):
     """Whether it is the first line of its metric, and shows its title."""
     counts_all: bool = False
 
-    def at(self, *steps: str) -> Place:
+    def at(self, *steps: str) -> JsonPath:
         """Its place in the JSON, and what lies below it."""
         return of_label(self.label, "figures", self.found.metric, *steps)
 
@@ -84,7 +84,7 @@ def _missing(line: Line) -> Cell:
 LATE = ", unanswered turns counted as infinitely late"
 METRICS: tuple[Column[Line], ...] = (
     words("metric", _title),
-    words("label", lambda line: line.label.label + (LATE if line.counts_all else "")),
+    words("system", lambda line: line.label.label + (LATE if line.counts_all else "")),
     Column("p50", _p50),
     Column(
         "95 % CI of p50",
@@ -145,7 +145,7 @@ def _flags(turns: Turns) -> str:
 
 
 OUTCOMES_OF_TURNS: tuple[Column[Turns], ...] = (
-    words("label", lambda turns: turns.label.label),
+    words("system", lambda turns: turns.label.label),
     words("phase", lambda turns: turns.phase),
     *map(_outcome, OUTCOMES),
     Column("audible", _audible),

@@ -21,7 +21,7 @@ Shares = Mapping[str, Mapping[int, Share]]
 def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> Table:
     """Medians of the metrics that a place shows, whether they are fast enough for conversation, and what is missing."""
     columns: tuple[Column[LabelSummary], ...] = (
-        words("label", lambda label: label.label),
+        words("system", lambda label: label.label),
         *map(_median, shown_in(place, {name for label in summary.labels for name in label.figures})),
         Column("first packet p95", _p95),
         *(_audible_within(bound, shares) for bound in BOUNDS),

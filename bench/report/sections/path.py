@@ -14,7 +14,7 @@ from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.path import KINDS, ROLES
 from firstpacket.bench.tables.cells import estimate
-from firstpacket.bench.tables.table import Cell, Column, Place, Table, rows, table, words
+from firstpacket.bench.tables.table import Cell, Column, JsonPath, Table, rows, table, words
 
 NO_STAGE = "no stage"
 
@@ -67,7 +67,7 @@ class Part(NamedTuple):
     title: str
     how: str
     role: str
-    means: Mapping[str, tuple[Estimate | None, Place]]
+    means: Mapping[str, tuple[Estimate | None, JsonPath]]
 
 
 def _of_label(label: str) -> Column[Part]:
@@ -97,7 +97,7 @@ def _parts(view: View) -> Table:
 
 
 def _waited_for(view: View) -> list[Part]:
-    means: dict[tuple[str, str], dict[str, tuple[Estimate | None, Place]]] = defaultdict(dict)
+    means: dict[tuple[str, str], dict[str, tuple[Estimate | None, JsonPath]]] = defaultdict(dict)
     roles: dict[tuple[str, str], str] = {}
     for label in view.summaries:
         for number, part in enumerate(label.path.parts):

@@ -25,7 +25,7 @@ WITHIN = ("C50", "C100", "C200")
 
 def continuity(view: View) -> Section:
     """Whether playback stalled."""
-    columns: list[Column[LabelSummary]] = [words("label", lambda label: label.label), *map(_within, WITHIN)]
+    columns: list[Column[LabelSummary]] = [words("system", lambda label: label.label), *map(_within, WITHIN)]
     columns += [_player(name, heading) for name, heading in PLAYER.items()]
     note = (
         "Medians over replies of more than one packet. Gapless: first packet plus the smallest pre-roll that avoids "

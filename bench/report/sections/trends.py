@@ -17,10 +17,10 @@ from firstpacket.bench.report.plots.style import dashes, series
 from firstpacket.bench.report.section import Block, Key, Picture, Section
 from firstpacket.bench.report.view import View
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Cell, Column, Figure, Place, Table, rows, table, words
+from firstpacket.bench.tables.table import Cell, Column, Figure, JsonPath, Table, rows, table, words
 
 LENGTHS: tuple[Column[LengthFit], ...] = (
-    words("label", lambda fit: fit.label),
+    words("system", lambda fit: fit.label),
     Column(
         "per second of speech [95 % CI]",
         lambda fit: estimate(
@@ -62,7 +62,7 @@ def over_the_run(view: View) -> Section:
         return Section("course", "Drift over the run", "")
     flags = {label.label: label.flags for label in view.summaries}
     columns: tuple[Column[Course], ...] = (
-        words("label", lambda course: course.label),
+        words("system", lambda course: course.label),
         Column(
             "change, first turn to last [95 % CI]",
             lambda course: estimate(course.change, "ms", ("course", "labels", course.label, "change"), signed=True),
@@ -118,7 +118,7 @@ def _curve(view: View, number: int, sweep: Sweep) -> list[Picture]:
 
 
 def _swept(number: int, sweep: Sweep) -> Table:
-    def at(place: int, *steps: str | int) -> Place:
+    def at(place: int, *steps: str | int) -> JsonPath:
         return ("sweeps", number, "points", place, *steps)
 
     def scored(scorer: str) -> Column[tuple[int, Point]]:
@@ -132,7 +132,7 @@ def _swept(number: int, sweep: Sweep) -> Table:
 
     columns: tuple[Column[tuple[int, Point]], ...] = (
         Column(sweep.option, lambda row: _value(row[1].value, at(row[0], "value"))),
-        words("label", lambda row: row[1].label),
+        words("system", lambda row: row[1].label),
         Column("mean first packet [95 % CI]", lambda row: estimate(row[1].mean, "ms", at(row[0], "mean"))),
         Column("median", lambda row: estimate(row[1].p50, "ms", at(row[0], "p50"))),
         Column("reply WER", lambda row: estimate(row[1].reply.rate, "ratio", at(row[0], "reply", "rate"))),
@@ -151,7 +151,7 @@ def _published(number: int, sweep: Sweep) -> list[Table]:
     if not sweep.published:
         return []
 
-    def at(place: int, *steps: str) -> Place:
+    def at(place: int, *steps: str) -> JsonPath:
         return ("sweeps", number, "published", place, *steps)
 
     columns: tuple[Column[tuple[int, Published]], ...] = (
@@ -170,7 +170,7 @@ def _published(number: int, sweep: Sweep) -> list[Table]:
     return [table(caption, columns, [rows(columns, enumerate(sweep.published))], notes=(note,), folded=True)]
 
 
-def _value(value: float, at: Place) -> Cell:
+def _value(value: float, at: JsonPath) -> Cell:
     """An option's value; infinity is a string in the JSON."""
     return (Figure(f"{value:g}", value, at) if math.isfinite(value) else Figure(INFINITE, INFINITE, at),)
 

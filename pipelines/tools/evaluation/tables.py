@@ -64,7 +64,7 @@ def tables(found: Figures) -> Iterator[Table]:
 def _labels(found: Figures) -> Table:
     recogniser = next((label.heard.recogniser for label in found.labels if label.heard), "nobody")
     columns: tuple[Column[LabelFigures], ...] = (
-        words("label", lambda label: label.label),
+        words("system", lambda label: label.label),
         Column("right answers", lambda label: estimate(label.right, "rate")),
         Column("transcript WER", lambda label: _rate(label.transcript_wer)),
         Column(f"reply WER by {recogniser}", lambda label: _rate(label.heard.reply if label.heard else None)),
