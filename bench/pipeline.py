@@ -152,8 +152,8 @@ class Weights:
 class Packet:
     """A piece of the spoken answer in host memory.
 
-    `samples` is mono float32 in [-1, 1] at `sample_rate` Hz, shape `(n,)`. `after` is the hand-off that caused it; the
-    critical path is traced back from there.
+    `samples` is mono float32 in [-1, 1] at `sample_rate` Hz, shape `(n,)`; the harness copies them before it asks for
+    the next packet. `after` is the hand-off that caused it; the critical path is traced back from there.
     """
 
     samples: Samples

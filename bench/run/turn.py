@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from firstpacket.bench.metrics.audible_onset import reply_levels
-from firstpacket.bench.pipeline import Packet, Pipeline, Samples, TurnCancelled
+from firstpacket.bench.pipeline import Pipeline, Samples, TurnCancelled
 from firstpacket.bench.record.schema import Outcome, TurnResult
+from firstpacket.bench.run.packets import checked, packets_of
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.sanitize import reason
 from firstpacket.bench.timing.cuda import GpuRecorder
@@ -16,9 +15,6 @@ from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import Flag
 
-RATES = range(1000, 768_001)
-LOUDEST = 1.5
-"""Synthesis may overshoot full scale a little; integers mistaken for floats overshoot a lot."""
 Said = list[tuple[Samples, int]]
 """The reply, packet by packet: samples and their rate."""
 
@@ -38,15 +34,17 @@ def perform(
     try:
         _listen_to(pipeline, speech, trace, said, on_first_packet)
     except TurnCancelled:
-        outcome = "timeout"
-    except Exception as error:
+        outcome, why = ("timeout", "") if speech.cancelled else ("failed", "the pipeline raised TurnCancelled itself")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # libraries give up with SystemExit or asyncio's CancelledError, too
         outcome, why = "failed", reason(error)
-    if gpu is not None:
-        try:
+    try:
+        if gpu is not None:
             gpu.end_turn()
-        except Exception as error:
-            return TurnResult(turn, "failed", reason=reason(error)), said
-    seen = trace.finish()
+        seen = trace.finish()
+    except Exception as error:
+        return TurnResult(turn, "failed", reason=why or reason(error)), said
     levels = reply_levels(said)
     flags: tuple[Flag, ...] = ()
     if outcome == "timeout" and seen.packets:
@@ -62,11 +60,11 @@ def _listen_to(
     said: Said,
     on_first_packet: Callable[[PacketStamp], None],
 ) -> None:
-    packets = iter(pipeline.respond(speech, trace))
+    packets = packets_of(pipeline.respond(speech, trace))
     try:
-        for packet in packets:
+        for given in packets:
             arrived_ns = trace.clock.now_ns()
-            _check(packet, said)
+            packet = checked(given, said[0][1] if said else None)
             stamp = trace.packet(len(packet.samples), packet.sample_rate, packet.after, arrived_ns)
             if not said:
                 on_first_packet(stamp)
@@ -77,22 +75,3 @@ def _listen_to(
         close = getattr(packets, "close", None)
         if close is not None:
             close()
-
-
-def _check(packet: object, before: Said) -> None:
-    """Raises `TypeError` or `ValueError` for an unplayable packet; its stamp has been taken already."""
-    if not isinstance(packet, Packet) or not isinstance(packet.samples, np.ndarray):
-        raise TypeError(f"the pipeline yielded a {type(packet).__name__} instead of a Packet with an array of samples")
-    samples, rate = packet.samples, packet.sample_rate
-    if samples.ndim != 1 or not len(samples) or samples.dtype != np.float32:
-        raise ValueError(f"a packet must have float32 samples of shape (n,), not {samples.dtype} {samples.shape}")
-    if type(rate) is not int or rate not in RATES:
-        raise ValueError(
-            f"a packet has sample rate {rate}; it must be a whole number of Hz from {RATES[0]} to {RATES[-1]}"
-        )
-    if before and before[0][1] != rate:
-        raise ValueError(f"a packet has sample rate {rate} Hz, but the first one had {before[0][1]} Hz")
-    if not np.isfinite(samples).all():
-        raise ValueError("a packet has NaN or infinite samples")
-    if np.abs(samples).max() > LOUDEST:
-        raise ValueError(f"a packet has samples up to {np.abs(samples).max():.3g}; they must be in [-1, 1]")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from operator import index
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -116,7 +117,7 @@ class OpenHop:
 
     def worked(self, start_ns: int, end_ns: int) -> None:
         """Note when the other process worked, by its own stamps: that time is not part of the hop."""
-        self._worked = start_ns, end_ns
+        self._worked = index(start_ns), index(end_ns)
 
     def __enter__(self) -> OpenHop:
         self._start_ns = self._trace._now_ns()
@@ -171,6 +172,7 @@ class Trace:
         self._marks: list[Mark] = []
         self._texts: list[Text] = []
         self._packets: list[PacketStamp] = []
+        self._causes: list[HandOff] = []
         self._usages: list[Usage] = []
 
     def stage(self, stage: str, *, after: HandOff | None = None, gpu: bool = False) -> OpenStage:
@@ -178,8 +180,9 @@ class Trace:
 
         `after` is the hand-off that brought the item worked on. `gpu=True` says that the body launches work on the
         current CUDA stream: an event is recorded there before and after it (not during a graph capture, and not at all
-        when the pipeline runs on the CPU).
+        when the pipeline runs on the CPU). Raises `TypeError` for a name that is not text.
         """
+        stage = _text(stage, "a stage's name")
         pending = self._gpu.pending_span() if gpu and self._gpu is not None else None
         return OpenStage(self, stage, after, pending, self._ranges(stage) if self._ranges is not None else None)
 
@@ -193,7 +196,7 @@ class Trace:
 
     def hand_off(self, stage: str) -> HandOff:
         """Note that an item leaves `stage` now; pass the result on to whatever processes the item next."""
-        hand_off = HandOff(next(self._ids), stage, get_ident(), self._now_ns())
+        hand_off = HandOff(next(self._ids), _text(stage, "a stage's name"), get_ident(), self._now_ns())
         self._hand_offs.append(hand_off)
         return hand_off
 
@@ -206,31 +209,41 @@ class Trace:
         return _OpenWait(self) if self._gpu is not None else _NO_WAIT
 
     def mark(self, name: str) -> None:
-        """Note a named moment."""
-        self._marks.append(Mark(name, self._now_ns()))
+        """Note a named moment. Raises `TypeError` for a name that is not text."""
+        at_ns = self._now_ns()
+        self._marks.append(Mark(_text(name, "a mark's name"), at_ns))
 
     def text(self, kind: str, text: str) -> None:
         """Keep a text of this turn, as of now.
 
         `kind` is `partial` (a hypothesis while the user is speaking), `transcript` (the recognised text) or `reply`
-        (the assistant's answer).
+        (the assistant's answer). Raises `TypeError` for anything but text.
         """
         at_ns = self._now_ns()
-        self._texts.append(Text(kind, clean(text), at_ns))
+        self._texts.append(Text(_text(kind, "a text's kind"), _text(text, f"the {kind}"), at_ns))
 
     def usage(self, prompt_tokens: int, reply_tokens: int) -> None:
-        """Record how many tokens the language model read and wrote in this turn; the last call wins."""
-        self._usages.append(Usage(prompt_tokens, reply_tokens, self._now_ns()))
+        """Record how many tokens the language model read and wrote in this turn; the last call wins.
+
+        Raises `TypeError` for anything but whole numbers.
+        """
+        self._usages.append(Usage(index(prompt_tokens), index(reply_tokens), self._now_ns()))
 
     def packet(self, samples: int, sample_rate: int, after: HandOff | None, at_ns: int | None = None) -> PacketStamp:
         """Record a packet's arrival, now or at `at_ns`; called by the harness alone."""
         arrived_ns = self._now_ns() if at_ns is None else at_ns
         stamp = PacketStamp(arrived_ns, samples, sample_rate, get_ident(), after.id if after else None)
         self._packets.append(stamp)
+        if after is not None:
+            self._causes.append(after)
         return stamp
 
     def finish(self) -> TurnTrace:
-        """Everything seen so far; GPU spans are read now, so the turn must be over (and the recorder's turn ended)."""
+        """Everything seen so far; GPU spans are read now, so the turn must be over (and the recorder's turn ended).
+
+        Raises `TypeError` or `ValueError` for records that cannot be connected.
+        """
+        self._check_hand_offs()
         closed = [*(stage._closed() for stage in list(self._stages)), *self._hops]
         spans = sorted(closed, key=lambda span: (span.start_ns, -span.end_ns))
         first_outputs = sum(span.first_output_ns is not None for span in spans)
@@ -253,3 +266,22 @@ class Trace:
             + len(self._usages)
             + len(self._packets),
         )
+
+    def _check_hand_offs(self) -> None:
+        """A hand-off of an earlier turn may have the id of another one of this turn."""
+        known = set(self._hand_offs)
+        named: list[tuple[str, HandOff | None]] = [("a packet", cause) for cause in self._causes]
+        for stage in list(self._stages):
+            named += [(f"stage '{stage._stage}'", stage._after), (f"stage '{stage._stage}'", stage._released_by)]
+        for who, hand_off in named:
+            if hand_off is not None and not (isinstance(hand_off, HandOff) and hand_off in known):
+                raise ValueError(
+                    f"{who} names {str(hand_off)[:80]} as its hand-off, which is none of this turn: pass on what "
+                    "trace.hand_off() returned"
+                )
+
+
+def _text(given: object, what: str) -> str:
+    if not isinstance(given, str):
+        raise TypeError(f"{what} must be text (str), but is {type(given).__name__}")
+    return clean(given)

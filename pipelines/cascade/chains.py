@@ -137,6 +137,10 @@ def _kept(pieces: Iterator[str], said: list[str], stopped: Event) -> Generator[s
     for piece in pieces:
         if stopped.is_set():
             return
+        if not isinstance(piece, str):
+            raise TypeError(
+                f"the language model yielded {type(piece).__name__}; a piece of the reply must be text (str)"
+            )
         said.append(piece)
         yield piece
 
@@ -147,13 +151,17 @@ def _spoken(tts: TTS, phrase: Phrase, trace: Trace) -> Iterator[Packet]:
     if not any(map(str.isalnum, text)):
         return
     after: HandOff | None = phrase.after
-    chunks = tts.speak(text, trace)
+    chunks = iter(tts.speak(text, trace))
     try:
         while True:
             with trace.stage("tts", after=after, gpu=tts.on_gpu):
                 chunk = next(chunks, None)
             if chunk is None:
                 return
+            if not (isinstance(chunk, tuple) and len(chunk) == 2):
+                raise TypeError(
+                    f"the voice yielded {type(chunk).__name__}; it must yield pairs of samples and their rate"
+                )
             samples, rate = chunk
             yield Packet(samples, rate, after=trace.hand_off("tts"))
             after = None

@@ -1,5 +1,12 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from firstpacket.bench.codec import encode
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 
@@ -83,3 +90,46 @@ def test_gpu_stages_cost_nothing_without_a_gpu() -> None:
     with trace.stage("encoder", gpu=True):
         clock.advance(1)
     assert trace.finish().spans[0].gpu is None
+
+
+def test_a_hand_off_of_an_earlier_turn_is_refused() -> None:
+    clock = VirtualClock()
+    earlier, trace = Trace(clock).hand_off("asr"), Trace(clock)
+    clock.advance(1)
+    trace.hand_off("llm")
+    with trace.stage("tts", after=earlier):
+        pass
+    with pytest.raises(ValueError, match=r"stage 'tts' names .* which is none of this turn"):
+        trace.finish()
+
+
+def test_a_packet_after_an_earlier_turns_hand_off_is_refused() -> None:
+    clock = VirtualClock()
+    trace = Trace(clock)
+    trace.packet(160, 16_000, Trace(clock).hand_off("tts"))
+    with pytest.raises(ValueError, match="a packet names"):
+        trace.finish()
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (lambda trace: trace.stage(3), "a stage's name must be text"),
+        (lambda trace: trace.hand_off(None), "a stage's name must be text"),
+        (lambda trace: trace.mark(b"endpoint"), "a mark's name must be text"),
+        (lambda trace: trace.text("transcript", None), r"the transcript must be text \(str\), but is NoneType"),
+        (lambda trace: trace.usage(3.5, 4), "float"),
+    ],
+)
+def test_records_of_the_wrong_type_are_refused_where_they_are_made(record: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        record(Trace(VirtualClock()))
+
+
+def test_counts_may_be_numpy_integers_and_texts_numpy_strings() -> None:
+    trace = Trace(VirtualClock())
+    trace.usage(np.int64(5), np.int32(7))
+    trace.text("reply", np.str_("hello"))
+    seen = json.loads(json.dumps(encode(trace.finish())))
+    assert (seen["usage"]["prompt_tokens"], seen["usage"]["reply_tokens"]) == (5, 7)
+    assert seen["texts"][0]["text"] == "hello"
