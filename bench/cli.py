@@ -11,11 +11,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from firstpacket.bench.errors import BenchError
+from firstpacket.bench.errors import BenchError, EmptyValue
 from firstpacket.bench.paths import documentation
 
 INTERRUPTED = 130
@@ -104,6 +105,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
+        _refuse_empty_values(sys.argv[1:])
         _refuse_earlier_names(sys.argv[1:])
         code = application(sys.argv[1:])(standalone_mode=False)
     except BenchError as error:
@@ -126,6 +128,16 @@ def main() -> None:
     if code == INTERRUPTED:
         _exit("Stopped.", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_empty_values(words: Sequence[str]) -> None:
+    """Raises `EmptyValue` for `--option ''`, `--option=` and an empty argument, which no command has a use for."""
+    for before, word in pairwise(("", *words)):
+        option, equals, value = word.partition("=")
+        if option.startswith("--") and equals and not value.strip():
+            raise EmptyValue(option)
+        if not word.strip():
+            raise EmptyValue(before if before.startswith("-") else f"the argument after '{before or 'bench'}'")
 
 
 def _refuse_earlier_names(words: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ def cuda_usable() -> bool:
     question = "import torch; print(torch.cuda.is_available())"
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", question], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-P", "-c", question], capture_output=True, text=True, timeout=120, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -2,6 +2,7 @@
 
     BenchError                     one message: what happened, why, what to do next
     ├── UsageError                 the command line, a config file or an option is wrong
+    │   ├── EmptyValue             an option without a value: a variable that is not set
     │   └── UnknownName            a pipeline, engine, corpus or option that does not exist
     ├── MissingDependency          an extra, a system library or a device is missing
     ├── CorpusError                a manifest or a recording cannot be used
@@ -44,6 +45,15 @@ class UsageError(BenchError):
     """Raised when flags, a config file or pipeline options are wrong."""
 
     exit_code = 2
+
+
+class EmptyValue(UsageError):
+    """Raised for an option that was given an empty value; in CI that is a variable that is not set."""
+
+    def __init__(self, option: str) -> None:
+        super().__init__(
+            f"{option}: the value is empty (a variable that is not set?). Give one, or leave {option} out."
+        )
 
 
 class UnknownName(UsageError):

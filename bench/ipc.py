@@ -111,6 +111,14 @@ class Channel:
             ) from error
 
 
+def module_command(python: Sequence[str], module: str) -> list[str]:
+    """The command that runs a module of ours.
+
+    Python must not look for libraries in the current folder: there, a file of the user's may be called numpy.py.
+    """
+    return [*python, "-P", "-m", module]
+
+
 def spawn(
     command: Sequence[str], output: int | BinaryIO, environment: Mapping[str, str], own_group: bool = False
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.bench.errors import EmptyValue, UnknownName, UsageError
 
 Unit = Literal["share", "ms"]
 
@@ -242,11 +242,15 @@ def parse_pipeline(text: str) -> PipelineChoice:
     label, equals, name = head.partition("=")
     if not equals:
         name, label = label, label
+    if not name.strip():
+        raise EmptyValue(f"--pipeline {text}".rstrip())
     options: dict[str, str | int | float | bool] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"--pipeline {text}: '{pair}' is not key=value.")
+        if not value.strip():
+            raise EmptyValue(f"--pipeline {text}: {key}")
         if key in options:
             raise UsageError(f"--pipeline {text}: option {key} is given twice.")
         options[key.strip()] = value
@@ -340,6 +344,8 @@ def _pipeline_table(table: dict[str, Any], config: Path) -> PipelineChoice:
     label = options.pop("label", name)
     if not isinstance(name, str) or not isinstance(label, str):
         raise UsageError(f"{config}: every [[pipeline]] needs a name, as text.")
+    if not name.strip():
+        raise EmptyValue(f"{config}: the name of a [[pipeline]]")
     for key, value in options.items():
         if not isinstance(value, (str, int, float, bool)):
             raise UsageError(f"{config}: option {key} of pipeline '{label}' must be text, a number, true or false.")
@@ -385,6 +391,8 @@ def check_values(options: Options) -> None:
 
 def _check(name: str, value: Any, known: About, options: Options) -> None:
     """Validate one option. Raises `UsageError`."""
+    if isinstance(value, str) and not value.strip():
+        raise EmptyValue(flag(name))
     if known.choices and value not in known.choices:
         raise UnknownName(name, value, known.choices)
     if known.between is not None and value != "auto" and not known.between[0] <= value <= known.between[1]:

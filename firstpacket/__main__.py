@@ -1,6 +1,11 @@
 """`python -m firstpacket` is the console script `bench`, also called `firstpacket`."""
 
-from firstpacket.bench.cli import main
+import sys
+
+if not sys.flags.safe_path:
+    del sys.path[0]  # the current folder: a file there, such as numpy.py, must not hide a library
+
+from firstpacket.bench.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

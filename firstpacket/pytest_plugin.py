@@ -5,6 +5,7 @@ Every start of pytest imports this file, so it imports nothing else until a test
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,33 @@ _session = pytest.StashKey["VoiceSession"]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of voice tests; the arguments of a call override them."""
     group = parser.getgroup("voice benchmarks")
-    group.addoption("--voice-against", metavar="GITREV|COMMAND", help="Version to compare with.")
+    group.addoption("--voice-against", metavar="GITREV|COMMAND", type=_filled, help="Version to compare with.")
     group.addoption(
-        "--voice-against-path", metavar="FOLDER", action="append", help="Folder of its packages; repeatable."
+        "--voice-against-path",
+        metavar="FOLDER",
+        action="append",
+        type=_filled,
+        help="Folder of its packages; repeatable.",
     )
-    group.addoption("--voice-baseline", metavar="RUN|NAME|auto", help="Earlier run to compare with. [auto]")
-    group.addoption("--voice-allow", metavar="VERDICTS", help="Verdicts that pass: inconclusive,no-baseline.")
+    group.addoption(
+        "--voice-baseline", metavar="RUN|NAME|auto", type=_filled, help="Earlier run to compare with. [auto]"
+    )
+    group.addoption(
+        "--voice-allow", metavar="VERDICTS", type=_filled, help="Verdicts that pass: inconclusive,no-baseline."
+    )
     group.addoption("--voice-pairs", metavar="N", type=int, help="Pairs of turns per label and round.")
-    group.addoption("--voice-out", metavar="FOLDER", type=Path, help="Folder for runs. [reports/pytest-DATE]")
+    group.addoption("--voice-out", metavar="FOLDER", type=_folder, help="Folder for runs. [reports/pytest-DATE]")
+
+
+def _filled(value: str) -> str:
+    """A value that is not empty: in CI, a variable that is not set must not count as an option that is not given."""
+    if not value.strip():
+        raise ArgumentTypeError("the value is empty (a variable that is not set?). Give one, or leave the option out.")
+    return value
+
+
+def _folder(value: str) -> Path:
+    return Path(_filled(value))
 
 
 def pytest_configure(config: pytest.Config) -> None:

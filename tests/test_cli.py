@@ -165,6 +165,43 @@ def test_a_bad_config_file_is_explained(text: str, message: str, tmp_path: Path)
     assert message in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["gate", "-p", "scripted", "--against", ""], "--against"),
+        (["gate", "-p", "scripted", "--against="], "--against"),
+        (["gate", "-p", "scripted", "--baseline", " \n"], "--baseline"),
+        (["gate", "-p", "scripted", "--limits", ""], "--limits"),
+        (["gate", "-p", "scripted", "--allow="], "--allow"),
+        (["run", "-p", ""], "-p"),
+        (["run", "-p", "scripted", "--corpus="], "--corpus"),
+        (["run", "-p", "scripted", "--out", ""], "--out"),
+        (["run", "-p", "scripted", "--config", ""], "--config"),
+        (["run", "--resume", ""], "--resume"),
+        (["run", "-p", "a="], "--pipeline a="),
+        (["run", "-p", "cascade,llm=openai,llm-url="], "--pipeline cascade,llm=openai,llm-url=: llm-url"),
+        (["baseline", "save", "run", "--name", ""], "--name"),
+        (["export", "run", "--format", ""], "--format"),
+        (["show", ""], "the argument after 'show'"),
+        (["corpus", "check", ""], "the argument after 'check'"),
+    ],
+)
+def test_an_empty_value_is_not_the_same_as_none(words: list[str], named: str) -> None:
+    """In CI it is a variable that is not set; nothing may be measured instead."""
+    done = here(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"bench: {named}: the value is empty (a variable that is not set?)."), done.stderr
+
+
+@pytest.mark.parametrize("line", ['corpus = ""', 'out = ""', 'precision = " "', '[[pipeline]]\nname = ""'])
+def test_an_empty_value_in_a_config_file(line: str, tmp_path: Path) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(line)
+    words = [] if "pipeline" in line else ["-p", "scripted"]
+    done = here("run", *words, "--config", config)
+    assert done.returncode == 2 and "the value is empty" in done.stderr, done.stderr
+
+
 def test_cuda_without_cuda_is_refused(tmp_path: Path, clips: Path) -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():

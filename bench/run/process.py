@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError, RunError, WorkerError
-from firstpacket.bench.ipc import Channel, Closed, how_it_ended, kill_group, spawn
+from firstpacket.bench.ipc import Channel, Closed, how_it_ended, kill_group, module_command, spawn
 from firstpacket.bench.record.schema import Delivery, LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.microphone import Microphone
@@ -132,7 +132,7 @@ class ProcessExecutor:
                 channel.close()
 
     def _spawn(self) -> Channel:
-        command = [*self._python, "-m", "firstpacket.bench.run.worker"]
+        command = module_command(self._python, "firstpacket.bench.run.worker")
         with self._open_log() as log:
             self._process, line = spawn(command, log, self._environment, own_group=True)
         line.settimeout(SEND_TIMEOUT_S)

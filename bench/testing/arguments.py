@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from firstpacket.bench.errors import UnknownName, UsageError
+from firstpacket.bench.errors import EmptyValue, UnknownName, UsageError
 from firstpacket.bench.gate.limits import FILE, Limits, limits, read_limits
 from firstpacket.bench.gate.references import AUTO
 from firstpacket.bench.gate.run import Reference
@@ -18,10 +18,19 @@ from firstpacket.bench.testing.session import VoiceSession
 WHERE = "voice test"
 
 
+def refuse_empty(given: Mapping[str, Any]) -> None:
+    """Raises `EmptyValue` for an empty text among the arguments of a call."""
+    for name, value in given.items():
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(each, str) and not each.strip():
+                raise EmptyValue(name)
+
+
 def asked_options(
     pipelines: Sequence[str], config: str | Path | None, given: Mapping[str, Any], others: Sequence[str]
 ) -> Options:
     """The options of a run; `others` are further valid arguments of the call. Raises `UsageError`."""
+    refuse_empty({"config": config})
     if "out" in given:
         raise UsageError("A voice test has no argument out: set the folder for runs with pytest --voice-out FOLDER.")
     known = {name for name, option in about().items() if option.test}

@@ -17,7 +17,7 @@ from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
 from firstpacket.bench.gate.run import run_gate
 from firstpacket.bench.progress import PlainProgress
 from firstpacket.bench.record.store import MANIFEST, Run, read_run
-from firstpacket.bench.testing.arguments import asked_limits, asked_options, asked_reference
+from firstpacket.bench.testing.arguments import asked_limits, asked_options, asked_reference, refuse_empty
 from firstpacket.bench.testing.result import VoiceResult
 from firstpacket.bench.testing.session import VoiceSession
 
@@ -71,8 +71,10 @@ class VoiceBenchmark:
             "pairs": pairs,
             "resolution": resolution,
         }
+        others = dict(zip(OTHER_ARGUMENTS, (against, against_path, baseline, limits, config), strict=True))
         with plainly():
             refuse_parallel(self._session)
+            refuse_empty({**given, **others})
             asked = asked_options(pipelines, config, options, (*given, *OTHER_ARGUMENTS))
             wanted = asked_limits(self._session, limits, {name: it for name, it in given.items() if it is not None})
             reference = asked_reference(self._session, against, against_path, baseline, wanted)

@@ -154,6 +154,10 @@ def test_asked(voice_benchmark, asked):
         ("ceiling_ms=-1", "must be positive"),
         ("metric='latency', ceiling_ms=5", "Unknown metric"),
         ("against='main', baseline='nightly'", "cannot be combined"),
+        ("against=''", "against: the value is empty"),
+        ("limits='', baseline='nightly'", "limits: the value is empty"),
+        ("corpus=' '", "--corpus: the value is empty"),
+        ("config=''", "config: the value is empty"),
         ("out='here'", "--voice-out"),
         ("allow='regressed'", "allow"),
     ],
@@ -165,6 +169,13 @@ def test_a_call_that_is_wrong_says_so_in_one_message(inner: pytest.Pytester, arg
     assert said in text
     assert "Traceback" not in text
     assert "During handling" not in text
+
+
+@pytest.mark.parametrize("option", ["against", "against-path", "baseline", "allow", "out"])
+def test_an_empty_option_is_refused_before_measuring(inner: pytest.Pytester, option: str) -> None:
+    answer = result(inner, ONE.format(verdict="same"), f"--voice-{option}=")
+    assert answer.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"argument --voice-{option}: the value is empty" in answer.stderr.str()
 
 
 def test_options_that_exclude_each_other_are_refused_before_measuring(inner: pytest.Pytester) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import firstpacket
 from firstpacket.bench import errors
 from firstpacket.bench.errors import BenchError, MissingDependency, WorkerError
-from firstpacket.bench.ipc import Channel, Closed, how_it_ended, spawn
+from firstpacket.bench.ipc import Channel, Closed, how_it_ended, module_command, spawn
 from firstpacket.bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS
@@ -128,7 +128,7 @@ class VoiceProcess(TTS):
         return {**self._said.facts, "tts_process": "own", "tts_python": self._python}
 
     def _start(self) -> None:
-        command = [self._python, "-m", "firstpacket.pipelines.cascade.tts.process.server"]
+        command = module_command([self._python], "firstpacket.pipelines.cascade.tts.process.server")
         try:
             self._process, line = spawn(command, STDERR, _environment())
         except OSError as error:
