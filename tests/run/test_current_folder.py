@@ -1,4 +1,4 @@
-"""Files in the current folder hide no library from us, whatever they are called; what the user puts on the path counts."""
+"""Files in the current folder hide no library from us, whatever they are called."""
 
 from __future__ import annotations
 
