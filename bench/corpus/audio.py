@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from firstpacket.bench.corpus import decoders
+from firstpacket.bench.corpus.containers.errors import truncated
 from firstpacket.bench.errors import CorpusError, MissingDependency
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 LIMIT_S = 60.0
 """Longest clip accepted without trimming."""
 
-Mark = Literal["silent", "clipped", "trimmed"]
+Mark = Literal["silent", "clipped", "trimmed", "unstated-length"]
 
 _RATES = range(4_000, 384_001)
 _MOST_CHANNELS = 32
@@ -73,9 +74,9 @@ def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
     if not trim_to_s and header.frames > most:
         raise _too_long(path, header.frames / header.sample_rate)
     wanted = min(header.frames, most)
-    block = decoders.read(path, wanted)
+    block = decoders.read(header, wanted)
     if len(block) < wanted:
-        raise decoders.truncated(path, f"{len(block)} of {header.frames} frames could be decoded")
+        raise truncated(path, f"{len(block)} of {header.frames} frames could be decoded")
     mono = block.mean(axis=1)
     _check_samples(path, mono)
     samples = np.clip(to_corpus_rate(mono, header.sample_rate), -1.0, 1.0)
@@ -83,7 +84,8 @@ def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
         raise _empty(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Clip(samples, sha256, header.frames * 1000 / header.sample_rate, _marks(mono, wanted < header.frames))
+    marks = _marks(mono, trimmed=wanted < header.frames, to_the_end=header.layout.to_the_end)
+    return Clip(samples, sha256, header.frames * 1000 / header.sample_rate, marks)
 
 
 def _check_header(path: Path, header: decoders.Header) -> None:
@@ -108,12 +110,13 @@ def _check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
         )
 
 
-def _marks(mono: npt.NDArray[np.float32], trimmed: bool) -> tuple[Mark, ...]:
+def _marks(mono: npt.NDArray[np.float32], *, trimmed: bool, to_the_end: bool) -> tuple[Mark, ...]:
     level = np.abs(mono)
     found: dict[Mark, bool] = {
         "silent": float(level.max()) < _SILENT_BELOW,
         "clipped": float(np.mean(level >= _FULL_SCALE)) > _CLIPPED_SHARE,
         "trimmed": trimmed,
+        "unstated-length": to_the_end,
     }
     return tuple(mark for mark, holds in found.items() if holds)
 

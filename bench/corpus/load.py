@@ -32,6 +32,8 @@ _NOTICES = {
     " listen, and correct the manifest if it is wrong",
     "silent": "are silent (never above -60 dBFS), so answers to them mean little",
     "clipped": "are clipped (more than 0.1 % of samples at full scale), which may impair speech recognition",
+    "unstated-length": "do not state their length (their header has a placeholder, or counts only the first of several"
+    " parts) and were read to the end of the file, so one that was cut off would not be noticed",
     "trimmed": "were cut by --trim-to, so their text may be longer than the speech",
 }
 

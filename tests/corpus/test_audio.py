@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firstpacket.bench.corpus import decoders, mp3
+from firstpacket.bench.corpus import decoders
 from firstpacket.bench.corpus.audio import LIMIT_S, read_clip
 from firstpacket.bench.errors import CorpusError, MissingDependency
 from firstpacket.bench.pipeline import SAMPLE_RATE
@@ -74,14 +73,12 @@ def test_16_khz_wav_is_read_exactly(tmp_path: Path) -> None:
     assert np.array_equal(read_clip(write(tmp_path / "a.wav", samples, subtype="FLOAT")).samples, samples)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"hello\n" * 100, b"RIFF\x24\0\0\0WAVEfmt ", b"fLaC", b"OggS" + bytes(40), b"ID3"]
-)
+@pytest.mark.parametrize("content", [b"hello\n" * 100, b"RIFF\x24\0\0\0WAVEfmt ", b"fLaC", b"ID3"])
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.opus", "a.raw"])
 def test_files_that_are_not_audio_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(CorpusError, match=rf"{name}: not a sound file that can be read .*Give WAV, FLAC"):
+    with pytest.raises(CorpusError, match=rf"{name}: not a sound file that can be read \("):
         read_clip(path)
 
 
@@ -97,21 +94,6 @@ def test_a_file_cut_off_is_refused(tmp_path: Path, name: str, share: float) -> N
         read_clip(path)
 
 
-def test_a_wav_written_into_a_pipe_is_read(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.wav", tone())
-    data = bytearray(path.read_bytes())
-    data[40:44] = struct.pack("<I", 0xFFFF_FFFF)
-    path.write_bytes(data)
-    assert len(read_clip(path).samples) == SAMPLE_RATE
-
-
-def test_a_wav_may_carry_other_chunks(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.wav", tone())
-    data = path.read_bytes()
-    path.write_bytes(data[:12] + b"LIST\x03\0\0\0abc\0" + data[12:])
-    assert len(read_clip(path).samples) == SAMPLE_RATE
-
-
 def with_flac_frames(path: Path, frames: int) -> Path:
     """Make a FLAC file say that it holds so many frames (36 bits in its first block)."""
     data = bytearray(path.read_bytes())
@@ -121,38 +103,10 @@ def with_flac_frames(path: Path, frames: int) -> Path:
     return path
 
 
-def test_a_flac_of_unknown_length_is_refused(tmp_path: Path) -> None:
-    path = with_flac_frames(write(tmp_path / "a.flac", tone()), 0)
-    with pytest.raises(CorpusError, match=r"no length in its header.*Convert it again"):
-        read_clip(path)
-
-
-def without_length_tag(path: Path) -> Path:
-    """Drop the first frame of an MP3 file, which carries the number of frames, and put a title there instead."""
-    data = path.read_bytes()
-    first = mp3.parse_frame(data[:4])
-    assert first is not None
-    path.write_bytes(b"ID3\x04\0\0\0\0\x01\x00" + bytes(128) + data[first[0] :])
-    return path
-
-
-def test_an_mp3_without_its_length_is_read_if_its_bit_rate_is_constant(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).normal(0, 0.1, 4 * SAMPLE_RATE)
-    path = without_length_tag(write(tmp_path / "a.mp3", noise, bitrate_mode="CONSTANT", compression_level=0.5))
-    assert len(read_clip(path).samples) == pytest.approx(4 * SAMPLE_RATE, abs=2000)
-
-
-def test_an_mp3_without_its_length_is_refused_if_its_bit_rate_varies(tmp_path: Path) -> None:
-    samples = np.concatenate([np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE), np.zeros(3 * SAMPLE_RATE)])
-    path = without_length_tag(write(tmp_path / "a.mp3", samples, bitrate_mode="VARIABLE"))
-    with pytest.raises(CorpusError, match=r"no length in its header, and its bit rate varies.*Convert it to FLAC"):
-        read_clip(path)
-
-
 @pytest.mark.parametrize("name", ["a.wav", "a.opus"])
 def test_no_samples_is_refused(tmp_path: Path, name: str) -> None:
     how = {"format": "OGG", "subtype": "OPUS"} if name == "a.opus" else {}
-    with pytest.raises(CorpusError, match=r"contains no samples|not a sound file"):
+    with pytest.raises(CorpusError, match=r"contains no samples|last Ogg page is missing"):
         read_clip(write(tmp_path / name, np.zeros(0, np.float32), **how))
 
 
@@ -208,7 +162,7 @@ def test_implausible_formats_are_refused(tmp_path: Path) -> None:
         read_clip(write(tmp_path / "a.wav", tone(), 1000))
     with pytest.raises(CorpusError, match="40 channels at 16000 Hz"):
         read_clip(write(tmp_path / "b.wav", tone(channels=40)))
-    with pytest.raises(CorpusError, match=r"AIFF.* is not supported"):
+    with pytest.raises(CorpusError, match=r"is AIFF, which is not read"):
         read_clip(write(tmp_path / "a.aiff", tone()))
 
 

@@ -93,7 +93,7 @@ def _reply(one: OneTurn) -> Samples:
     header = decoders.probe(file)
     if rates != {header.sample_rate} or header.frames != promised or header.frames > LONGEST_S * header.sample_rate:
         raise RunError(f"{AUDIO}/{file.name} does not match its packets")
-    return to_corpus_rate(decoders.read(file, header.frames).mean(axis=1), header.sample_rate)
+    return to_corpus_rate(decoders.read(header, header.frames).mean(axis=1), header.sample_rate)
 
 
 def _samples(ns: int) -> int:

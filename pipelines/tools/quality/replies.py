@@ -35,7 +35,7 @@ class KeptReply:
         header = decoders.probe(self.audio)
         if header.sample_rate < 1 or header.frames < 1:
             raise CorpusError(f"{self.audio} contains no samples.")
-        block = decoders.read(self.audio, min(header.frames, LONGEST_S * header.sample_rate))
+        block = decoders.read(header, min(header.frames, LONGEST_S * header.sample_rate))
         return block.mean(axis=1), header.sample_rate
 
 
