@@ -16,7 +16,10 @@ UNLESS_NAMED = "not soak and not cuda"
 
 
 def main(arguments: list[str]) -> int:
-    """`python tests/run_suite.py [PYTEST ARGUMENTS]`; ends with a line of counts. Fails if either part fails."""
+    """`python tests/run_suite.py [PYTEST ARGUMENTS]`: ends with what was skipped and why, and a line of counts.
+
+    Fails if either part fails.
+    """
     begin = time.monotonic()
     parts = (
         (f"not alone and {UNLESS_NAMED}", ["-n", str(usable_cores()), "--dist", "worksteal"]),
@@ -24,14 +27,17 @@ def main(arguments: list[str]) -> int:
     )
     # The workers fill the cores: more threads in each would only wait for each other.
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    codes, counts = set(), Counter[str]()
+    codes, counts, reasons = set(), Counter[str](), Counter[str]()
     with TemporaryDirectory() as folder:
         for number, (chosen, how) in enumerate(parts):
             written = Path(folder) / f"{number}.xml"
             command = [sys.executable, "-m", "pytest", "-m", chosen, *how, *arguments, f"--junitxml={written}"]
             codes.add(subprocess.run(command, env=environment, check=False).returncode)
             counts += counted(written)
+            reasons += reasons_for_skips(written)
     code = max(codes - {NO_TESTS_COLLECTED}, default=NO_TESTS_COLLECTED)
+    for reason, number in reasons.most_common():
+        sys.stdout.write(f"skipped {number}: {reason}\n")
     taken = ", ".join(f"{counts[name]} {name}" for name in ("passed", "skipped", "failed", "errors"))
     sys.stdout.write(f"make test: {taken} in {time.monotonic() - begin:.0f} s, {'green' if code == 0 else 'RED'}\n")
     return code
@@ -54,6 +60,13 @@ def counted(junit: Path) -> Counter[str]:
         )
         said += Counter(passed=tests - failed - errors - skipped, failed=failed, errors=errors, skipped=skipped)
     return said
+
+
+def reasons_for_skips(junit: Path) -> Counter[str]:
+    """Skipped tests by reason."""
+    if not junit.exists():
+        return Counter()
+    return Counter(skipped.get("message", "") for skipped in ElementTree.parse(junit).getroot().iter("skipped"))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ import pytest
 def test_in_a_worker():
     assert "PYTEST_XDIST_WORKER" in os.environ
 
-@pytest.mark.skip
+@pytest.mark.skip(reason="no such machine")
 def test_skipped():
     pass
 
@@ -58,6 +58,7 @@ def test_both_parts_run_and_a_failure_of_the_second_counts(tmp_path: Path) -> No
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, str(TESTS / "run_suite.py"), "-p", "xdist.plugin"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    last = done.stdout.splitlines()[-1]
+    reason, last = done.stdout.splitlines()[-2:]
     assert done.returncode == 1, done.stdout
+    assert reason == "skipped 1: no such machine"
     assert last.startswith("make test: 2 passed, 1 skipped, 1 failed, 0 errors in ") and last.endswith(", RED")
