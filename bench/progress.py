@@ -74,7 +74,7 @@ class BarProgress:
         """Say why nothing happens."""
         self._bar.update(self._task, description=_idling(seconds))
 
-    def looked(self, said: str) -> None:
+    def checked(self, said: str) -> None:
         """Say how narrow the interval is."""
         self._bar.console.print(said, markup=False, highlight=False)
 
@@ -110,7 +110,7 @@ class PlainProgress:
         """Say why nothing happens."""
         self._say(_idling(seconds))
 
-    def looked(self, said: str) -> None:
+    def checked(self, said: str) -> None:
         """Say how narrow the interval is."""
         self._say(said)
 
@@ -148,7 +148,7 @@ class NoProgress:
     def idling(self, seconds: float) -> None:
         """Nothing is shown."""
 
-    def looked(self, said: str) -> None:
+    def checked(self, said: str) -> None:
         """Nothing is shown."""
 
     def ended(self, turn: Turn, done: int, total: int) -> None:

@@ -16,7 +16,7 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
 from firstpacket.bench.stats.paired import DIFFERENCE, RATIO
 from firstpacket.bench.stats.quantiles import INTERPOLATION, values_needed
-from firstpacket.bench.stats.sequential import look_level
+from firstpacket.bench.stats.sequential import check_level
 from firstpacket.bench.summary.figures import PERCENTILES
 from firstpacket.bench.timing.clock import NS_PER_MS
 
@@ -85,7 +85,7 @@ def _turns(run: Run) -> str:
         measured += (
             f"at most {stopping.blocks} passes ({manifest.turns} turns) and {stopping.minutes:g} minutes; each check "
         )
-        measured += f"uses {100 * look_level(stopping.blocks):.2f} % intervals, so that all checks together cover 95 %"
+        measured += f"uses {100 * check_level(stopping.blocks):.2f} % intervals, so that all checks together cover 95 %"
     if not rule:
         return f"{measured} after {manifest.warmup} to warm up{idle}"
     return (

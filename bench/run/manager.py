@@ -49,7 +49,7 @@ class Progress(Protocol):
         """Nothing will be run for this many seconds."""
         ...
 
-    def looked(self, said: str) -> None:
+    def checked(self, said: str) -> None:
         """The stopping rule was checked, with this result."""
         ...
 
@@ -118,7 +118,7 @@ class Manager:
                     self._segment,
                     described.monotonic_ns,
                     self._spent_ns,
-                    self._progress.looked,
+                    self._progress.checked,
                 )
             )
             for label in self._profiling:

@@ -15,7 +15,7 @@ from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, 
 from firstpacket.bench.stats.quantiles import INTERPOLATION, Quantile
 from firstpacket.bench.summary.gpu import LabelGpu
 from firstpacket.bench.summary.microphone import Microphone
-from firstpacket.bench.summary.stopping import Goal
+from firstpacket.bench.summary.stopping import StoppingResult
 from firstpacket.bench.summary.warmth import LabelWarmth
 from firstpacket.bench.vocabulary import Architecture, Flag
 
@@ -158,7 +158,7 @@ class Summary:
     labels: Annotated[tuple[LabelSummary, ...], Keyed("label")]
     microphone: Microphone | None = None
     """How late the user's speech came; `None` with file input."""
-    stopping: Goal | None = None
+    stopping: StoppingResult | None = None
     """The result of `--precision`; `None` for a fixed number of turns."""
 
     method: Method = Method()

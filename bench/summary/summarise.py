@@ -18,7 +18,7 @@ from firstpacket.bench.summary.gpu import label_gpu
 from firstpacket.bench.summary.microphone import microphone
 from firstpacket.bench.summary.path import hidden_work, mean_path
 from firstpacket.bench.summary.quality import label_quality
-from firstpacket.bench.summary.stopping import Goal, goal, notice
+from firstpacket.bench.summary.stopping import StoppingResult, notice, stopping_result
 from firstpacket.bench.summary.values import definition, label_weights, started
 from firstpacket.bench.summary.warmth import LabelWarmth, warmth
 from firstpacket.bench.timing.clock import NS_PER_MS
@@ -29,7 +29,7 @@ def summarise(run: Run) -> Summary:
     manifest = run.manifest
     judged = read_quality(run)
     warm = warmth(run)
-    stopping = goal(run)
+    stopping = stopping_result(run)
     return Summary(
         run=manifest.run,
         created=manifest.created,
@@ -45,7 +45,7 @@ def summarise(run: Run) -> Summary:
     )
 
 
-def _said(run: Run, warm: Mapping[str, LabelWarmth], stopping: Goal | None) -> Iterator[str]:
+def _said(run: Run, warm: Mapping[str, LabelWarmth], stopping: StoppingResult | None) -> Iterator[str]:
     """All notices about how the run was made."""
     if stopping is not None:
         yield notice(stopping)
@@ -54,7 +54,9 @@ def _said(run: Run, warm: Mapping[str, LabelWarmth], stopping: Goal | None) -> I
         yield from (notice.text for notice in notices.of_warmth(label, each.warm_ups, each.drift, each.carry_over))
 
 
-def _label(run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, stopping: Goal | None) -> LabelSummary:
+def _label(
+    run: Run, plan: System, judged: Sequence[Line], warm: LabelWarmth, stopping: StoppingResult | None
+) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.is_measured]
     sampling = sampling_of(run.manifest.stopping_rule)

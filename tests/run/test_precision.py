@@ -24,7 +24,7 @@ from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
 from firstpacket.bench.metrics import stopping_decision
-from firstpacket.bench.metrics.stopping_decision import GoOn, Stop, decide, spent_ns
+from firstpacket.bench.metrics.stopping_decision import Continue, Stop, decide, spent_ns
 from firstpacket.bench.options import Options, PipelineChoice, gather, parse_precision
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.record.rules import StoppingRule
@@ -35,8 +35,8 @@ from firstpacket.bench.run import session
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.stats.sequential import clusters_needed, look_level, looks
-from firstpacket.bench.summary.stopping import Goal, goal
+from firstpacket.bench.stats.sequential import check_level, checkpoints, clusters_needed
+from firstpacket.bench.summary.stopping import StoppingResult, stopping_result
 from firstpacket.bench.summary.summarise import summarise
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
@@ -47,7 +47,7 @@ CLIPS = 12
 
 @pytest.fixture(autouse=True)
 def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping_decision, "LOOK_RESAMPLES", 2000)
+    monkeypatch.setattr(stopping_decision, "CHECK_RESAMPLES", 2000)
 
 
 class Noisy(Pipeline):
@@ -86,7 +86,7 @@ class Listening(NoProgress):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def looked(self, said: str) -> None:
+    def checked(self, said: str) -> None:
         self.heard.append(said)
 
 
@@ -120,8 +120,8 @@ def measured(
     return read_run(path)
 
 
-def came_to(run: Run) -> Goal:
-    found = goal(run)
+def came_to(run: Run) -> StoppingResult:
+    found = stopping_result(run)
     assert found is not None
     return found
 
@@ -145,12 +145,12 @@ def test_a_run_ends_at_the_first_check_that_is_precise_enough(tmp_path: Path) ->
     found = measured(tmp_path / "run", StoppingRule(0.03, "share", 32, 60.0), progress=progress)
     end = came_to(found)
     assert end.ended == "narrow"
-    assert end.look.blocks in looks(32)[1:-1]
-    assert end.look.widest.width is not None and end.look.widest.width <= 0.03
-    assert blocks(found) == [2 * CLIPS] * end.look.blocks
-    before = decide(found.turns, ["a", "b"], end.rule, end.look.blocks // 2)
-    assert isinstance(before, GoOn) and before.next == end.look.blocks
-    assert len(progress.heard) == looks(32).index(end.look.blocks) + 1
+    assert end.check.blocks in checkpoints(32)[1:-1]
+    assert end.check.widest.half_width is not None and end.check.widest.half_width <= 0.03
+    assert blocks(found) == [2 * CLIPS] * end.check.blocks
+    before = decide(found.turns, ["a", "b"], end.rule, end.check.blocks // 2)
+    assert isinstance(before, Continue) and before.next == end.check.blocks
+    assert len(progress.heard) == checkpoints(32).index(end.check.blocks) + 1
     assert progress.heard[-1].endswith("narrow enough") and "b against a" in progress.heard[0]
 
 
@@ -158,7 +158,7 @@ def test_a_run_ends_at_the_first_check_that_is_precise_enough(tmp_path: Path) ->
 def test_a_run_that_ends_by_its_turn_budget_says_so(tmp_path: Path, rule: StoppingRule) -> None:
     found = measured(tmp_path / "run", rule)
     end = came_to(found)
-    assert (end.ended, end.look.blocks, blocks(found)) == ("turns", 3, [2 * CLIPS] * 3)
+    assert (end.ended, end.check.blocks, blocks(found)) == ("turns", 3, [2 * CLIPS] * 3)
     summary = summarise(found)
     assert any(f"target precision {rule}: not reached, although all 3 passes" in notice for notice in summary.notices)
     assert [label.asked for label in summary.labels] == [3 * CLIPS] * 2
@@ -191,7 +191,7 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path: Path, stop_i
     assert summarise(stopped).labels[0].asked == 32 * CLIPS
     progress = Listening()
     resumed = measured(tmp_path / "run", rule, ["a"], turns=0.1, progress=progress)
-    assert len(progress.heard) == len(set(progress.heard)), "each look is told once"
+    assert len(progress.heard) == len(set(progress.heard)), "each check is reported once"
     assert answered(resumed) == answered(whole)
     assert came_to(resumed) == came_to(whole)
     assert came_to(whole).ended == "narrow"
@@ -209,7 +209,7 @@ def test_it_says_if_more_passes_over_the_same_clips_cannot_help(tmp_path: Path) 
     progress = Listening()
     rule = StoppingRule(0.05, "share", 8, 60.0)
     end = came_to(measured(tmp_path / "clips", rule, ["a"], turns=0.02, clips=0.3, progress=progress))
-    width = end.look.widest.width
+    width = end.check.widest.half_width
     assert end.ended == "turns" and end.stalled and width is not None
     assert end.clips_needed == round(CLIPS * (width / 0.05) ** 2) > CLIPS
     assert any("use more clips" in line for line in progress.heard)
@@ -219,24 +219,29 @@ def test_it_says_if_more_passes_over_the_same_clips_cannot_help(tmp_path: Path) 
 
 def test_the_interval_of_a_label_is_the_widened_one(tmp_path: Path) -> None:
     found = measured(tmp_path / "run", StoppingRule(0.05, "share", 8, 60.0))
-    (reach,) = came_to(found).look.reaches
-    assert compare_labels(found, "a", "b").ratio == reach.estimate
-    assert reach.estimate is not None and reach.estimate.interval is not None
-    assert reach.estimate.interval.level == look_level(8) > 0.95
+    (precision,) = came_to(found).check.precisions
+    assert compare_labels(found, "a", "b").ratio == precision.estimate
+    assert precision.estimate is not None and precision.estimate.interval is not None
+    assert precision.estimate.interval.level == check_level(8) > 0.95
     plain = replace(found, manifest=replace(found.manifest, stopping_rule=None))
     narrower = compare_labels(plain, "a", "b").ratio
     assert narrower is not None and narrower.interval is not None
-    assert reach.estimate.interval.low < narrower.interval.low < narrower.interval.high < reach.estimate.interval.high
-    assert summarise(found).labels[0].figures["first_packet_latency"].p50.interval.level == look_level(8)  # type: ignore[union-attr]
+    assert (
+        precision.estimate.interval.low
+        < narrower.interval.low
+        < narrower.interval.high
+        < precision.estimate.interval.high
+    )
+    assert summarise(found).labels[0].figures["first_packet_latency"].p50.interval.level == check_level(8)  # type: ignore[union-attr]
 
 
 def test_json_says_how_it_ended(tmp_path: Path) -> None:
     said = as_json(summarise(measured(tmp_path / "run", StoppingRule(5.0, "ms", 8, 60.0))))["stopping"]
     assert (said["rule"]["width"], said["rule"]["unit"]) == (5.0, "ms")
     assert (said["ended"], said["clips_needed"]) == ("narrow", None)
-    b = said["look"]["reaches"]["b"]
+    b = said["check"]["precisions"]["b"]
     ends = b["estimate"]["interval"]
-    assert b["against"] == "a" and b["width"] == (ends["high"] - ends["low"]) / 2 <= 5
+    assert b["against"] == "a" and b["half_width"] == (ends["high"] - ends["low"]) / 2 <= 5
     assert b["estimate"]["clusters"] == CLIPS
 
 
@@ -248,7 +253,7 @@ def test_every_label_must_be_precise_enough(tmp_path: Path) -> None:
     with RunWriter.create(tmp_path / "run", what) as writer:
         Manager(what, writer, answering, utterances, NoProgress(), clock=clock).run((), make_segment)
     end = came_to(read_run(tmp_path / "run"))
-    assert end.look.widest.label == "c" and end.ended == "narrow" and end.look.blocks > 1
+    assert end.check.widest.label == "c" and end.ended == "narrow" and end.check.blocks > 1
 
 
 def made_turns(rows: Mapping[str, Sequence[float]], clips: int) -> list[Turn]:
@@ -276,27 +281,27 @@ def test_a_decision_depends_only_on_the_blocks_checked_so_far(
     found = decide([turn for turn in turns if turn.block < 2], ["a", "b"], rule, 2)
     order.shuffle(turns)
     assert decide(turns, ["a", "b"], rule, 2) == found
-    reached = found.look.widest.width
-    assert reached is not None and isinstance(found, Stop) == (reached <= width)
+    precision_text = found.check.widest.half_width
+    assert precision_text is not None and isinstance(found, Stop) == (precision_text <= width)
 
 
 @given(st.integers(1, 5000))
 def test_checks_are_at_doubled_counts_and_share_the_error_rate(most: int) -> None:
-    planned = looks(most)
+    planned = checkpoints(most)
     assert planned[-1] == most and list(planned) == sorted(set(planned))
     assert all(after <= 3 * before for before, after in pairwise(planned))
-    assert len(planned) * (1 - look_level(most)) == pytest.approx(0.05)
-    needed = clusters_needed(look_level(most))
-    assert 1 - 2.0 ** (1 - needed) >= look_level(most)
+    assert len(planned) * (1 - check_level(most)) == pytest.approx(0.05)
+    needed = clusters_needed(check_level(most))
+    assert 1 - 2.0 ** (1 - needed) >= check_level(most)
 
 
 def test_without_answers_or_enough_clips_nothing_is_precise() -> None:
     rule = StoppingRule(0.9, "share", 32, 60.0)
     few = decide(made_turns({"a": [100.0] * 14, "b": [101.0] * 14}, 7), ["a", "b"], rule, 2)
-    assert isinstance(few, GoOn) and few.look.widest.why_none == "7 clips < 8"
+    assert isinstance(few, Continue) and few.check.widest.reason == "7 clips < 8"
     silent = [replace(turn, outcome="timeout", figures={}) for turn in made_turns({"a": [1.0] * 24}, CLIPS)]
     none = decide(silent, ["a"], rule, 2)
-    assert isinstance(none, GoOn) and none.look.widest.why_none == "no turn was answered"
+    assert isinstance(none, Continue) and none.check.widest.reason == "no turn was answered"
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from firstpacket.bench.metrics import stopping_decision
-from firstpacket.bench.metrics.stopping_decision import GoOn, decide
+from firstpacket.bench.metrics.stopping_decision import Continue, decide
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import LEVEL
-from firstpacket.bench.stats.sequential import looks
+from firstpacket.bench.stats.sequential import checkpoints
 from support.runs import make_turn
 
 Noise = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
@@ -31,18 +31,18 @@ def coverage(
 ) -> tuple[tuple[float, dict[int, int]], ...]:
     """Share of the runs whose last interval holds the true ratio of 1, and how many ended at which number of passes.
 
-    First with the rule as it is, then with plain 95 % intervals at every look; with a tenth of the resamples.
+    First with the rule as it is, then with plain 95 % intervals at every check; with a tenth of the resamples.
     """
     with monkeypatch.context() as changed:
-        changed.setattr(stopping_decision, "LOOK_RESAMPLES", 1000)
+        changed.setattr(stopping_decision, "CHECK_RESAMPLES", 1000)
         ours = _share(noise, clips, rule, repetitions)
-        changed.setattr(stopping_decision, "look_level", lambda _: LEVEL)
+        changed.setattr(stopping_decision, "check_level", lambda _: LEVEL)
         return ours, _share(noise, clips, rule, repetitions)
 
 
 def _share(noise: str, clips: int, rule: StoppingRule, repetitions: int) -> tuple[float, dict[int, int]]:
     ends = [_end(turns, rule) for turns in _runs(noise, clips, rule.blocks, repetitions)]
-    at = {blocks: sum(passes == blocks for passes, _ in ends) for blocks in looks(rule.blocks)}
+    at = {blocks: sum(passes == blocks for passes, _ in ends) for blocks in checkpoints(rule.blocks)}
     return sum(held for _, held in ends) / repetitions, at
 
 
@@ -59,10 +59,10 @@ def _runs(noise: str, clips: int, passes: int, repetitions: int) -> Iterator[lis
 
 
 def _end(turns: list[Turn], rule: StoppingRule) -> tuple[int, bool]:
-    for blocks in looks(rule.blocks):
+    for blocks in checkpoints(rule.blocks):
         decision = decide(turns, ["a", "b"], rule, blocks)
-        if not isinstance(decision, GoOn) or decision.next is None:
-            found = decision.look.widest.estimate
+        if not isinstance(decision, Continue) or decision.next is None:
+            found = decision.check.widest.estimate
             assert found is not None and found.interval is not None
             return blocks, found.interval.contains(1.0)
-    raise AssertionError("the last look has no next")
+    raise AssertionError("the last check has no next")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from firstpacket.bench.metrics.stopping_decision import NS_PER_MINUTE, Stop, decide, in_words
+from firstpacket.bench.metrics.stopping_decision import NS_PER_MINUTE, Stop, decide, progress_line
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.run.schedule.base import Ended, PlannedTurn, Step
-from firstpacket.bench.stats.sequential import looks
+from firstpacket.bench.stats.sequential import checkpoints
 
 
 class UntilPrecise:
@@ -52,11 +52,11 @@ class UntilPrecise:
     def _known(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
         """At the first turn of a block where a check is due: whether the precision is reached."""
         begins_block = (planned.turn - 1) % (len(self._labels) * self._clips) == 0
-        if not begins_block or planned.block not in looks(self._rule.blocks):
+        if not begins_block or planned.block not in checkpoints(self._rule.blocks):
             return False
         turns = [*self._earlier, *(each.turn for each in ended if each.turn and each.planned.phase == "measured")]
         decision = decide(turns, self._labels, self._rule, planned.block)
-        self._on_check(in_words(decision, self._rule))
+        self._on_check(progress_line(decision, self._rule))
         return isinstance(decision, Stop)
 
     def _out_of_time(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
