@@ -51,18 +51,18 @@ IDLE = [
 
 def test_classes_are_compared_with_warm_turns_of_the_same_clip() -> None:
     found = warmth(run_of([*warming_up([150.0] * 6), *MEASURED, *IDLE]))["a"].classes
-    assert {name: each.asked for name, each in found.items()} == {
+    assert {name: each.turns for name, each in found.items()} == {
         "cold": 1, "warmup": 6, "measured": 8, "idle": 8, "idle_first": 4,
     }  # fmt: skip
     cold, idle = found["cold"], found["idle"]
-    assert cold.first_packet is not None and cold.over_warm is not None
-    assert (cold.first_packet.value, cold.over_warm.value) == (900, 800)
-    assert idle.over_warm is not None and idle.over_warm.interval is not None
-    assert idle.over_warm.value == 30, "each 30 ms over its own clip, though clips differ by 70"
-    assert idle.over_warm.interval.low == pytest.approx(30)
+    assert cold.first_packet is not None and cold.vs_warm is not None
+    assert (cold.first_packet.value, cold.vs_warm.value) == (900, 800)
+    assert idle.vs_warm is not None and idle.vs_warm.interval is not None
+    assert idle.vs_warm.value == 30, "each 30 ms over its own clip, though clips differ by 70"
+    assert idle.vs_warm.interval.low == pytest.approx(30)
     assert found["idle_first"].first_packet is not None
     assert found["idle_first"].first_packet.value == 160
-    assert found["measured"].over_warm is None
+    assert found["measured"].vs_warm is None
 
 
 def test_only_warm_turns_enter_the_headline() -> None:
@@ -118,7 +118,7 @@ def test_json_report_and_terminal_tell_the_same() -> None:
     run = run_of([*warming_up([150.0] * 6), *MEASURED, *IDLE], warmup_rule=RULE, idle=30.0, idle_turns=8)
     summary = summarise(run)
     told = json.loads(json.dumps(as_json(summary.labels[0].warmth), allow_nan=False))
-    assert told["classes"]["idle"]["over_warm"]["value"] == 30
+    assert told["classes"]["idle"]["vs_warm"]["value"] == 30
     assert told["warm_ups"][0] == {
         "label": "a", "segment": 0, "turns": 6, "state": "steady", "last_ms": [150.0] * 6, "used": True
     }  # fmt: skip

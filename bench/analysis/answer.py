@@ -148,8 +148,10 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     said = list(_dummies(summary))
     for label in summary.labels:
         name = label.label
-        if label.measured < label.asked:
-            said.append(f"{name} has {label.measured} of {label.asked} planned measured turns: the run is unfinished.")
+        if label.measured < label.planned:
+            said.append(
+                f"{name} has {label.measured} of {label.planned} planned measured turns: the run is unfinished."
+            )
         if label.false_endpoints:
             said.append(
                 f"{name} detected the end of the user's turn too early in {label.false_endpoints} of {label.measured} "

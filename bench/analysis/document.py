@@ -15,10 +15,10 @@ from firstpacket.bench.analysis.attribution import Attribution, attribution
 from firstpacket.bench.analysis.claims.all import verdicts
 from firstpacket.bench.analysis.claims.evidence import contest, facts
 from firstpacket.bench.analysis.claims.verdict import Verdict
-from firstpacket.bench.analysis.drift import Courses, courses
-from firstpacket.bench.analysis.latency_shares import Conversation, conversation
+from firstpacket.bench.analysis.drift import DriftOverRun, drift
+from firstpacket.bench.analysis.latency_shares import LatencyShares, latency_shares
 from firstpacket.bench.analysis.sweeps import Sweep, sweeps
-from firstpacket.bench.analysis.t0_table import StartTable, starts
+from firstpacket.bench.analysis.t0_table import T0Table, t0_table
 from firstpacket.bench.analysis.utterance_length import Lengths, lengths
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.findings import Question, Report, of_labels
@@ -40,10 +40,10 @@ class RunContents:
     comparison: Report | None
     """The pair of the first sentence before the others; None for a single system, and for an invalid run."""
     attribution: tuple[Attribution, ...]
-    conversation: Conversation
-    length: Lengths
-    course: Courses
-    starts: StartTable
+    latency_shares: LatencyShares
+    utterance_length: Lengths
+    drift: DriftOverRun
+    t0_table: T0Table
     sweeps: tuple[Sweep, ...]
     """Systems that differ in one numeric option."""
     claims: tuple[Verdict, ...]
@@ -78,10 +78,10 @@ def contents(run: Run) -> RunContents:
         answer=answer(run, summary, headlines, _audible(run, compared), parts[0].sentence if parts else ""),
         comparison=compared,
         attribution=parts,
-        conversation=conversation(run),
-        length=lengths(run),
-        course=courses(run),
-        starts=starts(run),
+        latency_shares=latency_shares(run),
+        utterance_length=lengths(run),
+        drift=drift(run),
+        t0_table=t0_table(run),
         sweeps=swept,
         claims=() if summary.invalid else verdicts(facts(run, summary, swept)),
     )

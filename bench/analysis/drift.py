@@ -18,7 +18,7 @@ from firstpacket.bench.stats.regression import line
 from firstpacket.bench.summary.values import definition, shown_value
 from firstpacket.bench.vocabulary import flags_from
 
-DISTURBED = frozenset(flags_from("host", "gpu"))
+NOISY = frozenset(flags_from("host", "gpu"))
 """Flags of turns that other activity of the machine may have slowed down."""
 TEMPERATURES = 60
 """Number of turns, evenly over the run, whose traces are read for the GPU's temperature."""
@@ -26,14 +26,16 @@ METHOD = "Theil-Sen slope over the turns, each minus the median of its system an
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """A system's answered measured turns: place among all measured turns of the run (from 1), first packet in ms, and
-    whether the machine did other work."""
+class SystemDrift:
+    """A system's answered measured turns over the run, in parallel tuples, and how much its latency changed."""
 
     label: str
-    places: Omitted[tuple[int, ...]]
+    positions: Omitted[tuple[int, ...]]
+    """Among all measured turns of the run, from 1."""
     ms: Omitted[tuple[float, ...]]
-    was_disturbed: Omitted[tuple[bool, ...]]
+    """First packets."""
+    was_noisy: Omitted[tuple[bool, ...]]
+    """Whether the machine did other work during the turn."""
     change: Estimate | None
     """From the first turn of the run to its last, ms; None with too few turns."""
 
@@ -43,9 +45,9 @@ class Course:
         return len(self.ms)
 
     @computed
-    def disturbed(self) -> int:
+    def noisy(self) -> int:
         """Those during which the machine did other work."""
-        return sum(self.was_disturbed)
+        return sum(self.was_noisy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,10 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Courses:
-    """Change over the run, by label, and the temperature of the warmest GPU."""
+class DriftOverRun:
+    """Change over the run, by system, and the temperature of the warmest GPU."""
 
-    labels: Annotated[tuple[Course, ...], Keyed("label")]
+    labels: Annotated[tuple[SystemDrift, ...], Keyed("label")]
     temperatures: Omitted[tuple[tuple[int, int], ...]]
     method: str = METHOD
 
@@ -71,35 +73,35 @@ class Courses:
         return Range(min(found), max(found)) if found else None
 
 
-def courses(run: Run) -> Courses:
+def drift(run: Run) -> DriftOverRun:
     """For every system with answered turns; turns in run order."""
     measured = run.measured()
     known = definition(HEADLINE)
     by_label: dict[str, list[tuple[int, float, Turn]]] = defaultdict(list)
-    for place, turn in enumerate(measured, start=1):
+    for position, turn in enumerate(measured, start=1):
         value = shown_value(turn, known)
         if value is not None:
-            by_label[turn.label].append((place, value, turn))
+            by_label[turn.label].append((position, value, turn))
     labels = [plan.label for plan in run.manifest.labels if by_label[plan.label]]
-    found = tuple(_course(label, by_label[label], len(measured)) for label in labels)
-    return Courses(found, _temperatures(run, measured))
+    found = tuple(_of_system(label, by_label[label], len(measured)) for label in labels)
+    return DriftOverRun(found, _temperatures(run, measured))
 
 
 def _temperatures(run: Run, measured: Sequence[Turn]) -> tuple[tuple[int, int], ...]:
-    """Place among the measured turns and the warmest GPU's temperature after each, °C; empty if unknown."""
+    """Position among the measured turns and the warmest GPU's temperature after each, °C; empty if unknown."""
     found = []
-    for place in range(0, len(measured), max(1, len(measured) // TEMPERATURES)):
-        warmest = _temperature(run, measured[place])
+    for position in range(0, len(measured), max(1, len(measured) // TEMPERATURES)):
+        warmest = _temperature(run, measured[position])
         if warmest is None:
             return ()
-        found.append((place + 1, warmest))
+        found.append((position + 1, warmest))
     return tuple(found)
 
 
-def _course(label: str, turns: list[tuple[int, float, Turn]], length: int) -> Course:
-    places, ms, seen = zip(*turns, strict=True)
-    return Course(
-        label, places, ms, tuple(not DISTURBED.isdisjoint(turn.flags) for turn in seen), _change(turns, length)
+def _of_system(label: str, turns: list[tuple[int, float, Turn]], length: int) -> SystemDrift:
+    positions, ms, seen = zip(*turns, strict=True)
+    return SystemDrift(
+        label, positions, ms, tuple(not NOISY.isdisjoint(turn.flags) for turn in seen), _change(turns, length)
     )
 
 
@@ -109,7 +111,9 @@ def _change(turns: list[tuple[int, float, Turn]], length: int) -> Estimate | Non
     for _, value, turn in turns:
         by_clip[turn.utterance].append(value)
     usual = {clip: median(values) for clip, values in by_clip.items()} if len(by_clip) < len(turns) else {}
-    fit = line([place for place, _, _ in turns], [value - usual.get(turn.utterance, 0.0) for _, value, turn in turns])
+    fit = line(
+        [position for position, _, _ in turns], [value - usual.get(turn.utterance, 0.0) for _, value, turn in turns]
+    )
     if fit is None or fit.slope.interval is None:
         return None
     span = length - 1

@@ -44,7 +44,7 @@ BOUNDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class LatencyShares:
     """Shares of all measured turns that were audible within each of the bounds (ms), by label."""
 
     labels: dict[str, dict[int, Share]]
@@ -54,9 +54,9 @@ class Conversation:
     method: str = METHOD
 
 
-def conversation(run: Run) -> Conversation:
+def latency_shares(run: Run) -> LatencyShares:
     """Of every label of a run."""
-    return Conversation({label: shares_under(run.measured(label)) for label in run.labels})
+    return LatencyShares({label: shares_under(run.measured(label)) for label in run.labels})
 
 
 def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:

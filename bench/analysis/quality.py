@@ -19,7 +19,7 @@ CLIPPED = 0.001
 def quality_notices(label: LabelSummary) -> Iterator[str]:
     """Quality warnings for one system."""
     name, found = label.label, label.quality
-    heard = found.heard[-1] if found.heard else None
+    heard = found.recognisers[-1] if found.recognisers else None
     if label.audible_share is not None and label.audible_share < MOST:
         share = amount(label.audible_share, "share")
         yield f"{name} is mostly silent: {share} of its measured turns are audible."
@@ -46,9 +46,9 @@ def quality_notices(label: LabelSummary) -> Iterator[str]:
 
 def own_errors(heard: HeardBy) -> str:
     """How much of the figure may be the recogniser's own errors."""
-    if heard.own.rate is None:
-        return f"whose own WER is unknown ({heard.own.why_none})"
-    return f"whose own WER on the corpus' clips is {error_rate(heard.own)}"
+    if heard.clips.rate is None:
+        return f"whose own WER is unknown ({heard.clips.reason})"
+    return f"whose own WER on the corpus' clips is {error_rate(heard.clips)}"
 
 
 def error_rate(found: ErrorRate) -> str:

@@ -60,7 +60,7 @@ class Sweep:
     option: str
     points: tuple[Point, ...]
     published: tuple[Published, ...]
-    why_none_published: str
+    reason_unpublished: str
 
 
 def sweeps(run: Run, summary: Summary) -> tuple[Sweep, ...]:
@@ -76,8 +76,8 @@ def sweeps(run: Run, summary: Summary) -> tuple[Sweep, ...]:
     for (pipeline, option, *_), labels in groups.items():
         if len(labels) > 1:
             points = tuple(Point(value, labels[value]) for value in sorted(labels))
-            published, why_none = _published(run.manifest, option)
-            found.append(Sweep(pipeline, option, points, published, why_none))
+            published, reason = _published(run.manifest, option)
+            found.append(Sweep(pipeline, option, points, published, reason))
     return tuple(found)
 
 

@@ -32,7 +32,7 @@ class StartRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StartTable:
+class T0Table:
     """Every difference between two starts, label by label, and how the end of speech is known."""
 
     t0: str
@@ -41,9 +41,9 @@ class StartTable:
     end_of_speech: tuple[str, ...]
 
 
-def starts(run: Run) -> StartTable:
+def t0_table(run: Run) -> T0Table:
     """The differences in a run's answered, measured turns."""
-    return StartTable(
+    return T0Table(
         t0=run.manifest.t0,
         columns=tuple(TITLES[start] for start in STARTS[1:]),
         rows=tuple(row for label in run.labels for row in _rows(label, run.measured(label))),

@@ -114,7 +114,7 @@ def _listed(turns: Sequence[Turn]) -> list[str]:
 
 
 def _finished(classname: str, label: LabelSummary) -> Case:
-    if label.measured >= label.asked:
+    if label.measured >= label.planned:
         return Case(classname, "finished")
-    message = f"{label.measured} of {label.asked} planned measured turns: the run is unfinished"
+    message = f"{label.measured} of {label.planned} planned measured turns: the run is unfinished"
     return Case(classname, "finished", "error", message)

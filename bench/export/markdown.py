@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from firstpacket.bench.analysis.answer import Answer, answer
-from firstpacket.bench.analysis.latency_shares import conversation
+from firstpacket.bench.analysis.latency_shares import latency_shares
 from firstpacket.bench.compare.within import compare_all
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, Shown
 from firstpacket.bench.record.store import Run
@@ -40,7 +40,7 @@ def markdown(run: Run) -> str:
         "",
         *_items(said.made_of),
         "",
-        *table_lines(glance(summary, conversation(run).labels, Shown.SUMMARY), BOUNDS),
+        *table_lines(glance(summary, latency_shares(run).labels, Shown.SUMMARY), BOUNDS),
         *table_lines(quality_table(summary), BOUNDS),
         *table_lines(_path(summary), BOUNDS),
     ]

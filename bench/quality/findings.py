@@ -12,19 +12,19 @@ from firstpacket.bench.vocabulary import AnswerRule
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """All word errors over all words of the references; if there is no rate, `why_none` says why."""
+    """All word errors over all words of the references; if there is no rate, `reason` says why."""
 
     rate: Estimate | None
     words: int = 0
-    why_none: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Share of the turns with a right answer; if there is none, `why_none` says why."""
+    """Share of the turns with a right answer; if there is none, `reason` says why."""
 
     share: Share | None
-    why_none: str = ""
+    reason: str = ""
     rules: tuple[AnswerRule, ...] = ()
     """When a reply is right (`firstpacket.bench.quality.answers`): the rules of the corpus' clips."""
     reply_words: Estimate | None = None
@@ -38,7 +38,7 @@ class HeardBy:
     recogniser: str
     reply: ErrorRate
     """Against the reply's text."""
-    own: ErrorRate
+    clips: ErrorRate
     """Of the corpus' clips, against their texts."""
     words_heard: int
     """In all replies: few for noise, many for a voice that the recogniser cannot handle."""
@@ -50,8 +50,8 @@ class ScoredBy:
 
     scorer: str
     mean: Estimate
-    least: float
-    most: float
+    lowest: float
+    highest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +77,21 @@ class LabelQuality:
 
     transcript: ErrorRate
     answers: Accuracy
-    heard: tuple[HeardBy, ...] = ()
+    recognisers: tuple[HeardBy, ...] = ()
     """The recogniser that was used last comes last."""
     scores: tuple[ScoredBy, ...] = ()
     pace: Pace | None = None
     figures: dict[str, Estimate] = field(default_factory=dict)
     """By metric: those pooled over turns (`Metric.quality`)."""
-    ends_loud: float | None = None
+    audible_end: float | None = None
     """Share of the replies whose last 10 ms are audible, as if cut off."""
     audio: AudioFindings | None = None
 
     @computed
     def reply(self) -> ErrorRate:
         """Word errors of the replies, by the recogniser that was used last."""
-        return self.heard[-1].reply if self.heard else ErrorRate(None, why_none="not examined; run: bench quality RUN")
+        return (
+            self.recognisers[-1].reply
+            if self.recognisers
+            else ErrorRate(None, reason="not examined; run: bench quality RUN")
+        )

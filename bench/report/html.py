@@ -78,7 +78,7 @@ def _page(run: Run, anchor: str, share: float) -> RunPage:
     return RunPage(
         anchor=anchor,
         contents=view.contents,
-        glance=glance(view.contents.summary, view.contents.conversation.labels),
+        glance=glance(view.contents.summary, view.contents.latency_shares.labels),
         overview=overview(view),
         sections=before_turns(view),
         turns=turn_section(run, anchor, share),

@@ -30,7 +30,7 @@ def render_markdown(runs: Sequence[Run]) -> str:
 
 
 def _run(view: View) -> Iterator[str]:
-    said, first = view.contents.answer, glance(view.contents.summary, view.contents.conversation.labels)
+    said, first = view.contents.answer, glance(view.contents.summary, view.contents.latency_shares.labels)
     yield from (
         f"# {_text(view.contents.summary.run)}",
         "",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from firstpacket.bench.analysis.answer import answer
-from firstpacket.bench.analysis.latency_shares import conversation
+from firstpacket.bench.analysis.latency_shares import latency_shares
 from firstpacket.bench.compare.tables import headlines
 from firstpacket.bench.compare.within import compare_all
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
@@ -25,7 +25,7 @@ def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
     packet, audible = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
     said = answer(run, summary, packet, audible)
     yield f"{summary.run}: {said.measured_on}"
-    yield glance(summary, conversation(run).labels)
+    yield glance(summary, latency_shares(run).labels)
     yield quality_table(summary)
     if packet:
         yield headlines((*packet, *audible))

@@ -106,7 +106,7 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
         _is_hasty,
     ),
     *(_pooled(known, known.quality) for known in TURN_METRICS if known.quality and known.quality.heading),
-    Column("ends loud", lambda label: single(label.quality.ends_loud, "share", _at(label, "ends_loud"))),
+    Column("audible end", lambda label: single(label.quality.audible_end, "share", _at(label, "audible_end"))),
     Column(
         "clipped",
         lambda label: value(
@@ -126,9 +126,9 @@ def _missing(summary: Summary) -> Iterator[str]:
     for label in summary.labels:
         found = label.quality
         for name, figure, why in (
-            ("transcript WER", found.transcript.rate, found.transcript.why_none),
-            ("correct answers", found.answers.share, found.answers.why_none),
-            ("reply WER", found.reply.rate, found.reply.why_none),
+            ("transcript WER", found.transcript.rate, found.transcript.reason),
+            ("correct answers", found.answers.share, found.answers.reason),
+            ("reply WER", found.reply.rate, found.reply.reason),
         ):
             if figure is None:
                 reasons[name, why].append(label.label)
@@ -154,12 +154,12 @@ def _rules(summary: Summary) -> Iterator[str]:
 
 def _notes(label: LabelSummary) -> Iterator[str]:
     found = label.quality
-    for heard in found.heard[:-1]:
+    for heard in found.recognisers[:-1]:
         wer = error_rate(heard.reply)
         yield f"{label.label}: reply WER {wer} measured with {heard.recogniser}, {own_errors(heard)}."
-    if found.heard and found.reply.rate is not None:
-        yield f"reply WER measured with {found.heard[-1].recogniser}, {own_errors(found.heard[-1])}."
+    if found.recognisers and found.reply.rate is not None:
+        yield f"reply WER measured with {found.recognisers[-1].recogniser}, {own_errors(found.recognisers[-1])}."
     if found.pace and found.pace.implausible:
         yield f"{label.label}: implausible pace in {found.pace.implausible} of {found.pace.median.n} replies."
     for score in found.scores:
-        yield f"{score.scorer}: from {score.least:g} to {score.most:g}, higher is better."
+        yield f"{score.scorer}: from {score.lowest:g} to {score.highest:g}, higher is better."

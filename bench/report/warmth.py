@@ -45,16 +45,16 @@ class Class(NamedTuple):
 COLUMNS: tuple[Column[Class], ...] = (
     words("system", lambda each: each.label.label),
     words("state", lambda each: TITLES[each.name]),
-    Column("turns", lambda each: single(each.found.asked, "count", (*each.at, "asked"))),
+    Column("turns", lambda each: single(each.found.turns, "count", (*each.at, "turns"))),
     Column("first packet", lambda each: estimate(each.found.first_packet, "ms", (*each.at, "first_packet"))),
-    Column("vs. warm", lambda each: estimate(each.found.over_warm, "ms", (*each.at, "over_warm"), signed=True)),
+    Column("vs. warm", lambda each: estimate(each.found.vs_warm, "ms", (*each.at, "vs_warm"), signed=True)),
 )
 
 
 def warmth_table(summary: Summary) -> Table:
     """Each system's classes of turns; a note per system on its warm-up, early drift and carry-over."""
     groups = [
-        [Class(label, name, found) for name in CLASSES if (found := label.warmth.classes[name]).asked]
+        [Class(label, name, found) for name in CLASSES if (found := label.warmth.classes[name]).turns]
         for label in summary.labels
     ]
     return table(

@@ -94,7 +94,8 @@ class LabelSummary:
     stages: tuple[Stage, ...]
     device: str
     dtype: str
-    asked: int
+    planned: int
+    """Measured turns that were to be run."""
     weights: tuple[Weights, ...]
     outcomes: dict[Phase, dict[Outcome, int]]
     figures: dict[str, Figure]

@@ -38,11 +38,11 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
     return LabelQuality(
         transcript=_transcript(run, measured, any(said.values())),
         answers=_answers(run, measured),
-        heard=tuple(_heard_by(heard, lines, turns)),
+        recognisers=tuple(_heard_by(heard, lines, turns)),
         scores=tuple(_scored_by(heard, turns)),
         pace=_pace(measured, said),
         figures=dict(_pooled(measured)),
-        ends_loud=mean(ends) if ends else None,
+        audible_end=mean(ends) if ends else None,
         audio=_audio(heard, turns),
     )
 
@@ -54,11 +54,11 @@ def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
         edits = [round(turn.figures["transcript_wer"] * size) for turn, size in zip(compared, sizes, strict=True)]
         return _rate(edits, [round(size) for size in sizes], [turn.utterance for turn in compared])
     if not has_texts:
-        return ErrorRate(None, why_none="the corpus has no texts")
+        return ErrorRate(None, reason="the corpus has no texts")
     versions = [segment.metrics for segment in run.segments]
     if any(known and "transcript_wer" not in known for known in versions):
-        return ErrorRate(None, why_none="the run predates the comparison of transcripts")
-    return ErrorRate(None, why_none="the pipeline gives no transcript" if turns else "no measured turns")
+        return ErrorRate(None, reason="the run predates the comparison of transcripts")
+    return ErrorRate(None, reason="the pipeline gives no transcript" if turns else "no measured turns")
 
 
 def _answers(run: Run, turns: Sequence[Turn]) -> Accuracy:
@@ -169,7 +169,7 @@ def _rate(edits: Sequence[int], sizes: Sequence[int], clips: Sequence[str], with
     """References without words are left out, as they cannot be divided by."""
     rows = [row for row in zip(edits, sizes, clips, strict=True) if row[1] > 0]
     if not rows:
-        return ErrorRate(None, why_none=without)
+        return ErrorRate(None, reason=without)
     above, below, of = zip(*rows, strict=True)
     return ErrorRate(ratio_of_sums(above, below, of), sum(below))
 

@@ -68,7 +68,7 @@ def _label(
         stages=plan.stages,
         device=plan.device,
         dtype=plan.dtype,
-        asked=run.manifest.turns if stopping is None or stopping.ended == "unfinished" else len(measured),
+        planned=run.manifest.turns if stopping is None or stopping.ended == "unfinished" else len(measured),
         weights=label_weights(run, plan.label),
         outcomes=_outcomes(turns),
         figures={name: figure(definition(name), measured, sampling) for name in metric_names(measured)},

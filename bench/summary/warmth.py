@@ -24,11 +24,11 @@ CLASSES: tuple[Warmth, ...] = ("cold", "warmup", "measured", "idle", "idle_first
 
 @dataclass(frozen=True, slots=True)
 class ClassOfTurns:
-    """The first packets of one class of turns, ms; `asked` counts all its turns, whatever their outcome."""
+    """The first packets of one class of turns, ms; `turns` counts all of them, whatever their outcome."""
 
-    asked: int
+    turns: int
     first_packet: Estimate | None
-    over_warm: Estimate | None
+    vs_warm: Estimate | None
     """Median excess over the system's measured turns of the same clip; None for the measured turns themselves."""
 
 

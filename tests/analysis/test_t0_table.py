@@ -10,7 +10,7 @@ from support.html import read_back
 from support.runs import make_utterance_facts
 from support.virtual import virtual_run
 
-from firstpacket.bench.analysis.t0_table import starts
+from firstpacket.bench.analysis.t0_table import t0_table
 from firstpacket.bench.record.schema import UtteranceFacts
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.html import render_report
@@ -42,11 +42,11 @@ def clip(name: str, source: str = "annotated", **ends: float | None) -> Utteranc
 
 
 def of_clips(run: Run, *clips: UtteranceFacts) -> str:
-    return "; ".join(starts(replace(run, manifest=replace(run.manifest, utterances=clips))).end_of_speech)
+    return "; ".join(t0_table(replace(run, manifest=replace(run.manifest, utterances=clips))).end_of_speech)
 
 
 def test_every_pair_of_starts_is_listed_once(run: Run) -> None:
-    table = starts(run)
+    table = t0_table(run)
     told = {
         (row.label, row.start, name): (round(each.value, 6), each.n)
         for row in table.rows
@@ -70,7 +70,7 @@ def test_differences_are_taken_turn_by_turn(run: Run) -> None:
         replace(turn, figures={**turn.figures, "endpointing_delay": 10**6 * step, "request_delay": 10**6 * (step + 5)})
         for step, turn in enumerate(turn for turn in run.turns if turn.label == "decided")
     ]
-    (row,) = [row for row in starts(replace(run, turns=tuple(slow))).rows if row.start == "endpoint decided"]
+    (row,) = [row for row in t0_table(replace(run, turns=tuple(slow))).rows if row.start == "endpoint decided"]
     estimate = row.to["request sent"]
     assert estimate is not None and estimate.value == 5
     assert estimate.interval is not None and estimate.interval.low == estimate.interval.high == 5
@@ -79,18 +79,18 @@ def test_differences_are_taken_turn_by_turn(run: Run) -> None:
 def test_only_answered_and_measured_turns_count(run: Run) -> None:
     turns = [replace(turn, outcome="failed") if turn.turn % 2 else turn for turn in run.turns]
     measured = [turn for turn in turns if turn.phase == "measured" and turn.outcome == "answered"]
-    (first, *_) = starts(replace(run, turns=tuple(turns))).rows
+    (first, *_) = t0_table(replace(run, turns=tuple(turns))).rows
     assert first.to["last frame delivered"] is not None
     assert first.to["last frame delivered"].n == sum(turn.label == "decided" for turn in measured) < 8
 
 
 def test_a_run_without_turns_has_no_rows(run: Run) -> None:
-    assert starts(replace(run, turns=())).rows == ()
+    assert t0_table(replace(run, turns=())).rows == ()
 
 
 def test_it_states_how_the_end_of_speech_was_determined(run: Run) -> None:
-    assert "estimated in 0 of 8 clips (0%)" in starts(run).end_of_speech[0]
-    assert "not checked by detectors" in starts(run).end_of_speech[1]
+    assert "estimated in 0 of 8 clips (0%)" in t0_table(run).end_of_speech[0]
+    assert "not checked by detectors" in t0_table(run).end_of_speech[1]
     said = of_clips(
         run,
         clip("a", "estimated", level=1000.0, silero=1039.0),
@@ -111,13 +111,13 @@ def test_the_report_shows_the_table(run: Run, tmp_path: Path) -> None:
     assert "estimated in 0 of 8 clips" in html
     assert "RMS over -40 dBFS sustained for 50 ms" in html
     text = read_back(run)
-    table = starts(run)
+    table = t0_table(run)
     assert text.keys() >= {
-        f"/starts/rows/{place}/to/{name}/value"
+        f"/t0_table/rows/{place}/to/{name}/value"
         for place, row in enumerate(table.rows)
         for name, each in row.to.items()
         if each is not None
     }
     decided = [place for place, row in enumerate(table.rows) if row.label == "decided"]
-    at = f"/starts/rows/{decided[0]}/to/endpoint decided"
+    at = f"/t0_table/rows/{decided[0]}/to/endpoint decided"
     assert (text[f"{at}/value"], text[f"{at}/interval/low"], text[f"{at}/interval/high"]) == ("12.0 ms", "12.0", "12.0")

@@ -92,13 +92,13 @@ def test_a_turn_without_an_answer_counts_too(tmp_path: Path) -> None:
 
 def test_a_missing_transcript_has_a_reason(tmp_path: Path) -> None:
     deaf = read_run(known_run(tmp_path / "deaf", CLIPS[:2], transcript=None))
-    assert labels(deaf)["good"].quality.transcript.why_none == "the pipeline gives no transcript"
+    assert labels(deaf)["good"].quality.transcript.reason == "the pipeline gives no transcript"
     mute = read_run(known_run(tmp_path / "mute", tuple(replace(clip, text=None) for clip in CLIPS[:2])))
-    assert labels(mute)["good"].quality.transcript.why_none == "the corpus has no texts"
+    assert labels(mute)["good"].quality.transcript.reason == "the corpus has no texts"
     segment = mute.segments[0]
     known = {name: version for name, version in segment.metrics.items() if name != "transcript_wer"}
     old = replace(deaf, segments=(replace(segment, metrics=known),))
-    assert "predates the comparison of transcripts" in labels(old)["good"].quality.transcript.why_none
+    assert "predates the comparison of transcripts" in labels(old)["good"].quality.transcript.reason
 
 
 def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_pat
     assert re.search(r"good .* 62\.5 % ", shown(run))
     told = as_json(summarise(run))["labels"]["good"]["quality"]["answers"]
     right = told["share"]
-    assert right["value"] == 5 / 8 and right["clusters"] == right["n"] == 8 and told["why_none"] == ""
+    assert right["value"] == 5 / 8 and right["clusters"] == right["n"] == 8 and told["reason"] == ""
     assert told["rules"] == ["equals"]
 
 
@@ -142,7 +142,7 @@ def test_the_rule_is_named_beside_the_figure_in_every_form(tmp_path: Path) -> No
 def test_a_corpus_whose_answers_are_not_judged_says_so(tmp_path: Path) -> None:
     clips = tuple(replace(clip, answers=("Yes.",), answer_rule="none") for clip in CLIPS[:2])
     run = read_run(known_run(tmp_path / "run", clips))
-    assert labels(run)["good"].quality.answers.why_none == "the corpus says that its answers are not judged"
+    assert labels(run)["good"].quality.answers.reason == "the corpus says that its answers are not judged"
 
 
 def test_without_right_answers_the_reason_is_stated(original: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_without_right_answers_the_reason_is_stated(original: Path, tmp_path: Pa
     run = read_run(known_run(tmp_path / "run", tuple(replace(clip, answers=("Yes.",)) for clip in CLIPS[:2])))
     for turn in run.turns:
         turn.figures.pop("answer_accuracy")
-    assert labels(run)["good"].quality.answers.why_none == "the pipeline gives no reply text"
+    assert labels(run)["good"].quality.answers.reason == "the pipeline gives no reply text"
 
 
 def test_edited_texts_of_the_corpus_are_found_by_recompute(original: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_every_column_of_quality_has_the_figure_that_its_heading_names(listened:
         "quality/reply/rate/value",
         "quality/pace/median/value",
         "quality/figures/reply_silence/value",
-        "quality/ends_loud",
+        "quality/audible_end",
         "quality/audio/clipped_share/value",
         "quality/scores/0/mean/value",
     ]
@@ -239,14 +239,14 @@ def test_a_run_that_was_not_assessed_says_so(original: Path) -> None:
 def test_json_has_the_same_figures(listened: Run) -> None:
     told = json.loads(json.dumps(as_json(summarise(listened)), allow_nan=False))["labels"]["noise"]["quality"]
     assert told["reply"]["rate"]["value"] == 1.0 and told["reply"]["rate"]["n"] == len(CLIPS)
-    assert told["reply"] == told["heard"][-1]["reply"]
-    assert told["heard"][0]["own"]["rate"]["value"] == 0.1
-    assert told["heard"][0]["words_heard"] == 0
+    assert told["reply"] == told["recognisers"][-1]["reply"]
+    assert told["recognisers"][0]["clips"]["rate"]["value"] == 0.1
+    assert told["recognisers"][0]["words_heard"] == 0
     assert told["audio"]["clipped_share"]["value"] == 0.02 and told["audio"]["offset"]["value"] == 0.01
     score = told["scores"][0]
-    assert (score["scorer"], score["least"], score["most"]) == ("opinion (ears en)", 1.0, 5.0)
+    assert (score["scorer"], score["lowest"], score["highest"]) == ("opinion (ears en)", 1.0, 5.0)
     assert (score["mean"]["value"], score["mean"]["n"]) == (4.0, 8)
-    assert told["transcript"]["why_none"] == ""
+    assert told["transcript"]["reason"] == ""
 
 
 def test_an_implausible_pace_gives_a_notice(tmp_path: Path) -> None:

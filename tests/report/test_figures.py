@@ -64,11 +64,11 @@ def test_shares_under_the_bounds_count_turns_without_an_answer(page: Page) -> No
     """One of 9 turns is audible within 200 ms: at 190 ms plus 10. The bound is the binomial's, two turns of a clip
     together for one: 9 turns on 8 clips."""
     values = {
-        pointer: float(raw) for pointer, raw, _ in page.figures if pointer.startswith("/conversation/labels/direct")
+        pointer: float(raw) for pointer, raw, _ in page.figures if pointer.startswith("/latency_shares/labels/direct")
     }
-    assert values["/conversation/labels/direct/200/value"] == pytest.approx(1 / 9)
-    assert values["/conversation/labels/direct/500/value"] == pytest.approx(8 / 9)
-    low, high = (values[f"/conversation/labels/direct/500/interval/{end}"] for end in ("low", "high"))
+    assert values["/latency_shares/labels/direct/200/value"] == pytest.approx(1 / 9)
+    assert values["/latency_shares/labels/direct/500/value"] == pytest.approx(8 / 9)
+    low, high = (values[f"/latency_shares/labels/direct/500/interval/{end}"] for end in ("low", "high"))
     assert low < 8 / 9 < high < 1
 
 

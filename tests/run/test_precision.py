@@ -161,7 +161,7 @@ def test_a_run_that_ends_by_its_turn_budget_says_so(tmp_path: Path, rule: Stoppi
     assert (end.ended, end.check.blocks, blocks(found)) == ("turns", 3, [2 * CLIPS] * 3)
     summary = summarise(found)
     assert any(f"target precision {rule}: not reached, although all 3 passes" in notice for notice in summary.notices)
-    assert [label.asked for label in summary.labels] == [3 * CLIPS] * 2
+    assert [label.planned for label in summary.labels] == [3 * CLIPS] * 2
 
 
 @pytest.mark.parametrize("minutes", [0.1, 0.1017, 0.1034])
@@ -174,7 +174,7 @@ def test_the_time_budget_ends_a_run_between_two_clips(tmp_path: Path, minutes: f
     assert len(turns) % 2 == 0, "a clip that was begun is put to every label"
     last_ns = [found.evidence(turn).delivery.t0_ns for turn in turns]
     assert last_ns[-3] < minutes * 60_000 * MS <= last_ns[-1]
-    assert all(label.measured == label.asked for label in summarise(found).labels), "no more was asked for"
+    assert all(label.measured == label.planned for label in summarise(found).labels), "no more was asked for"
     again = measured(tmp_path / "run", end.rule)
     assert answered(again) == answered(found) and came_to(again).ended == "minutes", "a resumed run has no new budget"
 
@@ -188,7 +188,7 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(tmp_path: Path, stop_i
         measured(tmp_path / "run", rule, ["a"], turns=0.1, stop_in=stop_in)
     stopped = read_run(tmp_path / "run")
     assert came_to(stopped).ended == "unfinished"
-    assert summarise(stopped).labels[0].asked == 32 * CLIPS
+    assert summarise(stopped).labels[0].planned == 32 * CLIPS
     progress = Listening()
     resumed = measured(tmp_path / "run", rule, ["a"], turns=0.1, progress=progress)
     assert len(progress.heard) == len(set(progress.heard)), "each check is reported once"

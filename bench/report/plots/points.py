@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from firstpacket.bench.analysis.drift import Course
+from firstpacket.bench.analysis.drift import SystemDrift
 from firstpacket.bench.analysis.utterance_length import LengthFit
 from firstpacket.bench.report.plots.style import INK, MARKS, SERIES, line_style, plot, series
 from firstpacket.bench.stats.bootstrap import Estimate
@@ -22,11 +22,11 @@ WINDOWS, LEAST = 24, 5
 """Medians along the run that make up a system's line, and the fewest turns in each."""
 
 
-def length_svg(found: Sequence[tuple[int, LengthFit]], says: str, salt: str) -> Markup:
+def length_svg(drifts: Sequence[tuple[int, LengthFit]], says: str, salt: str) -> Markup:
     """A point per clip and a line per system, numbered as in the run; the wedge is the slope's interval."""
 
     def draw(axes: Axes) -> None:
-        for number, fit in found:
+        for number, fit in drifts:
             colour, step = SERIES[series(number) - 1], -(-len(fit.ms) // MOST_POINTS)
             axes.scatter(
                 fit.seconds[::step],
@@ -43,22 +43,22 @@ def length_svg(found: Sequence[tuple[int, LengthFit]], says: str, salt: str) -> 
                 low, high = ([fit.line.at(x, slope) for x in ends] for slope in slopes)
                 axes.fill_between(ends, low, high, color=colour, alpha=0.12, linewidth=0)
                 axes.plot(ends, [fit.line.at(x) for x in ends], linewidth=2, **line_style(series(number)))
-        axes.set_ylim(0, 1.05 * max(max(fit.ms) for _, fit in found))
+        axes.set_ylim(0, 1.05 * max(max(fit.ms) for _, fit in drifts))
         axes.set_xlabel("utterance length, s")
         axes.set_ylabel("first packet, ms")
 
     return plot(draw, "First packet by utterance length", says, salt)
 
 
-def course_svg(
-    found: Sequence[tuple[int, Course]], temperatures: Sequence[tuple[int, int]], says: str, salt: str
+def drift_svg(
+    drifts: Sequence[tuple[int, SystemDrift]], temperatures: Sequence[tuple[int, int]], says: str, salt: str
 ) -> Markup:
     """A point per turn in run order, hollow where the machine did other work; a line of running medians."""
 
     def draw(axes: Axes) -> None:
-        for number, course in found:
-            style, step = series(number), -(-len(course.ms) // MOST_POINTS)
-            points = list(zip(course.places, course.ms, course.was_disturbed, strict=True))[::step]
+        for number, drift in drifts:
+            style, step = series(number), -(-len(drift.ms) // MOST_POINTS)
+            points = list(zip(drift.positions, drift.ms, drift.was_noisy, strict=True))[::step]
             for is_disturbed in (False, True):
                 some = [point for point in points if point[2] == is_disturbed]
                 axes.scatter(
@@ -66,8 +66,8 @@ def course_svg(
                     facecolors="none" if is_disturbed else SERIES[style - 1], edgecolors=SERIES[style - 1],
                     linewidths=0.8 if is_disturbed else 0,
                 )  # fmt: skip
-            axes.plot(*_running(course), linewidth=1.8, **line_style(style))
-        axes.set_ylim(0, 1.05 * max(max(course.ms) for _, course in found))
+            axes.plot(*_running(drift), linewidth=1.8, **line_style(style))
+        axes.set_ylim(0, 1.05 * max(max(drift.ms) for _, drift in drifts))
         axes.set_xlabel("measured turn, in run order")
         axes.set_ylabel("first packet, ms")
         if temperatures:
@@ -103,12 +103,12 @@ def sweep_svg(
 
 
 def quality_svg(
-    found: Sequence[tuple[int, Estimate, Estimate]], quality: str, says: str, salt: str, *, lower_is_better: bool
+    drifts: Sequence[tuple[int, Estimate, Estimate]], quality: str, says: str, salt: str, *, lower_is_better: bool
 ) -> Markup:
     """A point per system, numbered as in the run: median first packet and quality, each with its interval."""
 
     def draw(axes: Axes) -> None:
-        for number, latency, judged in found:
+        for number, latency, judged in drifts:
             style = series(number)
             axes.errorbar(
                 latency.value, judged.value, xerr=_reach(latency), yerr=_reach(judged), fmt=MARKS[style - 1],
@@ -122,24 +122,24 @@ def quality_svg(
     return plot(draw, f"First packet against {quality}", says, salt)
 
 
-def _reach(found: Estimate) -> list[list[float]] | None:
+def _reach(drifts: Estimate) -> list[list[float]] | None:
     """How far the interval reaches below and above the value."""
-    interval = found.interval
-    return [[found.value - interval.low], [interval.high - found.value]] if interval else None
+    interval = drifts.interval
+    return [[drifts.value - interval.low], [interval.high - drifts.value]] if interval else None
 
 
-def _running(course: Course) -> tuple[list[float], list[float]]:
+def _running(drift: SystemDrift) -> tuple[list[float], list[float]]:
     """Medians of consecutive turns."""
-    size = max(LEAST, -(-len(course.ms) // WINDOWS))
-    stretches = [slice(at, at + size) for at in range(0, len(course.ms) - LEAST + 1, size)]
-    return [median(course.places[each]) for each in stretches], [median(course.ms[each]) for each in stretches]
+    size = max(LEAST, -(-len(drift.ms) // WINDOWS))
+    windows = [slice(at, at + size) for at in range(0, len(drift.ms) - LEAST + 1, size)]
+    return [median(drift.positions[each]) for each in windows], [median(drift.ms[each]) for each in windows]
 
 
 def _warmth(axes: Axes, temperatures: Sequence[tuple[int, int]]) -> None:
     """The GPU's temperature on its own axis at the right."""
     right = axes.twinx()
-    places, celsius = zip(*temperatures, strict=True)
-    right.plot(places, celsius, color=INK, linewidth=1, linestyle=(0, (1, 2)))
+    positions, celsius = zip(*temperatures, strict=True)
+    right.plot(positions, celsius, color=INK, linewidth=1, linestyle=(0, (1, 2)))
     right.set_ylabel("GPU, °C", color=INK)
     right.tick_params(length=0, labelcolor=INK)
     for spine in right.spines.values():

@@ -23,10 +23,12 @@ GPU_LEAD = (
 
 def clock_starts(view: View) -> Section:
     """How far apart the events are that could serve as t0."""
-    found = view.contents.starts
+    found = view.contents.t0_table
 
     def to(name: str) -> Column[tuple[int, StartRow]]:
-        return Column(f"to {name}", lambda row: estimate(row[1].to[name], "ms", ("starts", "rows", row[0], "to", name)))
+        return Column(
+            f"to {name}", lambda row: estimate(row[1].to[name], "ms", ("t0_table", "rows", row[0], "to", name))
+        )
 
     columns: tuple[Column[tuple[int, StartRow]], ...] = (
         words("system", lambda row: row[1].label),
@@ -41,7 +43,7 @@ def clock_starts(view: View) -> Section:
         f"All latencies here count from t0: {found.t0}. Figures published elsewhere may count from another of these "
         "events; this is how far apart they are."
     )
-    return Section("starts", "Choice of t0", lead, (shown,) if found.rows else ())
+    return Section("t0", "Choice of t0", lead, (shown,) if found.rows else ())
 
 
 def microphone(view: View) -> Section:

@@ -60,7 +60,7 @@ def _p95(label: LabelSummary) -> Cell:
 def _audible_within(bound: Bound, shares: Shares) -> Column[LabelSummary]:
     def cell(label: LabelSummary) -> Cell:
         found = shares[label.label].get(bound.ms)
-        return estimate(found, "share", ("conversation", "labels", label.label, str(bound.ms)))
+        return estimate(found, "share", ("latency_shares", "labels", label.label, str(bound.ms)))
 
     return Column(f"audible within {bound.ms} ms", cell, says=f"{bound.why} ({bound.source})")
 
@@ -78,7 +78,7 @@ def _answered(label: LabelSummary) -> Cell:
     outcomes = label.outcomes["measured"]
     others = (f", {n} {outcome}" for outcome, n in outcomes.items() if n and outcome != "answered")
     answered = single(outcomes["answered"], "count", of_label(label, "outcomes", "measured", "answered"))
-    return (*answered, f" of {label.asked}", *others)
+    return (*answered, f" of {label.planned}", *others)
 
 
 def _origins(label: LabelSummary) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from firstpacket.bench.analysis.drift import METHOD as COURSE_METHOD
-from firstpacket.bench.analysis.drift import Course, Courses
+from firstpacket.bench.analysis.drift import METHOD as DRIFT_METHOD
+from firstpacket.bench.analysis.drift import DriftOverRun, SystemDrift
 from firstpacket.bench.analysis.published import DEFINITION, HARDWARE, Published
 from firstpacket.bench.analysis.sweeps import Point, Sweep
 from firstpacket.bench.analysis.utterance_length import METHOD as LENGTH_METHOD
 from firstpacket.bench.analysis.utterance_length import LengthFit
 from firstpacket.bench.contract import INFINITE
 from firstpacket.bench.format import NONE, amount
-from firstpacket.bench.report.plots.points import course_svg, length_svg, sweep_svg
+from firstpacket.bench.report.plots.points import drift_svg, length_svg, sweep_svg
 from firstpacket.bench.report.plots.style import dashes, series
 from firstpacket.bench.report.section import Block, Key, Picture, Section
 from firstpacket.bench.report.view import View
@@ -24,16 +24,19 @@ LENGTHS: tuple[Column[LengthFit], ...] = (
     Column(
         "per second of speech [95 % CI]",
         lambda fit: estimate(
-            fit.line.slope if fit.line else None, "ms", ("length", "labels", fit.label, "line", "slope"), signed=True
+            fit.line.slope if fit.line else None,
+            "ms",
+            ("utterance_length", "labels", fit.label, "line", "slope"),
+            signed=True,
         ),
     ),
-    Column("clips", lambda fit: single(fit.clips, "count", ("length", "labels", fit.label, "clips"))),
+    Column("clips", lambda fit: single(fit.clips, "count", ("utterance_length", "labels", fit.label, "clips"))),
 )
 
 
 def by_length(view: View) -> Section:
     """Added latency per second of speech."""
-    found = view.contents.length.labels
+    found = view.contents.utterance_length.labels
     if not found:
         return Section("length", "Latency by utterance length", "")
     shown = table(
@@ -57,33 +60,33 @@ def by_length(view: View) -> Section:
 
 def over_the_run(view: View) -> Section:
     """Whether latency drifted."""
-    found = view.contents.course.labels
+    found = view.contents.drift.labels
     if not found:
-        return Section("course", "Drift over the run", "")
+        return Section("drift", "Drift over the run", "")
     flags = {label.label: label.flags for label in view.summaries}
-    columns: tuple[Column[Course], ...] = (
-        words("system", lambda course: course.label),
+    columns: tuple[Column[SystemDrift], ...] = (
+        words("system", lambda drift: drift.label),
         Column(
             "change, first turn to last [95 % CI]",
-            lambda course: estimate(course.change, "ms", ("course", "labels", course.label, "change"), signed=True),
+            lambda drift: estimate(drift.change, "ms", ("drift", "labels", drift.label, "change"), signed=True),
         ),
-        Column("turns", lambda course: single(course.turns, "count", ("course", "labels", course.label, "turns"))),
+        Column("turns", lambda drift: single(drift.turns, "count", ("drift", "labels", drift.label, "turns"))),
         Column(
             "noisy",
-            lambda course: single(course.disturbed, "count", ("course", "labels", course.label, "disturbed")),
+            lambda drift: single(drift.noisy, "count", ("drift", "labels", drift.label, "noisy")),
         ),
-        words("flags", lambda course: ", ".join(f"{n} {flag}" for flag, n in flags[course.label].items()) or "none"),
+        words("flags", lambda drift: ", ".join(f"{n} {flag}" for flag, n in flags[drift.label].items()) or "none"),
     )
-    note = f"{COURSE_METHOD}. Noisy: turns during which the machine did other work (the flags say what)."
+    note = f"{DRIFT_METHOD}. Noisy: turns during which the machine did other work (the flags say what)."
     shown = table(
-        "Change over the run", columns, [rows(columns, found)], notes=(note, *_temperature(view.contents.course))
+        "Change over the run", columns, [rows(columns, found)], notes=(note, *_temperature(view.contents.drift))
     )
-    numbered = [(view.labels.index(course.label), course) for course in found]
+    numbered = [(view.labels.index(drift.label), drift) for drift in found]
     says = "Running medians by system, from the first turn to the last."
-    svg = course_svg(numbered, view.contents.course.temperatures, says, f"{view.anchor}-course")
-    keys = _keys(view, [course.label for course in found])
+    svg = drift_svg(numbered, view.contents.drift.temperatures, says, f"{view.anchor}-drift")
+    keys = _keys(view, [drift.label for drift in found])
     picture = Picture(svg, "One point per turn, hollow if noisy; lines are running medians.", keys)
-    return Section("course", "Drift over the run", "", (picture, shown))
+    return Section("drift", "Drift over the run", "", (picture, shown))
 
 
 def swept(view: View) -> Section:
@@ -138,7 +141,7 @@ def _swept(number: int, sweep: Sweep) -> Table:
         Column("reply WER", lambda row: estimate(row[1].reply.rate, "ratio", at(row[0], "reply", "rate"))),
         *map(scored, dict.fromkeys(score.scorer for point in sweep.points for score in point.scores)),
     )
-    why = sweep.why_none_published
+    why = sweep.reason_unpublished
     return table(
         f"{sweep.pipeline} by {sweep.option}",
         columns,
@@ -180,6 +183,6 @@ def _keys(view: View, labels: list[str]) -> tuple[Key, ...]:
     return tuple(Key(style, dashes(style), label) for style, label in zip(styles, labels, strict=True))
 
 
-def _temperature(found: Courses) -> tuple[str, ...]:
+def _temperature(found: DriftOverRun) -> tuple[str, ...]:
     known = found.temperature
     return (f"Temperature of the warmest GPU: {known.low} to {known.high} °C (dotted, right axis).",) if known else ()

@@ -99,7 +99,7 @@ def _label(run: Run, plan: System, summary: LabelSummary, answers: Sequence[Answ
         outcomes=dict(Counter(answer.outcome for answer in answers)),
         right=share([answer.right for answer in answers]),
         transcript_wer=transcript_wer(answers),
-        heard=summary.quality.heard[-1] if summary.quality.heard else None,
+        heard=summary.quality.recognisers[-1] if summary.quality.recognisers else None,
         groups=groups(answers),
         other_clips=other_clips(answers),
         to_silence=constant(reply_to_silence(plan), exam),

@@ -37,7 +37,7 @@ def answer_voice(data: Path, texts: Iterable[str], recogniser: RecogniserJudge, 
     recordings = recorded_answers(data)
     wanted = [(text, recordings[text]) for text in sorted(set(texts)) if text in recordings]
     if not wanted:
-        return ErrorRate(None, why_none="the corpus has no recordings of its answers")
+        return ErrorRate(None, reason="the corpus has no recordings of its answers")
     known, heard = _known(out / HEARD), []
     with closing(recogniser), (out / HEARD).open("a", encoding="utf-8") as file:
         judge = repr(recogniser.load())

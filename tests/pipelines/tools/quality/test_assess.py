@@ -102,7 +102,7 @@ def test_speech_is_understood_and_noise_is_not(run: Path) -> None:
     assert good.reply.rate is not None and good.reply.rate.value == 0
     assert noise.reply.rate is not None and noise.reply.rate.value == 1
     assert mute.reply.rate is not None and mute.reply.rate.value == 1, "a reply without sound is not left out"
-    assert good.heard[0].own.rate is not None and good.heard[0].own.rate.value == 0
+    assert good.recognisers[0].clips.rate is not None and good.recognisers[0].clips.rate.value == 0
     assert good.scores[0].mean.value > mute.scores[0].mean.value == 0
     assert (run / "turns.jsonl").read_bytes() == turns
     # The recogniser is told the language of the clip that was answered.
