@@ -13,7 +13,7 @@ from firstpacket.bench.corpus.audio import Clip, Mark, read_clip
 from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
 from firstpacket.bench.corpus.manifest import Entry, ManifestLine
-from firstpacket.bench.corpus.sources import read_source
+from firstpacket.bench.corpus.sources import left_out, read_source
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
 from firstpacket.bench.corpus.utterance import Corpus, Utterance
 from firstpacket.bench.errors import BenchError, CorpusError, UnknownName, UsageError
@@ -55,7 +55,7 @@ def load_corpus(source: str, *, trim_to_s: float | None = None, limit: int | Non
     first = [entry for entry in entries if not entry.line.turn]
     loaded = [_load(entry, trim_to_s, stored) for entry in first[:limit]]
     utterances = tuple(utterance for utterance, _ in loaded)
-    notices = (*_notices(loaded), *_later_turns(len(entries) - len(first)))
+    notices = (*left_out(path), *_notices(loaded), *_later_turns(len(entries) - len(first)))
     return Corpus(name, source, utterances, _hash(utterances), notices)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from firstpacket.bench.corpus.containers.forms import READ_SUFFIXES
 from firstpacket.bench.corpus.manifest import (
     MANIFEST,
     Entry,
@@ -15,10 +16,10 @@ from firstpacket.bench.corpus.manifest import (
     read_manifest,
     read_text,
 )
+from firstpacket.bench.corpus.unread import unread_files
 from firstpacket.bench.errors import CorpusError
 
 QUESTIONS = "question.json"
-SUFFIXES = (".wav", ".flac", ".mp3", ".opus", ".ogg")
 
 
 def read_source(path: Path) -> tuple[Entry, ...]:
@@ -35,12 +36,20 @@ def read_source(path: Path) -> tuple[Entry, ...]:
     return found
 
 
+def left_out(path: Path) -> tuple[str, ...]:
+    """Sentences on recordings at `path` that `read_source` does not read: those of a folder without a list of them."""
+    if not path.is_dir() or _listing(path):
+        return ()
+    try:
+        return unread_files(path)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
+
+
 def _read(path: Path) -> tuple[Entry, ...]:
     if path.is_dir():
-        for name in (MANIFEST, QUESTIONS):
-            if (path / name).is_file():
-                return _read(path / name)
-        return _read_folder(path)
+        listing = _listing(path)
+        return _read(listing) if listing else _read_folder(path)
     if path.suffix == ".jsonl":
         return read_manifest(path)
     if path.suffix == ".json":
@@ -48,15 +57,20 @@ def _read(path: Path) -> tuple[Entry, ...]:
     return entries(path.parent, [(str(path), _bare_line(path))])
 
 
+def _listing(folder: Path) -> Path | None:
+    """The file in a folder that lists its recordings."""
+    return next((folder / name for name in (MANIFEST, QUESTIONS) if (folder / name).is_file()), None)
+
+
 def _read_folder(folder: Path) -> tuple[Entry, ...]:
     files = sorted(
-        (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")),
+        (file for file in folder.iterdir() if file.suffix.lower() in READ_SUFFIXES and not file.name.startswith(".")),
         key=lambda file: file.name,
     )
     if not files:
-        raise CorpusError(
-            f"{folder}: contains no recordings. Add {', '.join(SUFFIXES)} files, a {MANIFEST} or a {QUESTIONS}."
-        )
+        others = " ".join(unread_files(folder))
+        wanted = f"Add {', '.join(READ_SUFFIXES)} files, a {MANIFEST} or a {QUESTIONS}."
+        raise CorpusError(f"{folder}: contains no recordings that can be read. {others or wanted}")
     return entries(folder, [(str(file), _bare_line(file)) for file in files])
 
 

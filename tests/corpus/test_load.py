@@ -201,7 +201,7 @@ def test_a_missing_library_is_not_the_corpus_fault(tmp_path: Path, monkeypatch: 
 
 
 def test_empty_sources(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"contains no recordings\. Add \.wav, \.flac"):
+    with pytest.raises(CorpusError, match=r"contains no recordings that can be read\. Add \.wav, \.flac"):
         load_corpus(str(tmp_path))
     (tmp_path / "manifest.jsonl").write_text("\n")
     with pytest.raises(CorpusError, match=r"manifest\.jsonl: contains no recordings|contains no recordings"):

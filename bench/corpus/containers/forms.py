@@ -13,12 +13,12 @@ from firstpacket.bench.corpus.containers.tags import skip_tags, without_tail
 from firstpacket.bench.errors import CorpusError
 from firstpacket.bench.sanitize import clean
 
-READ_SUFFIXES = (".wav", ".flac", ".mp3", ".opus", ".ogg")
+READ_SUFFIXES = (".wav", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".wave")
 OTHER_SUFFIXES = {
     ".m4a", ".mp4", ".m4b", ".aac", ".3gp", ".3g2", ".mov",
     ".webm", ".mka", ".mkv", ".avi",
     ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".bwf",
-    ".amr", ".awb", ".wma", ".asf", ".ra", ".rm", ".spx", ".oga", ".ogv", ".mp2",
+    ".amr", ".awb", ".wma", ".asf", ".ra", ".rm", ".spx", ".ogv", ".mp2",
     ".ape", ".wv", ".tta", ".ac3", ".dts", ".gsm", ".silk", ".pcm", ".raw", ".sph", ".voc",
 }  # fmt: skip
 """Names of sound and video files that a folder's recordings are not taken from."""

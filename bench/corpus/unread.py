@@ -1,0 +1,60 @@
+"""What a folder of recordings holds that is not read: sound in other forms, and subfolders with recordings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from firstpacket.bench.corpus.containers.errors import conversion
+from firstpacket.bench.corpus.containers.forms import OTHER_SUFFIXES, READ_SUFFIXES
+from firstpacket.bench.corpus.manifest import MANIFEST
+from firstpacket.bench.sanitize import clean
+
+_SHOWN = 5
+_MOST_FILES = 10_000
+"""Files that are looked at in one subfolder; a wrong path may lead to a whole disk."""
+
+
+def unread_files(folder: Path) -> tuple[str, ...]:
+    """Sentences on what reading the recordings of `folder` leaves out. Raises `OSError`."""
+    return (*_other_forms(folder), *_subfolders(folder))
+
+
+def _other_forms(folder: Path) -> Iterator[str]:
+    files = sorted(file for file in folder.iterdir() if _has_suffix(file.name, OTHER_SUFFIXES) and file.is_file())
+    if files:
+        count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+        yield (
+            f"{count} left out, in forms that are not read ({_names(file.name for file in files)})."
+            f" Convert each, for example: {clean(conversion(files[0]))}"
+        )
+
+
+def _subfolders(folder: Path) -> Iterator[str]:
+    counted = {each.name: _count(each) for each in sorted(folder.iterdir()) if each.is_dir()}
+    found = {name: count for name, count in counted.items() if count}
+    if found:
+        total = sum(found.values())
+        more = " or more" if _MOST_FILES in found.values() else ""
+        are = "recording in subfolders is" if total == 1 else "recordings in subfolders are"
+        yield (
+            f"{total}{more} {are} left out ({_names(found)}): only files that are directly in {folder} are read."
+            f" Give one of the subfolders, or list all recordings in a {MANIFEST}."
+        )
+
+
+def _count(folder: Path) -> int:
+    """Recordings in a folder and all below it, links not followed."""
+    files = (name for _, _, names in os.walk(folder) for name in names)
+    return sum(_has_suffix(name, {*READ_SUFFIXES, *OTHER_SUFFIXES}) for name in islice(files, _MOST_FILES))
+
+
+def _has_suffix(name: str, suffixes: Iterable[str]) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
+
+
+def _names(names: Iterable[str]) -> str:
+    every = [clean(name) for name in names]
+    return ", ".join(every[:_SHOWN]) + (", …" if every[_SHOWN:] else "")
