@@ -72,6 +72,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of a baseline.")]) -> No
     found = baselines.named(name)
     if found is None:
         raise UnknownName("baseline", name, (each.name for each in baselines.kept()))
+    found.run()
     typer.echo(f"{found.name}, saved {found.saved} in {found.path}")
     for label, conditions in found.labels.items():
         typer.echo(f"{label}: key {key(conditions)}, {noise(key(conditions), between_runs=True).source}")

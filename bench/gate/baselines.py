@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from firstpacket.bench.sanitize import LABEL
 FOLDER = "FIRSTPACKET_BASELINES"
 """Environment variable that replaces the folder `.bench/baselines`."""
 FILE = "baseline.json"
+NOISE = "noise"
+"""Folder of the noise that is saved with the baselines; no baseline can have its name."""
 SCHEMA = 1
 
 
@@ -35,6 +37,8 @@ class Saved:
     schema: int
     saved: str
     labels: dict[str, Conditions]
+    turns: int | None = None
+    """How many turns were saved: a file that was cut at the end of a line looks whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,15 @@ class Baseline:
 
     name: str
     path: Path
-    saved: str
-    labels: dict[str, Conditions]
+    saved: str = ""
+    labels: dict[str, Conditions] = field(default_factory=dict)
+    problem: str = ""
+    """Why it cannot be compared with, if it is damaged."""
 
     def run(self) -> Run:
-        """Read it. Raises `RunError`."""
+        """Read it. Raises `RunError` if it is damaged."""
+        if self.problem:
+            raise RunError(f"The baseline '{self.name}' is damaged: {self.problem}")
         return read_run(self.path)
 
 
@@ -58,13 +66,15 @@ def folder() -> Path:
 
 def save(run: Run, name: str) -> Baseline:
     """Save a run under a name, replacing any baseline of that name. Raises `UsageError` or `RunError`."""
-    if not LABEL.fullmatch(name):
-        raise UsageError(f"Baseline name '{name}' is invalid: use 1 to 64 letters, digits or . _ + - .")
+    if not _is_name(name):
+        raise UsageError(
+            f"Baseline name '{name}' is invalid: use 1 to 64 letters, digits or . _ + - , and not '{NOISE}'."
+        )
     labels = {plan.label: conditions(run, plan.label) for plan in run.manifest.labels if not plan.source}
     answered = {turn.label for turn in run.turns if turn.is_measured and turn.is_answered}
     if silent := sorted(labels.keys() - answered):
         raise RunError(f"{run.path} has no answered turn of {', '.join(silent)}, so it cannot serve as a baseline.")
-    saved = Saved(SCHEMA, datetime.now(UTC).isoformat(timespec="seconds"), labels)
+    saved = Saved(SCHEMA, datetime.now(UTC).isoformat(timespec="seconds"), labels, len(run.turns))
     target = folder() / name
     making = target.with_name(f".{name}.{os.getpid()}")
     try:
@@ -84,27 +94,55 @@ def save(run: Run, name: str) -> Baseline:
 
 
 def kept() -> tuple[Baseline, ...]:
-    """All baselines, newest first. Raises `RunError` for a damaged one."""
-    found = [_read(path.parent) for path in folder().glob(f"[!.]*/{FILE}")]
-    return tuple(sorted(found, key=lambda each: (each.saved, each.name), reverse=True))
+    """All baselines, newest first, and damaged ones at the end."""
+    names = (path.name for path in folder().iterdir() if path.is_dir()) if folder().is_dir() else ()
+    found = [_read(folder() / name) for name in names if _is_name(name)]
+    return tuple(sorted(found, key=lambda each: (not each.problem, each.saved, each.name), reverse=True))
 
 
 def named(name: str) -> Baseline | None:
-    """The baseline of a name."""
-    return next((each for each in kept() if each.name == name), None)
+    """The baseline of a name, damaged or not."""
+    path = folder() / name
+    return _read(path) if _is_name(name) and path.is_dir() else None
 
 
-def newest(label: str, of: Conditions) -> Baseline | None:
-    """The newest baseline of a label under the same conditions."""
+def newest(label: str, of: Conditions) -> tuple[Baseline | None, tuple[Baseline, ...]]:
+    """The newest baseline of a label under the same conditions; and damaged ones that could have been it."""
     wanted = key(of)
-    return next((each for each in kept() if label in each.labels and key(each.labels[label]) == wanted), None)
+    found = [each for each in kept() if not each.labels or key(each.labels.get(label, {})) == wanted]
+    whole = next((each for each in found if not each.problem), None)
+    return whole, tuple(each for each in found if each.problem)
+
+
+def _is_name(name: str) -> bool:
+    return bool(LABEL.fullmatch(name)) and name != NOISE
 
 
 def _read(path: Path) -> Baseline:
+    found = Baseline(path.name, path)
     try:
         saved = decode(Saved, json.loads((path / FILE).read_bytes()), FILE)
-    except (OSError, ValueError, RecursionError, DecodeError) as error:
-        raise RunError(f"{path / FILE} cannot be read ({error}). Save the baseline again, or remove it.") from error
-    if saved.schema != SCHEMA:
-        raise RunError(f"{path} has schema {saved.schema}, this version reads {SCHEMA}. Save the baseline again.")
-    return Baseline(path.name, path, saved.saved, saved.labels)
+        if saved.schema != SCHEMA:
+            return replace(found, problem=f"it has schema {saved.schema}, this version reads {SCHEMA}. {_REMEDY}")
+        found = replace(found, saved=saved.saved, labels=saved.labels)
+        return replace(found, problem=_problem(read_run(path), saved))
+    except OSError as error:
+        return replace(found, problem=f"{FILE} cannot be read ({error.strerror}). {_REMEDY}")
+    except (ValueError, RecursionError, DecodeError) as error:
+        return replace(found, problem=f"{FILE} cannot be read ({error}). {_REMEDY}")
+    except RunError as error:
+        return replace(found, problem=str(error))
+
+
+def _problem(run: Run, saved: Saved) -> str:
+    """What is missing from a baseline whose files can be read; empty if nothing is."""
+    if run.notices or len(run.turns) != (len(run.turns) if saved.turns is None else saved.turns):
+        of = "" if saved.turns is None else f" of {saved.turns}"
+        return f"{TURNS} has been cut: it has {len(run.turns)}{of} turns. {_REMEDY}"
+    answered = {turn.label for turn in run.turns if turn.is_measured and turn.is_answered}
+    if silent := sorted(saved.labels.keys() - answered):
+        return f"{TURNS} has no answered turn of {', '.join(silent)}. {_REMEDY}"
+    return ""
+
+
+_REMEDY = "Restore it from a copy, save it again, or remove its folder."

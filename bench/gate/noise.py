@@ -17,7 +17,7 @@ from pathlib import Path
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.gate.baselines import folder
+from firstpacket.bench.gate.baselines import NOISE, folder
 from firstpacket.bench.gate.change import change
 from firstpacket.bench.gate.checks import Noise
 from firstpacket.bench.gate.fingerprint import conditions, key
@@ -128,4 +128,4 @@ def _widest(shares: Sequence[float | None]) -> float | None:
 
 
 def _file(name: str) -> Path:
-    return folder() / "noise" / f"{name}.json"
+    return folder() / NOISE / f"{name}.json"

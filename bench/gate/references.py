@@ -7,6 +7,7 @@ from typing import Protocol
 
 from firstpacket.bench.compare.comparable import over_time, side_by_side
 from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
+from firstpacket.bench.errors import RunError
 from firstpacket.bench.gate import baselines
 from firstpacket.bench.gate.checks import Noise, refused
 from firstpacket.bench.gate.fingerprint import conditions, key, unlike
@@ -44,6 +45,11 @@ class Opponent(Protocol):
         """How far the same code would differ."""
         ...
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What must be known of the choice of baselines; complete once all labels are compared."""
+        ...
+
 
 class Concurrent:
     """Another version, measured turn by turn with the candidate."""
@@ -74,15 +80,23 @@ class Concurrent:
         """The noise within one A/A run."""
         return noise(key(conditions(run, label)), between_runs=False)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """None: there is no choice."""
+        return ()
+
 
 class Stored:
     """An earlier run, by folder or baseline name, or `auto` for the newest baseline under the same conditions, label by
     label."""
 
     def __init__(self, asked: str) -> None:
+        """Raises `RunError` if what was asked for is damaged."""
         self._asked = asked
-        self._is_run = (Path(asked) / MANIFEST).is_file()
+        self._chosen = None if asked == AUTO else _chosen(asked)
         self._used: dict[str, str] = {}
+        self._damaged: dict[str, str] = {}
+        """Why baselines that `auto` could have taken cannot be used."""
 
     @property
     def name(self) -> str:
@@ -101,7 +115,7 @@ class Stored:
         if base is None:
             where = "for these conditions" if self._asked == AUTO else f"named {self._asked} with this label"
             said = f"none {where} in {baselines.folder()}; to save this run as one: bench baseline save {run.path}"
-            return refused(label, "no baseline", said)
+            return refused(label, "no baseline", "; ".join([said, *self.notices]))
         if reasons := _unlike(base, run, label):
             return refused(label, "not comparable", f"{base.manifest.run} and this run differ: {'; '.join(reasons)}")
         return None
@@ -116,17 +130,34 @@ class Stored:
         """The noise between A/A runs at different times."""
         return noise(key(conditions(run, label)), between_runs=True)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """An incomplete run, and damaged baselines that were passed over."""
+        passed_over = (f"baseline {name} was not used: it is damaged: {why}" for name, why in self._damaged.items())
+        return (*(self._chosen.notices if self._chosen else ()), *passed_over)
+
     def _base(self, run: Run, label: str) -> Run | None:
-        if self._is_run:
-            base: Run | None = read_run(Path(self._asked))
-        else:
-            chosen = self._asked != AUTO
-            found = baselines.named(self._asked) if chosen else baselines.newest(label, conditions(run, label))
-            base = found.run() if found else None
+        base = self._chosen if self._asked != AUTO else self._newest(run, label)
         if base is None or label not in base.labels:
             return None
         self._used[label] = base.path.name
         return base
+
+    def _newest(self, run: Run, label: str) -> Run | None:
+        found, damaged = baselines.newest(label, conditions(run, label))
+        self._damaged |= {each.name: each.problem for each in damaged}
+        return found.run() if found else None
+
+
+def _chosen(asked: str) -> Run | None:
+    """The run of a folder or of a baseline; None if there is neither. Raises `RunError` if it cannot be used."""
+    path = Path(asked)
+    if not (path / MANIFEST).is_file() and (found := baselines.named(asked)) is not None:
+        return found.run()
+    run = read_run(path) if path.is_dir() else None
+    if run is not None and not any(turn.is_measured and turn.is_answered for turn in run.turns):
+        raise RunError(f"{path} has no answered turn, so nothing can be compared with it. Choose another run.")
+    return run
 
 
 def _unlike(base: Run, run: Run, label: str) -> tuple[str, ...]:

@@ -107,7 +107,8 @@ class _Gate:
         except NotComparable as error:
             checks = {label: (refused(label, "not comparable", str(error)),) for label in labels}
         every = tuple(check for each in checks.values() for check in each)
-        return GateResult(self._opponent.name, every, self._limits.allow, tuple(dict.fromkeys(self._notices)))
+        notices = tuple(dict.fromkeys([*self._notices, *self._opponent.notices]))
+        return GateResult(self._opponent.name, every, self._limits.allow, notices)
 
     def _round(self, number: int, labels: Sequence[str]) -> Run:
         every = self._options.pipelines

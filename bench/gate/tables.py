@@ -26,9 +26,14 @@ BASELINES: tuple[Column[Baseline], ...] = (
     words("saved", lambda each: each.saved),
     words(
         "labels (key of their conditions)",
-        lambda each: ", ".join(f"{label} ({key(found)})" for label, found in each.labels.items()),
+        lambda each: f"damaged: {each.problem}" if each.problem else _keys(each),
+        lambda each: bool(each.problem),
     ),
 )
+
+
+def _keys(baseline: Baseline) -> str:
+    return ", ".join(f"{label} ({key(found)})" for label, found in baseline.labels.items())
 
 
 def baselines_table(found: Iterable[Baseline]) -> Table:

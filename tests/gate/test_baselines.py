@@ -55,9 +55,9 @@ def test_the_newest_under_the_same_conditions_is_found(folder: Path, monkeypatch
         content = json.loads((kept.path / "baseline.json").read_text())
         (kept.path / "baseline.json").write_text(json.dumps(content | {"saved": said}))
     assert [each.name for each in baselines.kept()] == ["a", "b", "c"]
-    found = baselines.newest("a", conditions(run, "a"))
-    assert found is not None and found.name == "a"
-    assert baselines.newest("other", conditions(run, "a")) is None
+    found, damaged = baselines.newest("a", conditions(run, "a"))
+    assert found is not None and found.name == "a" and damaged == ()
+    assert baselines.newest("other", conditions(run, "a")) == (None, ())
     assert (folder / "elsewhere/a").is_dir()
 
 
@@ -77,12 +77,56 @@ def test_a_run_without_answers_cannot_be_a_baseline(folder: Path) -> None:
         baselines.save(silent, "main")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 9, "saved": "", "labels": {}}', '{"schema": 1}'])
-def test_a_damaged_baseline_is_named(folder: Path, content: str) -> None:
-    kept = baselines.save(measured(folder, "monday"), "main")
-    (kept.path / "baseline.json").write_text(content)
-    with pytest.raises(RunError, match="main"):
-        baselines.kept()
+DAMAGES = [
+    ("baseline.json", None, "baseline.json cannot be read (No such file"),
+    ("baseline.json", b"{", "line 1"),
+    ("baseline.json", b"[]", "expected an object"),
+    ("baseline.json", b'{"schema": 1}', "is missing"),
+    ("baseline.json", b'{"schema": 9, "saved": "", "labels": {}}', "it has schema 9, this version reads 1"),
+    ("turns.jsonl", None, "turns.jsonl is missing"),
+    ("turns.jsonl", 0.05, "turns.jsonl has been cut: it has 0 of 8 turns"),
+    ("turns.jsonl", 0.5, "turns.jsonl has been cut: it has 4 of 8 turns"),
+    ("manifest.json", None, "manifest.json cannot be read"),
+    ("manifest.json", 0.5, "manifest.json: this is not valid JSON"),
+    ("manifest.json", b'{"schema": 99}', "newer version"),
+]
+"""A file of a baseline, what is left of it (nothing, a share, or other content), and what is said."""
+
+
+def damage(file: Path, left: bytes | float | None) -> None:
+    content = file.read_bytes()
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left if isinstance(left, bytes) else content[: round(left * len(content))])
+
+
+@pytest.mark.parametrize(("file", "left", "said"), DAMAGES)
+def test_a_damaged_baseline_is_named_and_never_chosen(
+    folder: Path, file: str, left: bytes | float | None, said: str
+) -> None:
+    run = measured(folder, "monday")
+    baselines.save(run, "whole")
+    damage(baselines.save(run, "zz-newer").path / file, left)
+    listed = here("baseline", "list")
+    assert listed.returncode == 0 and "whole" in listed.stdout and "damaged" in listed.stdout
+    whole, damaged = baselines.kept()
+    assert (whole.name, whole.problem, damaged.name) == ("whole", "", "zz-newer")
+    assert said in damaged.problem
+    assert baselines.newest("a", conditions(run, "a")) == (whole, (damaged,))
+    shown = here("baseline", "show", "zz-newer")
+    assert shown.returncode == 3 and "The baseline 'zz-newer' is damaged: " in shown.stderr
+
+
+def test_what_is_no_baseline_is_not_listed(folder: Path) -> None:
+    """The noise has a folder there, and version control may have a file."""
+    run, again = measured(folder, "monday"), measured(folder, "tuesday", slower=1.03)
+    learn([run, again])
+    baselines.save(run, "main")
+    (baselines.folder() / "README.md").write_text("# Baselines\n")
+    assert [each.name for each in baselines.kept()] == ["main"]
+    with pytest.raises(UsageError, match="not 'noise'"):
+        baselines.save(run, "noise")
+    assert findings(key(conditions(run, "a")))
 
 
 @pytest.mark.parametrize(

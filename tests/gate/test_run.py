@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -147,6 +148,35 @@ def test_a_baseline_is_found_by_conditions_name_or_folder(place: Path, monkeypat
     refused, _ = run_gate(options("a"), Limits(), Reference(baseline="main"), NoProgress(), place / "refused")
     assert (refused.verdict, refused.exit_code) == ("not comparable", 13)
     assert "Another CPU" in refused.checks[0].reason
+
+
+def test_a_damaged_baseline_is_passed_over_or_refused_before_measuring(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = write_run(place / "before", make_run({"a": answers(100, 1)}, run="before"))
+    for name in ("main", "newer"):
+        baselines.save(read_run(before), name)
+    torn = baselines.folder() / "newer" / "turns.jsonl"
+    torn.write_bytes(torn.read_bytes()[:300])
+    play(monkeypatch, a=130)
+    result, _ = run_gate(options("a"), Limits(), Reference(), NoProgress(), place / "auto")
+    assert (result.verdict, result.baseline) == ("regressed", "baseline main")
+    assert any(each.startswith("baseline newer was not used: it is damaged: turns.jsonl") for each in result.notices)
+    (place / "before/turns.jsonl").write_text("")
+    (place / "empty").mkdir()
+    for asked, said in (
+        ("newer", "'newer' is damaged"),
+        ("before", "no answered turn"),
+        ("empty", "is not a run folder: manifest.json cannot be read"),
+    ):
+        played = play(monkeypatch, a=130)
+        with pytest.raises(RunError, match=said):
+            run_gate(options("a"), Limits(), Reference(baseline=asked), NoProgress(), place / asked / "gate")
+        assert played.asked == []
+    shutil.rmtree(baselines.folder() / "main")
+    play(monkeypatch, a=130)
+    result, _ = run_gate(options("a"), Limits(), Reference(), NoProgress(), place / "none left")
+    assert result.verdict == "no baseline" and "baseline newer was not used" in result.checks[0].reason
 
 
 def test_a_slowdown_within_known_noise_is_no_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
