@@ -85,18 +85,20 @@ DAMAGES = [
     ("baseline.json", b'{"schema": 9, "saved": "", "labels": {}}', "it has schema 9, this version reads 1"),
     ("turns.jsonl", None, "turns.jsonl is missing"),
     ("turns.jsonl", 0.05, "turns.jsonl has been cut: it has 0 of 8 turns"),
-    ("turns.jsonl", 0.5, "turns.jsonl has been cut: it has 4 of 8 turns"),
+    ("turns.jsonl", 4, "turns.jsonl has been cut: it has 4 of 8 turns"),
     ("manifest.json", None, "manifest.json cannot be read"),
     ("manifest.json", 0.5, "manifest.json: this is not valid JSON"),
     ("manifest.json", b'{"schema": 99}', "newer version"),
 ]
-"""A file of a baseline, what is left of it (nothing, a share, or other content), and what is said."""
+"""A file of a baseline; what is left of it: nothing, a share, whole lines, or other content; what is said."""
 
 
 def damage(file: Path, left: bytes | float | None) -> None:
     content = file.read_bytes()
     file.unlink()
-    if left is not None:
+    if isinstance(left, int):
+        file.write_bytes(b"".join(content.splitlines(keepends=True)[:left]))
+    elif left is not None:
         file.write_bytes(left if isinstance(left, bytes) else content[: round(left * len(content))])
 
 
