@@ -13,6 +13,7 @@ from firstpacket.bench.corpus.readers.row import Reader, Row, spoken_text
 from firstpacket.bench.errors import CorpusError
 
 FILES = ("metadata.csv", "metadata.jsonl")
+SUFFIXES = (".csv", ".jsonl")
 FILE_NAME = "file_name"
 
 
@@ -22,9 +23,11 @@ def rows(path: Path) -> Iterator[Row]:
         name = columns.get(FILE_NAME)
         if not isinstance(name, str) or not name.strip():
             raise CorpusError(f"{where}: no {FILE_NAME}. Every row needs the name of its sound file in '{FILE_NAME}'.")
+        name = name.replace("\\", "/")  # metadata written on Windows
+        given = columns.get("id")
         yield Row(
             where=where,
-            id=str(columns.get("id") or PurePosixPath(name).with_suffix("")),
+            id=str(PurePosixPath(name).with_suffix("") if given is None or given == "" else given),
             sound=inside(path.parent, name, where),
             text=spoken_text(columns),
             columns=columns,

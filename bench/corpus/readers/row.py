@@ -11,6 +11,10 @@ TEXT_COLUMNS = ("transcription", "text", "transcript", "sentence", "prompt", "qu
 """Names under which data sets keep what is said in a recording."""
 
 
+class NoSound(Exception):
+    """Raised by a row that has no sound, with the reason in two or three words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One recording. Its text and times are unchecked, and its sound has not been opened."""
@@ -18,8 +22,8 @@ class Row:
     where: str
     """File and line, for messages."""
     id: str
-    sound: Path | bytes
-    """The sound file, which lies in the corpus's folder, or the content of one."""
+    sound: Path | Callable[[], bytes]
+    """The sound file, which lies in the corpus's folder, or what reads the content of one. Raises `NoSound`."""
     text: str | None = None
     """What is said; None if the source does not say, or has several columns that could be it."""
     answers: tuple[str, ...] = ()
@@ -31,6 +35,9 @@ class Row:
     """… and is this long; None to the end."""
     speech_end_ms: float | None = None
     """Where the source says that speech ends, ms from the beginning of the cut."""
+    dialogue: str = ""
+    turn: int | None = None
+    """Which turn of the dialogue it is, counted from 0; None for a single recording."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """Everything the source says of the recording, by its own names."""
 

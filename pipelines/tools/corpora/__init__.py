@@ -1,4 +1,4 @@
-"""`bench corpus`: makes corpora from recipes, and checks where speech ends. Plugs into the command line as `corpus`."""
+"""`bench corpus`: makes corpora from recipes and data sets, and checks where speech ends. Plugs in as `corpus`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 Split = Literal["train", "validation", "test"]
+Rule = Literal["equals", "contains", "choice", "final", "none"]
 
-command = typer.Typer(help="Build corpora of synthetic speech, and check corpora.", no_args_is_help=True)
+command = typer.Typer(
+    help="Build corpora of synthetic speech, import data sets, and check corpora.", no_args_is_help=True
+)
 
 
 @command.callback()
 def corpus() -> None:
-    """Build corpora of synthetic speech, and check corpora."""
+    """Build corpora of synthetic speech, import data sets, and check corpora."""
 
 
 @command.command()
@@ -63,3 +66,61 @@ def check(
             f"differ by more than {limit_ms:g} ms. Listen to them and correct speech_end_ms in the manifest, or "
             "accept the difference with --limit-ms or --no-fail; runs will report it."
         )
+
+
+@command.command("import")
+def import_data_set(
+    kind: Annotated[str, typer.Argument(help="voicebench, big-bench-audio, audiofolder, parquet; auto: by the files.")],
+    path: Annotated[Path, typer.Argument(help="The downloaded data set: its folder, or one file of it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the manifest and the clips.")],
+    subset: Annotated[str, typer.Option(help="Subset of the data set, such as commoneval.")] = "",
+    split: Annotated[str, typer.Option(help="Import only this split.")] = "",
+    language: Annotated[str, typer.Option(help="What is spoken, as ISO 639 has it.")] = "en",
+    take: Annotated[
+        int | None,
+        typer.Option(min=1, help="Import so many questions or dialogues, in equal shares by speaker or category."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what --take draws.")] = 0,
+    text: Annotated[str, typer.Option(help="Column with what is said.")] = "",
+    answers: Annotated[str, typer.Option(help="Column with the right answers.")] = "",
+    rule: Annotated[Rule | None, typer.Option(help="When a reply is right; the page quality.md explains it.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the recordings, if you know better.")] = "",
+    revision: Annotated[str, typer.Option(help="Revision of the data set, if you know better.")] = "",
+    longest: Annotated[float, typer.Option(min=0.1, help="Leave out recordings of more than so many seconds.")] = 60.0,
+    again: Annotated[bool, typer.Option("--again", help="Repeat an import; the folder's own is replaced.")] = False,
+) -> None:
+    """Import a downloaded data set of spoken questions as a corpus; nothing is downloaded."""
+    import sys
+
+    from firstpacket.pipelines.tools.corpora.importing import lines
+    from firstpacket.pipelines.tools.corpora.importing.candidates import Choice
+    from firstpacket.pipelines.tools.corpora.importing.plan import Request, prepare
+    from firstpacket.pipelines.tools.corpora.importing.write import write_corpus
+
+    plan = prepare(
+        Request(
+            kind,
+            path,
+            out,
+            subset,
+            split,
+            language,
+            take,
+            seed,
+            Choice(text, answers, rule),
+            licence,
+            revision,
+            longest,
+            again,
+            tuple(sys.argv),
+        )
+    )
+    for line in lines.planned(plan):
+        typer.echo(line)
+
+    def show(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            typer.echo(f"{done} of {total}", err=True)
+
+    for line in lines.written(write_corpus(plan, show), out):
+        typer.echo(line)

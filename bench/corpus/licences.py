@@ -1,0 +1,20 @@
+"""What a recording's licence, as its manifest names it, forbids to whoever passes the recording on."""
+
+from __future__ import annotations
+
+import re
+
+NONE_STATED = "none stated"
+"""The licence of recordings whose source states none."""
+
+_FORBIDS = (
+    (rf"{NONE_STATED}|unknown", "without a licence nobody may pass the recordings on"),
+    (r"\bNC\b|non-?commercial", "not for commercial use"),
+    (r"\bND\b|no-?deriv", "changed recordings must not be passed on"),
+    (r"(?:not|never) (?:be )?pass(?:ed)? on|no redistribution", "the recordings must not be passed on"),
+)
+
+
+def restrictions(licence: str) -> tuple[str, ...]:
+    """What the licence forbids, as far as its name says so; empty for free licences, and where no licence is named."""
+    return tuple(text for pattern, text in _FORBIDS if re.search(pattern, licence, re.IGNORECASE))

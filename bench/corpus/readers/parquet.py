@@ -1,0 +1,251 @@
+"""Parquet files as Hugging Face's libraries write them: sound in a column of structs `bytes`, `path`.
+
+Texts are read first, a row group at a time; sound only when a row is asked for it, in batches, so that a row group need
+not fit into memory. A row with several columns of sound (`audio1`, `audio2`; `user_turn_1_audio`, …) is a dialogue.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from firstpacket.bench.corpus.manifest import inside
+from firstpacket.bench.corpus.readers.audiofolder import FILE_NAME
+from firstpacket.bench.corpus.readers.row import NoSound, Reader, Row, spoken_text
+from firstpacket.bench.errors import CorpusError, MissingDependency, install_command
+
+SUFFIX = ".parquet"
+IDS = ("id", "question_id", "key", "uid")
+"""Names under which data sets keep what identifies a row."""
+NOT_IN_FILE = "null bytes, only a path"
+NOTHING = "no sound"
+
+_BATCH = 8
+_BUFFER_BYTES = 1 << 20
+_TURN = re.compile(r"user_turn_(\d+)_audio|audio_?(\d+)")
+_LFS = b"version https://git-lfs"
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """One row per recording, in the file's order; sound is read when it is asked for, best in that order.
+
+    Raises `CorpusError` with the file, `MissingDependency` without pyarrow.
+    """
+    file = _open(path)
+    names = _sound_columns(file.schema_arrow)
+    turns = _turn_columns(names)
+    if not names and FILE_NAME not in file.schema_arrow.names:
+        raise CorpusError(
+            f"{path}: has no column of sound. Its columns are {', '.join(file.schema_arrow.names)}; sound is a column"
+            " of structs with bytes and path, or a column 'file_name' that names files."
+        )
+    if len(names) > 1 and not turns and "audio" not in names:
+        raise CorpusError(
+            f"{path}: has several columns of sound: {', '.join(names)}. Keep one, or rename it to 'audio'."
+        )
+    sounds = {name: _Sounds(path, file, name) for name in turns or names}
+    for number, columns in enumerate(_texts(path, file, names)):
+        where = f"{path}, row {number}"
+        if turns:
+            yield from _dialogue(where, number, columns, turns, sounds)
+        elif names:
+            name = "audio" if "audio" in names else names[0]
+            yield _single(where, number, columns, name, sounds[name])
+        else:
+            yield _named(where, path, columns)
+
+
+def natural(path: Path) -> tuple[Any, ...]:
+    """A key that sorts names by the numbers in them: shard 10 comes after shard 9."""
+    return tuple(
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.as_posix()) if part
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is known of a sound before it is read."""
+
+    path: str
+    is_null: bool
+
+
+class _Sounds:
+    """One column's sound: rows asked for in ascending order are decoded once."""
+
+    def __init__(self, path: Path, file: Any, name: str) -> None:
+        self._path, self._file = path, file
+        self._column = f"{name}.bytes" if _is_struct(file.schema_arrow.field(name)) else name
+        self._batches: Iterator[Any] = iter(())
+        self._batch: Any = None
+        self._first = self._end = 0
+        """Rows that the current batch begins with, and that the current row group ends before."""
+
+    def read(self, row: int) -> bytes | None:
+        """The content of the row's sound file; None if the row has none."""
+        if self._batch is None or not self._first <= row < self._end:
+            self._begin(row)
+        try:
+            while row >= self._first + len(self._batch):
+                self._first += len(self._batch)
+                self._batch = next(self._batches)
+        except Exception as error:  # pyarrow's errors have no common class below this one
+            raise _damaged(self._path, error) from error
+        value = self._batch.column(0)[row - self._first].as_py()
+        return value.get("bytes") if isinstance(value, dict) else value
+
+    def _begin(self, row: int) -> None:
+        start = 0
+        for group in range(self._file.num_row_groups):
+            end = start + self._file.metadata.row_group(group).num_rows
+            if row < end:
+                break
+            start = end
+        self._batches = self._file.iter_batches(_BATCH, row_groups=[group], columns=[self._column])
+        self._first, self._end, self._batch = start, end, ()
+
+
+def _open(path: Path) -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingDependency(
+            f"Parquet needs pyarrow, which is not installed. Install it with: {install_command('parquet')}"
+        ) from error
+    with path.open("rb") as head:
+        if head.read(len(_LFS)) == _LFS:
+            raise CorpusError(f"{path}: is a Git LFS pointer, not the file. Fetch the file with: git lfs pull")
+    try:
+        return parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    except Exception as error:  # pyarrow's errors have no common class below this one
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> CorpusError:
+    return CorpusError(f"{path}: is not a Parquet file, or is damaged ({error}). Download it again.")
+
+
+def _texts(path: Path, file: Any, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Every row's columns; of sound only what is known without reading it, as `_Told`."""
+    schema = file.schema_arrow
+    wanted = [name for name in schema.names if name not in names]
+    wanted += [f"{name}.path" for name in names if _is_struct(schema.field(name))]
+    for group in range(file.num_row_groups):
+        try:
+            table = file.read_row_group(group, columns=wanted)
+            found = table.to_pylist() if wanted else [{}] * file.metadata.row_group(group).num_rows
+        except Exception as error:  # as above
+            raise _damaged(path, error) from error
+        for columns in found:
+            yield {name: _told(value) if name in names else value for name, value in columns.items()}
+
+
+def _told(value: Any) -> _Told:
+    return _Told(str((value or {}).get("path") or ""), value is None)
+
+
+def _is_struct(field: Any) -> bool:
+    return hasattr(field.type, "fields") and {"bytes", "path"} <= {each.name for each in field.type.fields}
+
+
+def _sound_columns(schema: Any) -> tuple[str, ...]:
+    """Columns of sound: as the data set's features say, which tell sound from pictures, else by their form."""
+    features = _features(schema)
+    typed = tuple(name for name in schema.names if features.get(name) == "Audio")
+    return typed or tuple(field.name for field in schema if _is_struct(field) and field.name not in features)
+
+
+def _features(schema: Any) -> dict[str, str]:
+    """Types of features by column, as the key `huggingface` of the schema has them; empty without it."""
+    try:
+        known = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        return {name: str(feature["_type"]) for name, feature in known.items() if "_type" in feature}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _turn_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of sound of a dialogue's turns, in order; empty if rows are single recordings."""
+    numbered = {name: match for name in names if (match := _TURN.fullmatch(name))}
+    return tuple(sorted(numbered, key=lambda name: int(numbered[name][1] or numbered[name][2])))
+
+
+def _single(where: str, number: int, columns: Mapping[str, Any], name: str, sounds: _Sounds) -> Row:
+    told = columns.get(name, _Told("", False))
+    return Row(
+        where=where,
+        id=_id(columns) or PurePosixPath(told.path.replace("\\", "/")).stem,
+        sound=_reader(sounds, number, told),
+        text=spoken_text(columns),
+        columns=_plain(columns),
+    )
+
+
+def _named(where: str, path: Path, columns: Mapping[str, Any]) -> Row:
+    """A row of a metadata.parquet, whose sound is a file."""
+    name = str(columns.get(FILE_NAME) or "").replace("\\", "/")
+    return Row(
+        where=where,
+        id=_id(columns) or PurePosixPath(name).with_suffix("").as_posix(),
+        sound=inside(path.parent, name, where),
+        text=spoken_text(columns),
+        columns=_plain(columns),
+    )
+
+
+def _dialogue(
+    where: str, number: int, columns: Mapping[str, Any], turns: Sequence[str], sounds: Mapping[str, _Sounds]
+) -> Iterator[Row]:
+    """The turns up to the first that is null."""
+    name = _id(columns) or f"{number:06d}"
+    texts = [_turn_text(columns, turn, place) for place, turn in enumerate(turns)]
+    for place, turn in enumerate(turns):
+        told = columns.get(turn, _Told("", False))
+        if told.is_null or (texts[place] is None and any(texts) and not told.path):
+            return
+        yield Row(
+            where=f"{where}, {turn}",
+            id=f"{name}-{place}",
+            sound=_reader(sounds[turn], number, told),
+            text=texts[place],
+            dialogue=name,
+            turn=place,
+            columns=_plain(columns),
+        )
+
+
+def _turn_text(columns: Mapping[str, Any], turn: str, place: int) -> str | None:
+    text = columns.get(turn.replace("_audio", "_transcript")) if turn.startswith("user_") else None
+    listed = columns.get("turns")
+    if text is None and isinstance(listed, list) and place < len(listed):
+        text = listed[place]
+    return text.strip() or None if isinstance(text, str) else None
+
+
+def _reader(sounds: _Sounds, row: int, told: _Told) -> Callable[[], bytes]:
+    def read() -> bytes:
+        content = sounds.read(row)
+        if not content:
+            raise NoSound(NOT_IN_FILE if told.path else NOTHING)
+        return bytes(content)
+
+    return read
+
+
+def _id(columns: Mapping[str, Any]) -> str:
+    return next((str(columns[name]) for name in IDS if columns.get(name) is not None), "")
+
+
+def _plain(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in columns.items() if not isinstance(value, _Told)}
+
+
+def _find(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(folder.rglob(f"*{SUFFIX}"), key=natural))
+
+
+READER = Reader("parquet", _find, rows)
