@@ -22,7 +22,8 @@ Mark = Literal["silent", "clipped", "trimmed", "unstated-length"]
 
 _RATES = range(4_000, 384_001)
 _MOST_CHANNELS = 32
-_SILENT_BELOW = 10 ** (-60 / 20)
+SILENT_BELOW = 10 ** (-60 / 20)
+"""A recording that never reaches this is silent."""
 _FULL_SCALE = 0.999
 _CLIPPED_SHARE = 0.001
 _NOT_NORMALISED_ABOVE = 4.0
@@ -69,7 +70,7 @@ def to_corpus_rate(samples: Samples, rate: int) -> Samples:
 
 def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
     header = decoders.probe(path)
-    _check_header(path, header)
+    check_header(path, header)
     most = max(1, round((trim_to_s or LIMIT_S) * header.sample_rate))
     if not trim_to_s and header.frames > most:
         raise _too_long(path, header.frames / header.sample_rate)
@@ -78,7 +79,7 @@ def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
     if len(block) < wanted:
         raise truncated(path, f"{len(block)} of {header.frames} frames could be decoded")
     mono = block.mean(axis=1)
-    _check_samples(path, mono)
+    check_samples(path, mono)
     samples = np.clip(to_corpus_rate(mono, header.sample_rate), -1.0, 1.0)
     if not len(samples):
         raise _empty(path)
@@ -88,7 +89,8 @@ def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
     return Clip(samples, sha256, header.frames * 1000 / header.sample_rate, marks)
 
 
-def _check_header(path: Path, header: decoders.Header) -> None:
+def check_header(path: Path, header: decoders.Header) -> None:
+    """Raise `CorpusError` for a recording without samples, or of an implausible rate or number of channels."""
     if header.frames < 1:
         raise _empty(path)
     if header.sample_rate not in _RATES or not 1 <= header.channels <= _MOST_CHANNELS:
@@ -98,7 +100,8 @@ def _check_header(path: Path, header: decoders.Header) -> None:
         )
 
 
-def _check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
+def check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
+    """Raise `CorpusError` for samples `(n,)` that are not finite, or far above full scale."""
     if not np.isfinite(mono).all():
         bad = int(np.flatnonzero(~np.isfinite(mono))[0])
         raise CorpusError(
@@ -113,7 +116,7 @@ def _check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
 def _marks(mono: npt.NDArray[np.float32], *, trimmed: bool, to_the_end: bool) -> tuple[Mark, ...]:
     level = np.abs(mono)
     found: dict[Mark, bool] = {
-        "silent": float(level.max()) < _SILENT_BELOW,
+        "silent": float(level.max()) < SILENT_BELOW,
         "clipped": float(np.mean(level >= _FULL_SCALE)) > _CLIPPED_SHARE,
         "trimmed": trimmed,
         "unstated-length": to_the_end,

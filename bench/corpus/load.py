@@ -167,7 +167,7 @@ def _hash(utterances: Iterable[Utterance]) -> str:
 
 def _content(one: Utterance) -> list[object]:
     content = [one.id, one.sha256, len(one.samples), one.text, one.speech_end_ms, one.speech_end_source]
-    later = {"speaker": one.speaker, "category": one.category, "dialogue": one.dialogue}
+    later = {"category": one.category, "dialogue": one.dialogue}
     if one.answer_rule != "equals":
         later["answer_rule"] = one.answer_rule
     given = {name: value for name, value in later.items() if value}

@@ -44,6 +44,6 @@ def written(record: ImportRecord, out: Path) -> Iterator[str]:
         detail = f"; the first: {found.detail}" if found.detail else ""
         yield clean(f"left out, {reason}: {found.count} ({shown}{detail})")
     if counts.rounded:
-        yield f"{counts.rounded} recordings have more than 16 bits and were rounded to 16"
+        yield f"rounded to 16 bits: {counts.rounded} recordings, compressed with loss (MP3) or of more bits"
     yield from (clean(f"note: {notice}") for notice in record.notices)
     yield f"ends of speech are estimated; check them with: bench corpus check {out}"

@@ -63,7 +63,7 @@ class Counts:
     speakers: int = 0
     seconds: float = 0.0
     rounded: int = 0
-    """Recordings of more than 16 bits, which were rounded."""
+    """Recordings that were rounded to 16 bits: compressed with loss, or of more bits."""
     left_out: dict[str, LeftOutRows] = field(default_factory=dict)
     """By reason."""
     unusable_answers: int = 0

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firstpacket.bench.corpus import decoders
+from firstpacket.bench.corpus.audio import SILENT_BELOW, check_header, check_samples
 from firstpacket.bench.corpus.readers.row import NoSound, Row
 from firstpacket.bench.errors import CorpusError, MissingDependency
 from firstpacket.pipelines.tools.corpora.importing.source import require_inside, sha256
@@ -21,9 +22,7 @@ TOO_LONG = "longer than --longest"
 SILENT = "silent"
 UNREADABLE = "unreadable"
 
-_SILENT_BELOW = 10 ** (-60 / 20)
 _FULL_SCALE = 2**15
-_FINER = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 _MOST_CHANNELS = 8
 """Of a FLAC file."""
 
@@ -44,7 +43,7 @@ class Stored:
     sha256: str
     seconds: float
     rounded: bool
-    """Whether the source has more than 16 bits."""
+    """Whether 16 bits are not all that the source has: it is compressed with loss, or has more bits."""
 
 
 def store(row: Row, root: Path, out: Path, longest_s: float) -> Stored:
@@ -65,7 +64,7 @@ def _soundfile() -> Any:
 
 @contextmanager
 def _file(row: Row, root: Path, folder: Path) -> Iterator[Path]:
-    """The row's sound as a file: decoders check files, and hostile content must not be taken for what it is not."""
+    """The row's sound as a file, since decoders check files."""
     if isinstance(row.sound, Path):
         require_inside(root, row.sound)
         if not row.sound.is_file():
@@ -76,34 +75,33 @@ def _file(row: Row, root: Path, folder: Path) -> Iterator[Path]:
         content = row.sound()
     except NoSound as error:
         raise LeftOut(str(error)) from error
-    with NamedTemporaryFile(dir=folder, suffix=_suffix(content)) as file:
+    with NamedTemporaryFile(dir=folder) as file:
         file.write(content)
         file.flush()
         yield Path(file.name)
 
 
-def _suffix(content: bytes) -> str:
-    """libsndfile recognises MP3 by its name where it begins with a tag."""
-    return ".mp3" if content[:3] == b"ID3" or content[:1] == b"\xff" else ""
-
-
 def _decoded(path: Path, row: Row, longest_s: float) -> tuple[npt.NDArray[np.int16], int, bool]:
+    """Samples `(n, channels)`, their rate, and whether they had to be rounded."""
     try:
         header = decoders.probe(path)
-        start = round(row.start_ms * header.sample_rate / 1000)
+        check_header(path, header)
+        rate = header.sample_rate
+        start = round(row.start_ms * rate / 1000)
         frames = header.frames - start
         if row.length_ms is not None:
-            frames = min(frames, round(row.length_ms * header.sample_rate / 1000))
-        if header.frames < 1 or frames < 1:
-            raise LeftOut("no sound", "it has no samples")
-        if frames > longest_s * header.sample_rate:
-            raise LeftOut(TOO_LONG, f"{frames / header.sample_rate:.1f} s")
-        block = decoders.read(path, start + frames)[start:]
+            frames = min(frames, round(row.length_ms * rate / 1000))
+        if frames > longest_s * rate:
+            raise LeftOut(TOO_LONG, f"{frames / rate:.1f} s")
+        block = decoders.read(header, start + max(0, frames))[start:]
+        if not len(block) or len(block) < frames or header.channels > _MOST_CHANNELS:
+            raise LeftOut(UNREADABLE, f"{len(block)} of {frames} frames could be decoded, {header.channels} channels")
+        for channel in block.T:
+            check_samples(path, channel)
     except CorpusError as error:
         raise LeftOut(UNREADABLE, str(error).replace(str(path), "the sound")) from error
-    if len(block) < frames or block.shape[1] > _MOST_CHANNELS or not np.isfinite(block).all():
-        raise LeftOut(UNREADABLE, f"{len(block)} of {frames} frames, {block.shape[1]} channels, or no finite samples")
-    if float(np.abs(block).max()) < _SILENT_BELOW:
+    if float(np.abs(block).max()) < SILENT_BELOW:
         raise LeftOut(SILENT)
-    samples = np.clip(np.rint(block * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
-    return samples, header.sample_rate, _soundfile().info(str(path)).subtype in _FINER
+    scaled = block * _FULL_SCALE
+    samples = np.clip(np.rint(scaled), -_FULL_SCALE, _FULL_SCALE - 1)
+    return samples.astype(np.int16), rate, bool((samples != scaled).any())

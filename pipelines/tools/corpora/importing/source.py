@@ -72,13 +72,15 @@ def repository(path: Path) -> str:
 
 
 def stated_licence(path: Path) -> tuple[str, Path | None]:
-    """The licence that the data set's card states, and the card; ("", None) if there is none."""
-    for folder in (path, *path.parents[:3]) if path.is_dir() else path.parents[:3]:
-        card = folder / "README.md"
+    """The licence that the data set's card states, and the card; ("", None) if there is none.
+
+    The card is in the folder, or in that of the download which the folder is a part of.
+    """
+    folder = path if path.is_dir() else path.parent
+    download = next((each for each in folder.absolute().parents if _is_download(each)), folder)
+    for card in (folder / "README.md", download / "README.md"):
         if card.is_file() and (licence := _licence(card)):
             return licence, card
-        if _is_root(folder):
-            break
     return "", None
 
 
@@ -142,7 +144,7 @@ def _is_cache(folder: Path) -> bool:
     return folder.name == "snapshots" and folder.parent.name.startswith("datasets--")
 
 
-def _is_root(folder: Path) -> bool:
+def _is_download(folder: Path) -> bool:
     return (folder / _METADATA).is_dir() or folder.parent.name == "snapshots"
 
 
