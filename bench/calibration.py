@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstpacket.bench.codec import DecodeError, decode, encode
-from firstpacket.bench.errors import BenchError
+from firstpacket.bench.errors import BenchError, explained
 from firstpacket.bench.paths import CACHE, cache, replace_text
 
 SCHEMA = 1
@@ -58,13 +58,9 @@ class Calibration:
 def keep(found: Calibration, processor: str) -> Path:
     """Save a calibration for later runs on this machine. Raises `BenchError` if it cannot be written."""
     file = _file(processor)
-    try:
+    advice = f"Free some space there, or choose another folder with the environment variable {CACHE}."
+    with explained(f"The calibration cannot be saved in {file.parent}", advice, BenchError):
         replace_text(file, json.dumps(encode(found), indent=1) + "\n")
-    except OSError as error:
-        raise BenchError(
-            f"The calibration cannot be saved in {file.parent}: {error.strerror}. "
-            f"Free some space there, or choose another folder with the environment variable {CACHE}."
-        ) from error
     return file
 
 

@@ -20,7 +20,8 @@ The command line prints the message of a `BenchError` without a traceback and ex
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -109,3 +110,12 @@ class Stopped(BenchError):
 
 class WorkerError(BenchError):
     """Raised when a worker process breaks its protocol, dies or does not answer."""
+
+
+@contextmanager
+def explained(what: str, advice: str = "", kind: type[BenchError] = RunError) -> Iterator[None]:
+    """Raises an `OSError` of the block as a `kind`: what could not be done, why, and what to do next."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{what}: {error.strerror}. {advice}".rstrip()) from error

@@ -6,7 +6,7 @@ import contextlib
 import statistics
 import sys
 from collections import defaultdict
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -34,7 +34,37 @@ class RunningMedian:
         return "  ".join(f"{label} {statistics.median(values):.0f} ms" for label, values in self._values_ms.items())
 
 
-class BarProgress:
+class NoProgress:
+    """Shows nothing; what others show begins with `_say`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def loading(self, label: str) -> None:
+        """Say what is being loaded."""
+        self._say(f"loading {label}")
+
+    def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
+        """The turn in flight; by default only its end is reported."""
+
+    def idling(self, seconds: float) -> None:
+        """Say why nothing happens."""
+        self._say(f"idling for {seconds:g} s, then one turn of each system")
+
+    def checked(self, said: str) -> None:
+        """The result of a check of the precision."""
+
+    def ended(self, turn: Turn, done: int, total: int) -> None:
+        """How a turn went."""
+
+    def _say(self, line: str) -> None:
+        """What is going on."""
+
+
+class BarProgress(NoProgress):
     """A progress bar with the current turn and the running medians."""
 
     def __init__(self, console: Console) -> None:
@@ -50,16 +80,12 @@ class BarProgress:
         )
         self._task: TaskID = self._bar.add_task("starting", total=None, medians="")
 
-    def __enter__(self) -> BarProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-
-    def loading(self, label: str) -> None:
-        """Show what is being loaded."""
-        self._bar.update(self._task, description=f"loading {label}")
 
     def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
         """Show the turn in flight."""
@@ -70,12 +96,8 @@ class BarProgress:
         )
         self._bar.update(self._task, description=what, completed=done, total=total)
 
-    def idling(self, seconds: float) -> None:
-        """Say why nothing happens."""
-        self._bar.update(self._task, description=_idling(seconds))
-
     def checked(self, said: str) -> None:
-        """Say how narrow the interval is."""
+        """Print it above the bar."""
         self._bar.console.print(said, markup=False, highlight=False)
 
     def ended(self, turn: Turn, done: int, total: int) -> None:
@@ -85,30 +107,16 @@ class BarProgress:
         if not turn.is_answered:
             self._bar.console.print(_trouble(turn), markup=False, highlight=False)
 
+    def _say(self, line: str) -> None:
+        self._bar.update(self._task, description=line)
 
-class PlainProgress:
+
+class PlainProgress(NoProgress):
     """A line per turn, for logs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._medians = RunningMedian()
-
-    def __enter__(self) -> PlainProgress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-    def loading(self, label: str) -> None:
-        """Say what is being loaded."""
-        self._say(f"loading {label}")
-
-    def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
-        """Nothing: the line is printed when the turn is over."""
-
-    def idling(self, seconds: float) -> None:
-        """Say why nothing happens."""
-        self._say(_idling(seconds))
 
     def checked(self, said: str) -> None:
         """Say how narrow the interval is."""
@@ -130,31 +138,6 @@ class PlainProgress:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class NoProgress:
-    """Shows nothing."""
-
-    def __enter__(self) -> NoProgress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return
-
-    def loading(self, label: str) -> None:
-        """Nothing is shown."""
-
-    def begins(self, planned: PlannedTurn, done: int, total: int) -> None:
-        """Nothing is shown."""
-
-    def idling(self, seconds: float) -> None:
-        """Nothing is shown."""
-
-    def checked(self, said: str) -> None:
-        """Nothing is shown."""
-
-    def ended(self, turn: Turn, done: int, total: int) -> None:
-        """Nothing is shown."""
-
-
 class NotebookProgress(NoProgress):
     """One line below the cell, updated in place by IPython's display; no widgets needed."""
 
@@ -162,19 +145,11 @@ class NotebookProgress(NoProgress):
         self._medians = RunningMedian()
         self._shown: Any = None
 
-    def __enter__(self) -> NotebookProgress:
+    def __enter__(self) -> Self:
         from IPython.display import display
 
         self._shown = display({"text/plain": "starting"}, raw=True, display_id=True)
         return self
-
-    def loading(self, label: str) -> None:
-        """Show what is being loaded."""
-        self._say(f"loading {label}")
-
-    def idling(self, seconds: float) -> None:
-        """Say why nothing happens."""
-        self._say(_idling(seconds))
 
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """Show how far it is, and the medians so far."""
@@ -190,10 +165,6 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and getattr(shell, "kernel", None) is not None
-
-
-def _idling(seconds: float) -> str:
-    return f"idling for {seconds:g} s, then one turn of each system"
 
 
 def _trouble(turn: Turn) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.metrics.definitions import versions
-from firstpacket.bench.metrics.figures import FLAGS, turn_figures
-from firstpacket.bench.record.schema import Evidence, PathPart, Turn, UtteranceFacts
+from firstpacket.bench.metrics.figures import FLAGS, TurnFigures, turn_figures
+from firstpacket.bench.record.schema import Evidence, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.sanitize import clean, reason
 
@@ -137,21 +137,11 @@ def _compared(turn: Turn, derived: dict[str, Value], before: Mapping[str, int], 
 
 
 def _derived(evidence: Evidence, clip: UtteranceFacts | None) -> dict[str, Value]:
-    figures = turn_figures(evidence, clip)
-    return _named(
-        figures.figures,
-        figures.path,
-        figures.path_error_ns,
-        figures.hidden,
-        figures.flags,
-        figures.lateness,
-        _whose(evidence),
-    )
+    return _named(turn_figures(evidence, clip), _whose(evidence))
 
 
 def _stored(turn: Turn) -> dict[str, Value]:
-    flags = (flag for flag in turn.flags if flag in FLAGS)
-    return _named(turn.figures, turn.path, turn.path_error_ns, turn.hidden, flags, turn.lateness, _whose(turn))
+    return _named(turn, _whose(turn))
 
 
 def _whose(line: Turn | Evidence) -> str:
@@ -159,24 +149,16 @@ def _whose(line: Turn | Evidence) -> str:
     return f"turn {line.turn} of {line.label}, {clean(line.utterance)}, {line.outcome}"
 
 
-def _named(
-    figures: Mapping[str, int | float],
-    path: Iterable[PathPart],
-    path_error_ns: int,
-    hidden: Mapping[str, int],
-    flags: Iterable[str],
-    lateness: Iterable[int],
-    whose: str,
-) -> dict[str, Value]:
+def _named(found: Turn | TurnFigures, whose: str) -> dict[str, Value]:
     """Everything that is compared, by name."""
-    parts = ", ".join(f"{part.stage or 'none'} {part.kind} {part.ns}" for part in path)
+    parts = ", ".join(f"{part.stage or 'none'} {part.kind} {part.ns}" for part in found.path)
     return {
-        **figures,
-        **{f"hidden.{stage}": ns for stage, ns in hidden.items()},
+        **found.figures,
+        **{f"hidden.{stage}": ns for stage, ns in found.hidden.items()},
         "path": clean(parts),
-        "path.error": path_error_ns,
-        "flags": " ".join(flags),
-        "lateness": " ".join(map(str, lateness)),
+        "path.error": found.path_error_ns,
+        "flags": " ".join(flag for flag in found.flags if flag in FLAGS),
+        "lateness": " ".join(map(str, found.lateness)),
         "turn": whose,
     }
 

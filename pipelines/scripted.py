@@ -29,7 +29,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -119,32 +119,32 @@ class Scripted(Pipeline):
         yield from _Performance(self._lanes, self._turn, speech, trace).packets()
 
 
+@dataclass(frozen=True, slots=True)
 class _Performance:
     """One turn."""
 
-    def __init__(self, lanes: tuple[tuple[Step, ...], ...], turn: int, speech: Speech, trace: Trace) -> None:
-        self._lanes = lanes
-        self._turn = turn
-        self._speech = speech
-        self._trace = trace
-        self._stamps: list[tuple[int, int, int, int]] = []
-        self._problems: list[BaseException] = []
+    lanes: tuple[tuple[Step, ...], ...]
+    turn: int
+    speech: Speech
+    trace: Trace
+    stamps: list[tuple[int, int, int, int]] = field(default_factory=list)
+    problems: list[BaseException] = field(default_factory=list)
 
     def packets(self) -> Iterator[Packet]:
         """Run all lanes; the packets of the last one."""
-        clock = self._trace.clock
-        boxes = [clock.inbox() for _ in self._lanes]
+        clock = self.trace.clock
+        boxes = [clock.inbox() for _ in self.lanes]
         threads = []
-        for number, steps in enumerate(self._lanes[:-1]):
+        for number, steps in enumerate(self.lanes[:-1]):
             threads.append(clock.spawn(self._thread(number, steps, boxes[number], boxes[number + 1]), f"lane {number}"))
         try:
-            yield from self._play(len(threads), self._lanes[-1], boxes[-1], None)
+            yield from self._play(len(threads), self.lanes[-1], boxes[-1], None)
         finally:
             for thread in threads:
                 clock.join(thread)
-        if self._problems:
-            raise self._problems[0]
-        self._trace.text("stamps", json.dumps(self._stamps))
+        if self.problems:
+            raise self.problems[0]
+        self.trace.text("stamps", json.dumps(self.stamps))
 
     def _thread(self, lane: int, steps: tuple[Step, ...], takes: Inbox, sends: Inbox) -> Callable[[], None]:
         def body() -> None:
@@ -152,19 +152,19 @@ class _Performance:
                 for _ in self._play(lane, steps, takes, sends):
                     raise UsageError("Only the last lane of a script can yield packets.")
             except BaseException as problem:
-                self._problems.append(problem)
+                self.problems.append(problem)
                 sends.put(None)
 
         return body
 
     def _play(self, lane: int, steps: tuple[Step, ...], takes: Inbox, sends: Inbox | None) -> Iterator[Packet]:
-        trace, clock = self._trace, self._trace.clock
+        trace, clock = self.trace, self.trace.clock
         item: HandOff | None = None
         last = ""
         for number, step in enumerate(steps):
             began_ns = clock.now_ns()
             if step.name == "hear":
-                self._speech.whole()
+                self.speech.whole()
             elif step.name == "rest":
                 clock.sleep_until_ns(began_ns + step.ns)
             elif step.name == "send" and sends is not None:
@@ -177,22 +177,22 @@ class _Performance:
                 sound = _sound(step)
                 hand_off = trace.hand_off(last)
                 left_ns = clock.now_ns()
-                self._stamps.append((lane, number, left_ns, left_ns))
+                self.stamps.append((lane, number, left_ns, left_ns))
                 yield Packet(sound, RATE, after=hand_off)
                 continue
             elif step.name in _FAULTS:
-                if step.turn in (0, self._turn):
+                if step.turn in (0, self.turn):
                     _go_wrong(step.name)
             else:
-                self._stamps.append((lane, number, *self._work(step, item)))
+                self.stamps.append((lane, number, *self._work(step, item)))
                 item, last = None, step.name
                 continue
-            self._stamps.append((lane, number, began_ns, clock.now_ns()))
+            self.stamps.append((lane, number, began_ns, clock.now_ns()))
 
     def _work(self, step: Step, item: HandOff | None) -> tuple[int, int]:
         """Be busy; returns when that began and ended by this pipeline's own stamps."""
-        clock = self._trace.clock
-        with self._trace.stage(step.name, after=item) as span:
+        clock = self.trace.clock
+        with self.trace.stage(step.name, after=item) as span:
             began_ns = clock.now_ns()
             clock.sleep_until_ns(began_ns + step.ns)
             ended_ns = clock.now_ns()

@@ -24,6 +24,7 @@ from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.findings import Question, Report, of_labels
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.contract import Omitted
+from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.contents import Summary
@@ -61,7 +62,9 @@ class ReportContents:
 
 
 def report_contents(runs: Sequence[Run]) -> ReportContents:
-    """The contents for several runs. Raises `RunError` as `contents`."""
+    """The contents for several runs. Raises `UsageError` without any, `RunError` as `contents`."""
+    if not runs:
+        raise UsageError("A report needs at least one run. Name run folders; `bench run` makes them.")
     return ReportContents(__version__, between_runs(tuple(runs)), tuple(map(contents, runs)))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from firstpacket.bench.commands.console import console
+from firstpacket.bench.commands.console import print_tables, say
 
 app = typer.Typer(
     help="Save runs as baselines for later ones.",
@@ -33,16 +33,15 @@ def save(
 
     run = read_run(path)
     kept = baselines.save(run, name or run.manifest.run[:64])
-    shown = console()
-    shown.print(f"saved:   {kept.path}", markup=False, soft_wrap=True)
+    say(f"saved:   {kept.path}")
     if noise:
         found = learn([run, *(read_run(each) for each in noise)])
         for finding in found.values():
             bands = (finding.same_job, finding.between_runs)
             said = " and ".join("unknown" if band is None else f"{100 * band:.2g} %" for band in bands)
-            shown.print(f"noise:   within one run and between runs: {said}", markup=False, soft_wrap=True)
+            say(f"noise:   within one run and between runs: {said}")
         if not found:
-            shown.print("noise:   unknown: no system was measured twice under the same conditions")
+            say("noise:   unknown: no system was measured twice under the same conditions")
 
 
 @app.command("list")
@@ -50,15 +49,11 @@ def list_() -> None:
     """List the baselines, newest first."""
     from firstpacket.bench.gate.baselines import folder, kept
     from firstpacket.bench.gate.tables import baselines_table
-    from firstpacket.bench.tables.terminal import TerminalTable
 
-    found = kept()
-    if found:
-        console(stderr=False).print(TerminalTable(baselines_table(found)))
+    if found := kept():
+        print_tables(baselines_table(found))
     else:
-        console().print(
-            f"no baselines in {folder()}; save one with: bench baseline save RUN", markup=False, soft_wrap=True
-        )
+        say(f"no baselines in {folder()}; save one with: bench baseline save RUN")
 
 
 @app.command()

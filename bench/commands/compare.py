@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstpacket.bench.commands.console import console
+from firstpacket.bench.commands.console import print_tables, say
 
 if TYPE_CHECKING:
     from firstpacket.bench.compare.findings import Report
@@ -46,15 +46,12 @@ def compare(
 def _print(report: Report) -> None:
     from firstpacket.bench.compare.sentences import sentence
     from firstpacket.bench.compare.tables import contributions, differences, ladder_table
-    from firstpacket.bench.tables.terminal import TerminalTable
 
-    answer = console(stderr=False)
     for found in report.findings:
-        answer.print(sentence(found.headline), markup=False, soft_wrap=True)
-    answer.print()
+        say(sentence(found.headline), stderr=False)
+    typer.echo()
     steps = [ladder_table(report.ladder)] if report.ladder else []
-    for table in (*differences(report), *contributions(report), *steps):
-        answer.print(TerminalTable(table))
+    print_tables(*differences(report), *contributions(report), *steps)
 
 
 def _names(text: str) -> tuple[str, ...]:

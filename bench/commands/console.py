@@ -7,12 +7,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from firstpacket.bench.tables.table import Table
+
 
 def console(stderr: bool = True) -> Console:
     """A console that does not highlight numbers."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+def say(line: object, stderr: bool = True) -> None:
+    """Print a line as it is: without markup, and unbroken."""
+    console(stderr).print(line, markup=False, soft_wrap=True)
+
+
+def print_tables(*tables: Table) -> None:
+    """Print tables on standard output."""
+    from firstpacket.bench.tables.terminal import TerminalTable
+
+    for table in tables:
+        console(stderr=False).print(TerminalTable(table))
 
 
 def progress(shown: Console) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from firstpacket.bench.commands.console import console
+from firstpacket.bench.commands.console import say
 
 
 def export(
@@ -27,7 +27,7 @@ def export(
     from firstpacket.bench.record.store import read_run
 
     if out is not None:
-        console().print(f"{format}: {write_export(read_run(path), format, out)}", markup=False, soft_wrap=True)
+        say(f"{format}: {write_export(read_run(path), format, out)}")
         return
     content = exported(read_run(path), format)
     if isinstance(content, bytes):
@@ -48,7 +48,7 @@ def trace(
     from firstpacket.bench.record.store import read_run
 
     if out is not None:
-        console().print(f"trace: {write_traces(read_run(path), turn, format, out)}", markup=False, soft_wrap=True)
+        say(f"trace: {write_traces(read_run(path), turn, format, out)}")
         return
     for line in trace_lines(read_run(path), turn, format):
         typer.echo(line)

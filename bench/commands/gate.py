@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstpacket.bench.commands.console import console, progress
+from firstpacket.bench.commands.console import console, print_tables, progress, say
 from firstpacket.bench.commands.flags import run_options
 from firstpacket.bench.paths import documentation
 
@@ -60,8 +60,7 @@ def gate(
     options = _options(gather(given, config or (FILE if FILE.exists() else None)), pairs)
     wanted = _limits(limits, {"pairs": pairs, "allow": allow.split(",") if allow else None})
     command = ["bench", *sys.argv[1:]]
-    shown = console()
-    with progress(shown) as seen:
+    with progress(console()) as seen:
         if aa:
             _show_noise(*look_at_noise(options, wanted, seen, out, command))
             return
@@ -90,30 +89,26 @@ def _show(result: GateResult, folder: Path, report: bool) -> None:
     from firstpacket.bench.gate.tables import checks_table
     from firstpacket.bench.record.store import MANIFEST, read_run
     from firstpacket.bench.report.html import write_report
-    from firstpacket.bench.tables.terminal import TerminalTable
 
-    shown = console()
-    console(stderr=False).print(TerminalTable(checks_table(result)))
+    print_tables(checks_table(result))
     allowed = [
         check for check in result.checks if check not in result.failing and check.verdict not in ("same", "improved")
     ]
     for check in allowed:
-        shown.print(f"allowed: {check.label}: {check.verdict}: {check.reason}", markup=False, soft_wrap=True)
-    shown.print(f"files:   {', '.join(map(str, write_gate(result, folder)))}", markup=False, soft_wrap=True)
+        say(f"allowed: {check.label}: {check.verdict}: {check.reason}")
+    say(f"files:   {', '.join(map(str, write_gate(result, folder)))}")
     first = folder / "round-1"
     if report and (first / MANIFEST).exists() and (run := read_run(first)).turns:
-        shown.print(f"report:  {write_report([run], folder / 'report.html')}", markup=False, soft_wrap=True)
+        say(f"report:  {write_report([run], folder / 'report.html')}")
     if any(check.verdict == "inconclusive" for check in result.failing):
-        page = documentation("gate")
-        shown.print(f"next:    measure more pairs (--pairs), or use a quieter machine; see {page}", soft_wrap=True)
+        say(f"next:    measure more pairs (--pairs), or use a quieter machine; see {documentation('gate')}")
     said = "passed" if result.exit_code == 0 else f"failed, exit code {result.exit_code}"
-    shown.print(f"gate:    {result.verdict} ({said})", markup=False, soft_wrap=True)
+    say(f"gate:    {result.verdict} ({said})")
 
 
 def _show_noise(found: Mapping[str, Finding], folder: Path) -> None:
-    shown = console()
     for finding in found.values():
         for kind, band in (("within one run", finding.same_job), ("between runs", finding.between_runs)):
             said = "unknown, too few pairs" if band is None else f"{100 * band:.2g} %"
-            console(stderr=False).print(f"noise {kind}: {said}", markup=False, soft_wrap=True)
-    shown.print(f"runs:    {folder}", markup=False, soft_wrap=True)
+            say(f"noise {kind}: {said}", stderr=False)
+    say(f"runs:    {folder}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from firstpacket.bench.commands.console import console
+from firstpacket.bench.commands.console import print_tables, say
 
 
 def history(
@@ -21,23 +21,19 @@ def history(
     from firstpacket.bench.history.history import history as read_history
     from firstpacket.bench.history.sentences import said_of
     from firstpacket.bench.history.tables import history_tables
-    from firstpacket.bench.tables.terminal import TerminalTable
 
     found = read_history(folder, metric, label)
-    shown = console()
     if json:
         from firstpacket.bench.contract import written
 
         typer.echo(written("history", found), nl=False)
     else:
-        answer = console(stderr=False)
-        for table in history_tables(found):
-            answer.print(TerminalTable(table))
+        print_tables(*history_tables(found))
         for line in said_of(found):
-            answer.print(line, markup=False, soft_wrap=True)
+            say(line, stderr=False)
     for each in found.skipped:
-        shown.print(f"skipped: {each.name}: {each.reason}", markup=False, soft_wrap=True)
+        say(f"skipped: {each.name}: {each.reason}")
     if out is not None:
         from firstpacket.bench.history.page import write_history
 
-        shown.print(f"history: {write_history(found, out)}", markup=False, soft_wrap=True)
+        say(f"history: {write_history(found, out)}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from firstpacket.bench.commands.console import console, progress
+from firstpacket.bench.commands.console import console, print_tables, progress, say
 from firstpacket.bench.errors import BenchError
 
 
@@ -53,8 +53,7 @@ def calibrate(
     from firstpacket.bench.environment import cpu_name
     from firstpacket.bench.run.session import worker_environment
 
-    shown = console()
-    with progress(shown) as shows:
+    with progress(console()) as shows:
         measured = measure(turns, worker_environment(1), shows)
     limits = Limits(limit_median_ms, limit_p99_ms)
     found = finding(measured, limits)
@@ -64,15 +63,12 @@ def calibrate(
 
         typer.echo(text(calibration_json(found, reported_separately(measured), broken)), nl=False)
     else:
-        answer = console(stderr=False)
-        from firstpacket.bench.tables.terminal import TerminalTable
-
-        answer.print(TerminalTable(calibration_table(found, reported_separately(measured))))
-        answer.print(instrument_cost(found), markup=False, soft_wrap=True)
+        print_tables(calibration_table(found, reported_separately(measured)))
+        say(instrument_cost(found), stderr=False)
     if turns < P99_TURNS:
-        shown.print(f"note: not saved: fewer than {P99_TURNS} turns cannot show rare large errors", soft_wrap=True)
+        say(f"note: not saved: fewer than {P99_TURNS} turns cannot show rare large errors")
     else:
-        shown.print(f"saved:  {calibration.keep(found, cpu_name())}", markup=False, soft_wrap=True)
+        say(f"saved:  {calibration.keep(found, cpu_name())}")
     if broken:
         raise BenchError(
             f"Errors exceed their limits: {'; '.join(broken)}. Other work is running on this machine, or it is "

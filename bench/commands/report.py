@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from firstpacket.bench.commands.console import console
+from firstpacket.bench.commands.console import console, say
 
 
 def report(
@@ -21,12 +21,11 @@ def report(
     from firstpacket.bench.report.formats import write
 
     target = out or Path(f"report.{format}")
-    shown = console()
     if watch:
         written = _watch(runs, format, target)
     else:
         written = write([read_run(path) for path in runs], format, target)
-    shown.print(f"report: {written}", markup=False, soft_wrap=True)
+    say(f"report: {written}")
 
 
 def _watch(runs: list[Path], form: str, out: Path) -> Path:
@@ -35,8 +34,5 @@ def _watch(runs: list[Path], form: str, out: Path) -> Path:
 
     if len(runs) != 1 or form != "html":
         raise UsageError("--watch follows one run and writes HTML. Give one run folder, without --format.")
-    shown = console()
-    shown.print(
-        f"watching {runs[0]}: open {out}; Ctrl-C stops watching, the run continues", markup=False, soft_wrap=True
-    )
-    return watch(runs[0], out, lambda line: shown.print(line, markup=False))
+    say(f"watching {runs[0]}: open {out}; Ctrl-C stops watching, the run continues")
+    return watch(runs[0], out, lambda line: console().print(line, markup=False))

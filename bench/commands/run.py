@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from firstpacket.bench.commands.console import console as _console
+from firstpacket.bench.commands.console import console, say
 from firstpacket.bench.commands.console import progress as _progress
 from firstpacket.bench.commands.flags import run_options
 from firstpacket.bench.errors import BenchError, UsageError
 from firstpacket.bench.options import flag
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @run_options()
@@ -29,14 +26,13 @@ def run(
     from firstpacket.bench.options import gather
     from firstpacket.bench.run import session
 
-    console = _console()
-    with _progress(console) as progress:
+    with _progress(console()) as progress:
         if resume is not None:
             _refuse_with_resume(given, config)
             path = session.resume(resume, progress)
         else:
             path = session.start(gather(given, config), ["bench", *sys.argv[1:]], progress)
-    _show_end(console, path, report)
+    _show_end(path, report)
 
 
 def _refuse_with_resume(given: dict[str, Any], config: Path | None) -> None:
@@ -46,7 +42,7 @@ def _refuse_with_resume(given: dict[str, Any], config: Path | None) -> None:
         raise UsageError(f"--resume uses the options of the stopped run; remove {', '.join(named)}.")
 
 
-def _show_end(console: Console, path: Path, report: bool) -> None:
+def _show_end(path: Path, report: bool) -> None:
     from firstpacket.bench.compare.comparable import require_valid
     from firstpacket.bench.record.store import read_run
     from firstpacket.bench.report.printed import print_run
@@ -54,12 +50,12 @@ def _show_end(console: Console, path: Path, report: bool) -> None:
 
     found = read_run(path)
     summary = summarise(found)
-    print_run(_console(stderr=False), found, summary)
-    console.print(f"run:    {path}", markup=False, soft_wrap=True)
+    print_run(console(stderr=False), found, summary)
+    say(f"run:    {path}")
     if report:
         from firstpacket.bench.report.html import write_report
 
-        console.print(f"report: {write_report([found], path / 'report.html')}", markup=False, soft_wrap=True)
+        say(f"report: {write_report([found], path / 'report.html')}")
     answered = {turn.label for turn in found.turns if turn.is_answered}
     silent = [plan.label for plan in found.manifest.labels if plan.label not in answered]
     if silent:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from firstpacket.bench.commands.console import console as _console
+from firstpacket.bench.commands.console import console
 
 
 def show(
@@ -27,7 +27,7 @@ def show(
     else:
         from firstpacket.bench.report.printed import print_run
 
-        print_run(_console(stderr=False), found, summary)
+        print_run(console(stderr=False), found, summary)
 
 
 def recompute(path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]) -> None:

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from firstpacket.bench.compare.band import widened
 from firstpacket.bench.compare.comparable import Mismatch, over_time, refuse, side_by_side
-from firstpacket.bench.compare.comparison import Comparison, asked_for, comparison
-from firstpacket.bench.compare.labels import any_dummy
+from firstpacket.bench.compare.comparison import Comparison, any_dummy, asked_for, comparison
 from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.errors import NotComparable
 from firstpacket.bench.metrics.definitions import HEADLINE

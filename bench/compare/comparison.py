@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +11,11 @@ from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UnknownName
 from firstpacket.bench.metrics.definitions import TURN_METRICS, Metric
 from firstpacket.bench.metrics.definitions import metric as metric_by_name
+from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Sampling
 from firstpacket.bench.stats.paired import paired_difference, paired_ratio
 from firstpacket.bench.summary.contents import Unit
-from firstpacket.bench.summary.values import shown_unit
+from firstpacket.bench.summary.values import label_weights, shown_unit
 
 Pairing = Literal["turn", "clip"]
 Finding = Literal["less", "more", "undecided", "too few"]
@@ -102,3 +104,14 @@ def asked_for(name: str) -> Metric:
     except KeyError:
         known = [known.name for known in TURN_METRICS]
         raise UnknownName("metric", name, known, "Of a stage: stage.STAGE.host, stage.STAGE.gpu.") from None
+
+
+def any_dummy(sides: Sequence[tuple[Run, str]]) -> bool:
+    """Whether any label ran on random weights, so that only times are meaningful."""
+    return any(weights.origin == "dummy" for run, label in sides for weights in label_weights(run, label))
+
+
+def matched(run: Run, labels: Sequence[str]) -> bool:
+    """Whether each label was matched, or is the direct pipeline they were matched with, which lacks the option."""
+    values = [plan.options.get("matched") for plan in run.manifest.labels if plan.label in labels]
+    return True in values and False not in values

@@ -6,14 +6,12 @@ the whole; medians do not.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from firstpacket.bench.compare.comparison import asked_for
-from firstpacket.bench.compare.labels import any_dummy
-from firstpacket.bench.compare.pairs import asked_together, value_of, why_dropped
+from firstpacket.bench.compare.comparison import any_dummy, asked_for
+from firstpacket.bench.compare.pairs import asked_together, complete, value_of
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import System
@@ -69,26 +67,18 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
         )
     known = asked_for(metric)
     plans = [run.plan(label) for label in labels]
-    rows, clips, blocks, dropped = [], [], [], Counter[str]()
-    for key, turns in asked_together(run, labels).items():
-        values = [value_of(each, known) for each in turns]
-        row = [value for value in values if not isinstance(value, str)]
-        if len(row) < len(labels):
-            dropped[why_dropped(labels, values)] += 1
-            continue
-        rows.append(row)
-        clips.append(key.utterance)
-        blocks.append(key.stretch)
-    columns = list(zip(*rows, strict=True))
+    kept, dropped = complete(asked_together(run, labels), labels, lambda turns: value_of(turns, known))
+    clips, blocks = [key.utterance for key in kept], [key.stretch for key in kept]
+    columns = list(zip(*kept.values(), strict=True))
 
     def difference(first: int, last: int) -> Estimate:
         return paired_difference(columns[first], columns[last], clips, statistic="mean", blocks=blocks)
 
-    total = difference(0, -1) if rows else None
-    found = [difference(place, place + 1) for place in range(len(labels) - 1)] if rows else []
+    total = difference(0, -1) if kept else None
+    found = [difference(place, place + 1) for place in range(len(labels) - 1)] if kept else []
     steps = [
         Step(a.label, b.label, _changed(a, b), each, _share(each, total))
-        for (a, b), each in zip(pairwise(plans), found, strict=bool(rows))
+        for (a, b), each in zip(pairwise(plans), found, strict=bool(kept))
     ]
     return Ladder(
         metric=known.name,
@@ -97,7 +87,7 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
         labels=tuple(labels),
         steps=tuple(steps),
         total=total,
-        dropped=dict(sorted(dropped.items())),
+        dropped=dropped,
         dummy=any_dummy([(run, label) for label in labels]),
     )
 

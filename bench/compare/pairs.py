@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from firstpacket.bench.metrics.definitions import Metric
 from firstpacket.bench.record.schema import PairKey, Turn
@@ -12,6 +13,7 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.summary.values import shown_value
 
+T = TypeVar("T")
 Together = dict[PairKey, tuple[Sequence[Turn], ...]]
 
 
@@ -33,10 +35,13 @@ class Pairs:
 
 def asked_together(run: Run, labels: Sequence[str]) -> Together:
     """The measured turns of each label, by clip, segment and block. Turns with one key were measured within seconds of
-    each other. Raises `UnknownName` for a label that the run does not have."""
-    sides = [_by_key(run, label) for label in labels]
-    keys = sorted({key for side in sides for key in side})
-    return {key: tuple(side.get(key, ()) for side in sides) for key in keys}
+    each other."""
+    found: dict[PairKey, tuple[list[Turn], ...]] = defaultdict(lambda: tuple([] for _ in labels))
+    for turn in run.measured():
+        for side, label in enumerate(labels):
+            if turn.label == label:
+                found[turn.pair_key][side].append(turn)
+    return {key: found[key] for key in sorted(found)}
 
 
 def turn_by_turn(run: Run, base: str, other: str, known: Metric) -> Pairs:
@@ -44,35 +49,44 @@ def turn_by_turn(run: Run, base: str, other: str, known: Metric) -> Pairs:
 
     Raises `UnknownName` for a label that the run does not have.
     """
+    for label in (base, other):
+        run.plan(label)
     return pairs_of(asked_together(run, (base, other)), (base, other), known)
 
 
 def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs:
     """The pairs of two labels on one metric, from turns measured together."""
-    kept: list[tuple[PairKey, float, float]] = []
-    dropped: Counter[str] = Counter()
-    answered: Counter[tuple[bool, bool]] = Counter()
-    for key, sides in together.items():
-        a, b = value_of(sides[0], known), value_of(sides[1], known)
-        if isinstance(a, str) or isinstance(b, str):
-            dropped[why_dropped(names, (a, b))] += 1
-            answered[_answered(sides[0]), _answered(sides[1])] += 1
-        else:
-            kept.append((key, a, b))
+    kept, dropped = complete(together, names, lambda turns: value_of(turns, known))
+    gaps = Counter(tuple(map(_answered, sides)) for key, sides in together.items() if key not in kept)
     return Pairs(
-        before=tuple(a for _, a, _ in kept),
-        after=tuple(b for _, _, b in kept),
-        clips=tuple(key.utterance for key, _, _ in kept),
-        dropped=dict(sorted(dropped.items())),
-        only_before=answered[True, False],
-        only_after=answered[False, True],
-        blocks=tuple(key.stretch for key, _, _ in kept),
+        before=tuple(before for before, _ in kept.values()),
+        after=tuple(after for _, after in kept.values()),
+        clips=tuple(key.utterance for key in kept),
+        dropped=dropped,
+        only_before=gaps[True, False],
+        only_after=gaps[False, True],
+        blocks=tuple(key.stretch for key in kept),
     )
 
 
-def why_dropped(names: Sequence[str], values: Sequence[object]) -> str:
-    """Which labels have no value, and why; `values` has the reason in place of a missing value."""
-    return ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True) if isinstance(value, str))
+def complete(
+    together: Together, names: Sequence[str], value: Callable[[Sequence[Turn]], T | str]
+) -> tuple[dict[PairKey, list[T]], dict[str, int]]:
+    """The values of all labels where each has one, and how many others there are by reason.
+
+    `value` returns the reason, as a text, for turns that have none.
+    """
+    kept: dict[PairKey, list[T]] = {}
+    dropped: Counter[str] = Counter()
+    for key, sides in together.items():
+        values = [value(turns) for turns in sides]
+        row = [each for each in values if not isinstance(each, str)]
+        if len(row) == len(values):
+            kept[key] = row
+        else:
+            missing = zip(names, values, strict=True)
+            dropped[", ".join(f"{name}: {why}" for name, why in missing if isinstance(why, str))] += 1
+    return kept, dict(sorted(dropped.items()))
 
 
 def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: str = "") -> Pairs:
@@ -95,14 +109,6 @@ def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: 
         sum(gap == names[1] for gap in gaps),
         sum(gap == names[0] for gap in gaps),
     )
-
-
-def _by_key(run: Run, label: str) -> dict[PairKey, list[Turn]]:
-    run.plan(label)  # raises if there is none
-    found: dict[PairKey, list[Turn]] = defaultdict(list)
-    for turn in run.measured(label):
-        found[turn.pair_key].append(turn)
-    return found
 
 
 def by_clip(run: Run, label: str, known: Metric) -> dict[str, float]:

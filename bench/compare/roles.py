@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from firstpacket.bench.compare.pairs import Together, value_of, why_dropped
+from firstpacket.bench.compare.pairs import Together, complete, value_of
 from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.stats.bootstrap import Estimate, estimate
-from firstpacket.bench.summary.path import ROLES
-from firstpacket.bench.timing.clock import NS_PER_MS
+from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.summary.path import ROLES, by_role, mean_ms
 
 ByRole = Mapping[str, float]
 """Time on the critical path by role, ns."""
@@ -49,20 +48,10 @@ class Contributions:
 
 def contributions_within(run: Run, labels: tuple[str, str], together: Together) -> Contributions:
     """For two labels of one run, turn by turn."""
-    roles = [_roles(run.plan(label)) for label in labels]
-    sides: tuple[list[ByRole], list[ByRole]] = ([], [])
-    clips, blocks, dropped = [], [], Counter[str]()
-    for key, turns in together.items():
-        values = [_path_of(each) for each in turns]
-        before, after = values
-        if isinstance(before, str) or isinstance(after, str):
-            dropped[why_dropped(labels, values)] += 1
-            continue
-        sides[0].append(_by_role(before, roles[0]))
-        sides[1].append(_by_role(after, roles[1]))
-        clips.append(key.utterance)
-        blocks.append(key.stretch)
-    return _contributions(labels, sides, clips, blocks, dropped)
+    a, b = (_roles(run.plan(label)) for label in labels)
+    kept, dropped = complete(together, labels, _path_of)
+    sides = [by_role(turn, a) for turn, _ in kept.values()], [by_role(turn, b) for _, turn in kept.values()]
+    return _contributions(labels, sides, [key.utterance for key in kept], [key.stretch for key in kept], dropped)
 
 
 def contributions_between(base: Run, other: Run, labels: tuple[str, str]) -> Contributions:
@@ -90,16 +79,12 @@ def _contributions(
         {role: b.get(role, 0) - a.get(role, 0) for role in a.keys() | b.keys()} for a, b in zip(*sides, strict=True)
     ]
     present = {role for change in changes for role in change}
-
-    def mean(values: Sequence[float]) -> Estimate:
-        found = estimate([ns / NS_PER_MS for ns in values], clips, "mean", blocks=blocks)
-        return replace(found, value=sum(values) / (len(values) * NS_PER_MS))
-
+    totals = [{"": sum(change.values())} for change in changes]
     return Contributions(
         *names,
         pairs=len(clips),
-        total=mean([sum(change.values()) for change in changes]),
-        roles={role: mean([change.get(role, 0) for change in changes]) for role in ROLES if role in present},
+        total=mean_ms(totals, "", clips, blocks),
+        roles={role: mean_ms(changes, role, clips, blocks) for role in ROLES if role in present},
         dropped=dict(sorted(dropped.items())),
     )
 
@@ -116,20 +101,12 @@ def _roles(plan: System) -> dict[str, str]:
     return {stage.id: stage.role for stage in plan.stages}
 
 
-def _by_role(turn: Turn, roles: Mapping[str, str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for part in turn.path:
-        role = roles.get(part.stage, "")
-        found[role] = found.get(role, 0) + part.ns
-    return found
-
-
 def _by_clip(run: Run, label: str) -> dict[str, ByRole]:
     roles = _roles(run.plan(label))
     turns: dict[str, list[dict[str, int]]] = defaultdict(list)
     for turn in run.measured(label):
         if not isinstance(_path_of([turn]), str):
-            turns[turn.utterance].append(_by_role(turn, roles))
+            turns[turn.utterance].append(by_role(turn, roles))
     return {
         clip: {role: sum(each.get(role, 0) for each in found) / len(found) for role in set().union(*found)}
         for clip, found in turns.items()

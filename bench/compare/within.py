@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from firstpacket.bench.compare.comparison import Comparison, asked_for, comparison
-from firstpacket.bench.compare.labels import any_dummy, matched
+from firstpacket.bench.compare.comparison import Comparison, any_dummy, asked_for, comparison, matched
 from firstpacket.bench.compare.pairs import Together, asked_together, pairs_of
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.stopping_decision import sampling_of
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.sequential import sampling_of
 
 
 def compare_labels(run: Run, base: str, other: str, metric: str = HEADLINE) -> Comparison:
@@ -17,6 +16,8 @@ def compare_labels(run: Run, base: str, other: str, metric: str = HEADLINE) -> C
 
     Raises `UnknownName` for a label the run does not have, or an unknown metric.
     """
+    for label in (base, other):
+        run.plan(label)
     return compare_metrics(run, asked_together(run, (base, other)), (base, other), [metric])[0]
 
 
@@ -25,15 +26,18 @@ def compare_metrics(
 ) -> tuple[Comparison, ...]:
     """Two labels, from turns measured together, on each of the metrics. Raises `UnknownName` for an unknown one."""
     made = [(known, pairs_of(together, labels, known)) for known in map(asked_for, metrics)]
-    dummy = any_dummy([(run, label) for label in labels])
     same = matched(run, labels)
-    sampling = sampling_of(run.manifest.stopping_rule)
+    dummy = any_dummy([(run, label) for label in labels])
+    rule = run.manifest.stopping_rule
+    sampling = sampling_of(rule.blocks if rule else None)
     return tuple(
         comparison(known, labels, pairs, "turn", dummy=dummy, matched=same, sampling=sampling) for known, pairs in made
     )
 
 
-def compare_all(run: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
-    """Every label of a run against its first one; empty for a run of one label."""
+def compare_all(run: Run, *metrics: str) -> tuple[tuple[Comparison, ...], ...]:
+    """For each of the metrics, every label of a run against its first one; empty for a run of one label."""
     first, *rest = run.labels
-    return tuple(compare_labels(run, first, label, metric) for label in rest)
+    pairs = [(first, label) for label in rest]
+    found = [compare_metrics(run, asked_together(run, pair), pair, metrics) for pair in pairs]
+    return tuple(tuple(each[number] for each in found) for number in range(len(metrics)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from firstpacket.bench.contract import document, text
-from firstpacket.bench.errors import RunError
+from firstpacket.bench.errors import explained
 from firstpacket.bench.export.junit import Case, Ending, junit_xml
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
 from firstpacket.bench.gate.tables import checks_table
@@ -22,11 +22,9 @@ def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
         "junit.xml": gate_junit(result, name),
         "gate.md": gate_markdown(result, name),
     }
-    try:
+    with explained(f"Cannot write to {folder}"):
         for file, content in texts.items():
             (folder / file).write_text(content, "utf-8")
-    except OSError as error:
-        raise RunError(f"Cannot write to {folder}: {error.strerror}.") from error
     return tuple(folder / file for file in texts)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from firstpacket.bench.analysis.answer import Answer, answer
 from firstpacket.bench.analysis.latency_shares import latency_shares
 from firstpacket.bench.compare.within import compare_all
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, Shown
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Shown
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.overview import glance
@@ -29,7 +29,7 @@ MOST_ITEMS, LONGEST_ITEM = 100, 1000
 def markdown(run: Run) -> str:
     """The page: the result in a sentence, the tables and the warnings. Raises `RunError` as `summarise`."""
     summary = summarise(run)
-    first, heard = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
+    first, heard = ((), ()) if summary.invalid else compare_all(run, HEADLINE, FIRST_AUDIBLE)
     said = answer(run, summary, first, heard)
     lines = [
         f"## Latency: {escaped(summary.run, BOUNDS.characters)}",

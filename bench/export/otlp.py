@@ -85,27 +85,17 @@ class _Spans:
 
     def _events(self) -> list[Json]:
         trace = self._one.trace
-        events = [self._event("firstpacket.t0", self._one.t0_ns)]
-        events += [
-            self._event(f"firstpacket.start.{start}", at_ns) for start, at_ns in all_starts(self._one.evidence).items()
-        ]
-        events += [self._event(f"firstpacket.{clean(mark.name)}", mark.at_ns) for mark in trace.marks]
-        events += [
-            self._event(
-                "firstpacket.text",
-                text.at_ns,
-                {"firstpacket.text.kind": text.kind, "firstpacket.text.characters": len(text.text)},
-            )
+        moments: list[tuple[str, int, Json]] = [("t0", self._one.t0_ns, {})]
+        moments += [(f"start.{start}", at_ns, {}) for start, at_ns in all_starts(self._one.evidence).items()]
+        moments += [(clean(mark.name), mark.at_ns, {}) for mark in trace.marks]
+        moments += [
+            ("text", text.at_ns, {"firstpacket.text.kind": text.kind, "firstpacket.text.characters": len(text.text)})
             for text in timed_texts(trace)
         ]
-        events += [
-            self._event(
-                "firstpacket.packet",
-                packet.at_ns,
-                {"firstpacket.packet.samples": packet.samples, "firstpacket.packet.sample_rate": packet.sample_rate},
-            )
-            for packet in trace.packets
-        ]
+        for packet in trace.packets:
+            size = {"firstpacket.packet.samples": packet.samples, "firstpacket.packet.sample_rate": packet.sample_rate}
+            moments.append(("packet", packet.at_ns, size))
+        events = (self._event(f"firstpacket.{name}", at_ns, facts) for name, at_ns, facts in moments)
         return sorted(events, key=lambda event: int(event["timeUnixNano"]))
 
     def _chat(self) -> list[Json]:

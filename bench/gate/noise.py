@@ -16,7 +16,7 @@ from pathlib import Path
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
-from firstpacket.bench.errors import RunError
+from firstpacket.bench.errors import RunError, explained
 from firstpacket.bench.gate.baselines import NOISE, folder
 from firstpacket.bench.gate.change import change
 from firstpacket.bench.gate.checks import Noise
@@ -68,12 +68,8 @@ def learn(runs: Sequence[Run]) -> dict[str, Finding]:
     for name, finding in found.items():
         known = [each for each in findings(name) if each.runs != finding.runs]
         file = _file(name)
-        try:
+        with explained(f"The noise cannot be saved in {file.parent}", "Free some space there."):
             replace_text(file, json.dumps([encode(each) for each in [*known, finding][-KEPT:]], indent=1) + "\n")
-        except OSError as error:
-            raise RunError(
-                f"The noise cannot be saved in {file.parent}: {error.strerror}. Free some space there."
-            ) from error
     return found
 
 

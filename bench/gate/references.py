@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -51,21 +52,16 @@ class Opponent(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class Concurrent:
     """Another version, measured turn by turn with the candidate."""
 
-    def __init__(self, source: CodeVersion) -> None:
-        self._source = source
+    source: CodeVersion
 
     @property
     def name(self) -> str:
         """Its source."""
-        return self._source.name
-
-    @property
-    def source(self) -> CodeVersion | None:
-        """How its workers are started."""
-        return self._source
+        return self.source.name
 
     def refusal(self, run: Run, label: str) -> Check | None:
         """Only if the run is invalid; otherwise machine, corpus and clock are the same."""
@@ -90,6 +86,8 @@ class Stored:
     """An earlier run, by folder or baseline name, or `auto` for the newest baseline under the same conditions, label by
     label."""
 
+    source = None
+
     def __init__(self, asked: str) -> None:
         """Raises `RunError` if what was asked for is damaged."""
         self._asked = asked
@@ -103,11 +101,6 @@ class Stored:
         """The baselines in use, or what was asked for if none was found."""
         used = tuple(dict.fromkeys(self._used.values()))
         return f"baseline {', '.join(used) or self._asked}"
-
-    @property
-    def source(self) -> CodeVersion | None:
-        """Nothing is measured concurrently."""
-        return None
 
     def refusal(self, run: Run, label: str) -> Check | None:
         """No baseline, or one under other conditions."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,26 +77,18 @@ def look_at_noise(
     return learn(rounds), place
 
 
+@dataclass(frozen=True, slots=True)
 class _Gate:
-    def __init__(
-        self,
-        options: Options,
-        limits: Limits,
-        opponent: Opponent,
-        progress: Progress,
-        folder: Path,
-        command: tuple[str, ...],
-    ) -> None:
-        self._options = options
-        self._limits = limits
-        self._opponent = opponent
-        self._progress = progress
-        self._folder = folder
-        self._command = command
-        self._notices: list[str] = []
+    options: Options
+    limits: Limits
+    opponent: Opponent
+    progress: Progress
+    folder: Path
+    command: tuple[str, ...]
+    notices: list[str] = field(default_factory=list)
 
     def result(self) -> GateResult:
-        labels = [choice.label for choice in self._options.pipelines]
+        labels = [choice.label for choice in self.options.pipelines]
         try:
             first = self._round(1, labels)
             checks = {label: self._checks(label, [first]) for label in labels}
@@ -107,35 +99,35 @@ class _Gate:
         except NotComparable as error:
             checks = {label: (refused(label, "not comparable", str(error)),) for label in labels}
         every = tuple(check for each in checks.values() for check in each)
-        notices = tuple(dict.fromkeys([*self._notices, *self._opponent.notices]))
-        return GateResult(self._opponent.name, every, self._limits.allow, notices)
+        notices = tuple(dict.fromkeys([*self.notices, *self.opponent.notices]))
+        return GateResult(self.opponent.name, every, self.limits.allow, notices)
 
     def _round(self, number: int, labels: Sequence[str]) -> Run:
-        every = self._options.pipelines
-        matched = self._options.matched or any(choice.options.get(SWITCH) for choice in every)
+        every = self.options.pipelines
+        matched = self.options.matched or any(choice.options.get(SWITCH) for choice in every)
         # A matched label needs the one it is made like beside it.
         chosen = every if matched else tuple(choice for choice in every if choice.label in labels)
-        options = replace(self._options, pipelines=chosen)
-        return _measure(options, self._folder, number, self._opponent.source, self._progress, self._command)
+        options = replace(self.options, pipelines=chosen)
+        return _measure(options, self.folder, number, self.opponent.source, self.progress, self.command)
 
     def _checks(self, label: str, rounds: Sequence[Run]) -> tuple[Check, ...]:
-        limits = [limit for limit in self._limits.limits if limit.label in ("", label)]
+        limits = [limit for limit in self.limits.limits if limit.label in ("", label)]
         ceilings = tuple(_ceiling(label, limit, rounds) for limit in limits if limit.ceiling_ms is not None)
         changes = [limit for limit in limits if limit.ceiling_ms is None]
-        if not changes and self._opponent.source is None:
+        if not changes and self.opponent.source is None:
             return ceilings
-        if (refusal := self._opponent.refusal(rounds[-1], label)) is not None:
+        if (refusal := self.opponent.refusal(rounds[-1], label)) is not None:
             return (*ceilings, refusal)
-        noise = self._opponent.noise(rounds[0], label)
-        self._notices.append(f"{label}: {noise.source}")
+        noise = self.opponent.noise(rounds[0], label)
+        self.notices.append(f"{label}: {noise.source}")
         held = tuple(
-            check_change(label, limit, self._pairs(label, limit.metric, rounds), noise, self._limits.resolution)
+            check_change(label, limit, self._pairs(label, limit.metric, rounds), noise, self.limits.resolution)
             for limit in changes
         )
         return (*ceilings, *held, check_answers(label, self._pairs(label, Limit().metric, rounds)))
 
     def _pairs(self, label: str, name: str, rounds: Sequence[Run]) -> list[Pairs]:
-        return [self._opponent.pairs(run, label, metric(name)) for run in rounds]
+        return [self.opponent.pairs(run, label, metric(name)) for run in rounds]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from firstpacket.bench.errors import NotComparable
+from firstpacket.bench.errors import NotComparable, explained
 from firstpacket.bench.paths import cache
 
 TREE, METADATA, LOCK = "tree", "metadata", "lock"
@@ -43,16 +43,12 @@ def checked_out(repository: Path, commit: str) -> Iterator[Path]:
     """
     folders = cache().absolute() / "versions" / hashlib.sha256(str(repository).encode()).hexdigest()[:12]
     folder = folders / f"{commit[:12]}-{os.getpid()}"
-    try:
+    with explained(f"Cannot check out {commit[:12]} in {folder}", "Free some space there.", NotComparable):
         folders.mkdir(parents=True, exist_ok=True)
         with _locked(folders / LOCK):
             _remove_stale(repository, folders)
             folder.mkdir()
             held = _locked(folder / LOCK)
-    except OSError as error:
-        raise NotComparable(
-            f"Cannot check out {commit[:12]} in {folder}: {error.strerror}. Free some space there."
-        ) from error
     with held:
         try:
             _add(repository, commit, folder / TREE)

@@ -21,7 +21,7 @@ from firstpacket.bench.metrics.latency import comparable_ms
 from firstpacket.bench.record.rules import StoppingRule, amount
 from firstpacket.bench.record.schema import PairKey, Turn
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.stats.bootstrap import SAMPLING, Estimate, Interval, Sampling, estimate
+from firstpacket.bench.stats.bootstrap import Estimate, Interval, Sampling, estimate
 from firstpacket.bench.stats.paired import paired_difference, paired_ratio
 from firstpacket.bench.stats.sequential import CHECK_RESAMPLES, check_level, checkpoints, clusters_needed
 
@@ -77,24 +77,28 @@ class Continue:
 
 def decide(turns: Iterable[Turn], labels: Sequence[str], rule: StoppingRule, blocks: int) -> Stop | Continue:
     """The decision after the first `blocks` blocks. Later turns have no influence, so it can be repeated later."""
+    planned, level = checkpoints(rule.blocks), check_level(rule.blocks)
     first_blocks = [turn for turn in turns if turn.is_measured and turn.block < blocks]
-    check = check_precision(first_blocks, labels, rule, blocks)
+    check = check_precision(first_blocks, labels, rule, blocks, level)
     half_width = check.widest.half_width
     if half_width is not None and half_width <= rule.width:
         return Stop(check)
-    following = next((number for number in checkpoints(rule.blocks) if number > blocks), None)
-    return Continue(check, following, _stalled(first_blocks, labels, rule, check))
+    following = next((number for number in planned if number > blocks), None)
+    earlier = [number for number in planned if 4 * number <= blocks]
+    return Continue(check, following, bool(earlier) and _stalled(first_blocks, labels, rule, check, earlier[-1]))
 
 
-def check_precision(turns: Sequence[Turn], labels: Sequence[str], rule: StoppingRule, blocks: int) -> PrecisionCheck:
-    """The headlines over the measured `turns`, all of which are from the first `blocks` blocks."""
-    sampling = _sampling(rule)
+def check_precision(
+    turns: Sequence[Turn], labels: Sequence[str], rule: StoppingRule, blocks: int, level: float
+) -> PrecisionCheck:
+    """The headlines over the measured `turns`, all of which are from the first `blocks`, with intervals at `level`."""
+    sampling = Sampling(level, CHECK_RESAMPLES)
     sides = {label: _values(turns, label) for label in labels}
     first, *others = labels
     if not others:
-        return PrecisionCheck(blocks, sampling.level, (_of_one(first, sides[first], rule, sampling),))
+        return PrecisionCheck(blocks, level, (_of_one(first, sides[first], rule, sampling),))
     precisions = tuple(_of_pairs(label, first, sides, rule, sampling) for label in others)
-    return PrecisionCheck(blocks, sampling.level, precisions)
+    return PrecisionCheck(blocks, level, precisions)
 
 
 def clips_needed(rule: StoppingRule) -> int:
@@ -102,20 +106,12 @@ def clips_needed(rule: StoppingRule) -> int:
     return clusters_needed(check_level(rule.blocks))
 
 
-def sampling_of(rule: StoppingRule | None) -> Sampling:
-    """The sampling of a run's intervals, given its stopping rule (None: a fixed number of turns)."""
-    return _sampling(rule) if rule else SAMPLING
-
-
-def _sampling(rule: StoppingRule) -> Sampling:
-    return Sampling(check_level(rule.blocks), CHECK_RESAMPLES)
-
-
-def _stalled(turns: Sequence[Turn], labels: Sequence[str], rule: StoppingRule, check: PrecisionCheck) -> bool:
-    earlier = [number for number in checkpoints(rule.blocks) if 4 * number <= check.blocks]
-    if not earlier or check.widest.half_width is None:
+def _stalled(
+    turns: Sequence[Turn], labels: Sequence[str], rule: StoppingRule, check: PrecisionCheck, earlier: int
+) -> bool:
+    if check.widest.half_width is None:
         return False
-    before = check_precision([turn for turn in turns if turn.block < earlier[-1]], labels, rule, earlier[-1])
+    before = check_precision([turn for turn in turns if turn.block < earlier], labels, rule, earlier, check.level)
     earlier_width = next(each.half_width for each in before.precisions if each.label == check.widest.label)
     return earlier_width is not None and check.widest.half_width >= STALLED * earlier_width
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 from firstpacket.bench.record.schema import SCHEMA
 from firstpacket.bench.vocabulary import Flag
@@ -145,24 +145,12 @@ STEPS: dict[int, Step] = {1: Step(manifest=_manifest_1, segment=_segment_1, turn
 """Steps by the schema they start from; every schema from `OLDEST` to the one before this version's has one."""
 
 
-def manifest(raw: Raw, schema: int) -> Raw:
-    """A manifest of an older schema as this version writes it."""
-    return _through(raw, schema, "manifest")
-
-
-def segment(raw: Raw, schema: int) -> Raw:
-    """A line of segments.jsonl of an older schema as this version writes it."""
-    return _through(raw, schema, "segment")
-
-
-def turn(raw: Raw, schema: int) -> Raw:
-    """A line of turns.jsonl of an older schema as this version writes it."""
-    return _through(raw, schema, "turn")
-
-
-def evidence(raw: Raw, schema: int) -> Raw:
-    """A line of traces.jsonl of an older schema as this version writes it."""
-    return _through(raw, schema, "evidence")
+def upgraded(file: Literal["manifest", "segment", "turn", "evidence"], raw: Raw, schema: int) -> Raw:
+    """A manifest, or a line of a file, of an older schema as this version writes it."""
+    if isinstance(raw, dict):
+        for older in range(schema, SCHEMA):
+            raw = getattr(STEPS[older], file)(raw)
+    return raw
 
 
 def _objects(raw: object, *names: str) -> Iterator[Raw]:
@@ -177,10 +165,3 @@ def _objects(raw: object, *names: str) -> Iterator[Raw]:
 
 def _is_object(value: object) -> TypeGuard[Raw]:
     return isinstance(value, dict)
-
-
-def _through(raw: Raw, schema: int, file: str) -> Raw:
-    if isinstance(raw, dict):
-        for older in range(schema, SCHEMA):
-            raw = getattr(STEPS[older], file)(raw)
-    return raw

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from firstpacket.bench.codec import DecodeError, decode, encode
-from firstpacket.bench.errors import RunError, UnknownName
+from firstpacket.bench.errors import RunError, UnknownName, explained
 from firstpacket.bench.record import migrate
 from firstpacket.bench.record.schema import SCHEMA, Evidence, Manifest, Segment, System, Turn
 from firstpacket.bench.sanitize import LABEL, clean
@@ -65,20 +65,17 @@ class Run:
                 "The turn's figures in turns.jsonl remain valid; the trace cannot be used."
             )
         where = f"{self.path / TRACES}, turn {turn.turn}"
-        evidence = _decoded(Evidence, migrate.evidence(_parse(line, where), self.schema), where)
+        evidence = _decoded(Evidence, migrate.upgraded("evidence", _parse(line, where), self.schema), where)
         return replace(evidence, options=self.manifest.options)
 
     def _evidence_line(self, turn: Turn) -> bytes:
         """The bytes that the turn points at; empty if the file is too short."""
-        try:
-            with (self.path / TRACES).open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if not 0 <= turn.evidence_at <= turn.evidence_at + turn.evidence_bytes <= size:
-                    return b""
-                file.seek(turn.evidence_at)
-                return file.read(turn.evidence_bytes)
-        except OSError as error:
-            raise RunError(f"Cannot read {self.path / TRACES}: {error.strerror}.") from error
+        with explained(f"Cannot read {self.path / TRACES}"), (self.path / TRACES).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if not 0 <= turn.evidence_at <= turn.evidence_at + turn.evidence_bytes <= size:
+                return b""
+            file.seek(turn.evidence_at)
+            return file.read(turn.evidence_bytes)
 
 
 def read_run(path: Path) -> Run:
@@ -87,8 +84,8 @@ def read_run(path: Path) -> Run:
     for name in (TRACES, TURNS):
         if not (path / name).is_file():
             raise RunError(f"{path / name} is missing: the run folder is damaged. Restore it from a copy.")
-    segments, _ = read_lines(path / SEGMENTS, Segment, lambda raw: migrate.segment(raw, schema))
-    turns, torn = read_lines(path / TURNS, Turn, lambda raw: migrate.turn(raw, schema))
+    segments, _ = read_lines(path / SEGMENTS, Segment, lambda raw: migrate.upgraded("segment", raw, schema))
+    turns, torn = read_lines(path / TURNS, Turn, lambda raw: migrate.upgraded("turn", raw, schema))
     known = {plan.label for plan in manifest.labels}
     seen: set[int] = set()
     for turn in turns:
@@ -149,7 +146,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, int]:
         )
     if type(schema) is not int or schema < migrate.OLDEST:
         raise RunError(f"{file}: 'schema' must be a whole number from {migrate.OLDEST} on. The run folder is damaged.")
-    manifest = _decoded(Manifest, migrate.manifest(raw, schema), str(file))
+    manifest = _decoded(Manifest, migrate.upgraded("manifest", raw, schema), str(file))
     for plan in manifest.labels:
         if not LABEL.fullmatch(plan.label):
             raise RunError(f"{file}: invalid label '{plan.label[:80]}'. The run folder is damaged.")
@@ -246,26 +243,18 @@ class RunWriter:
             ) from error
 
     def _append(self, file: FileIO, line: bytes) -> int:
-        try:
+        kept = "Everything up to the last finished turn is kept; free some space and resume with:"
+        with explained(f"Cannot write to {self.path}", f"{kept} bench run --resume {self.path}"):
             return append(file, line)
-        except OSError as error:
-            raise RunError(
-                f"Cannot write to {self.path}: {error.strerror}. Everything up to the last finished turn is kept; "
-                f"free some space and resume with: bench run --resume {self.path}"
-            ) from error
 
     def _replace(self, name: str, content: bytes) -> None:
         temporary = self.path / (name + ".tmp")
-        try:
+        with explained(f"Cannot write {self.path / name}", "Choose another place with --out."):
             with temporary.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self.path / name)
-        except OSError as error:
-            raise RunError(
-                f"Cannot write {self.path / name}: {error.strerror}. Choose another place with --out."
-            ) from error
 
     def _set_torn_line_aside(self, name: str) -> None:
         file = self.path / name
@@ -273,16 +262,12 @@ class RunWriter:
             return
         if not file.is_file():
             raise RunError(f"{file} is not a file: the run folder is damaged.")
-        try:
+        with explained(f"Cannot move the incomplete last line of {file} aside", "Free some space first."):
             content = file.read_bytes()
             whole = content.rfind(b"\n") + 1
             if whole < len(content):
                 (self.path / (name + ".torn")).write_bytes(content[whole:])
                 os.truncate(file, whole)
-        except OSError as error:
-            raise RunError(
-                f"Cannot move the incomplete last line of {file} aside: {error.strerror}. Free some space first."
-            ) from error
 
 
 def append(file: FileIO, line: bytes) -> int:
@@ -338,11 +323,8 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _lines(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as handle:
-            yield from handle
-    except OSError as error:
-        raise RunError(f"Cannot read {file}: {error.strerror}.") from error
+    with explained(f"Cannot read {file}"), file.open("rb") as handle:
+        yield from handle
 
 
 def _parse(content: bytes, where: str) -> Any:

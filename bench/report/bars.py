@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from firstpacket.bench.format import amount
@@ -44,43 +45,38 @@ class Stack:
         return ", ".join(bar.said for bar in self.bars if bar.width >= LEAST_SAID)
 
 
-def stacks(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
-    """One stack per system that has a path; the longest fills the width."""
+def stacks(labels: Sequence[LabelSummary], whole_stages: bool = False) -> tuple[Stack, ...]:
+    """One stack per system that has a path, with a bar per part; the longest fills the width.
+
+    With `whole_stages`, one bar per stage, all kinds of time together, in the order of declaration.
+    """
     longest = max((label.path.total_ms for label in labels), default=0.0)
-    return tuple(_stack(label, longest) for label in labels if label.path.n)
+    shown = _stages if whole_stages else _parts
+    return tuple(_stack(label, longest, shown(label)) for label in labels if label.path.n)
 
 
-def by_stage(labels: Sequence[LabelSummary]) -> tuple[Stack, ...]:
-    """The same with one bar per stage, all kinds of time together, in the order of declaration."""
-    longest = max((label.path.total_ms for label in labels), default=0.0)
-    return tuple(_by_stage(label, longest) for label in labels if label.path.n)
-
-
-def _by_stage(label: LabelSummary, longest: float) -> Stack:
-    means: dict[str, float] = {}
-    roles: dict[str, str] = {}
-    for part in label.path.parts:
-        means[part.stage] = means.get(part.stage, 0.0) + part.mean.value
-        roles[part.stage] = part.role
+def _stack(label: LabelSummary, longest: float, parts: Iterable[tuple[float, str, str, str, str]]) -> Stack:
+    """The bars of `parts`: each its ms, its role, kind and name as `Bar` has them, and how its tooltip begins."""
     bars, at = [], 0.0
-    for stage, mean in means.items():
-        width = 100 * mean / longest
-        name = stage or NO_STAGE
-        bars.append(Bar(at, width, roles[stage], "stage", name, f"{name}: {amount(mean, 'ms')}"))
+    for ms, role, kind, name, said in parts:
+        width = 100 * ms / longest
+        bars.append(Bar(at, width, role, kind, name, f"{said}: {amount(ms, 'ms')}"))
         at += width
     return Stack(label.label, label.path.n, label.path.total_ms, tuple(bars))
 
 
-def _stack(label: LabelSummary, longest: float) -> Stack:
+def _stages(label: LabelSummary) -> Iterator[tuple[float, str, str, str, str]]:
+    means: dict[tuple[str, str], float] = defaultdict(float)
+    for part in label.path.parts:
+        means[part.stage, part.role] += part.mean.value
+    for (stage, role), mean in means.items():
+        yield mean, role, "stage", stage or NO_STAGE, stage or NO_STAGE
+
+
+def _parts(label: LabelSummary) -> Iterator[tuple[float, str, str, str, str]]:
     """A stage's name is written on its widest part."""
     widest = {part.stage: part for part in sorted(label.path.parts, key=lambda part: part.mean.value)}
-    bars, at = [], 0.0
     for part in label.path.parts:
-        width = 100 * part.mean.value / longest
         stage = part.stage or NO_STAGE
         name = stage if widest[part.stage] is part else ""
-        bars.append(
-            Bar(at, width, part.role, part.kind, name, f"{stage}, {part.kind}: {amount(part.mean.value, 'ms')}")
-        )
-        at += width
-    return Stack(label.label, label.path.n, label.path.total_ms, tuple(bars))
+        yield part.mean.value, part.role, part.kind, name, f"{stage}, {part.kind}"

@@ -11,9 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from firstpacket import __version__
-from firstpacket.bench.analysis.answer import between_runs
-from firstpacket.bench.analysis.document import RunContents, contents
-from firstpacket.bench.errors import UsageError
+from firstpacket.bench.analysis.document import RunContents, report_contents
 from firstpacket.bench.paths import write_file
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.method import Method, method
@@ -55,8 +53,7 @@ def render_report(runs: Sequence[Run], refresh_s: int = 0, status: str = "") -> 
     With `refresh_s` the page reloads itself after that many seconds, for a run in progress; `status` is shown at the
     top.
     """
-    if not runs:
-        raise UsageError("A report needs at least one run. Name run folders; `bench run` makes them.")
+    found = report_contents(runs)
     return (
         templates()
         .get_template("report.html.j2")
@@ -65,25 +62,25 @@ def render_report(runs: Sequence[Run], refresh_s: int = 0, status: str = "") -> 
             style=inlined("style.css") + turn_style(),
             script=turn_script(),
             policy=_content_policy(turn_script()),
-            pages=[_page(run, f"run-{position}", 1 / len(runs)) for position, run in enumerate(runs, start=1)],
-            between_runs=between_runs(tuple(runs)),
+            pages=[_page(each, f"run-{number}", 1 / len(runs)) for number, each in enumerate(found.runs, start=1)],
+            between_runs=found.between_runs,
             refresh_s=refresh_s,
             status=status,
         )
     )
 
 
-def _page(run: Run, anchor: str, share: float) -> RunPage:
-    view = View(contents(run), anchor)
+def _page(contents: RunContents, anchor: str, share: float) -> RunPage:
+    view = View(contents, anchor)
     return RunPage(
         anchor=anchor,
-        contents=view.contents,
-        glance=glance(view.contents.summary, view.contents.latency_shares.labels),
+        contents=contents,
+        glance=glance(contents.summary, contents.latency_shares.labels),
         overview=overview(view),
         sections=before_turns(view),
-        turns=turn_section(run, anchor, share),
+        turns=turn_section(contents.run, anchor, share),
         conditions=after_turns(view),
-        method=method(run),
+        method=method(contents.run),
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from firstpacket.bench.analysis.answer import Answer, between_runs
-from firstpacket.bench.analysis.document import contents
-from firstpacket.bench.errors import UsageError
+from firstpacket.bench.analysis.answer import Answer
+from firstpacket.bench.analysis.document import report_contents
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.method import method
 from firstpacket.bench.report.page import after_turns, before_turns
@@ -21,11 +20,10 @@ BOUNDS = Bounds()
 
 def render_markdown(runs: Sequence[Run]) -> str:
     """The report as text. Raises `UsageError` without runs, `RunError` for an unknown figure."""
-    if not runs:
-        raise UsageError("A report needs at least one run. Name run folders; `bench run` makes them.")
-    lines = list(_between(between_runs(tuple(runs))))
-    for run in runs:
-        lines += _run(View(contents(run), ""))
+    found = report_contents(runs)
+    lines = list(_between(found.between_runs))
+    for each in found.runs:
+        lines += _run(View(each, ""))
     return "\n".join(lines) + "\n"
 
 

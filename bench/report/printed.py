@@ -10,7 +10,7 @@ from firstpacket.bench.analysis.answer import answer
 from firstpacket.bench.analysis.latency_shares import latency_shares
 from firstpacket.bench.compare.tables import headlines
 from firstpacket.bench.compare.within import compare_all
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.overview import glance
@@ -22,7 +22,7 @@ from firstpacket.bench.tables.terminal import TerminalTable
 
 def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
     """What was measured, the summary and quality tables, the headline sentences and the warnings."""
-    packet, audible = ((), ()) if summary.invalid else (compare_all(run), compare_all(run, FIRST_AUDIBLE))
+    packet, audible = ((), ()) if summary.invalid else compare_all(run, HEADLINE, FIRST_AUDIBLE)
     said = answer(run, summary, packet, audible)
     yield f"{summary.run}: {said.measured_on}"
     yield glance(summary, latency_shares(run).labels)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
 from firstpacket.bench.format import NONE, valued
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, TURN_METRICS, Metric, Quality
-from firstpacket.bench.report.view import of_label
-from firstpacket.bench.stats.bootstrap import Estimate
+from firstpacket.bench.report.view import column, of_label
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.tables.cells import estimate, single, value
-from firstpacket.bench.tables.table import Cell, Column, JsonPath, Table, rows, table, words
+from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, words
 from firstpacket.bench.vocabulary import ANSWER_RULES
 
 
@@ -27,17 +26,6 @@ def quality_table(summary: Summary) -> Table:
         *dict.fromkeys(note for label in summary.labels for note in _notes(label)),
     ]
     return table("Latency and quality of the same turns", columns, [rows(columns, summary.labels)], notes=notes)
-
-
-def _at(label: LabelSummary, *steps: str | int) -> JsonPath:
-    return of_label(label, "quality", *steps)
-
-
-def _median(name: str) -> Callable[[LabelSummary], Cell]:
-    def cell(label: LabelSummary) -> Cell:
-        return value(label.figures[name].p50, "ms", of_label(label, "figures", name, "p50"))
-
-    return cell
 
 
 def _is_hasty(label: LabelSummary) -> bool:
@@ -58,22 +46,19 @@ def _is_wrong(label: LabelSummary) -> bool:
 def _pooled(known: Metric, shown: Quality) -> Column[LabelSummary]:
     """A quality metric that is simply pooled over turns, as its definition says."""
 
-    def found(label: LabelSummary) -> Estimate | None:
-        return label.quality.figures.get(known.name)
-
     def is_bad(label: LabelSummary) -> bool:
-        each = found(label)
-        return each is not None and shown.is_bad(each.value)
+        found = label.quality.figures.get(known.name)
+        return found is not None and shown.is_bad(found.value)
 
     unit = shown.unit or shown_unit(known)
-    return Column(shown.heading, lambda label: value(found(label), unit, _at(label, "figures", known.name)), is_bad)
+    return column(shown.heading, value, unit, "quality", "figures", known.name, is_bad=is_bad)
 
 
 def _scorer(name: str) -> Column[LabelSummary]:
     def cell(label: LabelSummary) -> Cell:
         for place, score in enumerate(label.quality.scores):
             if score.scorer == name:
-                return estimate(score.mean, "ratio", _at(label, "scores", place, "mean"))
+                return estimate(score.mean, "ratio", of_label(label, "quality", "scores", place, "mean"))
         return (NONE,)
 
     return Column(name, cell)
@@ -81,41 +66,27 @@ def _scorer(name: str) -> Column[LabelSummary]:
 
 COLUMNS: tuple[Column[LabelSummary], ...] = (
     words("system", lambda label: label.label),
-    Column("first packet", _median(HEADLINE)),
-    Column("audible", _median(FIRST_AUDIBLE)),
-    Column(
+    column("first packet", value, "ms", "figures", HEADLINE, "p50"),
+    column("audible", value, "ms", "figures", FIRST_AUDIBLE, "p50"),
+    column(
         "transcript WER",
-        lambda label: estimate(label.quality.transcript.rate, "ratio", _at(label, "transcript", "rate")),
-        lambda label: rate_value(label.quality.transcript) > BAD_WER,
+        estimate,
+        "ratio",
+        *("quality", "transcript", "rate"),
+        is_bad=lambda label: rate_value(label.quality.transcript) > BAD_WER,
     ),
-    Column(
-        "correct answers",
-        lambda label: estimate(label.quality.answers.share, "rate", _at(label, "answers", "share")),
-        _is_wrong,
-    ),
-    Column(
+    column("correct answers", estimate, "rate", "quality", "answers", "share", is_bad=_is_wrong),
+    column(
         "reply WER",
-        lambda label: estimate(label.quality.reply.rate, "ratio", _at(label, "reply", "rate")),
-        lambda label: rate_value(label.quality.reply) > BAD_WER,
+        estimate,
+        "ratio",
+        *("quality", "reply", "rate"),
+        is_bad=lambda label: rate_value(label.quality.reply) > BAD_WER,
     ),
-    Column(
-        "chars/s",
-        lambda label: value(
-            label.quality.pace.median if label.quality.pace else None, "per_s", _at(label, "pace", "median"), bare=True
-        ),
-        _is_hasty,
-    ),
+    column("chars/s", value, "per_s", "quality", "pace", "median", is_bad=_is_hasty, bare=True),
     *(_pooled(known, known.quality) for known in TURN_METRICS if known.quality and known.quality.heading),
-    Column("audible end", lambda label: single(label.quality.audible_end, "share", _at(label, "audible_end"))),
-    Column(
-        "clipped",
-        lambda label: value(
-            label.quality.audio.clipped_share if label.quality.audio else None,
-            "share",
-            _at(label, "audio", "clipped_share"),
-        ),
-        _is_clipped,
-    ),
+    column("audible end", single, "share", "quality", "audible_end"),
+    column("clipped", value, "share", "quality", "audio", "clipped_share", is_bad=_is_clipped),
 )
 """Columns of every run; each scorer adds one."""
 

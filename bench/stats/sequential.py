@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS
+from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, SAMPLING, Sampling
 
 CHECK_RESAMPLES = 10_000
 """More than elsewhere: the level of a check is beyond 95 %, and a small number of resamples has few values there."""
@@ -36,6 +36,11 @@ def checkpoints(most: int) -> tuple[int, ...]:
 def check_level(most: int) -> float:
     """The level of each check's interval with at most `most` blocks: 1 - (1 - `LEVEL`) / K for K checks."""
     return 1 - (1 - LEVEL) / len(checkpoints(most))
+
+
+def sampling_of(most: int | None) -> Sampling:
+    """The sampling of intervals with checks up to `most` blocks, or without any (None)."""
+    return SAMPLING if most is None else Sampling(check_level(most), CHECK_RESAMPLES)
 
 
 def clusters_needed(level: float) -> int:

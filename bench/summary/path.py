@@ -27,35 +27,39 @@ def mean_path(turns: Sequence[Turn], plan: System) -> Path:
     """Mean over turns that have a path: every part and role with its interval; parts and roles add up to the total."""
     roles = {stage.id: stage.role for stage in plan.stages}
     by_part: list[dict[Owner, int]] = [{(part.stage, part.kind): part.ns for part in turn.path} for turn in turns]
-    by_role = [_by_role(parts, roles) for parts in by_part]
+    roles_of_turns = [by_role(turn, roles) for turn in turns]
     clips = [turn.utterance for turn in turns]
     parts = [
-        PathMean(stage, roles.get(stage, ""), kind, _mean(by_part, (stage, kind), clips))
+        PathMean(stage, roles.get(stage, ""), kind, mean_ms(by_part, (stage, kind), clips))
         for stage, kind in _path_order(plan, {owner for parts in by_part for owner in parts})
     ]
-    total = _mean([{"": sum(parts.values())} for parts in by_part], "", clips) if turns else None
-    found = {role for parts in by_role for role in parts}
-    return Path(len(turns), total, tuple(parts), {role: _mean(by_role, role, clips) for role in ROLES if role in found})
+    total = mean_ms([{"": sum(parts.values())} for parts in by_part], "", clips) if turns else None
+    found = {role for each in roles_of_turns for role in each}
+    means = {role: mean_ms(roles_of_turns, role, clips) for role in ROLES if role in found}
+    return Path(len(turns), total, tuple(parts), means)
 
 
 def hidden_work(turns: Sequence[Turn]) -> dict[str, Estimate]:
     """Per stage: mean work before the first packet that was not on the path, with its interval, ms."""
     clips = [turn.utterance for turn in turns]
     hidden = [turn.hidden for turn in turns]
-    return {stage: _mean(hidden, stage, clips) for stage in dict.fromkeys(stage for each in hidden for stage in each)}
+    return {stage: mean_ms(hidden, stage, clips) for stage in dict.fromkeys(stage for each in hidden for stage in each)}
 
 
-def _by_role(parts: Mapping[Owner, int], roles: Mapping[str, str]) -> dict[str, int]:
+def by_role(turn: Turn, roles: Mapping[str, str]) -> dict[str, int]:
+    """A turn's time on its path by role, ns; `roles` are those of the system's stages."""
     found: Counter[str] = Counter()
-    for (stage, _), ns in parts.items():
-        found[roles.get(stage, "")] += ns
+    for part in turn.path:
+        found[roles.get(part.stage, "")] += part.ns
     return dict(found)
 
 
-def _mean(turns: Sequence[Mapping[Key, int]], key: Key, clips: Sequence[str]) -> Estimate:
-    """Mean over the turns of the value under `key` (0 if absent), ms; integers until the one division."""
+def mean_ms(
+    turns: Sequence[Mapping[Key, float]], key: Key, clips: Sequence[str], blocks: Sequence[str] | None = None
+) -> Estimate:
+    """Mean over the turns of the ns under `key` (0 if absent), in ms, exact until the one division."""
     values = [turn.get(key, 0) for turn in turns]
-    found = estimate([ns / NS_PER_MS for ns in values], clips, "mean")
+    found = estimate([ns / NS_PER_MS for ns in values], clips, "mean", blocks=blocks)
     return replace(found, value=sum(values) / (len(values) * NS_PER_MS))
 
 

@@ -58,13 +58,15 @@ def stopping_result(run: Run) -> StoppingResult | None:
     complete = min(complete_passes(turns, len(labels) * clips), rule.blocks)
     due = max((number for number in planned if number <= complete), default=0)
     decision = decide(turns, labels, rule, due)
-    stalled = isinstance(decision, Continue) and decision.stalled
+    stalled, check = isinstance(decision, Continue) and decision.stalled, decision.check
     if due == complete and isinstance(decision, Stop):
-        return StoppingResult(rule, "narrow", decision.check, len(planned), stalled, clips)
-    if complete == rule.blocks:
-        return StoppingResult(rule, "turns", decision.check, len(planned), stalled, clips)
-    ended: Ended = "minutes" if spent_ns(run) >= rule.minutes * NS_PER_MINUTE else "unfinished"
-    return StoppingResult(rule, ended, check_precision(turns, labels, rule, complete), len(planned), stalled, clips)
+        ended: Ended = "narrow"
+    elif complete == rule.blocks:
+        ended = "turns"
+    else:
+        ended = "minutes" if spent_ns(run) >= rule.minutes * NS_PER_MINUTE else "unfinished"
+        check = check_precision(turns, labels, rule, complete, check.level)
+    return StoppingResult(rule, ended, check, len(planned), stalled, clips)
 
 
 def notice(result: StoppingResult) -> str:

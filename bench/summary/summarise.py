@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.metrics.stopping_decision import sampling_of
 from firstpacket.bench.overhead import tax
 from firstpacket.bench.quality.record import Line, read_quality
 from firstpacket.bench.record.schema import Outcome, Phase, System, Turn
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.sequential import sampling_of
 from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from firstpacket.bench.summary.figures import continuity, figure, metric_names
 from firstpacket.bench.summary.gpu import label_gpu
@@ -59,7 +59,8 @@ def _label(
 ) -> LabelSummary:
     turns = [turn for turn in run.turns if turn.label == plan.label]
     measured = [turn for turn in turns if turn.is_measured]
-    sampling = sampling_of(run.manifest.stopping_rule)
+    rule = run.manifest.stopping_rule
+    sampling = sampling_of(rule.blocks if rule else None)
     on_path = [turn for turn in measured if turn.path and turn.is_answered and started(turn)]
     return LabelSummary(
         label=plan.label,
@@ -72,12 +73,12 @@ def _label(
         weights=label_weights(run, plan.label),
         outcomes=_outcomes(turns),
         figures={name: figure(definition(name), measured, sampling) for name in metric_names(measured)},
+        continuity=continuity(measured),
         path=mean_path(on_path, plan),
         hidden=hidden_work(on_path),
         cold=_cold(run, plan.label, turns),
         instrument=tax(run, plan.label, [turn for turn in measured if turn.is_answered]),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
-        continuity=continuity(measured),
         quality=label_quality(run, plan.label, judged),
         warmth=warm,
         gpu=label_gpu(turns, plan),

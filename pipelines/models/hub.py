@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstpacket.bench.errors import MissingDependency, WeightsError
+from firstpacket.bench.errors import MissingDependency, WeightsError, explained
 
 HUB_NAME = re.compile(r"(?P<id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>\w[\w./-]*))?")
 """`owner/name`, or `owner/name@revision` with a branch, a tag or a commit."""
@@ -38,12 +38,8 @@ def here(path: str) -> Path | None:
 
 def names(folder: Path) -> list[str]:
     """Names of what a folder holds, sorted. Raises `WeightsError` if it may not be read."""
-    try:
+    with explained(f"{folder} cannot be read", "Fix the permissions, or copy the model.", WeightsError):
         return sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise WeightsError(
-            f"{folder} cannot be read: {error.strerror}. Fix the permissions, or copy the model."
-        ) from error
 
 
 def locate(weights: str) -> Folder:

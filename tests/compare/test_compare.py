@@ -10,6 +10,7 @@ from firstpacket.bench.compare.sentences import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.compare.tables import headlines
 from firstpacket.bench.compare.within import compare_all, compare_labels
 from firstpacket.bench.errors import RunError, UnknownName
+from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.tables.terminal import TerminalTable
@@ -140,9 +141,9 @@ def test_the_terminal_shows_difference_ratio_and_what_was_lost() -> None:
 
 
 def test_every_label_is_compared_with_the_first() -> None:
-    found = compare_all(run_of({"a": CASCADE, "b": DIRECT, "c": DIRECT}))
+    (found,) = compare_all(run_of({"a": CASCADE, "b": DIRECT, "c": DIRECT}), HEADLINE)
     assert [(each.base, each.other) for each in found] == [("a", "b"), ("a", "c")]
-    assert compare_all(run_of({"a": CASCADE})) == ()
+    assert compare_all(run_of({"a": CASCADE}), HEADLINE) == ((),)
 
 
 def test_runs_are_compared_by_clip() -> None:

@@ -131,13 +131,13 @@ def test_sizes_of_weights_are_numbers(old: Path) -> None:
 @pytest.mark.parametrize("detail", ["8B", "writes one text whatever it hears", "", "x 3.2 M values"])
 def test_what_is_no_size_stays_what_it_was(detail: str) -> None:
     raw = {"labels": [{"weights": [{"part": "llm", "detail": detail}]}]}
-    assert migrate.segment(raw, 1) == {"labels": [{"weights": [{"part": "llm", "detail": detail}]}]}
+    assert migrate.upgraded("segment", raw, 1) == {"labels": [{"weights": [{"part": "llm", "detail": detail}]}]}
 
 
 def test_token_counts_are_numbers_and_no_text() -> None:
     texts = [{"kind": "reply", "text": "hi", "at_ns": 4}]
     usage = {"kind": "usage", "text": "12 prompt tokens, 34 reply tokens", "at_ns": 5}
-    assert migrate.evidence({"trace": {"texts": [*texts, usage]}}, 1)["trace"] == {
+    assert migrate.upgraded("evidence", {"trace": {"texts": [*texts, usage]}}, 1)["trace"] == {
         "texts": texts,
         "usage": {"prompt_tokens": 12, "reply_tokens": 34, "at_ns": 5},
     }
@@ -145,11 +145,11 @@ def test_token_counts_are_numbers_and_no_text() -> None:
 
 def test_damage_is_passed_on_for_the_decoder_to_name() -> None:
     for raw in ({"labels": 3}, {"labels": [7, {"weights": "x"}, {"weights": [None]}]}, {}):
-        assert migrate.segment(dict(raw), 1) == raw
+        assert migrate.upgraded("segment", dict(raw), 1) == raw
     for raw in ({"trace": 1}, {"trace": {"texts": [1, {"kind": "usage"}, {"text": 3}]}}, {}):
-        assert migrate.evidence(dict(raw), 1) == raw | {"kinds": {}}
+        assert migrate.upgraded("evidence", dict(raw), 1) == raw | {"kinds": {}}
     for raw in ({"labels": 1}, {"labels": [2, None]}, {"labels": [{"stages": [3], "options": 4}]}):
-        migrate.manifest(dict(raw, schema=1), 1)
+        migrate.upgraded("manifest", dict(raw, schema=1), 1)
 
 
 def test_kinds_are_derived_from_the_names_of_pipelines_and_stages(old: Path) -> None:
@@ -165,20 +165,28 @@ def test_kinds_are_derived_from_the_names_of_pipelines_and_stages(old: Path) -> 
 
 def test_a_turn_without_a_prefill_had_no_figures_of_its_language_model() -> None:
     spans = [{"stage": "asr"}, {"stage": "llm.decode"}, {"stage": 3}]
-    assert migrate.evidence({"trace": {"spans": spans}}, 1)["kinds"] == {"asr": "asr"}
+    assert migrate.upgraded("evidence", {"trace": {"spans": spans}}, 1)["kinds"] == {"asr": "asr"}
     spans.append({"stage": "llm.prefill"})
-    assert migrate.evidence({"trace": {"spans": spans}}, 1)["kinds"] == {
+    assert migrate.upgraded("evidence", {"trace": {"spans": spans}}, 1)["kinds"] == {
         "asr": "asr", "llm.decode": "llm", "llm.prefill": "llm"
     }  # fmt: skip
 
 
 def test_a_scripted_label_has_the_kind_other() -> None:
     stages = [{"id": "asr", "role": "listen"}]
-    (system,) = migrate.manifest({"labels": [{"pipeline": "scripted", "stages": stages, "options": {}}]}, 1)["labels"]
+    (system,) = migrate.upgraded(
+        "manifest", {"labels": [{"pipeline": "scripted", "stages": stages, "options": {}}]}, 1
+    )["labels"]
     assert (system["kind"], system["overlaps"]) == ("other", False)
 
 
 def test_flags_that_were_renamed_have_their_names_of_today() -> None:
     raw = {"flags": ["cut", "paged", "machine_awake", "not_warmed_up", 3]}
-    assert migrate.turn(raw, 1)["flags"] == ["truncated", "paged", "not_first_after_idle", "not_warmed_up", 3]
-    assert migrate.turn({"flags": "cut"}, 1) == {"flags": "cut"}
+    assert migrate.upgraded("turn", raw, 1)["flags"] == [
+        "truncated",
+        "paged",
+        "not_first_after_idle",
+        "not_warmed_up",
+        3,
+    ]
+    assert migrate.upgraded("turn", {"flags": "cut"}, 1) == {"flags": "cut"}

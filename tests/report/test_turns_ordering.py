@@ -45,7 +45,7 @@ def test_every_turn_is_listed_once() -> None:
 
 def test_no_turn_is_missing_from_the_rows(run: Run) -> None:
     rows = turn_rows(run, ranks(run))
-    assert sorted(row.turn for row in rows) == list(range(10))
+    assert sorted(row.turn.turn for row in rows) == list(range(10))
     assert [row.rank for row in rows][-1] is None
     found = choices(run, rows)
     assert (found.labels, set(found.phases)) == (("slow", "fast"), {"measured", "cold"})

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from firstpacket.bench.analysis.sweeps import Sweep
-from firstpacket.bench.compare.comparison import Comparison
-from firstpacket.bench.compare.labels import matched
+from firstpacket.bench.compare.comparison import Comparison, matched
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.pipeline import Weights

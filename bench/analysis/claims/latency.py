@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from firstpacket.bench.analysis.claims.evidence import Facts, Model, Opponents
-from firstpacket.bench.analysis.claims.verdict import Claim, Verdict
+from firstpacket.bench.analysis.claims.verdict import MORE_CLIPS, Claim, Verdict
 from firstpacket.bench.format import amount, estimated
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
 
@@ -53,7 +53,6 @@ NEEDS_PAIR = (
     "a cascade whose stages overlap (chain=overlapped) and a direct model in one run, with LLMs of the same size "
     "(--matched)"
 )
-MORE_CLIPS = "more clips: the interval is too wide to decide"
 
 
 def sum_of_stages(facts: Facts) -> Verdict:
@@ -67,11 +66,11 @@ def sum_of_stages(facts: Facts) -> Verdict:
     if len(intervals) < len(found):
         return claim.not_testable(MORE_CLIPS, measured)
     explained = all((model.of_no_stage or 0.0) <= MOST_OF_NO_STAGE for model, _ in found)
-    if explained and all(each.low > 0.5 for each in intervals):
-        return claim.supported(measured)
-    if not explained or any(each.high < 0.5 for each in intervals):
-        return claim.not_supported(measured)
-    return claim.not_testable(MORE_CLIPS, measured)
+    return claim.judged(
+        measured,
+        supported=explained and all(each.low > 0.5 for each in intervals),
+        contradicted=not explained or any(each.high < 0.5 for each in intervals),
+    )
 
 
 def whole_utterance(facts: Facts) -> Verdict:
@@ -94,11 +93,9 @@ def whole_utterance(facts: Facts) -> Verdict:
     waits = [bool(at.interval and at.interval.low > 0) for _, at in both]
     early = [bool(at.interval and at.interval.high < 0) for _, at in both]
     n = len(cascades)
-    if all(waits[:n]) and all(early[n:]):
-        return claim.supported(measured)
-    if any(early[:n]) or any(waits[n:]):
-        return claim.not_supported(measured)
-    return claim.not_testable(MORE_CLIPS, measured)
+    return claim.judged(
+        measured, supported=all(waits[:n]) and all(early[n:]), contradicted=any(early[:n]) or any(waits[n:])
+    )
 
 
 def as_published(facts: Facts) -> Verdict:
@@ -111,11 +108,12 @@ def as_published(facts: Facts) -> Verdict:
         needed = "the direct model at size=8b or with the published weights, chunk-units=10, --input file, on one L40"
         return claim.not_testable(needed, measured)
     measured = "; ".join(_mean(model, facts.gpu) for model in fitting)
-    intervals = [model.summary.path.total.interval for model in fitting if model.summary.path.total]
-    if any(each is None for each in intervals):
+    found = [model.summary.path.total.interval for model in fitting if model.summary.path.total]
+    intervals = [each for each in found if each]
+    if len(intervals) < len(found):
         return claim.not_testable(MORE_CLIPS, measured)
-    reaches = [each is not None and each.low <= PUBLISHED_MS + TOLERANCE_MS for each in intervals]
-    return claim.supported(measured) if all(reaches) else claim.not_supported(measured)
+    reaches = all(each.low <= PUBLISHED_MS + TOLERANCE_MS for each in intervals)
+    return claim.judged(measured, supported=reaches, contradicted=not reaches)
 
 
 def beats_optimising(facts: Facts) -> Verdict:
@@ -137,15 +135,14 @@ def _against_overlapped(claim: Claim, facts: Facts, what: str, least_ms: float) 
     measured = "; ".join(_against(each, what, difference) for each, difference in zip(shown, found, strict=True))
     if not fair:
         return claim.not_testable(NEEDS_PAIR, measured)
-    intervals = [difference.interval if difference else None for difference in found]
-    known = [each for each in intervals if each is not None]
-    if len(known) < len(intervals):
+    intervals = [difference.interval for difference in found if difference and difference.interval]
+    if len(intervals) < len(found):
         return claim.not_testable(MORE_CLIPS, measured)
-    if all(each.high < -least_ms for each in known):
-        return claim.supported(measured)
-    if any(each.low > -least_ms for each in known):
-        return claim.not_supported(measured)
-    return claim.not_testable(MORE_CLIPS, measured)
+    return claim.judged(
+        measured,
+        supported=all(each.high < -least_ms for each in intervals),
+        contradicted=any(each.low > -least_ms for each in intervals),
+    )
 
 
 def _difference(each: Opponents, what: str) -> Estimate | None:

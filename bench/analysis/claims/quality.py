@@ -48,11 +48,12 @@ def errors_pass_down(facts: Facts) -> Verdict:
     if not judged:
         needed = "a corpus that accepts answers, trained weights, and turns with and without an error in the transcript"
         return claim.not_testable(needed, measured)
-    if all(misheard.high < heard.low for heard, misheard in judged):
-        return claim.supported(measured)
-    if any(misheard.low > 0.5 for _, misheard in judged):
-        return claim.not_supported(measured)
-    return claim.not_testable("more clips: the intervals are too wide to decide", measured)
+    return claim.judged(
+        measured,
+        supported=all(misheard.high < heard.low for heard, misheard in judged),
+        contradicted=any(misheard.low > 0.5 for _, misheard in judged),
+        needed="more clips: the intervals are too wide to decide",
+    )
 
 
 def costs_quality(facts: Facts) -> Verdict:
@@ -67,11 +68,12 @@ def costs_quality(facts: Facts) -> Verdict:
     ends = [ends for sweep in judged if (ends := _worse_by(sweep.points[0], sweep.points[-1])) is not None]
     if not ends:
         return claim.not_testable(needed, measured)
-    if all(low > 0 for low, _ in ends):
-        return claim.supported(measured)
-    if any(high < 0 for _, high in ends):
-        return claim.not_supported(measured)
-    return claim.not_testable("more clips: the intervals overlap", measured)
+    return claim.judged(
+        measured,
+        supported=all(low > 0 for low, _ in ends),
+        contradicted=any(high < 0 for _, high in ends),
+        needed="more clips: the intervals overlap",
+    )
 
 
 def prosody(_: Facts) -> Verdict:

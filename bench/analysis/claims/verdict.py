@@ -9,6 +9,7 @@ Answer = Literal["supported", "not supported", "not testable with these runs"]
 SUPPORTED: Answer = "supported"
 NOT_SUPPORTED: Answer = "not supported"
 NOT_TESTABLE: Answer = "not testable with these runs"
+MORE_CLIPS = "more clips: the interval is too wide to decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,12 @@ class Claim:
     said: str
     rule: str
 
-    def supported(self, measured: str) -> Verdict:
-        """The figures support it."""
-        return Verdict(self.number, self.said, self.rule, SUPPORTED, measured)
-
-    def not_supported(self, measured: str) -> Verdict:
-        """The figures contradict it."""
-        return Verdict(self.number, self.said, self.rule, NOT_SUPPORTED, measured)
+    def judged(self, measured: str, supported: bool, contradicted: bool, needed: str = MORE_CLIPS) -> Verdict:
+        """What the figures say; where they decide neither way, what is needed."""
+        if supported or contradicted:
+            return Verdict(self.number, self.said, self.rule, SUPPORTED if supported else NOT_SUPPORTED, measured)
+        return self.not_testable(needed, measured)
 
     def not_testable(self, needed: str, measured: str = "") -> Verdict:
-        """The figures decide neither way."""
+        """The run is no test."""
         return Verdict(self.number, self.said, self.rule, NOT_TESTABLE, measured, needed)

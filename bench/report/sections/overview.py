@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from firstpacket.bench.analysis.latency_shares import BOUNDS, Bound
 from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import HEADLINE, Metric, Shown, shown_in
-from firstpacket.bench.report.view import of_label
+from firstpacket.bench.report.view import column, of_label
 from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.summary.warmth import Warmth
 from firstpacket.bench.tables.cells import estimate, single, value
 from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, words
@@ -23,10 +24,10 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
     columns: tuple[Column[LabelSummary], ...] = (
         words("system", lambda label: label.label),
         *map(_median, shown_in(place, {name for label in summary.labels for name in label.figures})),
-        Column("first packet p95", _p95),
+        column("first packet p95", single, "ms", "figures", HEADLINE, "percentiles", "p95", "value"),
         *(_audible_within(bound, shares) for bound in BOUNDS),
-        Column("cold", _first_packet("cold"), says="first packet of cold turns, median"),
-        Column("after idle", _first_packet("idle"), says="first packet after idling, median"),
+        _first_packet("cold", "cold", says="first packet of cold turns, median"),
+        _first_packet("after idle", "idle", says="first packet after idling, median"),
         Column("answered", _answered),
         words(
             "weights", _origins, lambda label: label.dummy, says="dummy: random values, so only times are meaningful"
@@ -45,16 +46,8 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
 
 
 def _median(known: Metric) -> Column[LabelSummary]:
-    def cell(label: LabelSummary) -> Cell:
-        found = label.figures.get(known.name)
-        return estimate(found.p50, found.unit, of_label(label, "figures", known.name, "p50")) if found else (NONE,)
-
-    return Column(known.heading, cell, says=f"median, from {known.start} to {known.end}")
-
-
-def _p95(label: LabelSummary) -> Cell:
-    found = label.figures[HEADLINE].percentiles["p95"]
-    return single(found.value, "ms", of_label(label, "figures", HEADLINE, "percentiles", "p95", "value"))
+    says = f"median, from {known.start} to {known.end}"
+    return column(known.heading, estimate, shown_unit(known), "figures", known.name, "p50", says=says)
 
 
 def _audible_within(bound: Bound, shares: Shares) -> Column[LabelSummary]:
@@ -65,12 +58,8 @@ def _audible_within(bound: Bound, shares: Shares) -> Column[LabelSummary]:
     return Column(f"audible within {bound.ms} ms", cell, says=f"{bound.why} ({bound.source})")
 
 
-def _first_packet(name: Warmth) -> Callable[[LabelSummary], Cell]:
-    def cell(label: LabelSummary) -> Cell:
-        found = label.warmth.classes[name].first_packet
-        return value(found, "ms", of_label(label, "warmth", "classes", name, "first_packet"))
-
-    return cell
+def _first_packet(heading: str, name: Warmth, says: str) -> Column[LabelSummary]:
+    return column(heading, value, "ms", "warmth", "classes", name, "first_packet", says=says)
 
 
 def _answered(label: LabelSummary) -> Cell:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from firstpacket.bench.compare.tables import contributions, ladder_table
-from firstpacket.bench.report.bars import by_stage, stacks
+from firstpacket.bench.report.bars import NO_STAGE, Stack, stacks
 from firstpacket.bench.report.scale import Scale
 from firstpacket.bench.report.section import Bars, Block, Section
 from firstpacket.bench.report.view import View, of_label
@@ -16,37 +16,20 @@ from firstpacket.bench.summary.path import KINDS, ROLES
 from firstpacket.bench.tables.cells import estimate
 from firstpacket.bench.tables.table import Cell, Column, JsonPath, Table, rows, table, words
 
-NO_STAGE = "no stage"
-
 
 def overview(view: View) -> Bars | None:
     """The systems' mean paths side by side, a bar per stage, for the first screen. None without any path."""
-    found = by_stage(view.contents.summary.labels)
-    if not found:
-        return None
-    roles = {bar.role for stack in found for bar in stack.bars}
-    longest = max(stack.total_ms for stack in found)
-    shown = tuple(role for role in ROLES if role in roles)
+    found = stacks(view.summaries, whole_stages=True)
     said = "; ".join(f"{stack.label} {stack.total_ms:.0f} ms: {stack.said}" for stack in found)
-    return Bars(found, Scale(0.0, longest), shown, (), f"Mean critical path from t0 to the first packet. {said}.")
+    return _bars(found, (), f"Mean critical path from t0 to the first packet. {said}.") if found else None
 
 
 def path(view: View) -> Section:
     """Parts, totals, hidden work; then the parts of the differences, and the ladder."""
-    labels = view.contents.summary.labels
-    found = stacks(labels)
+    found = stacks(view.summaries)
     if not found:
         return Section("path", "Where the time goes", "")
-    kinds = {bar.kind for stack in found for bar in stack.bars}
-    roles = {bar.role for stack in found for bar in stack.bars}
-    longest = max(stack.total_ms for stack in found)
-    drawn = Bars(
-        found,
-        Scale(0.0, longest),
-        tuple(role for role in ROLES if role in roles),
-        tuple(kind for kind in KINDS if kind in kinds),
-        "The same by stage and kind of time; the table below lists every part.",
-    )
+    drawn = _bars(found, KINDS, "The same by stage and kind of time; the table below lists every part.")
     blocks: list[Block] = [drawn, _parts(view)]
     if (compared := view.contents.comparison) is not None:
         blocks += contributions(compared, ("comparison",))
@@ -58,6 +41,18 @@ def path(view: View) -> Section:
         "The mean critical path from t0 to the first packet: the stage being waited for at each moment. The parts add "
         "up to the latency.",
         tuple(blocks),
+    )
+
+
+def _bars(found: Sequence[Stack], kinds: Sequence[str], says: str) -> Bars:
+    """With the roles, and of `kinds` those, that occur."""
+    bars = [bar for stack in found for bar in stack.bars]
+    return Bars(
+        tuple(found),
+        Scale(0.0, max(stack.total_ms for stack in found)),
+        tuple(role for role in ROLES if role in {bar.role for bar in bars}),
+        tuple(kind for kind in kinds if kind in {bar.kind for bar in bars}),
+        says,
     )
 
 

@@ -11,11 +11,11 @@ from firstpacket.bench.report.plots.points import quality_svg
 from firstpacket.bench.report.plots.style import dashes, series
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.section import Key, Picture, Section
-from firstpacket.bench.report.view import View, of_label
+from firstpacket.bench.report.view import View, column
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 from firstpacket.bench.summary.contents import LabelSummary
 from firstpacket.bench.tables.cells import estimate, single
-from firstpacket.bench.tables.table import Cell, Column, rows, table, words
+from firstpacket.bench.tables.table import Column, rows, table, words
 
 REPLY_WER = "reply WER"
 PLAYER = {"underrun_max": "worst deficit", "stall_total": "total stall", "gapless_first_audio": "gapless"}
@@ -26,7 +26,7 @@ WITHIN = ("C50", "C100", "C200")
 def continuity(view: View) -> Section:
     """Whether playback stalled."""
     columns: list[Column[LabelSummary]] = [words("system", lambda label: label.label), *map(_within, WITHIN)]
-    columns += [_player(name, heading) for name, heading in PLAYER.items()]
+    columns += [column(heading, estimate, "ms", "figures", name, "p50") for name, heading in PLAYER.items()]
     note = (
         "Medians over replies of more than one packet. Gapless: first packet plus the smallest pre-roll that avoids "
         "stalls."
@@ -37,17 +37,7 @@ def continuity(view: View) -> Section:
 
 def _within(name: str) -> Column[LabelSummary]:
     says = f"share of replies in which the player never stalls for more than {name[1:]} ms"
-    return Column(
-        name, lambda label: single(label.continuity[name], "share", of_label(label, "continuity", name)), says=says
-    )
-
-
-def _player(name: str, heading: str) -> Column[LabelSummary]:
-    def cell(label: LabelSummary) -> Cell:
-        found = label.figures.get(name)
-        return estimate(found.p50 if found else None, "ms", of_label(label, "figures", name, "p50"))
-
-    return Column(heading, cell)
+    return column(name, single, "share", "continuity", name, says=says)
 
 
 def judged(view: View) -> Section:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from firstpacket.bench.analysis.turn_trace import OneTurn, checked_turn
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.turns.ordering import median_turn
 from firstpacket.bench.report.turns.pictures import Picture, stage_picture, stage_scale
@@ -17,9 +18,7 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 class Median:
     """A system's median turn; its first packet in ms after t0."""
 
-    label: str
-    turn: int
-    utterance: str
+    turn: Turn
     first_ms: float
     clock_error_ms: float
     picture: Picture
@@ -49,12 +48,10 @@ def medians(run: Run) -> Medians:
     scale = stage_scale(found)
     drawn = tuple(
         Median(
-            label=one.plan.label,
-            turn=one.turn.turn,
-            utterance=one.turn.utterance,
-            first_ms=one.turn.figures[HEADLINE] / NS_PER_MS,
-            clock_error_ms=one.turn.path_error_ns / NS_PER_MS,
-            picture=stage_picture(one, scale),
+            one.turn,
+            one.turn.figures[HEADLINE] / NS_PER_MS,
+            one.turn.path_error_ns / NS_PER_MS,
+            stage_picture(one, scale),
         )
         for one in found
     )

@@ -20,18 +20,12 @@ LONGEST_QUESTION = 120
 class Row:
     """One turn; `rank` is its rank among its system's measured turns, 1 the worst. Times in ms after t0."""
 
-    turn: int
+    turn: Turn
     rank: int | None
-    phase: str
-    label: str
-    utterance: str
     question: str
-    outcome: str
     first_ms: float | None
     heard_ms: float | None
     stalled_ms: float | None
-    flags: tuple[Flag, ...]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +50,10 @@ def choices(run: Run, rows: Iterable[Row]) -> Choices:
     """The values of the rows' columns."""
     given = list(rows)
     return Choices(
-        phases=tuple(dict.fromkeys(row.phase for row in given)),
+        phases=tuple(dict.fromkeys(row.turn.phase for row in given)),
         labels=run.labels,
-        outcomes=tuple(dict.fromkeys(row.outcome for row in given)),
-        flags=tuple(sorted({flag for row in given for flag in row.flags})),
+        outcomes=tuple(dict.fromkeys(row.turn.outcome for row in given)),
+        flags=tuple(sorted({flag for row in given for flag in row.turn.flags})),
     )
 
 
@@ -70,20 +64,7 @@ def figure_ms(turn: Turn, name: str) -> float | None:
 
 
 def _row(turn: Turn, rank: int | None, question: str) -> Row:
-    return Row(
-        turn=turn.turn,
-        rank=rank,
-        phase=turn.phase,
-        label=turn.label,
-        utterance=turn.utterance,
-        question=question,
-        outcome=turn.outcome,
-        first_ms=figure_ms(turn, HEADLINE),
-        heard_ms=figure_ms(turn, FIRST_AUDIBLE),
-        stalled_ms=figure_ms(turn, "stall_total"),
-        flags=turn.flags,
-        reason=turn.reason,
-    )
+    return Row(turn, rank, question, *(figure_ms(turn, name) for name in (HEADLINE, FIRST_AUDIBLE, "stall_total")))
 
 
 def _shortened(text: str) -> str:

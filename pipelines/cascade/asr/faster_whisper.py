@@ -7,15 +7,7 @@ from typing import Any
 from firstpacket.bench.errors import UsageError, WeightsError
 from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Stage
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.asr.whisper import (
-    COMPRESSION,
-    LOG_PROBABILITY,
-    LONGEST,
-    NO_SPEECH,
-    TEMPERATURES,
-    Whisper,
-    options,
-)
+from firstpacket.pipelines.cascade.asr.whisper import LOG_PROBABILITY, LONGEST, Whisper, options
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_converted, check_folder
@@ -70,21 +62,12 @@ class FasterWhisper(Whisper):
             ) from error
 
     def _text(self, samples: Samples, language: str, prefix: str, trace: Trace) -> str:
-        fallback = self.settings.switch("asr-fallback")
         segments, _ = self._model.transcribe(
             samples,
-            language=language or None,
             beam_size=self.settings.whole("asr-beam"),
-            temperature=TEMPERATURES if fallback else 0.0,
-            compression_ratio_threshold=COMPRESSION,
             log_prob_threshold=LOG_PROBABILITY,
-            no_speech_threshold=NO_SPEECH,
-            condition_on_previous_text=False,
-            without_timestamps=True,
             max_new_tokens=LONGEST,
-            prefix=prefix or None,
-            # After a prefix there may be no more text, so the end must stay possible.
-            suppress_blank=not prefix,
+            **self._decoding(language, prefix),
         )
         # Segments are lazy: the work is done here.
         text = "".join(segment.text for segment in segments)

@@ -8,14 +8,7 @@ from typing import Any
 from firstpacket.bench.errors import UsageError, WeightsError
 from firstpacket.bench.pipeline import Declaration, Requirement, Samples, Stage
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.asr.whisper import (
-    COMPRESSION,
-    LOG_PROBABILITY,
-    NO_SPEECH,
-    TEMPERATURES,
-    Whisper,
-    options,
-)
+from firstpacket.pipelines.cascade.asr.whisper import LOG_PROBABILITY, Whisper, options
 from firstpacket.pipelines.cascade.asr.whisper_config import check_sizes
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.engines import cause, imported
@@ -71,20 +64,12 @@ class OpenAIWhisper(Whisper):
         beam = self.settings.whole("asr-beam")
         result = self._model.transcribe(
             samples,
-            language=language or None,
             beam_size=beam if beam > 1 else None,
-            temperature=TEMPERATURES if self.settings.switch("asr-fallback") else 0.0,
-            compression_ratio_threshold=COMPRESSION,
             logprob_threshold=LOG_PROBABILITY,
-            no_speech_threshold=NO_SPEECH,
-            condition_on_previous_text=False,
-            without_timestamps=True,
-            prefix=prefix or None,
-            # After a prefix there may be no more text, so the end must stay possible.
-            suppress_blank=not prefix,
             # The library divides by the number of words unless it is given a penalty; there may be none.
             length_penalty=1.0 if prefix else None,
             fp16=self._fp16,
+            **self._decoding(language, prefix),
         )
         return str(result["text"])
 

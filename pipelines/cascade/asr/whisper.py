@@ -153,6 +153,20 @@ class Whisper(ASR):
         An empty `language` is detected. `prefix` is empty unless there is just one window.
         """
 
+    def _decoding(self, language: str, prefix: str) -> dict[str, Any]:
+        """How the published decoder is asked, by its own names, which both of its implementations take."""
+        return {
+            "language": language or None,
+            "temperature": TEMPERATURES if self.settings.switch("asr-fallback") else 0.0,
+            "compression_ratio_threshold": COMPRESSION,
+            "no_speech_threshold": NO_SPEECH,
+            "condition_on_previous_text": False,
+            "without_timestamps": True,
+            "prefix": prefix or None,
+            # After a prefix there may be no more text, so the end must stay possible.
+            "suppress_blank": not prefix,
+        }
+
     def _precision(self) -> str:
         """The precision in use."""
         asked = self.settings.text("asr-compute")

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from firstpacket.bench.errors import MissingDependency, UsageError, WeightsError
+from firstpacket.bench.errors import MissingDependency, UsageError, WeightsError, explained
 from firstpacket.pipelines.models import whisper_tokens
 from firstpacket.pipelines.models.tensors import is_finite
 from firstpacket.pipelines.tools.training import folders, loop
@@ -120,10 +120,8 @@ def _ends(work: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> bytes:
-    try:
+    with explained(f"{path} cannot be read", "Train the step again.", WeightsError):
         return path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}. Train the step again.") from error
 
 
 def _vocoder(work: Path) -> dict[str, bytes]:
