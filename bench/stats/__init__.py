@@ -1,1 +1,1 @@
-"""Pure: numbers in, estimates with intervals out; knows nothing of benchmarks."""
+"""Pure functions from numbers to estimates with intervals; they know nothing of benchmarks."""

@@ -1,4 +1,4 @@
-"""Shares and paired shares, exactly: no resampling, so intervals do not collapse where all or none succeed."""
+"""Shares and paired shares, exactly: without resampling, so intervals do not collapse if all or none succeed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class Share:
 
 
 def share(succeeded: Sequence[bool], clusters: Sequence[Hashable] | None = None, *, level: float = LEVEL) -> Share:
-    """The share of successes with its interval by Clopper and Pearson (1934, Biometrika 26), which is never too narrow.
+    """The share of successes, with the interval of Clopper and Pearson (1934, Biometrika 26), which is never too
+    narrow.
 
-    Where several belong to one cluster (a clip asked several times), clusters stand for the number of trials: Korn and
-    Graubard (1998, Survey Methodology 24), with the largest design effect there can be. Raises `ValueError` without
-    values, or when lengths differ.
+    If several trials belong to one cluster (a clip that is used several times), the number of clusters replaces the
+    number of trials: Korn and Graubard (1998, Survey Methodology 24), with the largest possible design effect. Raises
+    `ValueError` without values, or if lengths differ.
     """
     if not succeeded or (clusters is not None and len(clusters) != len(succeeded)):
         raise ValueError("A share needs at least one trial, and a cluster for every one.")
@@ -38,9 +39,9 @@ def share(succeeded: Sequence[bool], clusters: Sequence[Hashable] | None = None,
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided chance of pairs that differ being split so unevenly or more, if either way were as likely.
+    """Two-sided p that discordant pairs are split at least this unevenly if both directions are equally likely.
 
-    Exact, from the binomial distribution (McNemar 1947, Psychometrika 12); 1 where no pair differs.
+    Exact, from the binomial distribution (McNemar 1947, Psychometrika 12); 1 if no pair is discordant.
     """
     differing = only_first + only_second
     return min(1.0, 2 * float(bdtr(min(only_first, only_second), differing, 0.5))) if differing else 1.0

@@ -1,16 +1,18 @@
-"""Seeded bootstrap intervals for values that come in clusters.
+"""Seeded bootstrap intervals for clustered values.
 
-Values of one cluster resemble each other, so whole clusters are drawn with replacement, and
-every value of a drawn cluster counts as often as its cluster was drawn (Davison and Hinkley, 1997, section 3.8).
+Values of one cluster resemble each other, so whole clusters are drawn with replacement, and every value of a cluster
+counts as often as its cluster was drawn (Davison and Hinkley, 1997, section 3.8).
 
-Intervals are expanded percentile intervals: with few clusters the plain percentiles are too narrow, as the normal
-distribution is beside Student's t, and they are moved outwards by just that (Hesterberg, 2015, "What teachers should
-know about the bootstrap", The American Statistician 69). tests/benchmarks/test_interval_coverage.py measures how often
-such intervals hold the truth. BCa is not used. Its acceleration comes from the jackknife, which is inconsistent for the
-median (Efron and Tibshirani, 1993, section 11.6). For means it is a trade, measured there: expanded alike, it covers up
-to 3 points better on strongly skewed values and 2 to 3 points worse on heavy symmetric tails. Means here are mostly of
-paired differences, which are the latter. On rare long stalls the mean's interval holds far less than it says, either
-way.
+Intervals are expanded percentile intervals. With few clusters the plain percentiles are too narrow, just as the normal
+distribution is compared with Student's t, and they are moved outwards by exactly that (Hesterberg, 2015, "What teachers
+should know about the bootstrap", The American Statistician 69). tests/benchmarks/test_interval_coverage.py measures how
+often such intervals contain the true value.
+
+BCa is not used. Its acceleration comes from the jackknife, which is inconsistent for the median (Efron and Tibshirani,
+1993, section 11.6). For means it is a trade-off, measured in the same benchmark: expanded in the same way, it covers up
+to 3 points better on strongly skewed values, and 2 to 3 points worse on heavy symmetric tails. Means here are mostly of
+paired differences, which are the latter. With rare long stalls, the interval of a mean covers far less than its nominal
+level either way.
 """
 
 from __future__ import annotations
@@ -28,18 +30,18 @@ LEVEL = 0.95
 RESAMPLES = 2000
 SEED = 0
 MIN_CLUSTERS = 6
-"""Below this many clusters no 95 % interval for a median exists: even from the smallest to the largest of k values
-covers it with probability 1 - 2^(1-k) only, which reaches 0.95 at k = 6."""
+"""The number of clusters below which no 95 % interval for a median exists: even the range from the smallest to the
+largest of k values covers it with probability 1 - 2^(1-k) only, which reaches 0.95 at k = 6."""
 
 MAX_CLUSTERS = 2000
-"""With more clusters, neighbours by name are joined until so many are left: they are still independent of each other,
-and drawing them takes a time and a memory that do not grow."""
+"""With more clusters, neighbours by name are merged until this many remain. They are still independent of each
+other, and the time and memory of drawing them stay bounded."""
 
 _CELLS = 250_000
-"""Resamples times values worked on at once: about what a second-level cache holds."""
+"""Resamples times values per batch: about the size of a second-level cache."""
 _MIDDLE = 2.0
-"""The medians of resamples are looked for first among so many times the square root of n values on either side of the
-median: four standard deviations of their places, if values are independent."""
+"""Medians of resamples are first searched among this many times the square root of n values on either side of the
+median: four standard deviations of their ranks, if values are independent."""
 
 Statistic = Literal["median", "mean"]
 Floats = npt.NDArray[np.float64]
@@ -48,7 +50,7 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an interval is made: at which level, from how many resamples, drawn with which seed."""
+    """How an interval is computed: its level, the number of resamples, and the seed."""
 
     level: float = LEVEL
     resamples: int = RESAMPLES
@@ -67,13 +69,13 @@ class Interval:
     level: float = LEVEL
 
     def contains(self, value: float) -> bool:
-        """Whether `value` lies within, ends included."""
+        """Whether `value` is inside, ends included."""
         return self.low <= value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A statistic of `n` values from `clusters` clusters, with its interval if there are clusters enough."""
+    """A statistic of `n` values from `clusters` clusters, with its interval if there are enough clusters."""
 
     value: float
     n: int
@@ -91,11 +93,11 @@ def estimate(
 ) -> Estimate:
     """The statistic of all values pooled, with its interval by bootstrap over clusters.
 
-    Values may belong to `blocks` too, across the clusters (all clips asked within some minutes). Where there are
-    `MIN_CLUSTERS` of them, blocks are drawn as well, and the wider of the two intervals stands.
+    Values may also belong to `blocks` that cross the clusters (all clips played within some minutes). With at least
+    `MIN_CLUSTERS` blocks, blocks are resampled too, and the wider of the two intervals is returned.
 
-    The order of the values changes nothing; the seed and the clusters' names (by their text) do. The interval is None
-    with fewer than `MIN_CLUSTERS` clusters. Raises `ValueError` without values, or when lengths differ.
+    The result depends on the seed and on the clusters' names (as text), but not on the order of the values. The
+    interval is None with fewer than `MIN_CLUSTERS` clusters. Raises `ValueError` without values, or if lengths differ.
     """
     groupings = [clusters] if blocks is None else [clusters, blocks]
     if len(values) == 0 or any(len(values) != len(grouping) for grouping in groupings):
@@ -115,7 +117,7 @@ def estimate(
 
 
 def expanded(replicas: Floats, clusters: int, level: float = LEVEL) -> Interval:
-    """The expanded percentile interval from a statistic's values in resamples of so many clusters (two at least)."""
+    """The expanded percentile interval from the statistic of every resample of this many clusters (at least two)."""
     reach = np.sqrt(clusters / (clusters - 1)) * stdtrit(clusters - 1, (1 + level) / 2)
     low, high = np.quantile(replicas, (ndtr(-reach), ndtr(reach)))
     return Interval(float(low), float(high), level)
@@ -123,7 +125,7 @@ def expanded(replicas: Floats, clusters: int, level: float = LEVEL) -> Interval:
 
 @lru_cache(maxsize=8)
 def numbered(names: tuple[Hashable, ...]) -> Numbers:
-    """The number of every value's cluster; clusters are numbered by their text. Kept, as `draws_of` is."""
+    """The index of every value's cluster; clusters are numbered in the order of their text. Cached, like `draws_of`."""
     texts = [str(name) for name in names]
     number = {text: index for index, text in enumerate(sorted(set(texts)))}
     owner = np.array([number[text] for text in texts], dtype=np.int64)
@@ -132,7 +134,7 @@ def numbered(names: tuple[Hashable, ...]) -> Numbers:
 
 
 def _joined(owner: Numbers) -> Numbers:
-    """The same, with neighbours joined where there are more than `MAX_CLUSTERS`."""
+    """The same, with neighbours merged if there are more than `MAX_CLUSTERS`."""
     count = int(owner.max()) + 1
     return owner * MAX_CLUSTERS // count if count > MAX_CLUSTERS else owner
 
@@ -145,16 +147,16 @@ def _replicas(data: Floats, owner: Numbers, statistic: Statistic, sampling: Samp
 
 @lru_cache(maxsize=4)
 def draws_of(count: int, resamples: int, seed: int) -> Numbers:
-    """How often each cluster was drawn, by resample. Kept, as many figures of a run rest on the same clusters."""
+    """How often each cluster was drawn, by resample. Cached, since many figures of a run use the same clusters."""
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
     draws.setflags(write=False)
     return draws
 
 
 def _medians(data: Floats, owner: Numbers, draws: Numbers) -> Floats:
-    """The median of every resample, of ascending values each as often as its cluster was drawn.
+    """The median of every resample, from ascending values that count as often as their cluster was drawn.
 
-    It is looked for in the middle of the values first, and further out for those resamples that have theirs there.
+    It is searched among the middle values first, and further out only for those resamples whose median is there.
     """
     medians = np.empty(len(draws))
     total = draws @ _sizes(owner, draws)
@@ -176,7 +178,7 @@ def _medians(data: Floats, owner: Numbers, draws: Numbers) -> Floats:
 
 
 def _medians_at_once(data: Floats, owner: Numbers, draws: Numbers, twice: Numbers) -> Floats:
-    """The mean of the values at the places `(twice - 1) // 2` and `twice // 2` of every resample, counted from 0."""
+    """The mean of the values at the ranks `(twice - 1) // 2` and `twice // 2` of every resample, counted from 0."""
     reached = np.cumsum(draws.astype(np.int32)[:, owner], axis=1, dtype=np.int32)
     lower = np.argmax(reached > ((twice - 1) // 2)[:, None], axis=1)
     upper = np.argmax(reached > (twice // 2)[:, None], axis=1)

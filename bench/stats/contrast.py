@@ -1,4 +1,4 @@
-"""Two groups of values: how far apart their medians lie, with a seeded bootstrap interval over clusters."""
+"""The difference between the medians of two groups, with a seeded bootstrap interval over clusters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from firstpacket.bench.stats.bootstrap import (
 )
 
 _CELLS = 250_000
-"""Resamples times values worked on at once: about what a second-level cache holds."""
+"""Resamples times values per batch: about the size of a second-level cache."""
 
 
 def median_contrast(
@@ -29,11 +29,11 @@ def median_contrast(
     *,
     sampling: Sampling = SAMPLING,
 ) -> Estimate:
-    """Median of the values that are in, minus the median of the others, in the unit of the values.
+    """Median of the values in the group, minus the median of the others, in the unit of the values.
 
-    Whole clusters are drawn, with the values of both groups that they hold; draws that leave a group empty are passed
-    over. `n` counts the values that are in. The interval is None with fewer than `MIN_CLUSTERS` clusters in either
-    group. Raises `ValueError` if a group is empty, or when lengths differ.
+    Whole clusters are drawn, with their values of both groups; draws that leave a group empty are skipped. `n` is the
+    number of values in the group. The interval is None if either group has fewer than `MIN_CLUSTERS` clusters. Raises
+    `ValueError` if a group is empty, or if lengths differ.
     """
     if not len(values) == len(is_in) == len(clusters) or len(set(is_in)) < 2:
         raise ValueError("A contrast needs two groups, and a cluster for every value.")
@@ -51,7 +51,7 @@ def median_contrast(
 
 
 def _medians(data: Floats, owner: Numbers, draws: Numbers) -> Floats:
-    """The median of every draw, each value as often as its cluster was drawn; NaN where none was."""
+    """The median of every draw, each value counted as often as its cluster was drawn; NaN if none was."""
     order = np.argsort(data, kind="stable")
     data, owner = data[order], owner[order]
     step = max(1, _CELLS // len(data))

@@ -1,9 +1,9 @@
 """The Hodges-Lehmann shift: the median of all pairwise averages, and its interval from the signed-rank distribution.
 
-For differences of pairs it asks nothing of the noise but symmetry, which differences of exchangeable sides have; it
-uses nearly all that Gaussian noise tells (95 %, the median 64 %) and forgives outliers (up to 29 % of the values).
-Hodges and Lehmann 1963, Ann. Math. Stat. 34; the interval is Tukey's, as in Hollander, Wolfe and Chicken 2014,
-section 3.3. Values are taken as independent.
+For paired differences it assumes only symmetric noise, which differences of exchangeable sides have. It uses nearly all
+the information in Gaussian noise (95 %; the median uses 64 %) and tolerates outliers (up to 29 % of the values). Hodges
+and Lehmann 1963, Ann. Math. Stat. 34; the interval is Tukey's, as in Hollander, Wolfe and Chicken 2014, section 3.3.
+Values are taken as independent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.special import ndtri
 from firstpacket.bench.stats.bootstrap import LEVEL, Interval
 
 EXACT = 50
-"""Up to so many values the signed-rank distribution is exact; above, it is taken as normal."""
+"""Up to this many values the signed-rank distribution is exact; above, the normal approximation is used."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def shift(values: Sequence[float]) -> float:
 
 
 def shift_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
-    """The interval of the shift; None where so few values have none at this level (5 at 95 %).
+    """The interval of the shift; None if so few values have none at this level (5 at 95 %).
 
     Raises `ValueError` without values.
     """
@@ -50,9 +50,9 @@ def _sorted(values: Sequence[float]) -> Floats:
 
 
 def _average(data: Floats, place: int) -> float:
-    """The average in this place, from 1, of all in ascending order: halved down to neighbouring numbers.
+    """The average with this rank, from 1, among all averages in ascending order; found by bisection.
 
-    There may be thousands of millions of averages; how many are at most x is counted without forming them.
+    There may be billions of averages; how many are at most x is counted without forming them.
     """
     low, high = float(data[0]), float(data[-1])
     if _at_most(data, low) >= place:
@@ -72,7 +72,7 @@ def _at_most(data: Floats, x: float) -> int:
 
 @lru_cache(maxsize=1024)
 def _place(n: int, tail: float) -> int:
-    """The place, from either end and counted from 1, of the average that bounds the interval; 0 for none."""
+    """The rank, from either end and counted from 1, of the average that bounds the interval; 0 if there is none."""
     if n <= EXACT:
         return int(np.searchsorted(np.cumsum(_signed_rank(n)), tail, side="right"))
     deviation = np.sqrt(n * (n + 1) * (2 * n + 1) / 24)

@@ -1,4 +1,4 @@
-"""Several tests at once: the chance that any of them cries wolf, held down."""
+"""Multiple tests with a bound on the probability of any false positive."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Adjusted p values in the order given (Holm, 1979): those at or under alpha are rejected.
+    """Adjusted p values in the order given (Holm, 1979): reject those that are at most alpha.
 
-    The chance that any true null hypothesis is rejected is then at most alpha, however the tests depend on each other.
+    The probability of rejecting any true null hypothesis is then at most alpha, however the tests depend on each other.
     Raises `ValueError` for a p outside [0, 1].
     """
     if any(not 0 <= p <= 1 for p in p_values):

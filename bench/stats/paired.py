@@ -23,8 +23,8 @@ def paired_difference(
 ) -> Estimate:
     """The median (or mean) of `after - before` over the pairs, in the unit of the values.
 
-    The median of the differences is not the difference of the medians. `blocks`: as in `estimate`.
-    Raises `ValueError` without pairs, or when lengths differ.
+    The median of the differences is not the difference of the medians. `blocks`: as in `estimate`. Raises `ValueError`
+    without pairs, or if lengths differ.
     """
     differences = [b - a for a, b in zip(before, after, strict=True)]
     return estimate(differences, clusters, statistic, blocks=blocks, sampling=sampling)
@@ -38,10 +38,10 @@ def paired_ratio(
     blocks: Sequence[Hashable] | None = None,
     sampling: Sampling = SAMPLING,
 ) -> Estimate | None:
-    """The exponential of the median of `log(after / before)` over the pairs; None where a value is not positive.
+    """The exponential of the median of `log(after / before)` over the pairs; None if a value is not positive.
 
-    On the log scale the ratio of A to B is the inverse of that of B to A, for an even number of pairs too. Raises
-    `ValueError` without pairs, or when lengths differ.
+    On the log scale the ratio of A to B is the inverse of the ratio of B to A, also with an even number of pairs.
+    Raises `ValueError` without pairs, or if lengths differ.
     """
     pairs = list(zip(before, after, strict=True))
     if any(a <= 0 or b <= 0 for a, b in pairs):

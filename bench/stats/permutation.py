@@ -1,4 +1,4 @@
-"""A seeded permutation test: how often chance alone would bring what was seen, or more of it."""
+"""A seeded permutation test: how often chance alone would produce a result at least as extreme."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PERMUTATIONS = 9_999
 SEED = 0
 
 _CELLS = 250_000
-"""Permutations times values worked on at once: about what a second-level cache holds."""
+"""Permutations times values per batch: about the size of a second-level cache."""
 _TIES = 1e-9
-"""Relative to the largest possible statistic: sums that differ by rounding only are equally extreme."""
+"""Relative to the largest possible statistic: sums that differ only by rounding count as equally extreme."""
 
 
 def stratified_test(
@@ -27,12 +27,12 @@ def stratified_test(
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
 ) -> float:
-    """p that two samples are alike (two-sided), where only values of one stratum, such as a clip, may change places.
+    """Two-sided p that two samples are alike; values are exchangeable only within a stratum, such as a clip.
 
-    Adds up what the ranks of `after` lie above the mean rank of their stratum, divided by the stratum's size plus one
-    (van Elteren, 1960): ranks, which a single stall cannot rule. A stratum with values of one sample only says nothing.
-    The p is (1 + as extreme) / (1 + drawn), so it is never 0 (Phipson and Smyth, 2010).
-    Raises `ValueError` if a sample is empty, or when lengths differ.
+    The statistic is the sum, over `after`, of the rank minus the mean rank of its stratum, divided by the stratum's
+    size plus one (van Elteren, 1960). Ranks keep a single stall from dominating. A stratum with values of only one
+    sample contributes nothing. p is (1 + as extreme) / (1 + drawn), so it is never 0 (Phipson and Smyth, 2010). Raises
+    `ValueError` if a sample is empty, or if lengths differ.
     """
     if not len(before) or not len(after) or len(before) != len(strata_before) or len(after) != len(strata_after):
         raise ValueError("Each sample needs a value at least, and every value a stratum.")
@@ -58,12 +58,12 @@ def _steps(permutations: int, width: int) -> Iterator[int]:
 
 
 def _shuffled(strata: Numbers, rows: int, rng: np.random.Generator) -> Numbers:
-    """Places of values by row, in random order within every stratum; `strata` ascends."""
+    """Indices of values by row, in random order within every stratum; `strata` ascends."""
     return np.argsort(strata + rng.random((rows, len(strata))), axis=1)
 
 
 def _scores(values: Floats, strata: Numbers) -> Floats:
-    """What every value's rank lies above the mean of its stratum, over the stratum's size plus one; strata ascend."""
+    """Every value's rank minus the mean of its stratum, divided by the stratum's size plus one; strata ascend."""
     sizes = np.bincount(strata)
     starts = np.cumsum(sizes) - sizes
     parts = [average_ranks(values[at : at + size]) for at, size in zip(starts, sizes, strict=True)]

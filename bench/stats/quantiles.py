@@ -1,4 +1,4 @@
-"""Quantiles, and how many values each one needs before it may be shown."""
+"""Quantiles, and the number of values that each needs to be shown."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 INTERPOLATION = "linear (type 7 of Hyndman and Fan, 1996)"
 CONFIDENCE = 0.99
-"""How sure a quantile's claim has to be before the quantile is shown."""
+"""The confidence that a quantile is supported by enough values to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """A quantile of `n` values; `value` is None where `n` is below `needs`."""
+    """A quantile of `n` values; `value` is None if `n` is below `needs`."""
 
     q: float
     n: int
@@ -25,14 +25,14 @@ class Quantile:
 
     @property
     def shortfall(self) -> str:
-        """Why there is no number, or nothing: `n=50 < 662`."""
+        """Why there is no number: `n=50 < 662`; empty if there is one."""
         return "" if self.value is not None else f"n={self.n} < {self.needs}"
 
 
 def quantile(values: Sequence[float], q: float) -> float:
     """The `q`-quantile by linear interpolation between order statistics (type 7), in the unit of the values.
 
-    Raises `ValueError` without values or for `q` outside [0, 1].
+    Raises `ValueError` without values, or for `q` outside [0, 1].
     """
     if len(values) == 0:
         raise ValueError("A quantile needs at least one value.")
@@ -45,15 +45,15 @@ def median(values: Sequence[float]) -> float:
 
 
 def supported_quantile(values: Sequence[float], q: float) -> Quantile:
-    """The `q`-quantile where the number of values supports it, else what it would need."""
+    """The `q`-quantile if there are enough values; otherwise only how many it would need."""
     needs = values_needed(q)
     return Quantile(q, len(values), needs, quantile(values, q) if len(values) >= needs else None)
 
 
 def censored_quantile(values: Sequence[float], never: int, q: float) -> Quantile:
-    """The `q`-quantile of `values` and `never` more that are infinite, where so many together support it.
+    """The `q`-quantile of `values` and `never` further values that are infinite, if so many together support it.
 
-    Infinite when it falls among those, or between the last value and the first of them.
+    It is infinite if it falls among the infinite values, or between the last finite value and the first of them.
     """
     n, needs = len(values) + never, values_needed(q)
     if n < needs:
@@ -68,9 +68,9 @@ def censored_quantile(values: Sequence[float], never: int, q: float) -> Quantile
 def values_needed(q: float) -> int:
     """The number of values from which the `q`-quantile is shown: 11 for p50, 64 for p90, 130 for p95, 662 for p99.
 
-    The smallest n at which two values or more lie beyond the true quantile with probability `CONFIDENCE` (binomial):
-    fewer, and the estimate may rest on a single extreme. The same rule as MLPerf's early stopping with one late query.
-    Raises `ValueError` for `q` outside (0, 1).
+    The smallest n for which at least two values lie beyond the true quantile with probability `CONFIDENCE` (binomial);
+    with fewer, the estimate may depend on a single extreme value. This is the rule of MLPerf's early stopping with one
+    late query. Raises `ValueError` for `q` outside (0, 1).
     """
     if not 0 < q < 1:
         raise ValueError(f"A quantile lies strictly between 0 and 1, not {q}.")

@@ -1,4 +1,5 @@
-"""Ranks from 1, ties sharing their mean: as `scipy.stats.rankdata`, whose import takes longer than most commands."""
+"""Ranks from 1, with mean ranks for ties: as `scipy.stats.rankdata`, which takes longer to import than most commands
+run."""
 
 from __future__ import annotations
 
@@ -7,6 +8,6 @@ import numpy.typing as npt
 
 
 def average_ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The rank of every value, `(n,)`; all values must be numbers."""
+    """The rank of every value, `(n,)`; NaN is not allowed."""
     _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(ties) - (ties - 1) / 2)[place], dtype=np.float64)

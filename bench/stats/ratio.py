@@ -16,12 +16,11 @@ def ratio_of_sums(
     *,
     sampling: Sampling = SAMPLING,
 ) -> Estimate:
-    """Sum of `above` over sum of `below`, value by value of the same clusters; all of `below` must be over 0.
+    """Sum of `above` over sum of `below`, element by element of the same clusters; all of `below` must be positive.
 
-    Whole clusters are drawn, and their sums divided: as Bisani and Ney (2004) do for word error rates,
-    so long texts count for more than short ones. The interval is None with fewer than
-    `MIN_CLUSTERS` clusters. Raises `ValueError` without values, for lengths that differ, or a value below that is not
-    over 0.
+    Whole clusters are drawn and their sums divided, as Bisani and Ney (2004) do for word error rates, so long texts
+    count more than short ones. The interval is None with fewer than `MIN_CLUSTERS` clusters. Raises `ValueError`
+    without values, if lengths differ, or if a value of `below` is not positive.
     """
     if not len(above) == len(below) == len(clusters) or not len(below) or min(below) <= 0:
         raise ValueError("A ratio of sums needs as many values above, values below (over 0) and clusters.")

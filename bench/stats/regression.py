@@ -1,4 +1,4 @@
-"""A straight line through points that single outliers cannot bend."""
+"""A straight line through points, robust to single outliers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, Estimate, Interval
 
 MOST_POINTS = 1500
-"""Of more points every so-manieth by x is taken: the work grows with the square of their number."""
+"""With more points, only every k-th by x is used, since the work grows with the square of their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,15 @@ class Line:
     """The median of y - slope * (x - middle)."""
 
     def at(self, x: float, slope: float | None = None) -> float:
-        """The line's height over `x`, or that of the line through its middle with another slope."""
+        """The line's value at `x`, or that of the line through its middle with another slope."""
         return self.at_middle + (self.slope.value if slope is None else slope) * (x - self.middle)
 
 
 def line(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Line | None:
     """The line of Theil (1950) and Sen (1968): its slope is the median of the slopes between all pairs of points.
 
-    The interval is Sen's, from Kendall's tau; points must be independent of each other. None with fewer than
-    `MIN_CLUSTERS` points or fewer than three different x. Raises `ValueError` when lengths differ.
+    The interval is Sen's, from Kendall's tau; points must be independent. None with fewer than `MIN_CLUSTERS` points or
+    fewer than three distinct x. Raises `ValueError` if lengths differ.
     """
     if len(x) != len(y):
         raise ValueError(f"Points need as many x ({len(x)}) as y ({len(y)}).")
