@@ -1,1 +1,1 @@
-"""How good what was heard and said is: word errors, the sound of a reply, and what other programs made of it."""
+"""Quality of transcripts and replies: word errors, the sound of a reply, and results of other programs."""

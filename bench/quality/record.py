@@ -1,8 +1,8 @@
-"""`RUN/quality.jsonl`: what recognisers and scorers made of a run's kept replies. Written after the run, beside it.
+"""`RUN/quality.jsonl`: results of recognisers and scorers for a run's saved replies, written after the run.
 
-Every line stands alone: it names its judge, and is tied to its turn by the checksum of the turn's evidence and to the
-audio by its SHA-256. A line is never changed; of several of one judge on one reply, the last one counts. The turns do
-not rest on this file: it can be removed, and made anew.
+Every line is self-contained: it names its judge, and refers to its turn by the checksum of the turn's evidence and to
+the audio by its SHA-256. Lines are never changed; of several by one judge on one reply, the last one counts. Turns do
+not depend on this file: it can be deleted and made again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A recogniser or scorer: with which options, packages and weights it judged. As text, it is for people."""
+    """A recogniser or scorer, with its options, packages and weights. As text, it is for people."""
 
     name: str
     options: dict[str, OptionValue] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Which kept reply a line is of."""
+    """The saved reply that a line is about."""
 
     turn: int
     label: str
@@ -48,7 +48,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class HeardReply:
-    """A reply as a recogniser heard it; `edits` of its `words` by the rules of version `normalisation`."""
+    """A reply as a recogniser transcribed it: `edits` per `words`, by the rules of version `normalisation`."""
 
     schema: int
     kind: Literal["reply"]
@@ -62,7 +62,7 @@ class HeardReply:
 
 @dataclass(frozen=True, slots=True)
 class HeardClip:
-    """A clip of the corpus as a recogniser heard it: the recogniser's own errors."""
+    """A clip of the corpus as a recogniser transcribed it: the recogniser's own errors."""
 
     schema: int
     kind: Literal["clip"]
@@ -88,7 +88,7 @@ class ReplySound:
 
 @dataclass(frozen=True, slots=True)
 class ScoredReply:
-    """A scorer's value for a reply, and the scale it lies on."""
+    """A scorer's value for a reply, and the ends of its scale."""
 
     schema: int
     kind: Literal["score"]
@@ -104,14 +104,14 @@ Line = HeardReply | HeardClip | ReplySound | ScoredReply
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The lines that count, in the order of the file, and what a reader should know of the others."""
+    """The lines that count, in file order, and notices about the others."""
 
     lines: tuple[Line, ...] = ()
     notices: tuple[str, ...] = ()
 
 
 def read_quality(run: Run) -> Judged:
-    """What stands beside a run. Raises `RunError` for what is damaged or was written by a newer version."""
+    """The results saved with a run. Raises `RunError` if they are damaged or from a newer version."""
     file = run.path / QUALITY
     try:
         lines, torn = read_lines(file, cast(type[Line], Line))
@@ -146,30 +146,30 @@ def read_quality(run: Run) -> Judged:
 
 
 def place(line: Line) -> tuple[object, ...]:
-    """What a line is about: a later line with the same place stands for an earlier one."""
+    """The key of a line: a later line with the same key replaces an earlier one."""
     subject = line.clip if isinstance(line, HeardClip) else line.reply.turn
     return place_of(line.kind, None if isinstance(line, ReplySound) else line.judge, subject)
 
 
 def place_of(kind: str, judge: Judge | None, subject: int | str) -> tuple[object, ...]:
-    """The place of a line that is yet to be written; `subject` is a turn or a clip."""
+    """The key of a line that is yet to be written; `subject` is a turn or a clip."""
     return kind, repr(judge), subject
 
 
 def audio_sha256(line: Line) -> str:
-    """Hash of the recording that a line is of."""
+    """Hash of the recording that a line is about."""
     return line.audio_sha256 if isinstance(line, HeardClip) else line.reply.audio_sha256
 
 
 def is_current(line: Line) -> bool:
-    """Whether the line follows today's definitions."""
+    """Whether the line follows the current definitions."""
     if isinstance(line, ReplySound):
         return line.version == sound.VERSION
     return isinstance(line, ScoredReply) or line.normalisation == wer.VERSION
 
 
 def _check(lines: Iterable[Line], file: Path) -> None:
-    """Raises `RunError` for what nobody can have measured."""
+    """Raises `RunError` for values that cannot have been measured."""
     for number, line in enumerate(lines, start=1):
         if line.schema > SCHEMA:
             raise RunError(f"{file} was written by a newer version (schema {line.schema}). Upgrade firstpacket.")

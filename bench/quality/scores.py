@@ -1,8 +1,8 @@
-"""What a scorer of speech is: a plugin that listens to a reply and gives one number, such as a predicted opinion score.
+"""The plugin interface of speech scorers: a scorer listens to a reply and returns one number, such as a predicted MOS.
 
-A scorer is a class derived from `Scorer` and an entry point of the group `firstpacket.scores`. None is shipped: those
-that are known (UTMOS, NISQA) rest on weights, which come with the plugin or are named in its options, and are never
-fetched at run time.
+A scorer is a class derived from `Scorer` and an entry point of the group `firstpacket.scores`. None is included: the
+known ones (UTMOS, NISQA) need weights, which come with the plugin or are named in its options, and are never downloaded
+at run time.
 
     class Loudness(Scorer):
         declaration = Declaration(name="loudness", summary="Peak of the reply.")
@@ -21,10 +21,10 @@ from firstpacket.bench.pipeline import Declaration, Samples, Settings, Weights
 
 
 class Scorer(ABC):
-    """One number for one reply; higher is better. Its module imports no model library before `load`."""
+    """One number per reply; higher is better. Its module must not import model libraries before `load`."""
 
     declaration: ClassVar[Declaration]
-    """What it needs is in `requires`; its options are set with `--score NAME,key=value`."""
+    """Its dependencies are in `requires`; its options are set with `--score NAME,key=value`."""
     least: ClassVar[float]
     most: ClassVar[float]
     """The ends of its scale."""
@@ -33,14 +33,14 @@ class Scorer(ABC):
         self.settings = settings
 
     def load(self) -> None:  # noqa: B027 (an empty default is meant: many scorers hold nothing)
-        """Get ready. Raises `UsageError`, `MissingDependency` or `WeightsError` with a message for people."""
+        """Load the model. Raises `UsageError`, `MissingDependency` or `WeightsError` with a message for people."""
 
     @abstractmethod
     def score(self, samples: Samples, rate: int) -> float:
         """The score of mono float32 samples `(n,)` in [-1, 1] at `rate` Hz, within `least` and `most`."""
 
     def close(self) -> None:  # noqa: B027 (see `load`)
-        """Release what `load` took; called once, also after failures."""
+        """Release what `load` acquired; called once, also after failures."""
 
     def weights(self) -> tuple[Weights, ...]:
         """Origins of the weights in use; valid after `load`."""

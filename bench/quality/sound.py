@@ -1,4 +1,4 @@
-"""What the samples of a reply say, beyond the levels that every turn keeps."""
+"""Figures of a reply's samples, beyond the levels that every turn keeps."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 VERSION = 1
-"""Of the definitions here; raise it when the same samples give other figures."""
+"""Version of these definitions; raise it if the same samples give other figures."""
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
-"""Neighbouring samples at full scale that are a cut-off wave; fewer are a peak that was set to full scale."""
+"""At least this many neighbouring samples at full scale are a clipped wave; fewer are a peak normalised to full
+scale."""
 SENSITIVITY = 10 ** (-100 / 20)
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Figures of one reply's samples; levels over full scale."""
+    """Figures of one reply's samples; levels are relative to full scale."""
 
     rate: int
     """Hz."""
     samples: int
     clipped_share: float
-    """Share of the samples that stand at full scale among at least `CLIPPED_RUN` such neighbours."""
+    """Share of the samples at full scale in runs of at least `CLIPPED_RUN`."""
     offset: float
     """Mean of the samples (DC), linear; 0 in speech."""
     peak: float
@@ -45,7 +46,7 @@ def sound(samples: npt.NDArray[np.float32], rate: int) -> Sound:
 
 
 def _in_runs(at_full_scale: npt.NDArray[np.bool_]) -> int:
-    """How many of the marked samples stand in runs of at least `CLIPPED_RUN`."""
+    """The number of marked samples in runs of at least `CLIPPED_RUN`."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], at_full_scale, [False]))))
     lengths = edges[1::2] - edges[::2]
     return int(lengths[lengths >= CLIPPED_RUN].sum())

@@ -1,9 +1,9 @@
-"""Texts as words that can be compared, and how many edits lie between two of them.
+"""Texts as comparable words, and the number of edits between two texts.
 
-Case and punctuation are no errors, and digits are read out in English. A character of a script that is written without
+Case and punctuation are ignored, and digits are read out in English. A character of a script that is written without
 spaces (Han, Kana, Thai, Lao, Burmese, Khmer) is a word of its own, so there the word error rate is the character error
-rate, and in mixed texts the mixed error rate of the code-switching literature. Nothing else is made alike: contractions
-stay what they are, and spellings, ordinals ("3rd") and units count as they are written.
+rate, and in mixed texts the mixed error rate of the code-switching literature. Nothing else is normalised:
+contractions, spellings, ordinals ("3rd") and units count as written.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 
 VERSION = 1
-"""Of these rules; raise it when the same texts give other words."""
+"""Version of these rules; raise it if the same texts give other words."""
 LONGEST = 5000
-"""Words of a text that is compared; clips have at most 60 s, so only rubbish is longer."""
+"""The longest text that is compared, in words; clips have at most 60 s, so longer texts are garbage."""
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -35,11 +35,11 @@ _UNDER_20 = (
 )  # fmt: skip
 _TENS = ("zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 NUMBER_WORDS = frozenset((*_UNDER_20, *_TENS, "hundred", "thousand"))
-"""What digits are read out as."""
+"""The words for digits."""
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text: NFKC, case folded, digits read out, letters, marks and numbers alone."""
+    """The words of a text: NFKC, case-folded, digits read out; only letters, marks and numbers."""
     plain = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
     plain = _POINT.sub(" point ", _THOUSANDS.sub("", plain))
     plain = _DIGITS.sub(lambda found: f" {_read_out(found[0])} ", plain)
@@ -52,7 +52,7 @@ def is_character(word: str) -> bool:
 
 
 def edits(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Fewest words substituted, left out or put in between two texts (Levenshtein 1966; Wagner and Fischer 1974).
+    """The smallest number of substitutions, deletions and insertions (Levenshtein 1966; Wagner and Fischer 1974).
 
     Raises `ValueError` for texts of more than `LONGEST` words.
     """
@@ -64,13 +64,13 @@ def edits(reference: Sequence[str], heard: Sequence[str]) -> int:
     row = columns
     for place, word in enumerate(reference, start=1):
         changed = np.minimum(row[1:] + 1, row[:-1] + (others != number[word]))
-        # A word put in costs one more than the cell to the left: a running minimum once the slope is taken out.
+        # An inserted word costs one more than the cell to the left: a running minimum once the slope is taken out.
         row = np.minimum.accumulate(np.concatenate(([place], changed)) - columns) + columns
     return int(row[-1])
 
 
 def errors(reference: str, heard: str) -> tuple[int, int]:
-    """Edits between two texts, and words of the first; (0, 0), which is no comparison, for texts without end."""
+    """Edits between two texts, and words of the first; (0, 0), which is no comparison, for texts that are too long."""
     wanted, got = words(reference), words(heard)
     return (0, 0) if max(len(wanted), len(got)) > LONGEST else (edits(wanted, got), len(wanted))
 

@@ -1,4 +1,4 @@
-"""The writer of `RUN/quality.jsonl`: appends lines, each on disk before the next one is made."""
+"""The writer of `RUN/quality.jsonl`: appends lines; each is on disk before the next one is computed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from firstpacket.bench.record.store import Run, append, to_line
 
 
 class Notebook:
-    """Holds the file locked, and knows what stands in it. Use as a context manager."""
+    """Locks the file and knows its contents. Use as a context manager."""
 
     def __init__(self, run: Run) -> None:
-        """Read what is there; a torn last line is cut off. Raises `RunError`."""
+        """Read the existing lines; an incomplete last line is cut off. Raises `RunError`."""
         self._path = run.path / QUALITY
         self.written = 0
         self._file = self._open()
@@ -33,11 +33,11 @@ class Notebook:
         self._file.close()
 
     def is_due(self, about: tuple[object, ...], sha256: str) -> bool:
-        """Whether nothing is known yet of what a line would be about, or only of another recording."""
+        """Whether there is no line with this key yet, or only for another recording."""
         return self._known.get(about) != sha256
 
     def write(self, line: Line) -> None:
-        """Append a line. Raises `RunError` if there is no room; the file then ends in the last whole line."""
+        """Append a line. Raises `RunError` if the disk is full; the file then ends after the last complete line."""
         try:
             append(self._file, to_line(line))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Cells of figures: a number, a value with its interval, an interval alone."""
+"""Table cells for figures: a number, a value with its interval, or an interval alone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
 from firstpacket.bench.tables.table import Aside, Cell, Figure, JsonPath
 
 ENDS = ("low", "high")
-"""Of the object `interval`."""
+"""The ends of the JSON object `interval`."""
 
 
 class Estimated(Protocol):
-    """A value from so many independent clusters, with its interval if it has one: an estimate, an exact share."""
+    """A value from a number of independent clusters, with its interval if it has one: an estimate, an exact share."""
 
     @property
     def value(self) -> float: ...  # noqa: D102
@@ -24,7 +24,7 @@ class Estimated(Protocol):
 
 
 def figure(value: float | str, unit: Unit, at: JsonPath = (), *, bare: bool = False, signed: bool = False) -> Figure:
-    """A number with its unit unless `bare`. A text, such as `infinite`, stays as it is."""
+    """A number, with its unit unless `bare`. A text, such as `infinite`, is kept."""
     if isinstance(value, str):
         return Figure(value, value, at)
     sign = "+" if signed and value > 0 else ""
@@ -39,7 +39,7 @@ def single(value: float | str | None, unit: Unit, at: JsonPath = (), *, bare: bo
 def estimate(found: Estimated | None, unit: Unit, at: JsonPath = (), *, signed: bool = False) -> Cell:
     """`412 ms [398, 430]`, or why there is no interval: `412 ms [5 clips < 6]`; a dash for None.
 
-    `at` is the place of its JSON.
+    `at` is the path of its JSON.
     """
     if found is None:
         return (NONE,)
@@ -56,7 +56,7 @@ def value(found: Estimated | None, unit: Unit, at: JsonPath = (), *, bare: bool 
 
 
 def span(found: Estimated | None, unit: Unit, at: JsonPath = ()) -> Cell:
-    """The interval alone, `398 to 430`, or why there is none."""
+    """The interval alone, `398 to 430`, or why there is none; a dash for None."""
     if found is None:
         return (NONE,)
     if found.interval is None:

@@ -1,4 +1,4 @@
-"""Tables and cells as HTML: all words escaped; figures hold their raw value and where it stands in the JSON."""
+"""Tables and cells as HTML: all text is escaped; figures carry their raw value and their path in the JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def table_html(table: Table) -> Markup:
 
 
 def cell_html(cell: Cell) -> Markup:
-    """Words escaped, figures as `<data>` elements; before an aside the line may be broken."""
+    """Text is escaped, figures are `<data>` elements; the line may break before an aside."""
     return Markup().join(_aside(part) if isinstance(part, Aside) else _part(part) for part in cell)
 
 

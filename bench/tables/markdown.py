@@ -1,4 +1,4 @@
-"""Tables, and texts from outside, as Markdown that shows them as they are: no markup, HTML, links or mentions."""
+"""Tables and untrusted texts as Markdown that shows them literally: no markup, HTML, links or mentions."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from firstpacket.bench.tables.table import Row, Table
 from firstpacket.bench.tables.table import text as as_read
 
 MIB = 1 << 20
-"""GitHub drops a step's summary above this whole."""
+"""GitHub drops a step's summary that is larger than this."""
 MARKUP = re.compile(r"[\\`*_\[\]#|~$]")
-"""What begins markup anywhere in a line."""
+"""Characters that begin markup anywhere in a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much of a table is written: rows, and characters of a cell or a note."""
+    """The most that is written of a table: rows, and characters of a cell or a note."""
 
     rows: int = 2000
     characters: int = 2000
 
 
 def escaped(text: str, longest: int) -> str:
-    """One line of text, cut to `longest` characters, that is shown as it is inside a paragraph, an item or a cell."""
+    """One line of text, cut to `longest` characters, shown literally inside a paragraph, a list item or a cell."""
     line = " ".join(clean(text).split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = MARKUP.sub(lambda mark: "\\" + mark[0], line)
-    # GitHub makes links of addresses and mentions of names without any markup: these marks keep it from that.
+    # GitHub turns addresses into links and names into mentions without any markup; these marks prevent that.
     line = re.sub(r"(?i)\b(www)\.", r"\1&#46;", line).replace("://", "&#58;//")
     line = line.replace("@", "@\u2060")
     return re.sub(r"^(?:[-+=]+|\d+[.)])(?=\s|$)", _not_first, line)
 
 
 def table_lines(table: Table, bounds: Bounds) -> Iterator[str]:
-    """The caption, the table with at most so many rows (it says how many were left out), and its notes."""
+    """The caption, the table with at most this many rows (it says how many were left out), and its notes."""
     if table.caption:
         yield from (f"**{escaped(table.caption, bounds.characters)}**", "")
     yield _line(escaped(heading.text, bounds.characters) for heading in table.headings)
@@ -53,7 +53,7 @@ def table_lines(table: Table, bounds: Bounds) -> Iterator[str]:
 
 
 def page(lines: Iterable[str], size: int = MIB) -> str:
-    """Lines as one text of fewer bytes than `size`; what would go beyond is left out, and said to be."""
+    """Lines as one text of less than `size` bytes; it says if lines were left out."""
     rest = "The rest is left out: it is too long.\n"
     kept: list[str] = []
     left = size - len(rest)

@@ -1,7 +1,6 @@
-"""What a table is, in no form yet: columns that say what stands in them, rows of cells, and figures that know their
-raw value.
+"""Tables without a format: columns that define their cells, rows of cells, and figures that keep their raw value.
 
-A `Column` says in one place how it is headed, what it holds of an item, and when that tells of trouble:
+A `Column` defines in one place its heading, its cell for an item, and when that cell is bad:
 
     COLUMNS = (
         words("system", lambda check: check.label),
@@ -9,7 +8,7 @@ A `Column` says in one place how it is headed, what it holds of an item, and whe
     )
     made = table("checks", COLUMNS, [rows(COLUMNS, checks)])
 
-The writers (`terminal`, `html`, `markdown`) take what is made, so that no two forms can say different things.
+The writers (`terminal`, `html`, `markdown`) only format tables, so two outputs never disagree.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from firstpacket.bench.format import NONE
 T = TypeVar("T")
 Step = str | int
 JsonPath = tuple[Step, ...]
-"""Where a value stands in a JSON document: names of objects, and numbers of places in lists."""
+"""The path of a value in a JSON document: names in objects and indices in lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number as it is read, as it is, and where it stands in the JSON that goes with the table, if it does."""
+    """A number as text, its raw value, and its path in the JSON that belongs to the table, if it has one."""
 
     text: str
     value: float | int | str
@@ -36,19 +35,19 @@ class Figure:
 
     @property
     def pointer(self) -> str:
-        """The place as a JSON Pointer (RFC 6901); empty for a figure without a place."""
+        """The path as a JSON Pointer (RFC 6901); empty for a figure without one."""
         return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.at)
 
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What a narrow terminal omits first, such as the interval after a value."""
+    """Parts that a narrow terminal leaves out first, such as the interval after a value."""
 
     parts: tuple[str | Figure, ...]
 
 
 Cell = tuple[str | Figure | Aside, ...]
-"""The contents of a table cell, or of a sentence: words and figures in order."""
+"""The contents of a table cell or a sentence: text and figures in order."""
 EMPTY = frozenset({"", NONE, "n/a"})
 """Texts of empty cells."""
 
@@ -57,7 +56,7 @@ EMPTY = frozenset({"", NONE, "n/a"})
 class Column(Generic[T]):
     """One column of a table of `T`s: its heading, its cells, and which of them are bad.
 
-    `says` is the heading's tooltip.
+    `says` is the tooltip of the heading.
     """
 
     heading: str
@@ -70,13 +69,13 @@ class Column(Generic[T]):
 def words(
     heading: str, said: Callable[[T], str], is_bad: Callable[[T], bool] = lambda _: False, *, says: str = ""
 ) -> Column[T]:
-    """A column of words alone."""
+    """A column of text."""
     return Column(heading, lambda item: (said(item),), is_bad, is_number=False, says=says)
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The head of a column."""
+    """The heading of a column."""
 
     text: str
     is_number: bool = True
@@ -97,31 +96,31 @@ class Row:
     """Tooltip of the first cell."""
 
     def only(self, places: Sequence[int]) -> Row:
-        """The cells at these places."""
+        """The cells at these indices."""
         bad = frozenset(new for new, old in enumerate(places) if old in self.bad)
         return replace(self, cells=tuple(self.cells[place] for place in places), bad=bad)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows in groups that belong together."""
+    """A table: rows in groups that belong together."""
 
     caption: str
     headings: tuple[Heading, ...]
     groups: tuple[tuple[Row, ...], ...]
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
-    """Notes that explain the table in general; a terminal leaves them out."""
+    """Notes that explain the table in general; a terminal omits them."""
     folded: bool = False
     """Whether a page shows it only on demand."""
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """All rows in their order."""
+        """All rows, in order."""
         return tuple(row for group in self.groups for row in group)
 
     def only(self, places: Sequence[int]) -> Table:
-        """The columns at these places."""
+        """The columns at these indices."""
         groups = tuple(tuple(row.only(places) for row in group) for group in self.groups)
         return replace(self, headings=tuple(self.headings[place] for place in places), groups=groups)
 
@@ -134,7 +133,7 @@ def rows(
     role: Callable[[T], str] = lambda _: "",
     says: Callable[[T], str] = lambda _: "",
 ) -> tuple[Row, ...]:
-    """A row per item."""
+    """One row per item."""
     return tuple(
         Row(
             tuple(column.cell(item) for column in columns),
@@ -156,7 +155,7 @@ def table(
     details: Iterable[str] = (),
     folded: bool = False,
 ) -> Table:
-    """A table of these columns. A column that says nothing in any row is left out, as `tells` has it."""
+    """A table of these columns. A column that is empty in all rows is left out."""
     headings = tuple(Heading(column.heading, column.is_number, column.says) for column in columns)
     whole = Table(caption, headings, tuple(groups), tuple(notes), tuple(details), folded)
     telling = [place for place in range(len(headings)) if any(tells(row.cells[place]) for row in whole.rows)]
@@ -174,7 +173,7 @@ def text(cell: Cell) -> str:
 
 
 def flat(cell: Cell) -> tuple[str | Figure, ...]:
-    """Words and figures in turn, those of asides among them."""
+    """Text and figures in order, those inside asides included."""
     return tuple(each for part in cell for each in (part.parts if isinstance(part, Aside) else (part,)))
 
 

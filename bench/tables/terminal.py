@@ -1,7 +1,8 @@
 """Tables for terminals of any width, without colours.
 
-Where a table is too wide, the asides of its cells (intervals) are left out from the right, column by column, but for
-the first figure; if that is not enough, it goes on below in further parts, each beginning with the same words.
+If a table is too wide, the asides of its cells (intervals) are left out, column by column from the right, except in the
+first column of figures. If that is not enough, the table continues below in further parts, each beginning with the same
+text columns.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ GAP = 2
 STYLES = {"sum": "bold", "quiet": "dim"}
 BAD = "bold"
 HEADING = 8
-"""Headings are not broken narrower than this."""
+"""Headings are not wrapped to less than this."""
 LONGEST_WORD = 24
-"""Longer words are broken where there is no room."""
+"""Longer words are broken if there is no room."""
 MOST_KEYS = 2
-"""Columns of words at the left that are repeated in every part."""
+"""Text columns at the left that are repeated in every part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _without_asides(table: Table, place: int) -> Table:
 
 
 def _drawn(table: Table, room: int) -> RichTable:
-    """Numbers are never broken, words are where they must be."""
+    """Numbers are never broken; text is, if necessary."""
     drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     columns = _columns(table)
     for column, width in zip(columns, _widths(columns, room - GAP * (len(columns) - 1)), strict=True):
@@ -101,7 +102,7 @@ def _drawn(table: Table, room: int) -> RichTable:
 
 
 class Column(NamedTuple):
-    """The lines of its heading, and the texts below."""
+    """The lines of its heading, and the texts below it."""
 
     heading: list[str]
     below: list[str]
@@ -109,7 +110,7 @@ class Column(NamedTuple):
 
 
 def _columns(table: Table) -> list[Column]:
-    """Headings of numbers are as narrow as what stands below them allows."""
+    """Headings of numbers become as narrow as the cells below them allow."""
     found = []
     for place, heading in enumerate(table.headings):
         below = [_text(row, place) for row in table.rows]
@@ -120,7 +121,7 @@ def _columns(table: Table) -> list[Column]:
 
 
 def _width(column: Column) -> tuple[int, int]:
-    """The least that it can do with, and what it would take."""
+    """The minimum width and the preferred width."""
     texts = [*column.heading, *column.below]
     natural = max([1, *map(cell_len, texts)])
     longest = max([1, *(cell_len(word) for said in texts for word in said.split())])
@@ -128,7 +129,8 @@ def _width(column: Column) -> tuple[int, int]:
 
 
 def _widths(columns: Sequence[Column], room: int) -> list[int]:
-    """The least for each; what is left over goes to words, one by one to those of the most lines; words give, too."""
+    """Starts from the minimum; the rest goes to text columns, one character at a time to the one with the most
+    lines."""
     widths = [least for least, _ in map(_width, columns)]
     natural = [natural for _, natural in map(_width, columns)]
     for _ in range(min(room, sum(natural)) - sum(widths)):
