@@ -28,7 +28,7 @@ class Overhead:
     largest_share: float
 
 
-def tax(run: Run, label: str, answered: Sequence[Turn]) -> Overhead | None:
+def overhead(run: Run, label: str, answered: Sequence[Turn]) -> Overhead | None:
     """The bound for a system's answered turns; None if no cost was measured, or nothing was answered after t0."""
     costs = [each.event_cost_ns for segment in run.segments for each in segment.labels if each.label == label]
     waited = [turn for turn in answered if turn.figures.get(HEADLINE, 0) > 0 and RECORDINGS in turn.figures]

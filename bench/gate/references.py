@@ -21,7 +21,7 @@ from firstpacket.bench.run.code_version import BASE, CodeVersion
 AUTO = "auto"
 
 
-class Opponent(Protocol):
+class BaselineSource(Protocol):
     """The baseline, wherever it comes from."""
 
     @property

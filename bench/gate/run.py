@@ -19,7 +19,7 @@ from firstpacket.bench.errors import NotComparable, RunError, UnknownName, Usage
 from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.noise import Finding, learn
-from firstpacket.bench.gate.references import AUTO, Concurrent, Opponent, Stored
+from firstpacket.bench.gate.references import AUTO, BaselineSource, Concurrent, Stored
 from firstpacket.bench.gate.resolve_version import ITSELF, other_version
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.metrics.definitions import metric
@@ -59,9 +59,9 @@ def run_gate(
     Raises `BenchError` if the candidate cannot be measured. A baseline that cannot be measured is a verdict.
     """
     options = _with_pairs(options, limits)
-    with _opponent(reference) as opponent:
+    with _baseline_source(reference) as baseline_source:
         place = _made(folder)
-        return _Gate(options, limits, opponent, progress, place, tuple(command)).result(), place
+        return _Gate(options, limits, baseline_source, progress, place, tuple(command)).result(), place
 
 
 def look_at_noise(
@@ -81,7 +81,7 @@ def look_at_noise(
 class _Gate:
     options: Options
     limits: Limits
-    opponent: Opponent
+    baseline_source: BaselineSource
     progress: Progress
     folder: Path
     command: tuple[str, ...]
@@ -99,8 +99,8 @@ class _Gate:
         except NotComparable as error:
             checks = {label: (refused(label, "not comparable", str(error)),) for label in labels}
         every = tuple(check for each in checks.values() for check in each)
-        notices = tuple(dict.fromkeys([*self.notices, *self.opponent.notices]))
-        return GateResult(self.opponent.name, every, self.limits.allow, notices)
+        notices = tuple(dict.fromkeys([*self.notices, *self.baseline_source.notices]))
+        return GateResult(self.baseline_source.name, every, self.limits.allow, notices)
 
     def _round(self, number: int, labels: Sequence[str]) -> Run:
         every = self.options.pipelines
@@ -108,17 +108,17 @@ class _Gate:
         # A matched label needs the one it is made like beside it.
         chosen = every if matched else tuple(choice for choice in every if choice.label in labels)
         options = replace(self.options, pipelines=chosen)
-        return _measure(options, self.folder, number, self.opponent.source, self.progress, self.command)
+        return _measure(options, self.folder, number, self.baseline_source.source, self.progress, self.command)
 
     def _checks(self, label: str, rounds: Sequence[Run]) -> tuple[Check, ...]:
         limits = [limit for limit in self.limits.limits if limit.label in ("", label)]
         ceilings = tuple(_ceiling(label, limit, rounds) for limit in limits if limit.ceiling_ms is not None)
         changes = [limit for limit in limits if limit.ceiling_ms is None]
-        if not changes and self.opponent.source is None:
+        if not changes and self.baseline_source.source is None:
             return ceilings
-        if (refusal := self.opponent.refusal(rounds[-1], label)) is not None:
+        if (refusal := self.baseline_source.refusal(rounds[-1], label)) is not None:
             return (*ceilings, refusal)
-        noise = self.opponent.noise(rounds[0], label)
+        noise = self.baseline_source.noise(rounds[0], label)
         self.notices.append(f"{label}: {noise.source}")
         held = tuple(
             check_change(label, limit, self._pairs(label, limit.metric, rounds), noise, self.limits.resolution)
@@ -127,11 +127,11 @@ class _Gate:
         return (*ceilings, *held, check_answers(label, self._pairs(label, Limit().metric, rounds)))
 
     def _pairs(self, label: str, name: str, rounds: Sequence[Run]) -> list[Pairs]:
-        return [self.opponent.pairs(run, label, metric(name)) for run in rounds]
+        return [self.baseline_source.pairs(run, label, metric(name)) for run in rounds]
 
 
 @contextmanager
-def _opponent(reference: Reference) -> Iterator[Opponent]:
+def _baseline_source(reference: Reference) -> Iterator[BaselineSource]:
     if not reference.against:
         yield Stored(reference.baseline)
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.metrics import carry_over, drift
 from firstpacket.bench.metrics.audible_onset import Audible
-from firstpacket.bench.overhead import tax
+from firstpacket.bench.overhead import overhead
 from firstpacket.bench.record.schema import Manifest
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
@@ -145,12 +145,12 @@ def _label_facts(run: Run, label: str) -> Facts:
 
 
 def _tax(run: Run, label: str) -> str:
-    paid = tax(run, label, [turn for turn in run.measured(label) if turn.is_answered])
-    if paid is None:
+    cost = overhead(run, label, [turn for turn in run.measured(label) if turn.is_answered])
+    if cost is None:
         return "not measured"
     return (
-        f"at most {paid.share:.2%} of the time to first packet, {paid.largest_share:.2%} in the worst turn "
-        f"({paid.recordings:.0f} trace records of at most {paid.event_cost_us:.1f} µs)"
+        f"at most {cost.share:.2%} of the time to first packet, {cost.largest_share:.2%} in the worst turn "
+        f"({cost.recordings:.0f} trace records of at most {cost.event_cost_us:.1f} µs)"
     )
 
 

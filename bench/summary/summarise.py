@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.overhead import tax
+from firstpacket.bench.overhead import overhead
 from firstpacket.bench.quality.record import Line, read_quality
 from firstpacket.bench.record.schema import Outcome, Phase, System, Turn
 from firstpacket.bench.record.store import Run
@@ -77,7 +77,7 @@ def _label(
         path=mean_path(on_path, plan),
         hidden=hidden_work(on_path),
         cold=_cold(run, plan.label, turns),
-        instrument=tax(run, plan.label, [turn for turn in measured if turn.is_answered]),
+        instrument=overhead(run, plan.label, [turn for turn in measured if turn.is_answered]),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),
         quality=label_quality(run, plan.label, judged),
         warmth=warm,

@@ -59,7 +59,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Opponents:
+class DirectVsCascade:
     """A direct model against a cascade, turn by turn; a negative difference means that the direct model is faster."""
 
     cascade: Model
@@ -75,7 +75,7 @@ class Facts:
     """Everything in a run that the claims are tested on."""
 
     models: tuple[Model, ...]
-    opponents: tuple[Opponents, ...]
+    comparisons: tuple[DirectVsCascade, ...]
     sweeps: tuple[Sweep, ...]
     input: str
     gpu: str
@@ -103,7 +103,7 @@ def facts(run: Run, summary: Summary, sweeps: tuple[Sweep, ...]) -> Facts:
     on_gpu = any(model.plan.device.startswith("cuda") for model in models)
     return Facts(
         models,
-        tuple(_opponents(run, *pair) for pair in pairs),
+        tuple(_compared(run, *pair) for pair in pairs),
         sweeps,
         summary.input,
         ", ".join(gpus) if on_gpu else "",
@@ -162,10 +162,10 @@ def _right(turns: Sequence[Turn], *, heard: bool) -> Share | None:
     return share([turn.figures["answer_accuracy"] == 1 for turn in some], [turn.utterance for turn in some])
 
 
-def _opponents(run: Run, cascade: Model, direct: Model) -> Opponents:
+def _compared(run: Run, cascade: Model, direct: Model) -> DirectVsCascade:
     names = (cascade.label, direct.label)
     headline, audible = (compare_labels(run, *names, metric) for metric in (HEADLINE, FIRST_AUDIBLE))
-    return Opponents(cascade, direct, headline, audible, matched(run, names) or _alike(cascade, direct))
+    return DirectVsCascade(cascade, direct, headline, audible, matched(run, names) or _alike(cascade, direct))
 
 
 def _alike(a: Model, b: Model) -> bool:

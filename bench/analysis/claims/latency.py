@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from firstpacket.bench.analysis.claims.evidence import Facts, Model, Opponents
+from firstpacket.bench.analysis.claims.evidence import DirectVsCascade, Facts, Model
 from firstpacket.bench.analysis.claims.verdict import MORE_CLIPS, Claim, Verdict
 from firstpacket.bench.format import amount, estimated
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
@@ -128,9 +128,9 @@ def matters(facts: Facts) -> Verdict:
 
 def _against_overlapped(claim: Claim, facts: Facts, what: str, least_ms: float) -> Verdict:
     """Whether the direct model is faster by more than `least_ms` than every overlapped cascade of the same size."""
-    overlapped = [each for each in facts.opponents if each.cascade.plan.overlaps]
+    overlapped = [each for each in facts.comparisons if each.cascade.plan.overlaps]
     fair = [each for each in overlapped if each.fair]
-    shown = fair or overlapped or list(facts.opponents)
+    shown = fair or overlapped or list(facts.comparisons)
     found = [_difference(each, what) for each in shown]
     measured = "; ".join(_against(each, what, difference) for each, difference in zip(shown, found, strict=True))
     if not fair:
@@ -145,11 +145,11 @@ def _against_overlapped(claim: Claim, facts: Facts, what: str, least_ms: float) 
     )
 
 
-def _difference(each: Opponents, what: str) -> Estimate | None:
+def _difference(each: DirectVsCascade, what: str) -> Estimate | None:
     return (each.headline if what == "first packet" else each.audible).difference
 
 
-def _against(each: Opponents, what: str, difference: Estimate | None) -> str:
+def _against(each: DirectVsCascade, what: str, difference: Estimate | None) -> str:
     found = estimated(difference, "ms") if difference else "no pairs"
     caveat = "" if each.fair else ", LLMs not known to be of the same size"
     return f"{each.direct.label} - {each.cascade.label}, {what}: {found}{caveat}"
