@@ -80,6 +80,7 @@ def renamed(old: str, where: str) -> UsageError:
 T0_RULE = Rule("t0", "the clock starts at the same moment", "their clocks start at different moments")
 INPUT_RULE = Rule("input", "speech is delivered in the same way", "speech was delivered in different ways")
 AUDIBLE_RULE = Rule("audible", "the same threshold for an audible reply", "thresholds for an audible reply differ")
+CHANNEL_RULE = Rule("channel", "the same channel of every recording", "channels of the recordings differ")
 TRIM_RULE = Rule("trim", "clips are trimmed to the same length", "clips were trimmed to different lengths")
 THREADS_RULE = Rule(
     "threads", "the same number of threads per worker", "threads per worker differ", between_labels=False
@@ -195,6 +196,10 @@ class Options:
     limit: Annotated[int | None, About("Use only the first N utterances.", (1, 1_000_000), gate=True)] = None
     nvtx: Annotated[bool, About("Mark stages as NVTX ranges for Nsight.", rule=NVTX_RULE)] = False
     profile_gpu: Annotated[bool, About("After the measured turns, profile how busy each stage keeps the GPU.")] = False
+    channel: Annotated[
+        Literal["mix", "left", "right"],
+        About("Of recordings with several channels: mix, left or right.", gate=True, rule=CHANNEL_RULE),
+    ] = "mix"
     trim_to: Annotated[float | None, About("Trim longer clips to this many seconds.", (0.1, 600), rule=TRIM_RULE)] = (
         None
     )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firstpacket.bench.corpus import decoders
+from firstpacket.bench.corpus.channels import Channel, ChannelMark, to_mono
 from firstpacket.bench.corpus.containers.errors import truncated
 from firstpacket.bench.errors import CorpusError, MissingDependency
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
@@ -18,7 +19,7 @@ from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 LIMIT_S = 60.0
 """Longest clip accepted without trimming."""
 
-Mark = Literal["silent", "clipped", "trimmed", "unstated-length"]
+Mark = Literal["silent", "clipped", "trimmed", "unstated-length"] | ChannelMark
 
 _RATES = range(4_000, 384_001)
 _MOST_CHANNELS = 32
@@ -40,8 +41,10 @@ class Clip:
     marks: tuple[Mark, ...]
 
 
-def read_clip(path: Path, *, trim_to_s: float | None = None) -> Clip:
+def read_clip(path: Path, *, trim_to_s: float | None = None, channel: Channel = "mix") -> Clip:
     """Decode, check and resample one sound file; with `trim_to_s`, only that many seconds from its start.
+
+    `channel` says what becomes of several channels (`firstpacket.bench.corpus.channels`).
 
     Raises `CorpusError` if the file is missing, not sound, cut off, empty, holds NaN or infinite samples, or is longer
     than `LIMIT_S` without trimming (by its header, before decoding); `MissingDependency` if a library is needed.
@@ -49,7 +52,7 @@ def read_clip(path: Path, *, trim_to_s: float | None = None) -> Clip:
     try:
         if not path.is_file():
             raise CorpusError(f"{path}: no such file. Correct the path, or download the recording.")
-        return _read_clip(path, trim_to_s)
+        return _read_clip(path, trim_to_s, channel)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
 
@@ -68,7 +71,7 @@ def to_corpus_rate(samples: Samples, rate: int) -> Samples:
     return resampled
 
 
-def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
+def _read_clip(path: Path, trim_to_s: float | None, channel: Channel) -> Clip:
     header = decoders.probe(path)
     check_header(path, header)
     most = max(1, round((trim_to_s or LIMIT_S) * header.sample_rate))
@@ -78,15 +81,15 @@ def _read_clip(path: Path, trim_to_s: float | None) -> Clip:
     block = decoders.read(header, wanted)
     if len(block) < wanted:
         raise truncated(path, f"{len(block)} of {header.frames} frames could be decoded")
-    mono = block.mean(axis=1)
-    check_samples(path, mono)
+    check_samples(path, block)
+    mono, channel_marks = to_mono(block, header.sample_rate, channel)
     samples = np.clip(to_corpus_rate(mono, header.sample_rate), -1.0, 1.0)
     if not len(samples):
         raise _empty(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     marks = _marks(mono, trimmed=wanted < header.frames, to_the_end=header.layout.to_the_end)
-    return Clip(samples, sha256, header.frames * 1000 / header.sample_rate, marks)
+    return Clip(samples, sha256, header.frames * 1000 / header.sample_rate, (*marks, *channel_marks))
 
 
 def check_header(path: Path, header: decoders.Header) -> None:
@@ -100,14 +103,14 @@ def check_header(path: Path, header: decoders.Header) -> None:
         )
 
 
-def check_samples(path: Path, mono: npt.NDArray[np.float32]) -> None:
-    """Raise `CorpusError` for samples `(n,)` that are not finite, or far above full scale."""
-    if not np.isfinite(mono).all():
-        bad = int(np.flatnonzero(~np.isfinite(mono))[0])
+def check_samples(path: Path, samples: npt.NDArray[np.float32]) -> None:
+    """Raise `CorpusError` for samples `(n,)` or `(n, channels)` that are not finite, or far above full scale."""
+    if not np.isfinite(samples).all():
+        bad = int(np.argwhere(~np.isfinite(samples))[0][0])
         raise CorpusError(
             f"{path}: contains NaN or infinite samples, first at frame {bad}. Export it again, or remove it."
         )
-    if (peak := float(np.abs(mono).max())) > _NOT_NORMALISED_ABOVE:
+    if (peak := float(np.abs(samples).max())) > _NOT_NORMALISED_ABOVE:
         raise CorpusError(
             f"{path}: samples reach {peak:.4g}, where full scale is 1. Divide them by the full scale of their integers."
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.manifest import parse_json, read_text
 from firstpacket.bench.errors import CorpusError
 
@@ -36,6 +37,8 @@ class EndEstimates:
     id: str
     sha256: str
     ends_ms: dict[str, float | None]
+    channel: Channel = "mix"
+    """What was heard of a recording with several channels."""
 
 
 def spread_ms(end_ms: float, estimates: Ends) -> float:
@@ -51,16 +54,18 @@ def spread_ms(end_ms: float, estimates: Ends) -> float:
     return max(ends) - min(ends)
 
 
-def read_estimates(source: Path) -> dict[str, EndEstimates]:
+def read_estimates(source: Path, channel: Channel = "mix") -> dict[str, EndEstimates]:
     """The estimates stored next to a corpus's source (see `sources`), by the recordings' hashes; empty without any.
 
     Raises `CorpusError` for a file that cannot be read or is damaged.
     """
-    path = place(source)
+    return {line.sha256: line for line in _stored(place(source)) if line.channel == channel}
+
+
+def _stored(path: Path) -> list[EndEstimates]:
     if not path.is_file():
-        return {}
-    lines = [_decode(text, f"{path}:{row}") for row, text in enumerate(read_text(path).split("\n"), 1) if text.strip()]
-    return {line.sha256: line for line in lines}
+        return []
+    return [_decode(text, f"{path}:{row}") for row, text in enumerate(read_text(path).split("\n"), 1) if text.strip()]
 
 
 def write_estimates(source: Path, found: Iterable[EndEstimates]) -> Path:
@@ -70,9 +75,9 @@ def write_estimates(source: Path, found: Iterable[EndEstimates]) -> Path:
     is left alone even when run as root, whom permissions do not stop.
     """
     new = tuple(found)
-    known = {each.sha256 for each in new} | {each.id for each in new}
-    kept = [each for each in read_estimates(source).values() if not known & {each.sha256, each.id}]
+    known = {(name, each.channel) for each in new for name in (each.sha256, each.id)}
     path = place(source)
+    kept = [each for each in _stored(path) if not known & {(each.sha256, each.channel), (each.id, each.channel)}]
     if not path.parent.stat().st_mode & _ANYBODY_WRITES:
         raise PermissionError(errno.EACCES, "its folder is read-only", str(path))
     path.write_text(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from firstpacket.bench.corpus.audio import Clip, Mark, read_clip
+from firstpacket.bench.corpus.audio import Clip, read_clip
 from firstpacket.bench.corpus.catalogue import list_corpora
+from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
 from firstpacket.bench.corpus.manifest import Entry, ManifestLine
 from firstpacket.bench.corpus.sources import left_out, read_source
@@ -34,28 +35,35 @@ _NOTICES = {
     "clipped": "are clipped (more than 0.1 % of samples at full scale), which may impair speech recognition",
     "unstated-length": "do not state their length (their header has a placeholder, or counts only the first of several"
     " parts) and were read to the end of the file, so one that was cut off would not be noticed",
+    "mixed": "have several channels, which were mixed (their mean); to use one of them, choose it with --channel",
+    "one-channel": "have several channels, of which only one holds sound; that one is used",
+    "opposite-phase": "have channels in opposite phase, which cancel out when mixed, so only the loudest is used;"
+    " choose one yourself with --channel",
+    "one-speaker-per-channel": "have different speakers in their channels, which were mixed (their mean), so speech"
+    " ends with whoever speaks last; choose the user's channel with --channel left or --channel right",
     "trimmed": "were cut by --trim-to, so their text may be longer than the speech",
 }
 
 
-def load_corpus(source: str, *, trim_to_s: float | None = None, limit: int | None = None) -> Corpus:
+def load_corpus(
+    source: str, *, trim_to_s: float | None = None, limit: int | None = None, channel: Channel = "mix"
+) -> Corpus:
     """Load and check a corpus.
 
     `source` is the name of a corpus under `datasets/`, or a path: a folder with a manifest.jsonl, a question.json
     (InstructS2S-Eval) or sound files with texts beside them; or one of those files itself. A name takes precedence over
     a folder of that name; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of each clip, `limit`
-    the first recordings. Of a dialogue only the first turn is loaded.
+    the first recordings, `channel` says what becomes of several channels. Of a dialogue only the first turn is loaded.
 
     Raises `UnknownName` if there is no such corpus, `CorpusError` for anything wrong with it, `UsageError` for
     options out of range, `MissingDependency` if a clip needs a library that is not installed.
     """
     _check_options(trim_to_s, limit)
     name, path = find_source(source)
-    entries, stored = read_source(path), read_estimates(path)
+    entries, stored = read_source(path), read_estimates(path, channel)
     first = [entry for entry in entries if not entry.line.turn]
-    loaded = [_load(entry, trim_to_s, stored) for entry in first[:limit]]
-    utterances = tuple(utterance for utterance, _ in loaded)
-    notices = (*left_out(path), *_notices(loaded), *_later_turns(len(entries) - len(first)))
+    utterances = tuple(_load(entry, trim_to_s, channel, stored) for entry in first[:limit])
+    notices = (*left_out(path), *_notices(utterances), *_later_turns(len(entries) - len(first)))
     return Corpus(name, source, utterances, _hash(utterances), notices)
 
 
@@ -92,18 +100,16 @@ def _exists(path: Path) -> bool:
         ) from error
 
 
-def _load(
-    entry: Entry, trim_to_s: float | None, stored: Mapping[str, EndEstimates]
-) -> tuple[Utterance, tuple[Mark, ...]]:
+def _load(entry: Entry, trim_to_s: float | None, channel: Channel, stored: Mapping[str, EndEstimates]) -> Utterance:
     try:
-        clip = read_clip(entry.audio, trim_to_s=trim_to_s)
+        clip = read_clip(entry.audio, trim_to_s=trim_to_s, channel=channel)
         _check_against(entry, clip)
     except BenchError as error:
         if entry.where == str(entry.audio):
             raise
         raise type(error)(f"{entry.where}: {error}") from error
     estimates = stored.get(clip.sha256)
-    return _utterance(entry, clip, estimates.ends_ms if estimates else {}), clip.marks
+    return _utterance(entry, clip, estimates.ends_ms if estimates else {})
 
 
 def _check_against(entry: Entry, clip: Clip) -> None:
@@ -146,6 +152,7 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
         speaker=line.speaker,
         category=line.category,
         dialogue=line.dialogue,
+        marks=clip.marks,
     )
 
 
@@ -174,13 +181,13 @@ def _content(one: Utterance) -> list[object]:
     return [*content, given] if given else content  # a manifest without these fields keeps the hash it had before them
 
 
-def _notices(loaded: list[tuple[Utterance, tuple[Mark, ...]]]) -> tuple[str, ...]:
+def _notices(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     said = []
     for mark, text in _NOTICES.items():
-        ids = [one.id for one, marks in loaded if mark in (*marks, one.speech_end_source, *_disputed(one))]
+        ids = [one.id for one in utterances if mark in (*one.marks, one.speech_end_source, *_disputed(one))]
         if ids:
             shown = ", ".join(ids[:_SHOWN]) + (", …" if ids[_SHOWN:] else "")
-            said.append(f"{len(ids)} of {len(loaded)} recordings {text} ({shown}).")
+            said.append(f"{len(ids)} of {len(utterances)} recordings {text} ({shown}).")
     return tuple(said)
 
 

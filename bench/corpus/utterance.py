@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from firstpacket.bench.corpus.audio import Mark
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 from firstpacket.bench.vocabulary import AnswerRule
 
@@ -34,6 +35,9 @@ class Utterance:
     category: str = ""
     dialogue: str = ""
     """The dialogue that it opens; empty for a single question."""
+
+    marks: tuple[Mark, ...] = ()
+    """What is notable about the recording, as the corpus' notices explain it."""
 
     @property
     def duration_ms(self) -> float:

@@ -88,6 +88,8 @@ class UtteranceFacts:
     speaker: str = ""
     category: str = ""
     dialogue: str = ""
+    marks: tuple[str, ...] = ()
+    """What is notable about the recording, such as how its channels were mixed; `notices` explains each."""
 
 
 SPEECH_END = {

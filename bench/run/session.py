@@ -56,7 +56,7 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
     packages = package_versions(systems, [each.declaration for each in resolved])
     if base is not None:
         systems = with_base(systems, {each.choice.label: each.choice.options for each in resolved}, base)
-    corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit)
+    corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit, channel=options.channel)
     manifest = _manifest(options, systems, corpus, command, notices)
     path = Path(options.out) if options.out else Path("reports") / manifest.run
     with RunWriter.create(path, manifest) as writer:
@@ -79,7 +79,12 @@ def resume(path: Path, progress: Progress) -> Path:
             f"{path} compares two versions, so it cannot be resumed: both must be measured together. Start a new run."
         )
     packages = package_versions(manifest.labels, require_runnable(manifest.labels))
-    corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.options.trim_to, limit=manifest.options.limit)
+    corpus = load_corpus(
+        manifest.corpus_source,
+        trim_to_s=manifest.options.trim_to,
+        limit=manifest.options.limit,
+        channel=manifest.options.channel,
+    )
     if corpus.sha256 != manifest.corpus_sha256:
         raise RunError(
             f"The corpus {manifest.corpus_source} has changed since the run began (its hash differs). "
@@ -260,6 +265,7 @@ def _facts(utterance: Utterance) -> UtteranceFacts:
         utterance.speaker,
         utterance.category,
         utterance.dialogue,
+        utterance.marks,
     )
 
 

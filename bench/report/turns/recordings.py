@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firstpacket.bench.corpus.audio import read_clip
+from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.load import find_source
 from firstpacket.bench.corpus.sources import read_source
 from firstpacket.bench.errors import BenchError, CorpusError
@@ -22,6 +23,7 @@ class Recordings:
     files: Mapping[str, Path] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     trim_to_s: float | None = None
+    channel: Channel = "mix"
     problem: str = ""
 
     def heard(self, facts: UtteranceFacts) -> Samples:
@@ -31,7 +33,7 @@ class Recordings:
         """
         if facts.id not in self.files:
             raise CorpusError(f"the recording of '{facts.id}' is no longer in the corpus")
-        clip = read_clip(self.files[facts.id], trim_to_s=self.trim_to_s)
+        clip = read_clip(self.files[facts.id], trim_to_s=self.trim_to_s, channel=self.channel)
         if clip.sha256 != facts.sha256:
             raise CorpusError(f"the recording of '{facts.id}' has changed since the run: its SHA-256 differs")
         return clip.samples[: round(facts.speech_end_ms * SAMPLE_RATE / 1000)]
@@ -47,4 +49,5 @@ def recordings(run: Run) -> Recordings:
         return Recordings(problem=f"The run's corpus cannot be read, so the questions have no audio: {error}")
     same = [entry for entry in entries if entry.line.id in asked and entry.line.text == asked[entry.line.id]]
     files = {entry.line.id: entry.audio for entry in same}
-    return Recordings(files, {entry.line.id: entry.line.answers for entry in same}, manifest.options.trim_to)
+    answers = {entry.line.id: entry.line.answers for entry in same}
+    return Recordings(files, answers, manifest.options.trim_to, manifest.options.channel)

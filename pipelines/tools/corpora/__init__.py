@@ -44,6 +44,9 @@ def check(
     limit_ms: Annotated[
         float, typer.Option(min=0, help="Flag clips whose ends of speech differ by more than this.")
     ] = 40.0,
+    channel: Annotated[
+        Literal["mix", "left", "right"], typer.Option(help="Of recordings with several channels: mix, left or right.")
+    ] = "mix",
     json: Annotated[bool, typer.Option("--json", help="Print the full result as JSON.")] = False,
     fail: Annotated[bool, typer.Option("--fail/--no-fail", help="Exit with 1 if clips are flagged.")] = True,
 ) -> None:
@@ -52,7 +55,7 @@ def check(
     from firstpacket.pipelines.tools.corpora.speech_ends import as_json, lines
     from firstpacket.pipelines.tools.corpora.speech_ends import check as run
 
-    found = run(corpus, limit_ms)
+    found = run(corpus, limit_ms, channel)
     if json:
         from json import dumps
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.estimates import LEVEL, EndEstimates, spread_ms, write_estimates
 from firstpacket.bench.corpus.load import find_source, load_corpus
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
@@ -50,8 +51,8 @@ class Checked:
         return tuple(clip for clip in self.clips if clip.spread_ms > self.limit_ms)
 
 
-def check(source: str, limit_ms: float) -> Checked:
-    """Run both detectors on every clip and store their results with the corpus if that is writable.
+def check(source: str, limit_ms: float, channel: Channel = "mix") -> Checked:
+    """Run both detectors on every clip, of `channel`, and store their results with the corpus if that is writable.
 
     Raises as `load_corpus` does, `MissingDependency` without a second detector, `UsageError` for a limit that is none.
     """
@@ -59,10 +60,12 @@ def check(source: str, limit_ms: float) -> Checked:
         raise UsageError(f"--limit-ms {limit_ms}: expected a number of milliseconds, 0 or more.")
     name, path = find_source(source)
     second, find = second_detector()
-    clips = tuple(_checked(one, second, find) for one in load_corpus(source).utterances)
+    clips = tuple(_checked(one, second, find) for one in load_corpus(source, channel=channel).utterances)
     stored, problem = "", ""
     try:
-        stored = str(write_estimates(path, (EndEstimates(clip.id, clip.sha256, clip.ends_ms) for clip in clips)))
+        stored = str(
+            write_estimates(path, (EndEstimates(clip.id, clip.sha256, clip.ends_ms, channel) for clip in clips))
+        )
     except OSError as error:
         problem = error.strerror or str(error)
     return Checked(name, limit_ms, (LEVEL, second), clips, stored, problem)

@@ -100,7 +100,12 @@ def _clips(run: Run, problems: list[str]) -> Mapping[str, Utterance]:
     manifest = run.manifest
     used = {utterance.id: utterance.sha256 for utterance in manifest.utterances}
     try:
-        corpus = load_corpus(manifest.corpus_source, trim_to_s=manifest.options.trim_to, limit=manifest.options.limit)
+        corpus = load_corpus(
+            manifest.corpus_source,
+            trim_to_s=manifest.options.trim_to,
+            limit=manifest.options.limit,
+            channel=manifest.options.channel,
+        )
     except BenchError as error:
         problems.append(f"the recogniser's own error rate is unknown, because the corpus cannot be read: {error}")
         return {}
