@@ -195,10 +195,6 @@ class Speech(Protocol):
         ...
 
 
-class TurnCancelled(Exception):
-    """Raised inside `respond` when the harness cancelled the turn; do not catch it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """The least work one stage must do for the first packet: bytes read and written, and arithmetic operations.
@@ -261,7 +257,8 @@ class Pipeline(ABC):
         """Answer one utterance; yield each packet as soon as it could be played.
 
         Turns are independent: no earlier turn may affect the answer. Threads started here must have ended when the
-        iterator is exhausted or closed.
+        iterator is exhausted or closed. A cancelled turn (`trace.cancellation`) is given up within two seconds by
+        raising `TurnCancelled`, or the process is killed and the turn's trace with it.
         """
 
     def close(self) -> None:  # noqa: B027 (deliberately empty: many pipelines have nothing to release)

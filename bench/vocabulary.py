@@ -73,6 +73,11 @@ class Flag(StrEnum):
         "trace",
         "the event chosen as t0 did not occur, so figures that count from it are missing",
     )
+    THOUGHTS_UNCLEAR = (
+        "thoughts_unclear",
+        "trace",
+        "a server's reply did not show where its reasoning ended: reasoning was spoken, or the answer was held back",
+    )
     LATE_MICROPHONE = "late_microphone", "host", "the user's speech came later than a microphone would deliver it"
     HOST_BUSY = "host_busy", "host", "other processes took over 10 % of the cores"
     STOLEN = "stolen", "host", "the hypervisor gave over 2 % of the CPU time to other machines"
@@ -108,5 +113,9 @@ class KnownMark(StrEnum):
     ENDPOINT = "endpoint", "the pipeline decided that the user had finished: `endpointing_delay`"
     LLM_CONNECTED = "llm.connected", "a new connection to the language model's server was open"
     LLM_FIRST_BYTE = "llm.first_byte", "the first byte of a server's reply arrived: `llm_ttfb`"
-    LLM_FIRST_TOKEN = "llm.first_token", "its first token arrived, reasoning included"
-    LLM_FIRST_ANSWER_TOKEN = "llm.first_answer_token", "the first token of the answer itself arrived: `llm_ttfat`"
+    LLM_FIRST_TOKEN = "llm.first_token", "its first token arrived, reasoning and white space included"
+    LLM_FIRST_ANSWER_TOKEN = (
+        "llm.first_answer_token",
+        "the first text of the answer itself arrived, neither reasoning nor white space: `llm_ttfat`",
+    )
+    LLM_THOUGHTS_UNCLEAR = "llm.thoughts_unclear", "its reasoning could not be told from the answer: `thoughts_unclear`"

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
         Settings,
         Speech,
         Stage,
-        TurnCancelled,
         Weights,
         Work,
     )
     from firstpacket.bench.quality.scores import Scorer
+    from firstpacket.bench.timing.cancellation import TurnCancelled
     from firstpacket.bench.timing.trace import Trace
     from firstpacket.pipelines.cascade.engines import ASR, LLM, TTS
 
@@ -127,11 +127,11 @@ _HOMES = {
         "Settings",
         "Speech",
         "Stage",
-        "TurnCancelled",
         "Weights",
         "Work",
     ),
     "firstpacket.bench.quality.scores": ("Scorer",),
+    "firstpacket.bench.timing.cancellation": ("TurnCancelled",),
     "firstpacket.bench.timing.trace": ("Trace",),
     "firstpacket.pipelines.cascade.engines": (
         "ASR",

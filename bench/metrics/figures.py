@@ -59,7 +59,13 @@ def turn_figures(evidence: Evidence, asked: Reference | None = None) -> TurnFigu
         **late_frames(evidence.delivery, evidence.microphone_limit_ns),
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
-    flags = (*_figure_flags(figures), *start_flags(evidence), *host_flags(evidence, t0_ns), *gpu_flags(evidence))
+    flags = (
+        *_figure_flags(figures),
+        *_mark_flags(evidence.trace),
+        *start_flags(evidence),
+        *host_flags(evidence, t0_ns),
+        *gpu_flags(evidence),
+    )
     beside_path = hidden(evidence.trace, t0_ns, path)
     return TurnFigures(figures, parts, _path_error_ns(path), beside_path, flags, histogram(evidence.delivery))
 
@@ -67,6 +73,12 @@ def turn_figures(evidence: Evidence, asked: Reference | None = None) -> TurnFigu
 def _figure_flags(figures: Mapping[str, int | float]) -> tuple[Flag, ...]:
     """The user was taken to have finished too early."""
     return (Flag.FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
+
+
+def _mark_flags(trace: TurnTrace) -> tuple[Flag, ...]:
+    """Reasoning may have been timed as the answer."""
+    unclear = any(mark.name == KnownMark.LLM_THOUGHTS_UNCLEAR for mark in trace.marks)
+    return (Flag.THOUGHTS_UNCLEAR,) if unclear else ()
 
 
 def heard_outcome(evidence: Evidence) -> Outcome:
@@ -177,9 +189,13 @@ def _language_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
         return {}
     begins_ns = thinking[0].start_ns
     tokens = [span.first_output_ns for span in thinking if span.first_output_ns is not None]
-    if tokens:
+    replies = [text.text for text in evidence.trace.texts if text.kind == "reply"]
+    if tokens and (not replies or "".join(replies).strip()):
         figures["llm_ttft"] = min(tokens) - begins_ns
         figures["llm_first_token_latency"] = min(tokens) - t0_ns
+    usage = evidence.trace.usage
+    if usage is not None and usage.cached_tokens is not None and usage.prompt_tokens:
+        figures["llm_prompt_cached"] = usage.cached_tokens / usage.prompt_tokens
     for mark, name in ((KnownMark.LLM_FIRST_BYTE, "llm_ttfb"), (KnownMark.LLM_FIRST_ANSWER_TOKEN, "llm_ttfat")):
         seen = [each.at_ns for each in evidence.trace.marks if each.name == mark]
         if seen:

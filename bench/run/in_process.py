@@ -61,7 +61,7 @@ class InProcessExecutor:
         profiler = self._profiler
         if profiler is not None:
             profiler.start()
-        trace = Trace(self._clock, self._gpu, profiler.mark if profiler is not None else None)
+        trace = Trace(self._clock, self._gpu, profiler.mark if profiler is not None else None, speech.cancellation)
         if self._gpu is not None:
             self._gpu.begin_turn()
         until_ns: int | None = None

@@ -182,8 +182,7 @@ class _Exchange:
             result = self._wait_until(channel, time.monotonic_ns() + int(CANCEL_GRACE_S * 1e9))
         if result is None:
             raise WorkerError("The worker did not cancel the turn in time and was killed.")
-        reason = result.reason or (NO_PACKET if result.outcome == "timeout" else "")
-        return replace(result, delivery=microphone.delivery(), reason=reason)
+        return replace(result, delivery=microphone.delivery(), reason=_reason(result))
 
     def end(self) -> None:
         """Stop the microphone."""
@@ -225,6 +224,13 @@ class _Exchange:
             elif message is not None:
                 raise WorkerError(f"The worker sent {type(message).__name__} out of turn.")
         return None
+
+
+def _reason(result: TurnResult) -> str:
+    """Why the turn ended as it did; a pipeline that timed out may add what it was waiting for."""
+    if result.outcome != "timeout":
+        return result.reason
+    return f"{NO_PACKET}: {result.reason}" if result.reason else NO_PACKET
 
 
 def _microphone(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from firstpacket.bench.pipeline import SAMPLE_RATE, Samples, TurnCancelled
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
 from firstpacket.bench.timing.clock import Clock
 
 
@@ -19,7 +20,7 @@ class HeardSpeech:
         self._language = language
         self._heard: list[Samples] = []
         self._over_at: int | None = None
-        self._cancelled = False
+        self.cancellation = Cancellation()
 
     @property
     def sample_rate(self) -> int:
@@ -34,7 +35,7 @@ class HeardSpeech:
     @property
     def cancelled(self) -> bool:
         """Whether the turn was cancelled."""
-        return self._cancelled
+        return self.cancellation.cancelled
 
     def hear(self, samples: Samples) -> None:
         """A frame has arrived."""
@@ -46,7 +47,7 @@ class HeardSpeech:
 
     def cancel(self) -> None:
         """The turn is cancelled."""
-        self._cancelled = True
+        self.cancellation.cancel()
         self._arrivals.put(None)
 
     def frames(self) -> Iterator[Samples]:
@@ -67,7 +68,7 @@ class HeardSpeech:
 
     def _receive(self) -> None:
         frame = self._arrivals.get()
-        if self._cancelled:
+        if self.cancelled:
             raise TurnCancelled
         if frame is None:
             self._over_at = len(self._heard)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firstpacket.bench.metrics.audible_onset import reply_levels
-from firstpacket.bench.pipeline import Pipeline, Samples, TurnCancelled
+from firstpacket.bench.pipeline import Pipeline, Samples
 from firstpacket.bench.record.schema import Outcome, TurnResult
 from firstpacket.bench.run.packets import checked, packets_of
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.sanitize import reason
+from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.cuda import GpuRecorder
 from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Trace
@@ -33,8 +34,8 @@ def perform(
     why = ""
     try:
         _listen_to(pipeline, speech, trace, said, on_first_packet)
-    except TurnCancelled:
-        outcome, why = ("timeout", "") if speech.cancelled else ("failed", "the pipeline raised TurnCancelled itself")
+    except TurnCancelled as cancelled:
+        outcome, why = ("timeout", str(cancelled)) if speech.cancelled else ("failed", "the pipeline raised TurnCancelled itself")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # libraries give up with SystemExit or asyncio's CancelledError, too
@@ -50,6 +51,7 @@ def perform(
     if outcome == "timeout" and seen.packets:
         outcome, flags = "answered", (Flag.TRUNCATED,)
     outcome = outcome or ("answered" if seen.packets else "silent")
+    why = why or next((text.text for text in reversed(seen.texts) if text.kind == "shortcoming"), "")
     return TurnResult(turn, outcome, seen, reply_levels=levels, reason=why, flags=flags), said
 
 

@@ -158,7 +158,7 @@ class _Worker:
         speech = HeardSpeech(self._clock, wanted.language)
         if self._profiler is not None:
             self._profiler.start()
-        trace = Trace(self._clock, gpu, self._ranges)
+        trace = Trace(self._clock, gpu, self._ranges, speech.cancellation)
         if gpu is not None:
             gpu.begin_turn()
         self._in_flight = InFlight(wanted.turn, speech, unpack_samples(wanted.speech) if wanted.speech else None)

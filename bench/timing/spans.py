@@ -66,7 +66,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text produced during the turn, and when: `kind` is `partial`, `transcript` or `reply`."""
+    """A text produced during the turn, and when: `kind` is `partial`, `transcript`, `reply` or `shortcoming`."""
 
     kind: str
     text: str
@@ -80,6 +80,8 @@ class Usage:
     prompt_tokens: int
     reply_tokens: int
     at_ns: int = 0
+    cached_tokens: int | None = None
+    """Tokens of the prompt that were taken from a prefix cache; None if not reported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from firstpacket.bench.sanitize import clean
+from firstpacket.bench.timing.cancellation import Cancellation
 from firstpacket.bench.timing.clock import Clock
 from firstpacket.bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace, Usage
 
@@ -159,8 +160,15 @@ _NO_WAIT = nullcontext()
 class Trace:
     """Records one turn. Pipelines get one per turn and pass it along explicitly."""
 
-    def __init__(self, clock: Clock, gpu: GpuRecorder | None = None, ranges: Ranges | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        gpu: GpuRecorder | None = None,
+        ranges: Ranges | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> None:
         self.clock = clock
+        self.cancellation = cancellation or Cancellation()
         self._now_ns = clock.now_ns
         self._gpu = gpu
         self._ranges = ranges
@@ -216,18 +224,21 @@ class Trace:
     def text(self, kind: str, text: str) -> None:
         """Keep a text of this turn, as of now.
 
-        `kind` is `partial` (a hypothesis while the user is speaking), `transcript` (the recognised text) or `reply`
-        (the assistant's answer). Raises `TypeError` for anything but text.
+        `kind` is `partial` (a hypothesis while the user is speaking), `transcript` (the recognised text), `reply` (the
+        assistant's answer) or `shortcoming` (why there is no answer, or not all of it: the turn's reason).
+        Raises `TypeError` for anything but text.
         """
         at_ns = self._now_ns()
         self._texts.append(Text(_text(kind, "a text's kind"), _text(text, f"the {kind}"), at_ns))
 
-    def usage(self, prompt_tokens: int, reply_tokens: int) -> None:
+    def usage(self, prompt_tokens: int, reply_tokens: int, cached_tokens: int | None = None) -> None:
         """Record how many tokens the language model read and wrote in this turn; the last call wins.
 
-        Raises `TypeError` for anything but whole numbers.
+        `cached_tokens` of the prompt came from a prefix cache, if that is known. Raises `TypeError` for anything but
+        whole numbers.
         """
-        self._usages.append(Usage(index(prompt_tokens), index(reply_tokens), self._now_ns()))
+        cached = None if cached_tokens is None else index(cached_tokens)
+        self._usages.append(Usage(index(prompt_tokens), index(reply_tokens), self._now_ns(), cached))
 
     def packet(self, samples: int, sample_rate: int, after: HandOff | None, at_ns: int | None = None) -> PacketStamp:
         """Record a packet's arrival, now or at `at_ns`; called by the harness alone."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from firstpacket.bench.pipeline import Packet, Samples, Speech
+from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
 from firstpacket.bench.timing.trace import HandOff, Trace
 from firstpacket.pipelines.cascade.engines import ASR, LLM, TTS
 from firstpacket.pipelines.cascade.phrases import Phrases, Splitter, Whole
@@ -111,12 +112,13 @@ def _thought(
     No span is open while a phrase is handed over. Ends early once `stopped` is set.
     """
     said: list[str] = []
-    pieces = _kept(llm.reply(transcript, trace), said, stopped)
+    pieces = _kept(llm.reply(transcript, trace), said, stopped, trace.cancellation)
     try:
         with trace.stage("llm.prefill", after=heard, gpu=llm.on_gpu) as span:
-            piece = next(pieces, "")
-            span.first_output()
-        ready, stage, ended = splitter.push(piece), "llm.prefill", False
+            piece = next(pieces, None)
+            if piece is not None:
+                span.first_output()
+        ready, stage, ended = splitter.push(piece or ""), "llm.prefill", False
         while True:
             for text in ready:
                 yield Phrase(text, trace.hand_off(stage))
@@ -132,9 +134,11 @@ def _thought(
         trace.text("reply", "".join(said))
 
 
-def _kept(pieces: Iterator[str], said: list[str], stopped: Event) -> Generator[str]:
-    """The pieces, each noted in `said`, until `stopped` is set."""
+def _kept(pieces: Iterator[str], said: list[str], stopped: Event, cancellation: Cancellation) -> Generator[str]:
+    """The pieces, each noted in `said`, until `stopped` is set. Raises `TurnCancelled`."""
     for piece in pieces:
+        if cancellation.cancelled:
+            raise TurnCancelled
         if stopped.is_set():
             return
         if not isinstance(piece, str):

@@ -12,7 +12,6 @@ from support.virtual import make_scripted, make_utterance
 
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.ipc import Channel
-from firstpacket.bench.pipeline import TurnCancelled
 from firstpacket.bench.record.schema import TurnResult
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.process import _Exchange
@@ -29,6 +28,7 @@ from firstpacket.bench.run.protocol import (
 )
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.worker import InFlight, hear
+from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
 
 FRAME = np.full(320, 0.25, np.float32)

@@ -25,7 +25,7 @@ from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.resolve import resolve_one
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.bench.vocabulary import KnownMark
+from firstpacket.bench.vocabulary import Flag, KnownMark
 
 MS = 1_000_000
 
@@ -61,7 +61,7 @@ class Foreign(Pipeline):
             work(15)
             span.first_output()
             work(30)
-        trace.usage(12, 34)
+        trace.usage(12, 34, 9)
         with trace.stage("voice"):
             work(10)
         yield Packet(np.full(1600, 0.5, np.float32), 16_000, after=trace.hand_off("voice"))
@@ -72,14 +72,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return measured(tmp_path, monkeypatch)
 
 
-def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: type[Pipeline] | None = None) -> Run:
     monkeypatch.setattr(registry, "pipeline", lambda name: Foreign)
     clips = (make_utterance(),)
     system = resolve_one(PipelineChoice("theirs", "foreign", {}), Options(device="cpu")).system
     asked = replace(scripted_manifest({}, clips), labels=(system,))
     clock = VirtualClock()
     with RunWriter.create(tmp_path / "run", asked) as writer:
-        executor = InProcessExecutor(system, clock, Foreign)
+        executor = InProcessExecutor(system, clock, pipeline or Foreign)
         Manager(asked, writer, {"theirs": executor}, clips, NoProgress(), clock=clock).run((), make_segment)
     return read_run(tmp_path / "run")
 
@@ -95,7 +95,26 @@ def test_its_stages_have_the_figures_of_their_kinds(run: Run) -> None:
         "llm_ttfb": 5,
         "llm_first_token_latency": 57,
     }
+    assert figures["llm_prompt_cached"] == 9 / 12
     assert {name: figures.get(name) for name in expected} == {name: ms * MS for name, ms in expected.items()}
+
+
+@pytest.mark.parametrize(("reply", "tokens"), [("It is ten.", True), (" \n", False), ("", False)])
+def test_a_reply_without_text_has_no_time_of_its_first_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: str, tokens: bool
+) -> None:
+    class Speaker(Foreign):
+        def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+            trace.mark(KnownMark.LLM_THOUGHTS_UNCLEAR)
+            trace.text("reply", reply)
+            return super().respond(speech, trace)
+
+    turn = measured(tmp_path, monkeypatch, Speaker).turns[-1]
+    assert {"llm_ttft", "llm_first_token_latency"} & turn.figures.keys() == (
+        {"llm_ttft", "llm_first_token_latency"} if tokens else set()
+    )
+    assert turn.figures["llm_ttfb"] == 5 * MS
+    assert Flag.THOUGHTS_UNCLEAR in turn.flags
 
 
 def test_the_evidence_is_enough_to_derive_them_again(run: Run) -> None:

@@ -26,10 +26,14 @@ class Answer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, dict(self.headers), body))
-        if body["max_tokens"] == 1 and self.server.script_of_warm_up is None:
-            return self.stream([delta(content="Hi"), delta(finish="length"), "[DONE]"])
-        (self.server.script_of_warm_up if body["max_tokens"] == 1 else self.server.script)(self)
-        return None
+        self.script(body)(self)
+
+    def script(self, body: dict[str, Any]) -> Callable[[Answer], None]:
+        """The script for a request: at loading the user says hello, first for replies of one token."""
+        if not body["messages"][-1]["content"].endswith("Hello."):
+            return self.server.script
+        short = 1 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+        return self.server.script_of_warm_up if short else self.server.script_of_trial
 
     def plain(self, status: int, body: Any, **headers: str) -> None:
         """A whole answer; `body` is text, or becomes JSON."""
@@ -40,10 +44,11 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def begin(self, content_type: str = "text/event-stream") -> None:
+    def begin(self, content_type: str = "text/event-stream", **headers: str) -> None:
         """The head of a stream."""
         self.send_response(200)
-        self.send_header("Content-Type", content_type)
+        for name, value in {"Content-Type": content_type, **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
 
@@ -70,7 +75,7 @@ class Answer(BaseHTTPRequestHandler):
 
 
 class Scripted(ThreadingHTTPServer):
-    """`script` answers turns, `script_of_warm_up` the one token that is asked for at loading.
+    """`script` answers turns; at loading, `script_of_warm_up` answers requests for one token, `script_of_trial` others.
 
     `closed` is released for every connection that the server has closed: what it sent last, the end included, has
     arrived by then.
@@ -79,10 +84,12 @@ class Scripted(ThreadingHTTPServer):
     daemon_threads = True
     models: tuple[str, ...] = ("tiny",)
     script: Callable[[Answer], None]
-    script_of_warm_up: Callable[[Answer], None] | None = None
+    script_of_warm_up: Callable[[Answer], None]
+    script_of_trial: Callable[[Answer], None]
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
+        self.script_of_warm_up = self.script_of_trial = hi
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.connections = 0
         self.closed = Semaphore(0)
@@ -107,6 +114,11 @@ def delta(content: str | None = None, finish: str | None = None, **more: Any) ->
     """The data of one event."""
     said = {} if content is None else {"content": content}
     return json.dumps({"choices": [{"index": 0, "delta": {**said, **more}, "finish_reason": finish}]})
+
+
+def hi(answer: Answer) -> None:
+    """A reply of one token."""
+    answer.stream([delta(content="Hi"), delta(finish="length"), "[DONE]"])
 
 
 @contextmanager

@@ -92,7 +92,9 @@ def _texts(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -
         yield "reply", _shortened(reply)
     yield from _references(answers)
     if one.trace.usage is not None:
-        yield "usage", f"{one.trace.usage.prompt_tokens} prompt tokens, {one.trace.usage.reply_tokens} reply tokens"
+        usage = one.trace.usage
+        cached = f" ({usage.cached_tokens} from the cache)" if usage.cached_tokens is not None else ""
+        yield "usage", f"{usage.prompt_tokens} prompt tokens{cached}, {usage.reply_tokens} reply tokens"
     yield from ((text.kind, _shortened(text.text)) for text in texts if text.kind not in APART)
 
 

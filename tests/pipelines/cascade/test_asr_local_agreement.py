@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstpacket.bench.pipeline import Samples, TurnCancelled
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import HandOff
 from firstpacket.bench.timing.trace import Trace

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from firstpacket.bench.metrics.critical_path import critical_path, summed
-from firstpacket.bench.pipeline import Declaration, Packet, Samples, Settings, Speech, TurnCancelled
+from firstpacket.bench.pipeline import Declaration, Packet, Samples, Settings, Speech
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
@@ -253,7 +254,26 @@ def test_an_empty_transcript_gives_no_reply(chain: str) -> None:
 def test_an_empty_reply_has_no_packets(chain: str) -> None:
     turn = Turn(chain)
     turn.engines.llm.pieces = []  # type: ignore[attr-defined]
-    assert turn.run().packets == ()
+    trace = turn.run()
+    assert trace.packets == ()
+    assert [span.stage for span in trace.spans] == ["asr", "llm.prefill", "llm.decode"]
+    assert not [span for span in trace.spans if span.first_output_ns is not None], "no token came"
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_model_is_given_up_between_tokens_when_the_turn_is_cancelled(chain: str) -> None:
+    turn = Turn(chain)
+
+    def pieces() -> Iterator[str]:
+        yield "One"
+        turn.trace.cancellation.cancel()
+        yield " two"
+        pytest.fail("it went on")
+
+    turn.engines.llm.pieces = pieces()  # type: ignore[attr-defined]
+    with pytest.raises(TurnCancelled):
+        turn.run()
+    assert [text.text for text in turn.trace.finish().texts if text.kind == "reply"] == ["One"]
 
 
 @pytest.mark.parametrize("chain", CHAINS)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from firstpacket.bench.errors import BenchError, UsageError
 from firstpacket.bench.pipeline import Settings
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.llm.chat_stream import ServerError, Thoughts
 from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
+from firstpacket.pipelines.cascade.llm.openai import engine as module
+from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
 
 pytest.importorskip("httpx2")
 
@@ -146,22 +145,6 @@ def test_reasoning_is_not_part_of_the_answer(server: Scripted) -> None:
     assert token < answer
 
 
-@given(st.lists(st.integers(1, 60), max_size=12))
-def test_reasoning_is_left_out_however_it_is_split(cuts: list[int]) -> None:
-    for text, answer in (
-        ("\n<think>\nA < b, or </thin k>?\n</think>\n\nYes, <think> is a tag.", "Yes, <think> is a tag."),
-        ("<thinking> is no tag.", "<thinking> is no tag."),
-        ("<think>without end", ""),
-        ("<thi", "<thi"),
-        ("", ""),
-    ):
-        places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-        thoughts = Thoughts()
-        said = [thoughts.push(text[a:b]) for a, b in pairwise(places)]
-        # White space after the closing tag is the answer's when it comes in a piece of its own.
-        assert ("".join(said) + thoughts.flush()).lstrip() == answer
-
-
 def test_counts_are_kept_if_they_come(server: Scripted) -> None:
     usage = json.dumps({"choices": [], "usage": {"prompt_tokens": 31, "completion_tokens": 5}})
     server.script = lambda answer: answer.stream([*map(delta, SAID), delta(finish="stop"), usage, "[DONE]"])
@@ -170,7 +153,11 @@ def test_counts_are_kept_if_they_come(server: Scripted) -> None:
     assert pieces == SAID
     assert trace.usage is not None and (trace.usage.prompt_tokens, trace.usage.reply_tokens) == (31, 5)
     assert not trace.texts
-    assert model.facts() == {"llm_model": "tiny", "llm_usage": "asked for"}
+    assert model.facts() == {
+        "llm_model": "tiny",
+        "llm_request": "as documented",
+        "llm_thoughts": "in tags or fields, if any",
+    }
 
 
 def test_a_server_that_refuses_usage_counts_is_asked_without_them(server: Scripted) -> None:
@@ -183,14 +170,141 @@ def test_a_server_that_refuses_usage_counts_is_asked_without_them(server: Script
     model = loaded(server)
     assert turn(model)[0] == SAID
     assert "stream_options" not in server.asked[-1][2]
-    assert model.facts()["llm_usage"] == "not accepted"
+    assert model.facts()["llm_request"] == "stream_options not sent"
 
 
-def test_a_reply_of_nothing_is_no_error(server: Scripted) -> None:
-    server.script = lambda answer: answer.stream([delta(role="assistant"), delta(finish="stop"), "[DONE]"])
+SILENT: list[tuple[list[str], list[str], str]] = [
+    ([delta("", role="assistant"), delta(finish="stop")], [], "the server's reply has no text"),
+    ([delta(" \n"), delta(finish="stop")], ["llm.first_token"], "the server's reply has no text"),
+    ([delta(reasoning="Hm."), delta(finish="stop")], ["llm.first_token"], "the server's reply has thoughts alone"),
+    (
+        [delta("<think>Hm"), delta(finish="length")],
+        ["llm.first_token"],
+        "the reply was cut off after 128 tokens (llm-max-tokens) and has thoughts alone",
+    ),
+    (
+        [delta(refusal="I can"), delta(refusal="not."), delta(finish="stop")],
+        [],
+        "the model refused to answer: I cannot.",
+    ),
+    ([delta(finish="content_filter")], [], "the server's content filter withheld the reply"),
+    (
+        [delta(tool_calls=[{"function": {"name": "get_time"}}]), delta(finish="tool_calls")],
+        [],
+        "the model called the tool get_time instead of answering",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "tokens", "why"), SILENT, ids=[why for *_, why in SILENT])
+def test_a_reply_without_an_answer_is_no_error_and_says_why(
+    server: Scripted, events: list[str], tokens: list[str], why: str
+) -> None:
+    server.script = streamed(*events, "[DONE]")
     pieces, trace = turn(loaded(server))
-    assert "".join(pieces) == ""
-    assert marks(trace) == ["llm.first_byte"]
+    assert "".join(pieces).strip() == ""
+    assert marks(trace) == ["llm.first_byte", *tokens]
+    assert [(text.kind, text.text) for text in trace.texts] == [("shortcoming", why)]
+
+
+def test_an_answer_that_the_filter_cut_off_says_so(server: Scripted) -> None:
+    server.script = streamed(delta("Well,"), delta(finish="content_filter"), "[DONE]")
+    pieces, trace = turn(loaded(server))
+    assert pieces == ["Well,"]
+    assert [text.text for text in trace.texts] == ["the server's content filter cut the reply off"]
+
+
+def test_white_space_is_a_token_and_no_text(server: Scripted) -> None:
+    server.script = streamed(delta("\n"), delta("Yes."), delta(finish="stop"), "[DONE]")
+    pieces, trace = turn(loaded(server))
+    assert pieces == ["\n", "Yes."]
+    assert marks(trace) == ["llm.first_byte", "llm.first_token", "llm.first_answer_token"]
+    assert trace.marks[1].at_ns < trace.marks[2].at_ns
+
+
+THOUGHTS_ONLY_CLOSED = [delta("The user asks. "), delta("</think>"), *map(delta, SAID), delta(finish="stop"), "[DONE]"]
+
+
+def test_a_model_that_only_closes_its_thoughts_is_found_at_loading(server: Scripted) -> None:
+    server.script = server.script_of_trial = streamed(*THOUGHTS_ONLY_CLOSED)
+    model = loaded(server)
+    assert model.facts()["llm_thoughts"] == "closed without being opened"
+    pieces, trace = turn(model)
+    assert "".join(pieces) == "The sky is blue."
+    assert marks(trace) == ["llm.first_byte", "llm.first_token", "llm.first_answer_token"]
+
+
+def test_thoughts_that_loading_did_not_show_mark_the_turn(server: Scripted) -> None:
+    server.script = streamed(*THOUGHTS_ONLY_CLOSED)
+    pieces, trace = turn(loaded(server))
+    assert "".join(pieces) == "The user asks. The sky is blue."
+    assert "llm.thoughts_unclear" in marks(trace)
+
+
+def test_a_server_that_takes_only_the_new_name_is_measured(server: Scripted) -> None:
+    def warm_up(answer: Answer) -> None:
+        if "max_tokens" in server.asked[-1][2]:
+            return answer.plain(400, {"error": {"message": "Use 'max_completion_tokens'", "param": "max_tokens"}})
+        return answer.stream([delta("Hi", "length"), "[DONE]"])
+
+    server.script_of_warm_up = warm_up
+    model = loaded(server)
+    assert turn(model)[0] == SAID
+    body = server.asked[-1][2]
+    assert body["max_completion_tokens"] == 128 and "max_tokens" not in body
+    assert model.facts()["llm_request"] == "max_tokens is sent as max_completion_tokens"
+
+
+def test_a_model_that_needs_room_to_think_is_loaded_with_more_tokens(server: Scripted) -> None:
+    server.script_of_warm_up = plain(400, {"error": {"message": "Could not finish: max_tokens was reached"}})
+    assert turn(loaded(server))[0] == SAID
+
+
+@pytest.mark.parametrize("answer", [lambda answer: answer.hang_up(), lambda answer: answer.plain(400, "too long")])
+def test_a_trial_that_fails_does_not_fail_the_load(server: Scripted, answer: Callable[[Answer], None]) -> None:
+    server.script_of_trial = answer
+    assert turn(loaded(server))[0] == SAID
+
+
+@pytest.mark.parametrize("done", [["[DONE]"], []])
+def test_a_stream_that_stays_open_after_the_reply_holds_nothing_up(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch, done: list[str]
+) -> None:
+    def script(answer: Answer) -> None:
+        answer.stream([*map(delta, SAID), delta(finish="stop"), *done], end=False)
+        answer.server.over.wait(5)
+
+    monkeypatch.setattr(module, "END_S", 0.05)
+    server.script = server.script_of_trial = script
+    model = loaded(server)
+    for _ in range(2):
+        assert turn(model)[0] == SAID
+    assert not server.over.is_set()
+
+
+def test_compressed_events_are_read_as_they_come(server: Scripted) -> None:
+    def script(answer: Answer) -> None:
+        compressor = zlib.compressobj(wbits=31)
+        answer.begin(Content_Encoding="gzip")
+        for data in (*map(delta, SAID), delta(finish="stop"), "[DONE]"):
+            answer.send(compressor.compress(f"data: {data}\n\n".encode()) + compressor.flush(zlib.Z_SYNC_FLUSH))
+        answer.send(compressor.flush())
+        answer.wfile.write(b"0\r\n\r\n")
+
+    server.script = script
+    assert turn(loaded(server))[0] == SAID
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-ndjson"])
+def test_events_count_whatever_their_content_type(server: Scripted, kind: str) -> None:
+    def script(answer: Answer) -> None:
+        answer.begin(kind)
+        for data in (*map(delta, SAID), delta(finish="stop"), "[DONE]"):
+            answer.send(f"data: {data}\n\n".encode())
+        answer.wfile.write(b"0\r\n\r\n")
+
+    server.script = script
+    assert turn(loaded(server))[0] == SAID
 
 
 def late(answer: Answer) -> None:
@@ -245,7 +359,7 @@ BAD: list[tuple[Callable[[Answer], None], str]] = [
     (lambda answer: answer.hang_up(), r"(?i)reset|disconnected"),
     (broken, r"(?i)reset|incomplete|closed"),
     (ended_early, "its stream broke off before the reply was complete"),
-    (endless_line, "exceeded the .* byte limit"),
+    (endless_line, "an event of its stream is longer than 1048576 bytes"),
     (plain(429, {"error": {"message": "slow\ndown"}}), r"it answered 429: slow down$"),
     (plain(500, "Internal\x1b[31m error\nTraceback"), r"it answered 500: Internal\ufffd\[31m error$"),
     (plain(503, ""), r"it answered 503$"),
@@ -254,7 +368,16 @@ BAD: list[tuple[Callable[[Answer], None], str]] = [
         plain(307, "", Location="http://elsewhere.example/v1"),
         r"a redirect to http://elsewhere\.example/v1, which is not",
     ),
-    (plain(200, {"choices": []}, Content_Type="application/json"), "text/event-stream"),
+    (plain(200, {"error": {"message": "Invalid API key"}}), "an error instead of a stream: Invalid API key$"),
+    (plain(200, {"detail": "Invalid API key"}), "an error instead of a stream: Invalid API key$"),
+    (plain(200, "<title>Log in</title>", Content_Type="text/html"), "a document instead of a stream: Log in$"),
+    (plain(200, "Service down"), "its answer contains no server-sent events: Service down$"),
+    (plain(502, "<html><title>502 Bad Gateway</title>"), "it answered 502: 502 Bad Gateway$"),
+    (
+        streamed(delta("One"), '{"object": "error", "message": "context is too long"}'),
+        "mid-stream: context is too long$",
+    ),
+    (plain(200, {"choices": [{}]}, Content_Type="application/json"), "whole reply at once"),
     (streamed('{"choices": [', "[DONE]"), "is not JSON"),
     (streamed("[" * 100_000), "is not JSON"),
     (streamed("[1]"), "not a JSON object"),

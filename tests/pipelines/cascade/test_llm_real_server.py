@@ -18,8 +18,8 @@ from firstpacket.bench.pipeline import Settings
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import LLM
-from firstpacket.pipelines.cascade.llm.chat_stream import ServerError
 from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
+from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
 from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 
 for module in ("torch", "transformers", "httpx2", "fastapi", "uvicorn", "openai"):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firstpacket.bench.pipeline import Samples, Settings, TurnCancelled
+from firstpacket.bench.pipeline import Samples, Settings
+from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.pocketsphinx import PocketSphinx

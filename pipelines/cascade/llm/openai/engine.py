@@ -1,7 +1,8 @@
 """Any server that speaks OpenAI's chat completions: vLLM, SGLang, llama.cpp, TGI, `transformers serve`, or a paid one.
 
-Every turn marks `llm.first_byte` (the answer's head is there), `llm.first_token` (the first text, be it thought aloud
-or answer) and `llm.first_answer_token`; `llm.connected` besides, if the connection of the turn before had been closed.
+Every turn marks `llm.first_byte` (the answer's head is there), `llm.first_token` (the first token, be it thought aloud,
+white space or answer) and `llm.first_answer_token` (the first text of the answer); `llm.connected` besides, if the
+connection of the turn before had been closed. A mark of something that did not come is absent.
 The wait is the host's time in the spans `llm.prefill` (up to the first token) and `llm.decode`. What one event holds is
 one piece, be it one token or several: that is the server's choice.
 """
@@ -11,26 +12,34 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from threading import Timer
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
+from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.cascade.engines import LLM, imported
 from firstpacket.pipelines.cascade.llm import options
-from firstpacket.pipelines.cascade.llm.chat_stream import DONE, Chunk, ServerError, Thoughts, parse
+from firstpacket.pipelines.cascade.llm.openai.fields import LIMIT, Accepted, Body, negotiate
+from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
+from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
 
 if TYPE_CHECKING:
-    from firstpacket.pipelines.cascade.llm.server import Server
+    from firstpacket.pipelines.cascade.llm.openai.connection import Server
 
 KEY_VARIABLE = "OPENAI_API_KEY"
-COUNTS = {"stream_options": {"include_usage": True}}
 PATH = "/chat/completions"
 LONGEST_WAIT_S = 3600
-PIECES_PER_TOKEN = 16
-"""Some servers send a token letter by letter; more pieces than this per token means `llm-max-tokens` is ignored."""
+TRIAL = "Hello."
+"""The user's text of requests at loading."""
+TRIAL_TOKENS = 1024
+"""Thoughts are often longer than the reply of a turn may be, and the trial must see their end."""
+TRIAL_S = 10.0
+END_S = 1.0
+"""How long a stream may stay open after the reply before it counts as one that stays open."""
 
 
 class OpenAIServer(LLM):
@@ -59,10 +68,12 @@ class OpenAIServer(LLM):
         self._server: Server | None = None
         self._url = _address(settings.text("llm-url"))
         self._model = settings.text("llm-model")
-        self._counted = False
+        self._accepted = Accepted()
+        self._unopened = False
+        """Whether the model closes thoughts that it never opens."""
 
     def load(self) -> None:
-        """Connect and generate one token: the server may load its model only then.
+        """Connect, find out what the server accepts, and read a reply: the server may load its model only then.
 
         Raises `UsageError`, `MissingDependency`, or `ServerError` if the server is not there or refuses.
         """
@@ -74,50 +85,34 @@ class OpenAIServer(LLM):
             )
         key = _key(self.settings.text("llm-key-env"))
         imported("httpx2", "openai", "The language model engine openai")
-        from firstpacket.pipelines.cascade.llm.server import Server
+        from firstpacket.pipelines.cascade.llm.openai.connection import Server
 
         self._server = Server(self._url, key, self.settings.number("llm-timeout"))
         try:
             self._model = self._model or _only(self._server.models())
-            self._counted = self._counts()
+            self._accepted = self._negotiated()
         except ServerError as error:
             raise ServerError(
                 f"{str(error).rstrip('.')}. Check that the server is running, and check llm-url, llm-model and the key."
             ) from error
+        self._try_a_reply()
 
     def reply(self, text: str, trace: Trace) -> Iterator[str]:
-        """Yield the answer as it arrives; reasoning before it gives empty pieces. Yields nothing if the server's reply
-        is empty.
+        """Yield the answer as it arrives; thoughts before it give empty pieces. Yields nothing if the server's reply is
+        empty, and notes why.
 
-        Raises `ServerError` with the reason in one line.
+        Raises `ServerError` with the reason in one line, and `TurnCancelled` with what it was waiting for.
         """
-        thoughts, pieces = Thoughts(), 0
-        most = PIECES_PER_TOKEN * self.settings.whole("llm-max-tokens") + PIECES_PER_TOKEN
-        marked: set[str] = set()
+        from firstpacket.pipelines.cascade.llm.openai.reply import Reply, chunks
 
-        def mark(name: str) -> None:
-            if name not in marked:
-                marked.add(name)
-                trace.mark(name)
-
-        with self._ready().chat(self._body(text), lambda: trace.mark(KnownMark.LLM_CONNECTED)) as events:
-            mark(KnownMark.LLM_FIRST_BYTE)
-            for chunk in _chunks(events):
-                if chunk.usage is not None:
-                    trace.usage(*chunk.usage)
-                if chunk.content or chunk.reasoning:
-                    mark(KnownMark.LLM_FIRST_TOKEN)
-                    pieces += 1
-                    if pieces > most:
-                        raise ServerError("its reply goes on past llm-max-tokens")
-                    answer = thoughts.push(chunk.content)
-                    if answer:
-                        mark(KnownMark.LLM_FIRST_ANSWER_TOKEN)
-                    yield answer
-            left = thoughts.flush()
-            if left:
-                mark(KnownMark.LLM_FIRST_ANSWER_TOKEN)
-                yield left
+        server, longest = self._ready(), self.settings.whole("llm-max-tokens")
+        reply = Reply(trace, Thoughts(self._unopened), server.key_filter(), longest)
+        body = self._accepted.body(self._wanted(text, longest))
+        with server.chat(body, trace.cancellation, lambda: trace.mark(KnownMark.LLM_CONNECTED)) as events:
+            trace.mark(KnownMark.LLM_FIRST_BYTE)
+            yield from reply.pieces(chunks(events, server.stream_end))
+        if reply.shortcoming:
+            trace.text("shortcoming", server.hidden(reply.shortcoming))
 
     def close(self) -> None:
         """Close the connection."""
@@ -130,42 +125,78 @@ class OpenAIServer(LLM):
         return (Weights("llm", "none", f"{self._model}, served by {self._url}", "not loaded here"),)
 
     def facts(self) -> Mapping[str, OptionValue]:
-        """The model, and whether the server counts tokens (`usage` of every trace)."""
-        return {"llm_model": self._model, "llm_usage": "asked for" if self._counted else "not accepted"}
+        """The model, what the server accepts, and how it shows thoughts."""
+        return {
+            "llm_model": self._model,
+            "llm_request": "; ".join(self._accepted.changes) or "as documented",
+            "llm_thoughts": "closed without being opened" if self._unopened else "in tags or fields, if any",
+        }
 
-    def _body(self, text: str, **changed: Any) -> dict[str, Any]:
+    def _wanted(self, text: str, longest: int) -> Body:
+        """The documented request."""
         settings = self.settings
-        fewest = settings.whole("llm-min-tokens")
+        fewest = min(settings.whole("llm-min-tokens"), longest)
         return {
             "model": self._model,
             "messages": [{"role": "system", "content": options.SYSTEM}, {"role": "user", "content": text.strip()}],
             "stream": True,
-            "max_tokens": settings.whole("llm-max-tokens"),
+            LIMIT: longest,
             "temperature": settings.number("llm-temperature"),
             "top_p": settings.number("llm-top-p"),
             "seed": settings.seed,
             # An extension of vLLM and SGLang: others reject it with an error.
             **({"min_tokens": fewest} if fewest else {}),
-            **(COUNTS if self._counted else {}),
-            **changed,
+            "stream_options": {"include_usage": True},
         }
 
-    def _counts(self) -> bool:
-        """Generate one token, with token counts unless the server rejects that. Returns whether it counts."""
-        few: dict[str, Any] = {"max_tokens": 1, **({"min_tokens": 1} if self.settings.whole("llm-min-tokens") else {})}
+    def _negotiated(self) -> Accepted:
+        """What the server accepts, found with replies of one token. Raises `ServerError` if it accepts nothing."""
         try:
-            self._warm_up({**few, **COUNTS})
+            return negotiate(self._warm_up, self._wanted(TRIAL, 1))
         except ServerError as error:
-            if "stream_options" not in str(error) and "include_usage" not in str(error):
+            if "max_" not in str(error):
                 raise
-            self._warm_up(few)
-            return False
-        return True
+        # Some models need room for their thoughts, and refuse to begin without.
+        return negotiate(self._warm_up, self._wanted(TRIAL, self.settings.whole("llm-max-tokens")))
 
-    def _warm_up(self, changed: dict[str, Any]) -> None:
-        with self._ready().chat(self._body("Hello.", **changed)) as events:
-            for _ in _chunks(events):
+    def _warm_up(self, body: Body) -> None:
+        from firstpacket.pipelines.cascade.llm.openai.reply import chunks
+
+        with self._ready().chat(body, Cancellation()) as events:
+            for _ in chunks(events, "close"):
                 pass
+
+    def _try_a_reply(self) -> None:
+        """Read a whole reply, to learn how thoughts and the stream's end look. Its failure says nothing of turns."""
+        own = self.settings.whole("llm-max-tokens")
+        for longest in (max(TRIAL_TOKENS, own), own):
+            try:
+                self._trial(longest)
+            except ServerError:  # perhaps more than the server's context has room for
+                continue
+            except TurnCancelled:
+                pass
+            return
+
+    def _trial(self, longest: int) -> None:
+        """Raises `ServerError`, and `TurnCancelled` if it takes too long."""
+        from firstpacket.pipelines.cascade.llm.openai.reply import chunks
+
+        server, thoughts, cancellation = self._ready(), Thoughts(), Cancellation()
+        finished = done = False
+        timer = _limit(cancellation, TRIAL_S)
+        try:
+            with server.chat(self._accepted.body(self._wanted(TRIAL, longest)), cancellation) as events:
+                for chunk in chunks(events, "close"):
+                    thoughts.push(chunk.content)
+                    if chunk.finish and not finished:
+                        finished, timer = True, _again(timer, cancellation)
+                done, timer = True, _again(timer, cancellation)
+        finally:
+            timer.cancel()
+            self._unopened = thoughts.closed_unopened
+            if cancellation.cancelled and (finished or done):
+                server.stream_end = "done" if done else "finish"
 
     def _ready(self) -> Server:
         if self._server is None:
@@ -173,21 +204,17 @@ class OpenAIServer(LLM):
         return self._server
 
 
-def _chunks(events: Iterator[str]) -> Iterator[Chunk]:
-    """Chunks until the stream's end. Raises `ServerError` for one that ends before the reply does, or has none."""
-    chosen = finished = False
-    for data in events:
-        if data.strip() == DONE:
-            finished = True
-            break
-        chunk = parse(data)
-        chosen |= chunk.has_choice
-        finished |= chunk.finished
-        yield chunk
-    if not finished:
-        raise ServerError("its stream broke off before the reply was complete")
-    if not chosen:
-        raise ServerError("its stream contains no choices")
+def _limit(cancellation: Cancellation, seconds: float) -> Timer:
+    timer = Timer(seconds, cancellation.cancel)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _again(timer: Timer, cancellation: Cancellation) -> Timer:
+    """Another limit in place of the first one: the reply is complete."""
+    timer.cancel()
+    return _limit(cancellation, END_S)
 
 
 def _address(url: str) -> str:

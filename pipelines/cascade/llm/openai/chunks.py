@@ -1,0 +1,137 @@
+"""What one event of a chat-completions stream says of the reply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from firstpacket.pipelines.cascade.llm.openai.events import Event
+from firstpacket.pipelines.cascade.llm.openai.problems import ServerError, error_text, is_error, short
+
+DONE = "[DONE]"
+REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks", "thought")
+"""Fields of reasoning: vLLM's and DeepSeek's, OpenRouter's two, and those of gateways."""
+THOUGHT_PARTS = ("thinking", "reasoning", "thought")
+"""Kinds of parts, where content is a list (Mistral)."""
+CALLS = ("tool_calls", "function_call")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counts them."""
+
+    prompt: int
+    reply: int
+    cached: int | None = None
+    """Tokens of the prompt that came from its prefix cache; None if it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One event of the stream."""
+
+    content: str = ""
+    reasons: bool = False
+    """Whether it has reasoning, in a field of its own."""
+    refusal: str = ""
+    called: str = ""
+    """Name of a tool that the model calls."""
+    calls: bool = False
+    has_choice: bool = False
+    finish: str = ""
+    """Why the reply ended: `stop`, `length`, `content_filter`, `tool_calls`; empty if it goes on."""
+    usage: Usage | None = None
+    fingerprint: str = ""
+
+
+NOTHING = Chunk()
+
+
+def parse(event: Event) -> Chunk:
+    """Parse one event. Raises `ServerError` if it is not a chunk, or is an error reported by the server."""
+    try:
+        said = json.loads(event.data)
+    except (ValueError, RecursionError) as error:
+        if event.name == "error":
+            raise ServerError(f"it reported an error mid-stream: {short(event.data)}") from error
+        if event.name not in ("", "message"):  # a gateway's own, such as `ping`
+            return NOTHING
+        raise ServerError(f"an event of its stream is not JSON: {short(event.data)}") from error
+    if event.name == "error" or (isinstance(said, dict) and is_error(said)):
+        raise ServerError(f"it reported an error mid-stream: {error_text(said)}")
+    if not isinstance(said, dict):
+        raise ServerError(f"an event of its stream is not a JSON object: {short(event.data)}")
+    choices = said.get("choices") or []
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise ServerError(f"an event's choices are not a list of objects: {short(event.data)}")
+    usage, fingerprint = _usage(said), said.get("system_fingerprint")
+    if not choices:
+        return Chunk(usage=usage)
+    if choices[0].get("error"):
+        raise ServerError(f"it reported an error mid-stream: {error_text(choices[0])}")
+    delta = choices[0].get("delta") or choices[0].get("message") or {}
+    if not isinstance(delta, dict):
+        raise ServerError(f"an event's delta is not an object: {short(event.data)}")
+    content, thought = _content(delta, event.data)
+    finish = choices[0].get("finish_reason")
+    return Chunk(
+        content=content,
+        reasons=thought or any(delta.get(name) for name in REASONING),
+        refusal=_string(delta.get("refusal")),
+        called=_called(delta),
+        calls=any(delta.get(name) for name in CALLS),
+        has_choice=True,
+        finish=str(finish) if finish else "",
+        usage=usage,
+        fingerprint=_string(fingerprint),
+    )
+
+
+def _content(delta: Mapping[str, Any], data: str) -> tuple[str, bool]:
+    """The text of a delta, and whether its parts have thoughts."""
+    value = delta.get("content") or ""
+    parts = value if isinstance(value, list) else [{"type": "text", "text": value}]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ServerError(f"an event's content is not text: {short(data)}")
+    texts = [part.get("text") or "" for part in parts if part.get("type") not in THOUGHT_PARTS]
+    if not all(isinstance(text, str) for text in texts):
+        raise ServerError(f"an event's content is not text: {short(data)}")
+    return _string("".join(texts)), any(part.get("type") in THOUGHT_PARTS for part in parts)
+
+
+def _string(value: object) -> str:
+    # JSON can hold half a character (a lone surrogate), which no voice and no file takes.
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
+
+
+def _called(delta: Mapping[str, Any]) -> str:
+    calls = delta.get("tool_calls")
+    call = calls[0] if isinstance(calls, list) and calls and isinstance(calls[0], dict) else {}
+    function = call.get("function") or delta.get("function_call")
+    return _string(function.get("name")) if isinstance(function, dict) else ""
+
+
+def _usage(said: Mapping[str, Any]) -> Usage | None:
+    """Token counts are optional: anything malformed is ignored."""
+    usage = said.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    prompt, reply = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    return None if prompt is None or reply is None else Usage(prompt, reply, _cached(said, usage))
+
+
+def _cached(said: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
+    """OpenAI's and vLLM's detail, DeepSeek's field, or llama.cpp's timings."""
+    details, timings = usage.get("prompt_tokens_details"), said.get("timings")
+    found = (
+        details.get("cached_tokens") if isinstance(details, dict) else None,
+        usage.get("prompt_cache_hit_tokens"),
+        timings.get("cache_n") if isinstance(timings, dict) else None,
+    )
+    return next((count for each in found if (count := _count(each)) is not None), None)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

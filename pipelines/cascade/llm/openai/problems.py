@@ -1,0 +1,90 @@
+"""A server's error in one line, whatever form it has.
+
+{"error": {"message": "…", "param": "seed"}}      OpenAI, vLLM, SGLang, llama.cpp
+{"error": "…"}, {"object": "error", "message": "…"}
+{"detail": "…"}, {"detail": [{"loc": ["body", "seed"], "msg": "…"}]}      FastAPI
+{"message": "…"}, {"errors": […]}      gateways
+a page of HTML      proxies
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from firstpacket.bench.errors import BenchError
+
+MOST = 300
+"""Characters of what a server says."""
+PLACES = ("error", "errors", "detail", "details", "message", "msg", "error_message", "error_msg", "title", "reason")
+"""Where an error's text is, the most telling first."""
+_HEADLINE = re.compile(r"(?is)<(title|h1)[^>]*>(.*?)</\1>")
+_TAG = re.compile(r"(?s)<(style|script)\b.*?</\1>|<[^>]*>")
+
+
+class ServerError(BenchError):
+    """Raised when a language model's server does not answer properly, with a one-line reason."""
+
+    def __init__(self, reason: str, status: int = 200) -> None:
+        super().__init__(reason)
+        self.status = status
+        """Of the response; 200 also if there was none."""
+
+
+def is_error(said: Mapping[str, Any]) -> bool:
+    """Whether a JSON object reports an error, be it with status 200 or in a stream."""
+    if said.get("choices"):
+        return bool(said.get("error"))
+    reported = bool(said.get("error") or said.get("errors")) or "error" in (said.get("object"), said.get("type"))
+    return reported or any(said.get(place) for place in PLACES[2:])
+
+
+def error_text(said: Any) -> str:
+    """The text of an error in JSON; the whole of it if none is found."""
+    with suppress(RecursionError):
+        return short(_text(said) or json.dumps(said))
+    return "an error that is nested too deeply to be read"
+
+
+def body_text(body: str) -> str:
+    """What the body of an error response says; empty for an empty one."""
+    try:
+        return error_text(json.loads(body))
+    except (ValueError, RecursionError):
+        pass
+    if not body.lstrip().startswith("<"):
+        return short(next(iter(body.strip().splitlines()), ""))
+    headline = _HEADLINE.search(body)
+    return short(html.unescape(_TAG.sub(" ", headline.group(2) if headline else body)))
+
+
+def short(text: str) -> str:
+    """One line of at most `MOST` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= MOST else f"{line[:MOST]}…"
+
+
+def _text(said: Any) -> str:
+    if isinstance(said, str):
+        return said
+    if isinstance(said, list):
+        return "; ".join(filter(None, map(_item, said[:3])))
+    if not isinstance(said, dict):
+        return ""
+    text = next(filter(None, (_text(said.get(place)) for place in PLACES)), "")
+    # OpenRouter keeps what the provider said here.
+    metadata = said.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    more = [each for each in (said.get("param"), raw) if isinstance(each, str) and each and each not in text]
+    return f"{text} ({', '.join(more)})" if text and more else text
+
+
+def _item(said: Any) -> str:
+    """One of several errors; pydantic's say where in the request they are."""
+    place = said.get("loc") if isinstance(said, dict) else None
+    where = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else ""
+    return f"{where}: {_text(said)}" if where else _text(said)
