@@ -35,7 +35,9 @@ def perform(
     try:
         _listen_to(pipeline, speech, trace, said, on_first_packet)
     except TurnCancelled as cancelled:
-        outcome, why = ("timeout", str(cancelled)) if speech.cancelled else ("failed", "the pipeline raised TurnCancelled itself")
+        outcome, why = (
+            ("timeout", str(cancelled)) if speech.cancelled else ("failed", "the pipeline raised TurnCancelled itself")
+        )
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # libraries give up with SystemExit or asyncio's CancelledError, too

@@ -13,11 +13,12 @@ import pytest
 import torch
 from support.virtual import make_scripted, make_utterance
 
-from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Samples, Speech, TurnCancelled
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Samples, Speech
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.turn import perform
+from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.trace import Trace
 
