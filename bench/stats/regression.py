@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from firstpacket.bench.stats.bootstrap import LEVEL, MIN_CLUSTERS, Estimate, Interval
 
@@ -38,12 +40,32 @@ def line(x: Sequence[float], y: Sequence[float], level: float = LEVEL) -> Line |
         raise ValueError(f"Points need as many x ({len(x)}) as y ({len(y)}).")
     if len(x) < MIN_CLUSTERS or len(set(x)) < 3:
         return None
-    from scipy.stats import theilslopes  # which takes a second to import
-
     step = -(-len(x) // MOST_POINTS)
     order = np.argsort(np.asarray(x), kind="stable")[::step]
     xs, ys = np.asarray(x, np.float64)[order], np.asarray(y, np.float64)[order]
-    slope, _, low, high = theilslopes(ys, xs, alpha=level)
+    slope, low, high = _theil_sen(xs, ys, level)
     middle = float(np.median(xs))
     height = float(np.median(ys - slope * (xs - middle)))
-    return Line(Estimate(float(slope), len(x), len(x), Interval(float(low), float(high), level)), middle, height)
+    return Line(Estimate(slope, len(x), len(x), Interval(low, high, level)), middle, height)
+
+
+def _theil_sen(x: NDArray[np.float64], y: NDArray[np.float64], level: float) -> tuple[float, float, float]:
+    """The median slope and the ends of its interval, as `scipy.stats.theilslopes`, whose import takes a second."""
+    runs, rises = x[:, None] - x, y[:, None] - y
+    slopes = np.sort(rises[runs > 0] / runs[runs > 0])
+    z = -ndtri((1 - level) / 2)
+    n = len(x)
+    variance = (_of_ties(n) - _ties(x) - _ties(y)) / 18  # equation 2.6 of Sen (1968)
+    half = z * np.sqrt(max(variance, 0))
+    low = max(int(np.round((len(slopes) - half) / 2)) - 1, 0)
+    high = min(int(np.round((len(slopes) + half) / 2)), len(slopes) - 1)
+    return float(np.median(slopes)), float(slopes[low]), float(slopes[high])
+
+
+def _ties(values: NDArray[np.float64]) -> int:
+    """What values that occur more than once take off the variance."""
+    return sum(_of_ties(int(count)) for count in np.unique(values, return_counts=True)[1])
+
+
+def _of_ties(count: int) -> int:
+    return count * (count - 1) * (2 * count + 5)

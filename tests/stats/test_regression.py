@@ -3,7 +3,11 @@
 from itertools import combinations
 from random import Random
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import theilslopes
 
 from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.stats.regression import line
@@ -20,6 +24,22 @@ def test_the_slope_is_the_median_of_all_slopes() -> None:
     assert found.slope.interval is not None
     assert found.slope.interval.contains(3)
     assert found.slope.interval.low < found.slope.value < found.slope.interval.high
+
+
+POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(-20, 20).map(lambda n: n / 7)), min_size=6, max_size=40)
+
+
+@given(POINTS, st.sampled_from([0.9, 0.95, 0.99]))
+def test_slope_and_interval_are_those_of_scipy_with_ties_too(points: list[tuple[int, float]], level: float) -> None:
+    x, y = (list(each) for each in zip(*points, strict=True))
+    found = line(x, y, level)
+    if found is None:
+        assert len(set(x)) < 3
+        return
+    order = np.argsort(x, kind="stable")
+    slope, _, low, high = theilslopes(np.asarray(y)[order], np.asarray(x)[order], alpha=level)
+    assert found.slope.interval is not None
+    assert (found.slope.value, found.slope.interval.low, found.slope.interval.high) == (slope, low, high)
 
 
 def test_one_outlier_does_not_change_the_slope() -> None:

@@ -69,7 +69,7 @@ def load_demo(settings: Settings) -> Loaded:
 def _load(found: Folder, origin: Origin, settings: Settings) -> Loaded:
     fields = folder.configuration(found.path)
     config, reason = plain_llama(fields, settings.text("llm-decoder"))
-    tokenizer = _tokenizer(found.path)
+    tokenizer = _tokenizer(found.path, origin)
     conversation = Conversation(tokenizer, SYSTEM, found.source)
     ends = _ends(found.path, fields, tokenizer)
     text = fields if fields.json.get("text_config") is None else fields.inner("text_config")
@@ -155,11 +155,14 @@ def _through_transformers(source: Source, reason: str) -> Read:
     return Read(built, tuple(sorted(told["unexpected_keys"])))
 
 
-def _tokenizer(path: Path) -> Any:
-    from transformers import AutoTokenizer
+def _tokenizer(path: Path, origin: Origin) -> Any:
+    if origin == "demo":  # its class is known, and the library that finds classes takes seconds to import
+        from transformers import PreTrainedTokenizerFast as Tokenizer
+    else:
+        from transformers import AutoTokenizer as Tokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        return Tokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the libraries beneath raise bare Exception for a file they cannot parse
         raise _unreadable(path, error) from error
 
