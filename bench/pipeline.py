@@ -262,7 +262,11 @@ class Pipeline(ABC):
         """
 
     def close(self) -> None:  # noqa: B027 (deliberately empty: many pipelines have nothing to release)
-        """Release what `load` acquired. Called once, even after failures."""
+        """Release what `load` acquired. Called once, even if `load` failed, unless the process died.
+
+        If `respond` or `load` does not end when the run wants to stop, this is called from another thread meanwhile,
+        and the process ends after it. Within 5 s; then it is killed, with all processes that it started.
+        """
 
     def weights(self) -> tuple[Weights, ...]:
         """Origins of all weights in use; valid after `load`."""

@@ -6,6 +6,7 @@ import contextlib
 import statistics
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Self
 
 from rich.console import Console
@@ -57,6 +58,10 @@ class NoProgress:
     def checked(self, said: str) -> None:
         """The result of a check of the precision."""
 
+    def left_running(self, label: str, processes: Sequence[str]) -> None:
+        """Say what had to be ended."""
+        self._say(_left_running(label, processes))
+
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """How a turn went."""
 
@@ -99,6 +104,10 @@ class BarProgress(NoProgress):
     def checked(self, said: str) -> None:
         """Print it above the bar."""
         self._bar.console.print(said, markup=False, highlight=False)
+
+    def left_running(self, label: str, processes: Sequence[str]) -> None:
+        """Say what had to be ended."""
+        self._bar.console.print(_left_running(label, processes), markup=False, highlight=False)
 
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """Advance; report a turn without an answer immediately."""
@@ -165,6 +174,13 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and getattr(shell, "kernel", None) is not None
+
+
+def _left_running(label: str, processes: Sequence[str]) -> str:
+    return (
+        f"{label} had left processes running, which were ended: {', '.join(processes)}. Its close() should end what "
+        "load() starts."
+    )
 
 
 def _trouble(turn: Turn) -> str:

@@ -26,14 +26,20 @@ def without_secrets(word: str) -> str:
     return _USERINFO.sub(r"\1…@", _SECRET.sub(r"\1…", word))
 
 
-def reason(error: BaseException) -> str:
-    """What an exception says, in one clean text of bounded length; also if it cannot say anything."""
+def described(error: BaseException) -> str:
+    """An exception's message in clean text of bounded length; also if it has none, or cannot give it."""
     try:
-        said = str(error)
+        text = str(error)
     except Exception:
-        said = "it cannot say what happened"
-    text = clean(f"{type(error).__name__}: {said}" if said else type(error).__name__)
+        text = "its message cannot be read"
+    text = clean(text[: LONGEST_REASON + 1])
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+
+
+def reason(error: BaseException) -> str:
+    """`described`, after the name of the exception's class."""
+    name, text = type(error).__name__, described(error)
+    return f"{name}: {text}" if text else name
 
 
 def clean_xml(text: str) -> str:

@@ -26,5 +26,5 @@ def test_an_exception_whose_str_fails_still_has_a_reason() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert reason(Mute()) == "Mute: it cannot say what happened"
+    assert reason(Mute()) == "Mute: its message cannot be read"
     assert len(reason(ValueError("x" * 10**6))) <= LONGEST_REASON + 1

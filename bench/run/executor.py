@@ -39,6 +39,9 @@ class Executor(Protocol):
         """
         ...
 
-    def stop(self) -> None:
-        """Stop the system; may be called at any time, more than once."""
+    def stop(self) -> tuple[str, ...]:
+        """Stop the system; may be called at any time, more than once.
+
+        Returns the names of processes that it had started and left running; they have been ended.
+        """
         ...

@@ -94,11 +94,12 @@ class InProcessExecutor:
             return result
         return replace(result, outcome="timeout", reason=NO_PACKET)
 
-    def stop(self) -> None:
-        """Close the pipeline."""
+    def stop(self) -> tuple[str, ...]:
+        """Close the pipeline; processes that it leaves behind are not looked for."""
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
+        return ()
 
 
 def _ignore(_: PacketStamp) -> None:

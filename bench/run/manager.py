@@ -53,6 +53,10 @@ class Progress(Protocol):
         """The stopping rule was checked, with this result."""
         ...
 
+    def left_running(self, label: str, processes: Sequence[str]) -> None:
+        """These processes of a system were still running after it was closed, and have been ended."""
+        ...
+
 
 class Manager:
     """Runs one segment: starts the systems, then runs the schedule to its end, one turn at a time."""
@@ -170,14 +174,14 @@ class Manager:
         """Run a system's turns under the profiler, in a separate process that replaces the measured one."""
         if not turns:
             return
-        self._executors[label].stop()
-        executor = self._executors[label] = self._profiling[label]
+        self._stop(label)
+        self._executors[label] = self._profiling[label]
         try:
             self._start(label)
         except BenchError as error:  # measured turns remain valid; the missing profile is recorded
             self._commit(turns[-1], self._not_run("failed", str(error)))
         self._drive(Plan(turns))
-        executor.stop()
+        self._stop(label)
 
     def _start(self, label: str) -> LabelFacts:
         self._progress.loading(label)
@@ -185,12 +189,16 @@ class Manager:
         self._watch.started(facts)
         return facts
 
+    def _stop(self, label: str) -> None:
+        if left := self._executors[label].stop():
+            self._progress.left_running(label, left)
+
     def _stop_all(self) -> None:
         """Stop every system, even if the user presses Ctrl-C again meanwhile."""
         interrupted = False
-        for executor in self._executors.values():
+        for label in self._executors:
             try:
-                executor.stop()
+                self._stop(label)
             except KeyboardInterrupt:
                 interrupted = True
         if interrupted:

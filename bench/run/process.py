@@ -16,9 +16,11 @@ from firstpacket.bench.errors import BenchError, RunError, WorkerError
 from firstpacket.bench.ipc import Channel, Closed, how_it_ended, kill_group, module_command, spawn
 from firstpacket.bench.record.schema import Delivery, LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
+from firstpacket.bench.run.leftovers import descendants, end_leftovers, marked
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.run.protocol import (
     MESSAGES,
+    REPORT,
     VERSION,
     Cancel,
     Close,
@@ -32,6 +34,7 @@ from firstpacket.bench.run.protocol import (
     SpeechOver,
     pack_samples,
 )
+from firstpacket.bench.run.worker_log import last_words, size
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 from firstpacket.bench.vocabulary import Flag
@@ -41,6 +44,8 @@ PREPARE_TIMEOUT_S = 60.0
 SEND_TIMEOUT_S = 20.0
 CANCEL_GRACE_S = 2.0
 CLOSE_GRACE_S = 5.0
+REPORT_S = 0.2
+"""Time for a worker that does not answer to write to its log where it is."""
 TURN_LIMIT_DEADLINES = 4
 """A turn that has begun to answer is cut after this many deadlines."""
 
@@ -64,7 +69,7 @@ class ProcessExecutor:
         self._clock = MonotonicClock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
-        self._in_flight = False
+        self._log_begins = 0
 
     @property
     def ready(self) -> bool:
@@ -72,23 +77,29 @@ class ProcessExecutor:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> LabelFacts:
-        """Start the process and load the pipeline."""
+        """Start the process and load the pipeline. Raises `BenchError`, or `WorkerError` if its log says more."""
         self.stop()
+        end_leftovers(self._log)  # of a worker whose manager was killed
         channel, label = self._spawn(), self._system.label
         try:
             channel.send(Hello(VERSION, replace(self._system, stages=()), self._instruments))
             message = channel.receive(LOAD_TIMEOUT_S)
         except Closed:
             raise WorkerError(
-                f"The worker of '{label}' ended while it was loading ({self._how_it_ended()}). "
-                f"See its output in {self._log}."
+                f"The worker of '{label}' ended while it was loading ({self._how_it_ended()}){self._last_words()}."
+                f"{_ended(self.stop())} See its output in {self._log}."
             ) from None
         if isinstance(message, Refused):
-            self.stop()
-            raise BenchError(f"{label}: {message.message}")
+            ended = _ended(self.stop())
+            if message.unexpected:
+                raise WorkerError(f"{label}: {message.message}{ended} The traceback is in {self._log}.")
+            raise BenchError(f"{label}: {message.message}{ended}")
         if not isinstance(message, LabelFacts):
-            self.stop()
-            raise WorkerError(f"The worker of '{label}' did not load within {LOAD_TIMEOUT_S:.0f} s. See {self._log}.")
+            where = self._where()
+            raise WorkerError(
+                f"The worker of '{label}' did not load within {LOAD_TIMEOUT_S:.0f} s and was killed{where}."
+                f"{_ended(self.stop())} See its output in {self._log}."
+            )
         return message
 
     def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
@@ -100,41 +111,44 @@ class ProcessExecutor:
             if channel is None or not self.ready:
                 raise Closed
             whole = pack_samples(speech) if config.input == "file" else ""
-            self._in_flight = True
             channel.send(Prepare(turn, utterance.language, whole, keep_audio))
             exchange.microphone = _microphone(turn, self._clock, speech, channel, config, self._system.finds_speech_end)
-            result = exchange.run(channel)
-            self._in_flight = False
-            return result
+            return exchange.run(channel)
         except Closed:
-            how = self._how_it_ended()
-            self.stop()
-            return exchange.broken_off(f"the worker ended during the turn ({how}); see {self._log.name}")
+            how, words = self._how_it_ended(), self._last_words()
+            ended = _ended(self.stop())
+            return exchange.broken_off(f"the worker ended during the turn ({how}){words}; see {self._log.name}.{ended}")
         except WorkerError as error:
-            self.stop()
-            return exchange.broken_off(f"{error} See {self._log.name}.")
+            where = self._where()
+            return exchange.broken_off(f"{error} It was killed{where}; see {self._log.name}.{_ended(self.stop())}")
         finally:
             exchange.end()
 
-    def stop(self) -> None:
-        """Let the pipeline close unless it is in a turn, then kill the whole process group."""
-        process, channel, in_flight = self._process, self._channel, self._in_flight
+    def stop(self) -> tuple[str, ...]:
+        """Let the pipeline close, then kill the process group, and end what it started elsewhere.
+
+        Returns the names of processes that had been left running.
+        """
+        process, channel = self._process, self._channel
         self._process = self._channel = None
-        self._in_flight = False
         if process is None:
-            return
+            return ()
+        seen = descendants(process.pid)
         try:
-            if channel is not None and process.poll() is None and not in_flight:
+            if channel is not None and process.poll() is None:
                 _try_to_close(channel, process)
         finally:
             kill_group(process)
             if channel is not None:
                 channel.close()
+            left = end_leftovers(self._log, seen)
+        return left
 
     def _spawn(self) -> Channel:
         command = module_command(self._python, "firstpacket.bench.run.worker")
+        self._log_begins = size(self._log)
         with self._open_log() as log:
-            self._process, line = spawn(command, log, self._environment, own_group=True)
+            self._process, line = spawn(command, log, marked(self._environment, self._log), own_group=True)
         line.settimeout(SEND_TIMEOUT_S)
         self._channel = Channel(line, MESSAGES)
         return self._channel
@@ -149,6 +163,22 @@ class ProcessExecutor:
 
     def _how_it_ended(self) -> str:
         return how_it_ended(self._process, CANCEL_GRACE_S) if self._process is not None else "it was not running"
+
+    def _last_words(self) -> str:
+        said = last_words(self._log, self._log_begins)
+        return f": {said}" if said else ""
+
+    def _where(self) -> str:
+        """Where in Python a worker is that does not answer, as it says itself on a signal; empty if it does not."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return ""
+        begins = size(self._log)
+        process.send_signal(REPORT)
+        until_ns = time.monotonic_ns() + int(REPORT_S * 1e9)
+        while not (said := last_words(self._log, begins)) and time.monotonic_ns() < until_ns:
+            time.sleep(0.01)
+        return f" ({said})" if said else ""
 
 
 class _Exchange:
@@ -181,7 +211,7 @@ class _Exchange:
             microphone.stop()
             result = self._wait_until(channel, time.monotonic_ns() + int(CANCEL_GRACE_S * 1e9))
         if result is None:
-            raise WorkerError("The worker did not cancel the turn in time and was killed.")
+            raise WorkerError("The worker did not cancel the turn in time.")
         return replace(result, delivery=microphone.delivery(), reason=_reason(result))
 
     def end(self) -> None:
@@ -259,3 +289,8 @@ def _try_to_close(channel: Channel, process: subprocess.Popen[bytes]) -> None:
         process.wait(CLOSE_GRACE_S)
     except (Closed, WorkerError, subprocess.TimeoutExpired):
         return
+
+
+def _ended(names: tuple[str, ...]) -> str:
+    """What was ended with the worker, as a sentence after a space."""
+    return f" Processes that it had left running were ended: {', '.join(names)}." if names else ""

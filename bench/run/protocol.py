@@ -11,6 +11,7 @@ and error go to a log, so nothing that a library prints can disturb the protocol
 from __future__ import annotations
 
 import base64
+import signal
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,8 @@ from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
 
 VERSION = 3
+REPORT = signal.SIGUSR1
+"""On this signal a worker writes to its log where all its threads are."""
 Instrument = Literal["nvtx", "profiler"]
 """Instrumentation besides the trace: stages as NVTX ranges, or every turn under the GPU profiler."""
 
@@ -79,6 +82,8 @@ class Refused:
     """The pipeline cannot be loaded, and why, for people."""
 
     message: str
+    unexpected: bool = False
+    """Whether it is an error of the plugin, whose traceback is in the log, rather than one it explains."""
 
 
 @dataclass(frozen=True, slots=True)

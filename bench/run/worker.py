@@ -6,10 +6,12 @@ and cancellations arrive while the pipeline works. It ends when the manager does
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import queue
 import signal
+import sys
 import threading
 import traceback
 from dataclasses import dataclass, replace
@@ -29,6 +31,7 @@ from firstpacket.bench.run.garbage_watch import GarbageWatch
 from firstpacket.bench.run.loaded_paths import loaded_from
 from firstpacket.bench.run.protocol import (
     MESSAGES,
+    REPORT,
     VERSION,
     Cancel,
     Close,
@@ -43,22 +46,29 @@ from firstpacket.bench.run.protocol import (
 )
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.turn import Said, perform
-from firstpacket.bench.sanitize import clean, reason
+from firstpacket.bench.sanitize import clean, described, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cost import event_cost_ns
 from firstpacket.bench.timing.cuda import GpuRecorder, TorchCuda
 from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Ranges, Trace
 
+LEAVE_S = 1.0
+"""Time for a pipeline to give up its turn, or to finish loading, before it is closed from another thread."""
+
 
 def main() -> None:
     """Serve the manager over the socket whose descriptor is the only argument."""
+    faulthandler.enable()
+    faulthandler.register(REPORT)
     worker = _Worker(parent(MESSAGES))
     threading.Thread(target=worker.listen, name="manager", daemon=True).start()
     try:
         worker.serve()
     except Closed:
         pass
+    except SystemExit as end:
+        os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -84,6 +94,9 @@ class _Worker:
         self._garbage = GarbageWatch(self._clock)
         self._profiler: GpuProfiler | None = None
         self._ranges: Ranges | None = None
+        self._pipeline: Pipeline | None = None
+        self._leaving = threading.Event()
+        self._closing = threading.Lock()
 
     def listen(self) -> None:
         """Read messages until the manager is gone; then the process ends."""
@@ -94,6 +107,8 @@ class _Worker:
                     hear(message, self._in_flight)
                 else:
                     self._inbox.put(message)
+                if isinstance(message, Close):
+                    threading.Thread(target=self._insist_on_closing, name="close", daemon=True).start()
         except Exception:
             # The manager is gone: kill this worker and everything it started.
             os.killpg(0, signal.SIGKILL)
@@ -101,16 +116,37 @@ class _Worker:
     def serve(self) -> None:
         """Load, then perform turns until closed."""
         hello = self._inbox.get()
-        loaded = self._load(hello)
-        if loaded is None:
-            return
-        pipeline, gpu = loaded
         try:
+            loaded = self._load(hello)
+            if loaded is None:
+                return
+            pipeline, gpu = loaded
             while not isinstance(message := self._inbox.get(), Close):
                 if isinstance(message, Prepare):
                     self._turn(message, pipeline, gpu)
         finally:
-            pipeline.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close the pipeline, once; another thread that wants to close it waits until it is closed."""
+        self._leaving.set()
+        with self._closing:
+            pipeline, self._pipeline = self._pipeline, None
+            try:
+                if pipeline is not None:
+                    pipeline.close()
+            except BaseException:
+                traceback.print_exc()
+
+    def _insist_on_closing(self) -> None:
+        """Close the pipeline from here if it neither gives up its turn nor finishes loading: then the process ends."""
+        turn = self._in_flight
+        grace_s = 0.0 if turn is not None and turn.speech.cancelled else LEAVE_S
+        if turn is not None:
+            turn.speech.cancel()
+        if not self._leaving.wait(grace_s):
+            self._close()
+            os._exit(1)
 
     def _load(self, hello: Hello) -> tuple[Pipeline, GpuRecorder | None] | None:
         began_ns, system = self._clock.now_ns(), hello.system
@@ -120,13 +156,16 @@ class _Worker:
             # Checked again: this may be another version, with its own defaults.
             _, options = registry.check_options(system.pipeline, system.options)
             pipeline = registry.pipeline(system.pipeline)(replace(system, options=options).settings)
+            self._pipeline = pipeline
             gpu = GpuRecorder(TorchCuda(system.device), self._clock) if system.device.startswith("cuda") else None
             self._set_up(hello)
             pipeline.load()
             weights, facts = _said_of_itself(pipeline)
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, SystemExit) and not isinstance(error.code, str):
+                raise  # the log ends with what the library printed before it gave up
             traceback.print_exc()
-            self._channel.send(Refused(clean(str(error)) if isinstance(error, BenchError) else reason(error)))
+            self._channel.send(_refusal(error))
             return None
         load_ns = self._clock.now_ns() - began_ns
         # Garbage collections over the loaded model would show up as rare slow turns.
@@ -206,6 +245,22 @@ def _keep(said: Said, path: str) -> tuple[str, str]:
     except Exception as error:
         return "", f"the reply's audio was not kept: {reason(error)}"
     return path, ""
+
+
+def _refusal(error: BaseException) -> Refused:
+    """Why the pipeline cannot be loaded."""
+    if isinstance(error, BenchError):
+        return Refused(described(error))
+    if isinstance(error, SystemExit):
+        return Refused(f"load() called sys.exit: {_sentence(described(error))}", unexpected=True)
+    if isinstance(error, ImportError):
+        advice = f"Install it for {sys.executable}, and name it in `requires`: then it is checked before a run."
+        return Refused(f"load() failed: {_sentence(reason(error))} {advice}", unexpected=True)
+    return Refused(f"load() failed: {_sentence(reason(error))}", unexpected=True)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _said_of_itself(pipeline: Pipeline) -> tuple[tuple[Weights, ...], dict[str, OptionValue]]:

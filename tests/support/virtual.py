@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ class NoProgress:
     def idling(self, seconds: float) -> None: ...
 
     def checked(self, said: str) -> None: ...
+
+    def left_running(self, label: str, processes: Sequence[str]) -> None: ...
 
 
 def run_manager(

@@ -1,0 +1,228 @@
+"""Workers that end early: the message says why, close() is called, and nothing that they started remains."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.runs import make_system
+from support.virtual import make_utterance
+
+from firstpacket.bench.errors import BenchError, MissingDependency, WorkerError
+from firstpacket.bench.run import process
+from firstpacket.bench.run.executor import TurnConfig
+from firstpacket.bench.run.leftovers import MARK
+from firstpacket.bench.run.process import ProcessExecutor
+from firstpacket.bench.run.session import worker_environment
+
+pytestmark = pytest.mark.alone  # turns have a deadline
+PLUGIN = """
+import ctypes, os, subprocess, sys, time
+from pathlib import Path
+import numpy as np
+from firstpacket import Declaration, MissingDependency, Option, Packet, Pipeline, Stage
+
+HERE = Path(__file__).parent
+
+class Hostile(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+class Mine(Pipeline):
+    declaration = Declaration(
+        name="mine", kind="direct", summary="Ends as asked.", stages=(Stage("work", "think"),),
+        options=(Option("load", "", "how"), Option("turn", "", "how"), Option("close", "", "how")),
+    )
+
+    def load(self):
+        self.run("load")
+
+    def respond(self, speech, trace):
+        self.run("turn")
+        yield Packet(np.full(160, 0.1, np.float32), 16_000)
+
+    def close(self):
+        with (HERE / "closed").open("a") as log:
+            log.write("x")
+        self.run("close")
+
+    def run(self, when):
+        exec(self.settings.text(when))
+
+    def serve(self, **more):
+        self.server = subprocess.Popen(["sleep", "300"], start_new_session=True, **more)
+        (HERE / "server").write_text(str(self.server.pid))
+"""
+
+
+class Worker:
+    """A worker of the plugin above, in a folder of its own."""
+
+    def __init__(self, folder: Path, **code: str) -> None:
+        self.folder = folder
+        (folder / "mine.py").write_text(PLUGIN)
+        (folder / "mine-1.dist-info").mkdir()
+        (folder / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+        (folder / "mine-1.dist-info" / "entry_points.txt").write_text("[firstpacket.pipelines]\nmine = mine:Mine\n")
+        options = {"load": "", "turn": "", "close": "", **code}
+        system = make_system("mine", pipeline="mine", options=options, stages=())
+        environment = worker_environment(1) | {"PYTHONPATH": str(folder)}
+        self.executor = ProcessExecutor(system, folder / "mine.log", environment)
+
+    def load_error(self) -> BenchError:
+        with pytest.raises(BenchError) as caught:
+            self.executor.start()
+        return caught.value
+
+    @property
+    def closed(self) -> int:
+        """How often close() was called."""
+        file = self.folder / "closed"
+        return len(file.read_text()) if file.exists() else 0
+
+    @property
+    def server_runs(self) -> bool:
+        try:
+            return psutil.Process(int((self.folder / "server").read_text())).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    made: list[Worker] = []
+
+    def make(**code: str) -> Worker:
+        made.append(Worker(tmp_path, **code))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.executor.stop()
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        ("sys.exit('model.onnx is missing: run fetch-model')", "load() called sys.exit: model.onnx is missing: run f"),
+        ("raise KeyboardInterrupt", "load() failed: KeyboardInterrupt."),
+        ("import no_such_module", f"No module named 'no_such_module'. Install it for {sys.executable}"),
+        ("raise Hostile", "load() failed: Hostile: its message cannot be read."),
+        ("raise RuntimeError", "load() failed: RuntimeError."),
+        ("raise RuntimeError('x\\x1b[31m' * 10**6)", "x\ufffd[31mx"),
+    ],
+)
+def test_what_a_plugin_raises_while_loading_is_in_the_message(
+    worker: Callable[..., Worker], load: str, said: str
+) -> None:
+    failed = worker(load=load)
+    error = failed.load_error()
+    assert isinstance(error, WorkerError)
+    assert said in str(error)
+    assert len(str(error)) < 3000
+    assert f"The traceback is in {failed.folder / 'mine.log'}" in str(error)
+    assert failed.closed == 1
+
+
+def test_an_error_that_explains_itself_needs_no_log(worker: Callable[..., Worker]) -> None:
+    error = worker(load="raise MissingDependency('Needs a GPU. Use --device cuda.')").load_error()
+    assert str(error) == "mine: Needs a GPU. Use --device cuda."
+    assert not isinstance(error, (WorkerError, MissingDependency))
+
+
+@pytest.mark.parametrize(
+    ("load", "how", "words"),
+    [
+        ("ctypes.string_at(0)", "killed by SIGSEGV", r"Segmentation fault | at ctypes/__init__.py:"),
+        ("os.abort()", "killed by SIGABRT", "Fatal Python error: Aborted | at <string>:1 in <module>"),
+        ("print('no licence', flush=True); os._exit(3)", "exit code 3", "no licence"),
+        ("print('usage: model', file=sys.stderr); sys.exit(2)", "exit code 2", "usage: model"),
+        ("print('x' * 10**7, '1 %\\r99 %\\r', 'api_key=abc', flush=True); os._exit(0)", "exit code 0", "api_key=…"),
+        ("os.kill(os.getpid(), 9)", "killed by SIGKILL, possibly out of memory", ""),
+    ],
+)
+def test_how_a_worker_ended_while_loading_is_in_the_message(
+    worker: Callable[..., Worker], load: str, how: str, words: str
+) -> None:
+    text = str(worker(load=load).load_error())
+    assert f"ended while it was loading ({how})" in text
+    assert words in text
+    assert len(text) < 1500
+
+
+def test_loading_that_does_not_end_says_where_it_is(
+    worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LOAD_TIMEOUT_S", 3.0)
+    hanging = worker(load="self.serve(); time.sleep(300)", close="self.server.kill()")
+    text = str(hanging.load_error())
+    assert "did not load within 3 s" in text
+    assert "mine.py" in text
+    assert (hanging.closed, hanging.server_runs) == (1, False)
+
+
+def test_a_failed_load_leaves_no_server_behind(worker: Callable[..., Worker]) -> None:
+    failed = worker(load="self.serve(); raise RuntimeError('boom')")
+    assert "Processes that it had left running were ended: sleep (pid" in str(failed.load_error())
+    assert not failed.server_runs
+
+
+@pytest.mark.parametrize(
+    ("load", "close", "left"),
+    [
+        ("self.serve()", "self.server.kill()", False),
+        ("self.serve()", "", True),
+        ("self.serve(env={'PATH': os.environ['PATH']})", "", True),
+        ("subprocess.run(['sh', '-c', 'setsid sleep 300 & echo $! > server'], cwd=HERE)", "time.sleep(99)", True),
+    ],
+    ids=["closes", "does-not-close", "without-the-mark", "a-grandchild-and-hangs-in-close"],
+)
+def test_after_a_turn_that_does_not_end_the_server_is_gone(
+    worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, load: str, close: str, left: bool
+) -> None:
+    monkeypatch.setattr(process, "CLOSE_GRACE_S", 2.0)
+    monkeypatch.setattr(process, "CANCEL_GRACE_S", 0.3)
+    hanging = worker(load=load, turn="time.sleep(300)", close=close)
+    hanging.executor.start()
+    assert hanging.server_runs
+    result = hanging.executor.run(1, make_utterance(seconds=0.02), TurnConfig("file", 10**8))
+    assert (hanging.closed, hanging.server_runs) == (1, False)
+    assert result.outcome == "timeout"
+    assert "It was killed (at <string>:1 in <module>, called from mine.py:" in result.reason
+    assert ("were ended: sleep (pid" in result.reason) == left
+
+
+def test_a_crash_in_a_turn_says_where_and_leaves_no_server_behind(worker: Callable[..., Worker]) -> None:
+    crashing = worker(load="self.serve()", turn="ctypes.string_at(0)")
+    crashing.executor.start()
+    result = crashing.executor.run(1, make_utterance(seconds=0.02), TurnConfig("file", 10**10))
+    assert result.outcome == "failed"
+    assert "killed by SIGSEGV): Fatal Python error: Segmentation fault | at ctypes/__init__.py" in result.reason
+    assert not crashing.server_runs
+
+
+def test_a_run_stopped_while_loading_closes_the_pipeline(worker: Callable[..., Worker]) -> None:
+    loading = worker(load="self.serve(); time.sleep(300)", close="self.server.kill()")
+    threading.Thread(target=loading.load_error, daemon=True).start()
+    while not (loading.folder / "server").exists():
+        time.sleep(0.01)
+    assert loading.executor.stop() == ()
+    assert (loading.closed, loading.server_runs) == (1, False)
+
+
+def test_a_worker_ends_what_a_killed_managers_worker_left(worker: Callable[..., Worker]) -> None:
+    fresh = worker()
+    mark = {**os.environ, MARK: str((fresh.folder / "mine.log").resolve())}
+    old = subprocess.Popen(["sleep", "300"], start_new_session=True, env=mark)
+    fresh.executor.start()
+    assert old.wait(5) == -signal.SIGTERM
+    assert fresh.executor.stop() == ()
+    assert fresh.closed == 1
