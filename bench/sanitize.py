@@ -32,14 +32,18 @@ def described(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = "its message cannot be read"
-    text = clean(text[: LONGEST_REASON + 1])
-    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+    return _bounded(text)
 
 
 def reason(error: BaseException) -> str:
     """`described`, after the name of the exception's class."""
     name, text = type(error).__name__, described(error)
-    return f"{name}: {text}" if text else name
+    return _bounded(f"{name}: {text}" if text else name)
+
+
+def _bounded(text: str) -> str:
+    text = clean(text[: LONGEST_REASON + 1])
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
 
 
 def clean_xml(text: str) -> str:
