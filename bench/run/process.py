@@ -44,7 +44,7 @@ PREPARE_TIMEOUT_S = 60.0
 SEND_TIMEOUT_S = 20.0
 CANCEL_GRACE_S = 2.0
 CLOSE_GRACE_S = 5.0
-REPORT_S = 0.2
+REPORT_LOOK_S, REPORT_LOOKS = 0.03, 20
 """Time for a worker that does not answer to write to its log where it is."""
 TURN_LIMIT_DEADLINES = 4
 """A turn that has begun to answer is cut after this many deadlines."""
@@ -173,11 +173,14 @@ class ProcessExecutor:
         process = self._process
         if process is None or process.poll() is not None:
             return ""
-        begins = size(self._log)
+        begins = written = size(self._log)
         process.send_signal(REPORT)
-        until_ns = time.monotonic_ns() + int(REPORT_S * 1e9)
-        while not (said := last_words(self._log, begins)) and time.monotonic_ns() < until_ns:
-            time.sleep(0.01)
+        for _ in range(REPORT_LOOKS):  # until the report, written line by line, is complete
+            time.sleep(REPORT_LOOK_S)
+            before, written = written, size(self._log)
+            if written == before > begins:
+                break
+        said = last_words(self._log, begins)
         return f" ({said})" if said else ""
 
 
