@@ -147,7 +147,7 @@ def test_every_module_of_bench_has_a_layer() -> None:
     assert found - {"__init__"} == set(RANK)
 
 
-def test_data_folders_hold_no_python() -> None:
+def test_data_folders_contain_no_python() -> None:
     assert not [*(ROOT / "datasets").rglob("*.py"), *(ROOT / "reports").rglob("*.py")]
     assert all("support" in path.parts for path in (ROOT / "tests").rglob("__init__.py"))
 

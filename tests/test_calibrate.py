@@ -53,7 +53,7 @@ def played(tmp_path: Path, case: Case) -> tuple[Turn, OwnStamps, int]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_on_a_clock_without_errors_there_are_none(tmp_path: Path, case: Case) -> None:
+def test_a_perfect_clock_gives_no_errors(tmp_path: Path, case: Case) -> None:
     turn, own, t0_ns = played(tmp_path, case)
     found = errors(case, turn, own, t0_ns)
     assert set(found.values()) == {0}, found

@@ -60,7 +60,7 @@ def test_two_runs_are_compared_by_label(finished: Path) -> None:
     assert "quick" in compared.stdout
 
 
-def test_a_report_is_written_where_asked(finished: Path, tmp_path: Path) -> None:
+def test_a_report_is_written_to_the_given_path(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "report.html"
     out.parent.mkdir()
     assert here("report", finished, "-o", out).returncode == 0

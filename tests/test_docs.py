@@ -63,7 +63,7 @@ def example(page: str) -> dict[str, Any]:
     return defined
 
 
-def test_the_example_of_an_engine_speaks() -> None:
+def test_the_example_engine_works() -> None:
     made = example("add-an-engine.md")["Beep"]
     assert issubclass(made, TTS)
     engine = made(Settings(options={option.name: option.default for option in made.declaration.options}))

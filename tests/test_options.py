@@ -45,7 +45,7 @@ def test_a_command_has_a_flag_for_each_option_that_it_takes(command: str) -> Non
 
 
 @pytest.mark.parametrize("name", [name for name, known in about().items() if known.between])
-def test_bounds_hold_wherever_an_option_is_given(name: str, tmp_path: Path) -> None:
+def test_bounds_are_checked_for_every_source_of_an_option(name: str, tmp_path: Path) -> None:
     least, most = bounds(name)
     kind = int if kinds()[name] in (int, int | None) or name == "warmup" else float
     others = {known: "5%" if known == "precision" else 5.0 for known, _ in [about()[name].needs or ("", "")] if known}

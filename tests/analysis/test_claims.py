@@ -102,7 +102,7 @@ def test_2_wrong_transcripts_and_wrong_answers_must_go_together() -> None:
     assert judged({"c": cascade()})[2].answer == NOT_TESTABLE
 
 
-def test_3_when_the_llm_begins_counts_and_only_as_the_user_speaks() -> None:
+def test_3_counts_how_early_the_llm_begins_with_realtime_input_only() -> None:
     def begins(at_ms: float) -> Any:
         return lambda _: {"llm_first_token_latency": round((at_ms + 20) * MS), "llm_ttft": 20 * MS}
 
@@ -129,7 +129,7 @@ def test_4_only_8b_on_an_l40_with_chunks_of_10() -> None:
     assert judged({"d": tiny}, gpu="NVIDIA L40")[4].answer == NOT_TESTABLE
 
 
-def test_5_and_9_a_fair_opponent_is_overlapped_and_of_the_same_size() -> None:
+def test_5_and_9_need_an_overlapped_cascade_of_the_same_size() -> None:
     def answers(parts: Parts, **said: Any) -> tuple[str, str]:
         found = judged({"c": cascade(parts, **said), "d": direct((40, 50, 60))})
         return found[5].answer, found[9].answer

@@ -33,7 +33,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> firstpacket.Run:
     )
 
 
-def test_every_public_name_is_there_and_nothing_else_is_offered() -> None:
+def test_exactly_the_public_names_are_exported() -> None:
     assert dir(firstpacket) == sorted(firstpacket.__all__)
     for name in firstpacket.__all__:
         assert getattr(firstpacket, name) is not None
@@ -162,11 +162,11 @@ def test_runs_of_a_folder_form_one_frame(tmp_path: Path) -> None:
     assert firstpacket.runs(tmp_path / "broken").summary().empty
 
 
-def test_the_report_is_written_where_asked(tmp_path: Path, recorded: firstpacket.Run) -> None:
+def test_the_report_is_written_to_the_given_path(tmp_path: Path, recorded: firstpacket.Run) -> None:
     path = recorded.report(str(tmp_path / "new" / "report.html"))
     assert path.read_text().startswith("<!doctype html>")
 
 
-def test_a_path_that_is_no_run_is_named(tmp_path: Path) -> None:
+def test_a_path_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(firstpacket.RunError, match="is not a run folder"):
         firstpacket.read(str(tmp_path))

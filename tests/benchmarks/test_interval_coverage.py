@@ -102,7 +102,7 @@ VALUES: dict[str, tuple[Callable[[np.random.Generator, int], np.ndarray], float]
 
 @pytest.mark.parametrize("clips", [24, 50, 100])
 @pytest.mark.parametrize("kind", VALUES)
-def test_means_with_bca_beside_them(say: Say, kind: str, clips: int) -> None:
+def test_means_compared_with_bca(say: Say, kind: str, clips: int) -> None:
     """Both are expanded alike and rest on the same resamples, so that nothing but BCa differs. Only printed."""
     draw, truth = VALUES[kind]
     rng = np.random.default_rng([clips, list(VALUES).index(kind)])

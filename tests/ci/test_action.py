@@ -176,7 +176,7 @@ def test_what_cannot_be_measured_is_an_error_and_fails(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("name", ["pipelines", "corpus", "against", "baseline", "allow", "limits"])
-def test_an_empty_input_is_no_missing_one(runner: Runner, name: str) -> None:
+def test_an_empty_input_differs_from_a_missing_one(runner: Runner, name: str) -> None:
     """`against: ${{ github.base_ref }}` is empty when a push starts the job: `bench gate` must see that, and refuse."""
     runner.with_made_bench("", 2).job(**{name: ""})
     assert runner.asked() == ["gate", f"--{name.removesuffix('s') if name == 'pipelines' else name}="]

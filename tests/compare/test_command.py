@@ -37,7 +37,7 @@ def test_the_answer_comes_first_then_metrics_roles_and_the_ladder(run: Path) -> 
     assert "recordings" in here("compare", run, "--all").stdout
 
 
-def test_json_holds_all_of_it_and_adds_up(run: Path) -> None:
+def test_json_is_complete_and_adds_up(run: Path) -> None:
     said = json.loads(here("compare", run, "--json").stdout)
     assert (said["schema"], said["kind"]) == (2, "firstpacket.comparison")
     streamed, direct = said["findings"]
@@ -81,7 +81,7 @@ def test_two_runs_are_compared_label_by_label_and_widened(run: Path, later: Path
     assert (found["value"], found["interval"]["low"], found["interval"]["high"]) == pytest.approx((60, 58.4, 61.6))
 
 
-def test_unlike_labels_of_two_runs_are_no_pairs(run: Path, later: Path) -> None:
+def test_different_systems_of_two_runs_are_not_paired(run: Path, later: Path) -> None:
     refused = here("compare", run, later, "--labels", "cascade,direct")
     assert refused.returncode == 13
     assert "cannot be paired" in refused.stderr

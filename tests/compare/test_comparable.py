@@ -84,7 +84,7 @@ def test_every_rule_has_a_test() -> None:
         compare_metrics(made(), made("tuesday"), ("a", "a"), ["packets"], allowed=["drivr"])
 
 
-def test_replies_of_nearly_the_same_length_are_the_same_work() -> None:
+def test_replies_of_similar_length_are_comparable() -> None:
     assert over_time(made(), made("tuesday", turn={"figures": {"reply_audio": 1090 * MS}}), "a") == ()
     assert over_time(made(turn={}), made("tuesday", turn={}), "a") == ()
 
@@ -121,7 +121,7 @@ def test_the_band_widens_both_intervals_and_is_stated() -> None:
         widened(plain, [1.0], -0.1)
 
 
-def test_metrics_that_are_no_durations_are_not_widened() -> None:
+def test_only_durations_are_widened() -> None:
     runs = [make_run({"a": TURNS}, run=name, **USUAL) for name in ("one", "two")]
     (found,) = compare_metrics(*runs, ("a", "a"), ["packets"], band=0.02)
     assert found.difference is not None and found.difference.interval is not None

@@ -71,14 +71,14 @@ def test_a_comparison_without_pairs_says_so() -> None:
     assert "0 pairs on 0 clips, 8 dropped" in sentence(found)
 
 
-def test_lost_pairs_are_counted_with_their_reasons() -> None:
+def test_dropped_pairs_are_counted_by_reason() -> None:
     values = {"a": [None, 600, None, 800, 900, 1000, 1100, 1200], "b": [100, None, None, *DIRECT[3:7]]}
     found = compare_labels(run_of(values), "a", "b")
     assert found.pairs == 4
     assert found.dropped == {"a: timeout": 1, "b: timeout": 1, "a: timeout, b: timeout": 1, "b: no such turn": 1}
 
 
-def test_turns_of_other_blocks_segments_and_phases_are_no_pairs() -> None:
+def test_turns_of_different_blocks_segments_or_phases_are_not_paired() -> None:
     run = run_of({"a": CASCADE, "b": DIRECT})
     changed = [
         replace(turn, block=1) if turn.utterance == "clip-0"
@@ -93,7 +93,7 @@ def test_turns_of_other_blocks_segments_and_phases_are_no_pairs() -> None:
     assert found.dropped == {"a: no such turn": 2, "b: no such turn": 3}
 
 
-def test_two_turns_in_one_block_are_reported_as_lost() -> None:
+def test_two_turns_in_one_block_are_dropped() -> None:
     run = run_of({"a": CASCADE, "b": DIRECT})
     again = replace(run.turns[0], turn=99)
     assert compare_labels(replace(run, turns=(*run.turns, again)), "a", "b").dropped == {"a: 2 turns in one block": 1}
@@ -116,7 +116,7 @@ def test_dummy_weights_add_a_caveat_to_every_sentence() -> None:
         (({}, {}), CAVEAT),
     ],
 )
-def test_the_caveat_says_whether_the_labels_were_made_alike(options: tuple[dict[str, bool], ...], said: str) -> None:
+def test_the_caveat_says_whether_the_systems_were_matched(options: tuple[dict[str, bool], ...], said: str) -> None:
     run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy")
     plans = [replace(plan, options={**own}) for plan, own in zip(run.manifest.labels, options, strict=True)]
     run = replace(run, manifest=replace(run.manifest, labels=tuple(plans)))
@@ -130,7 +130,7 @@ def test_other_metrics_have_their_own_unit() -> None:
     assert sentence(found) == "packets is 2 more with b than with a (95 % CI 2 to 2, 8 pairs on 8 clips)"
 
 
-def test_the_terminal_shows_difference_ratio_and_what_was_lost() -> None:
+def test_the_terminal_shows_difference_ratio_and_dropped_pairs() -> None:
     console = Console(file=io.StringIO(), width=200)
     found = compare_labels(run_of({"a[b]": [200.0] * 6 + [None], "b": [150.0] * 6 + [1.0]}), "a[b]", "b")
     console.print(TerminalTable(headlines([found])))

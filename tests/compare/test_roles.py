@@ -43,7 +43,7 @@ def test_roles_add_up_to_the_mean_difference_of_the_first_packet(seed) -> None:
         assert each.interval.contains(each.value)
 
 
-def test_pairs_without_two_paths_are_counted_as_lost() -> None:
+def test_pairs_without_two_paths_are_dropped() -> None:
     before, after = paths(1, 8), [*paths(2, 6), "timeout", {}]
     found = within(make_run({"a": before, "b": after}))
     assert (found.pairs, found.dropped) == (6, {"b: timeout": 1, "b: no critical path": 1})

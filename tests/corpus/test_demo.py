@@ -60,5 +60,5 @@ def test_no_clip_is_left_over() -> None:
     assert named == set((DATASETS / "demo" / "clips").iterdir())
 
 
-def test_datasets_hold_no_python() -> None:
+def test_datasets_contain_no_python() -> None:
     assert not list(DATASETS.rglob("*.py")), "a package called datasets would shadow Hugging Face's"

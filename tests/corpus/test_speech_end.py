@@ -29,7 +29,7 @@ def test_the_end_is_found_within_20_ms(end_ms: int, noise_dbfs: float) -> None:
 
 
 @pytest.mark.parametrize("peak", [0.01, 0.1, 1.0])
-def test_quiet_and_loud_speakers_end_alike(peak: float) -> None:
+def test_the_end_of_speech_does_not_depend_on_loudness(peak: float) -> None:
     assert estimate_speech_end_ms(speech(200, 1507, 2500, peak=peak)) == pytest.approx(1507, abs=20)
 
 

@@ -44,7 +44,7 @@ def test_subfolders_with_recordings_are_named(tmp_path: Path) -> None:
     assert only.startswith("3 recordings in subfolders are left out (day 1, day 2): only files that are directly in ")
 
 
-def test_one_of_each_is_said_in_the_singular(tmp_path: Path) -> None:
+def test_one_of_each_uses_the_singular(tmp_path: Path) -> None:
     for name in ("a.wav", "b.caf", "c/d.wav"):
         recording(tmp_path / name)
     first, second = left_out(tmp_path)

@@ -26,7 +26,7 @@ def test_one_row_per_turn_with_figures_in_milliseconds(answered: Run) -> None:
     assert failed.first_packet_latency_ms.isna().all()
 
 
-def test_csv_and_parquet_hold_the_same(answered: Run) -> None:
+def test_csv_and_parquet_have_the_same_content(answered: Run) -> None:
     pytest.importorskip("pyarrow")
     read = pd.read_csv(io.StringIO(turns_csv(answered)), keep_default_na=True)
     stored = pd.read_parquet(io.BytesIO(turns_parquet(answered)))

@@ -210,7 +210,7 @@ def test_a_clock_anchor_that_makes_no_sense_is_refused(run: Run) -> None:
             otlp(replace(one, segment=replace(one.segment, wall_ns=wall_ns)))
 
 
-def test_what_cannot_be_written_is_said(run: Run, tmp_path: Path) -> None:
+def test_traces_that_cannot_be_written_are_errors(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no turn 999: it has turns 1 to"):
         list(trace_lines(run, "999", "perfetto"))
     with pytest.raises(UsageError, match="one turn"):

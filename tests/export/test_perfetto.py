@@ -195,7 +195,7 @@ def test_an_arrow_to_the_end_of_a_wait_points_forwards(run: Run) -> None:
     assert (target.name, target.start_ns) == ("asr goes on", 90)
 
 
-def test_what_overlaps_on_a_stream_goes_to_a_track_of_the_same_name(run: Run) -> None:
+def test_overlapping_work_on_a_stream_gets_a_second_track(run: Run) -> None:
     spans = tuple(StageSpan("tts", 1, at, at + 5, gpu=GpuSpan(7, at, at + 20, 3)) for at in (0, 10, 20))
     seen = Reader().read(perfetto(turn_of(run, TurnTrace(spans, waits=(DeviceWait(1, 20, 40),)))))
     gpu = [each for each in seen.slices if each.process == "GPU"]

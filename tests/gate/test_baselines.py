@@ -119,7 +119,7 @@ def test_a_damaged_baseline_is_named_and_never_chosen(
     assert shown.returncode == 3 and "The baseline 'zz-newer' is damaged: " in shown.stderr
 
 
-def test_what_is_no_baseline_is_not_listed(folder: Path) -> None:
+def test_only_valid_baselines_are_listed(folder: Path) -> None:
     """The noise has a folder there, and version control may have a file."""
     run, again = measured(folder, "monday"), measured(folder, "tuesday", slower=1.03)
     learn([run, again])

@@ -42,7 +42,7 @@ def test_the_same_code_passes_in_the_first_round() -> None:
     assert to_measure_again([check]) == ()
 
 
-def test_an_allowed_slowdown_passes_and_lost_pairs_are_counted() -> None:
+def test_an_allowed_slowdown_passes_and_dropped_pairs_are_counted() -> None:
     check = held(measured(0.1, 1, dropped={"b: timeout": 2}), limit=Limit(max_regression=0.2))
     assert check.verdict == "same"
     assert check.dropped == {"b: timeout": 2}
@@ -81,7 +81,7 @@ def test_a_ceiling_counts_unanswered_turns_as_over_it(values: list[float], unans
     assert ("72 turns" in check.reason) == (verdict == "inconclusive")
 
 
-def test_lost_answers_fail_though_nothing_became_slower() -> None:
+def test_fewer_answers_fail_even_if_nothing_became_slower() -> None:
     gone = Pairs((), (), (), only_before=9)
     assert check_answers("direct", [gone]).verdict == "regressed"
     assert check_answers("direct", [Pairs((), (), (), only_after=9)]).verdict == "same"

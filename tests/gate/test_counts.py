@@ -30,7 +30,7 @@ def test_error_rates_at_the_ceiling_are_within_the_stated_ones(turns: int, q: fl
     assert chances["same"] <= RULED_OUT
 
 
-def test_lost_answers_are_reported_only_when_significant() -> None:
+def test_fewer_answers_are_reported_only_if_significant() -> None:
     assert answers_lost(0, 0) == "same"
     assert answers_lost(6, 0) == "same"  # 1/64
     assert answers_lost(7, 0) == "regressed"  # 1/128

@@ -179,7 +179,7 @@ def test_a_damaged_baseline_is_passed_over_or_refused_before_measuring(
     assert result.verdict == "no baseline" and "baseline newer was not used" in result.checks[0].reason
 
 
-def test_a_slowdown_within_known_noise_is_no_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slowdown_within_known_noise_is_not_a_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, a=103)
     assert run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "1")[0].verdict == "regressed"
     played.base_ms = 96.0  # here the same code shows 7 % against itself

@@ -102,7 +102,7 @@ def test_work_of_a_library_thread_belongs_to_the_only_active_stage() -> None:
     assert {stage: len(own) for stage, own in stretches(found).items()} == {"asr": 1, "": 2, "tts": 1}
 
 
-def test_work_without_a_launch_is_unassigned_and_the_reverse_is_lost() -> None:
+def test_work_without_a_launch_is_unassigned_and_a_launch_without_work_lost() -> None:
     found = profile(
         *(mark("tts", 0, 10), launch(1, 1), launch(2, 2), launch(3, 3, name="cudaLaunchHostFunc")),
         *(launch(4, 4, name="cudaEventRecord"), launch(5, 90), kernel(1, 20, 21), kernel(77, 30, 31)),
@@ -111,7 +111,7 @@ def test_work_without_a_launch_is_unassigned_and_the_reverse_is_lost() -> None:
     assert found.lost == 1, "the second alone: host functions, events and other people's launches leave no work"
 
 
-def test_a_launch_of_the_runtime_that_holds_one_of_the_driver_is_not_lost() -> None:
+def test_a_runtime_launch_around_a_driver_launch_is_matched() -> None:
     outer = event("cuda_runtime", "cudaLaunchKernelExC", 1, 1, 5, correlation=1)
     inner = event("cuda_driver", "cuLaunchKernelEx", 1, 2, 4, correlation=2)
     for named in (1, 2):
@@ -120,7 +120,7 @@ def test_a_launch_of_the_runtime_that_holds_one_of_the_driver_is_not_lost() -> N
         assert found.lost == 0
 
 
-def test_other_devices_and_the_profilers_own_settling_are_left_out() -> None:
+def test_other_devices_and_the_profilers_warm_up_are_ignored() -> None:
     found = profile(
         *(mark(SETTLING, 0, 5), launch(1, 1), launch(2, 2), kernel(1, 3, 4)),
         *(mark("tts", 10, 20), launch(3, 11), kernel(3, 30, 31, device=1), launch(4, 12), kernel(4, 40, 41, device=0)),
@@ -140,7 +140,7 @@ def test_nanoseconds_survive_stamps_since_1970(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50), st.integers(0, 9)), min_size=1, max_size=25))
-def test_every_nanosecond_of_work_is_kept_and_none_is_invented(drawn: list[tuple[int, int, int]]) -> None:
+def test_total_work_is_preserved_to_the_nanosecond(drawn: list[tuple[int, int, int]]) -> None:
     """Stages one after another on a thread, launches in them, work at any time later."""
     marks = [mark(f"stage {number}", 10 * number, 10 * number + 9) for number in range(4)]
     calls = [launch(number, 10 * stage + 5) for number, (stage, _, _) in enumerate(drawn)]

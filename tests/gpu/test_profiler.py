@@ -9,7 +9,7 @@ from firstpacket.bench.gpu.profiler import TorchProfiler
 torch = pytest.importorskip("torch")
 
 
-def test_where_there_is_no_gpu_a_turn_has_a_problem_instead_of_a_profile() -> None:
+def test_without_a_gpu_a_turn_has_a_problem_instead_of_a_profile() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
     profiler = TorchProfiler("cuda:0")

@@ -27,7 +27,7 @@ def test_a_step_back_is_a_second_change() -> None:
     assert [run for run, *_ in found(QUIET + slow + QUIET)] == ["8", "12"]
 
 
-def test_one_slow_run_is_no_change_at_any_position() -> None:
+def test_a_single_slow_run_is_never_a_change() -> None:
     for place in range(len(QUIET)):
         values = QUIET + QUIET
         values[place] *= 10

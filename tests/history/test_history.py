@@ -181,7 +181,7 @@ def test_the_plot_is_the_same_bytes_and_valid_xml(found: History) -> None:
     assert "× 1.10" in svg
 
 
-def test_a_name_on_the_plot_is_no_formula(tmp_path: Path) -> None:
+def test_names_on_the_plot_are_not_rendered_as_formulas(tmp_path: Path) -> None:
     night(tmp_path, 0, {"direct": 100.0}, environment={"cpu": "A $x^2$ CPU"})
     assert "A $x^2$ CPU, 2 cores" in history_svg(history(tmp_path))
 

@@ -81,7 +81,7 @@ def test_containers_and_virtual_machines_are_noticed(
 
 
 @pytest.mark.parametrize(("quota_us", "cores"), [(150_000, 1), (50_000, 1), (10**9, None)])
-def test_a_quota_bounds_the_cores_that_can_be_kept_busy(made: FakeMachine, quota_us: int, cores: int | None) -> None:
+def test_a_quota_limits_the_usable_cores(made: FakeMachine, quota_us: int, cores: int | None) -> None:
     made.put(
         {
             "proc/self/mountinfo": "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",

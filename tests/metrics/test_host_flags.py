@@ -94,7 +94,7 @@ class Noisy:
         )
 
 
-def test_flagged_turns_are_kept_counted_and_derived_again(tmp_path: Path) -> None:
+def test_flagged_turns_are_included_counted_and_recomputed(tmp_path: Path) -> None:
     clips, script = make_utterances(4), "hear; tts 5; packet 100"
     what = scripted_manifest({"a": script}, clips, warmup=0)
     executor = InProcessExecutor(make_scripted("a", script), VirtualClock())

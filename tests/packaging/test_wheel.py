@@ -106,7 +106,7 @@ def test_both_commands(installed: Installed, tmp_path: Path) -> None:
     assert "small-world" in installed.run("firstpacket", "list", cwd=tmp_path).stdout
 
 
-def test_a_report_is_made_from_what_the_wheel_holds(installed: Installed, tmp_path: Path) -> None:
+def test_the_wheel_contains_everything_a_report_needs(installed: Installed, tmp_path: Path) -> None:
     write_clips(tmp_path / "clips", 1)
     ran = installed.run(
         "bench", "run", "-p", "scripted", "--corpus", "clips", "--turns", "1", "--warmup", "0", "--out", "out",

@@ -60,7 +60,7 @@ ONE = "def test_latency(voice_benchmark):\n    voice_benchmark('{verdict}=script
 
 
 @pytest.mark.parametrize("verdict", ["same", "improved"])
-def test_what_is_no_slower_passes(inner: pytest.Pytester, verdict: str) -> None:
+def test_a_version_that_is_not_slower_passes(inner: pytest.Pytester, verdict: str) -> None:
     found = result(inner, ONE.format(verdict=verdict))
     found.assert_outcomes(passed=1)
     found.stdout.fnmatch_lines(

@@ -19,7 +19,7 @@ def test_a_clipped_wave_is_detected_and_a_full_scale_one_is_not() -> None:
     assert sound(sine(2.0), 16_000).clipped_share == pytest.approx(2 / 3, abs=0.03)
 
 
-def test_single_peaks_at_full_scale_are_no_clipping() -> None:
+def test_single_peaks_at_full_scale_are_not_clipping() -> None:
     samples = sine(0.5)
     samples[[100, 101, 500, 900]] = 1.0
     assert sound(samples, 16_000).clipped_share == 0
@@ -32,6 +32,6 @@ def test_an_offset_is_found() -> None:
     assert sound(sine(0.5), 16_000).offset == 0
 
 
-def test_no_samples_are_no_sound() -> None:
+def test_empty_audio_is_refused() -> None:
     with pytest.raises(ValueError, match="no samples"):
         sound(np.zeros(0, np.float32), 16_000)

@@ -101,7 +101,7 @@ def test_a_missing_transcript_has_a_reason(tmp_path: Path) -> None:
     assert "predates the comparison of transcripts" in labels(old)["good"].quality.transcript.reason
 
 
-def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_path: Path) -> None:
+def test_answers_are_correct_if_accepted_by_the_corpus_and_audible(tmp_path: Path) -> None:
     """Every reply repeats the question; five clips of eight accept that; a mute label gives no audio."""
     clips = tuple(
         replace(clip, answers=("No.", (clip.text or "").upper()) if place < 5 else ("No.",))
@@ -120,7 +120,7 @@ def test_answers_are_right_if_the_corpus_accepts_them_and_they_are_heard(tmp_pat
     assert told["rules"] == ["equals"]
 
 
-def test_the_rule_is_named_beside_the_figure_in_every_form(tmp_path: Path) -> None:
+def test_the_rule_is_named_next_to_the_figure_in_every_format(tmp_path: Path) -> None:
     """Every reply repeats the question with four words around it."""
     clips = tuple(
         replace(clip, answers=(clip.text or "",), answer_rule="contains" if place else "none")

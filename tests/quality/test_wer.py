@@ -35,13 +35,13 @@ def test_scripts_without_spaces_count_in_characters() -> None:
     assert words("กิน") == ("ก", "ิ", "น") and words("हिन्दी") == ("हिन्दी",)
 
 
-def test_other_differences_are_kept() -> None:
+def test_other_differences_count_as_errors() -> None:
     assert words("can not") != words("cannot")
     assert words("colour") != words("color")
     assert words("!? …") == ()
 
 
-def test_endless_digits_are_read_one_by_one() -> None:
+def test_long_digit_strings_are_read_digit_by_digit() -> None:
     assert words("9" * 5000) == ("nine",) * 5000
 
 

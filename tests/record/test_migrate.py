@@ -116,7 +116,7 @@ def test_an_unknown_schema_is_named(old: Path, schema: str) -> None:
 
 
 @pytest.mark.parametrize("name", [SEGMENTS, TURNS])
-def test_lines_that_are_no_objects_are_damage_not_crashes(old: Path, name: str) -> None:
+def test_lines_that_are_not_objects_are_reported_as_damage(old: Path, name: str) -> None:
     (old / name).write_text("[1]\n")
     with pytest.raises(RunError, match="expected an object"):
         read_run(old)
@@ -130,7 +130,7 @@ def test_sizes_of_weights_are_numbers(old: Path) -> None:
 
 
 @pytest.mark.parametrize("detail", ["8B", "writes one text whatever it hears", "", "x 3.2 M values"])
-def test_what_is_no_size_stays_what_it_was(detail: str) -> None:
+def test_other_details_of_weights_are_unchanged(detail: str) -> None:
     raw = {"labels": [{"weights": [{"part": "llm", "detail": detail}]}]}
     assert migrate.upgraded("segment", raw, 1) == {"labels": [{"weights": [{"part": "llm", "detail": detail}]}]}
 

@@ -51,7 +51,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         read_run(path)
 
 
-def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run folder"):
         read_run(tmp_path)
 
@@ -108,7 +108,7 @@ def test_a_damaged_folder_never_gives_anything_but_a_message(
 
 
 @pytest.mark.parametrize("name", ["turns.jsonl", "traces.jsonl"])
-def test_a_lost_file_is_not_an_empty_run(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_not_an_empty_run(tmp_path: Path, name: str) -> None:
     path = made_run(tmp_path)
     (path / name).unlink()
     with pytest.raises(RunError, match="is missing"):

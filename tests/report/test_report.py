@@ -190,7 +190,7 @@ def test_one_label_has_its_own_sentence() -> None:
     assert re.fullmatch(said, page.heading)
 
 
-def test_the_file_is_written_where_asked(tmp_path: Path) -> None:
+def test_the_file_is_written_to_the_given_path(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "report.html"
     assert write_report([sample_run()], out) == out
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")

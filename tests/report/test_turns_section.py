@@ -127,7 +127,7 @@ def test_the_download_equals_the_export(run: Run, html: str) -> None:
     assert gzip.decompress(base64.b64decode(link.partition(",")[2])).decode() == turns_csv(run)
 
 
-def test_without_pandas_it_says_why_there_is_no_download(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pandas_the_missing_download_is_explained(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     assert "Tables need pandas" in turn_section(run, ANCHOR)
 

@@ -80,7 +80,7 @@ def test_torch_properties_identify_the_gpu() -> None:
         ("processes", "foreign_processes"),
     ],
 )
-def test_a_counter_that_fails_is_absent_and_the_rest_is_kept(what: str, field: str) -> None:
+def test_a_failing_counter_is_absent_and_the_rest_is_read(what: str, field: str) -> None:
     found = beside(watch(Card("GPU-aaaa", pids=(WORKER,), counters={74: 0}, refused={what: NOT_SUPPORTED}))).after
     assert found is not None
     assert getattr(found, field) is None

@@ -44,7 +44,7 @@ def test_absent_counters_give_absent_figures() -> None:
     assert found.waited_for_cpu_ns is None and found.major_faults is None
 
 
-def test_steps_never_make_time_run_backwards() -> None:
+def test_rounding_never_makes_time_run_backwards() -> None:
     found = between(
         reading(0, idle_ns=100 * MS, own_cpu_ns={1: 0}), reading(10, idle_ns=90 * MS, own_cpu_ns={1: 99 * MS})
     )

@@ -169,7 +169,7 @@ async def _asynchronous() -> Any:
         (_asynchronous, "not `async def`"),
     ],
 )
-def test_what_is_no_iterator_of_packets_fails_the_turn(returned: Callable[[], Any], reason: str) -> None:
+def test_a_reply_that_is_not_an_iterator_of_packets_fails_the_turn(returned: Callable[[], Any], reason: str) -> None:
     result = answer(lambda trace: returned())
     assert result.outcome == "failed"
     assert reason in result.reason

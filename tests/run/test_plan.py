@@ -35,7 +35,7 @@ def test_order_comes_from_the_seed_alone() -> None:
     assert list(measured(["a", "b"], clips, 20, 7)) != list(measured(["a", "b"], clips, 20, 8))
 
 
-def test_neither_label_always_goes_first() -> None:
+def test_no_system_always_goes_first() -> None:
     asks = list(measured(["a", "b"], [str(number) for number in range(40)], 40, 0))
     first = Counter(ask.label for ask in asks[::2])
     assert min(first["a"], first["b"]) >= 10

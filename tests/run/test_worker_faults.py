@@ -56,7 +56,7 @@ def test_a_fault_costs_one_turn_of_one_label(tmp_path: Path, fault: str, outcome
         assert len(colds) == 2, "the worker that came back is cold again, and says so"
 
 
-def test_rubbish_on_standard_output_does_no_harm(tmp_path: Path) -> None:
+def test_output_on_stdout_does_not_disturb_the_protocol(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"a": "hear; rubbish; tts 2; packet 50"})
     assert {turn.outcome for turn in found.turns} == {"answered"}
     assert b"{rubbish" in (tmp_path / "a.log").read_bytes()
@@ -69,7 +69,7 @@ def test_a_first_packet_counts_even_if_the_worker_dies_after_it(tmp_path: Path) 
     assert cut.figures["first_packet_latency"] >= 2 * MS
 
 
-def test_a_pipeline_is_told_of_the_deadline_before_it_is_killed(tmp_path: Path) -> None:
+def test_a_pipeline_that_ends_by_itself_at_the_deadline_is_not_killed(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"slow": "hear; rest 600; tts 1; packet 50"}, count=1)
     turn = measured(found, "slow")[0]
     assert turn.outcome == "answered"
@@ -99,7 +99,7 @@ def test_realtime_speech_reaches_a_process_frame_by_frame(tmp_path: Path) -> Non
         assert len(found.evidence(turn).delivery.lateness_ns) == 3
 
 
-def test_workers_are_gone_when_the_run_is(tmp_path: Path) -> None:
+def test_workers_end_with_the_run(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"a": "hear; tts 1; packet 50"}, count=1)
     for facts in found.segments[0].labels:
         with pytest.raises(ProcessLookupError):

@@ -20,7 +20,7 @@ def test_no_p_becomes_smaller_nor_larger_than_with_bonferroni(values) -> None:
 
 
 @given(p_values, st.randoms())
-def test_order_of_size_is_kept_and_order_of_place_changes_nothing(values, random) -> None:
+def test_adjustment_preserves_ranking_and_ignores_input_order(values, random) -> None:
     adjusted = holm(values)
     places = sorted(range(len(values)), key=lambda place: values[place])
     assert [adjusted[place] for place in places] == sorted(adjusted)
@@ -28,6 +28,6 @@ def test_order_of_size_is_kept_and_order_of_place_changes_nothing(values, random
     assert holm([values[place] for place in places]) == tuple(adjusted[place] for place in places)
 
 
-def test_what_is_no_probability_is_refused() -> None:
+def test_invalid_probabilities_are_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         holm([0.5, 1.2])

@@ -42,7 +42,7 @@ def test_no_values_is_an_error() -> None:
 
 
 @given(numbers, st.floats(0, 1), st.integers(-1000, 1000), st.sampled_from([0.5, 2.0, 1024.0]))
-def test_shifting_and_scaling_move_the_quantile_alike(values: list[float], q: float, shift: int, scale: float) -> None:
+def test_quantiles_follow_shifting_and_scaling(values: list[float], q: float, shift: int, scale: float) -> None:
     moved = [scale * value + shift for value in values]
     assert quantile(moved, q) == pytest.approx(scale * quantile(values, q) + shift, abs=1e-6)
 

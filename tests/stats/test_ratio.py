@@ -41,6 +41,6 @@ def test_repeated_clips_do_not_narrow_the_interval() -> None:
 
 
 @pytest.mark.parametrize("wrong", [([], [], []), ([1], [0], ["a"]), ([1, 2], [1], ["a"])])
-def test_what_is_no_ratio_is_refused(wrong: tuple[list[float], list[float], list[str]]) -> None:
+def test_invalid_ratios_are_refused(wrong: tuple[list[float], list[float], list[str]]) -> None:
     with pytest.raises(ValueError, match="ratio of sums"):
         ratio_of_sums(*wrong)

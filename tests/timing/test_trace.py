@@ -39,7 +39,7 @@ def test_a_trace_records_stages_hand_offs_and_packets() -> None:
     assert seen.events == 2 * 2 + 1 + 2 + 1 + 1
 
 
-def test_a_wait_leaves_a_span_only_if_it_is_kept() -> None:
+def test_a_wait_is_recorded_only_on_request() -> None:
     clock = VirtualClock()
     trace = Trace(clock)
     waits = []

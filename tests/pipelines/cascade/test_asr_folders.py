@@ -59,7 +59,7 @@ def test_a_folder_of_another_kind(tmp_path: Path, config: object, said: str) -> 
         found(folder(tmp_path, config))
 
 
-def test_a_folder_without_a_model_says_what_it_holds(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_described(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(WeightsError, match=r"no config\.json, only holiday\.jpg"):
         found(tmp_path)

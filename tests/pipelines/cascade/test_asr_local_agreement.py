@@ -160,7 +160,7 @@ def test_slow_passes_do_not_fall_behind() -> None:
     assert all(begun - heard <= 20 for begun, heard in starts[:-1]), "each hears all there was when it began"
 
 
-def test_the_path_goes_through_the_pass_that_speech_ended_in() -> None:
+def test_the_path_contains_the_pass_in_which_speech_ended() -> None:
     _, recogniser, trace = turn(1500, pass_ms=900)
     assert recogniser.passes == [(1020, 1000, ""), (1920, 1500, "")]
     last = trace.spans[-1]
@@ -178,7 +178,7 @@ def test_speech_delivered_all_together_is_one_pass() -> None:
     assert not trace.texts
 
 
-def test_no_speech_is_no_pass() -> None:
+def test_without_speech_there_is_no_pass() -> None:
     text, recogniser, _ = turn(0, pass_ms=300)
     assert (text, recogniser.passes) == ("", [])
 

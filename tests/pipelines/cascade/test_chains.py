@@ -226,7 +226,7 @@ def test_no_span_is_open_across_a_yield_or_a_wait() -> None:
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_texts_are_kept(chain: str) -> None:
+def test_texts_are_recorded(chain: str) -> None:
     trace = Turn(chain).run()
     assert [(text.kind, text.text) for text in trace.texts] == [("transcript", "a question"), ("reply", "".join(REPLY))]
 

@@ -31,7 +31,7 @@ def voice() -> Espeak:
 
 
 @pytest.mark.parametrize("clock", [MonotonicClock, VirtualClock])
-def test_speaks_in_short_audible_chunks(voice: Espeak, clock: Any) -> None:
+def test_speech_comes_in_short_audible_chunks(voice: Espeak, clock: Any) -> None:
     chunks = list(voice.speak("Sure, I can help with that.", Trace(clock())))
     sound = np.concatenate([samples for samples, _ in chunks])
     assert {rate for _, rate in chunks} == {22_050}
@@ -59,7 +59,7 @@ def test_closing_early_stops_the_voice(voice: Espeak) -> None:
     assert len(list(voice.speak("Yes.", Trace(MonotonicClock())))) < 20
 
 
-def test_an_error_in_the_callback_is_not_lost(voice: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_callback_is_raised(voice: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise MemoryError("no room")
 
@@ -68,7 +68,7 @@ def test_an_error_in_the_callback_is_not_lost(voice: Espeak, monkeypatch: pytest
         list(voice.speak("Hello there.", Trace(MonotonicClock())))
 
 
-def test_an_error_before_the_callback_is_not_lost(voice: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_before_the_callback_is_raised(voice: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would leave the turn waiting for an end that never comes."""
 
     def broken(*_: Any) -> None:

@@ -139,7 +139,7 @@ def test_weights_and_facts(model: TransformersLM) -> None:
     assert facts["llm_prompt_head_tokens"] == len(model._ready().writer.conversation.head)
 
 
-def test_the_dummy_goes_through_transformers_too(library: TransformersLM, model: TransformersLM) -> None:
+def test_the_dummy_also_runs_in_transformers(library: TransformersLM, model: TransformersLM) -> None:
     assert library.facts()["llm_decoder"] == "transformers"
     assert library.facts()["llm_cache"] == "static, 1024 positions"
     assert reply(library, "hi") == reply(model, "hi")

@@ -145,7 +145,7 @@ def test_reasoning_is_not_part_of_the_answer(server: Scripted) -> None:
     assert token < answer
 
 
-def test_counts_are_kept_if_they_come(server: Scripted) -> None:
+def test_token_counts_are_recorded_if_sent(server: Scripted) -> None:
     usage = json.dumps({"choices": [], "usage": {"prompt_tokens": 31, "completion_tokens": 5}})
     server.script = lambda answer: answer.stream([*map(delta, SAID), delta(finish="stop"), usage, "[DONE]"])
     model = loaded(server)
@@ -160,7 +160,7 @@ def test_counts_are_kept_if_they_come(server: Scripted) -> None:
     }
 
 
-def test_a_server_that_refuses_usage_counts_is_asked_without_them(server: Scripted) -> None:
+def test_a_server_that_refuses_usage_counts_gets_a_retry_without_them(server: Scripted) -> None:
     def warm_up(answer: Answer) -> None:
         if "stream_options" in server.asked[-1][2]:
             return answer.plain(400, {"error": {"message": "Unknown parameter: stream_options"}})
@@ -504,7 +504,7 @@ def test_impossible_options_are_refused(server: Scripted, changed: dict[str, Any
     assert KEY not in str(raised.value)
 
 
-def test_a_key_that_no_header_can_hold_is_refused(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_invalid_in_a_header_is_refused(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
     with pytest.raises(UsageError, match="OPENAI_API_KEY is not a valid key") as raised:
         engine(server.url).load()

@@ -109,7 +109,7 @@ def test_samples_follow_the_seed(plain: Path) -> None:
     assert sampled(1)[0] != reply(loaded(plain), "hello")
 
 
-def test_another_architecture_goes_through_transformers(tmp_path: Path) -> None:
+def test_other_architectures_run_in_transformers(tmp_path: Path) -> None:
     folder = llm_folders.write(tmp_path, llm_folders.gpt2())
     model = loaded(folder)
     facts = model.facts()
@@ -137,9 +137,7 @@ def test_a_cache_that_the_model_does_not_understand_is_not_used(plain: Path, mon
 
 
 @pytest.mark.parametrize("changed", [{"attention_bias": True}, {"hidden_act": "gelu"}, {"mlp_bias": True}])
-def test_a_llama_with_parts_that_are_not_built_goes_through_transformers(
-    tmp_path: Path, changed: dict[str, Any]
-) -> None:
+def test_a_llama_with_unsupported_parts_runs_in_transformers(tmp_path: Path, changed: dict[str, Any]) -> None:
     model = loaded(llm_folders.write(tmp_path, llm_folders.llama(**changed)))
     assert next(iter(changed)) in str(model.facts()["llm_decoder_reason"])
     assert model.facts()["llm_decoder"] == "transformers"
@@ -231,7 +229,7 @@ def no_configuration(folder: Path) -> None:
         (classifier, r"of a 'llama' \(LlamaForSequenceClassification\)"),
     ],
 )
-def test_a_folder_of_the_wrong_kind_says_what_it_holds(tmp_path: Path, make: Callable[[Path], None], said: str) -> None:
+def test_a_folder_of_the_wrong_kind_is_described(tmp_path: Path, make: Callable[[Path], None], said: str) -> None:
     make(tmp_path)
     with pytest.raises(WeightsError, match=said):
         loaded(tmp_path)
@@ -324,7 +322,7 @@ def test_more_layers_than_there_are_tensors_are_not_built(copied: Path, decoder:
         loaded(copied, llm_decoder=decoder)
 
 
-def test_a_recogniser_is_no_language_model(tmp_path: Path) -> None:
+def test_a_recogniser_is_refused_as_language_model(tmp_path: Path) -> None:
     """Its decoder counts as a causal model in transformers, and would answer nothing at all."""
     from support import tiny_whisper
 

@@ -97,7 +97,7 @@ def test_a_comma_after_a_word_needs_no_next_token() -> None:
     assert splitter.push(",") == ["In the morning,"]
 
 
-def test_a_comma_inside_a_number_is_no_border() -> None:
+def test_a_comma_inside_a_number_does_not_end_a_phrase() -> None:
     assert phrases("There are about 12,500 of them, I think.")[0] == "There are about 12,500 of them,"
 
 

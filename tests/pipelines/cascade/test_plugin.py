@@ -43,7 +43,7 @@ def test_it_starts_before_speech_ends_if_chain_and_recogniser_do() -> None:
     assert not Cascade.declare({"chain": "streamed"}).starts_before_speech_ends
 
 
-def test_a_voice_activity_detector_is_needed_where_it_is_asked_for() -> None:
+def test_a_requested_voice_activity_detector_is_a_requirement() -> None:
     assert not Cascade.declaration.finds_speech_end
     listening = Cascade.declare({"endpoint": "vad"})
     assert listening.finds_speech_end

@@ -109,7 +109,7 @@ def test_silence_and_nothing_have_no_words(fast: PocketSphinx) -> None:
     assert heard(fast, np.zeros(0, np.float32)) == ""
 
 
-def test_works_while_the_user_speaks(fast: PocketSphinx) -> None:
+def test_recognition_runs_while_the_user_speaks(fast: PocketSphinx) -> None:
     trace = Trace(MonotonicClock())
     fast.transcribe(Speaking(np.zeros(3_200, np.float32), 320), trace)
     stages: list[Any] = [span.stage for span in trace.finish().spans]
@@ -122,7 +122,7 @@ def test_a_cancelled_turn_leaves_the_decoder_usable(fast: PocketSphinx) -> None:
     assert heard(fast, np.zeros(8_000, np.float32)).strip() == ""
 
 
-def test_hypotheses_are_noted_while_speech_goes_on(fast: PocketSphinx) -> None:
+def test_hypotheses_are_recorded_during_speech(fast: PocketSphinx) -> None:
     sentence = spoken("one two three four five")
     trace, at_once = Trace(MonotonicClock()), Trace(MonotonicClock())
     last = fast.transcribe(Speaking(sentence, 320), trace)

@@ -206,7 +206,7 @@ class TestXtts:
         for samples, at in zip(heard, (0, 1, 0), strict=True):
             assert np.array_equal(samples, streamed[at][0])
 
-    def test_a_long_text_is_said_in_sentences(self, ana: Coqui) -> None:
+    def test_a_long_text_is_synthesised_sentence_by_sentence(self, ana: Coqui) -> None:
         limit = ana._engine._voice._model.tokenizer.char_limits["en"]
         parts = ana._engine._voice._sentences(SENTENCE * 20 + " " + "word " * 100)
         assert len(parts) > 3
@@ -331,7 +331,7 @@ class TestRefusals:
         with pytest.raises(WeightsError, match=said):
             engine(tmp_path)
 
-    def test_a_folder_without_a_configuration_says_what_it_holds(self, tmp_path: Path) -> None:
+    def test_a_folder_without_a_configuration_is_described(self, tmp_path: Path) -> None:
         (tmp_path / "tiny.en.pt").touch()
         with pytest.raises(WeightsError, match=r"no config\.json.*it holds tiny\.en\.pt"):
             engine(tmp_path)
@@ -411,7 +411,7 @@ class TestPublishedNames:
             monkeypatch.setenv("COQUI_TOS_AGREED", "1")
 
 
-def test_in_its_own_process_beside_a_broken_torchaudio_it_sounds_the_same(
+def test_a_voice_process_sounds_the_same_despite_a_broken_torchaudio(
     folders: Path, ana: Coqui, streamed: list[tuple[Any, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """May take over 10 s, since a process imports all of Coqui anew, as a user's does."""

@@ -62,7 +62,7 @@ def test_the_librarys_own_call_gives_the_same(small: Path) -> None:
     assert ours.weights()[0].origin == "published", "a folder is not known to be a dummy's"
 
 
-def test_a_phrase_sounds_the_same_whatever_was_said_before(small: Path) -> None:
+def test_a_phrase_sounds_the_same_regardless_of_earlier_ones(small: Path) -> None:
     speaker = voice(model=str(small))
     first = said(speaker, TEXT)
     said(speaker, "Something else.")

@@ -118,7 +118,7 @@ def test_speech_longer_than_the_encoder_hears_is_refused(tiny: Direct, ask: Ask)
         ask(tiny, seconds=30.1)
 
 
-def test_speech_longer_than_the_encoder_hears_is_cut_if_asked(settings: Make, ask: Ask) -> None:
+def test_speech_beyond_the_encoders_window_is_trimmed_on_request(settings: Make, ask: Ask) -> None:
     cutting = loaded(settings(overlong="cut", max_new_tokens=2))
     np.testing.assert_array_equal(ask(cutting, seconds=31.0).samples, ask(cutting, seconds=30.0).samples)
 

@@ -33,7 +33,7 @@ def test_weights_arrive_unchanged_and_say_where_they_are_from(published: Any) ->
     assert sources["llm"] == str(published.checkpoint)
 
 
-def test_precision_is_the_one_asked_for_except_in_the_vocoder(published: Any) -> None:
+def test_the_requested_precision_is_used_except_in_the_vocoder(published: Any) -> None:
     model = load(published.write(), torch.bfloat16).model
     assert {parameter.dtype for parameter in model.llm.parameters()} == {torch.bfloat16}
     assert {parameter.dtype for parameter in model.vocoder.parameters()} == {torch.float32}
@@ -112,7 +112,7 @@ def tensors_of(published: Any, place: str) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def test_values_that_the_precision_cannot_hold_are_found(published: Any) -> None:
+def test_values_outside_the_precisions_range_are_detected(published: Any) -> None:
     published.shards["model.norm.weight"][2] = 1e6
     folder = published.write()
     load(folder, torch.bfloat16)

@@ -69,7 +69,7 @@ def test_launching_ahead_does_not_change_the_answer(assistant: Assistant) -> Non
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here it can be captured")
-def test_failed_capture_gives_a_notice_and_launches_one_by_one(assistant: Assistant) -> None:
+def test_failed_capture_gives_a_notice_and_falls_back_to_single_launches(assistant: Assistant) -> None:
     plain = answer(assistant)
     assert assistant.steps.notice == ""
     assistant.turn(Trace(MonotonicClock()))

@@ -157,7 +157,7 @@ def test_a_whisper_of_another_width_than_the_checkpoints_is_refused(copied: Path
 
 
 @pytest.mark.parametrize("content", [{"dims": {}}, {"dims": 3, "model_state_dict": {}}], ids=str)
-def test_a_pickle_that_is_no_whisper_is_refused(copied: Path, content: Any) -> None:
+def test_a_pickle_that_is_not_a_whisper_checkpoint_is_refused(copied: Path, content: Any) -> None:
     torch.save(content, copied / PT)
     with pytest.raises(WeightsError, match="not an openai-whisper checkpoint"):
         load(copied)

@@ -32,7 +32,7 @@ def off(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     "which", ["recorded", pytest.param("golden_folder", marks=pytest.mark.golden)], ids=["plain", "published"]
 )
-def test_everything_the_reference_answered_is_answered_alike(which: str, request: pytest.FixtureRequest) -> None:
+def test_all_reference_answers_are_reproduced(which: str, request: pytest.FixtureRequest) -> None:
     lines = list(parity.compare(request.getfixturevalue(which)))
     assert [str(line) for line in lines if not line.holds] == []
     assert TENSORS | IDS | {"stream_wav"} == {line.name for line in lines}

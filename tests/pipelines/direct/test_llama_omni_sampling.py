@@ -17,7 +17,7 @@ def draws(sampling: Sampling, count: int) -> list[int]:
     return [int(choices.token(SHARES.log(), step)) for step in range(count)]
 
 
-def test_temperature_zero_takes_the_likeliest() -> None:
+def test_temperature_zero_is_greedy() -> None:
     assert set(draws(Sampling(), 20)) == {0}
 
 
@@ -36,7 +36,7 @@ def test_top_p_leaves_the_smallest_set_that_reaches_it(top_p: float, left: set[i
     assert set(draws(Sampling(temperature=1.0, top_p=top_p), 300)) == left
 
 
-def test_every_turn_draws_alike() -> None:
+def test_sampling_is_the_same_in_every_turn() -> None:
     choices = Choices(Sampling(temperature=1.0, seed=7), CPU)
     turns = []
     for _ in range(2):

@@ -55,7 +55,7 @@ def test_frames_of_a_token_see_nothing_of_the_next() -> None:
     assert not torch.allclose(first[2 * LAMBDA :], second[2 * LAMBDA :])
 
 
-def test_frames_of_the_first_token_are_alike_and_say_one_unit_at_most() -> None:
+def test_frames_of_the_first_token_are_equal_and_give_at_most_one_unit() -> None:
     """Nothing tells them apart: attention over equal states gives equal states. Those of the second token differ."""
     said = run(decoder(2, 2, seed=1), [torch.randn(2, 12)], 2 * LAMBDA)
     torch.testing.assert_close(said[:LAMBDA], said[:1].expand(LAMBDA, -1))

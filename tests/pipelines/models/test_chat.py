@@ -118,7 +118,7 @@ def test_a_tokenizer_that_spells_special_tokens_out_is_refused() -> None:
         TextTokenizer(plain).check(256, 300, "folder")
 
 
-def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
+def test_an_invalid_tokenizer_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(WeightsError, match=r"tokenizer\.json is not a readable tokenizer"):
         TextTokenizer.from_folder(tmp_path)

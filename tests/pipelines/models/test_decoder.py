@@ -99,6 +99,6 @@ def test_a_plain_llama_is_recognised() -> None:
         ({"rope_theta": float("nan")}, "rope_theta is nan"),
     ],
 )
-def test_what_is_no_plain_llama_names_the_field(changed: dict[str, object], said: str) -> None:
+def test_an_unsupported_llama_variant_names_the_field(changed: dict[str, object], said: str) -> None:
     with pytest.raises(WeightsError, match=said):
         llama_files.parsed(fields(**changed))

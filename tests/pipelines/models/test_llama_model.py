@@ -117,7 +117,7 @@ def test_a_cache_that_is_full_says_so() -> None:
         llama(torch.zeros(2, 24), cache)
 
 
-def test_configurations_old_and_new_read_alike() -> None:
+def test_old_and_new_configurations_read_the_same() -> None:
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
     sizes |= {"intermediate_size": 128, "vocab_size": 512}
     scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}

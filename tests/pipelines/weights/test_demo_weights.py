@@ -257,7 +257,7 @@ def test_weights_too_large_for_a_repository_are_refused(
         pack.pack(work, tmp_path / "out")
 
 
-def test_values_that_float16_cannot_hold_are_refused(work: Path, tmp_path: Path) -> None:
+def test_values_outside_float16_are_refused(work: Path, tmp_path: Path) -> None:
     for step in pack.STEPS:
         shutil.copytree(work / step, tmp_path / step)
     state = load_file(tmp_path / "llm" / "model.safetensors")

@@ -127,7 +127,7 @@ def test_a_detector_that_hears_no_speech_flags_the_clip(few: Path, second: dict[
     assert [clip.id for clip in check(str(few), 10_000).flagged] == ["time", "music", "interview"]
 
 
-def test_the_command_fails_over_flagged_clips_unless_told_otherwise(few: Path, second: dict[int, float | None]) -> None:
+def test_flagged_clips_fail_the_command_unless_allowed(few: Path, second: dict[int, float | None]) -> None:
     done = here("corpus", "check", few)
     assert done.returncode == 1, done.stderr
     assert "1 of 3 clips of" in done.stderr and "speech_end_ms" in done.stderr

@@ -83,7 +83,7 @@ def test_a_constant_label_is_as_accurate_on_other_clips() -> None:
     assert other_clips(answers) == pytest.approx(3 / 10)
 
 
-def test_groups_hold_every_answer_once() -> None:
+def test_every_answer_is_in_exactly_one_group() -> None:
     answers = [
         Answer(question(n, voice="ab"[n % 2], new_text=n < 4), "answered", right_transcript(n), "Four.", n % 2 == 0)
         for n in range(10)

@@ -33,7 +33,7 @@ def tones(tmp_path_factory):
     return folder
 
 
-def test_training_asr_learns_and_saves_what_it_heard(tones, tmp_path):
+def test_training_asr_learns_and_saves_the_model(tones, tmp_path):
     schedule = replace(SCHEDULE, steps=40, warmup=4, learning_rate=2e-3, precision="no", validate_every=0)
     figures = run(tones, tmp_path, schedule, SIZES, batch=8, beginning=10)
     assert figures["wer"] == figures["wer_whole"] == 0

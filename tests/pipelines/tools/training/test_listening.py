@@ -139,7 +139,7 @@ def work(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_trained_model_answers_what_it_heard(work: Path) -> None:
+def test_the_trained_model_answers_the_training_questions(work: Path) -> None:
     figures = json.loads((work / "listening" / "figures.json").read_text())
     assert figures["accuracy"] == figures["accuracy_whole"] == 1.0
     assert figures["clips"] == 12

@@ -129,7 +129,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(examples, tmp_path):
     assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), again.parameters(), strict=True))
 
 
-def test_pieces_hold_the_sound_of_their_units(examples):
+def test_segments_match_the_audio_of_their_units(examples):
     pieces = vocoder.drawer(examples, 3, 8)(np.random.default_rng(0))
     assert pieces.frames.shape == (3, 8)
     assert pieces.sound.shape == (3, 8 * HOP)
