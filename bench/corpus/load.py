@@ -16,12 +16,10 @@ from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates
 from firstpacket.bench.corpus.manifest import Entry, ManifestLine
 from firstpacket.bench.corpus.sources import left_out, read_source
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
+from firstpacket.bench.corpus.times import check_against_length
 from firstpacket.bench.corpus.utterance import Corpus, Utterance
 from firstpacket.bench.errors import BenchError, CorpusError, UnknownName, UsageError
 from firstpacket.bench.pipeline import SAMPLE_RATE
-
-_ROUNDING_MS = 1.0
-"""An annotated end may lie this far beyond the clip: times are often rounded to whole milliseconds."""
 
 _SHOWN = 5
 SHORTEST_SPEECH_MS = 1.0
@@ -120,11 +118,7 @@ def _check_against(entry: Entry, clip: Clip) -> None:
             f"{entry.audio} is not the recording in the manifest: its SHA-256 is {clip.sha256[:12]}…, the manifest"
             f" has {line.sha256[:12]}…. Restore the file, or correct the manifest if the change was intended."
         )
-    if line.speech_end_ms and line.speech_end_ms > clip.file_ms + _ROUNDING_MS:
-        raise CorpusError(
-            f"speech_end_ms is {line.speech_end_ms:g}, but {entry.audio} is only {clip.file_ms:.1f} ms long."
-            " Correct speech_end_ms."
-        )
+    check_against_length(entry.audio, clip.file_ms, line.speech_start_ms, line.speech_end_ms)
 
 
 def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.corpus.times import check_times
 from firstpacket.bench.errors import CorpusError
 from firstpacket.bench.vocabulary import AnswerRule
 
@@ -89,7 +89,7 @@ def entries(folder: Path, lines: Iterable[tuple[str, ManifestLine]]) -> tuple[En
         if line.id in seen:
             raise CorpusError(f"{where}: id '{line.id}' is already used at {seen[line.id]}. Ids must be unique.")
         seen[line.id] = where
-        _check_times(where, line)
+        check_times(where, line.speech_start_ms, line.speech_end_ms)
         _check_answers(where, line)
         found.append(Entry(line, inside(folder, line.audio, where), where))
     _check_dialogues(found)
@@ -139,15 +139,6 @@ def _check_id(where: str, name: str) -> None:
         raise CorpusError(
             f"{where}: id {name[:40]!r} is invalid. An id has 1 to {_LONGEST_ID} characters, and no control characters."
         )
-
-
-def _check_times(where: str, line: ManifestLine) -> None:
-    start, end = line.speech_start_ms, line.speech_end_ms
-    for name, value in (("speech_start_ms", start), ("speech_end_ms", end)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise CorpusError(f"{where}: {name} is {value:g}. Give milliseconds from the beginning of the clip.")
-    if end is not None and end <= (start or 0):
-        raise CorpusError(f"{where}: speech ends at {end:g} ms but begins at {start or 0:g} ms. Correct the times.")
 
 
 def option_letter(answer: str) -> str:

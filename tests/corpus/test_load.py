@@ -184,6 +184,28 @@ def test_speech_cannot_end_behind_the_clip(tmp_path: Path) -> None:
         load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 1700}))
 
 
+@pytest.mark.parametrize("end", [20, 44.1, 99.9])
+def test_an_end_in_seconds_is_noticed_in_a_clip_of_seconds(tmp_path: Path, end: float) -> None:
+    clip(tmp_path / "long.wav", 44.1)
+    source = corpus(tmp_path, {"id": "a", "audio": "a.wav"}, {"id": "long", "audio": "long.wav", "speech_end_ms": end})
+    said = (
+        rf"jsonl:2: speech_end_ms is {end:g}, but .*long\.wav is 44600 ms long\. The unit is milliseconds \({end:g} sec"
+    )
+    with pytest.raises(CorpusError, match=said):
+        load_corpus(source)
+
+
+def test_a_short_word_in_a_short_clip_and_speech_from_the_middle(tmp_path: Path) -> None:
+    clip(tmp_path / "yes.wav", 0.09, silence=0.3)
+    lines = (
+        {"id": "yes", "audio": "yes.wav", "speech_end_ms": 90},
+        {"id": "a", "audio": "a.wav", "speech_end_ms": 100},
+    )
+    assert [one.speech_end_ms for one in load_corpus(corpus(tmp_path, *lines)).utterances] == [90, 100]
+    with pytest.raises(CorpusError, match=r"speech_start_ms is 9000, but .*a\.wav is only 1600\.0 ms long"):
+        load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_start_ms": 9000}))
+
+
 def test_a_missing_file_and_a_broken_one_are_named_with_their_line(tmp_path: Path) -> None:
     source = corpus(tmp_path, {"id": "a", "audio": "a.wav"}, {"id": "b", "audio": "b.wav"})
     (tmp_path / "b.wav").unlink()

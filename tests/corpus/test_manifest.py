@@ -88,6 +88,13 @@ def test_byte_order_mark_windows_lines_and_blank_lines(tmp_path: Path) -> None:
             {**GOOD, "speech_start_ms": 900, "speech_end_ms": 800},
             "speech ends at 800 ms but begins at 900",
         ),
+        ({**GOOD, "speech_end_ms": True}, r"\.speech_end_ms: expected a number.*, found true or false True"),
+        (
+            {**GOOD, "speech_end_ms": 1.14},
+            r"lasts only 1\.14 ms, .* Times are in milliseconds \(1\.14 seconds are 1140\)",
+        ),
+        ({**GOOD, "speech_start_ms": 0.2, "speech_end_ms": 19.5}, r"lasts only 19\.3 ms, from 0\.2 to 19\.5"),
+        ({**GOOD, "speech_start_ms": 900, "speech_end_ms": 901}, "lasts only 1 ms, from 900 to 901"),
         ({**GOOD, "id": ""}, "id '' is invalid. An id has 1 to 200 characters"),
         ({**GOOD, "id": "a\nb"}, r"id 'a\\nb' is invalid"),
         ({**GOOD, "id": "a" * 201}, "is invalid"),
