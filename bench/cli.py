@@ -5,8 +5,10 @@ A command is imported and built when it is called; the others need only a name a
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,7 +19,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from firstpacket.bench.errors import BenchError, EmptyValue
-from firstpacket.bench.paths import documentation
+from firstpacket.bench.paths import documentation, name_as_text
+from firstpacket.bench.sanitize import clean
 
 INTERRUPTED = 130
 COMMANDS = {
@@ -99,9 +102,10 @@ def _add_plugin_command(app: typer.Typer, called: str) -> None:
 
 def main() -> None:
     """Entry point of the console script. Prints the message of a `BenchError` and exits with its code."""
+    codecs.register_error("json-escape", _json_escape)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name or a terminal may not be UTF-8
+            stream.reconfigure(errors="json-escape")  # a name or a terminal may not be UTF-8
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -152,6 +156,12 @@ def _refuse_earlier_names(words: Sequence[str]) -> None:
             raise renamed(old, "command line")
 
 
+def _json_escape(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal or a pipe cannot take, as in JSON, which `--json` then still is."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
 def _exit(message: str, code: int) -> NoReturn:
-    typer.echo(f"bench: {message}", err=True)
+    typer.echo(f"bench: {clean(name_as_text(message))}", err=True)
     sys.exit(code)

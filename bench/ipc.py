@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import io
 import json
 import os
 import selectors
@@ -146,7 +147,13 @@ def spawn(
 
 
 def parent(messages: Mapping[str, type]) -> Channel:
-    """In a process that `spawn` started: the channel to its parent. From then on the process dies with its parent."""
+    """In a process that `spawn` started: the channel to its parent. From then on the process dies with its parent.
+
+    Whatever it prints can be printed: in a locale that is not UTF-8, a library's message would be an error.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     _die_with_parent()
     return Channel(socket.socket(fileno=int(sys.argv[-1])), messages)
 

@@ -13,12 +13,13 @@ from firstpacket.bench.corpus.audio import Clip, read_clip
 from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
-from firstpacket.bench.corpus.manifest import Entry, ManifestLine
+from firstpacket.bench.corpus.manifest import Entry, ManifestLine, name_as_id
 from firstpacket.bench.corpus.sources import left_out, read_source
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
 from firstpacket.bench.corpus.times import check_against_length
 from firstpacket.bench.corpus.utterance import Corpus, Utterance
 from firstpacket.bench.errors import BenchError, CorpusError, UnknownName, UsageError
+from firstpacket.bench.paths import file_named
 from firstpacket.bench.pipeline import SAMPLE_RATE
 
 _SHOWN = 5
@@ -83,10 +84,10 @@ def find_source(source: str) -> tuple[str, Path]:
     known = {listing.name: listing.folder for listing in list_corpora()}
     if source in known:
         return source, known[source]
-    path = Path(source)
+    path = file_named(Path(), source)
     if not source or not _exists(path):
         raise UnknownName("corpus", source, known, hint="Or give a path to a folder, a manifest or a sound file.")
-    return path.resolve().name if path.is_dir() else path.stem, path
+    return name_as_id(path.resolve().name if path.is_dir() else path.stem), path
 
 
 def _exists(path: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.corpus.times import check_times
 from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.paths import file_named, name_as_text
 from firstpacket.bench.vocabulary import AnswerRule
 
 MANIFEST = "manifest.jsonl"
@@ -134,6 +135,11 @@ def _decode_line(value: Any, where: str) -> ManifestLine:
         raise CorpusError(f"{where}: a number is too large. Correct the manifest.") from error
 
 
+def name_as_id(name: str) -> str:
+    """A recording's id from its file's name: text, with control characters written as `\\n`."""
+    return _CONTROL.sub(lambda mark: mark[0].encode("unicode_escape").decode(), name_as_text(name))
+
+
 def _check_id(where: str, name: str) -> None:
     if not name.strip() or len(name) > _LONGEST_ID or _CONTROL.search(name):
         raise CorpusError(
@@ -184,7 +190,7 @@ def inside(folder: Path, audio: str, where: str) -> Path:
             f"{where}: audio path {audio!r} is not inside the manifest's folder. Use a relative path without '..', and"
             " move the file if needed."
         )
-    return folder / relative
+    return file_named(folder, str(relative))
 
 
 def _refuse_constant(name: str) -> None:

@@ -12,6 +12,7 @@ from firstpacket.bench.corpus.manifest import (
     Entry,
     ManifestLine,
     entries,
+    name_as_id,
     parse_json,
     read_manifest,
     read_text,
@@ -78,7 +79,7 @@ def _bare_line(file: Path) -> ManifestLine:
     """A recording without a manifest: named after its file, with text from the .txt of the same name."""
     beside = file.with_suffix(".txt")
     text = read_text(beside).strip() if beside.is_file() else ""
-    return ManifestLine(id=file.stem, audio=file.name, text=text or None)
+    return ManifestLine(id=name_as_id(file.stem), audio=file.name, text=text or None)
 
 
 def _questions(path: Path) -> Iterator[tuple[str, ManifestLine]]:

@@ -82,7 +82,7 @@ def save(run: Run, name: str) -> Baseline:
         for file in (MANIFEST, SEGMENTS, TURNS):
             shutil.copyfile(run.path / file, making / file)
         (making / TRACES).touch()
-        (making / FILE).write_text(json.dumps(encode(saved), indent=1) + "\n")
+        (making / FILE).write_text(json.dumps(encode(saved), indent=1) + "\n", "utf-8")
         shutil.rmtree(target, ignore_errors=True)
         making.rename(target)
     except OSError as error:

@@ -73,8 +73,10 @@ def registered(repository: Path, tree: Path) -> Path:
     if isinstance(name, str) and "entry-points" not in project.get("dynamic", ()):
         said = folder / f"{name.replace('-', '_')}-0.dist-info"
         said.mkdir(parents=True, exist_ok=True)
-        (said / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {project.get('version', '0')}\n")
-        (said / "entry_points.txt").write_text(_entry_points(project))
+        (said / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {project.get('version', '0')}\n", "utf-8"
+        )
+        (said / "entry_points.txt").write_text(_entry_points(project), "utf-8")
     return folder
 
 
@@ -142,6 +144,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
     command = ["git", "-C", str(folder), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        return subprocess.CompletedProcess(command, done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
     except OSError as error:
         return subprocess.CompletedProcess(command, 127, "", f"cannot run git: {error.strerror}")

@@ -178,7 +178,8 @@ class RunWriter:
             ) from error
         writer = cls(path)
         writer._open()
-        writer._replace(MANIFEST, (json.dumps(encode(manifest), indent=1, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(encode(manifest), indent=1, ensure_ascii=False) + "\n"
+        writer._replace(MANIFEST, text.encode("utf-8", "backslashreplace"))  # a lone surrogate as JSON escapes it
         return writer
 
     @classmethod

@@ -21,6 +21,7 @@ from firstpacket.bench.host.other_processes import Neighbours
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.stopping_decision import clips_needed, spent_ns
 from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, bounds, check_values, parse_precision
+from firstpacket.bench.paths import name_as_text
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import (
     SCHEMA,
@@ -200,7 +201,7 @@ def _manifest(
         schema=SCHEMA,
         run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(system.label for system in systems)}"[:100],
         created=now.isoformat(timespec="seconds"),
-        command=tuple(without_secrets(word) for word in command),
+        command=tuple(without_secrets(name_as_text(word)) for word in command),
         options=_in_force(options),
         turns=stopping.blocks * len(corpus.utterances) if stopping else options.turns or len(corpus.utterances),
         warmup=rule.most if rule else int(options.warmup),
@@ -218,7 +219,8 @@ def _manifest(
 def _in_force(options: Options) -> Options:
     """The options with derived values filled in, and without the output folder."""
     idle_turns = (options.idle_turns or IDLE_TURNS) if options.idle else None
-    return replace(options, threads=options.threads or usable_cores(), idle_turns=idle_turns, out=None)
+    corpus = name_as_text(options.corpus)
+    return replace(options, corpus=corpus, threads=options.threads or usable_cores(), idle_turns=idle_turns, out=None)
 
 
 def _stopping_rule(options: Options, clips: int) -> StoppingRule | None:
@@ -247,7 +249,7 @@ def _stopping_rule(options: Options, clips: int) -> StoppingRule | None:
 def _lasting(source: str) -> str:
     """A corpus's source that is valid in any working folder."""
     named = {listing.name for listing in list_corpora()}
-    return source if source in named else str(Path(source).resolve())
+    return source if source in named else name_as_text(Path(source).resolve())
 
 
 def _facts(utterance: Utterance) -> UtteranceFacts:

@@ -241,7 +241,8 @@ def _keep(said: Said, path: str) -> tuple[str, str]:
         import soundfile
 
         samples = np.concatenate([samples for samples, _ in said])
-        soundfile.write(Path(path), samples, said[0][1], format="FLAC", subtype="PCM_16")
+        with Path(path).open("wb") as file:  # opened here, as soundfile cannot encode every name
+            soundfile.write(file, samples, said[0][1], format="FLAC", subtype="PCM_16")
     except Exception as error:
         return "", f"the reply's audio was not kept: {reason(error)}"
     return path, ""

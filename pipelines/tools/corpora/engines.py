@@ -47,7 +47,7 @@ def _run_flite(*arguments: str) -> str:
     binary = shutil.which("flite")
     if binary is None:
         raise MissingDependency("Voices of flite need the program flite. Install it with: apt-get install flite")
-    done = subprocess.run([binary, *arguments], capture_output=True, text=True)
+    done = subprocess.run([binary, *arguments], capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise CorpusError(f"flite {' '.join(arguments)} failed: {done.stderr.strip() or done.returncode}.")
     return done.stdout
