@@ -26,6 +26,9 @@ Facts = Mapping[str, OptionValue | None]
 
 ADVICE = {
     Flag.NO_SUCH_START: "Measure from the end of speech (--t0 speech_end), which every turn has",
+    Flag.THOUGHTS_UNCLEAR: (
+        "Start the server with a reasoning parser (vLLM, SGLang: --reasoning-parser), or turn the model's reasoning off"
+    ),
     Flag.HOST_BUSY: (
         "Stop them (`bench doctor` names the heavy ones) and measure again, or treat small differences as noise"
     ),
@@ -53,7 +56,20 @@ class Notice:
 def of_run(run: Run) -> tuple[Notice, ...]:
     """All of a stored run: of its machine at every start, and of its turns."""
     facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
-    return (*facts, *of_turns(run.turns), *of_profiles(run.turns))
+    return (*facts, *of_systems(run), *of_turns(run.turns), *of_profiles(run.turns))
+
+
+def of_systems(run: Run) -> tuple[Notice, ...]:
+    """What systems said of themselves when they were loaded, and of servers whose processes cannot be seen."""
+    loaded = [facts for segment in run.segments for facts in segment.labels]
+    said = {Notice(facts.label, f"{facts.label}: {text}"): None for facts in loaded for text in facts.notices}
+    unseen = dict.fromkeys((facts.label, server.url) for facts in loaded for server in facts.servers if not server.pids)
+    hidden = (
+        f"{label}: the processes of its server {url} cannot be seen by this user (perhaps it runs in a container or as "
+        "another user), so their work counts as that of other processes."
+        for label, url in unseen
+    )
+    return (*said, *(Notice("server", text) for text in hidden))
 
 
 def of_machine(facts: Facts, threads: int | None = None) -> Iterator[Notice]:

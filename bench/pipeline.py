@@ -272,6 +272,17 @@ class Pipeline(ABC):
         """Origins of all weights in use; valid after `load`."""
         return ()
 
+    def servers(self) -> tuple[str, ...]:
+        """URLs of the servers that do a part of its work; valid after `load`.
+
+        Processes of those on this machine count as the system's own, not as other work on the machine.
+        """
+        return ()
+
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of its figures should know of how it was loaded, in a sentence or two each; after `load`."""
+        return ()
+
     def work(self) -> tuple[Work, ...]:
         """Work of the first packet by stage, for the roofline; valid after `load`. Empty if not known."""
         return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from support.virtual import virtual_run
 
 from firstpacket.bench import environment, notices
 from firstpacket.bench.doctor import diagnose
+from firstpacket.bench.host.listeners import LocalServer
 from firstpacket.bench.metrics.figures import FLAGS
 from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.store import read_run
 
 FINE = {
     "cores_usable": 4,
@@ -45,6 +48,19 @@ def test_a_well_configured_machine_gives_no_notice() -> None:
 def test_each_notice_states_a_cause_and_a_remedy(facts: dict[str, object], about: str, advice: str) -> None:
     (text,) = said(3, **facts)
     assert text.startswith(about) and advice in text
+
+
+def test_systems_state_what_they_were_loaded_with(tmp_path: Path) -> None:
+    run = read_run(virtual_run(tmp_path / "run", {"a": "hear; tts 2; packet 50"}, count=1))
+    (segment,) = run.segments
+    unseen = LocalServer("http://127.0.0.1:8000/v1")
+    (facts,) = segment.labels
+    loaded = replace(facts, notices=("its server refused seed.",), servers=(unseen, LocalServer("http://x", (5,))))
+    restarted = replace(segment, segment=1, labels=(loaded,))
+    found = notices.of_systems(replace(run, segments=(replace(segment, labels=(loaded,)), restarted)))
+    refused, hidden = [notice.text for notice in found]
+    assert refused == "a: its server refused seed."
+    assert "http://127.0.0.1:8000/v1 cannot be seen" in hidden
 
 
 def test_more_threads_than_cores_give_a_notice() -> None:

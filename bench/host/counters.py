@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class Reading:
     idle_ns: int | None = None
     stolen_ns: int | None = None
     own_cpu_ns: Mapping[int, int] = field(default_factory=dict)
-    """CPU time of this process and all below it, by process."""
+    """CPU time of this process, of servers that work for it, and of all below them, by process."""
     own_waits_ns: Mapping[int, int] = field(default_factory=dict)
     """How long their threads were runnable but waited for a core, by thread."""
     own_faults: Mapping[int, int] = field(default_factory=dict)
@@ -36,6 +36,9 @@ class Reading:
 class Counters(Protocol):
     """Where readings come from."""
 
-    def read(self) -> Reading:
-        """Read the counters now. Never raises: what cannot be read is absent."""
+    def read(self, servers: Collection[int] = ()) -> Reading:
+        """Read the counters now; `servers` are further processes that count as own, with all below them.
+
+        Never raises: what cannot be read is absent.
+        """
         ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
+from contextlib import suppress
 
 import psutil
 
@@ -23,16 +25,19 @@ class Neighbours:
         self._began_ns = time.monotonic_ns()
         self._before_s = _used_s()
 
-    def facts(self) -> dict[str, str | float | None]:
-        """For the record of a run: names with shares of one core, and their sum in cores."""
-        heavy = self.heavy()
+    def facts(self, servers: Collection[int] = ()) -> dict[str, str | float | None]:
+        """For the record of a run: names with shares of one core, and their sum in cores.
+
+        `servers` are processes that work for the run, with all below them.
+        """
+        heavy = self.heavy(servers)
         said = ", ".join(f"{clean(name)} {100 * share:.0f} %" for name, share in heavy)
         return {"heavy_processes": said or None, "heavy_cores": round(sum(share for _, share in heavy), 2)}
 
-    def heavy(self) -> tuple[tuple[str, float], ...]:
-        """Names and shares of one core since then, heaviest first, without this process and those below it."""
+    def heavy(self, servers: Collection[int] = ()) -> tuple[tuple[str, float], ...]:
+        """Names and shares of one core since then, heaviest first, without own processes and those below them."""
         elapsed_s = (time.monotonic_ns() - self._began_ns) / 1e9
-        own = _own()
+        own = _own(servers)
         shares: dict[str, float] = {}
         for (pid, name), used_s in _used_s().items():
             share = (used_s - self._before_s.get((pid, name), 0.0)) / elapsed_s
@@ -52,9 +57,9 @@ def _used_s() -> dict[tuple[int, str], float]:
     return found
 
 
-def _own() -> set[int]:
-    try:
-        below = psutil.Process().children(recursive=True)
-    except psutil.Error:
-        below = []
-    return {os.getpid(), *(process.pid for process in below)}
+def _own(servers: Collection[int]) -> set[int]:
+    own = {os.getpid(), *servers}
+    for pid in tuple(own):
+        with suppress(psutil.Error):
+            own |= {process.pid for process in psutil.Process(pid).children(recursive=True)}
+    return own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 
 import psutil
 
@@ -19,7 +20,7 @@ class OtherCounters:
     def __init__(self) -> None:
         self._process = psutil.Process()
 
-    def read(self) -> Reading:
+    def read(self, servers: Collection[int] = ()) -> Reading:
         """Look now."""
         try:
             idle_s, swap = psutil.cpu_times().idle, psutil.swap_memory()
@@ -30,17 +31,25 @@ class OtherCounters:
             cores=os.cpu_count() or 1,
             step_ns=STEP_NS,
             idle_ns=round(idle_s * 1e9),
-            own_cpu_ns=self._own_cpu_ns(),
+            own_cpu_ns=self._own_cpu_ns(servers),
             swapped_in=swap.sin // 4096,
             swapped_out=swap.sout // 4096,
         )
 
-    def _own_cpu_ns(self) -> dict[int, int]:
+    def _own_cpu_ns(self, servers: Collection[int]) -> dict[int, int]:
         found = {}
-        for process in (self._process, *self._process.children(recursive=True)):
+        for process in (each for pid in (self._process.pid, *servers) for each in _with_children(pid)):
             try:
                 times = process.cpu_times()
             except psutil.Error:
                 continue
             found[process.pid] = round((times.user + times.system) * 1e9)
         return found
+
+
+def _with_children(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from firstpacket.bench.host.listeners import LocalServer
 from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
@@ -154,6 +155,10 @@ class LabelFacts:
     """The GPU it uses; `None` on the CPU."""
     code: tuple[str, ...] = ()
     """Folders that its modules were loaded from, without the standard library."""
+    servers: tuple[LocalServer, ...] = ()
+    """Servers on this machine that it uses: their processes count as the run's own."""
+    notices: tuple[str, ...] = ()
+    """What the pipeline says a reader of its figures should know, in a sentence or two each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from firstpacket.bench.calibration import NEVER, ruler
+from firstpacket.bench.host.listeners import LocalServer
 from firstpacket.bench.metrics import carry_over, drift
 from firstpacket.bench.metrics.audible_onset import Audible
 from firstpacket.bench.overhead import overhead
@@ -141,7 +142,22 @@ def _label_facts(run: Run, label: str) -> Facts:
     told = [facts.facts for segment in run.segments for facts in segment.labels if facts.label == label]
     loaded = {name: value for facts in told for name, value in facts.items()}
     fixed = (("pipeline", plan.pipeline), ("device", plan.device), ("dtype", plan.dtype))
-    return (*fixed, *_facts(plan.options), *_facts(loaded), ("measurement overhead", _tax(run, label)))
+    used = [
+        server for segment in run.segments for each in segment.labels if each.label == label for server in each.servers
+    ]
+    servers = {f"processes of {each.url}": _processes(each) for each in used}
+    return (
+        *fixed,
+        *_facts(plan.options),
+        *_facts(loaded),
+        *_facts(servers),
+        ("measurement overhead", _tax(run, label)),
+    )
+
+
+def _processes(server: LocalServer) -> str:
+    ids = ", ".join(map(str, server.pids))
+    return f"{', '.join(server.names)} ({ids}): they count as the system's own" if ids else "not visible to this user"
 
 
 def _tax(run: Run, label: str) -> str:

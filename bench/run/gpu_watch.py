@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import psutil
-
 from firstpacket.bench.gpu.nvml import Device, Nvml
+from firstpacket.bench.host.listeners import LocalServer, descends_from
 from firstpacket.bench.record.gpu import GpuIdentity, GpuReading, GpuTelemetry
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.timing.clock import MonotonicClock
@@ -39,9 +38,11 @@ class GpuWatch:
         self._belongs = belongs or _descends_from_here
         self._nvml: Nvml | str | None = None
         self._watched: dict[GpuIdentity, _Watched] = {}
+        self._servers: dict[str, tuple[LocalServer, ...]] = {}
 
     def started(self, facts: LabelFacts) -> None:
-        """A worker has loaded: from now on its GPU is read too."""
+        """A worker has loaded: from now on its GPU is read too, and servers that it uses count as the run's own."""
+        self._servers[facts.label] = facts.servers
         for watched in self._watched.values():
             watched.workers.pop(facts.label, None)
         if facts.gpu is None:
@@ -71,11 +72,15 @@ class GpuWatch:
         if watched.device is None or not isinstance(self._nvml, Nvml):
             return None
         at_ns = self._now_ns()
-        found = self._nvml.read(watched.device, watched.workers.values(), self._belongs, at_ns)
+        found = self._nvml.read(watched.device, watched.workers.values(), self._is_own, at_ns)
         if found == GpuReading(at_ns):
             watched.problem = f"NVML gives no readings: {self._nvml.refusal}"
             return None
         return found
+
+    def _is_own(self, pid: int) -> bool:
+        servers = [pid for found in self._servers.values() for server in found for pid in server.pids]
+        return self._belongs(pid) or descends_from(pid, servers)
 
     def _beside(self, watched: _Watched) -> GpuTelemetry:
         before, watched.before = watched.before, None
@@ -92,8 +97,4 @@ class GpuWatch:
 
 
 def _descends_from_here(pid: int) -> bool:
-    """Whether a process descends from this one; False if it cannot be inspected."""
-    try:
-        return pid == os.getpid() or os.getpid() in {parent.pid for parent in psutil.Process(pid).parents()}
-    except (psutil.Error, OSError):
-        return False
+    return descends_from(pid, [os.getpid()])

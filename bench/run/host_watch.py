@@ -6,6 +6,8 @@ import platform
 from collections.abc import Mapping
 
 from firstpacket.bench.host.counters import Counters, Reading
+from firstpacket.bench.host.listeners import LocalServer
+from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.telemetry import HostTelemetry
 
 
@@ -26,15 +28,24 @@ class HostWatch:
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._before: Reading | None = None
+        self._servers: dict[str, tuple[LocalServer, ...]] = {}
+
+    def started(self, facts: LabelFacts) -> None:
+        """A worker has loaded: servers that it uses on this machine count as the run's own processes."""
+        self._servers[facts.label] = facts.servers
 
     def before(self) -> None:
         """A turn is about to be run."""
-        self._before = self._counters.read()
+        self._before = self._read()
 
     def after(self) -> HostTelemetry | None:
         """What the host did since `before`."""
         before, self._before = self._before, None
-        return between(before, self._counters.read()) if before is not None else None
+        return between(before, self._read()) if before is not None else None
+
+    def _read(self) -> Reading:
+        pids = {pid for servers in self._servers.values() for server in servers for pid in server.pids}
+        return self._counters.read(pids)
 
 
 def between(before: Reading, after: Reading) -> HostTelemetry:

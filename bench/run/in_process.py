@@ -8,6 +8,7 @@ from dataclasses import replace
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.gpu.profiler import GpuProfiler
+from firstpacket.bench.host.listeners import local_servers
 from firstpacket.bench.pipeline import Pipeline, Samples
 from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
@@ -52,7 +53,15 @@ class InProcessExecutor:
         pipeline.load()
         self._pipeline = pipeline
         load_ns = self._clock.now_ns() - began_ns
-        return LabelFacts(system.label, load_ns, os.getpid(), pipeline.weights(), dict(pipeline.facts()))
+        return LabelFacts(
+            system.label,
+            load_ns,
+            os.getpid(),
+            pipeline.weights(),
+            dict(pipeline.facts()),
+            servers=local_servers(pipeline.servers()),
+            notices=pipeline.notices(),
+        )
 
     def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:
         """Play one utterance; the reply's audio is not kept."""

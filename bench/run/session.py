@@ -151,7 +151,7 @@ def _run(
             _now().isoformat(timespec="seconds"),
             time.time_ns(),
             time.monotonic_ns(),
-            {**environment.facts(surroundings), **neighbours.facts()},
+            {**environment.facts(surroundings), **neighbours.facts(_server_pids(labels))},
             packages,
             labels,
             versions(),
@@ -172,6 +172,10 @@ def _run(
                 "measured together."
             ) from None
         raise Stopped(f"Stopped. Every finished turn is kept; resume with: bench run --resume {writer.path}") from None
+
+
+def _server_pids(labels: Sequence[LabelFacts]) -> tuple[int, ...]:
+    return tuple(pid for facts in labels for server in facts.servers for pid in server.pids)
 
 
 def worker_environment(threads: int) -> dict[str, str]:

@@ -48,7 +48,8 @@ class MachineWatch:
         self._gpus = gpus
 
     def started(self, facts: LabelFacts) -> None:
-        """Learn which GPU the worker uses; the host watch finds the run's processes by itself."""
+        """Learn which GPU and which servers the worker uses; the host watch finds workers by itself."""
+        self._host.started(facts)
         self._gpus.started(facts)
 
     def before(self) -> None:

@@ -16,7 +16,7 @@ import threading
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from firstpacket.bench import registry
 from firstpacket.bench.codec import DecodeError, decode, encode
@@ -24,6 +24,7 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.gpu.identity import identity
 from firstpacket.bench.gpu.nvtx import nvtx_ranges
 from firstpacket.bench.gpu.profiler import GpuProfiler, TorchProfiler
+from firstpacket.bench.host.listeners import local_servers
 from firstpacket.bench.ipc import Channel, Closed, parent
 from firstpacket.bench.pipeline import OptionValue, Pipeline, Samples, Weights
 from firstpacket.bench.record.schema import LabelFacts
@@ -160,7 +161,7 @@ class _Worker:
             gpu = GpuRecorder(TorchCuda(system.device), self._clock) if system.device.startswith("cuda") else None
             self._set_up(hello)
             pipeline.load()
-            weights, facts = _said_of_itself(pipeline)
+            said = _said_of_itself(pipeline)
         except BaseException as error:
             if isinstance(error, SystemExit) and not isinstance(error.code, str):
                 raise  # the log ends with what the library printed before it gave up
@@ -176,11 +177,13 @@ class _Worker:
                 system.label,
                 load_ns,
                 os.getpid(),
-                weights,
-                facts,
+                said.weights,
+                said.facts,
                 event_cost_ns(self._clock, gpu, self._ranges),
                 identity(system.device) if gpu is not None else None,
                 loaded_from(),
+                local_servers(said.servers),
+                said.notices,
             )
         )
         return pipeline, gpu
@@ -264,14 +267,26 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
-def _said_of_itself(pipeline: Pipeline) -> tuple[tuple[Weights, ...], dict[str, OptionValue]]:
-    """The pipeline's weights and facts, validated. Raises `BenchError` for values of the wrong form."""
+class _Metadata(NamedTuple):
+    """What a pipeline says of itself once it is loaded."""
+
+    weights: tuple[Weights, ...]
+    facts: dict[str, OptionValue]
+    servers: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def _said_of_itself(pipeline: Pipeline) -> _Metadata:
+    """The pipeline's metadata, validated. Raises `BenchError` for values of the wrong form."""
     try:
         weights = tuple(decode(Weights, encode(each), "weights()") for each in pipeline.weights())
         facts = decode(dict[str, OptionValue], dict(pipeline.facts()), "facts()")
+        servers = decode(tuple[str, ...], list(pipeline.servers()), "servers()")
+        notices = decode(tuple[str, ...], list(pipeline.notices()), "notices()")
     except DecodeError as error:
         raise BenchError(f"The pipeline returned invalid metadata: {error}.") from error
-    return weights, {clean(name): clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+    cleaned = {clean(name): clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+    return _Metadata(weights, cleaned, tuple(map(clean, servers)), tuple(map(clean, notices)))
 
 
 if __name__ == "__main__":

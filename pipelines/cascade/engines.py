@@ -45,6 +45,14 @@ class Engine(ABC):
         """Further facts for the manifest; valid after `load`."""
         return {}
 
+    def servers(self) -> tuple[str, ...]:
+        """URLs of the servers that do its work, as in `Pipeline.servers`; valid after `load`."""
+        return ()
+
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of its figures should know, as in `Pipeline.notices`; valid after `load`."""
+        return ()
+
 
 class ASR(Engine):
     """Speech to text."""

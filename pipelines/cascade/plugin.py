@@ -137,5 +137,13 @@ class Cascade(Pipeline):
         """Facts reported by the engines."""
         return {name: value for engine in self._all() for name, value in engine.facts().items()}
 
+    def servers(self) -> tuple[str, ...]:
+        """Servers that engines use."""
+        return tuple(url for engine in self._all() for url in engine.servers())
+
+    def notices(self) -> tuple[str, ...]:
+        """Notices of the engines."""
+        return tuple(notice for engine in self._all() for notice in engine.notices())
+
     def _all(self) -> tuple[Engine, ...]:
         return self._engines.asr, self._engines.llm, self._engines.tts

@@ -49,6 +49,15 @@ def test_cpu_time_includes_all_descendants(machine: FakeMachine) -> None:
     assert found.own_faults == {PID: 2, PID + 1: 0, PID + 2: 9}
 
 
+def test_servers_that_work_for_the_run_count_with_what_is_below_them(machine: FakeMachine) -> None:
+    machine.process(PID, {PID: 500}, ticks=3)
+    machine.process(PID + 1, {PID + 1: 40}, children=[PID + 2], ticks=10)
+    machine.process(PID + 2, {PID + 2: 1}, ticks=100)
+    # The second is below the first, and the third is gone.
+    found = counters(machine, 0).read({PID + 1, PID + 2, PID + 3})
+    assert found.own_cpu_ns == {PID: 3 * TICK_NS, PID + 1: 10 * TICK_NS, PID + 2: 100 * TICK_NS}
+
+
 def test_swap_pressure_and_clocks(machine: FakeMachine) -> None:
     machine.put(
         {

@@ -25,6 +25,11 @@ def test_cpu_time_of_others_is_known_where_psutil_is_installed() -> None:
     assert found.others_cpu_ns <= found.cores * found.elapsed_ns
 
 
+def test_servers_that_work_for_the_run_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert os.getppid() not in OtherCounters().read().own_cpu_ns
+    assert {os.getpid(), os.getppid()} <= OtherCounters().read({os.getppid(), 2**30}).own_cpu_ns.keys()
+
+
 def test_what_psutil_cannot_read_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     counters = OtherCounters()
 

@@ -13,6 +13,7 @@ from firstpacket.bench.codec import decode, encode
 from firstpacket.bench.gpu import nvml
 from firstpacket.bench.gpu.identity import identity_of
 from firstpacket.bench.gpu.nvml import Nvml
+from firstpacket.bench.host.listeners import LocalServer
 from firstpacket.bench.record.gpu import GpuIdentity, GpuTelemetry
 from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.run.gpu_watch import GpuWatch
@@ -51,6 +52,15 @@ def test_every_gpu_counter_is_read_before_and_after_the_turn() -> None:
     assert (seen.after.temperature_c, seen.after.power_mw, seen.after.memory_used_bytes) == (40, 90_000, 1 << 30)
     assert seen.after.foreign_processes == 0
     assert decode(GpuTelemetry, encode(seen)) == seen
+
+
+def test_a_server_of_the_system_is_no_other_process() -> None:
+    watching = watch(Card("GPU-aaaa", pids=(WORKER, os.getpid(), STRANGER)))
+    server = LocalServer("http://localhost", (os.getppid(),))
+    watching.started(LabelFacts("direct", 1, WORKER, (), gpu=A, servers=(server,)))
+    watching.before()
+    (seen,) = watching.after()
+    assert seen.after is not None and seen.after.foreign_processes == 1, "the stranger"
 
 
 def test_the_gpu_is_found_by_its_identity_not_its_cuda_index() -> None:

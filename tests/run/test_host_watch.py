@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from support.runs import make_segment
 from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.host.counters import Reading
+from firstpacket.bench.host.listeners import LocalServer
+from firstpacket.bench.record.schema import LabelFacts
 from firstpacket.bench.record.store import RunWriter, read_run
 from firstpacket.bench.run.executor import Executor
 from firstpacket.bench.run.garbage_watch import GarbageWatch
@@ -63,6 +65,23 @@ def test_a_watch_without_a_first_reading_reports_nothing() -> None:
     assert watch.after() is None
     watch.before()
     assert watch.after() is not None and watch.after() is None
+
+
+def test_servers_of_every_system_count_as_the_run_s_own() -> None:
+    """Those of its last start: a server may be another one after a restart."""
+    read: list[set[int]] = []
+
+    class Noted:
+        def read(self, servers: Collection[int] = ()) -> Reading:
+            read.append(set(servers))
+            return reading(0)
+
+    watch = HostWatch(Noted())
+    for label, pids in (("a", (5, 6)), ("b", (7,)), ("a", (8,))):
+        watch.started(LabelFacts(label, 0, 1, (), servers=(LocalServer("http://localhost", pids),)))
+    watch.before()
+    watch.after()
+    assert read == [{7, 8}, {7, 8}]
 
 
 def test_real_workers_count_as_ours_and_report_collections(tmp_path: Path) -> None:

@@ -132,6 +132,19 @@ class OpenAIServer(LLM):
             "llm_thoughts": "closed without being opened" if self._unopened else "in tags or fields, if any",
         }
 
+    def servers(self) -> tuple[str, ...]:
+        """The server."""
+        return (self._url,)
+
+    def notices(self) -> tuple[str, ...]:
+        """What the server did not accept."""
+        if not self._accepted.changes:
+            return ()
+        return (
+            f"its server refused a part of the request: {'; '.join(self._accepted.changes)}. Its own settings apply to "
+            "what is not sent. Compare it only with systems that were asked for the same.",
+        )
+
     def _wanted(self, text: str, longest: int) -> Body:
         """The documented request."""
         settings = self.settings
