@@ -1,1 +1,1 @@
-"""A run in other forms; one small file per form."""
+"""Exports of a run; one small file per format."""

@@ -13,7 +13,7 @@ from firstpacket.bench.summary.summarise import summarise
 def bencher(run: Run) -> str:
     """Measures are `METRIC_STATISTIC_ms`; bounds are the median's 95 % interval.
 
-    Raises `InvalidRun` for a run that must not be compared, `RunError` as `summarise` does.
+    Raises `InvalidRun` for a run that must not be compared, and `RunError` like `summarise`.
     """
     require_valid(run)
     found: dict[str, dict[str, dict[str, float]]] = {}

@@ -1,4 +1,4 @@
-"""The figures that a continuous-integration service follows: moments of an answer, smaller is better."""
+"""The figures that CI services track: times until an answer, smaller is better."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from firstpacket.bench.summary.contents import Figure, Summary
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One statistic of one metric of one label, ms; the interval is of the median alone."""
+    """One statistic of one metric of one system, ms; only the median has an interval."""
 
     label: str
     figure: Figure
@@ -22,7 +22,7 @@ class Score:
 
 
 def scores(summary: Summary) -> Iterator[Score]:
-    """The median and every percentile that the turns support, of each followed metric that a label has."""
+    """The median and all percentiles that the turns support, of each tracked metric of each system."""
     for label in summary.labels:
         followed = (known.name for known in TURN_METRICS if known.followed and known.name in label.figures)
         for figure in map(label.figures.__getitem__, followed):

@@ -1,4 +1,4 @@
-"""The formats of `bench export` by name. Each is a pure function from a run to text or bytes, in a file of its own."""
+"""The formats of `bench export` by name. Each is a pure function from a run to text or bytes, in its own file."""
 
 from __future__ import annotations
 
@@ -47,5 +47,5 @@ def exported(run: Run, form: str) -> str | bytes:
 
 
 def write_export(run: Run, form: str, out: Path) -> Path:
-    """Write `exported` to a file, its folders made as needed. Raises what that does, and `RunError` if it fails."""
+    """Write `exported` to a file, creating its folders. Raises what that raises, and `RunError` if writing fails."""
     return write_file(out, exported(run, form))

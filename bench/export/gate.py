@@ -1,4 +1,4 @@
-"""What a gate found, for machines and people: `gate.json`, `junit.xml` and `gate.md` in its folder."""
+"""The result of a gate for machines and people: `gate.json`, `junit.xml` and `gate.md` in its folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOUNDS = Bounds(rows=200, characters=600)
 
 
 def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
-    """Write all three. Raises `RunError` if they cannot be."""
+    """Write all three. Raises `RunError` if that fails."""
     name = folder.name
     texts = {
         "gate.json": gate_json(result),
@@ -37,7 +37,7 @@ def gate_json(result: GateResult) -> str:
 
 
 def gate_junit(result: GateResult, name: str) -> str:
-    """One case per check; what fails but is allowed to is skipped, never passed."""
+    """One case per check; an allowed failure is skipped, never passed."""
     return junit_xml(name, [_case(check, result) for check in result.checks])
 
 

@@ -12,9 +12,9 @@ from firstpacket.bench.summary.summarise import summarise
 
 
 def github_action_benchmark(run: Run) -> str:
-    """One entry per label, metric and statistic.
+    """One entry per system, metric and statistic.
 
-    Raises `InvalidRun` for a run that must not be compared, `RunError` as `summarise` does.
+    Raises `InvalidRun` for a run that must not be compared, and `RunError` like `summarise`.
     """
     require_valid(run)
     summary = summarise(run)

@@ -20,7 +20,7 @@ from firstpacket.bench.summary.summarise import summarise
 
 Ending = Literal["passed", "failure", "error", "skipped"]
 LONGEST_LIST = 20
-"""Turns that a case lists with their reasons."""
+"""The most turns that a case lists with their reasons."""
 ENDINGS: dict[Outcome, Ending] = {
     "answered": "passed",
     "silent": "failure",
@@ -28,12 +28,12 @@ ENDINGS: dict[Outcome, Ending] = {
     "timeout": "failure",
     "interrupted": "skipped",
 }
-"""How a case ends that has turns of an outcome."""
+"""The result of a case, by outcome of its turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test case. `message` says in a line why it did not pass, `details` at length."""
+    """One test case. `message` says in one line why it did not pass; `details` has the rest."""
 
     classname: str
     name: str

@@ -1,6 +1,6 @@
-"""A run in Markdown for people who read it in CI, such as in the file that GITHUB_STEP_SUMMARY names.
+"""A run in Markdown for people who read it in CI, for example in the file named by GITHUB_STEP_SUMMARY.
 
-GitHub drops a step's summary of more than 1 MiB: so lists, tables and the page are bounded.
+GitHub drops a step's summary of more than 1 MiB, so lists, tables and the page are bounded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A run as OpenMetrics text (1.0): gauges by label, times in seconds.
 
-Gauges, not summaries: sum and quantiles of a summary may not be negative, and a packet before the end of speech is.
+Gauges, not summaries: a summary's sum and quantiles must not be negative, but a packet before the end of speech is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OF_A_STAGE = re.compile(r"stage\.(?P<stage>.+)\.(?P<side>host|gpu)")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What samples of one name have in common; the name ends in the unit if there is one."""
+    """A metric family; its name ends in the unit, if it has one."""
 
     name: str
     help: str

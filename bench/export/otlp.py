@@ -1,16 +1,16 @@
-"""One turn as OpenTelemetry spans: a line of OTLP's JSON, as its file exporter writes and collectors read.
+"""One turn as OpenTelemetry spans: one line of OTLP JSON, as its file exporter writes and collectors read.
 
     invoke_agent LABEL       the turn; attributes: its figures and critical path; events: t0, packets, marks, texts
-    ├── chat MODEL           the language model's call, if one of its stages worked: first to last of them
-    ├── STAGE                one span per stretch of a stage's work on the host
-    └── STAGE (GPU)          its part on the device, linked to the stretch that launched it
+    ├── chat MODEL           the language model's call, if one of its stages ran: from the first to the last of them
+    ├── STAGE                one span per interval of a stage's work on the host
+    └── STAGE (GPU)          its part on the device, linked to the interval that launched it
 
-Names are those of OpenTelemetry's conventions for generative AI where there are such (`gen_ai.`, still in development);
-all others begin with `firstpacket.`. A link leads from a span to the one that let go of the item it began with, or that
-ended its wait. What was said is not given away: of texts there are the kind and the length.
+Names follow OpenTelemetry's conventions for generative AI where they exist (`gen_ai.`, still in development); all
+others begin with `firstpacket.`. A link leads from a span to the one that handed over the item it began with, or that
+ended its wait. Texts are not exported, only their kind and length.
 
-Ids follow from the run and the turn, so that a turn written twice is one trace. Stamps are put on the wall clock by the
-anchor of the turn's segment; a turn's spans lie to one another as they were measured.
+Ids are derived from the run and the turn, so a turn that is exported twice is one trace. The segment's clock anchor
+converts timestamps to wall-clock time; within a turn, spans keep their measured distances.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from firstpacket.bench.timing.spans import StageSpan
 Json = dict[str, Any]
 
 INTERNAL, CLIENT = 1, 3
-"""Kinds of spans: in this process, or asking a server."""
+"""Kinds of spans: internal, or a request to a server."""
 ERROR = 2
-"""Status of a turn that went wrong; others have none."""
+"""Status of a failed turn; others have none."""
 LATEST_NS = 2**63
 NS_PER_S = 1_000_000_000
 
@@ -57,7 +57,7 @@ def otlp(one: OneTurn) -> Json:
 
 
 class _Spans:
-    """The spans of one turn; a stage's span has the number of its place in the trace."""
+    """The spans of one turn; a stage's span id is its index in the trace."""
 
     def __init__(self, one: OneTurn) -> None:
         self._one = one
@@ -99,7 +99,7 @@ class _Spans:
         return sorted(events, key=lambda event: int(event["timeUnixNano"]))
 
     def _chat(self) -> list[Json]:
-        """The call of the language model as one span: its stages alone would be counted as many calls."""
+        """The call of the language model as one span: its stages alone would count as many calls."""
         thinking = self._one.evidence.spans_of("llm")
         if not thinking:
             return []
@@ -145,7 +145,7 @@ class _Spans:
         return ran
 
     def _links(self, reason: str, item: int | None) -> list[Json]:
-        """The link to the span that let an item go, if it is known."""
+        """The link to the span that handed an item over, if it is known."""
         hand_off = self._hand_offs.get(item) if item is not None else None
         source = self._one.let_go_in(hand_off) if hand_off is not None else None
         return [self._link(self._stage_id(source), reason)] if source is not None else []
@@ -187,7 +187,7 @@ class _Spans:
         return {"timeUnixNano": self._time(at_ns), "name": name, "attributes": _attributes(facts or {})}
 
     def _time(self, at_ns: int) -> str:
-        """64-bit numbers are text in OTLP's JSON."""
+        """64-bit numbers are strings in OTLP JSON."""
         return str(self._one.wall_ns(at_ns))
 
 
@@ -227,7 +227,7 @@ def _turn_facts(one: OneTurn) -> Json:
 
 
 def _model(one: OneTurn) -> str:
-    """The language model by the name it was asked for, else by what its engine said of it."""
+    """The language model, by its requested name, otherwise by what its engine reported."""
     asked = _option(one, "llm-model", str)
     loaded = next((facts for facts in one.segment.labels if facts.label == one.turn.label), None)
     if asked or loaded is None:
@@ -245,12 +245,12 @@ def _usage(one: OneTurn) -> Json:
 
 
 def _provider(one: OneTurn) -> str:
-    """Who ran the model: the engine that the label chose, else its pipeline."""
+    """The provider of the model: the engine chosen by the system, otherwise its pipeline."""
     return one.plan.engines.get("llm", one.plan.pipeline)
 
 
 def _option(one: OneTurn, name: str, kind: type[OptionValue]) -> OptionValue | None:
-    """An option of the label, if it has one of that name and kind."""
+    """An option of the system, if it has one with this name and type."""
     value = one.plan.options.get(name)
     return value if type(value) is kind else None
 
@@ -261,7 +261,7 @@ def _seconds(turn: Turn, figure: str) -> float | None:
 
 
 def _attributes(facts: Mapping[str, object]) -> list[Json]:
-    """Attributes as OTLP's JSON has them; those without a value are left out."""
+    """Attributes in OTLP JSON; those without a value are left out."""
     return [{"key": clean(key), "value": _value(value)} for key, value in facts.items() if value is not None]
 
 

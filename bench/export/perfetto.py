@@ -1,17 +1,17 @@
-"""One turn as trace-event JSON, which ui.perfetto.dev and chrome://tracing open.
+"""One turn as trace-event JSON for ui.perfetto.dev and chrome://tracing.
 
     turn N of LABEL   critical path · microphone · moments (starts, marks, first outputs, texts)
-    host              per thread: a track per stage, waits for the GPU, hand-offs that lie outside of their stage
+    host              per thread: a track per stage, waits for the GPU, hand-offs outside of their stage
     GPU               a track per stream
     reply             packets · player
 
-Perfetto wants the slices of one track nested or apart: what overlaps in part goes to a further track of the same name.
-An arrow leads from every hand-off to the stage or packet that began with its item, and to the end of the wait it ended.
-Perfetto ties an arrow's ends to the slice that was begun last on their track, so each end stands where that is the
-right one: in the stage's slice, or in one of no length on the thread's track of hand-offs.
+Perfetto requires slices of a track to be nested or disjoint: partly overlapping slices go to further tracks of the same
+name. An arrow leads from every hand-off to the stage or packet that began with its item, and to the end of the wait
+that it ended. Perfetto attaches the ends of an arrow to the slice that began last on their track, so each end is placed
+where that is the right one: in the stage's slice, or in one of zero length on the thread's track of hand-offs.
 
-Times are microseconds from the turn's first moment: with file input that is t0 if nothing was at work before, with
-realtime input the beginning of speech; t0 is an instant across all tracks, and `from_t0_us` stands with every slice.
+Times are microseconds from the turn's first moment: with file input that is t0 unless work began before it, with
+realtime input the beginning of speech. t0 is an instant across all tracks, and every slice has `from_t0_us`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ T = TypeVar("T")
 
 Event = dict[str, Any]
 Slice = tuple[str, int, int, dict[str, Any]]
-"""Name, start and end in ns, and what is to be said of it."""
+"""Name, start and end in ns, and arguments."""
 
 PROCESSES = ("turn", "host", "GPU", "reply")
 HAND_OFF, BEGINNING = range(2)
-"""Order within a nanosecond: what was at work before lets go of an item, then others begin with it."""
+"""Order within a nanosecond: running work first hands an item over, then other work begins with it."""
 
 
 def perfetto(one: OneTurn) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def microseconds(ns: int) -> float:
 
 
 class _Drawing:
-    """Events as they come, each with its moment and its place among those of the same nanosecond."""
+    """Collects events, each with its time and its rank within a nanosecond."""
 
     def __init__(self, one: OneTurn) -> None:
         self._one = one
@@ -85,12 +85,12 @@ class _Drawing:
             self._name("process", title, {"pid": pid})
 
     def events(self) -> list[Event]:
-        """Names first, then everything in order of time."""
+        """Names first, then all events in time order."""
         self._timed.sort(key=lambda each: each[:2])
         return self._metadata + [event for _, _, group in self._timed for event in group]
 
     def turn(self) -> None:
-        """The critical path, the speech as it was delivered, and moments."""
+        """The critical path, the delivered speech, and moments."""
         one = self._one
         path = (
             (f"{part.stage or 'none'} · {part.kind}", part.start_ns, part.end_ns, {"error_us": part.error_ns / 1000})
@@ -138,7 +138,7 @@ class _Drawing:
                 self._released(span)
 
     def gpu(self) -> None:
-        """What ran on each stream."""
+        """The work on each stream."""
         spans = [span for span in self._one.trace.spans if span.gpu is not None]
         for stream in dict.fromkeys(span.gpu.stream for span in spans if span.gpu is not None):
             ran = [
@@ -149,7 +149,7 @@ class _Drawing:
             self._slices("GPU", f"stream {stream}", ran)
 
     def reply(self) -> None:
-        """Packets as they arrived, and the run's player."""
+        """Packets as they arrived, and playback."""
         trace = self._one.trace
         if not trace.packets:
             return
@@ -163,7 +163,8 @@ class _Drawing:
         self._slices("reply", "player", ((name, start, end, {}) for name, start, end in playback(self._one.evidence)))
 
     def _released(self, span: StageSpan) -> None:
-        """The arrow to the end of a wait: a slice of no length marks it, the wait's own may have begun too early."""
+        """The arrow to the end of a wait, marked by a slice of zero length, since the wait's own may have begun too
+        early."""
         track = self._anchors(span.thread)
         arriving = self._arrow(span.released_by, span.end_ns, track)
         if arriving:
@@ -171,7 +172,8 @@ class _Drawing:
             self._at(span.end_ns, end, *arriving, order=HAND_OFF)
 
     def _arrow(self, hand_off_id: int | None, at_ns: int, track: Event) -> list[Event]:
-        """Begin an arrow at a hand-off; returns its other end, to stand after the slice it leads to, or nothing."""
+        """Begin an arrow at a hand-off; returns its other end, which belongs after the slice it leads to, or
+        nothing."""
         hand_off = self._hand_offs.get(hand_off_id) if hand_off_id is not None else None
         if hand_off is None or hand_off.at_ns > at_ns:
             return []
@@ -191,7 +193,7 @@ class _Drawing:
         self._at(hand_off.at_ns, leaves, {**start, **track}, order=HAND_OFF)
 
     def _begun_last(self, span: StageSpan, before_ns: int) -> StageSpan | None:
-        """The last slice on a span's track that was begun earlier, be it over or not."""
+        """The last slice on a span's track that began earlier, finished or not."""
         _, lane = self._lane_of[span]
         return next((each for each in reversed(lane) if each.start_ns < before_ns), None)
 
@@ -205,7 +207,7 @@ class _Drawing:
         return f"{what} (thread {number})"
 
     def _slices(self, process: str, name: str, slices: Iterable[Slice]) -> None:
-        """Slices on a track, or on several of one name where they overlap in part."""
+        """Slices on a track, or on several of one name if they overlap partly."""
         for lane in lanes(slices, lambda each: (each[1], each[2])):
             track = self._track(process, name)
             for each in lane:
@@ -241,15 +243,16 @@ class _Drawing:
         return microseconds(at_ns - self._one.begins_ns)
 
     def _at(self, at_ns: int, *events: Event, order: int = BEGINNING) -> None:
-        """Put events that belong together at a moment."""
+        """Add events that belong together at one moment."""
         self._timed.append((at_ns, order, [{"ts": self._ts(at_ns), **event} for event in events]))
 
 
 def lanes(stretches: Iterable[T], border: Callable[[T], tuple[int, int]]) -> list[list[T]]:
-    """Share stretches out so that no two of one lane overlap in part; `border` gives a stretch's start and end.
+    """Distribute intervals over lanes so that no two of a lane overlap partly; `border` gives an interval's start and
+    end.
 
-    Each lane is in order of start, the longer first. A stretch goes to the first lane that can take it, so that what is
-    nested stays with what it is nested in. Touching stretches do not overlap.
+    Each lane is ordered by start, longer intervals first. An interval goes to the first lane that can take it, so
+    nested intervals stay together. Touching intervals do not overlap.
     """
     found: list[list[T]] = []
     open_ends: list[list[int]] = []

@@ -26,13 +26,13 @@ from firstpacket.bench.summary.values import definition, shown_value
 TEST = "test_voice.py::test_first_packet_latency"
 """The test that replays stored runs in docs/exports.md; under its name stored runs can be compared with new ones."""
 WRITTEN_AS = "5.3.1"
-"""Version of pytest-benchmark whose form this is."""
+"""The version of pytest-benchmark whose format this is."""
 
 
 def pytest_benchmark(run: Run, test: str = TEST) -> str:
-    """The JSON; `test` is the node id of the test that it stands for.
+    """The JSON; `test` is the node id of the test that it represents.
 
-    Raises `InvalidRun` for a run that must not be compared, `RunError` as `summarise` does.
+    Raises `InvalidRun` for a run that must not be compared, and `RunError` like `summarise`.
     """
     require_valid(run)
     times = first_packets_s(run)
@@ -48,7 +48,7 @@ def pytest_benchmark(run: Run, test: str = TEST) -> str:
 
 
 def first_packets_s(run: Run) -> dict[str, list[float]]:
-    """Per label with any: the first packets of its measured turns in the order of the record, seconds."""
+    """Per system with any: the first packets of its measured turns in recorded order, seconds."""
     known, found = definition(HEADLINE), {}
     for plan in run.manifest.labels:
         values = [shown_value(turn, known) for turn in run.measured(plan.label)]
@@ -115,7 +115,7 @@ def _quartiles(data: Sequence[float]) -> tuple[float, float]:
 
 
 def extra_info(label: LabelSummary) -> dict[str, Any]:
-    """What the plugin keeps beside a label's rounds: percentiles, the critical path, outcomes."""
+    """Extra information of a system: percentiles, the critical path, outcomes."""
     return {
         "pipeline": label.pipeline,
         "device": label.device,
@@ -153,14 +153,14 @@ def _machine(run: Run) -> dict[str, Any]:
 
 
 def gpu(run: Run) -> dict[str, Any]:
-    """The first GPU of the machine that measured; empty without one."""
+    """The first GPU of the machine of the run; empty without one."""
     known = run.segments[0].environment if run.segments else {}
     names = {"name": "gpu0", "memory_mib": "gpu0_memory_mib", "driver": "gpu_driver"}
     return {name: known.get(fact) for name, fact in names.items()} if known.get("gpu0") else {}
 
 
 def _commit(run: Run) -> dict[str, Any]:
-    """Of the checkout of firstpacket that measured."""
+    """Of the firstpacket checkout that was used for the run."""
     revision = str((run.segments[0].environment if run.segments else {}).get("git_revision") or "")
     return {
         "id": revision.removesuffix("+") or "unknown",

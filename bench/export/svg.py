@@ -1,4 +1,4 @@
-"""What `bench show` prints, as a picture."""
+"""The output of `bench show` as a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from firstpacket.bench.sanitize import clean_xml
 from firstpacket.bench.summary.summarise import summarise
 
 COLUMNS = 110
-"""Width of the terminal that is pictured."""
+"""Width of the pictured terminal, in characters."""
 _FORM = re.sub(r"@font-face \{\{.*?\n    \}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 """rich's own, without fonts from the network: any monospaced font works, as every text element sets its length."""
 

@@ -1,4 +1,4 @@
-"""Turns of a run as traces for other tools: the formats by name, and the file they are written to."""
+"""Turns as traces for other tools: the formats by name, and writing them to a file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ALL = "all"
 
 
 def trace_lines(run: Run, turn: str, form: str) -> Iterator[str]:
-    """A turn by number, or `all` of them, as one line of JSON each.
+    """A turn by number, or `all` turns, as one line of JSON each.
 
-    Raises `UnknownName` for a format that there is not, `UsageError` for a turn that there is not or if `all` are asked
-    for in a format of one turn, `RunError` if a turn's trace is damaged.
+    Raises `UnknownName` for an unknown format, `UsageError` for a turn that does not exist or for `all` in a format of
+    a single turn, `RunError` if a turn's trace is damaged.
     """
     if form not in FORMATS:
         raise UnknownName("trace format", form, FORMATS)
@@ -36,5 +36,6 @@ def trace_lines(run: Run, turn: str, form: str) -> Iterator[str]:
 
 
 def write_traces(run: Run, turn: str, form: str, out: Path) -> Path:
-    """Write `trace_lines` to a file. Raises what they do before it is touched, and `RunError` if that fails."""
+    """Write `trace_lines` to a file. Raises what they raise before the file is touched, and `RunError` if writing
+    fails."""
     return write_file(out, "".join(f"{line}\n" for line in trace_lines(run, turn, form)))

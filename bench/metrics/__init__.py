@@ -1,1 +1,1 @@
-"""Pure: one turn's evidence in, its figures out."""
+"""Pure functions from a turn's evidence to its figures."""

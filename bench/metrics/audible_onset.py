@@ -1,7 +1,7 @@
-"""When the reply becomes audible: levels in short windows, and a stated detector on them.
+"""When the reply becomes audible: levels in short windows, and a documented detector.
 
-The detector is that of Pipecat's benchmark, RMS over -40 dBFS sustained for 50 ms, unless a run asks for another level
-or length; windows here are 10 ms without overlap, so the onset is known to 10 ms.
+The detector is that of Pipecat's benchmark, RMS above -40 dBFS sustained for 50 ms, unless a run sets another level or
+duration. Windows are 10 ms without overlap, so the onset is known to 10 ms.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WINDOW_MS = 10
 
 @dataclass(frozen=True, slots=True)
 class Audible:
-    """What counts as heard: RMS over `dbfs`, sustained for `sustained_ms`, in windows of 10 ms."""
+    """What counts as audible: RMS above `dbfs`, sustained for `sustained_ms`, in windows of 10 ms."""
 
     dbfs: float = Options().audible_dbfs
     sustained_ms: int = Options().audible_ms
@@ -36,7 +36,7 @@ class Audible:
 
 AUDIBLE = Audible()
 THRESHOLD_DBFS = AUDIBLE.dbfs
-"""The usual threshold, at which figures of a reply's quality stay whatever a run asks for."""
+"""The default threshold, which quality figures of replies always use, whatever a run sets."""
 
 
 def reply_levels(packets: Sequence[tuple[Samples, int]]) -> tuple[float, ...]:
@@ -58,7 +58,7 @@ def reply_levels(packets: Sequence[tuple[Samples, int]]) -> tuple[float, ...]:
 
 
 def audible_onset_ns(levels: Sequence[float], audible: Audible) -> int | None:
-    """Media time of the first audible sample (the beginning of its window); `None` for a reply without any.
+    """Media time of the first audible sample (the beginning of its window); `None` if no sample is audible.
 
     A reply that ends while loud counts as sustained from where it became loud.
     """

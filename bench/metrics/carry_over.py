@@ -1,13 +1,13 @@
-"""Whether a label is slower or faster for what was asked just before it: caches, clocks, heat that another left behind.
+"""Whether the system that ran just before makes a system slower or faster: caches, clocks or heat that it left behind.
 
-The plan shuffles the labels at every position, so which label goes before is drawn by chance, and chance can be drawn
-again: under the null hypothesis a turn's latency is what it is, whoever goes before, and only the order differs. The
-test redraws the order as the plan does and asks how often the groups by predecessor lie so far apart. Drift, clips and
-stalls stay where they are, so none of them can be taken for carry-over (a randomisation test: Fisher, 1935; Edgington
-and Onghena, 2007, chapter 1).
+The plan shuffles the systems at every position, so the predecessor is random, and the randomisation can be repeated:
+under the null hypothesis, a turn's latency does not depend on its predecessor, and only the order differs. The test
+redraws the order as the plan does, and counts how often the groups by predecessor differ at least as much. Drift, clips
+and stalls stay in place, so none of them can look like carry-over (a randomisation test: Fisher, 1935; Edgington and
+Onghena, 2007, chapter 1).
 
-Statistic: Kruskal and Wallis' between-group sum of squares of ranks (1952), of what a turn lies above the median of its
-label's turns on its clip (of all its turns, where clips are asked once).
+The statistic is the between-group sum of squares of ranks of Kruskal and Wallis (1952), of each turn's latency minus
+the median of its system on its clip (or of all its turns, if every clip is used once).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from firstpacket.bench.stats.holm import holm
 from firstpacket.bench.stats.ranks import average_ranks
 
 ALPHA = 0.01
-"""The chance that any label of a run without carry-over is said to have one."""
+"""The probability that a run without carry-over is reported to have one, for any system."""
 REDRAWS = 1_999
 MIN_TURNS = 12
-"""Turns of a label below which nothing is tested."""
+"""The number of a system's turns below which nothing is tested."""
 MAX_POSITIONS = 2_000
-"""The first so many positions are looked at: enough for effects of a few per cent, and quick."""
+"""Only this many positions are used: enough for effects of a few per cent, and fast."""
 _CELLS = 250_000
 _TIES = 1e-9
 
@@ -52,7 +52,7 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class CarryOver:
-    """What was found for one label. `adjusted_p` counts all labels of the run as one family (Holm)."""
+    """The result for one system. `adjusted_p` treats all systems of the run as one family (Holm)."""
 
     label: str
     n: int
@@ -62,19 +62,19 @@ class CarryOver:
 
     @computed
     def significant(self) -> bool:
-        """Whether chance alone would hardly bring it."""
+        """Whether chance alone would rarely produce it."""
         return self.adjusted_p <= ALPHA
 
     @property
     def largest(self) -> After:
-        """The predecessor that makes the largest difference."""
+        """The predecessor with the largest difference."""
         return max(self.after, key=lambda each: abs(each.difference.value))
 
 
 def carry_over(turns: Sequence[Turn], labels: Sequence[str]) -> tuple[CarryOver, ...]:
-    """The labels of which enough can be said. `turns` in the order of the record, all phases.
+    """The systems with enough turns. `turns` are in recorded order, of all phases.
 
-    Positions count where all labels were asked one after another right after those of the position before.
+    A position counts if all systems ran one after another, directly after those of the previous position.
     """
     positions = _positions(turns, len(labels))
     if len(labels) < 2 or len(positions) < MIN_TURNS:
@@ -93,7 +93,7 @@ def carry_over(turns: Sequence[Turn], labels: Sequence[str]) -> tuple[CarryOver,
 
 
 Position = tuple[Turn, tuple[Turn, ...]]
-"""The turn before, and the turns of all labels in the order in which they were asked."""
+"""The previous turn, and the turns of all systems in the order in which they ran."""
 
 
 def _positions(turns: Sequence[Turn], count: int) -> list[Position]:
@@ -115,7 +115,7 @@ def _positions(turns: Sequence[Turn], count: int) -> list[Position]:
 
 
 def _predecessors(positions: Sequence[Position], place: dict[str, int]) -> Places:
-    """Per position and label: the number of the label before."""
+    """Per position and system: the index of the previous system."""
     before = np.empty((len(positions), len(place)), np.intp)
     for row, (last, asked) in enumerate(positions):
         for previous, turn in pairwise((last, *asked)):

@@ -1,4 +1,4 @@
-"""Whether the first measured turns still differ from the rest: what warm-up left, or a machine that drifts."""
+"""Whether the first measured turns differ from the rest: because warm-up was too short, or the machine drifted."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from firstpacket.bench.stats.permutation import stratified_test
 
 ALPHA = 0.01
 SHARE = 5
-"""The first of so many parts of the turns is the beginning."""
+"""The beginning is the first of this many parts of the turns."""
 MIN_TURNS = 20
 MAX_TURNS = 1_000
-"""Later turns are not the beginning's business."""
+"""Turns after this many are not part of the beginning."""
 PERMUTATIONS = 1_999
 NOTABLE = 0.05
-"""Share of the later median under which a difference is nothing to speak of."""
+"""Differences below this share of the later median are negligible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The first `early` answered turns of a label against its `later` ones; `excess` of the early ones, ms."""
+    """The first `early` answered turns of a system against its `later` ones; `excess` of the early ones, ms."""
 
     early: int
     later: int
@@ -35,11 +35,11 @@ class Drift:
     """Median of the later turns."""
     p: float
     by_clip: bool
-    """Whether turns of the same clip were compared; else the order of the clips, drawn by chance, has to do."""
+    """Whether turns of the same clip were compared; otherwise the random order of the clips has to balance them."""
 
     @computed
     def notable(self) -> bool:
-        """Whether it is neither chance nor trifling."""
+        """Whether it is neither chance nor negligible."""
         return self.p <= ALPHA and abs(self.excess.value) > NOTABLE * abs(self.later_ms)
 
 

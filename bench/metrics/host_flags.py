@@ -27,7 +27,7 @@ SWAPPED_PAGES = 256
 
 
 def host_flags(evidence: Evidence, t0_ns: int) -> tuple[Flag, ...]:
-    """The flags of what the host did during a turn, in the order of the registry."""
+    """The flags for what the host did during a turn, in registry order."""
     return tuple(_flags(evidence, t0_ns))
 
 
@@ -56,7 +56,7 @@ def _of_host(host: HostTelemetry) -> Iterator[Flag]:
 
 
 def _paused(collections: Collections, t0_ns: int, first_packet_ns: int) -> bool:
-    """Whether garbage collections were a part of the wait that can be seen."""
+    """Whether garbage collections were a noticeable part of the wait."""
     paused_ns = sum(
         max(0, min(pause.start_ns + pause.ns, first_packet_ns) - max(pause.start_ns, t0_ns))
         for pause in collections.pauses

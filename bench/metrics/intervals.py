@@ -1,4 +1,4 @@
-"""Stretches of time that may overlap."""
+"""Time intervals that may overlap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def covered_ns(stretches: Iterable[tuple[int, int]]) -> int:
-    """Length of the union of stretches `(start, end)`; one that ends before it starts has none."""
+    """Length of the union of intervals `(start, end)`; one that ends before it starts is empty."""
     total, reached = 0, None
     for start, end in sorted(stretches):
         if reached is None or start > reached:

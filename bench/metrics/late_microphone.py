@@ -12,13 +12,13 @@ from firstpacket.bench.record.schema import Delivery
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 EDGES_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-"""Borders of the histogram's buckets: below the first, from each to the next, from the last on."""
+"""Bounds of the histogram's buckets: below the first, between neighbours, and from the last on."""
 FRAME_NS = 20_000_000
 _EDGES_NS = tuple(round(edge * NS_PER_MS) for edge in EDGES_MS)
 
 
 def histogram(delivery: Delivery) -> tuple[int, ...]:
-    """Frames by lateness, one number per bucket; empty where no schedule was kept."""
+    """Frames by lateness, one count per bucket; empty if there was no schedule."""
     if not _scheduled(delivery):
         return ()
     counts = [0] * (len(EDGES_MS) + 1)
@@ -28,7 +28,7 @@ def histogram(delivery: Delivery) -> tuple[int, ...]:
 
 
 def late_frames(delivery: Delivery, limit_ns: int) -> dict[str, int]:
-    """The figure `late_frames`: frames that came later than the limit; absent where no schedule was kept."""
+    """The figure `late_frames`: frames that came later than the limit; absent if there was no schedule."""
     if not _scheduled(delivery):
         return {}
     return {"late_frames": sum(lateness_ns > limit_ns for lateness_ns in delivery.lateness_ns)}
@@ -43,5 +43,5 @@ def is_late(delivery: Delivery, limit_ns: int) -> bool:
 
 
 def _scheduled(delivery: Delivery) -> bool:
-    """Whether frames were due one after another: a clip that is handed over starts at its t0."""
+    """Whether frames had due times: a clip that is handed over as a file starts at its t0."""
     return delivery.start_ns < delivery.t0_ns and bool(delivery.lateness_ns)

@@ -1,4 +1,4 @@
-"""A stored turn's headline, for what looks at many turns."""
+"""A stored turn's headline figure, for analyses of many turns."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def first_packet_ms(turn: Turn) -> float | None:
 
 
 def comparable_ms(turn: Turn) -> float | None:
-    """The same, and None too where the declared t0 did not happen, so that it counts from another start."""
+    """The same, but also None if the declared t0 did not happen, so that it counts from another start."""
     return None if Flag.NO_SUCH_START in turn.flags else first_packet_ms(turn)

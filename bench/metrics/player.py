@@ -1,4 +1,4 @@
-"""A player that starts a pre-roll after the first packet and plays without a gap for as long as it has audio."""
+"""A player that starts one pre-roll after the first packet and then plays gaplessly as long as it has audio."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def media_ns(packet: PacketStamp) -> int:
 
 
 def play(packets: Sequence[PacketStamp], pre_roll_ns: int = 0) -> Playback | None:
-    """Play packets in their order of arrival, `pre_roll_ns` after the first one; `None` without packets."""
+    """Play packets in arrival order, starting `pre_roll_ns` after the first; `None` without packets."""
     if not packets:
         return None
     first_ns = packets[0].at_ns

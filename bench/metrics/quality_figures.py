@@ -1,4 +1,4 @@
-"""What a turn's texts and the levels of its reply say of quality, without any audio."""
+"""Quality figures from a turn's texts and the levels of its reply, without any audio."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.vocabulary import AnswerRule
 
 FLOOR_DB = -140.0
-"""Levels are kept to 7 decimals; there is nothing below this."""
+"""Levels are rounded to 7 decimals; this is the smallest."""
 
 Figures = dict[str, int | float]
 
@@ -45,7 +45,7 @@ def transcript_figures(trace: TurnTrace, said: str | None) -> Figures:
 
 
 def answer_figures(trace: TurnTrace, asked: Reference) -> Figures:
-    """Whether the reply is right by the clip's rule, 1 or 0, and its words; nothing without a reply's text."""
+    """Whether the reply is right by the clip's rule (1 or 0), and its words; nothing without a reply text."""
     if not any(text.kind == "reply" for text in trace.texts):
         return {}
     reply = reply_text(trace)

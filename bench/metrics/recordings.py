@@ -1,4 +1,4 @@
-"""How often the instrument itself was at work while the user waited."""
+"""The number of times the instrument recorded something while the user waited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from firstpacket.bench.timing.spans import TurnTrace
 
 
 def recordings(trace: TurnTrace, from_ns: int, until_ns: int) -> int:
-    """Recordings made in a stretch of time, on all threads; a GPU event counts with the host's call that records it."""
+    """Recordings made in an interval, on all threads; a GPU event counts with the host's call that records it."""
     return sum(from_ns <= at_ns <= until_ns for at_ns in _moments(trace))
 
 

@@ -19,11 +19,11 @@ DELAYS: dict[Start, str] = {
     "endpoint": "endpointing_delay",
     "request": "request_delay",
 }
-"""The figures that say how far each start lies from the end of speech."""
+"""The figures for the delay of each start after the end of speech."""
 
 
 def start_ns(evidence: Evidence) -> int:
-    """The moment from which the turn's figures count: t0. The end of speech, if the declared one did not happen."""
+    """The moment from which the turn's figures count (t0); the end of speech if the declared one did not happen."""
     return all_starts(evidence).get(evidence.options.t0, evidence.delivery.t0_ns)
 
 
