@@ -232,7 +232,7 @@ class Clip:
         return self._samples
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clip() -> Callable[[float], Clip]:
     """Noise of a given length in seconds."""
 
@@ -279,7 +279,7 @@ def settings() -> Callable[..., Settings]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ask(clip: Callable[[float], Clip]) -> Callable[..., Answer]:
     """Put so many seconds of noise to a pipeline."""
 

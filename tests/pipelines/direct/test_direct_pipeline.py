@@ -33,6 +33,12 @@ def tiny() -> Direct:
     return pipeline
 
 
+@pytest.fixture(scope="module")
+def answered(tiny: Direct, ask: Ask) -> Any:
+    """Its answer to 2 s of noise."""
+    return ask(tiny)
+
+
 def test_reading_the_declaration_imports_no_model_library() -> None:
     code = "import sys, firstpacket.pipelines.direct as d; d.Direct.declaration; print(*sorted(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
@@ -40,33 +46,30 @@ def test_reading_the_declaration_imports_no_model_library() -> None:
     assert not {"torch", "transformers", "tokenizers", "safetensors"} & set(modules)
 
 
-def test_a_turn_runs_encoder_model_and_vocoder(tiny: Direct, ask: Ask) -> None:
-    answer = ask(tiny)
+def test_a_turn_runs_encoder_model_and_vocoder(tiny: Direct, answered: Any) -> None:
     declared = {stage.id for stage in tiny.declaration.stages}
-    assert {span.stage for span in answer.trace.spans} == declared
-    assert answer.reply in REPLIES
-    assert all(packet.after is not None and packet.after.stage == "copy" for packet in answer.packets)
-    prefill = next(span for span in answer.trace.spans if span.stage == "llm.prefill")
+    assert {span.stage for span in answered.trace.spans} == declared
+    assert answered.reply in REPLIES
+    assert all(packet.after is not None and packet.after.stage == "copy" for packet in answered.packets)
+    prefill = next(span for span in answered.trace.spans if span.stage == "llm.prefill")
     assert prefill.first_output_ns is not None
     assert prefill.start_ns < prefill.first_output_ns <= prefill.end_ns
 
 
-def test_the_first_packet_leaves_after_the_second_token(tiny: Direct, ask: Ask) -> None:
-    answer = ask(tiny)
-    assert answer.spans_before_first_packet("speech_decoder") == 2
-    assert answer.spans_before_first_packet("llm.decode") == 1
-    assert answer.spans_before_first_packet("vocoder") == 1
-    assert answer.spans("vocoder") == answer.spans("copy") == len(answer.packets) > 5
+def test_the_first_packet_leaves_after_the_second_token(answered: Any) -> None:
+    assert answered.spans_before_first_packet("speech_decoder") == 2
+    assert answered.spans_before_first_packet("llm.decode") == 1
+    assert answered.spans_before_first_packet("vocoder") == 1
+    assert answered.spans("vocoder") == answered.spans("copy") == len(answered.packets) > 5
 
 
-def test_dummy_speech_is_audible_and_of_ordinary_length(tiny: Direct, ask: Ask) -> None:
-    answer = ask(tiny)
-    for packet in answer.packets:
+def test_dummy_speech_is_audible_and_of_ordinary_length(answered: Any) -> None:
+    for packet in answered.packets:
         assert packet.samples.dtype == np.float32
         assert packet.samples.ndim == 1
         assert len(packet.samples) % 320 == 0
         assert 20 * np.log10(np.sqrt(np.mean(packet.samples**2))) == pytest.approx(-20, abs=1)
-    seconds_per_token = len(answer.samples) / 16_000 / answer.spans("speech_decoder")
+    seconds_per_token = len(answered.samples) / 16_000 / answered.spans("speech_decoder")
     assert seconds_per_token == pytest.approx(7 * 1.7 * 0.02, rel=0.25)
 
 
@@ -78,8 +81,10 @@ def test_turns_are_independent(tiny: Direct, ask: Ask) -> None:
     np.testing.assert_array_equal(first.samples, again.samples)
 
 
-def test_a_turn_given_up_leaves_nothing_behind(tiny: Direct, ask: Ask, clip: Callable[[float], Any]) -> None:
-    before = ask(tiny).samples
+def test_a_turn_given_up_leaves_nothing_behind(
+    tiny: Direct, ask: Ask, answered: Any, clip: Callable[[float], Any]
+) -> None:
+    before = answered.samples
     given_up = tiny.respond(clip(3.0), Trace(MonotonicClock()))
     next(given_up)
     given_up.close()
@@ -99,16 +104,16 @@ def test_offline_everything_is_one_packet(settings: Make, ask: Ask) -> None:
     assert answer.spans_before_first_packet("speech_decoder") == answer.spans("speech_decoder") > 20
 
 
-def test_larger_chunks_wait_for_more_tokens(settings: Make, ask: Ask, tiny: Direct) -> None:
-    small, large = ask(tiny), ask(loaded(settings(chunk_units="40")))
+def test_larger_chunks_wait_for_more_tokens(settings: Make, ask: Ask, answered: Any) -> None:
+    small, large = answered, ask(loaded(settings(chunk_units="40")))
     assert 5 <= large.spans_before_first_packet("speech_decoder") <= 8
     assert len(large.samples) == len(small.samples)
 
 
-def test_the_reply_is_cut_at_the_longest_allowed(settings: Make, ask: Ask, tiny: Direct) -> None:
+def test_the_reply_is_cut_at_the_longest_allowed(settings: Make, ask: Ask, answered: Any) -> None:
     answer = ask(loaded(settings(max_new_tokens=5)))
     assert answer.spans("speech_decoder") == 5
-    whole = ask(tiny).reply
+    whole = answered.reply
     assert whole.startswith(answer.reply)
     assert answer.reply != whole
 
@@ -230,21 +235,23 @@ def loaded(settings: Settings) -> Direct:
     return pipeline
 
 
-def test_sound_in_bfloat16_lasts_as_long_and_is_nearly_the_same(settings: Make, ask: Ask, tiny: Direct) -> None:
+def test_sound_in_bfloat16_lasts_as_long_and_is_nearly_the_same(
+    settings: Make, ask: Ask, tiny: Direct, answered: Any
+) -> None:
     pipeline = loaded(settings(vocoder_dtype="bfloat16"))
     assert (pipeline.facts()["vocoder_dtype"], tiny.facts()["vocoder_dtype"]) == ("bfloat16", "float32")
-    single, half = ask(tiny).samples, ask(pipeline).samples
+    single, half = answered.samples, ask(pipeline).samples
     assert len(half) == len(single)
     assert half.dtype == np.float32
     assert np.sqrt(np.mean((half - single) ** 2)) < 0.05 * np.sqrt(np.mean(single**2))
 
 
-def test_a_trimmed_encoder_is_named_in_the_facts(settings: Make, ask: Ask, tiny: Direct) -> None:
+def test_a_trimmed_encoder_is_named_in_the_facts(settings: Make, ask: Ask, tiny: Direct, answered: Any) -> None:
     pipeline = loaded(settings(encoder_context="trimmed"))
     assert pipeline.facts()["encoder_context"] == "trimmed to the speech"
     assert tiny.facts()["encoder_context"] == "full"
     assert tiny.facts()["threads"] >= 1
-    assert ask(pipeline).reply == ask(tiny).reply, "fixed work says the same whatever was heard"
+    assert ask(pipeline).reply == answered.reply, "fixed work says the same whatever was heard"
 
 
 @pytest.mark.parametrize(
