@@ -10,7 +10,7 @@ import pytest
 from support.command import here
 from support.virtual import virtual_run
 
-from firstpacket.bench.metrics.recordings import recordings
+from firstpacket.bench.metrics.figures import recordings
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.report.method import method
 from firstpacket.bench.summary.summarise import summarise

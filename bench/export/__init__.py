@@ -1,1 +1,1 @@
-"""Exports of a run; one small file per format."""
+"""Exports of a run."""

@@ -1,4 +1,4 @@
-"""The formats of `bench export` by name. Each is a pure function from a run to text or bytes, in its own file."""
+"""The formats of `bench export` by name. Each is a pure function from a run to text or bytes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from firstpacket.bench.analysis.dataframe import turns_csv, turns_parquet
 from firstpacket.bench.contract import written
 from firstpacket.bench.errors import UnknownName
-from firstpacket.bench.export.bencher import bencher
-from firstpacket.bench.export.github_action_benchmark import github_action_benchmark
+from firstpacket.bench.export.ci_services import bencher, github_action_benchmark
 from firstpacket.bench.export.junit import junit
 from firstpacket.bench.export.markdown import markdown
 from firstpacket.bench.export.openmetrics import openmetrics

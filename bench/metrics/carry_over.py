@@ -26,7 +26,7 @@ from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.stats.contrast import median_contrast
 from firstpacket.bench.stats.holm import holm
-from firstpacket.bench.stats.ranks import average_ranks
+from firstpacket.bench.stats.permutation import average_ranks
 
 ALPHA = 0.01
 """The probability that a run without carry-over is reported to have one, for any system."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
@@ -15,7 +15,6 @@ from firstpacket.bench.metrics.host_flags import host_flags
 from firstpacket.bench.metrics.late_microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
 from firstpacket.bench.metrics.quality_figures import Reference, answer_figures, reply_figures, transcript_figures
-from firstpacket.bench.metrics.recordings import recordings
 from firstpacket.bench.metrics.t0 import all_starts, start_flags, start_ns
 from firstpacket.bench.record.schema import Evidence, Outcome, PathPart
 from firstpacket.bench.timing.spans import TurnTrace
@@ -122,6 +121,29 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
         figures["leading_silence"] = onset_ns
         figures[FIRST_AUDIBLE] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns
     return figures
+
+
+def recordings(trace: TurnTrace, from_ns: int, until_ns: int) -> int:
+    """The number of times the instrument recorded something in an interval, on all threads.
+
+    A GPU event counts with the host's call that records it.
+    """
+    return sum(from_ns <= at_ns <= until_ns for at_ns in _recorded_ns(trace))
+
+
+def _recorded_ns(trace: TurnTrace) -> Iterator[int]:
+    for span in trace.spans:
+        yield from (span.start_ns, span.end_ns)
+        if span.first_output_ns is not None:
+            yield span.first_output_ns
+        if span.gpu is not None:
+            yield from (span.start_ns, span.end_ns)
+    for wait in trace.waits:
+        yield from (wait.start_ns, wait.end_ns)
+    if trace.usage is not None:
+        yield trace.usage.at_ns
+    for moments in (trace.hand_offs, trace.marks, trace.texts, trace.packets):
+        yield from (moment.at_ns for moment in moments)
 
 
 def _stalls_ns(evidence: Evidence) -> tuple[int, ...]:

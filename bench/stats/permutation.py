@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterator, Sequence
 import numpy as np
 
 from firstpacket.bench.stats.bootstrap import Floats, Numbers, numbered
-from firstpacket.bench.stats.ranks import average_ranks
 
 PERMUTATIONS = 9_999
 SEED = 0
@@ -69,3 +68,12 @@ def _scores(values: Floats, strata: Numbers) -> Floats:
     parts = [average_ranks(values[at : at + size]) for at, size in zip(starts, sizes, strict=True)]
     ranks = np.concatenate(parts) / (sizes[strata] + 1)
     return np.asarray(ranks - (np.bincount(strata, weights=ranks) / sizes)[strata])
+
+
+def average_ranks(values: Floats) -> Floats:
+    """The rank of every value from 1, `(n,)`, ties sharing their mean; all values must be numbers.
+
+    As `scipy.stats.rankdata`, whose import takes longer than most commands.
+    """
+    _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(ties) - (ties - 1) / 2)[place], dtype=np.float64)

@@ -19,7 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.load import load_corpus
-from firstpacket.bench.metrics.recordings import recordings
+from firstpacket.bench.metrics.figures import recordings
 from firstpacket.bench.pipeline import Packet, Pipeline, Samples, Settings
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.stats.bootstrap import Estimate

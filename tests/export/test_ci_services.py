@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from firstpacket.bench.export.bencher import bencher
-from firstpacket.bench.export.github_action_benchmark import github_action_benchmark
+from firstpacket.bench.export.ci_services import bencher, github_action_benchmark
 from firstpacket.bench.record.store import Run
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from firstpacket.bench.stats.ranks import average_ranks
+from firstpacket.bench.stats.permutation import average_ranks
 
 
 @given(st.lists(st.integers(-5, 5) | st.floats(-1e9, 1e9), max_size=40))
