@@ -22,7 +22,8 @@ def run(*pipelines: str, config: Paths | None = None, progress: bool = True, **o
     Raises `UsageError` for invalid arguments, before anything is loaded, another `BenchError` if measuring fails, and
     `Stopped` on Ctrl-C: every finished turn is kept, and `firstpacket.resume` continues the run.
     """
-    from firstpacket.bench.options import gather, parse_pipeline
+    from firstpacket.bench.config import gather
+    from firstpacket.bench.options import parse_pipeline
     from firstpacket.bench.run import session
 
     given = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}

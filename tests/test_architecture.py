@@ -15,7 +15,7 @@ LAYERS = [
     {"plugins", "calibration"},
     {"timing", "host"},
     {"pipeline"},
-    {"registry", "environment", "packages", "options", "stats", "format", "ipc"},
+    {"registry", "environment", "packages", "options", "config", "stats", "format", "ipc"},
     {"tables"},
     {"corpus"},
     {"record"},

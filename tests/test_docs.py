@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from support.command import here
 
+from firstpacket.bench.config import gather
 from firstpacket.bench.metrics.definitions import TURN_METRICS
-from firstpacket.bench.options import gather
 from firstpacket.bench.paths import documentation
 from firstpacket.bench.pipeline import Pipeline, Settings
 from firstpacket.bench.timing.clock import VirtualClock

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from firstpacket.bench.commands.flags import run_options
 from firstpacket.bench.commands.gate import gate
 from firstpacket.bench.commands.run import run
+from firstpacket.bench.config import gather
 from firstpacket.bench.errors import UnknownName, UsageError
-from firstpacket.bench.options import Options, about, bounds, flag, gather, kinds, parse_pipeline
+from firstpacket.bench.options import Options, about, bounds, flag, kinds, parse_pipeline
 from firstpacket.bench.reference import page
 from firstpacket.bench.testing.arguments import asked_options
 

@@ -48,10 +48,10 @@ def gate(
 ) -> None:
     """Fail if latency got worse. Exit codes: 0 passed, 10 regressed, 11 inconclusive, 12 no
     baseline, 13 not comparable."""
+    from firstpacket.bench.config import gather
     from firstpacket.bench.errors import UsageError
     from firstpacket.bench.gate.limits import FILE
     from firstpacket.bench.gate.run import Reference, look_at_noise, run_gate
-    from firstpacket.bench.options import gather
 
     if sum((against is not None, baseline is not None, aa)) > 1:
         raise UsageError("--against, --baseline and --aa cannot be combined: a gate compares with one baseline.")

@@ -23,7 +23,7 @@ def run(
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
 ) -> None:
     """Measure one or more pipelines on a corpus, turn by turn."""
-    from firstpacket.bench.options import gather
+    from firstpacket.bench.config import gather
     from firstpacket.bench.run import session
 
     with _progress(console()) as progress:

@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.config import read_toml
 from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UnknownName, UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE, TURN_METRICS, metric
-from firstpacket.bench.options import read_toml, share
+from firstpacket.bench.options import share
 
 Statistic = Literal["typical", "p50", "p90", "p95", "p99"]
 """`typical` is the shift of the whole distribution, from pairs; the others are quantiles of the candidate's turns."""

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from firstpacket.bench.config import gather
 from firstpacket.bench.errors import EmptyValue, UnknownName, UsageError
 from firstpacket.bench.gate.limits import FILE, Limits, limits, read_limits
 from firstpacket.bench.gate.references import AUTO
 from firstpacket.bench.gate.run import Reference
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.options import Options, about, gather, parse_pipeline
+from firstpacket.bench.options import Options, about, parse_pipeline
 from firstpacket.bench.testing.session import VoiceSession
 
 WHERE = "voice test"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from support.command import here
 
+from firstpacket.bench.config import gather
 from firstpacket.bench.export.gate import gate_json
 from firstpacket.bench.gate.limits import Limit, read_limits
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
 from firstpacket.bench.gate.verdict import Change, Spread
-from firstpacket.bench.options import gather
 from firstpacket.bench.stats.bootstrap import Interval
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/gate.md").read_text("utf-8")

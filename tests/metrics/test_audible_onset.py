@@ -14,10 +14,11 @@ from support.runs import with_options
 from support.virtual import make_utterances, virtual_run
 
 from firstpacket.bench.compare.comparable import differences
+from firstpacket.bench.config import gather
 from firstpacket.bench.corpus.utterance import Corpus
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.audible_onset import AUDIBLE, Audible, audible_onset_ns, reply_levels
-from firstpacket.bench.options import Options, bounds, gather, parse_pipeline
+from firstpacket.bench.options import Options, bounds, parse_pipeline
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import Evidence
 from firstpacket.bench.record.store import Run, read_run

@@ -18,6 +18,7 @@ from support.stopping import coverage
 from support.virtual import NoProgress, make_scripted, make_utterance, scripted_manifest
 
 from firstpacket.bench.compare.within import compare_labels
+from firstpacket.bench.config import gather
 from firstpacket.bench.contract import as_json
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import RunError, UsageError
@@ -25,7 +26,7 @@ from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
 from firstpacket.bench.metrics import stopping_decision
 from firstpacket.bench.metrics.stopping_decision import Continue, Stop, decide, spent_ns
-from firstpacket.bench.options import Options, PipelineChoice, gather, parse_precision
+from firstpacket.bench.options import Options, PipelineChoice, parse_precision
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import Turn
