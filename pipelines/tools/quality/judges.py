@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from firstpacket.bench.errors import BenchError, UsageError
 from firstpacket.bench.pipeline import OptionValue, Samples
@@ -15,19 +16,31 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import ASR
 
+Engine = TypeVar("Engine", ASR, Scorer)
+
 
 @dataclass(frozen=True, slots=True)
-class RecogniserJudge:
-    """A recogniser of the cascade, asked outside of it."""
-
-    engine: ASR
+class _Judging(Generic[Engine]):
+    engine: Engine
     packages: dict[str, str]
     options: dict[str, OptionValue]
 
     def load(self) -> Judge:
-        """Load it, and say who it is. Raises `UsageError` for dummy weights, which cannot transcribe."""
+        """Load it, and say who it is."""
         self.engine.load()
-        judge = Judge(self.engine.declaration.name, self.options, self.packages, self.engine.weights())
+        return Judge(self.engine.declaration.name, self.options, self.packages, self.engine.weights())
+
+    def close(self) -> None:
+        """Release it."""
+        self.engine.close()
+
+
+class RecogniserJudge(_Judging[ASR]):
+    """A recogniser of the cascade, asked outside of it."""
+
+    def load(self) -> Judge:
+        """Load it, and say who it is. Raises `UsageError` for dummy weights, which cannot transcribe."""
+        judge = super().load()
         if any(weights.origin == "dummy" for weights in judge.weights):
             raise UsageError(
                 f"The recogniser {judge.name} has dummy weights and cannot transcribe. Choose a model, for example "
@@ -48,48 +61,30 @@ class RecogniserJudge:
         except Exception as error:
             raise _failed(self.engine.declaration.name, what, error) from error
 
-    def close(self) -> None:
-        """Release it."""
-        self.engine.close()
 
-
-@dataclass(frozen=True, slots=True)
-class ScorerJudge:
+class ScorerJudge(_Judging[Scorer]):
     """A scorer."""
-
-    scorer: Scorer
-    packages: dict[str, str]
-    options: dict[str, OptionValue]
-
-    def load(self) -> Judge:
-        """Load it, and say who it is."""
-        self.scorer.load()
-        return Judge(self.scorer.declaration.name, self.options, self.packages, self.scorer.weights())
 
     def score(self, samples: Samples, rate: int, what: str) -> float:
         """The score. Raises `BenchError` if the scorer fails, or leaves its scale."""
-        name = self.scorer.declaration.name
+        name = self.engine.declaration.name
         try:
-            score = float(self.scorer.score(samples, rate))
+            score = float(self.engine.score(samples, rate))
         except BenchError:
             raise
         except Exception as error:
             raise _failed(name, what, error) from error
-        if not (math.isfinite(score) and self.scorer.least <= score <= self.scorer.most):
+        if not (math.isfinite(score) and self.engine.least <= score <= self.engine.most):
             raise BenchError(
-                f"The scorer {name} gave {score} for {what}; its scale is {self.scorer.least:g} to "
-                f"{self.scorer.most:g}. Fix the scorer, or remove --score."
+                f"The scorer {name} gave {score} for {what}; its scale is {self.engine.least:g} to "
+                f"{self.engine.most:g}. Fix the scorer, or remove --score."
             )
         return score
 
     @property
     def scale(self) -> tuple[float, float]:
         """Least and most."""
-        return self.scorer.least, self.scorer.most
-
-    def close(self) -> None:
-        """Release it."""
-        self.scorer.close()
+        return self.engine.least, self.engine.most
 
 
 def _failed(name: str, what: str, error: Exception) -> BenchError:

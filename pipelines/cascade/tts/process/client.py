@@ -19,18 +19,7 @@ from firstpacket.bench.ipc import Channel, Closed, how_it_ended, module_command,
 from firstpacket.bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS
-from firstpacket.pipelines.cascade.tts.process.protocol import (
-    MESSAGES,
-    Chunk,
-    Done,
-    Failed,
-    Load,
-    Next,
-    Ready,
-    Refused,
-    Speak,
-    Stop,
-)
+from firstpacket.pipelines.cascade.tts.process import protocol
 
 HOP = Stage("tts.hop", "move")
 """The way of a chunk's request to the voice's process, and of the chunk back."""
@@ -73,11 +62,11 @@ class VoiceProcess(TTS):
         self._start()
         asked, here = self.settings, {"tts-process": "shared", "tts-python": ""}
         options = {name: here.get(name, value) for name, value in asked.options.items()}
-        answer, _ = self._asked(Load(self._engine, asked.device, asked.dtype, asked.seed, options))
-        if isinstance(answer, Refused):
+        answer, _ = self._asked(protocol.Load(self._engine, asked.device, asked.dtype, asked.seed, options))
+        if isinstance(answer, protocol.Refused):
             kind = getattr(errors, answer.kind, BenchError)
             raise (kind if isinstance(kind, type) and issubclass(kind, BenchError) else BenchError)(answer.message)
-        if not isinstance(answer, Ready):
+        if not isinstance(answer, protocol.Ready):
             raise self._broken("answered out of turn")
         self._said = answer
 
@@ -90,24 +79,24 @@ class VoiceProcess(TTS):
             raise RuntimeError("A voice in its own process speaks one phrase at a time; close the previous one first.")
         self._speaking, ended = True, False
         try:
-            request: tuple[Speak | Next, ...] = (Speak(text), Next())
+            request: tuple[protocol.Speak | protocol.Next, ...] = (protocol.Speak(text), protocol.Next())
             while True:
                 with trace.hop(HOP.id) as hop:
                     answer, sound = self._asked(*request)
-                    if isinstance(answer, (Chunk, Done)):
+                    if isinstance(answer, (protocol.Chunk, protocol.Done)):
                         hop.worked(answer.start_ns, answer.end_ns)
-                ended = not isinstance(answer, Chunk)
-                if isinstance(answer, Failed):
+                ended = not isinstance(answer, protocol.Chunk)
+                if isinstance(answer, protocol.Failed):
                     raise RuntimeError(answer.message)
-                if not isinstance(answer, Chunk):
+                if not isinstance(answer, protocol.Chunk):
                     return
                 yield np.frombuffer(sound, np.float32), answer.rate
-                request = (Next(),)
+                request = (protocol.Next(),)
         finally:
             self._speaking = False
             if not ended:
                 with contextlib.suppress(Closed):
-                    self._channel.send(Stop())
+                    self._channel.send(protocol.Stop())
 
     def close(self) -> None:
         """End the process."""
@@ -136,9 +125,9 @@ class VoiceProcess(TTS):
                 f"Cannot start the voice's process with {self._python}: {error.strerror}. Set tts-python to the "
                 "Python of an environment, for example /opt/voice/bin/python."
             ) from error
-        self._channel = Channel(line, MESSAGES)
+        self._channel = Channel(line, protocol.MESSAGES)
 
-    def _asked(self, *messages: Load | Speak | Next) -> tuple[Any, bytes]:
+    def _asked(self, *messages: protocol.Load | protocol.Speak | protocol.Next) -> tuple[Any, bytes]:
         """The answer to the last of the messages, and its sound. Raises `WorkerError` if the process is gone."""
         try:
             while self._owed:  # for a caller that was interrupted while waiting
@@ -152,7 +141,7 @@ class VoiceProcess(TTS):
 
     def _received(self) -> tuple[Any, bytes]:
         answer = self._channel.receive()
-        sound = self._channel.receive_raw(answer.size) if isinstance(answer, Chunk) else b""
+        sound = self._channel.receive_raw(answer.size) if isinstance(answer, protocol.Chunk) else b""
         self._owed -= 1
         return answer, sound
 

@@ -18,44 +18,34 @@ from firstpacket.bench.pipeline import Samples, Settings
 from firstpacket.bench.sanitize import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.tts.process.protocol import (
-    MESSAGES,
-    Chunk,
-    Done,
-    Failed,
-    Load,
-    Next,
-    Ready,
-    Refused,
-    Speak,
-)
+from firstpacket.pipelines.cascade.tts.process import protocol
 
 _CLOCK = MonotonicClock()
 
 
 def main() -> None:
     """Serve the parent at the other end of the socket whose descriptor is the only argument, until it hangs up."""
-    line = parent(MESSAGES)
+    line = parent(protocol.MESSAGES)
     try:
         message = line.receive()
-        if isinstance(message, Load) and (engine := _loaded(line, message)) is not None:
+        if isinstance(message, protocol.Load) and (engine := _loaded(line, message)) is not None:
             _serve(line, engine)
     except Closed:
         pass
     os._exit(0)  # leftover threads of a library must not keep the process alive
 
 
-def _loaded(line: Channel, asked: Load) -> Any:
+def _loaded(line: Channel, asked: protocol.Load) -> Any:
     """The engine, or `None` after it was refused."""
     try:
         settings = Settings(asked.device, asked.dtype, asked.seed, asked.options)
         engine = registry.engine("tts", asked.engine)(settings)
         engine.load()
-        answer = Ready(engine.weights(), dict(engine.facts()))
+        answer = protocol.Ready(engine.weights(), dict(engine.facts()))
     except Exception as error:
         traceback.print_exc()
         said = clean(str(error)) if isinstance(error, BenchError) else reason(error)
-        line.send(Refused(_kind(error), said))
+        line.send(protocol.Refused(_kind(error), said))
         return None
     line.send(answer)
     return engine
@@ -72,7 +62,7 @@ def _serve(line: Channel, engine: Any) -> None:
     try:
         while True:
             message = line.receive()
-            if isinstance(message, Speak):
+            if isinstance(message, protocol.Speak):
                 _phrase(line, _spoken(engine, message.text))
     finally:
         engine.close()
@@ -86,13 +76,13 @@ def _phrase(line: Channel, chunks: Generator[tuple[Samples, int]]) -> None:
     """One chunk for every `next`; anything else ends the phrase."""
     with closing(chunks):
         ended = False
-        while not ended and isinstance(line.receive(), Next):
+        while not ended and isinstance(line.receive(), protocol.Next):
             answer, sound = _step(chunks)
-            ended = not isinstance(answer, Chunk)
+            ended = not isinstance(answer, protocol.Chunk)
             line.send(answer, sound)
 
 
-def _step(chunks: Generator[tuple[Samples, int]]) -> tuple[Chunk | Done | Failed, bytes]:
+def _step(chunks: Generator[tuple[Samples, int]]) -> tuple[protocol.Chunk | protocol.Done | protocol.Failed, bytes]:
     """The next chunk and its samples as bytes, timed by the instrumentor like any stage."""
     trace = Trace(_CLOCK)
     try:
@@ -100,13 +90,13 @@ def _step(chunks: Generator[tuple[Samples, int]]) -> tuple[Chunk | Done | Failed
             chunk = next(chunks, None)
     except Exception as error:
         traceback.print_exc()
-        return Failed(reason(error)), b""
+        return protocol.Failed(reason(error)), b""
     span = trace.finish().spans[0]
     if chunk is None:
-        return Done(span.start_ns, span.end_ns), b""
+        return protocol.Done(span.start_ns, span.end_ns), b""
     samples, rate = chunk
     sound = np.asarray(samples, np.float32).tobytes()
-    return Chunk(len(sound), int(rate), span.start_ns, span.end_ns), sound
+    return protocol.Chunk(len(sound), int(rate), span.start_ns, span.end_ns), sound
 
 
 if __name__ == "__main__":
