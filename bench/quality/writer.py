@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import AbstractContextManager
 from io import FileIO
 
-from firstpacket.bench.errors import RunError
+from firstpacket.bench.errors import RunError, explained
 from firstpacket.bench.quality.record import QUALITY, Line, audio_sha256, place, read_quality
 from firstpacket.bench.record.store import Run, append, to_line
 
@@ -38,20 +39,16 @@ class Notebook:
 
     def write(self, line: Line) -> None:
         """Append a line. Raises `RunError` if the disk is full; the file then ends after the last complete line."""
-        try:
+        with self._explained():
             append(self._file, to_line(line))
-        except OSError as error:
-            raise self._refused(error) from error
         self._known[place(line)] = audio_sha256(line)
         self.written += 1
 
     def _open(self) -> FileIO:
-        try:
+        with self._explained():
             if self._path.is_symlink():
                 raise RunError(f"{self._path} is a link, and not followed. Remove it, and try again.")
             file = self._path.open("a+b", buffering=0)
-        except OSError as error:
-            raise self._refused(error) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -66,5 +63,5 @@ class Notebook:
         if whole < len(content):
             os.ftruncate(self._file.fileno(), whole)
 
-    def _refused(self, error: OSError) -> RunError:
-        return RunError(f"Cannot write {self._path}: {error.strerror}. Make room or allow it, and try again.")
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(f"Cannot write {self._path}", "Make room or allow it, and try again.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from firstpacket.bench.corpus.utterance import Utterance
-from firstpacket.bench.errors import BenchError
+from firstpacket.bench.errors import BenchError, explained
 from firstpacket.bench.record.schema import (
     Delivery,
     LabelFacts,
@@ -230,10 +230,8 @@ class Manager:
         if not self._manifest.options.keep_audio:
             return ""
         folder = self._writer.path / "audio"
-        try:
+        with explained(f"Cannot create {folder}", kind=BenchError):
             folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise BenchError(f"Cannot create {folder}: {error.strerror}.") from error
         return str((folder / f"turn-{number:06d}.flac").resolve())
 
     def _commit(self, planned: PlannedTurn, result: TurnResult, telemetry: Telemetry | None = None) -> Turn:

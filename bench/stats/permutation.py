@@ -71,9 +71,9 @@ def _scores(values: Floats, strata: Numbers) -> Floats:
 
 
 def average_ranks(values: Floats) -> Floats:
-    """The rank of every value from 1, `(n,)`, ties sharing their mean; all values must be numbers.
+    """The rank of every value from 1, `(n,)`, with mean ranks for ties; NaN is not allowed.
 
-    As `scipy.stats.rankdata`, whose import takes longer than most commands.
+    As `scipy.stats.rankdata`, which takes longer to import than most commands run.
     """
     _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(ties) - (ties - 1) / 2)[place], dtype=np.float64)
