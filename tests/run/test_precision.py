@@ -36,6 +36,7 @@ from firstpacket.bench.run import session
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.stats import sequential
 from firstpacket.bench.stats.sequential import check_level, checkpoints, clusters_needed
 from firstpacket.bench.summary.stopping import StoppingResult, stopping_result
 from firstpacket.bench.summary.summarise import summarise
@@ -48,7 +49,8 @@ CLIPS = 12
 
 @pytest.fixture(autouse=True)
 def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping_decision, "CHECK_RESAMPLES", 2000)
+    for module in (stopping_decision, sequential):
+        monkeypatch.setattr(module, "CHECK_RESAMPLES", 2000)
 
 
 class Noisy(Pipeline):

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 import firstpacket
+import firstpacket.pipelines.cascade.tts.process.protocol as protocol
 from firstpacket.bench import errors
 from firstpacket.bench.errors import BenchError, MissingDependency, WorkerError
 from firstpacket.bench.ipc import Channel, Closed, how_it_ended, module_command, spawn
 from firstpacket.bench.pipeline import Option, OptionValue, Samples, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS
-from firstpacket.pipelines.cascade.tts.process import protocol
 
 HOP = Stage("tts.hop", "move")
 """The way of a chunk's request to the voice's process, and of the chunk back."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import firstpacket.pipelines.cascade.tts.process.protocol as protocol
 from firstpacket.bench import errors, registry
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.ipc import Channel, Closed, parent
@@ -18,7 +19,6 @@ from firstpacket.bench.pipeline import Samples, Settings
 from firstpacket.bench.sanitize import clean, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.tts.process import protocol
 
 _CLOCK = MonotonicClock()
 
