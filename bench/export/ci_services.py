@@ -1,5 +1,7 @@
-"""The figures that CI services track (times until an answer, in ms, smaller is better), in two formats: Bencher's metric
-format, and `customSmallerIsBetter` of github-action-benchmark."""
+"""The figures that CI services track (times until an answer, in ms, smaller is better), in two formats.
+
+These are Bencher's metric format, and `customSmallerIsBetter` of github-action-benchmark.
+"""
 
 from __future__ import annotations
 
