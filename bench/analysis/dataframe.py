@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What spreadsheets treat as the start of a formula."""
-TEXTS = ("utterance", "reason")
+TEXTS = ("utterance", "reason", "licence")
 """Columns with text from outside."""
 
 
@@ -33,7 +33,8 @@ def turns_frame(run: Run) -> pd.DataFrame:
         raise MissingDependency(
             "Tables need pandas, which is not installed. Install it with: pip install pandas"
         ) from error
-    return pd.DataFrame([_row(turn) for turn in run.turns])
+    licences = {clip.id: clip.licence for clip in run.manifest.utterances}
+    return pd.DataFrame([_row(turn, licences.get(turn.utterance, "")) for turn in run.turns])
 
 
 def turns_csv(run: Run) -> str:
@@ -56,7 +57,7 @@ def turns_parquet(run: Run) -> bytes:
     return written.getvalue()
 
 
-def _row(turn: Turn) -> dict[str, Any]:
+def _row(turn: Turn, licence: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "turn": turn.turn,
         "segment": turn.segment,
@@ -67,6 +68,7 @@ def _row(turn: Turn) -> dict[str, Any]:
         "outcome": turn.outcome,
         "flags": " ".join(turn.flags),
         "reason": turn.reason,
+        "licence": licence,
     }
     for name, value in turn.figures.items():
         in_time = definition(name).unit == "ns"

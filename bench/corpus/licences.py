@@ -11,7 +11,7 @@ _FORBIDS = (
     (rf"{NONE_STATED}|unknown", "without a licence nobody may pass the recordings on"),
     (r"\bNC\b|non-?commercial", "not for commercial use"),
     (r"\bND\b|no-?deriv", "changed recordings must not be passed on"),
-    (r"(?:not|never) (?:be )?pass(?:ed)? on|no redistribution", "the recordings must not be passed on"),
+    (r"\b(?:not|never) (?:to )?(?:be )?pass(?:ed)? on\b|no redistribution", "the recordings must not be passed on"),
 )
 
 

@@ -16,6 +16,7 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.overview import glance
 from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.summary.licences import licence_sentence
 from firstpacket.bench.summary.path import ROLES
 from firstpacket.bench.summary.summarise import summarise
 from firstpacket.bench.tables.cells import estimate, single
@@ -46,6 +47,8 @@ def markdown(run: Run) -> str:
     ]
     if said.notices:
         lines += ["### Warnings", "", *_items(said.notices)]
+    if licences := licence_sentence(summary.licences):
+        lines += [escaped(licences, LONGEST_ITEM)]
     return page(lines)
 
 

@@ -22,6 +22,7 @@ from firstpacket.bench.report.sections.path import overview
 from firstpacket.bench.report.templating import inlined, templates
 from firstpacket.bench.report.turns import turn_script, turn_section, turn_style
 from firstpacket.bench.report.view import View
+from firstpacket.bench.summary.licences import licence_sentence
 from firstpacket.bench.tables.table import Table
 
 
@@ -37,6 +38,7 @@ class RunPage:
     turns: Markup
     conditions: tuple[Section, ...]
     method: Method
+    licences: str
 
 
 def write_report(runs: Sequence[Run], out: Path) -> Path:
@@ -81,6 +83,7 @@ def _page(contents: RunContents, anchor: str, share: float) -> RunPage:
         turns=turn_section(contents.run, anchor, share),
         conditions=after_turns(view),
         method=method(contents.run),
+        licences=licence_sentence(contents.summary.licences),
     )
 
 

@@ -12,6 +12,7 @@ from firstpacket.bench.report.page import after_turns, before_turns
 from firstpacket.bench.report.section import Picture, Section, Words
 from firstpacket.bench.report.sections.overview import glance
 from firstpacket.bench.report.view import View
+from firstpacket.bench.summary.licences import licence_sentence
 from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
 from firstpacket.bench.tables.table import Cell, Table, text
 
@@ -42,6 +43,8 @@ def _run(view: View) -> Iterator[str]:
     yield from ("", "## How it was measured")
     for title, facts in method(view.contents.run).groups:
         yield from ("", f"### {_text(title)}", "", *(f"- {_text(name)}: {_text(value)}" for name, value in facts))
+    if licences := licence_sentence(view.contents.summary.licences):
+        yield from ("", _text(licences))
     yield ""
 
 

@@ -14,6 +14,7 @@ from firstpacket.bench.record.schema import Outcome, Phase
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Sampling
 from firstpacket.bench.stats.quantiles import INTERPOLATION, Quantile
 from firstpacket.bench.summary.gpu import LabelGpu
+from firstpacket.bench.summary.licences import Licence
 from firstpacket.bench.summary.microphone import Microphone
 from firstpacket.bench.summary.stopping import StoppingResult
 from firstpacket.bench.summary.warmth import LabelWarmth
@@ -162,6 +163,8 @@ class Summary:
     stopping: StoppingResult | None = None
     """The result of `--precision`; `None` for a fixed number of turns."""
 
+    licences: tuple[Licence, ...] = ()
+    """Of the recordings, most clips first; empty if the corpus names none."""
     method: Method = Method()
     """How its intervals and quantiles were computed."""
 

@@ -15,6 +15,7 @@ from firstpacket.bench.stats.sequential import sampling_of
 from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
 from firstpacket.bench.summary.figures import continuity, figure, metric_names
 from firstpacket.bench.summary.gpu import label_gpu
+from firstpacket.bench.summary.licences import licences
 from firstpacket.bench.summary.microphone import microphone
 from firstpacket.bench.summary.path import hidden_work, mean_path
 from firstpacket.bench.summary.quality import label_quality
@@ -42,6 +43,7 @@ def summarise(run: Run) -> Summary:
         labels=tuple(_label(run, plan, judged.lines, warm[plan.label], stopping) for plan in manifest.labels),
         microphone=microphone(run),
         stopping=stopping,
+        licences=licences(manifest),
     )
 
 
