@@ -59,12 +59,12 @@ def drift_svg(
         for number, drift in drifts:
             style, step = series(number), -(-len(drift.ms) // MOST_POINTS)
             points = list(zip(drift.positions, drift.ms, drift.was_noisy, strict=True))[::step]
-            for is_disturbed in (False, True):
-                some = [point for point in points if point[2] == is_disturbed]
+            for is_noisy in (False, True):
+                some = [point for point in points if point[2] == is_noisy]
                 axes.scatter(
                     [each[0] for each in some], [each[1] for each in some], s=12, alpha=0.6, marker=MARKS[style - 1],
-                    facecolors="none" if is_disturbed else SERIES[style - 1], edgecolors=SERIES[style - 1],
-                    linewidths=0.8 if is_disturbed else 0,
+                    facecolors="none" if is_noisy else SERIES[style - 1], edgecolors=SERIES[style - 1],
+                    linewidths=0.8 if is_noisy else 0,
                 )  # fmt: skip
             axes.plot(*_running(drift), linewidth=1.8, **line_style(style))
         axes.set_ylim(0, 1.05 * max(max(drift.ms) for _, drift in drifts))

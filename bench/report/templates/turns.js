@@ -30,7 +30,7 @@
     function matches(turn) {
       const asked = new FormData(form);
       const is = (name) => !asked.get(name) || turn.values[names.indexOf(name)] === asked.get(name);
-      return is("phase") && is("label") && is("outcome")
+      return is("phase") && is("system") && is("outcome")
         && (!asked.get("flag") || (turn.body.dataset.flags || "").split(" ").includes(asked.get("flag")))
         && (!asked.get("sound") || "sound" in turn.body.dataset)
         && turn.text.includes(asked.get("text").trim().toLowerCase());
