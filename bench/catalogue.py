@@ -55,7 +55,7 @@ def declared() -> Iterator[tuple[Plugin, Declaration]]:
 def _declaration(group: str, name: str) -> Declaration:
     found = registry.pipeline(name) if group == "pipelines" else registry.engine(group, name)
     declaration: Declaration = found.declaration
-    return declaration
+    return declaration if group == "scores" else registry.checked_declaration(name, declaration)
 
 
 def _plugin(title: str, group: str, name: str) -> Entry:

@@ -51,7 +51,8 @@ def encode(value: Any) -> Any:
 
 def _is_empty_default(item: dataclasses.Field[Any], value: Any) -> bool:
     if item.default is not dataclasses.MISSING:
-        return (value is None and item.default is None) or (value in ("", ()) and item.default == value)
+        is_empty = value is None or (isinstance(value, (str, tuple)) and not value)
+        return is_empty and item.default == value
     return False
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from firstpacket.bench.errors import MissingDependency, UnknownName
+from firstpacket.bench.sanitize import reason
 
 GROUP = "firstpacket."
 
@@ -39,7 +40,7 @@ def engine(group: str, name: str) -> Any:
         return entries[name].load()
     except (Exception, SystemExit) as error:  # third-party code may fail in any way on import
         raise MissingDependency(
-            f"The plugin '{name}' ({entries[name].value}) cannot be imported: {type(error).__name__}: {error}. "
+            f"The plugin '{name}' ({entries[name].value}) cannot be imported: {reason(error)}. "
             "Reinstall the package that provides it, or uninstall it."
         ) from error
 

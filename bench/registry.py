@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import get_args
 
+from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import BenchError, MissingDependency, UnknownName, UsageError, install_command
 from firstpacket.bench.paths import documentation
-from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Pipeline, Role, Settings
+from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Pipeline, Settings
 from firstpacket.bench.plugins import engine, names
-from firstpacket.bench.vocabulary import Architecture, StageKind
+from firstpacket.bench.sanitize import clean, reason
+from firstpacket.bench.vocabulary import StageKind
 
 __all__ = [
     "ENGINE_GROUPS",
     "Missing",
     "check_options",
     "check_settings",
+    "checked_declaration",
     "checked_options",
     "engine",
     "has_option",
@@ -38,25 +40,35 @@ def pipeline(name: str) -> type[Pipeline]:
         raise UsageError(
             f"The plugin '{name}' is not a pipeline: it must be a class derived from Pipeline of firstpacket."
         )
-    if not isinstance(getattr(found, "declaration", None), Declaration):
-        raise UsageError(f"The plugin '{name}' has no declaration; see {documentation('add-a-pipeline')}.")
+    checked_declaration(name, getattr(found, "declaration", None))
     return found
 
 
-def _check_kinds(name: str, declaration: Declaration) -> None:
-    """Raises `UsageError` for an unknown kind or role."""
-    if declaration.kind not in get_args(Architecture):
+def checked_declaration(name: str, given: object) -> Declaration:
+    """A plugin's declaration, its types checked. Raises `UsageError` that names the field that is wrong."""
+    try:
+        if not isinstance(given, Declaration):
+            raise DecodeError(f"declaration: expected a Declaration, found {type(given).__name__}")
+        declaration = decode(Declaration, encode(given), "declaration")
+        _check_unique("stages", [stage.id for stage in declaration.stages])
+        _check_unique("options", [option.name for option in declaration.options])
+        _check_defaults(declaration.options)
+    except DecodeError as error:
         raise UsageError(
-            f"The plugin '{name}' declares the kind '{declaration.kind}'; a pipeline is one of "
-            f"{', '.join(get_args(Architecture))}."
-        )
-    for stage in declaration.stages:
-        for what, value, known in (("kind", stage.kind, get_args(StageKind)), ("role", stage.role, get_args(Role))):
-            if value not in known:
-                raise UsageError(
-                    f"The plugin '{name}' declares the {what} '{value}' for its stage '{stage.id}'; it must be one of "
-                    f"{', '.join(known)}."
-                )
+            f"The plugin '{name}' has no valid declaration: {clean(str(error))}; see {documentation('add-a-pipeline')}."
+        ) from error
+    return declaration
+
+
+def _check_unique(what: str, names: list[str]) -> None:
+    if again := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise DecodeError(f"declaration.{what}: '{again[0]}' is there more than once")
+
+
+def _check_defaults(options: Iterable[Option]) -> None:
+    for option in options:
+        if option.choices and option.default not in option.choices:
+            raise DecodeError(f"declaration.options: the default of '{option.name}' is none of its choices")
 
 
 def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[Declaration, dict[str, OptionValue]]:
@@ -68,15 +80,14 @@ def check_options(name: str, given: Mapping[str, str | OptionValue]) -> tuple[De
     plugin = pipeline(name)
     chosen = {key: value for key, value in given.items() if isinstance(value, (str, int, float, bool))}
     try:
-        declaration = plugin.declare(chosen)
+        made = plugin.declare(chosen)
     except BenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
-            f"The plugin '{name}' has no usable declaration ({type(error).__name__}: {error}); "
-            f"see {documentation('add-a-pipeline')}."
+            f"The plugin '{name}' cannot be declared ({reason(error)}); see {documentation('add-a-pipeline')}."
         ) from error
-    _check_kinds(name, declaration)
+    declaration = checked_declaration(name, made)
     return declaration, checked_options(f"pipeline '{name}'", declaration.options, given)
 
 
@@ -116,8 +127,8 @@ def check_settings(name: str, settings: Settings) -> None:
         pipeline(name)(settings)
     except BenchError:
         raise
-    except Exception as error:
-        raise UsageError(f"The plugin '{name}' cannot be created ({type(error).__name__}: {error}).") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"The plugin '{name}' cannot be created ({reason(error)}).") from error
 
 
 def missing(declaration: Declaration) -> Missing | None:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from firstpacket.bench import registry
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import BenchError
@@ -142,10 +144,10 @@ class _Worker:
     def _insist_on_closing(self) -> None:
         """Close the pipeline from here if it neither gives up its turn nor finishes loading: then the process ends."""
         turn = self._in_flight
-        grace_s = 0.0 if turn is not None and turn.speech.cancelled else LEAVE_S
-        if turn is not None:
+        is_deaf = turn is not None and turn.speech.cancelled
+        if turn is not None and not is_deaf:
             turn.speech.cancel()
-        if not self._leaving.wait(grace_s):
+        if not self._leaving.wait(0 if is_deaf else LEAVE_S):
             self._close()
             os._exit(1)
 
@@ -161,7 +163,7 @@ class _Worker:
             gpu = GpuRecorder(TorchCuda(system.device), self._clock) if system.device.startswith("cuda") else None
             self._set_up(hello)
             pipeline.load()
-            said = _said_of_itself(pipeline)
+            said = said_of_itself(pipeline)
         except BaseException as error:
             if isinstance(error, SystemExit) and not isinstance(error.code, str):
                 raise  # the log ends with what the library printed before it gave up
@@ -238,8 +240,6 @@ def _keep(said: Said, path: str) -> tuple[str, str]:
     """Write the reply to `path` (FLAC, 16 bit); returns the path, or the reason of failure."""
     if not path or not said:
         return "", ""
-    import numpy as np
-
     try:
         import soundfile
 
@@ -267,7 +267,7 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
-class _Metadata(NamedTuple):
+class Metadata(NamedTuple):
     """What a pipeline says of itself once it is loaded."""
 
     weights: tuple[Weights, ...]
@@ -276,17 +276,33 @@ class _Metadata(NamedTuple):
     notices: tuple[str, ...]
 
 
-def _said_of_itself(pipeline: Pipeline) -> _Metadata:
+def said_of_itself(pipeline: Pipeline) -> Metadata:
     """The pipeline's metadata, validated. Raises `BenchError` for values of the wrong form."""
+    weights, facts = pipeline.weights(), pipeline.facts()
+    servers, notices = pipeline.servers(), pipeline.notices()
     try:
-        weights = tuple(decode(Weights, encode(each), "weights()") for each in pipeline.weights())
-        facts = decode(dict[str, OptionValue], dict(pipeline.facts()), "facts()")
-        servers = decode(tuple[str, ...], list(pipeline.servers()), "servers()")
-        notices = decode(tuple[str, ...], list(pipeline.notices()), "notices()")
-    except DecodeError as error:
-        raise BenchError(f"The pipeline returned invalid metadata: {error}.") from error
-    cleaned = {clean(name): clean(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
-    return _Metadata(weights, cleaned, tuple(map(clean, servers)), tuple(map(clean, notices)))
+        return Metadata(
+            tuple(decode(Weights, _plain(encode(each)), "weights()") for each in weights),
+            decode(dict[str, OptionValue], _plain(dict(facts)), "facts()"),
+            tuple(map(clean, decode(tuple[str, ...], list(servers), "servers()"))),
+            tuple(map(clean, decode(tuple[str, ...], list(notices), "notices()"))),
+        )
+    except (DecodeError, TypeError, ValueError) as error:
+        raise BenchError(
+            f"The pipeline returned invalid metadata: {clean(str(error))}. weights() must return a tuple of Weights, "
+            "facts() a dict of texts, numbers and booleans, servers() and notices() tuples of texts."
+        ) from error
+
+
+def _plain(values: Any) -> Any:
+    """NumPy's scalars as Python's, and texts fit to print."""
+    if not isinstance(values, dict):
+        return values
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+    return {
+        clean(name) if isinstance(name, str) else name: clean(value) if isinstance(value, str) else value
+        for name, value in plain.items()
+    }
 
 
 if __name__ == "__main__":

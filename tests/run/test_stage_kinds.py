@@ -144,9 +144,18 @@ def test_stages_without_a_kind_have_only_the_common_figures(tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"kind": "assistant"}, "declares the kind 'assistant'; a pipeline is one of cascade, direct, other"),
-        ({"stages": (Stage("stt", "listen", "stt"),)}, "kind 'stt' for its stage 'stt'; it must be one of endpoint"),  # type: ignore[arg-type]
-        ({"stages": (Stage("stt", "hear"),)}, "the role 'hear' for its stage 'stt'; it must be one of wait, listen"),  # type: ignore[arg-type]
+        ({"kind": "assistant"}, r"declaration\.kind: expected one of cascade, direct, other, found text 'assistant'"),
+        (
+            {"stages": (Stage("stt", "listen", "stt"),)},
+            r"declaration\.stages\[0\]\.kind: expected one of endpoint, .*'stt'",
+        ),  # type: ignore[arg-type]
+        ({"stages": (Stage("stt", "hear"),)}, r"stages\[0\]\.role: expected one of wait, listen, .*'hear'"),  # type: ignore[arg-type]
+        ({"stages": (Stage("a", "listen"), Stage("a", "think"))}, "stages: 'a' is there more than once"),
+        ({"stages": ("stt",)}, r"declaration\.stages\[0\]: expected an object, found text 'stt'"),
+        ({"requires": ("torch",)}, r"declaration\.requires\[0\]: expected an object, found text 'torch'"),
+        ({"gpu": "yes"}, r"declaration\.gpu: expected one of none, optional, required"),
+        ({"options": (Option("n", np.int64(3), "h"),)}, r"declaration\.options\[0\]\.default: .*int64"),
+        ({"options": (Option("x", "a", "h", choices=("b",)),)}, "the default of 'x' is none of its choices"),
     ],
 )
 def test_an_unrecordable_declaration_is_refused_before_the_run(

@@ -10,18 +10,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
 import psutil
 import pytest
 from support.runs import make_system
 from support.virtual import make_utterance
 
 from firstpacket.bench.errors import BenchError, MissingDependency, WorkerError
+from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Settings, Speech, Weights
 from firstpacket.bench.run import process
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.leftovers import MARK
 from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.session import worker_environment
+from firstpacket.bench.run.worker import said_of_itself
+from firstpacket.bench.timing.trace import Trace
 
 pytestmark = pytest.mark.alone  # turns have a deadline
 PLUGIN = """
@@ -226,3 +231,48 @@ def test_a_worker_ends_what_a_killed_managers_worker_left(worker: Callable[..., 
     assert old.wait(5) == -signal.SIGTERM
     assert fresh.executor.stop() == ()
     assert fresh.closed == 1
+
+
+class Told(Pipeline):
+    declaration = Declaration("told", "says of itself what it is told")
+    said: ClassVar[tuple[Any, Any]] = (), {}
+
+    def load(self) -> None: ...
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]: ...  # type: ignore[empty-body]
+
+    def weights(self) -> Any:
+        return self.said[0]
+
+    def facts(self) -> Any:
+        return self.said[1]
+
+
+def test_facts_may_be_numpy_scalars(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = Weights("llm", "none", "here", parameters=np.int64(7))  # type: ignore[arg-type]
+    monkeypatch.setattr(Told, "said", ((size,), {"threads": np.int32(2), "share": np.float64(0.5), "fast": np.True_}))
+    told = said_of_itself(Told(Settings()))
+    weights, facts = told.weights, told.facts
+    assert weights[0].parameters == 7
+    assert facts == {"threads": 2, "share": 0.5, "fast": True}
+    assert [type(fact) for fact in facts.values()] == [int, float, bool]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ((None, {}), "NoneType"),
+        (((), None), "NoneType"),
+        ((("llama",), {}), "expected an object, found text 'llama'"),
+        (((), {"folder": Path("x")}), "facts().folder"),
+        (((), {"sizes": [1, 2]}), "facts().sizes"),
+        (((), {"share": float("nan")}), "expected a finite number"),
+        (((), {3: "x"}), "expected text as key"),
+    ],
+)
+def test_invalid_facts_are_named(said: tuple[Any, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Told, "said", said)
+    with pytest.raises(BenchError) as caught:
+        said_of_itself(Told(Settings()))
+    assert message in str(caught.value)
+    assert "facts() a dict of texts, numbers and booleans" in str(caught.value)
