@@ -106,7 +106,7 @@ class Options:
             test=False,
         ),
     ] = ()
-    corpus: Annotated[str, About("Name, folder, JSONL manifest, question.json or sound file.", gate=True)] = (
+    corpus: Annotated[str, About("Name, folder, manifest, list of another tool or sound file.", gate=True)] = (
         "small-world"
     )
     turns: Annotated[

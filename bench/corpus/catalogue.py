@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstpacket.bench.corpus.manifest import MANIFEST
-from firstpacket.bench.corpus.sources import QUESTIONS
+from firstpacket.bench.corpus.readers import llama_omni
 from firstpacket.bench.paths import DATASETS
 
 
@@ -31,7 +31,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _holds_corpus(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (MANIFEST, QUESTIONS))
+    return any((folder / name).is_file() for name in (MANIFEST, *llama_omni.FILES))
 
 
 def _description(folder: Path) -> str:

@@ -13,8 +13,8 @@ from firstpacket.bench.corpus.audio import Clip, read_clip
 from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
-from firstpacket.bench.corpus.manifest import Entry, ManifestLine, name_as_id
-from firstpacket.bench.corpus.sources import left_out, read_source
+from firstpacket.bench.corpus.manifest import MANIFEST, Entry, ManifestLine, name_as_id
+from firstpacket.bench.corpus.sources import read_source
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
 from firstpacket.bench.corpus.times import check_against_length
 from firstpacket.bench.corpus.utterance import Corpus, Utterance
@@ -24,6 +24,8 @@ from firstpacket.bench.pipeline import SAMPLE_RATE
 
 _SHOWN = 5
 SHORTEST_SPEECH_MS = 1.0
+_MORE_THAN_LISTED_MS = 100.0
+"""A length in another tool's list may be rounded, or leave an encoder's padding out."""
 _NOTICES = {
     "estimated": "have an estimated end of speech, from which every latency is counted; for exact latencies, put"
     " speech_end_ms into a manifest",
@@ -49,20 +51,22 @@ def load_corpus(
 ) -> Corpus:
     """Load and check a corpus.
 
-    `source` is the name of a corpus under `datasets/`, or a path: a folder with a manifest.jsonl, a question.json
-    (InstructS2S-Eval) or sound files with texts beside them; or one of those files itself. A name takes precedence over
-    a folder of that name; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of each clip, `limit`
-    the first recordings, `channel` says what becomes of several channels. Of a dialogue only the first turn is loaded.
+    `source` is the name of a corpus under `datasets/`, or a path: a folder with a manifest.jsonl, with another tool's
+    list of recordings (`listings`), or with sound files and texts beside them; or one of those files itself. A name
+    takes precedence over a folder of that name; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of
+    each clip, `limit` the first recordings, `channel` says what becomes of several channels. Of a dialogue only the
+    first turn is loaded.
 
     Raises `UnknownName` if there is no such corpus, `CorpusError` for anything wrong with it, `UsageError` for
     options out of range, `MissingDependency` if a clip needs a library that is not installed.
     """
     _check_options(trim_to_s, limit)
     name, path = find_source(source)
-    entries, stored = read_source(path), read_estimates(path, channel)
-    first = [entry for entry in entries if not entry.line.turn]
+    source_read, stored = read_source(path), read_estimates(path, channel)
+    first = [entry for entry in source_read.entries if not entry.line.turn]
     utterances = tuple(_load(entry, trim_to_s, channel, stored) for entry in first[:limit])
-    notices = (*left_out(path), *_notices(utterances), *_later_turns(len(entries) - len(first)))
+    later = len(source_read.entries) - len(first)
+    notices = (*source_read.notices, *_notices(utterances), *_later_turns(later))
     return Corpus(name, source, utterances, _hash(utterances), notices)
 
 
@@ -118,6 +122,11 @@ def _check_against(entry: Entry, clip: Clip) -> None:
         raise CorpusError(
             f"{entry.audio} is not the recording in the manifest: its SHA-256 is {clip.sha256[:12]}…, the manifest"
             f" has {line.sha256[:12]}…. Restore the file, or correct the manifest if the change was intended."
+        )
+    if entry.length_ms is not None and clip.file_ms > entry.length_ms + _MORE_THAN_LISTED_MS:
+        raise CorpusError(
+            f"{entry.audio} is {clip.file_ms:.0f} ms long, of which only the first {entry.length_ms:g} ms are listed."
+            f" Cut the recording, or list it whole in a {MANIFEST}."
         )
     check_against_length(entry.audio, clip.file_ms, line.speech_start_ms, line.speech_end_ms)
 

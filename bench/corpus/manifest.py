@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections import defaultdict
@@ -65,6 +66,8 @@ class Entry:
     line: ManifestLine
     audio: Path
     where: str
+    length_ms: float | None = None
+    """How much of the file another tool's list says it takes."""
 
 
 def read_manifest(path: Path) -> tuple[Entry, ...]:
@@ -102,9 +105,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8."
-        ) from error
+        wide = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        evidence = "it is UTF-16" if wide else f"{error.reason} at byte {error.start}"
+        raise CorpusError(f"{path}: is not UTF-8 text ({evidence}). Save it as UTF-8.") from error
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
 
@@ -119,11 +122,17 @@ def parse_json(text: str, where: str) -> Any:
         raise CorpusError(f"{where}: is not valid JSON ({error}). Correct the file.") from error
 
 
-def _lines(path: Path) -> Iterator[tuple[str, ManifestLine]]:
+def json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    """The values of a JSON Lines file, each with its location; blank lines are skipped. Raises `CorpusError`."""
     for number, text in enumerate(read_text(path).split("\n"), start=1):
         if text.strip():
             where = f"{path}:{number}"
-            yield where, _decode_line(parse_json(text, where), where)
+            yield where, parse_json(text, where)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, ManifestLine]]:
+    for where, value in json_lines(path):
+        yield where, _decode_line(value, where)
 
 
 def _decode_line(value: Any, where: str) -> ManifestLine:

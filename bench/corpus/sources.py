@@ -1,78 +1,91 @@
-"""Reads entries from each form of corpus: a manifest, a question.json, a folder, a single file."""
+"""Reads entries from each form of corpus: a manifest, other tools' lists of recordings, a folder, a single file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from firstpacket.bench.corpus.containers.forms import READ_SUFFIXES
+from firstpacket.bench.corpus.listings import Listing, listed_files, reader_of, unread_lists
 from firstpacket.bench.corpus.manifest import (
     MANIFEST,
     Entry,
     ManifestLine,
     entries,
     name_as_id,
-    parse_json,
     read_manifest,
     read_text,
 )
-from firstpacket.bench.corpus.unread import unread_files
+from firstpacket.bench.corpus.readers.row import NotUsable, Row, text_columns
+from firstpacket.bench.corpus.unread import named, unread_files
+from firstpacket.bench.corpus.wrong_forms import refuse_wrong_form
 from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.sanitize import clean
 
-QUESTIONS = "question.json"
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The recordings of a corpus, in order; and sentences on what is there and was not read."""
+
+    entries: tuple[Entry, ...]
+    notices: tuple[str, ...] = ()
 
 
-def read_source(path: Path) -> tuple[Entry, ...]:
-    """Entries of a corpus at `path`, in the manifest's order, a folder's files sorted by name.
+def read_source(path: Path) -> Source:
+    """What a corpus at `path` consists of; no recording is opened.
 
-    Raises `CorpusError` if there is nothing at `path`, nothing in it, or something wrong with it.
+    A manifest's recordings have its order, those of a folder without any list are sorted by name. Raises `CorpusError`
+    if there is nothing at `path`, nothing in it, or something wrong with it.
     """
     try:
-        found = _read(path)
+        found = _read_folder(path) if path.is_dir() else _read_file(path)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
-    if not found:
+    if not found.entries:
         raise CorpusError(f"{path}: contains no recordings. Add at least one.")
     return found
 
 
-def left_out(path: Path) -> tuple[str, ...]:
-    """Sentences on recordings at `path` that `read_source` does not read: those of a folder without a list of them."""
-    if not path.is_dir() or _listing(path):
-        return ()
-    try:
-        return unread_files(path)
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
+def _read_file(path: Path) -> Source:
+    if (reader := reader_of(path)) is not None:
+        return _listed(path.parent, Listing(reader, (path,)))
+    refuse_wrong_form(path)
+    if path.suffix in (".jsonl", ".json"):
+        return Source(read_manifest(path))
+    return Source(entries(path.parent, [(str(path), _bare_line(path))]))
 
 
-def _read(path: Path) -> tuple[Entry, ...]:
-    if path.is_dir():
-        listing = _listing(path)
-        return _read(listing) if listing else _read_folder(path)
-    if path.suffix == ".jsonl":
-        return read_manifest(path)
-    if path.suffix == ".json":
-        return entries(path.parent, _questions(path))
-    return entries(path.parent, [(str(path), _bare_line(path))])
-
-
-def _listing(folder: Path) -> Path | None:
-    """The file in a folder that lists its recordings."""
-    return next((folder / name for name in (MANIFEST, QUESTIONS) if (folder / name).is_file()), None)
-
-
-def _read_folder(folder: Path) -> tuple[Entry, ...]:
+def _read_folder(folder: Path) -> Source:
+    if (manifest := folder / MANIFEST).is_file():
+        return Source(read_manifest(manifest))
     files = sorted(
         (file for file in folder.iterdir() if file.suffix.lower() in READ_SUFFIXES and not file.name.startswith(".")),
         key=lambda file: file.name,
     )
+    listings = listed_files(folder)
+    if len(listings) == 1:
+        try:
+            return _listed(folder, listings[0], files)
+        except NotUsable as error:
+            if not files:
+                raise
+            passed_over = f"{named(listings[0].names)} is not used: {clean(str(error))}"
+            return _bare(folder, files, (passed_over,))
+    notices = (_choice(folder, listings),) if listings else ()
     if not files:
-        others = " ".join(unread_files(folder))
-        wanted = f"Add {', '.join(READ_SUFFIXES)} files, a {MANIFEST} or a {QUESTIONS}."
+        others = " ".join((*notices, *unread_lists(folder), *unread_files(folder)))
+        wanted = f"Add {', '.join(READ_SUFFIXES)} files or a {MANIFEST}."
         raise CorpusError(f"{folder}: contains no recordings that can be read. {others or wanted}")
-    return entries(folder, [(str(file), _bare_line(file)) for file in files])
+    return _bare(folder, files, notices)
+
+
+def _bare(folder: Path, files: Sequence[Path], notices: tuple[str, ...]) -> Source:
+    """A folder's recordings by themselves."""
+    others = () if notices else unread_lists(folder)
+    found = entries(folder, [(str(file), _bare_line(file)) for file in files])
+    return Source(found, (*notices, *others, *unread_files(folder)))
 
 
 def _bare_line(file: Path) -> ManifestLine:
@@ -82,18 +95,60 @@ def _bare_line(file: Path) -> ManifestLine:
     return ManifestLine(id=name_as_id(file.stem), audio=file.name, text=text or None)
 
 
-def _questions(path: Path) -> Iterator[tuple[str, ManifestLine]]:
-    """InstructS2S-Eval's form. Its `conversations` hold the prompt, not what is said, so there is no text."""
-    items = parse_json(read_text(path), str(path))
-    if not isinstance(items, list):
-        raise CorpusError(f"{path}: is not a list of questions. Each needs an id and a speech file.")
-    for number, item in enumerate(items):
-        where = f"{path}[{number}]"
-        yield where, ManifestLine(id=_field(item, "id", where), audio=_field(item, "speech", where))
+def _listed(folder: Path, listing: Listing, files: Iterable[Path] = ()) -> Source:
+    """The recordings that another tool's list names; `files` are those of the folder."""
+    rows = [row for path in listing.paths for row in listing.reader.rows(path)]
+    lines = entries(folder, _lines(folder, rows))
+    found = tuple(replace(entry, length_ms=row.length_ms) for entry, row in zip(lines, rows, strict=True))
+    known = {entry.audio.name for entry in found if entry.audio.parent == folder}
+    unknown = [file.name for file in files if file.name not in known]
+    return Source(found, (*_several_texts(listing, rows), *_not_listed(listing, unknown)))
 
 
-def _field(item: Any, name: str, where: str) -> str:
-    value = item.get(name) if isinstance(item, dict) else None
-    if not isinstance(value, str):
-        raise CorpusError(f"{where}: '{name}' is missing or not text. Each question needs an id and a speech file.")
-    return value
+def _lines(folder: Path, rows: Iterable[Row]) -> Iterator[tuple[str, ManifestLine]]:
+    """The rows as lines of a manifest. Other tools need no unique ids: the second of a name is called NAME-2."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        seen[row.id] += 1
+        assert isinstance(row.sound, Path), "readers of files name files"
+        if row.start_ms:
+            raise NotUsable(
+                f"{row.where}: is a cut that begins {row.start_ms:g} ms into its recording. Cut the recordings, and"
+                f" list the cuts in a {MANIFEST}."
+            )
+        yield (
+            row.where,
+            ManifestLine(
+                id=row.id if seen[row.id] == 1 else f"{row.id}-{seen[row.id]}",
+                audio=row.sound.relative_to(folder).as_posix(),
+                text=row.text,
+                speech_end_ms=row.speech_end_ms,
+                dialogue=row.dialogue,
+                turn=row.turn,
+            ),
+        )
+
+
+def _several_texts(listing: Listing, rows: Sequence[Row]) -> tuple[str, ...]:
+    columns = text_columns(rows[0].columns) if rows else ()
+    if len(columns) < 2 or any(row.text for row in rows):
+        return ()
+    return (
+        f"No texts are used: several columns of {named(listing.names)} may be what is said ({', '.join(columns)}). Keep"
+        " one of them, or choose it with: bench corpus import audiofolder FOLDER --text COLUMN -o NEW",
+    )
+
+
+def _not_listed(listing: Listing, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    are = "recording is" if len(names) == 1 else "recordings are"
+    return (f"{len(names)} {are} left out, as {named(listing.names)} does not list them ({named(names)}).",)
+
+
+def _choice(folder: Path, listings: Sequence[Listing]) -> str:
+    names = [name for listing in listings for name in listing.names]
+    return (
+        f"{named(names)} list recordings, and none of them is used. Give the one to use, for example: --corpus"
+        f" {clean(str(folder / names[0]))}"
+    )

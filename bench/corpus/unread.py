@@ -27,7 +27,7 @@ def _other_forms(folder: Path) -> Iterator[str]:
     if files:
         count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
         yield (
-            f"{count} left out, in forms that are not read ({_names(file.name for file in files)})."
+            f"{count} left out, in forms that are not read ({named(file.name for file in files)})."
             f" Convert each, for example: {clean(conversion(files[0]))}"
         )
 
@@ -40,7 +40,7 @@ def _subfolders(folder: Path) -> Iterator[str]:
         more = " or more" if _MOST_FILES in found.values() else ""
         are = "recording in subfolders is" if total == 1 else "recordings in subfolders are"
         yield (
-            f"{total}{more} {are} left out ({_names(found)}): only files that are directly in {folder} are read."
+            f"{total}{more} {are} left out ({named(found)}): only files that are directly in {folder} are read."
             f" Give one of the subfolders, or list all recordings in a {MANIFEST}."
         )
 
@@ -55,6 +55,7 @@ def _has_suffix(name: str, suffixes: Iterable[str]) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
-def _names(names: Iterable[str]) -> str:
+def named(names: Iterable[str]) -> str:
+    """The first few names, made fit to print."""
     every = [clean(name) for name in names]
     return ", ".join(every[:_SHOWN]) + (", …" if every[_SHOWN:] else "")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from firstpacket.bench.corpus.manifest import inside, parse_json, read_text
+from firstpacket.bench.corpus.manifest import inside, json_lines, read_text
 from firstpacket.bench.corpus.readers.row import Reader, Row, spoken_text
 from firstpacket.bench.errors import CorpusError
 
@@ -67,13 +67,10 @@ def _csv(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if line.strip():
-            where = f"{path}:{number}"
-            columns = parse_json(line, where)
-            if not isinstance(columns, dict):
-                raise CorpusError(f"{where}: is not an object. Write one {{...}} per line.")
-            yield where, columns
+    for where, columns in json_lines(path):
+        if not isinstance(columns, dict):
+            raise CorpusError(f"{where}: is not an object. Write one {{...}} per line.")
+        yield where, columns
 
 
 READER = Reader("audiofolder", _find, rows)

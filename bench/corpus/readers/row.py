@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from firstpacket.bench.errors import CorpusError
+
 TEXT_COLUMNS = ("transcription", "text", "transcript", "sentence", "prompt", "question")
 """Names under which data sets keep what is said in a recording."""
 
 
 class NoSound(Exception):
     """Raised by a row that has no sound, with the reason in two or three words."""
+
+
+class NotUsable(CorpusError):
+    """Raised for rows that are in order but cannot be measured as they are, such as cuts of longer recordings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Reader:
     """Files in a folder by which the form is recognised; empty if the folder has another form."""
     rows: Callable[[Path], Iterator[Row]]
     """The rows of one of these files, in its order. Raises `CorpusError` with file and line."""
+    together: bool = False
+    """Whether several such files in a folder make one corpus, rather than a choice of several."""
 
 
 def text_columns(columns: Mapping[str, Any]) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ def recordings(run: Run) -> Recordings:
     manifest = run.manifest
     asked = {facts.id: facts.text for facts in manifest.utterances}
     try:
-        entries = read_source(find_source(manifest.corpus_source)[1]) if asked and manifest.corpus_source else ()
+        path = find_source(manifest.corpus_source)[1] if asked and manifest.corpus_source else None
+        entries = read_source(path).entries if path is not None else ()
     except BenchError as error:
         return Recordings(problem=f"The run's corpus cannot be read, so the questions have no audio: {error}")
     same = [entry for entry in entries if entry.line.id in asked and entry.line.text == asked[entry.line.id]]

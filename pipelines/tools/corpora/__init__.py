@@ -40,7 +40,9 @@ def build(
 
 @command.command()
 def check(
-    corpus: Annotated[str, typer.Argument(help="Corpus: a name, folder, JSONL manifest, question.json or sound file.")],
+    corpus: Annotated[
+        str, typer.Argument(help="Corpus: a name, folder, manifest, list of another tool or sound file.")
+    ],
     limit_ms: Annotated[
         float, typer.Option(min=0, help="Flag clips whose ends of speech differ by more than this.")
     ] = 40.0,
