@@ -21,7 +21,10 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, dict(self.headers), {}))
-        self.plain(200, {"data": [{"id": name} for name in self.server.models]})
+        if self.path == "/v1/models":
+            return self.plain(200, {"data": [{"id": name, **self.server.listed} for name in self.server.models]})
+        page = self.server.pages.get(self.path)
+        return self.plain(404, "") if page is None else self.plain(200, page)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -83,12 +86,17 @@ class Scripted(ThreadingHTTPServer):
 
     daemon_threads = True
     models: tuple[str, ...] = ("tiny",)
+    listed: dict[str, Any]
+    """What it lists of each model, besides the name."""
+    pages: dict[str, Any]
+    """What it says elsewhere, by path."""
     script: Callable[[Answer], None]
     script_of_warm_up: Callable[[Answer], None]
     script_of_trial: Callable[[Answer], None]
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
+        self.listed, self.pages = {}, {}
         self.script_of_warm_up = self.script_of_trial = hi
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.connections = 0

@@ -17,12 +17,13 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
-from firstpacket.pipelines.cascade.llm.openai import engine as module
 from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
 
 pytest.importorskip("httpx2")
 
 from support.llm_server import Answer, Scripted, delta, serving
+
+from firstpacket.pipelines.cascade.llm.openai import loading
 
 KEY = "sk-very-secret-0123456789"
 SAID = ["The", " sky", " is", " blue", "."]
@@ -160,6 +161,41 @@ def test_token_counts_are_recorded_if_sent(server: Scripted) -> None:
     }
 
 
+def test_what_the_server_says_of_itself_is_recorded(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.listed, server.pages = {"max_model_len": 512}, {"/version": {"version": f"0.33 {KEY}"}}
+    usage = {"prompt_tokens": 31, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 16}}
+    end = json.dumps({"choices": [], "usage": usage, "system_fingerprint": f"fp_{KEY}"})
+    server.script = server.script_of_trial = streamed(*map(delta, SAID), delta(finish="stop"), end, "[DONE]")
+    model = loaded(server)
+    assert model.facts() == {
+        "llm_model": "tiny",
+        "llm_request": "as documented",
+        "llm_thoughts": "in tags or fields, if any",
+        "llm_context": 512,
+        "llm_server": "vLLM",
+        "llm_server_version": "0.33 [key]",
+        "llm_fingerprint": "fp_[key]",
+        "llm_cached_tokens": "reported",
+    }
+    usage_seen = turn(model)[1].usage
+    assert usage_seen is not None and usage_seen.cached_tokens == 16
+
+
+def test_a_server_that_says_nothing_of_itself_holds_loading_up_only_so_long(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listing(answer: Answer) -> None:
+        if answer.path != "/v1/models":
+            answer.server.over.wait(10)
+        answer.plain(200, {"data": [{"id": "tiny"}]})
+
+    monkeypatch.setattr(Answer, "do_GET", listing)
+    monkeypatch.setattr(loading, "ABOUT_S", 0.05)
+    assert turn(loaded(server))[0] == SAID
+    assert not server.over.is_set()
+
+
 def test_a_server_that_refuses_usage_counts_gets_a_retry_without_them(server: Scripted) -> None:
     def warm_up(answer: Answer) -> None:
         if "stream_options" in server.asked[-1][2]:
@@ -274,7 +310,7 @@ def test_a_stream_that_stays_open_after_the_reply_holds_nothing_up(
         answer.stream([*map(delta, SAID), delta(finish="stop"), *done], end=False)
         answer.server.over.wait(5)
 
-    monkeypatch.setattr(module, "END_S", 0.05)
+    monkeypatch.setattr(loading, "END_S", 0.05)
     server.script = server.script_of_trial = script
     model = loaded(server)
     for _ in range(2):

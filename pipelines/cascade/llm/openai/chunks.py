@@ -68,7 +68,7 @@ def parse(event: Event) -> Chunk:
         raise ServerError(f"an event's choices are not a list of objects: {short(event.data)}")
     usage, fingerprint = _usage(said), said.get("system_fingerprint")
     if not choices:
-        return Chunk(usage=usage)
+        return Chunk(usage=usage, fingerprint=_string(fingerprint))
     if choices[0].get("error"):
         raise ServerError(f"it reported an error mid-stream: {error_text(choices[0])}")
     delta = choices[0].get("delta") or choices[0].get("message") or {}

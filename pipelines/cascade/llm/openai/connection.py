@@ -42,7 +42,6 @@ class Server:
 
     def __init__(self, url: str, key: str, timeout_s: float) -> None:
         self.url = url
-        self.stream_end: StreamEnd = "close"
         self._key = key
         self._timeout_s = timeout_s
         self._client = self._new_client()
@@ -54,39 +53,44 @@ class Server:
         """Close the connection."""
         self._client.close()
 
-    def models(self) -> tuple[str, ...]:
-        """Names of the models that it says it serves. Raises `ServerError`."""
+    def models(self) -> dict[str, dict[str, Any]]:
+        """The models that it says it serves, by name, each with what it says of it. Raises `ServerError`."""
         try:
-            return tuple(clean(short(str(model["id"]))) for model in json.loads(self.get_text("/models"))["data"])
+            listed = json.loads(self.text(f"{self.url}/models", Cancellation()))["data"]
+            return {clean(str(model["id"])): dict(model) for model in listed}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise self._problem("it does not list its models") from error
 
-    def get_text(self, path: str, most: int = MOST_OF_A_LISTING) -> str:
-        """The text at `path` below the base URL. Raises `ServerError`."""
-        with self._asked("GET", path, None, Cancellation(), lambda: None) as response:
-            return self.hidden(_text(response.iter_bytes(), most))
+    def text(self, url: str, cancellation: Cancellation) -> str:
+        """The beginning of the text at a URL of the same server. Raises `ServerError` and `TurnCancelled`."""
+        with self._asked("GET", url, None, cancellation, lambda: None) as response:
+            return self.hidden(_text(response.iter_bytes(), MOST_OF_A_LISTING))
 
     @contextmanager
     def chat(
-        self, body: dict[str, Any], cancellation: Cancellation, connected: Connected = lambda: None
+        self,
+        body: dict[str, Any],
+        cancellation: Cancellation,
+        connected: Connected = lambda: None,
+        end: StreamEnd = "close",
     ) -> Iterator[Iterator[Event]]:
         """Ask for a streamed completion; gives its events once the answer has begun.
 
         Raises `ServerError`, also mid-stream and for a stream that breaks off, and `TurnCancelled`.
         """
-        with self._asked("POST", "/chat/completions", body, cancellation, connected) as response:
+        with self._asked("POST", f"{self.url}/chat/completions", body, cancellation, connected) as response:
             events = self._events(response)
             yield events
             # Read to the end, or the connection could not serve the next turn. The reply is complete already, so a
             # stream that has no end is given up, and the next turn connects anew.
-            if self.stream_end == "close":
+            if end == "close":
                 with suppress(httpx2.HTTPError, ServerError):
                     for _ in islice(events, MOST_AFTER_THE_REPLY):
                         pass
 
     @contextmanager
     def _asked(
-        self, method: str, path: str, body: dict[str, Any] | None, cancellation: Cancellation, connected: Connected
+        self, method: str, url: str, body: dict[str, Any] | None, cancellation: Cancellation, connected: Connected
     ) -> Iterator[httpx2.Response]:
         def seen(event: str, info: dict[str, Any]) -> None:
             if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -97,7 +101,7 @@ class Server:
 
         try:
             with cancellation.on_cancel(self._break_off):
-                request = self._client.build_request(method, self.url + path, json=body, extensions={"trace": seen})
+                request = self._client.build_request(method, url, json=body, extensions={"trace": seen})
                 response = self._sent(request, cancellation)
                 self._waiting_for = "for more of its answer"
                 try:
@@ -241,3 +245,11 @@ def is_this_machine(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_nearby(host: str) -> bool:
+    """Whether a URL's host is this machine or one of this network, not a provider's."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal"))

@@ -1,4 +1,4 @@
-"""Which fields of a request a server accepts: tried at loading, since each server refuses others.
+"""The request, and which of its fields a server accepts: tried at loading, since each server refuses others.
 
 Current models of OpenAI want `max_completion_tokens` and their own temperature, Mistral knows no `seed`, strict servers
 refuse whatever they do not know. A refused field is renamed or left out, and the run records it.
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from firstpacket.bench.pipeline import Settings
+from firstpacket.pipelines.cascade.llm import options
 from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
 
 Body = dict[str, Any]
@@ -21,6 +23,23 @@ NO_SYSTEM = re.compile(r"(?i)\bsystem\b.{0,40}\b(role|message|prompt)|\brole\b.{
 HIDES_A_FIELD = (400, 422)
 """What servers answer to a request with a field that they do not know."""
 NOT_ABOUT_FIELDS = (401, 403, 404, 407, 429)
+
+
+def documented(settings: Settings, model: str, text: str, longest: int) -> Body:
+    """The request for a reply of at most `longest` tokens to what the user said, as it is documented."""
+    fewest = min(settings.whole("llm-min-tokens"), longest)
+    return {
+        "model": model,
+        "messages": [{"role": "system", "content": options.SYSTEM}, {"role": "user", "content": text.strip()}],
+        "stream": True,
+        LIMIT: longest,
+        "temperature": settings.number("llm-temperature"),
+        "top_p": settings.number("llm-top-p"),
+        "seed": settings.seed,
+        # An extension of vLLM and SGLang: others reject it with an error.
+        **({"min_tokens": fewest} if fewest else {}),
+        "stream_options": {"include_usage": True},
+    }
 
 
 @dataclass(frozen=True, slots=True)

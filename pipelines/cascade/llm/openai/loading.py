@@ -1,0 +1,179 @@
+"""What is learned of a server at loading, so that turns are the same requests, and nothing else.
+
+In this order: which model, which fields it accepts, what it says of itself, and how a whole reply of it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Timer
+from typing import Any
+from urllib.parse import urlsplit
+
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import OptionValue, Settings
+from firstpacket.bench.sanitize import clean
+from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
+from firstpacket.pipelines.cascade.llm.openai.about import about
+from firstpacket.pipelines.cascade.llm.openai.chunks import Chunk
+from firstpacket.pipelines.cascade.llm.openai.connection import Server, StreamEnd, is_nearby
+from firstpacket.pipelines.cascade.llm.openai.fields import Accepted, Body, documented, negotiate
+from firstpacket.pipelines.cascade.llm.openai.problems import ServerError, short
+from firstpacket.pipelines.cascade.llm.openai.reply import chunks
+from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
+
+GREETING = "Hello."
+"""The user's text of requests at loading."""
+TRIAL_TOKENS = 1024
+"""Thoughts are often longer than the reply of a turn may be, and the trial must see their end."""
+ABOUT_S = 3.0
+TRIAL_S = 10.0
+END_S = 1.0
+"""How long a stream may stay open after the reply before it counts as one that stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a whole reply showed."""
+
+    unopened: bool = False
+    """Whether the model closes thoughts that it never opens."""
+    stream_end: StreamEnd = "close"
+    facts: dict[str, OptionValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What turns need to know, and what is recorded."""
+
+    model: str
+    accepted: Accepted
+    about: dict[str, OptionValue]
+    trial: Trial
+
+
+def learn(server: Server, settings: Settings, model: str) -> Learned:
+    """Learn all of it. Raises `UsageError` if the model is not clear, `ServerError` if the server refuses to answer."""
+    listed = _listed(server, model)
+    model = model or _only(tuple(listed))
+
+    def wanted(longest: int) -> Body:
+        return documented(settings, model, GREETING, longest)
+
+    accepted = _accepted(server, wanted, settings.whole("llm-max-tokens"))
+    found = _about(server, listed.get(model, {}))
+    # More than the server's context may have room for.
+    own = settings.whole("llm-max-tokens")
+    trials = (_trial(server, accepted.body(wanted(longest))) for longest in (max(TRIAL_TOKENS, own), own))
+    return Learned(model, accepted, found, next(filter(None, trials), Trial()))
+
+
+def _listed(server: Server, model: str) -> dict[str, dict[str, Any]]:
+    """The models that the server lists; none if it lists none and the user named one."""
+    try:
+        return server.models()
+    except ServerError:
+        if not model:
+            raise
+        return {}
+
+
+def _only(models: tuple[str, ...]) -> str:
+    if len(models) == 1:
+        return models[0]
+    listing = f"lists {', '.join(models[:8])}" if models else "lists none"
+    raise UsageError(f"llm-model is empty, and the server {listing}. Choose a model with llm-model.")
+
+
+def _accepted(server: Server, wanted: Callable[[int], Body], longest: int) -> Accepted:
+    """What the server accepts, found with replies of one token. Raises `ServerError` if it accepts nothing."""
+
+    def send(body: Body) -> None:
+        with server.chat(body, Cancellation()) as events:
+            for _ in chunks(events, "close"):
+                pass
+
+    try:
+        return negotiate(send, wanted(1))
+    except ServerError as error:
+        if "max_" not in str(error):
+            raise
+    # Some models need room for their thoughts, and refuse to begin without.
+    return negotiate(send, wanted(longest))
+
+
+def _about(server: Server, listed: dict[str, Any]) -> dict[str, OptionValue]:
+    """What the server says of itself, as far as it does so soon."""
+    with _limited(ABOUT_S) as limit:
+
+        def get(path: str) -> str:
+            try:
+                return server.text(server.url.removesuffix("/v1") + path, limit.cancellation)
+            except TurnCancelled as late:
+                raise ServerError("it takes too long") from late
+
+        return about(listed, get, is_nearby(urlsplit(server.url).hostname or ""))
+
+
+def _trial(server: Server, body: Body) -> Trial | None:
+    """Read a whole reply; None if the server refuses. No other failure says anything of turns."""
+    thoughts, facts = Thoughts(), dict[str, OptionValue]()
+    finished: StreamEnd | None = None
+    with _limited(TRIAL_S) as limit:
+        try:
+            with server.chat(body, limit.cancellation) as events:
+                for chunk in chunks(events, "close"):
+                    thoughts.push(chunk.content)
+                    facts |= _facts(server, chunk)
+                    if chunk.finish and finished is None:
+                        finished = "finish"
+                        limit.restart(END_S)
+                finished = "done"
+                limit.restart(END_S)
+        except ServerError:
+            return None
+        except TurnCancelled:
+            pass
+        stays_open = limit.cancellation.cancelled and finished is not None
+        return Trial(thoughts.closed_unopened, finished if stays_open and finished else "close", facts)
+
+
+def _facts(server: Server, chunk: Chunk) -> dict[str, OptionValue]:
+    facts: dict[str, OptionValue] = {}
+    if chunk.fingerprint:
+        facts["llm_fingerprint"] = clean(short(server.hidden(chunk.fingerprint)))
+    if chunk.usage is not None:
+        facts["llm_cached_tokens"] = "not reported" if chunk.usage.cached is None else "reported"
+    return facts
+
+
+class _Limit:
+    """A limit on time: what blocks is cancelled when it is over."""
+
+    def __init__(self) -> None:
+        self.cancellation = Cancellation()
+        self._timer: Timer | None = None
+
+    def restart(self, seconds: float) -> None:
+        """Set another limit from now on."""
+        self.stop()
+        self._timer = Timer(seconds, self.cancellation.cancel)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """End the limit."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[_Limit]:
+    limit = _Limit()
+    limit.restart(seconds)
+    try:
+        yield limit
+    finally:
+        limit.stop()
