@@ -263,7 +263,14 @@ TURN_METRICS = (
         quality=Quality("mean", "silent", "share", bad_above=0.5),
     ),
     Metric("reply_level", "level", "RMS of the whole reply", "over full scale", unit="dB", quality=Quality("median")),
-    Metric("reply_end_level", "level at the end", "RMS of the reply's last 10 ms window", "over full scale", unit="dB"),
+    Metric(
+        "reply_end_level",
+        "level at the end",
+        "quietest of the reply's last three 10 ms windows",
+        "over the RMS of all its windows over -40 dBFS",
+        unit="dB",
+        version=2,
+    ),
     Metric("underrun_max", "worst deficit", "player after its pre-roll", "the player's longest wait for audio"),
     Metric(
         "stall_total", "total stall", "player after its pre-roll", "sum of the player's waits after the first packet"

@@ -15,6 +15,11 @@ from firstpacket.bench.vocabulary import AnswerRule
 FLOOR_DB = -140.0
 """Levels are rounded to 7 decimals; this is the smallest."""
 
+END_WINDOWS = 3
+"""Of the end of a reply. The quietest counts: a click lasts one or two, a sound that was cut off lasts all three."""
+LOUD_END_DB = -18.0
+"""A reply that ends above this, relative to its audible parts, was cut off or never ends (docs/quality.md)."""
+
 Figures = dict[str, int | float]
 
 
@@ -67,8 +72,10 @@ def reply_figures(trace: TurnTrace, levels: Sequence[float]) -> Figures:
     figures: Figures = {
         "reply_silence": 1 - len(audible) / len(levels),
         "reply_level": _decibels(math.sqrt(math.fsum(level * level for level in levels) / len(levels))),
-        "reply_end_level": _decibels(levels[-1]),
     }
+    if audible:
+        active = math.sqrt(math.fsum(levels[index] ** 2 for index in audible) / len(audible))
+        figures["reply_end_level"] = _decibels(min(levels[-END_WINDOWS:]) / active)
     characters = sum(map(len, words(reply_text(trace))))
     if audible and characters:
         seconds = (audible[-1] - audible[0] + 1) * WINDOW_MS / 1000

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import mean
 
-from firstpacket.bench.metrics.audible_onset import THRESHOLD_DBFS
-from firstpacket.bench.metrics.definitions import TURN_METRICS
+from firstpacket.bench.metrics.definitions import TURN_METRICS, metric
+from firstpacket.bench.metrics.quality_figures import LOUD_END_DB
 from firstpacket.bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
 from firstpacket.bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
 from firstpacket.bench.quality.wer import is_character, words
@@ -34,7 +34,6 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
     measured = list(turns.values())
     said = {clip.id: clip.text or "" for clip in run.manifest.utterances}
     heard = [line for line in lines if not isinstance(line, HeardClip) and line.reply.turn in turns]
-    ends = [turn.figures["reply_end_level"] > THRESHOLD_DBFS for turn in measured if "reply_end_level" in turn.figures]
     return LabelQuality(
         transcript=_transcript(run, measured, any(said.values())),
         answers=_answers(run, measured),
@@ -42,9 +41,17 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
         scores=tuple(_scored_by(heard, turns)),
         pace=_pace(measured, said),
         figures=dict(_pooled(measured)),
-        audible_end=mean(ends) if ends else None,
+        audible_end=_audible_end(run, measured),
         audio=_audio(heard, turns),
     )
+
+
+def _audible_end(run: Run, turns: Sequence[Turn]) -> float | None:
+    """Share of the replies that end loud, where the run measured their ends as this version does."""
+    name = "reply_end_level"
+    segments = {each.segment for each in run.segments if each.metrics.get(name) == metric(name).version}
+    levels = [turn.figures[name] for turn in turns if turn.segment in segments and name in turn.figures]
+    return mean(level > LOUD_END_DB for level in levels) if levels else None
 
 
 def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 from support.runs import UTTERANCE
 
-from firstpacket.bench.metrics.quality_figures import FLOOR_DB, answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.metrics.quality_figures import (
+    FLOOR_DB,
+    LOUD_END_DB,
+    answer_figures,
+    reply_figures,
+    transcript_figures,
+)
 from firstpacket.bench.record.schema import UtteranceFacts
 from firstpacket.bench.timing.spans import Text, TurnTrace
 from firstpacket.bench.vocabulary import AnswerRule
@@ -56,8 +62,34 @@ def test_a_reply_without_text_or_sound_has_no_pace() -> None:
     assert reply_figures(trace(("reply", "yes")), ()) == {}
 
 
-def test_the_level_at_the_end_of_a_reply_is_measured() -> None:
-    assert reply_figures(trace(), [0.1, 1.0])["reply_end_level"] == 0.0
+SPEECH, CLICK = [0.1] * 50, [0.018]
+
+
+@pytest.mark.parametrize(
+    ("levels", "loud"),
+    [
+        (SPEECH, True),  # cut off
+        ([*SPEECH, 0.0], False),
+        (SPEECH + [0.001] * 10, False),
+        (SPEECH + [0.001] * 10 + CLICK, False),
+        (SPEECH + [0.001] * 10 + CLICK * 2, False),  # a click across two windows
+        (SPEECH + [0.0] * 10 + [0.1] * 3, True),  # the beginning of another word
+        ([0.02] * 50, True),  # a quiet voice, cut off
+        ([0.02] * 50 + [0.002] * 3, False),
+        ([0.1] * 500, True),  # noise that never ends
+        ([1.0], True),
+    ],
+)
+def test_a_reply_ends_loud_if_it_is_near_its_own_level_to_the_last(levels: list[float], loud: bool) -> None:
+    assert (reply_figures(trace(), levels)["reply_end_level"] > LOUD_END_DB) == loud
+
+
+def test_the_level_at_the_end_is_relative_to_what_is_audible() -> None:
+    assert reply_figures(trace(), [0.1, 0.1, 0.0, 0.01, 0.1, 0.1])["reply_end_level"] == pytest.approx(-20.0, abs=0.01)
+
+
+def test_a_reply_without_sound_has_no_level_at_its_end() -> None:
+    assert "reply_end_level" not in reply_figures(trace(), [0.0] * 10)
 
 
 def clip(*answers: str, rule: AnswerRule = "equals", text: str | None = None) -> UtteranceFacts:

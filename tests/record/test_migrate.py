@@ -55,7 +55,9 @@ def test_figures_derived_again_from_the_evidence_are_equal_bit_for_bit(path: Pat
     assert found.equal and found.turns == found.turns_equal > 40
     assert found.figures == found.figures_equal > 1400
     redefined = {each.name for each in found.redefined if each.before is not None}
-    assert redefined <= {"llm_ttft", "llm_first_token_latency"}, "figures that came later are no others"
+    assert redefined <= {"llm_ttft", "llm_first_token_latency", "reply_end_level"}, (
+        "figures that came later are no others"
+    )
 
 
 @old_runs
@@ -66,6 +68,7 @@ def test_the_summary_equals_the_one_printed_by_the_old_version(path: Path) -> No
     for label in summary.labels:
         before = printed["labels"][label.label]
         assert label.outcomes == before["outcomes"]
+        assert label.quality.audible_end is None, "the end of a reply was measured in another way"
         assert set(label.figures) == set(before["metrics"])
         for name, figure in label.figures.items():
             assert_same(figure, before["metrics"][name])

@@ -11,6 +11,7 @@ import soundfile
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.metrics.audible_onset import reply_levels
+from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.pipeline import Samples, Weights
 from firstpacket.bench.quality.record import QUALITY, Judge, Line, Reply
 from firstpacket.bench.record.schema import Outcome, Turn
@@ -52,7 +53,7 @@ def known_run(
     systems = tuple(make_system(label, stages=()) for label in kinds)
     manifest = scripted_manifest({}, clips, corpus_source="demo", limit=len(clips), labels=systems, **changes)
     with RunWriter.create(path, manifest) as writer:
-        writer.segment(make_segment(0, tuple(make_facts(label, weights=()) for label in kinds)))
+        writer.segment(make_segment(0, tuple(make_facts(label, weights=()) for label in kinds), metrics=versions()))
         (path / "audio").mkdir()
         number = 0
         for clip in clips:
