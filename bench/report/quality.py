@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from firstpacket.bench.analysis.quality import BAD_WER, CLIPPED, MOST, error_rate, own_errors, rate_value
 from firstpacket.bench.format import NONE, valued
@@ -13,16 +14,18 @@ from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import shown_unit
 from firstpacket.bench.tables.cells import estimate, single, value
 from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, words
-from firstpacket.bench.vocabulary import ANSWER_RULES
+from firstpacket.bench.vocabulary import ANSWER_RULES, AnswerRule
+
+CORRECT = "correct answers"
 
 
 def quality_table(summary: Summary) -> Table:
     """One row per system."""
     scorers = dict.fromkeys(score.scorer for label in summary.labels for score in label.quality.scores)
-    columns = (*COLUMNS, *map(_scorer, scorers))
+    columns = (*(_with_rules(each, summary) for each in COLUMNS), *map(_scorer, scorers))
     notes = [
         *_missing(summary),
-        *_rules(summary),
+        *_explained(summary),
         *dict.fromkeys(note for label in summary.labels for note in _notes(label)),
     ]
     return table("Latency and quality of the same turns", columns, [rows(columns, summary.labels)], notes=notes)
@@ -75,7 +78,7 @@ COLUMNS: tuple[Column[LabelSummary], ...] = (
         *("quality", "transcript", "rate"),
         is_bad=lambda label: rate_value(label.quality.transcript) > BAD_WER,
     ),
-    column("correct answers", estimate, "rate", "quality", "answers", "share", is_bad=_is_wrong),
+    column(CORRECT, estimate, "rate", "quality", "answers", "share", is_bad=_is_wrong),
     column(
         "reply WER",
         estimate,
@@ -98,7 +101,7 @@ def _missing(summary: Summary) -> Iterator[str]:
         found = label.quality
         for name, figure, why in (
             ("transcript WER", found.transcript.rate, found.transcript.reason),
-            ("correct answers", found.answers.share, found.answers.reason),
+            (CORRECT, found.answers.share, found.answers.reason),
             ("reply WER", found.reply.rate, found.reply.reason),
         ):
             if figure is None:
@@ -107,9 +110,20 @@ def _missing(summary: Summary) -> Iterator[str]:
         yield f"{name} of {', '.join(labels)}: n/a, {why}."
 
 
-def _rules(summary: Summary) -> Iterator[str]:
-    """By which rule answers are judged, and how long the replies are: a long one contains more."""
-    rules = dict.fromkeys(rule for label in summary.labels for rule in label.quality.answers.rules)
+def _rules(summary: Summary) -> tuple[AnswerRule, ...]:
+    """The rules by which answers are judged."""
+    return tuple(dict.fromkeys(rule for label in summary.labels for rule in label.quality.answers.rules))
+
+
+def _with_rules(each: Column[LabelSummary], summary: Summary) -> Column[LabelSummary]:
+    """The column of correct answers names their rules; a column of anything else is as it was."""
+    rules = _rules(summary)
+    return replace(each, heading=f"{CORRECT} ({', '.join(rules)})") if rules and each.heading == CORRECT else each
+
+
+def _explained(summary: Summary) -> Iterator[str]:
+    """What the rules are, and how long the replies are: a long one contains more."""
+    rules = _rules(summary)
     if not rules:
         return
     lengths = [
@@ -118,8 +132,8 @@ def _rules(summary: Summary) -> Iterator[str]:
         if label.quality.answers.reply_words
     ]
     named = "; ".join(f"`{rule}`: {ANSWER_RULES[rule]}" for rule in rules)
-    yield f"correct answers: share by rule {named}. Words per reply (median): {', '.join(lengths)}."
-    if rules.keys() - {"equals"}:
+    yield f"{CORRECT}: share by rule {named}. Words per reply (median): {', '.join(lengths)}."
+    if set(rules) - {"equals"}:
         yield "Answers are judged by this rule alone; the figure is not the score that the data set's authors define."
 
 

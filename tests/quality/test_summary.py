@@ -133,6 +133,7 @@ def test_the_rule_is_named_next_to_the_figure_in_every_format(tmp_path: Path) ->
     assert told["reply_words"]["value"] == median
     named = "correct answers: share by rule `contains`: the words of an answer are in the reply"
     printed = " ".join(shown(run).split())
+    assert "(contains)" in printed, "in the heading"
     assert named in printed and f"Words per reply (median): good {median}" in printed
     assert "not the score that the data set's authors define" in printed
     assert named in markdown(run).replace("\\", "")

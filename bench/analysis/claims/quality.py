@@ -93,7 +93,8 @@ def paired_data(_: Facts) -> Verdict:
 def _heard_and_right(model: Model) -> str:
     wer = f"{model.label}: transcript WER {estimated(model.summary.quality.transcript.rate, 'ratio')}"
     groups = (("an exact transcript", model.right_if_heard), ("one with an error", model.right_if_misheard))
-    right = [f"correct after {name}: {_share(found)}" for name, found in groups if found is not None]
+    rules = ", ".join(model.summary.quality.answers.rules)
+    right = [f"correct ({rules}) after {name}: {_share(found)}" for name, found in groups if found is not None]
     return ", ".join((wer, *right))
 
 

@@ -77,7 +77,8 @@ def columns_in_use(kind: Kind, subset: str, choice: Choice, row: Row) -> Columns
     possible = text_columns(known)
     named = choice.text or (kind.text if kind.text in known else "")
     own = named or (possible[0] if len(possible) == 1 else "")
-    answers = choice.answers or next((name for name in (kind.answers, *ANSWERS) if name and name in known), "")
+    known_answers = (kind.answers, *ANSWERS) if row.turn is None else ()  # those of a dialogue are for its last turn
+    answers = choice.answers or next((name for name in known_answers if name and name in known), "")
     rule = choice.rule or kind.rule(subset)
     ambiguous = possible if not own and len(possible) > 1 and row.turn is None else ()
     return Columns(own, answers, rule, ambiguous)
@@ -126,7 +127,7 @@ def _light(row: Row, columns: Columns, dialogues: dict[tuple[Part, str], str], p
 
 
 def _answers(row: Row, columns: Columns) -> tuple[str, ...]:
-    """Of a dialogue the last turn alone is answered by them, and that is not asked."""
+    """None for a turn of a dialogue: they are answers to its last turn, which is not asked."""
     value: Any = row.answers or (row.columns.get(columns.answers) if columns.answers and row.turn is None else None)
     several = value if isinstance(value, (list, tuple)) else [value]
     return tuple(str(each).strip() for each in several if each is not None and str(each).strip())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from firstpacket.bench.corpus.licences import restrictions
+from firstpacket.bench.format import counted
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.vocabulary import ANSWER_RULES
 from firstpacket.pipelines.tools.corpora.importing.plan import Plan
@@ -21,11 +22,12 @@ def planned(plan: Plan) -> Iterator[str]:
     over = f", drawn over {wanted.drawn_over}" if wanted.drawn_over else ""
     some = f"; {wanted.take} wanted{over}, seed {wanted.seed}" if wanted.take else ""
     yield clean(
-        f"data set: {name} ({wanted.kind}), revision {wanted.revision}: {len(plan.candidates)} recordings{some}"
+        f"data set: {name} ({wanted.kind}), revision {wanted.revision}: {counted(len(plan.candidates), 'recording')}{some}"
     )
     forbidden = "".join(f"; {each}" for each in restrictions(wanted.licence))
-    yield clean(f"licence: {wanted.licence} ({wanted.licence_from}){forbidden}")
-    yield clean(f"text: {f'column {wanted.text}' if wanted.text else 'none'}")
+    yield clean(f"licence: {wanted.licence}, {wanted.licence_from}{forbidden}")
+    per_turn = "of every turn" if any(one.row.text for one in plan.candidates) else "none"
+    yield clean(f"text: {f'column {wanted.text}' if wanted.text else per_turn}")
     if wanted.answers:
         rule = f"`{wanted.answer_rule}`: {ANSWER_RULES[wanted.answer_rule]}"
         yield clean(f"answers: column {wanted.answers}, rule {rule}")
@@ -36,14 +38,14 @@ def written(record: ImportRecord, out: Path) -> Iterator[str]:
     counts = record.counts
     if counts is None:
         return
-    dialogues = f" in {counts.dialogues} dialogues" if counts.dialogues else ""
-    speakers = f", {counts.speakers} speakers" if counts.speakers else ""
-    yield f"{counts.taken} recordings{dialogues}{speakers}, {counts.seconds:.1f} s, in {out}"
+    dialogues = f" in {counted(counts.dialogues, 'dialogue')}" if counts.dialogues else ""
+    speakers = f", {counted(counts.speakers, 'speaker')}" if counts.speakers else ""
+    yield f"{counted(counts.taken, 'recording')}{dialogues}{speakers}, {counts.seconds:.1f} s, in {out}"
     for reason, found in counts.left_out.items():
         shown = ", ".join(found.ids[:_SHOWN]) + (", …" if found.ids[_SHOWN:] else "")
         detail = f"; the first: {found.detail}" if found.detail else ""
         yield clean(f"left out, {reason}: {found.count} ({shown}{detail})")
     if counts.rounded:
-        yield f"rounded to 16 bits: {counts.rounded} recordings, compressed with loss (MP3) or of more bits"
+        yield f"rounded to 16 bits: {counted(counts.rounded, 'recording')}, compressed with loss (MP3) or of more bits"
     yield from (clean(f"note: {notice}") for notice in record.notices)
     yield f"ends of speech are estimated; check them with: bench corpus check {out}"

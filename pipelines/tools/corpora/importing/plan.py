@@ -146,11 +146,11 @@ def _name(path: Path, file: Path) -> str:
 
 def _licence(request: Request, kind: Kind) -> tuple[str, str]:
     if request.licence:
-        return request.licence, "--licence"
+        return request.licence, "as --licence says"
     if kind.repository:
-        return kind.licence, "known of the data set"
+        return kind.licence, "as known of the data set"
     stated, card = stated_licence(request.path)
-    return (stated, str(card)) if card else (NONE_STATED, "no card states one")
+    return (stated, f"as its {card.name} states") if card else (NONE_STATED, "as there is no card that states one")
 
 
 def _drawn_over(found: Iterable[Candidate]) -> str:

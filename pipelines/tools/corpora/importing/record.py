@@ -39,7 +39,7 @@ class Wanted:
     answer_rule: AnswerRule
     licence: str
     licence_from: str
-    """Where the licence was read: --licence, this program, or the data set's card."""
+    """Where the licence was read: `as --licence says`, `as known of the data set`, `as …/README.md states`."""
     longest_s: float
 
 

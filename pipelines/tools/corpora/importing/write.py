@@ -14,6 +14,7 @@ from pathlib import Path
 from firstpacket.bench.corpus.estimates import ESTIMATES
 from firstpacket.bench.corpus.manifest import MANIFEST, ManifestLine, write_manifest
 from firstpacket.bench.errors import CorpusError, UsageError
+from firstpacket.bench.format import counted
 from firstpacket.bench.sanitize import without_secrets
 from firstpacket.pipelines.tools.corpora.importing.candidates import Candidate
 from firstpacket.pipelines.tools.corpora.importing.plan import Plan
@@ -182,8 +183,8 @@ def _share_left_out(record: ImportRecord) -> Iterator[str]:
         )
     if counts.unusable_answers:
         yield (
-            f"{counts.unusable_answers} recordings have answers that the rule `{record.wanted.answer_rule}` cannot"
-            " judge; these were left out."
+            f"{counted(counts.unusable_answers, 'recording')} with answers that the rule `{record.wanted.answer_rule}` cannot"
+            " judge; these answers were left out."
         )
 
 

@@ -105,6 +105,7 @@ def test_mtbench_becomes_dialogues_of_which_the_first_turn_is_asked(tmp_path: Pa
         ("81", 1, "Two?"),
         ("82", 0, "One?"),
     ]
+    assert record.wanted.answers == "" and not record.notices, "a reference to the last turn, which is not asked"
     assert record.counts is not None and record.counts.dialogues == 3 and found[0].category == "writing"
     corpus = load_corpus(str(tmp_path / "out"))
     assert [one.dialogue for one in corpus.utterances] == ["80", "81", "82"]
@@ -317,7 +318,7 @@ def test_the_columns_are_the_users_choice(tmp_path: Path) -> None:
         imported("parquet", path, tmp_path / "x", choice=Choice(answers="keyword"))
     record = imported("parquet", path, tmp_path / "letter", choice=Choice("question", "answer", "contains"))
     assert manifest(tmp_path / "letter")[0].answers == ()
-    assert "1 recordings have answers that the rule `contains` cannot judge" in record.notices[-1]
+    assert "1 recording with answers that the rule `contains` cannot judge" in record.notices[-1]
 
 
 def test_a_folder_that_exists_is_not_touched(tmp_path: Path) -> None:
@@ -373,13 +374,16 @@ def test_a_killed_import_leaves_no_corpus_and_no_obstacle(tmp_path: Path, monkey
 def test_the_licence_is_shown_before_anything_is_written(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "set/data/a-00000-of-00001.parquet", [{"audio": sound(1)}]).parent.parent
     shown = "\n".join(lines.planned(prepare(Request("parquet", path, tmp_path / "out"))))
-    assert "licence: none stated (no card states one); without a licence nobody may pass the recordings on" in shown
+    assert (
+        "licence: none stated, as there is no card that states one; without a licence nobody may pass the recordings on"
+        in shown
+    )
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.part").exists()
     (path / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n# A set\n")
     shown = "\n".join(lines.planned(prepare(Request("parquet", path, tmp_path / "out"))))
-    assert f"licence: cc-by-nc-4.0 ({path / 'README.md'}); not for commercial use" in shown
+    assert f"licence: cc-by-nc-4.0, as {path / 'README.md'} states; not for commercial use" in shown
     shown = "\n".join(lines.planned(prepare(Request("parquet", path, tmp_path / "out", licence="CC0-1.0"))))
-    assert "licence: CC0-1.0 (--licence)\n" in shown
+    assert "licence: CC0-1.0, as --licence says\n" in shown
 
 
 def test_a_card_that_disagrees_with_what_is_known_is_named(tmp_path: Path) -> None:
