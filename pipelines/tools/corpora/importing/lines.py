@@ -21,9 +21,8 @@ def planned(plan: Plan) -> Iterator[str]:
     name = ":".join(filter(None, (wanted.dataset, "/".join(filter(None, (wanted.subset, ", ".join(wanted.splits)))))))
     over = f", drawn over {wanted.drawn_over}" if wanted.drawn_over else ""
     some = f"; {wanted.take} wanted{over}, seed {wanted.seed}" if wanted.take else ""
-    yield clean(
-        f"data set: {name} ({wanted.kind}), revision {wanted.revision}: {counted(len(plan.candidates), 'recording')}{some}"
-    )
+    there = counted(len(plan.candidates), "recording")
+    yield clean(f"data set: {name} ({wanted.kind}), revision {wanted.revision}: {there}{some}")
     forbidden = "".join(f"; {each}" for each in restrictions(wanted.licence))
     yield clean(f"licence: {wanted.licence}, {wanted.licence_from}{forbidden}")
     per_turn = "of every turn" if any(one.row.text for one in plan.candidates) else "none"

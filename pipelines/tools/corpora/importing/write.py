@@ -182,10 +182,8 @@ def _share_left_out(record: ImportRecord) -> Iterator[str]:
             f" set: see {RECORD}."
         )
     if counts.unusable_answers:
-        yield (
-            f"{counted(counts.unusable_answers, 'recording')} with answers that the rule `{record.wanted.answer_rule}` cannot"
-            " judge; these answers were left out."
-        )
+        rows, rule = counted(counts.unusable_answers, "recording"), record.wanted.answer_rule
+        yield f"{rows} with answers that the rule `{rule}` cannot judge; these answers were left out."
 
 
 def _manifest(plan: Plan, taken: Sequence[_Taken], part: Path) -> Iterator[ManifestLine]:
