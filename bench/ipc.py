@@ -155,7 +155,9 @@ def parent(messages: Mapping[str, type]) -> Channel:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     _die_with_parent()
-    return Channel(socket.socket(fileno=int(sys.argv[-1])), messages)
+    line = socket.socket(fileno=int(sys.argv[-1]))
+    os.register_at_fork(after_in_child=line.close)  # or a forked helper would hide that this process has ended
+    return Channel(line, messages)
 
 
 def how_it_ended(process: subprocess.Popen[bytes], grace_s: float) -> str:

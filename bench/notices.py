@@ -13,6 +13,7 @@ from firstpacket.bench.metrics.warmup_decision import WarmUp
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.sanitize import clean
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.vocabulary import Flag
 
@@ -56,7 +57,7 @@ class Notice:
 def of_run(run: Run) -> tuple[Notice, ...]:
     """All of a stored run: of its machine at every start, and of its turns."""
     facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
-    return (*facts, *of_systems(run), *of_turns(run.turns), *of_profiles(run.turns))
+    return (*facts, *of_systems(run), *of_stages(run), *of_turns(run.turns), *of_profiles(run.turns))
 
 
 def of_systems(run: Run) -> tuple[Notice, ...]:
@@ -70,6 +71,17 @@ def of_systems(run: Run) -> tuple[Notice, ...]:
         for label, url in unseen
     )
     return (*said, *(Notice("server", text) for text in hidden))
+
+
+def of_stages(run: Run) -> Iterator[Notice]:
+    """Of stages in the traces that their system does not declare; unknown for another version of the code."""
+    for system in run.manifest.labels:
+        names = {name for turn in run.turns if turn.label == system.label for name in turn.figures}
+        traced = {name.split(".", 1)[1].rpartition(".")[0] for name in names if name.startswith("stage.")}
+        unknown = sorted(traced - {stage.id for stage in system.stages})
+        if unknown and not system.source:
+            text = f"{system.label} traces stages that it does not declare ({clean(', '.join(unknown))}): "
+            yield Notice("stages", text + "figures of recognisers, language models and voices leave them out.")
 
 
 def of_machine(facts: Facts, threads: int | None = None) -> Iterator[Notice]:

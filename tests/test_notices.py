@@ -50,6 +50,15 @@ def test_each_notice_states_a_cause_and_a_remedy(facts: dict[str, object], about
     assert text.startswith(about) and advice in text
 
 
+def test_stages_that_a_system_does_not_declare_are_named(tmp_path: Path) -> None:
+    run = read_run(virtual_run(tmp_path / "run", {"a": "hear; tts 2; packet 50"}, count=1))
+    assert list(notices.of_stages(run)) == []
+    (system,) = run.manifest.labels
+    without = replace(system, stages=tuple(stage for stage in system.stages if stage.id != "tts"))
+    (notice,) = notices.of_stages(replace(run, manifest=replace(run.manifest, labels=(without,))))
+    assert "a traces stages that it does not declare (tts)" in notice.text
+
+
 def test_systems_state_what_they_were_loaded_with(tmp_path: Path) -> None:
     run = read_run(virtual_run(tmp_path / "run", {"a": "hear; tts 2; packet 50"}, count=1))
     (segment,) = run.segments

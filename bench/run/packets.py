@@ -19,6 +19,8 @@ from firstpacket.bench.timing.spans import HandOff
 RATES = range(1000, 768_001)
 LOUDEST = 1.5
 """Synthesis may overshoot full scale a little; integers mistaken for floats overshoot a lot."""
+LONGEST_S, MOST_PACKETS = 600, 200_000
+"""Of a reply: a longer one never ends, and would fill the memory before the deadline."""
 DUE = "a packet needs a float32 NumPy array of shape (n,), mono, in [-1, 1]"
 
 
@@ -43,6 +45,12 @@ def checked(given: object, first_rate: int | None) -> Packet:
             f"a packet's `after` is {_described(given.after)}; it must be what trace.hand_off() returned, or None"
         )
     return Packet(_samples(given.samples), _rate(given.sample_rate, first_rate), given.after)
+
+
+def check_length(packets: int, samples: int, rate: int) -> None:
+    """Raises `ValueError` for a reply that is too long by now."""
+    if samples > LONGEST_S * rate or packets > MOST_PACKETS:
+        raise ValueError(f"the reply does not end: it has more than {LONGEST_S} s or {MOST_PACKETS:,} packets")
 
 
 def _rate(given: Any, first_rate: int | None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from firstpacket.bench.metrics.audible_onset import reply_levels
 from firstpacket.bench.pipeline import Pipeline, Samples
 from firstpacket.bench.record.schema import Outcome, TurnResult
-from firstpacket.bench.run.packets import checked, packets_of
+from firstpacket.bench.run.packets import check_length, checked, packets_of
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.sanitize import reason
 from firstpacket.bench.timing.cancellation import TurnCancelled
@@ -65,6 +65,7 @@ def _listen_to(
     on_first_packet: Callable[[PacketStamp], None],
 ) -> None:
     packets = packets_of(pipeline.respond(speech, trace))
+    samples = 0
     try:
         for given in packets:
             arrived_ns = trace.clock.now_ns()
@@ -73,6 +74,8 @@ def _listen_to(
             if not said:
                 on_first_packet(stamp)
             said.append((packet.samples, packet.sample_rate))
+            samples += len(packet.samples)
+            check_length(len(said), samples, packet.sample_rate)
             if speech.cancelled:
                 raise TurnCancelled
     finally:

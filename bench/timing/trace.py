@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HandOff", "OpenHop", "OpenStage", "Range", "Ranges", "Trace"]
 
+LONGEST_TEXT = 1_000_000
 Range = AbstractContextManager[object]
 Ranges = Callable[[str], Range]
 """Tells a profiler which stage is at work on the calling thread, from entering to leaving."""
@@ -255,6 +256,8 @@ class Trace:
         Raises `TypeError` or `ValueError` for records that cannot be connected.
         """
         self._check_hand_offs()
+        if len(set(map(id, self._stages))) != len(self._stages):
+            raise ValueError("a stage was entered more than once; call trace.stage() for every piece of its work")
         closed = [*(stage._closed() for stage in list(self._stages)), *self._hops]
         spans = sorted(closed, key=lambda span: (span.start_ns, -span.end_ns))
         first_outputs = sum(span.first_output_ns is not None for span in spans)
@@ -295,4 +298,6 @@ class Trace:
 def _text(given: object, what: str) -> str:
     if not isinstance(given, str):
         raise TypeError(f"{what} must be text (str), but is {type(given).__name__}")
+    if len(given) > LONGEST_TEXT:
+        raise ValueError(f"{what} has {len(given):,} characters; at most {LONGEST_TEXT:,} can be recorded")
     return clean(given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -177,6 +178,13 @@ def test_a_reply_that_is_not_an_iterator_of_packets_fails_the_turn(returned: Cal
 
 def test_a_list_of_packets_is_as_good_as_a_generator() -> None:
     assert answer(lambda trace: [Packet(LOUD, 16_000)]).outcome == "answered"
+
+
+def test_a_reply_that_does_not_end_fails_the_turn_before_memory_is_full() -> None:
+    second = np.zeros(16_000, np.float32)
+    result = answer(lambda trace: itertools.repeat(Packet(second, 16_000), 700))
+    assert (result.outcome, len(result.trace.packets)) == ("failed", 601)
+    assert "does not end: it has more than 600 s" in result.reason
 
 
 @pytest.mark.parametrize(

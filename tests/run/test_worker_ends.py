@@ -151,6 +151,7 @@ def test_an_error_that_explains_itself_needs_no_log(worker: Callable[..., Worker
         ("print('no licence', flush=True); os._exit(3)", "exit code 3", "no licence"),
         ("print('usage: model', file=sys.stderr); sys.exit(2)", "exit code 2", "usage: model"),
         ("print('x' * 10**7, '1 %\\r99 %\\r', 'api_key=abc', flush=True); os._exit(0)", "exit code 0", "api_key=…"),
+        ("if os.fork(): os._exit(3)\nelse: time.sleep(300)", "exit code 3", ""),
         ("os.kill(os.getpid(), 9)", "killed by SIGKILL, possibly out of memory", ""),
     ],
 )

@@ -111,6 +111,21 @@ def test_a_packet_after_an_earlier_turns_hand_off_is_refused() -> None:
         trace.finish()
 
 
+def test_a_stage_that_is_entered_twice_is_refused() -> None:
+    trace = Trace(VirtualClock())
+    stage = trace.stage("tts")
+    for _ in range(2):
+        with stage:
+            pass
+    with pytest.raises(ValueError, match="entered more than once"):
+        trace.finish()
+
+
+def test_an_endless_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="1,000,001 characters"):
+        Trace(VirtualClock()).text("reply", "x" * 1_000_001)
+
+
 @pytest.mark.parametrize(
     ("record", "message"),
     [
