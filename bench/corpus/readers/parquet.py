@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -47,16 +48,15 @@ def rows(path: Path) -> Iterator[Row]:
         raise CorpusError(
             f"{path}: has several columns of sound: {', '.join(names)}. Keep one, or rename it to 'audio'."
         )
-    sounds = {name: _Sounds(path, file, name) for name in turns or names}
+    stamp = path.stat().st_mtime_ns
     for number, columns in enumerate(_texts(path, file, names)):
-        where = f"{path}, row {number}"
+        place = _Place(path, stamp, number)
         if turns:
-            yield from _dialogue(where, number, columns, turns, sounds)
+            yield from _dialogue(place, columns, turns)
         elif names:
-            name = "audio" if "audio" in names else names[0]
-            yield _single(where, number, columns, name, sounds[name])
+            yield _single(place, columns, "audio" if "audio" in names else names[0])
         else:
-            yield _named(where, path, columns)
+            yield _named(place, columns)
 
 
 def natural(path: Path) -> tuple[Any, ...]:
@@ -72,6 +72,22 @@ class _Told:
 
     path: str
     is_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A row of a file; `stamp` tells the file from a later one of its name."""
+
+    path: Path
+    stamp: int
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, row {self.row}"
+
+    def sound(self, column: str, told: _Told) -> Callable[[], bytes]:
+        """What reads the sound of a column."""
+        return partial(_content, self, column, told)
 
 
 class _Sounds:
@@ -96,7 +112,8 @@ class _Sounds:
         except Exception as error:  # pyarrow's errors have no common class below this one
             raise _damaged(self._path, error) from error
         value = self._batch.column(0)[row - self._first].as_py()
-        return value.get("bytes") if isinstance(value, dict) else value
+        content = value.get("bytes") if isinstance(value, dict) else value
+        return content if isinstance(content, bytes) else None
 
     def _begin(self, row: int) -> None:
         start = 0
@@ -132,7 +149,7 @@ def _damaged(path: Path, error: Exception) -> CorpusError:
 def _texts(path: Path, file: Any, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Every row's columns; of sound only what is known without reading it, as `_Told`."""
     schema = file.schema_arrow
-    wanted = [name for name in schema.names if name not in names]
+    wanted = [field.name for field in schema if field.name not in names and _is_plain(field.type)]
     wanted += [f"{name}.path" for name in names if _is_struct(schema.field(name))]
     for group in range(file.num_row_groups):
         try:
@@ -142,6 +159,16 @@ def _texts(path: Path, file: Any, names: Sequence[str]) -> Iterator[dict[str, An
             raise _damaged(path, error) from error
         for columns in found:
             yield {name: _told(value) if name in names else value for name, value in columns.items()}
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether a column holds texts, numbers or lists of texts: pictures and embeddings are not read."""
+    from pyarrow import types
+
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_dictionary(kind):
+        kind = kind.value_type
+        return bool(types.is_string(kind) or types.is_large_string(kind))
+    return bool(types.is_primitive(kind) or types.is_string(kind) or types.is_large_string(kind))
 
 
 def _told(value: Any) -> _Told:
@@ -174,66 +201,68 @@ def _turn_columns(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(numbered, key=lambda name: int(numbered[name][1] or numbered[name][2])))
 
 
-def _single(where: str, number: int, columns: Mapping[str, Any], name: str, sounds: _Sounds) -> Row:
+def _single(place: _Place, columns: Mapping[str, Any], name: str) -> Row:
     told = columns.get(name, _Told("", False))
     return Row(
-        where=where,
+        where=str(place),
         id=_id(columns) or PurePosixPath(told.path.replace("\\", "/")).stem,
-        sound=_reader(sounds, number, told),
+        sound=place.sound(name, told),
         text=spoken_text(columns),
         columns=_plain(columns),
     )
 
 
-def _named(where: str, path: Path, columns: Mapping[str, Any]) -> Row:
+def _named(place: _Place, columns: Mapping[str, Any]) -> Row:
     """A row of a metadata.parquet, whose sound is a file."""
     name = str(columns.get(FILE_NAME) or "").replace("\\", "/")
     return Row(
-        where=where,
+        where=str(place),
         id=_id(columns) or PurePosixPath(name).with_suffix("").as_posix(),
-        sound=inside(path.parent, name, where),
+        sound=inside(place.path.parent, name, str(place)),
         text=spoken_text(columns),
         columns=_plain(columns),
     )
 
 
-def _dialogue(
-    where: str, number: int, columns: Mapping[str, Any], turns: Sequence[str], sounds: Mapping[str, _Sounds]
-) -> Iterator[Row]:
+def _dialogue(place: _Place, columns: Mapping[str, Any], turns: Sequence[str]) -> Iterator[Row]:
     """The turns up to the first that is null."""
-    name = _id(columns) or f"{number:06d}"
-    texts = [_turn_text(columns, turn, place) for place, turn in enumerate(turns)]
-    for place, turn in enumerate(turns):
+    name = _id(columns) or f"{place.row:06d}"
+    texts = [_turn_text(columns, turn, number) for number, turn in enumerate(turns)]
+    for number, turn in enumerate(turns):
         told = columns.get(turn, _Told("", False))
-        if told.is_null or (texts[place] is None and any(texts) and not told.path):
+        if told.is_null or (texts[number] is None and any(texts) and not told.path):
             return
         yield Row(
-            where=f"{where}, {turn}",
-            id=f"{name}-{place}",
-            sound=_reader(sounds[turn], number, told),
-            text=texts[place],
+            where=f"{place}, {turn}",
+            id=f"{name}-{number}",
+            sound=place.sound(turn, told),
+            text=texts[number],
             dialogue=name,
-            turn=place,
+            turn=number,
             columns=_plain(columns),
         )
 
 
-def _turn_text(columns: Mapping[str, Any], turn: str, place: int) -> str | None:
+def _turn_text(columns: Mapping[str, Any], turn: str, number: int) -> str | None:
     text = columns.get(turn.replace("_audio", "_transcript")) if turn.startswith("user_") else None
     listed = columns.get("turns")
-    if text is None and isinstance(listed, list) and place < len(listed):
-        text = listed[place]
+    if text is None and isinstance(listed, list) and number < len(listed):
+        text = listed[number]
     return text.strip() or None if isinstance(text, str) else None
 
 
-def _reader(sounds: _Sounds, row: int, told: _Told) -> Callable[[], bytes]:
-    def read() -> bytes:
-        content = sounds.read(row)
-        if not content:
-            raise NoSound(NOT_IN_FILE if told.path else NOTHING)
-        return bytes(content)
+def _content(place: _Place, column: str, told: _Told) -> bytes:
+    """The content of a row's sound file. Raises `NoSound`."""
+    content = _columns(place.path, place.stamp)(column).read(place.row)
+    if not content:
+        raise NoSound(NOT_IN_FILE if told.path else NOTHING)
+    return content
 
-    return read
+
+@lru_cache(maxsize=1)  # rows are read file by file, and a file that is open holds on to its last row group
+def _columns(path: Path, stamp: int) -> Callable[[str], _Sounds]:
+    """The file's columns of sound by name."""
+    return cache(partial(_Sounds, path, _open(path)))
 
 
 def _id(columns: Mapping[str, Any]) -> str:

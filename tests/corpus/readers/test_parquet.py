@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def test_sound_may_be_read_in_any_order(tmp_path: Path) -> None:
     found = rows(write_parquet(tmp_path / "a.parquet", given, row_group=20))
     for number in (24, 3, 3, 19, 20, 0, 12, 5):
         assert content(found[number]) == given[number]["audio"]["bytes"]
+
+
+def test_one_file_is_open_at_a_time(tmp_path: Path) -> None:
+    """A file that stays open holds on to a row group, and a data set has hundreds of files."""
+    given = [[{"audio": sound(10 * file + number)} for number in range(3)] for file in range(4)]
+    files = [write_parquet(tmp_path / f"{number}.parquet", each) for number, each in enumerate(given)]
+    found = [row for file in files for row in rows(file)]
+    wanted = [row["audio"]["bytes"] for each in given for row in each]
+    assert [content(row) for row in found] == wanted
+    assert [content(found[place]) for place in (9, 0, 9, 1)] == [wanted[place] for place in (9, 0, 9, 1)]
+    gc.collect()
+    held = [link for link in Path("/proc/self/fd").iterdir() if str(tmp_path) in str(link.resolve())]
+    assert len(held) <= 1
 
 
 def test_saved_from_local_files_it_has_paths_and_no_bytes(tmp_path: Path) -> None:
@@ -121,6 +135,12 @@ def test_turns_with_transcripts_of_their_own(tmp_path: Path) -> None:
         ("000000", 1, "Bye."),
         ("000001", 0, "Hello."),
     ]
+
+
+def test_columns_that_are_no_text_are_not_read(tmp_path: Path) -> None:
+    given = [{"audio": sound(1), "embedding": [0.5] * 3, "page": b"x", "words": ["a", "b"], "n": 1.5, "text": "Hi."}]
+    (row,) = rows(write_parquet(tmp_path / "a.parquet", given))
+    assert row.columns == {"words": ["a", "b"], "n": 1.5, "text": "Hi."}
 
 
 def test_metadata_parquet_names_files(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from firstpacket.bench.corpus.audio import LIMIT_S
 from firstpacket.bench.corpus.licences import NONE_STATED
 from firstpacket.bench.errors import CorpusError, UnknownName, UsageError
 from firstpacket.pipelines.tools.corpora.importing.candidates import (
@@ -164,6 +165,8 @@ def _notices(request: Request, kind: Kind, parts: Sequence[Part], columns: Colum
     for part in parts:
         if part.missing:
             yield f"the split {part.split} is not complete: {', '.join(part.missing)} are missing."
+    if request.longest_s > LIMIT_S:
+        yield f"clips of more than {LIMIT_S:g} s can only be run with --trim-to."
     if columns.ambiguous:
         yield (
             f"columns {' and '.join(columns.ambiguous)} could be what is said, so there are no texts. Choose one with"

@@ -181,6 +181,9 @@ def _share_left_out(record: ImportRecord) -> Iterator[str]:
             f"{missing} of {missing + counts.taken} recordings were left out, so the corpus may differ from the data"
             f" set: see {RECORD}."
         )
+    units = counts.taken if not counts.dialogues else counts.dialogues
+    if record.wanted.take and units < record.wanted.take:
+        yield f"{units} of the {record.wanted.take} wanted could be taken."
     if counts.unusable_answers:
         rows, rule = counted(counts.unusable_answers, "recording"), record.wanted.answer_rule
         yield f"{rows} with answers that the rule `{rule}` cannot judge; these answers were left out."

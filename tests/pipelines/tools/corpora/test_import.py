@@ -266,6 +266,9 @@ def test_what_is_left_out_is_replaced_by_what_is_drawn_next(tmp_path: Path) -> N
     record = imported("parquet", write_parquet(tmp_path / "a.parquet", rows), tmp_path / "out", take=6)
     assert record.counts is not None and record.counts.taken == 6
     assert sorted(line.id for line in manifest(tmp_path / "out")) == ["q1", "q2", "q4", "q5", "q7", "q8"]
+    record = imported("parquet", tmp_path / "a.parquet", tmp_path / "more", take=7, longest_s=90)
+    assert "6 of the 7 wanted could be taken." in record.notices
+    assert "clips of more than 60 s can only be run with --trim-to." in record.notices
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret.wav", "a/../../secret.wav", "x\0.wav"])
