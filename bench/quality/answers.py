@@ -101,11 +101,11 @@ def _letters(reply: str, question: str) -> set[str]:
 
 def _options_in(reply: Sequence[str], options: dict[str, tuple[str, ...]]) -> set[str]:
     """Letters of the options whose words are in the reply; one inside a longer one that is there too does not count."""
-    there = {letter: said for letter, said in options.items() if said and _is_within(said, reply)}
+    there = {letter: option for letter, option in options.items() if option and _is_within(option, reply)}
     return {
         letter
-        for letter, said in there.items()
-        if not any(len(other) > len(said) and _is_within(said, other) for other in there.values())
+        for letter, option in there.items()
+        if not any(len(other) > len(option) and _is_within(option, other) for other in there.values())
     }
 
 

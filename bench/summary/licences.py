@@ -28,9 +28,9 @@ def licences(manifest: Manifest) -> tuple[Licence, ...]:
     )
 
 
-def licence_sentence(found: Sequence[Licence]) -> str:
+def licence_sentence(licences: Sequence[Licence]) -> str:
     """All licences in a sentence, for the foot of a report; empty without any."""
-    if not found:
+    if not licences:
         return ""
-    named = (f"{each.licence} ({each.clips}{''.join(f'; {text}' for text in each.forbids)})" for each in found)
+    named = (f"{each.licence} ({each.clips}{''.join(f'; {text}' for text in each.forbids)})" for each in licences)
     return f"Licences of the recordings, by clips: {', '.join(named)}."

@@ -67,7 +67,7 @@ def natural(path: Path) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Cell:
     """What is known of a sound before it is read."""
 
     path: str
@@ -85,9 +85,9 @@ class _Place:
     def __str__(self) -> str:
         return f"{self.path}, row {self.row}"
 
-    def sound(self, column: str, told: _Told) -> Callable[[], bytes]:
+    def sound(self, column: str, cell: _Cell) -> Callable[[], bytes]:
         """What reads the sound of a column."""
-        return partial(_content, self, column, told)
+        return partial(_content, self, column, cell)
 
 
 class _Sounds:
@@ -147,18 +147,18 @@ def _damaged(path: Path, error: Exception) -> CorpusError:
 
 
 def _texts(path: Path, file: Any, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Every row's columns; of sound only what is known without reading it, as `_Told`."""
+    """Every row's columns; of sound only what is known without reading it, as `_Cell`."""
     schema = file.schema_arrow
     wanted = [field.name for field in schema if field.name not in names and _is_plain(field.type)]
     wanted += [f"{name}.path" for name in names if _is_struct(schema.field(name))]
     for group in range(file.num_row_groups):
         try:
             table = file.read_row_group(group, columns=wanted)
-            found = table.to_pylist() if wanted else [{}] * file.metadata.row_group(group).num_rows
+            records = table.to_pylist() if wanted else [{}] * file.metadata.row_group(group).num_rows
         except Exception as error:  # as above
             raise _damaged(path, error) from error
-        for columns in found:
-            yield {name: _told(value) if name in names else value for name, value in columns.items()}
+        for columns in records:
+            yield {name: _cell(value) if name in names else value for name, value in columns.items()}
 
 
 def _is_plain(kind: Any) -> bool:
@@ -171,8 +171,8 @@ def _is_plain(kind: Any) -> bool:
     return bool(types.is_primitive(kind) or types.is_string(kind) or types.is_large_string(kind))
 
 
-def _told(value: Any) -> _Told:
-    return _Told(str((value or {}).get("path") or ""), value is None)
+def _cell(value: Any) -> _Cell:
+    return _Cell(str((value or {}).get("path") or ""), value is None)
 
 
 def _is_struct(field: Any) -> bool:
@@ -202,11 +202,11 @@ def _turn_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _single(place: _Place, columns: Mapping[str, Any], name: str) -> Row:
-    told = columns.get(name, _Told("", False))
+    cell = columns.get(name, _Cell("", False))
     return Row(
         where=str(place),
-        id=_id(columns) or PurePosixPath(told.path.replace("\\", "/")).stem,
-        sound=place.sound(name, told),
+        id=_id(columns) or PurePosixPath(cell.path.replace("\\", "/")).stem,
+        sound=place.sound(name, cell),
         text=spoken_text(columns),
         columns=_plain(columns),
     )
@@ -229,13 +229,13 @@ def _dialogue(place: _Place, columns: Mapping[str, Any], turns: Sequence[str]) -
     name = _id(columns) or f"{place.row:06d}"
     texts = [_turn_text(columns, turn, number) for number, turn in enumerate(turns)]
     for number, turn in enumerate(turns):
-        told = columns.get(turn, _Told("", False))
-        if told.is_null or (texts[number] is None and any(texts) and not told.path):
+        cell = columns.get(turn, _Cell("", False))
+        if cell.is_null or (texts[number] is None and any(texts) and not cell.path):
             return
         yield Row(
             where=f"{place}, {turn}",
             id=f"{name}-{number}",
-            sound=place.sound(turn, told),
+            sound=place.sound(turn, cell),
             text=texts[number],
             dialogue=name,
             turn=number,
@@ -251,11 +251,11 @@ def _turn_text(columns: Mapping[str, Any], turn: str, number: int) -> str | None
     return text.strip() or None if isinstance(text, str) else None
 
 
-def _content(place: _Place, column: str, told: _Told) -> bytes:
+def _content(place: _Place, column: str, cell: _Cell) -> bytes:
     """The content of a row's sound file. Raises `NoSound`."""
     content = _columns(place.path, place.stamp)(column).read(place.row)
     if not content:
-        raise NoSound(NOT_IN_FILE if told.path else NOTHING)
+        raise NoSound(NOT_IN_FILE if cell.path else NOTHING)
     return content
 
 
@@ -270,7 +270,7 @@ def _id(columns: Mapping[str, Any]) -> str:
 
 
 def _plain(columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in columns.items() if not isinstance(value, _Told)}
+    return {name: value for name, value in columns.items() if not isinstance(value, _Cell)}
 
 
 def _find(folder: Path) -> tuple[Path, ...]:

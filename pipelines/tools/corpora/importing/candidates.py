@@ -106,7 +106,7 @@ def candidates(kind: Kind, columns: Columns, rows: Iterable[tuple[Part, Row]]) -
 
 def _light(row: Row, columns: Columns, dialogues: dict[tuple[Part, str], str], part: Part) -> Row:
     """The row with the text in use and without the rest of its columns, since thousands of rows are in memory."""
-    said = row.columns.get(columns.text) if columns.text and row.turn is None else row.text
+    text = row.columns.get(columns.text) if columns.text and row.turn is None else row.text
     dialogue = ""
     if row.dialogue:
         key = (part, row.dialogue)
@@ -117,7 +117,7 @@ def _light(row: Row, columns: Columns, dialogues: dict[tuple[Part, str], str], p
         where=row.where,
         id=row.id,
         sound=row.sound,
-        text=said.strip() or None if isinstance(said, str) else None,
+        text=text.strip() or None if isinstance(text, str) else None,
         start_ms=row.start_ms,
         length_ms=row.length_ms,
         speech_end_ms=row.speech_end_ms,
@@ -142,12 +142,12 @@ def _is_usable(answer: str, rule: AnswerRule) -> bool:
 def _unique(name: str, otherwise: str, used: dict[str, str]) -> str:
     """A safe name: no path, no hidden file, not too long, and not the same as another where case does not count."""
     safe = _UNSAFE.sub("_", name).strip("._-")[:_LONGEST_ID] or otherwise
-    found, count = safe, 1
-    while found.lower() in used:
+    unique, count = safe, 1
+    while unique.lower() in used:
         count += 1
-        found = f"{safe}-{count}"
-    used[found.lower()] = found
-    return found
+        unique = f"{safe}-{count}"
+    used[unique.lower()] = unique
+    return unique
 
 
 def _prefix(part: Part) -> str:

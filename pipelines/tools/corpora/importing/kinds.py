@@ -121,36 +121,33 @@ _NOT_QUESTIONS = {
 _SIGNS = {"spoken-squad": "spoken_*-v1.1*.json", "air-bench": "Chat_meta.json"}
 
 
-def kind_of(name: str, path: Path) -> Kind:
-    """The kind of this name; with `auto`, the one that the files at `path` have.
-
-    Raises `UnknownName`; `UsageError` if none or several fit; `CorpusError` for data sets without spoken questions.
-    """
-    _refuse_text_questions(name, path)
-    if name != AUTO:
-        if name not in KINDS:
-            raise UnknownName("kind of data set", name, (*KINDS, AUTO))
-        return KINDS[name]
-    found = [KINDS[each] for each in _recognised(path)]
-    if len(found) == 1:
-        return found[0]
-    seen = f"{path} could be {' or '.join(kind.name for kind in found)}" if found else f"{path} is nothing known"
-    raise UsageError(f"{seen}. Name the kind in place of 'auto': {', '.join(KINDS)}.")
-
-
-def _recognised(path: Path) -> list[str]:
-    found = []
-    if parts := _voicebench_parts(path):
-        subsets = {part.subset for part in parts}
-        found.append("voicebench" if subsets & _VOICEBENCH_SUBSETS else "parquet")
-    if parts := audiofolder_parts(path):
-        first = next(audiofolder.READER.rows(parts[0].files[0]), None)
-        columns = first.columns if first else {}
-        found.append("big-bench-audio" if {"category", "official_answer"} <= columns.keys() else "audiofolder")
-    return found
-
-
-def _refuse_text_questions(name: str, path: Path) -> None:
+def require_known(name: str, path: Path) -> None:
+    """Raise `CorpusError` for a data set without spoken questions, by its name or its files, else `UnknownName`."""
     for known, why in _NOT_QUESTIONS.items():
         if known in name.lower().replace("_", "-") or (path.is_dir() and any(path.glob(_SIGNS[known]))):
             raise CorpusError(f"{path}: cannot be imported: {why}. Choose a data set with spoken questions.")
+    if name not in (*KINDS, AUTO):
+        raise UnknownName("kind of data set", name, (*KINDS, AUTO))
+
+
+def kind_of(name: str, path: Path) -> Kind:
+    """The kind of this name; with `auto`, the one that the files at `path` have: `UsageError` if not exactly one."""
+    if name != AUTO:
+        return KINDS[name]
+    fitting = [KINDS[each] for each in _recognised(path)]
+    if len(fitting) == 1:
+        return fitting[0]
+    problem = f"{path} could be {' or '.join(kind.name for kind in fitting)}" if fitting else f"{path} is nothing known"
+    raise UsageError(f"{problem}. Name the kind in place of 'auto': {', '.join(KINDS)}.")
+
+
+def _recognised(path: Path) -> list[str]:
+    fitting = []
+    if parts := _voicebench_parts(path):
+        subsets = {part.subset for part in parts}
+        fitting.append("voicebench" if subsets & _VOICEBENCH_SUBSETS else "parquet")
+    if parts := audiofolder_parts(path):
+        first = next(audiofolder.READER.rows(parts[0].files[0]), None)
+        columns = first.columns if first else {}
+        fitting.append("big-bench-audio" if {"category", "official_answer"} <= columns.keys() else "audiofolder")
+    return fitting

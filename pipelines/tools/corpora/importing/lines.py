@@ -40,10 +40,10 @@ def written(record: ImportRecord, out: Path) -> Iterator[str]:
     dialogues = f" in {counted(counts.dialogues, 'dialogue')}" if counts.dialogues else ""
     speakers = f", {counted(counts.speakers, 'speaker')}" if counts.speakers else ""
     yield f"{counted(counts.taken, 'recording')}{dialogues}{speakers}, {counts.seconds:.1f} s, in {out}"
-    for reason, found in counts.left_out.items():
-        shown = ", ".join(found.ids[:_SHOWN]) + (", …" if found.ids[_SHOWN:] else "")
-        detail = f"; the first: {found.detail}" if found.detail else ""
-        yield clean(f"left out, {reason}: {found.count} ({shown}{detail})")
+    for reason, rows in counts.left_out.items():
+        shown = ", ".join(rows.ids[:_SHOWN]) + (", …" if rows.ids[_SHOWN:] else "")
+        detail = f"; the first: {rows.detail}" if rows.detail else ""
+        yield clean(f"left out, {reason}: {rows.count} ({shown}{detail})")
     if counts.rounded:
         yield f"rounded to 16 bits: {counted(counts.rounded, 'recording')}, compressed with loss (MP3) or of more bits"
     yield from (clean(f"note: {notice}") for notice in record.notices)

@@ -19,7 +19,7 @@ from firstpacket.pipelines.tools.corpora.importing.candidates import (
     columns_in_use,
     files_of,
 )
-from firstpacket.pipelines.tools.corpora.importing.kinds import KINDS, Kind, kind_of
+from firstpacket.pipelines.tools.corpora.importing.kinds import KINDS, Kind, kind_of, require_known
 from firstpacket.pipelines.tools.corpora.importing.record import RECORD, Wanted, read_record
 from firstpacket.pipelines.tools.corpora.importing.source import (
     Part,
@@ -64,21 +64,29 @@ class Plan:
 
 def prepare(request: Request) -> Plan:
     """Read everything but the sound. Raises `BenchError`; nothing is written."""
-    path = request.path
-    if not path.exists():
+    require_known(request.kind, request.path)
+    if not request.path.exists():
         raise UsageError(_not_there(request))
-    kind = kind_of(request.kind, path)
+    try:
+        return _plan(request)
+    except OSError as error:
+        raise CorpusError(
+            f"{error.filename or request.path}: cannot be read ({error.strerror}). Check the path and its permissions."
+        ) from error
+
+
+def _plan(request: Request) -> Plan:
+    path, kind = request.path, kind_of(request.kind, request.path)
     parts = _chosen(kind.parts(path), request, kind)
     rows = ((part, row) for part in parts for file in part.files for row in kind.reader.rows(_checked(path, file)))
     first = next(rows, None)
     if first is None:
         raise CorpusError(f"{path}: contains no rows. Check that the download is complete.")
-    subset = parts[0].subset
-    columns = columns_in_use(kind, subset, request.choice, first[1])
-    found = tuple(candidates(kind, columns, chain((first,), rows)))
-    wanted = _wanted(request, kind, parts, columns, found)
+    columns = columns_in_use(kind, parts[0].subset, request.choice, first[1])
+    recordings = tuple(candidates(kind, columns, chain((first,), rows)))
+    wanted = _wanted(request, kind, parts, columns, recordings)
     _refuse_existing(request, wanted)
-    return Plan(request, kind, wanted, found, tuple(_notices(request, kind, parts, columns, wanted)))
+    return Plan(request, kind, wanted, recordings, tuple(_notices(request, kind, parts, columns, wanted)))
 
 
 def _not_there(request: Request) -> str:
@@ -97,11 +105,11 @@ def _chosen(parts: Sequence[Part], request: Request, kind: Kind) -> tuple[Part, 
         raise UnknownName("subset", request.subset, filter(None, subsets))
     if not request.subset and len(subsets) > 1:
         raise UsageError(f"{request.path} has several subsets. Choose one with --subset: {', '.join(subsets)}.")
-    found = [part for part in parts if part.subset == (request.subset or subsets[0])]
-    splits = [part.split for part in found]
+    chosen = [part for part in parts if part.subset == (request.subset or subsets[0])]
+    splits = [part.split for part in chosen]
     if request.split and request.split not in splits:
         raise UnknownName("split", request.split, filter(None, splits))
-    return tuple(part for part in found if not request.split or part.split == request.split)
+    return tuple(part for part in chosen if not request.split or part.split == request.split)
 
 
 def _checked(path: Path, file: Path) -> Path:
@@ -110,11 +118,11 @@ def _checked(path: Path, file: Path) -> Path:
 
 
 def _wanted(
-    request: Request, kind: Kind, parts: Sequence[Part], columns: Columns, found: Sequence[Candidate]
+    request: Request, kind: Kind, parts: Sequence[Part], columns: Columns, recordings: Sequence[Candidate]
 ) -> Wanted:
     path = request.path
     files = files_of(parts)
-    sounds = [one.row.sound for one in found if isinstance(one.row.sound, Path)]
+    sounds = [one.row.sound for one in recordings if isinstance(one.row.sound, Path)]
     for file in sounds:
         require_inside(path, file)
     sources = {_name(path, file): sha256(file) for file in (*files, *dict.fromkeys(sounds)) if file.is_file()}
@@ -131,7 +139,7 @@ def _wanted(
         language=request.language,
         take=request.take,
         seed=request.seed,
-        drawn_over=_drawn_over(found) if request.take else "",
+        drawn_over=_drawn_over(recordings) if request.take else "",
         text=columns.text,
         answers=columns.answers,
         answer_rule=columns.rule,
@@ -154,8 +162,8 @@ def _licence(request: Request, kind: Kind) -> tuple[str, str]:
     return (stated, f"as its {card.name} states") if card else (NONE_STATED, "as there is no card that states one")
 
 
-def _drawn_over(found: Iterable[Candidate]) -> str:
-    known = list(found)
+def _drawn_over(recordings: Iterable[Candidate]) -> str:
+    known = list(recordings)
     if any(one.speaker for one in known):
         return "speakers"
     return "categories" if any(one.category for one in known) else ""

@@ -43,15 +43,15 @@ def audiofolder_parts(path: Path) -> tuple[Part, ...]:
     if not path.is_dir():
         return tuple(Part("", "", (file,)) for file in _single(path, *audiofolder.SUFFIXES))
     folders = [path, *sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))]
-    found = []
+    parts = []
     for folder in folders:
         files = audiofolder.READER.find(folder)
         if len(files) > 1:
             raise CorpusError(
                 f"{folder}: has {' and '.join(file.name for file in files)}. Name the file that counts as PATH."
             )
-        found += [Part("", "" if folder == path else folder.name, files)] if files else []
-    return tuple(found)
+        parts += [Part("", "" if folder == path else folder.name, files)] if files else []
+    return tuple(parts)
 
 
 def revision(path: Path, files: Iterable[Path]) -> str:

@@ -164,8 +164,8 @@ def _counts(plan: Plan, taken: Sequence[_Taken], left_out: _LeftOut) -> Counts:
         seconds=round(sum(each.stored.seconds for each in taken), 3),
         rounded=sum(each.stored.rounded for each in taken),
         left_out={
-            reason: LeftOutRows(len(found), tuple(name for name, _ in found), found[0][1])
-            for reason, found in left_out.items()
+            reason: LeftOutRows(len(rows), tuple(name for name, _ in rows), rows[0][1])
+            for reason, rows in left_out.items()
         },
         unusable_answers=sum(one.unusable_answers for one in chosen),
     )
@@ -185,8 +185,8 @@ def _share_left_out(record: ImportRecord) -> Iterator[str]:
     if record.wanted.take and units < record.wanted.take:
         yield f"{units} of the {record.wanted.take} wanted could be taken."
     if counts.unusable_answers:
-        rows, rule = counted(counts.unusable_answers, "recording"), record.wanted.answer_rule
-        yield f"{rows} with answers that the rule `{rule}` cannot judge; these answers were left out."
+        recordings, rule = counted(counts.unusable_answers, "recording"), record.wanted.answer_rule
+        yield f"{recordings} with answers that the rule `{rule}` cannot judge; these answers were left out."
 
 
 def _manifest(plan: Plan, taken: Sequence[_Taken], part: Path) -> Iterator[ManifestLine]:
@@ -233,14 +233,14 @@ def _salt(out: Path) -> str:
 
 
 def _said(left_out: _LeftOut) -> str:
-    return ", ".join(f"{len(found)} {reason}" for reason, found in left_out.items())
+    return ", ".join(f"{len(rows)} {reason}" for reason, rows in left_out.items())
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -432,8 +432,8 @@ def test_what_is_not_there_is_downloaded_by_the_user(tmp_path: Path) -> None:
     ],
 )
 def test_sets_without_spoken_questions_are_refused(tmp_path: Path, kind: str, file: str, why: str) -> None:
-    (tmp_path / "set").mkdir()
     if file:
+        (tmp_path / "set").mkdir()
         (tmp_path / "set" / file).write_text("[]")
     with pytest.raises(CorpusError, match=why):
         prepare(Request(kind, tmp_path / "set", tmp_path / "out"))
