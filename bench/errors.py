@@ -52,9 +52,7 @@ class EmptyValue(UsageError):
     """Raised for an option that was given an empty value; in CI that is a variable that is not set."""
 
     def __init__(self, option: str) -> None:
-        super().__init__(
-            f"{option}: the value is empty (a variable that is not set?). Give one, or leave {option} out."
-        )
+        super().__init__(f"{option}: the value is empty (unset shell variable?). Pass a value, or omit {option}.")
 
 
 class UnknownName(UsageError):

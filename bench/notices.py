@@ -94,9 +94,10 @@ def of_machine(facts: Facts, threads: int | None = None) -> Iterator[Notice]:
         yield Notice("battery", "the machine runs on battery, which lowers its clocks. Plug it in.")
     if quota is not None and cores is not None and quota < cores:
         text = (
-            f"a CPU quota allows {quota:g} of {cores:g} cores: once it is used up, all processes pause for tens of ms. "
+            f"a CPU quota limits this container to {quota:g} of {cores:g} cores: whenever it runs out, every process "
+            "in the container is paused for tens of ms. "
         )
-        yield Notice("quota", text + "Give the container whole cores instead (docker --cpuset-cpus).")
+        yield Notice("quota", text + "Pin it to whole cores instead (docker run --cpuset-cpus=0,1, without --cpus).")
     allowed = min((n for n in (cores, quota) if n is not None), default=None)
     if threads is not None and allowed is not None and threads > allowed:
         text = f"{threads} threads per worker on {allowed:g} usable cores slow each other down. "
@@ -149,32 +150,37 @@ def of_warmth(
     """Of measured turns of a system that were not equally warm."""
     cold = [each for each in warm_ups if each.used and each.state != "steady"]
     if cold:
-        yield Notice("warm-up", f"{label} was measured although {_not_settled(cold[0])}.")
+        yield Notice("warm-up", f"{label}: {_not_settled(cold[0])}.")
     if drift is not None and drift.notable:
         text = (
-            f"{label}: its first {drift.early} measured turns took {_shift(drift.excess)} than later ones "
+            f"the first {drift.early} measured turns of {label} took {_shift(drift.excess)} than later ones "
             f"(p {drift.p:.2g}): it was not warm yet, or the machine changed. "
         )
         yield Notice("drift", text + "Warm it up longer (--warmup N), and check the other warnings about the machine.")
     if carried is not None and carried.significant:
         largest = carried.largest
         text = (
-            f"{label}: its first packet took {_shift(largest.difference)} right after a turn of {largest.predecessor} "
-            f"than otherwise (p {carried.adjusted_p:.2g}, {largest.difference.n} of {carried.n} turns): one system "
-            "affects the next, for example through caches, clocks or heat. "
+            f"the first packet of {label} took {_shift(largest.difference)} in the {largest.difference.n} of "
+            f"{carried.n} turns that came right after one of {largest.predecessor} (p {carried.adjusted_p:.2g}): "
+            f"{largest.predecessor} seems to affect the next turn, for example through caches, clocks or heat. "
         )
-        yield Notice("carry-over", text + "Measure the systems in separate runs to see each without the others.")
+        yield Notice("carry-over", text + "Measure each system in a run of its own to see it undisturbed.")
 
 
 def _not_settled(found: WarmUp) -> str:
     if found.state == "silent":
         return "it failed two warm-up turns in a row, which ended its warm-up"
-    seen = f"last first packets: {min(found.last_ms):.0f} to {max(found.last_ms):.0f} ms" if found.last_ms else ""
+    seen = (
+        f"first packet in the last ones: {min(found.last_ms):.0f} to {max(found.last_ms):.0f} ms"
+        if found.last_ms
+        else ""
+    )
     if found.state == "unsteady":
         return f"its warm-up ran out of time after {found.turns} turns, before its latency was steady ({seen})"
     return (
-        f"its latency was not steady after {found.turns} warm-up turns ({seen}): it may still be cold, or its latency "
-        "varies by itself. Compare its early turns with later ones, or warm up longer with --warmup N"
+        f"its latency was not steady after {found.turns} warm-up turns ({seen}), so it was measured as it was. It may "
+        "have been cold, or its latency may vary that much. Compare its early turns with later ones, or run more "
+        "warm-up turns with --warmup N"
     )
 
 

@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _filled(value: str) -> str:
     """A value that is not empty: in CI, a variable that is not set must not count as an option that is not given."""
     if not value.strip():
-        raise ArgumentTypeError("the value is empty (a variable that is not set?). Give one, or leave the option out.")
+        raise ArgumentTypeError("the value is empty (unset shell variable?). Pass a value, or omit the option.")
     return value
 
 

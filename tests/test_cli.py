@@ -187,10 +187,10 @@ def test_a_bad_config_file_is_explained(text: str, message: str, tmp_path: Path)
     ],
 )
 def test_an_empty_value_is_not_the_same_as_none(words: list[str], named: str) -> None:
-    """In CI it is a variable that is not set; nothing may be measured instead."""
+    """In CI it is an unset variable; nothing may be measured instead."""
     done = here(*words)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"bench: {named}: the value is empty (a variable that is not set?)."), done.stderr
+    assert done.stderr.startswith(f"bench: {named}: the value is empty (unset shell variable?)."), done.stderr
 
 
 @pytest.mark.parametrize("line", ['corpus = ""', 'out = ""', 'precision = " "', '[[pipeline]]\nname = ""'])

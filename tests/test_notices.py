@@ -40,7 +40,7 @@ def test_a_well_configured_machine_gives_no_notice() -> None:
     [
         ({"governor": "powersave"}, "governor: the CPU governor is powersave", "cpupower frequency-set -g performance"),
         ({"on_battery": True}, "battery: ", "Plug it in"),
-        ({"cpu_quota_cores": 3.5}, "quota: a CPU quota allows 3.5 of 4 cores", "--cpuset-cpus"),
+        ({"cpu_quota_cores": 3.5}, "quota: a CPU quota limits this container to 3.5 of 4 cores", "--cpuset-cpus"),
         ({"heavy_cores": 1.9, "heavy_processes": "cargo 190 %"}, "neighbours: ", "cargo 190 % of one core. Stop them"),
         ({"memory_pressure_percent": 3.25}, "memory: processes were waiting for memory 3.25 %", "smaller models"),
     ],

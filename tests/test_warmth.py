@@ -80,7 +80,7 @@ def test_only_warm_turns_enter_the_headline() -> None:
         (
             [100.0, 200.0] * 10,
             "limit",
-            "not steady after 20 warm-up turns (last first packets: 100 to 200 ms)",
+            "not steady after 20 warm-up turns (first packet in the last ones: 100 to 200 ms)",
         ),
         ([100.0, 200.0] * 4, "unsteady", "its warm-up ran out of time after 8 turns"),
         ([100.0, None, None], "silent", "failed two warm-up turns in a row"),
@@ -90,10 +90,10 @@ def test_the_report_states_how_the_warm_up_ended(last: list[float | None], state
     run = run_of([*warming_up(last), *MEASURED], warmup_rule=RULE)
     (ended,) = warm_ups(run.turns, RULE)
     assert (ended.state, ended.turns, ended.used) == (state, len(last), True)
-    notices = [notice for notice in summarise(run).notices if "measured although" in notice]
+    notices = [notice for notice in summarise(run).notices if "warm-up" in notice]
     assert [said in notice for notice in notices] == ([True] if said else [])
     unused = run_of(warming_up(last), warmup_rule=RULE)
-    assert not [notice for notice in summarise(unused).notices if "measured although" in notice]
+    assert not [notice for notice in summarise(unused).notices if "warm-up" in notice]
 
 
 def test_every_segment_has_its_own_warm_up() -> None:
@@ -109,7 +109,7 @@ def test_slow_first_turns_give_a_notice() -> None:
         turn(number + 1, "measured", number % 8, 100.0 + number % 3 + (80 if number < 8 else 0)) for number in range(40)
     ]
     (said,) = [notice for notice in summarise(run_of(slow)).notices if "not warm yet" in notice]
-    assert said.startswith("a: its first 8 measured turns took 80 ms more")
+    assert said.startswith("the first 8 measured turns of a took 80 ms more")
     even = [turn(n + 1, "measured", n % 8, 100.0 + n % 3) for n in range(40)]
     assert not [notice for notice in summarise(run_of(even)).notices if "not warm yet" in notice]
 

@@ -13,11 +13,12 @@ from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.headline import headline
 from firstpacket.bench.compare.sentences import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
-from firstpacket.bench.format import amount, counted, interval, number, valued
+from firstpacket.bench.format import amount, counted, number
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS
 from firstpacket.bench.summary.contents import Figure, LabelSummary, Summary
 
 MACHINE = ("cpu", "gpu0", "cores_usable", "memory_mib", "os")
@@ -76,22 +77,27 @@ def alone(label: LabelSummary) -> str:
     packet, audible = label.figures[HEADLINE], label.figures[FIRST_AUDIBLE]
     if packet.p50 is None:
         return f"{label.label} sent no first packet in {label.measured} measured turns"
-    said = f"{label.label} reaches the first packet after {valued(packet.p50.value, packet.unit)}"
-    if audible.p50 is None:
-        said += f" but no audible sample (median, {_basis(packet)})"
-    else:
-        said += f" and the first audible sample after {valued(audible.p50.value, audible.unit)} (medians; "
-        said += f"first packet: {_basis(packet)}; first audible: {_basis(audible)})"
-    return f"{said} [{CAVEAT}]" if label.dummy else said
+    text = f"{label.label} sends its first packet after {_median(packet)}"
+    text += f", its first audible sample after {_median(audible)}" if audible.p50 else ", but no audible sample"
+    text += f": {_basis(packet)}" if audible.n in (0, packet.n) else f": {_basis(packet)} and {_basis(audible)}"
+    return f"{text} [{CAVEAT}]" if label.dummy else text
+
+
+def _median(figure: Figure) -> str:
+    """`635 ms (95 % CI 610 to 660 ms)`, or the value alone."""
+    assert figure.p50 is not None
+    value = amount(figure.p50.value, figure.unit)
+    bounds = figure.p50.interval
+    if bounds is None:
+        return value
+    return f"{value} (95 % CI {number(bounds.low, figure.unit)} to {amount(bounds.high, figure.unit)})"
 
 
 def _basis(figure: Figure) -> str:
+    """`medians of 40 turns on 40 clips`, and where it applies, why there is no interval."""
     assert figure.p50 is not None
-    clips = counted(figure.p50.clusters, "clip")
-    span = interval(figure.p50, figure.unit)
-    if bounds := figure.p50.interval:
-        span = f"95 % CI {number(bounds.low, figure.unit)} to {amount(bounds.high, figure.unit)}"
-    return f"{span}, {figure.n} turns on {clips}"
+    text = f"medians of {counted(figure.n, 'turn')} on {counted(figure.p50.clusters, 'clip')}"
+    return text if figure.p50.interval else f"{text} (no interval: at least {MIN_CLUSTERS} clips are needed)"
 
 
 def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:

@@ -91,8 +91,8 @@ def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) 
     if refused := [each for each in found if each.rule not in allowed]:
         rules = ",".join(dict.fromkeys(each.rule for each in refused))
         raise NotComparable(
-            f"{what} cannot be compared: {'; '.join(each.said for each in refused)}. "
-            f"Repeat one of them with the settings of the other, or compare anyway with --allow {rules}."
+            f"{what} are not comparable: {'; '.join(each.said for each in refused)}. "
+            f"Rerun one with the other's settings, or pass --allow {rules} to compare anyway."
         )
     return tuple(f"{each.rule}: {each.said}" for each in found)
 

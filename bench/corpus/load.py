@@ -27,8 +27,8 @@ SHORTEST_SPEECH_MS = 1.0
 _MORE_THAN_LISTED_MS = 100.0
 """A length in another tool's list may be rounded, or leave an encoder's padding out."""
 _NOTICES = {
-    "estimated": "have an estimated end of speech, from which every latency is counted; for exact latencies, put"
-    " speech_end_ms into a manifest",
+    "estimated": "have an estimated end of speech, and latencies are measured from it, so they are only as accurate as"
+    " the estimate; for accurate ones, set speech_end_ms for each recording in a manifest",
     "disputed": "are flagged: detectors differ from their end of speech, or from each other, by more than"
     f" {FAR_APART_MS:g} ms, and every latency on them is as uncertain; run `bench corpus check` to see all ends,"
     " listen, and correct the manifest if it is wrong",

@@ -25,9 +25,9 @@ def unread_files(folder: Path) -> tuple[str, ...]:
 def _other_forms(folder: Path) -> Iterator[str]:
     files = sorted(file for file in folder.iterdir() if _has_suffix(file.name, OTHER_SUFFIXES) and file.is_file())
     if files:
-        count = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+        count = "1 file was" if len(files) == 1 else f"{len(files)} files were"
         yield (
-            f"{count} left out, in forms that are not read ({named(file.name for file in files)})."
+            f"{count} skipped: formats that are not read ({named(file.name for file in files)})."
             f" Convert each, for example: {clean(conversion(files[0]))}"
         )
 
@@ -38,10 +38,10 @@ def _subfolders(folder: Path) -> Iterator[str]:
     if found:
         total = sum(found.values())
         more = " or more" if _MOST_FILES in found.values() else ""
-        are = "recording in subfolders is" if total == 1 else "recordings in subfolders are"
+        were = "recording in subfolders was" if total == 1 else "recordings in subfolders were"
         yield (
-            f"{total}{more} {are} left out ({named(found)}): only files that are directly in {folder} are read."
-            f" Give one of the subfolders, or list all recordings in a {MANIFEST}."
+            f"{total}{more} {were} skipped ({named(found)}): only files directly in {folder} are read."
+            f" Pass a subfolder instead, or list the recordings in {folder / MANIFEST}."
         )
 
 

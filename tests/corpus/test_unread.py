@@ -19,16 +19,16 @@ def recording(path: Path) -> Path:
     return path
 
 
-def left_out(folder: Path) -> list[str]:
-    return [notice for notice in load_corpus(str(folder)).notices if "left out" in notice]
+def skipped(folder: Path) -> list[str]:
+    return [notice for notice in load_corpus(str(folder)).notices if "skipped" in notice]
 
 
 def test_files_in_other_forms_are_named_with_a_command(tmp_path: Path) -> None:
     recording(tmp_path / "a.wav")
     for name in ("b c.M4A", "d.webm", "e.aiff", "._b.m4a", "notes.txt", "cover.jpg"):
         (tmp_path / name).write_bytes(b"x")
-    (only,) = left_out(tmp_path)
-    assert only.startswith("3 files are left out, in forms that are not read (b c.M4A, d.webm, e.aiff). Convert each")
+    (only,) = skipped(tmp_path)
+    assert only.startswith("3 files were skipped: formats that are not read (b c.M4A, d.webm, e.aiff). Convert each")
     assert only.endswith(f"ffmpeg -i '{tmp_path}/b c.M4A' -vn '{tmp_path}/b c.flac'")
 
 
@@ -40,15 +40,15 @@ def test_subfolders_with_recordings_are_named(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("hello")
     (tmp_path / "day 1" / "around").symlink_to(tmp_path)
-    (only,) = left_out(tmp_path)
-    assert only.startswith("3 recordings in subfolders are left out (day 1, day 2): only files that are directly in ")
+    (only,) = skipped(tmp_path)
+    assert only.startswith("3 recordings in subfolders were skipped (day 1, day 2): only files directly in ")
 
 
 def test_one_of_each_uses_the_singular(tmp_path: Path) -> None:
     for name in ("a.wav", "b.caf", "c/d.wav"):
         recording(tmp_path / name)
-    first, second = left_out(tmp_path)
-    assert first.startswith("1 file is left out") and second.startswith("1 recording in subfolders is left out (c)")
+    first, second = skipped(tmp_path)
+    assert first.startswith("1 file was skipped") and second.startswith("1 recording in subfolders was skipped (c)")
 
 
 @pytest.mark.parametrize("name", ["b.m4a", "b.AMR", "sub/b.wav", "sub/b.opus"])
@@ -62,20 +62,20 @@ def test_a_list_of_recordings_decides_alone(tmp_path: Path) -> None:
     recording(tmp_path / "sub" / "a.wav")
     (tmp_path / "b.m4a").write_bytes(b"x")
     (tmp_path / "manifest.jsonl").write_text('{"id": "a", "audio": "sub/a.wav"}\n')
-    assert left_out(tmp_path) == []
+    assert skipped(tmp_path) == []
 
 
 def test_a_plain_folder_says_nothing(tmp_path: Path) -> None:
     for name in ("a.wav", "b.WAV", "c.wave"):
         recording(tmp_path / name)
-    assert left_out(tmp_path) == [] and len(load_corpus(str(tmp_path)).utterances) == 3
+    assert skipped(tmp_path) == [] and len(load_corpus(str(tmp_path)).utterances) == 3
 
 
 def test_names_are_made_safe_and_few_are_shown(tmp_path: Path) -> None:
     recording(tmp_path / "a.wav")
     for number in range(7):
         (tmp_path / f"\x1b[31m{number}.m4a").write_bytes(b"")
-    (only,) = left_out(tmp_path)
+    (only,) = skipped(tmp_path)
     assert (
-        only.startswith("7 files are left out") and "\x1b" not in only and only.count(".m4a,") == 5 and ", …)" in only
+        only.startswith("7 files were skipped") and "\x1b" not in only and only.count(".m4a,") == 5 and ", …)" in only
     )

@@ -77,7 +77,7 @@ def test_the_page_stays_below_what_github_drops() -> None:
 
 
 def test_a_single_label_has_its_own_sentence() -> None:
-    assert "alone reaches the first packet after 100 ms" in markdown(make_run({"alone": [100.0] * 8}))
+    assert "alone sends its first packet after 100 ms" in markdown(make_run({"alone": [100.0] * 8}))
 
 
 def test_the_hostile_text_is_hostile_if_unescaped() -> None:

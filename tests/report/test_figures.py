@@ -96,6 +96,6 @@ def test_a_run_of_one_label_and_one_without_an_answer_have_pages(folder: Path) -
     one = replace(run.manifest, labels=run.manifest.labels[:1])
     alone = replace(run, manifest=one, turns=tuple(turn for turn in run.turns if turn.label == "cascade"))
     for form in ("html", "md", "json"):
-        assert "cascade reaches the first packet after 635 ms" in rendered([alone], form)
+        assert "cascade sends its first packet after 635 ms" in rendered([alone], form)
     silent = replace(run, turns=tuple(turn for turn in run.turns if turn.outcome != "answered"))
     assert "Too few turns" in rendered([silent], "md")

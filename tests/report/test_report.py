@@ -165,7 +165,7 @@ def test_a_report_of_two_runs_compares_them_or_says_why_not() -> None:
     other = replace(
         second, manifest=replace(second.manifest, options=replace(second.manifest.options, t0="last_frame"))
     )
-    assert "cannot be compared: their clocks start at different moments" in render_report([first, other])
+    assert "are not comparable: their clocks start at different moments" in render_report([first, other])
 
 
 def test_a_run_without_any_answer_still_has_a_report() -> None:
@@ -183,9 +183,8 @@ def test_one_label_has_its_own_sentence() -> None:
     turns = tuple(turn for turn in run.turns if turn.label == "cascade")
     page = Page(render_report([replace(run, manifest=manifest, turns=turns)]))
     said = (
-        r"cascade reaches the first packet after \d+ ms and the first audible sample after \d+ ms \(medians; "
-        r"first packet: 95 % CI \d+ to \d+ ms, 23 turns on 23 clips; "
-        r"first audible: 95 % CI \d+ to \d+ ms, 23 turns on 23 clips\)\."
+        r"cascade sends its first packet after \d+ ms \(95 % CI \d+ to \d+ ms\), its first audible sample after \d+ ms "
+        r"\(95 % CI \d+ to \d+ ms\): medians of 23 turns on 23 clips\."
     )
     assert re.fullmatch(said, page.heading)
 
