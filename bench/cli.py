@@ -6,7 +6,9 @@ A command is imported and built when it is called; the others need only a name a
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
+import faulthandler
 import io
 import json
 import signal
@@ -106,6 +108,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="json-escape")  # a name or a terminal may not be UTF-8
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):  # no standard error to write to
+        faulthandler.enable()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:

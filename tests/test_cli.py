@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -322,3 +323,11 @@ def test_help_imports_no_command_and_no_options() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert all(name in answer.stdout for name in COMMANDS)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_crash_in_native_code_shows_the_python_stack() -> None:
+    """A plugin's module may load a library that crashes while it is imported."""
+    crash = "import ctypes; from firstpacket.bench import cli; cli.application = lambda _: ctypes.string_at(0); "
+    done = subprocess.run([sys.executable, "-c", f"{crash}cli.main()"], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in done.stderr and "in string_at" in done.stderr

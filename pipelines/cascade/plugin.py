@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -125,9 +126,10 @@ class Cascade(Pipeline):
         return self._chain(self._engines, heard, trace, self.settings.text("first-phrase"))
 
     def close(self) -> None:
-        """Close the three engines."""
-        for engine in self._all():
-            engine.close()
+        """Close the three engines, each even if another fails to."""
+        with ExitStack() as closing:
+            for engine in self._all():
+                closing.callback(engine.close)
 
     def weights(self) -> tuple[Weights, ...]:
         """Origins of all weights in use."""

@@ -303,3 +303,33 @@ def test_closing_early_stops_the_model(chain: str) -> None:
 def test_a_cancelled_turn_passes(chain: str) -> None:
     with pytest.raises(TurnCancelled):
         Turn(chain, CalledOff()).run()
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize(
+    ("engine", "gives", "message"),
+    [
+        ("asr", {"text": None}, r"the transcript must be text \(str\), but is NoneType"),
+        ("llm", {"pieces": ("Hello ", None)}, r"the language model yielded NoneType; a piece .* must be text"),
+        (
+            "tts",
+            {"speak": lambda text, trace: [np.zeros(160, np.float32)]},
+            r"voice yielded ndarray; .* pairs of samples",
+        ),
+    ],
+)
+def test_an_engine_that_gives_something_else_is_named(
+    chain: str, engine: str, gives: dict[str, Any], message: str
+) -> None:
+    turn = Turn(chain)
+    for name, value in gives.items():
+        setattr(getattr(turn.engines, engine), name, value)
+    with pytest.raises(TypeError, match=message):
+        turn.run()
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_voice_may_give_a_list(chain: str) -> None:
+    turn = Turn(chain)
+    turn.engines.tts.speak = lambda text, trace: [(np.zeros(160, np.float32), 16_000)]  # type: ignore[method-assign]
+    assert turn.run().packets

@@ -146,3 +146,18 @@ def test_the_declared_engines_are_registered() -> None:
 def _understood(self: PocketSphinx, speech: Any, trace: Trace) -> str:
     with trace.stage("asr"):
         return "how can i improve my time management skills"
+
+
+def test_every_engine_is_closed_even_if_another_fails_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Cascade(Settings(options=registry.check_options("cascade", {})[1]))
+    closed: list[object] = []
+
+    def close(engine: object) -> None:
+        closed.append(engine)
+        raise RuntimeError("busy")
+
+    for engine in made._all():
+        monkeypatch.setattr(type(engine), "close", close)
+    with pytest.raises(RuntimeError, match="busy"):
+        made.close()
+    assert len(closed) == 3
