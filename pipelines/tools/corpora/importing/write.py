@@ -138,7 +138,7 @@ def _store(
     for place, one in enumerate(turns):
         out = _clip(part, one)
         try:
-            stored = store(one.row, plan.request.path, out, plan.request.longest_s)
+            stored = store(one.row, out, plan.request.longest_s)
             if not one.row.dialogue and (same := hashes.setdefault(stored.sha256, one.id)) != one.id:
                 out.unlink()
                 raise LeftOut(_DUPLICATE, f"has the same sound as {same}")
