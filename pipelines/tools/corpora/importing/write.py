@@ -71,7 +71,7 @@ def write_corpus(plan: Plan, progress: Progress = lambda done, total: None) -> I
 
 
 def _clear(part: Path) -> None:
-    """Remove what an interrupted import left. Raises `UsageError` for a folder that is not from one."""
+    """Remove what an interrupted import left, if anything. Raises `UsageError` for a folder that is not from one."""
     if not part.exists():
         return
     if not (part / RECORD).is_file() and any(part.iterdir()):
@@ -86,6 +86,7 @@ def _put_in_place(part: Path, out: Path) -> None:
     if (out / ESTIMATES).is_file():
         shutil.copy2(out / ESTIMATES, part / ESTIMATES)
     old = out.with_name(f"{out.name}.old")
+    _clear(old)
     out.rename(old)
     part.rename(out)
     shutil.rmtree(old)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from support.command import here
 from support.data_sets import RATE, big_bench_audio, encoded, sound, tone, voicebench, write_parquet
 
 from firstpacket.bench.corpus import decoders
@@ -350,6 +351,7 @@ def test_an_import_can_be_repeated_but_not_changed(tmp_path: Path) -> None:
         imported("parquet", path, out)
     with pytest.raises(UsageError, match=r"was imported differently \(take, drawn_over\)"):
         imported("parquet", path, out, again=True, take=2)
+    shutil.copytree(out, tmp_path / "out.old")  # as if the last repetition had been killed while it put this in place
     imported("parquet", path, out, again=True)
     after = {file.name: file.read_bytes() for file in out.rglob("*") if file.is_file()}
     assert after.pop(ESTIMATES) and after == before
@@ -372,6 +374,23 @@ def test_a_killed_import_leaves_no_corpus_and_no_obstacle(tmp_path: Path, monkey
     monkeypatch.undo()
     imported("parquet", path, tmp_path / "out")
     assert len(load_corpus(str(tmp_path / "out")).utterances) == 3 and not (tmp_path / "out.part").exists()
+
+
+def test_the_command_prints_what_it_takes_and_what_it_took(tmp_path: Path) -> None:
+    source = voicebench(tmp_path / "vb", "sd-qa", [*QUESTIONS, {"audio": None, "prompt": "?", "reference": "x"}])
+    done = here("corpus", "import", "voicebench", source, "-o", tmp_path / "out", "--take", "3", "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    set_, licence, text, answers, taken, *_, next_step = done.stdout.splitlines()
+    assert set_.startswith("data set: hlt-lab/voicebench:sd-qa/test (voicebench), revision sha256:")
+    assert set_.endswith(": 5 recordings; 3 wanted, drawn over categories, seed 1")
+    assert licence.startswith("licence: Apache-2.0") and text == "text: column prompt"
+    assert answers.startswith("answers: column reference, rule `contains`: the words of an answer are in the reply")
+    assert taken == f"3 recordings, 0.9 s, in {tmp_path / 'out'}"
+    assert next_step.endswith(f"bench corpus check {tmp_path / 'out'}")
+    record = read_record(tmp_path / "out")
+    assert record is not None and record.command[:4] == ("bench", "corpus", "import", "voicebench")
+    again = here("corpus", "import", "voicebench", source, "-o", tmp_path / "out")
+    assert again.returncode == 2 and "already exists" in again.stderr and not again.stdout
 
 
 def test_the_licence_is_shown_before_anything_is_written(tmp_path: Path) -> None:
