@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
 from firstpacket.bench.corpus.manifest import MANIFEST, Entry, ManifestLine, name_as_id
+from firstpacket.bench.corpus.on_disk import kept_on_disk
 from firstpacket.bench.corpus.sources import read_source
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
 from firstpacket.bench.corpus.times import check_against_length
@@ -24,8 +25,13 @@ from firstpacket.bench.pipeline import SAMPLE_RATE
 
 _SHOWN = 5
 SHORTEST_SPEECH_MS = 1.0
+WHOLE = 500
+"""Recordings of a corpus that is loaded whole, however few of them a run draws. Its hash is then the same in every run,
+so that runs of different lengths can be compared."""
 _MORE_THAN_LISTED_MS = 100.0
 """A length in another tool's list may be rounded, or leave an encoder's padding out."""
+Draw = Callable[[Sequence[str]], Collection[str]]
+"""Chooses ids from all ids of a corpus."""
 _NOTICES = {
     "estimated": "have an estimated end of speech, and latencies are measured from it, so they are only as accurate as"
     " the estimate; for accurate ones, set speech_end_ms for each recording in a manifest",
@@ -47,7 +53,12 @@ _NOTICES = {
 
 
 def load_corpus(
-    source: str, *, trim_to_s: float | None = None, limit: int | None = None, channel: Channel = "mix"
+    source: str,
+    *,
+    trim_to_s: float | None = None,
+    limit: int | None = None,
+    channel: Channel = "mix",
+    draw: Draw | None = None,
 ) -> Corpus:
     """Load and check a corpus.
 
@@ -55,19 +66,55 @@ def load_corpus(
     list of recordings (`listings`), or with sound files and texts beside them; or one of those files itself. A name
     takes precedence over a folder of that name; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of
     each clip, `limit` the first recordings, `channel` says what becomes of several channels. Of a dialogue only the
-    first turn is loaded.
+    first turn is loaded. Of more than `WHOLE` recordings only those that `draw` chooses are loaded; all without it.
 
     Raises `UnknownName` if there is no such corpus, `CorpusError` for anything wrong with it, `UsageError` for
     options out of range, `MissingDependency` if a clip needs a library that is not installed.
     """
     _check_options(trim_to_s, limit)
     name, path = find_source(source)
-    source_read, stored = read_source(path), read_estimates(path, channel)
-    first = [entry for entry in source_read.entries if not entry.line.turn]
-    utterances = tuple(_load(entry, trim_to_s, channel, stored) for entry in first[:limit])
-    later = len(source_read.entries) - len(first)
-    notices = (*source_read.notices, *_notices(utterances), *_later_turns(later))
+    listed = read_source(path)
+    first = [entry for entry in listed.entries if not entry.line.turn]
+    every = first[:limit]
+    drawn = every if draw is None or len(every) <= WHOLE else _drawn(every, draw)
+    loaded = _each(drawn, trim_to_s, channel, read_estimates(path, channel))
+    utterances = tuple(loaded) if len(drawn) <= WHOLE else kept_on_disk(loaded)
+    notices = (
+        *listed.notices,
+        *_not_drawn(len(every), len(drawn)),
+        *_notices(utterances),
+        *_later_turns(len(listed.entries) - len(first)),
+    )
     return Corpus(name, source, utterances, _hash(utterances), notices)
+
+
+def each_utterance(source: str, channel: Channel = "mix") -> Iterator[Utterance]:
+    """All utterances of a corpus, one at a time, so that any number fits into memory. Raises as `load_corpus` does."""
+    _, path = find_source(source)
+    first = (entry for entry in read_source(path).entries if not entry.line.turn)
+    return _each(first, None, channel, read_estimates(path, channel))
+
+
+def _each(
+    entries: Iterable[Entry], trim_to_s: float | None, channel: Channel, stored: Mapping[str, EndEstimates]
+) -> Iterator[Utterance]:
+    return (_load(entry, trim_to_s, channel, stored) for entry in entries)
+
+
+def _drawn(entries: Sequence[Entry], draw: Draw) -> list[Entry]:
+    """Those that are chosen, in the corpus's order."""
+    chosen = set(draw([entry.line.id for entry in entries]))
+    return [entry for entry in entries if entry.line.id in chosen]
+
+
+def _not_drawn(every: int, drawn: int) -> tuple[str, ...]:
+    if drawn == every:
+        return ()
+    return (
+        f"Of the {every} recordings of the corpus, the {drawn} that this run draws were decoded and checked, and the"
+        " corpus's hash covers these; runs with the same --turns and --seed draw the same. `bench corpus check` checks"
+        " all.",
+    )
 
 
 def _later_turns(count: int) -> tuple[str, ...]:

@@ -116,7 +116,8 @@ def parse_json(text: str, where: str) -> Any:
     """A JSON value without NaN and Infinity. Raises `CorpusError` with the location."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is valid JSON but not valid text
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is valid JSON but not valid text
         return value
     except (ValueError, RecursionError) as error:
         raise CorpusError(f"{where}: is not valid JSON ({error}). Correct the file.") from error

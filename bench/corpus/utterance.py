@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from firstpacket.bench.corpus.audio import Mark
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 from firstpacket.bench.vocabulary import AnswerRule
@@ -45,8 +47,8 @@ class Utterance:
         return len(self.samples) * 1000 / SAMPLE_RATE
 
     def speech(self) -> Samples:
-        """The clip cut at the end of its speech."""
-        return self.samples[: round(self.speech_end_ms * SAMPLE_RATE / 1000)]
+        """The clip cut at the end of its speech, in memory: those of a large corpus are kept in a file."""
+        return np.array(self.samples[: round(self.speech_end_ms * SAMPLE_RATE / 1000)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.profiling import profiled_labels, profiling_notices
 from firstpacket.bench.run.protocol import Instrument
 from firstpacket.bench.run.resolve import package_versions, require_runnable, resolve
+from firstpacket.bench.run.schedule.orders import drawn
 from firstpacket.bench.run.schedule.warmup import warmup_rule
 from firstpacket.bench.run.watch import MachineWatch
 from firstpacket.bench.sanitize import without_secrets
@@ -57,7 +58,7 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
     packages = package_versions(systems, [each.declaration for each in resolved])
     if base is not None:
         systems = with_base(systems, {each.choice.label: each.choice.options for each in resolved}, base)
-    corpus = load_corpus(options.corpus, trim_to_s=options.trim_to, limit=options.limit, channel=options.channel)
+    corpus = _corpus(options.corpus, options)
     manifest = _manifest(options, systems, corpus, command, notices)
     path = Path(options.out) if options.out else Path("reports") / manifest.run
     with RunWriter.create(path, manifest) as writer:
@@ -80,12 +81,7 @@ def resume(path: Path, progress: Progress) -> Path:
             f"{path} compares two versions, so it cannot be resumed: both must be measured together. Start a new run."
         )
     packages = package_versions(manifest.labels, require_runnable(manifest.labels))
-    corpus = load_corpus(
-        manifest.corpus_source,
-        trim_to_s=manifest.options.trim_to,
-        limit=manifest.options.limit,
-        channel=manifest.options.channel,
-    )
+    corpus = _corpus(manifest.corpus_source, manifest.options)
     if corpus.sha256 != manifest.corpus_sha256:
         raise RunError(
             f"The corpus {manifest.corpus_source} has changed since the run began (its hash differs). "
@@ -97,6 +93,18 @@ def resume(path: Path, progress: Progress) -> Path:
         spent = spent_ns(before) if manifest.stopping_rule is not None else 0
         _run(manifest, writer, corpus, packages, before.turns, len(before.segments), progress, spent=spent)
     return path
+
+
+def _corpus(source: str, options: Options) -> Corpus:
+    """The recordings that a run with these options uses. With a precision to reach, it passes over all of them."""
+    turns = None if options.precision is not None else options.turns
+    return load_corpus(
+        source,
+        trim_to_s=options.trim_to,
+        limit=options.limit,
+        channel=options.channel,
+        draw=lambda ids: drawn(ids, turns, options.seed),
+    )
 
 
 def _refuse_damaged(path: Path, manifest: Manifest, clips: Sequence[str]) -> None:

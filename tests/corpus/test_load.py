@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firstpacket.bench.corpus import catalogue
+from firstpacket.bench.corpus import catalogue, load, on_disk
 from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.errors import CorpusError, MissingDependency, UnknownName, UsageError
@@ -261,6 +261,64 @@ def test_a_limit_takes_the_first_clips(tmp_path: Path) -> None:
     assert [one.id for one in load_corpus(source, limit=2).utterances] == ["c", "a"]
     with pytest.raises(UsageError, match="Give 1 or more"):
         load_corpus(source, limit=0)
+
+
+def many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Six recordings, more than are loaded whole; d is damaged."""
+    monkeypatch.setattr(load, "WHOLE", 5)
+    source = corpus(folder, *({"id": name, "audio": f"{name}.wav"} for name in "fedcba"))
+    (folder / "d.wav").write_text("damaged")
+    return source
+
+
+def test_of_a_large_corpus_only_what_is_drawn_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = many(tmp_path, monkeypatch)
+    loaded = load_corpus(source, draw=lambda ids: [ids[4], ids[0]])
+    assert [one.id for one in loaded.utterances] == ["f", "b"], "in the corpus's order"
+    assert loaded.notices[0].startswith("Of the 6 recordings of the corpus, the 2 that this run draws were decoded")
+    assert loaded.notices[1].startswith("2 of 2 recordings have an estimated end of speech")
+    two = [{"id": name, "audio": f"{name}.wav"} for name in "fb"]
+    assert loaded.sha256 == load_corpus(corpus(tmp_path, *two)).sha256, "that of the same recordings"
+
+
+def test_a_damaged_recording_is_an_error_where_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = many(tmp_path, monkeypatch)
+    for draw in (None, lambda ids: ids[:3]):
+        with pytest.raises(CorpusError, match=r"manifest\.jsonl:3: .*d\.wav: not a sound file"):
+            load_corpus(source, draw=draw)
+    with pytest.raises(CorpusError, match=r"d\.wav: not a sound file"):
+        list(load.each_utterance(source))
+
+
+def test_a_small_corpus_is_loaded_whole_whatever_is_drawn(tmp_path: Path) -> None:
+    source = corpus(tmp_path, *({"id": name, "audio": f"{name}.wav"} for name in "cab"))
+    drawn = load_corpus(source, draw=lambda ids: ids[:1])
+    whole = load_corpus(source)
+    assert (drawn.sha256, drawn.notices) == (whole.sha256, whole.notices)
+    assert [one.id for one in drawn.utterances] == ["c", "a", "b"]
+
+
+def test_clips_of_a_large_corpus_are_the_same_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = corpus(tmp_path, *({"id": name, "audio": f"{name}.wav"} for name in "cab"))
+    small = load_corpus(source)
+    monkeypatch.setattr(load, "WHOLE", 2)
+    large = load_corpus(source)
+    assert (large.sha256, large.notices) == (small.sha256, small.notices)
+    for one, other in zip(large.utterances, small.utterances, strict=True):
+        assert isinstance(one.samples, np.memmap) and not isinstance(other.samples, np.memmap)
+        assert np.array_equal(one.samples, other.samples) and one.duration_ms == other.duration_ms
+        assert np.array_equal(one.speech(), other.speech()) and type(one.speech()) is np.ndarray
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = corpus(tmp_path, *({"id": name, "audio": f"{name}.wav"} for name in "ca"))
+    monkeypatch.setattr(load, "WHOLE", 1)
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here")
+    monkeypatch.setattr(on_disk.tempfile, "TemporaryFile", lambda: full.open("r+b", buffering=0))
+    with pytest.raises(CorpusError, match=r"cannot be kept in .*: No space left on device\. .* TMPDIR"):
+        load_corpus(source)
 
 
 def test_a_trimmed_clip_ends_its_speech_where_it_is_cut(tmp_path: Path) -> None:

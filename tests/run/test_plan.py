@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstpacket.bench.run.schedule.orders import measured, warm_up
+from firstpacket.bench.run.schedule.orders import drawn, measured, warm_up
 
 counts = st.integers(1, 6)
 
@@ -21,6 +21,22 @@ def test_labels_share_clips_and_blocks(labels: int, clips: int, turns: int, seed
         together = asks[start : start + labels]
         assert {ask.label for ask in together} == set(names)
         assert len({ask.utterance for ask in together}) == 1
+
+
+@given(counts, st.integers(1, 30), st.integers(0, 99))
+def test_what_is_drawn_is_what_as_many_turns_can_be_measured_on(clips: int, turns: int, seed: int) -> None:
+    names = [f"clip {number}" for number in range(clips)]
+    chosen = drawn(names, turns, seed)
+    assert len(set(chosen)) == len(chosen) == min(turns, clips) and set(chosen) <= set(names)
+    assert chosen == drawn(names, turns, seed)
+    asks = list(measured(["a"], chosen, turns, seed))
+    assert {ask.utterance for ask in asks} == set(chosen)
+    assert drawn(names, None, seed) == names
+
+
+def test_another_seed_draws_other_recordings() -> None:
+    names = [f"clip {number}" for number in range(1000)]
+    assert set(drawn(names, 10, 0)) != set(drawn(names, 10, 1))
 
 
 def test_a_block_is_one_pass_over_the_corpus() -> None:

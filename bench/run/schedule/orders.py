@@ -28,6 +28,13 @@ def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed:
             yield PlannedTurn(number, block, "measured", label, order[index])
 
 
+def drawn(utterances: Sequence[str], turns: int | None, seed: int) -> Sequence[str]:
+    """The utterances on which `turns` turns per label are measured, each once; all of them if there are no more."""
+    if turns is None or turns >= len(utterances):
+        return utterances
+    return random.Random(f"{seed}/drawn").sample(list(utterances), turns)
+
+
 def warm_up(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[PlannedTurn]:
     """A fixed warm-up: a cold turn per system, then `turns` warm-up turns, interleaved."""
     choose = random.Random(f"{seed}/warm-up")

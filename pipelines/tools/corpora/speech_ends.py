@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from firstpacket.bench.corpus.channels import Channel
 from firstpacket.bench.corpus.estimates import LEVEL, EndEstimates, spread_ms, write_estimates
-from firstpacket.bench.corpus.load import find_source, load_corpus
+from firstpacket.bench.corpus.load import each_utterance, find_source
 from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import UsageError
@@ -60,7 +60,7 @@ def check(source: str, limit_ms: float, channel: Channel = "mix") -> Checked:
         raise UsageError(f"--limit-ms {limit_ms}: expected a number of milliseconds, 0 or more.")
     name, path = find_source(source)
     second, find = second_detector()
-    clips = tuple(_checked(one, second, find) for one in load_corpus(source, channel=channel).utterances)
+    clips = tuple(_checked(one, second, find) for one in each_utterance(source, channel))
     stored, problem = "", ""
     try:
         stored = str(

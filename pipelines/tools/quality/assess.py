@@ -105,6 +105,7 @@ def _clips(run: Run, problems: list[str]) -> Mapping[str, Utterance]:
             trim_to_s=manifest.options.trim_to,
             limit=manifest.options.limit,
             channel=manifest.options.channel,
+            draw=lambda _: used,
         )
     except BenchError as error:
         problems.append(f"the recogniser's own error rate is unknown, because the corpus cannot be read: {error}")
