@@ -98,14 +98,14 @@ def _bare_line(file: Path) -> ManifestLine:
 def _listed(folder: Path, listing: Listing, files: Iterable[Path] = ()) -> Source:
     """The recordings that another tool's list names; `files` are those of the folder."""
     rows = [row for path in listing.paths for row in listing.reader.rows(path)]
-    lines = entries(folder, _lines(folder, rows))
+    lines = entries(folder, _lines(listing.reader.kind, folder, rows))
     found = tuple(replace(entry, length_ms=row.length_ms) for entry, row in zip(lines, rows, strict=True))
     known = {entry.audio.name for entry in found if entry.audio.parent == folder}
     unknown = [file.name for file in files if file.name not in known]
     return Source(found, (*_several_texts(listing, rows), *_not_listed(listing, unknown)))
 
 
-def _lines(folder: Path, rows: Iterable[Row]) -> Iterator[tuple[str, ManifestLine]]:
+def _lines(kind: str, folder: Path, rows: Iterable[Row]) -> Iterator[tuple[str, ManifestLine]]:
     """The rows as lines of a manifest. Other tools need no unique ids: the second of a name is called NAME-2."""
     seen: Counter[str] = Counter()
     for row in rows:
@@ -113,8 +113,8 @@ def _lines(folder: Path, rows: Iterable[Row]) -> Iterator[tuple[str, ManifestLin
         assert isinstance(row.sound, Path), "readers of files name files"
         if row.start_ms:
             raise NotUsable(
-                f"{row.where}: is a cut that begins {row.start_ms:g} ms into its recording. Cut the recordings, and"
-                f" list the cuts in a {MANIFEST}."
+                f"{row.where}: is a cut that begins {row.start_ms:g} ms into its recording. Cut the recordings"
+                f" with: bench corpus import {kind} {folder} -o FOLDER"
             )
         yield (
             row.where,

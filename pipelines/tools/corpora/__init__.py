@@ -75,7 +75,12 @@ def check(
 
 @command.command("import")
 def import_data_set(
-    kind: Annotated[str, typer.Argument(help="voicebench, big-bench-audio, audiofolder, parquet; auto: by the files.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="voicebench, big-bench-audio, audiofolder, parquet, librispeech, llama-omni, nemo; auto: by the files."
+        ),
+    ],
     path: Annotated[Path, typer.Argument(help="The downloaded data set: its folder, or one file of it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder for the manifest and the clips.")],
     subset: Annotated[str, typer.Option(help="Subset of the data set, such as commoneval.")] = "",

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from firstpacket.bench.corpus.licences import NONE_STATED
-from firstpacket.bench.corpus.readers import audiofolder, parquet
+from firstpacket.bench.corpus.readers import audiofolder, librispeech, llama_omni, nemo, parquet
 from firstpacket.bench.corpus.readers.row import Reader, Row
 from firstpacket.bench.errors import CorpusError, UnknownName, UsageError
 from firstpacket.bench.vocabulary import AnswerRule
-from firstpacket.pipelines.tools.corpora.importing.source import Part, audiofolder_parts, parquet_parts
+from firstpacket.pipelines.tools.corpora.importing.source import (
+    Part,
+    audiofolder_parts,
+    librispeech_parts,
+    listed_parts,
+    parquet_parts,
+)
 
 AUTO = "auto"
 ANSWERS = ("reference", "answer", "answers", "official_answer")
@@ -40,8 +47,8 @@ class Kind:
     """By subset; `""` for all others."""
     spoken_by_people: frozenset[str] = frozenset()
     """Subsets recorded by people."""
-    is_tts: bool = False
-    """Whether all other subsets are synthetic speech."""
+    speakers: Literal["", "human", "tts"] = ""
+    """Who speaks in all others."""
     categories: frozenset[str] = frozenset()
     """Subsets whose splits are categories."""
     categories_in_ids: frozenset[str] = frozenset()
@@ -61,9 +68,7 @@ class Kind:
 
     def speaker_kind(self, subset: str) -> Literal["", "human", "tts"]:
         """Who speaks, as far as it is known."""
-        if subset in self.spoken_by_people:
-            return "human"
-        return "tts" if self.is_tts else ""
+        return "human" if subset in self.spoken_by_people else self.speakers
 
     def download(self, path: Path, subset: str) -> str:
         """The command that downloads it to `path`; empty if it is no single data set."""
@@ -96,7 +101,7 @@ VOICEBENCH = Kind(
     answers="reference",
     rules={"sd-qa": "contains", "openbookqa": "choice", "mmsu": "choice", "bbh": "final"},
     spoken_by_people=frozenset({"commoneval", "wildvoice", "sd-qa", "bbh"}),
-    is_tts=True,
+    speakers="tts",
     categories=frozenset({"sd-qa", "mmsu", "alpacaeval_speaker"}),
     categories_in_ids=frozenset({"bbh"}),
 )
@@ -108,11 +113,14 @@ BIG_BENCH_AUDIO = Kind(
     repository="ArtificialAnalysis/big_bench_audio",
     answers="official_answer",
     rules={"": "final"},
-    is_tts=True,
+    speakers="tts",
 )
 AUDIOFOLDER = Kind("audiofolder", audiofolder.READER, audiofolder_parts)
 PARQUET = Kind("parquet", parquet.READER, parquet_parts)
-KINDS = {kind.name: kind for kind in (VOICEBENCH, BIG_BENCH_AUDIO, AUDIOFOLDER, PARQUET)}
+LIBRISPEECH = Kind("librispeech", librispeech.READER, librispeech_parts, licence="CC BY 4.0", speakers="human")
+LLAMA_OMNI = Kind("llama-omni", llama_omni.READER, partial(listed_parts, llama_omni.READER), speakers="tts")
+NEMO = Kind("nemo", nemo.READER, partial(listed_parts, nemo.READER))
+KINDS = {kind.name: kind for kind in (VOICEBENCH, BIG_BENCH_AUDIO, AUDIOFOLDER, PARQUET, LIBRISPEECH, LLAMA_OMNI, NEMO)}
 
 _NOT_QUESTIONS = {
     "spoken-squad": "in Spoken-SQuAD the document is spoken, and the question is text",
@@ -150,4 +158,4 @@ def _recognised(path: Path) -> list[str]:
         first = next(audiofolder.READER.rows(parts[0].files[0]), None)
         columns = first.columns if first else {}
         fitting.append("big-bench-audio" if {"category", "official_answer"} <= columns.keys() else "audiofolder")
-    return fitting
+    return fitting + [kind.name for kind in (LIBRISPEECH, LLAMA_OMNI, NEMO) if kind.parts(path)]

@@ -156,7 +156,7 @@ def _name(path: Path, file: Path) -> str:
 def _licence(request: Request, kind: Kind) -> tuple[str, str]:
     if request.licence:
         return request.licence, "as --licence says"
-    if kind.repository:
+    if kind.licence != NONE_STATED:
         return kind.licence, "as known of the data set"
     stated, card = stated_licence(request.path)
     return (stated, f"as its {card.name} states") if card else (NONE_STATED, "as there is no card that states one")
@@ -183,7 +183,7 @@ def _notices(request: Request, kind: Kind, parts: Sequence[Part], columns: Colum
     if columns.answers and columns.rule == "none":
         yield f"answers (column {columns.answers}) are stored but not judged; --rule says how they could be."
     stated, card = stated_licence(request.path)
-    if kind.repository and not request.licence and stated and stated.lower() not in wanted.licence.lower():
+    if kind.licence != NONE_STATED and not request.licence and stated and stated.lower() not in wanted.licence.lower():
         yield f"{card} states the licence {stated}, which is not the one known of the data set. Check it."
 
 

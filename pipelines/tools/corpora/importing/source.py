@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstpacket.bench.corpus.readers import audiofolder, parquet
+from firstpacket.bench.corpus.readers import audiofolder, librispeech, parquet
+from firstpacket.bench.corpus.readers.row import Reader
 from firstpacket.bench.errors import CorpusError
 
 _SHARD = re.compile(r"(?P<split>.+?)-(?P<number>\d+)-of-(?P<count>\d+)(?:-[0-9a-f]+)?")
@@ -52,6 +53,23 @@ def audiofolder_parts(path: Path) -> tuple[Part, ...]:
             )
         parts += [Part("", "" if folder == path else folder.name, files)] if files else []
     return tuple(parts)
+
+
+def librispeech_parts(path: Path) -> tuple[Part, ...]:
+    """Chapters below a folder, SPLIT/SPEAKER/CHAPTER or below one split, or one chapter's file of texts."""
+    if not path.is_dir():
+        return listed_parts(librispeech.READER, path)
+    splits: dict[str, list[Path]] = {}
+    for file in sorted(_visible(path, path.rglob(f"*{librispeech.SUFFIX}"))):
+        folders = file.relative_to(path).parent.parts
+        splits.setdefault(folders[0] if len(folders) > 2 else "", []).append(file)
+    return tuple(Part("", split, tuple(files)) for split, files in splits.items())
+
+
+def listed_parts(reader: Reader, path: Path) -> tuple[Part, ...]:
+    """The lists of recordings in a folder, each a split of its name if there are several; or one list."""
+    files = reader.find(path) if path.is_dir() else (path,)
+    return tuple(Part("", file.stem if len(files) > 1 else "", (file,)) for file in files)
 
 
 def revision(path: Path, files: Iterable[Path]) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import soundfile
 from support.data_sets import encoded, sound, tone, voicebench, write_parquet
 
+from firstpacket.bench.corpus.manifest import read_manifest
 from firstpacket.bench.errors import CorpusError, UsageError
 from firstpacket.pipelines.tools.corpora.importing.plan import Plan, Request, prepare
 from firstpacket.pipelines.tools.corpora.importing.source import audiofolder_parts, parquet_parts, stated_licence
+from firstpacket.pipelines.tools.corpora.importing.write import write_corpus
 
 pytest.importorskip("pyarrow")
 COMMIT, OTHER = "a" * 40, "b" * 40
@@ -149,3 +153,46 @@ def test_a_folder_without_rows_or_files_is_named(tmp_path: Path) -> None:
         planned("audiofolder", tmp_path)
     with pytest.raises(UsageError, match=r"already exists"):
         prepare(Request("parquet", write_parquet(tmp_path / "a.parquet", [{"audio": sound(1)}]), tmp_path))
+
+
+def test_librispeech_is_its_chapters(tmp_path: Path) -> None:
+    for split, speaker in (("test-clean", "84"), ("test-clean", "121"), ("dev-clean", "9")):
+        chapter = tmp_path / split / speaker / "1"
+        chapter.mkdir(parents=True)
+        for number in range(2):
+            samples = tone(int(speaker) + number)
+            (chapter / f"{speaker}-1-000{number}.flac").write_bytes(encoded(samples, "FLAC"))
+        (chapter / f"{speaker}-1.trans.txt").write_text(f"{speaker}-1-0000 ONE\n{speaker}-1-0001 TWO\n")
+    plan = planned("auto", tmp_path, split="test-clean", take=2)
+    assert (plan.kind.name, plan.wanted.licence, plan.wanted.drawn_over) == ("librispeech", "CC BY 4.0", "speakers")
+    assert [(one.id, one.row.text, one.speaker) for one in plan.candidates][:3] == [
+        ("121-1-0000", "ONE", "121"),
+        ("121-1-0001", "TWO", "121"),
+        ("84-1-0000", "ONE", "84"),
+    ]
+    one_split = planned("librispeech", tmp_path / "dev-clean")
+    assert [one.part.split for one in one_split.candidates] == ["", ""]
+
+
+def test_cuts_of_a_nemo_manifest_are_cut(tmp_path: Path) -> None:
+    samples = tone(1, 1.0)
+    (tmp_path / "long.wav").write_bytes(encoded(samples))
+    cut = {"audio_filepath": "long.wav", "text": "Hi.", "offset": 0.25, "duration": 0.5}
+    (tmp_path / "test.json").write_text(json.dumps(cut) + "\n")
+    write_corpus(prepare(Request("nemo", tmp_path, tmp_path / "out")))
+    (entry,) = read_manifest(tmp_path / "out/manifest.jsonl")
+    assert (entry.line.id, entry.line.text) == ("long", "Hi.")
+    assert (soundfile.read(entry.audio, dtype="int16")[0] == samples[4000:12000]).all()
+
+
+def test_llama_omni_2_has_dialogues(tmp_path: Path) -> None:
+    turns = [{"from": who, "text": f"{n}", "speech": f"{n}.wav"} for n, who in enumerate(("human", "gpt", "human"))]
+    for number in (0, 2):
+        (tmp_path / f"{number}.wav").write_bytes(encoded(tone(number)))
+    (tmp_path / "questions.json").write_text(json.dumps([{"id": "q", "conversation": turns}]))
+    plan = planned("auto", tmp_path)
+    assert plan.kind.name == "llama-omni" and plan.wanted.licence == "none stated"
+    assert [(one.id, one.row.dialogue, one.row.turn, one.row.text) for one in plan.candidates] == [
+        ("q-0", "q", 0, "0"),
+        ("q-1", "q", 1, "2"),
+    ]
