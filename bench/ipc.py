@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -149,8 +150,10 @@ def spawn(
 def parent(messages: Mapping[str, type]) -> Channel:
     """In a process that `spawn` started: the channel to its parent. From then on the process dies with its parent.
 
-    Whatever it prints can be printed: in a locale that is not UTF-8, a library's message would be an error.
+    Whatever it prints can be printed: in a locale that is not UTF-8, a library's message would be an error. If it
+    crashes in native code, it prints the Python stack.
     """
+    faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -89,6 +89,8 @@ class ProcessExecutor:
                 f"The worker of '{label}' ended while it was loading ({self._how_it_ended()}){self._last_words()}."
                 f"{_ended(self.stop())} See its output in {self._log}."
             ) from None
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"while '{label}' was loading{self._where()}") from None
         if isinstance(message, Refused):
             ended = _ended(self.stop())
             if message.unexpected:

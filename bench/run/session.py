@@ -173,13 +173,14 @@ def _run(
     )
     try:
         manager.run(already, segment, segments_before)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        stopped = " ".join(("Stopped", *map(str, interrupt.args))) + "."
         if base is not None:
             raise Stopped(
-                f"Stopped. What was measured is in {writer.path}; it cannot be resumed: both versions must be "
+                f"{stopped} What was measured is in {writer.path}; it cannot be resumed: both versions must be "
                 "measured together."
             ) from None
-        raise Stopped(f"Stopped. Every finished turn is kept; resume with: bench run --resume {writer.path}") from None
+        raise Stopped(f"{stopped} Every finished turn is kept; resume with: bench run --resume {writer.path}") from None
 
 
 def _server_pids(labels: Sequence[LabelFacts]) -> tuple[int, ...]:

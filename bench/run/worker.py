@@ -62,9 +62,8 @@ LEAVE_S = 1.0
 
 def main() -> None:
     """Serve the manager over the socket whose descriptor is the only argument."""
-    faulthandler.enable()
-    faulthandler.register(REPORT)
     worker = _Worker(parent(MESSAGES))
+    faulthandler.register(REPORT)
     threading.Thread(target=worker.listen, name="manager", daemon=True).start()
     try:
         worker.serve()

@@ -215,11 +215,17 @@ def test_a_crash_in_a_turn_says_where_and_leaves_no_server_behind(worker: Callab
     assert not crashing.server_runs
 
 
-def test_a_run_stopped_while_loading_closes_the_pipeline(worker: Callable[..., Worker]) -> None:
+def test_a_run_stopped_while_loading_says_where_it_was_and_closes_the_pipeline(worker: Callable[..., Worker]) -> None:
     loading = worker(load="self.serve(); time.sleep(300)", close="self.server.kill()")
-    threading.Thread(target=loading.load_error, daemon=True).start()
-    while not (loading.folder / "server").exists():
-        time.sleep(0.01)
+
+    def interrupt() -> None:
+        while not (loading.folder / "server").exists():
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt, match=r"while 'mine' was loading \(at .*mine\.py:\d+ in load\)"):
+        loading.executor.start()
     assert loading.executor.stop() == ()
     assert (loading.closed, loading.server_runs) == (1, False)
 

@@ -42,7 +42,7 @@ def _loaded(line: Channel, asked: protocol.Load) -> Any:
         engine = registry.engine("tts", asked.engine)(settings)
         engine.load()
         answer = protocol.Ready(engine.weights(), dict(engine.facts()))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
         said = clean(str(error)) if isinstance(error, BenchError) else reason(error)
         line.send(protocol.Refused(_kind(error), said))
@@ -51,7 +51,7 @@ def _loaded(line: Channel, asked: protocol.Load) -> Any:
     return engine
 
 
-def _kind(error: Exception) -> str:
+def _kind(error: BaseException) -> str:
     """The nearest class of `firstpacket.bench.errors` that is made from its message alone."""
     kinds = (errors.MissingDependency, errors.WeightsError, errors.UsageError)
     return next((kind.__name__ for kind in kinds if isinstance(error, kind)), BenchError.__name__)
