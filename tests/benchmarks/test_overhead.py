@@ -8,7 +8,6 @@ interval is far wider than the overhead: it can catch a gross error of the bound
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -24,7 +23,7 @@ from firstpacket.bench.pipeline import Packet, Pipeline, Samples, Settings
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.stats.paired import paired_ratio
-from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.clock import Clock, MonotonicClock, VirtualClock
 from firstpacket.bench.timing.cost import event_cost_ns
 from firstpacket.bench.timing.spans import HandOff
 from firstpacket.bench.timing.trace import Trace
@@ -77,34 +76,33 @@ class Off(Trace):
 Turn = Callable[[Trace], Iterator[Packet]]
 
 
-def first_packet_s(turn: Turn, trace: Trace) -> float:
-    start = time.perf_counter()
+def first_packet_ns(turn: Turn, trace: Trace) -> int:
+    begin_ns = trace.clock.now_ns()
     packets = turn(trace)
     packet = next(packets)
     trace.packet(len(packet.samples), packet.sample_rate, packet.after)
-    seconds = time.perf_counter() - start
+    taken_ns = trace.clock.now_ns() - begin_ns
     packets.close()  # type: ignore[attr-defined]
-    return seconds
+    return taken_ns
 
 
-def on_over_off(turn: Turn, pairs: int, on: Callable[[Any], Trace] = Trace) -> Estimate:
+def on_over_off(turn: Turn, pairs: int, on: Callable[[Clock], Trace] = Trace, clock: Clock = CLOCK) -> Estimate:
     """Ratio of the times to the first packet, in pairs of alternating order."""
     taken: dict[Any, list[float]] = {on: [], Off: []}
     for pair in range(pairs):
         for way in (on, Off) if pair % 2 else (Off, on):
-            taken[way].append(first_packet_s(turn, way(CLOCK)))
+            taken[way].append(first_packet_ns(turn, way(clock)))
     found = paired_ratio(taken[Off], taken[on], range(pairs))
     assert found is not None
     return found
 
 
-def bound(turn: Turn) -> float:
+def bound(turn: Turn, cost_ns: int, clock: Clock = CLOCK) -> float:
     """What `bench show` would state for such a turn: dearest cost x recordings, over the time to the first packet."""
-    trace = Trace(CLOCK)
-    begin_ns = CLOCK.now_ns()
-    seconds = first_packet_s(turn, trace)
-    until_ns = begin_ns + round(seconds * 1e9)
-    return event_cost_ns(CLOCK) * recordings(trace.finish(), begin_ns, until_ns) / (until_ns - begin_ns)
+    trace = Trace(clock)
+    begin_ns = clock.now_ns()
+    taken_ns = first_packet_ns(turn, trace)
+    return cost_ns * recordings(trace.finish(), begin_ns, begin_ns + taken_ns) / taken_ns
 
 
 def contradicts(pairs: Estimate, at_most: float) -> bool:
@@ -130,12 +128,12 @@ def test_the_demo_pipelines_pay_what_is_stated(
     pipeline = loaded(name)
 
     def turn(trace: Trace) -> Iterator[Packet]:
-        return pipeline.respond(heard(speech), trace)
+        return pipeline.respond(heard(speech, CLOCK), trace)
 
     try:
         for _ in range(3):
-            first_packet_s(turn, Off(CLOCK))
-        at_most = bound(turn)
+            first_packet_ns(turn, Off(CLOCK))
+        at_most = bound(turn, event_cost_ns(CLOCK))
         pairs = benchmark.pedantic(on_over_off, (turn, PAIRS), rounds=1)
     finally:
         pipeline.close()
@@ -148,27 +146,39 @@ def test_the_demo_pipelines_pay_what_is_stated(
     assert not contradicts(pairs, at_most)
 
 
-def heard(samples: Samples) -> HeardSpeech:
-    speech = HeardSpeech(CLOCK, "en")
+def heard(samples: Samples, clock: Clock) -> HeardSpeech:
+    speech = HeardSpeech(clock, "en")
     speech.hear(samples)
     speech.end()
     return speech
 
 
-class Dear(Trace):
-    """An instrument that costs more than its bound says."""
+COST_NS = 10_000
+
+
+class Costly(Trace):
+    """An instrument whose hand-offs cost what each recording is bounded by, times `factor`."""
+
+    factor = 1
 
     def hand_off(self, stage: str) -> HandOff:
-        time.sleep(0.001)
+        self.clock.sleep_until_ns(self.clock.now_ns() + self.factor * COST_NS)
         return super().hand_off(stage)
 
 
-@pytest.mark.alone
-def test_pairs_contradict_a_bound_that_is_too_low() -> None:
+class CostlyBeyond(Costly):
+    """More than all recordings of the turn may cost together."""
+
+    factor = 20
+
+
+@pytest.mark.parametrize(("instrument", "found"), [(Costly, False), (CostlyBeyond, True)])
+def test_pairs_contradict_a_bound_that_is_too_low_and_no_other(instrument: type[Trace], found: bool) -> None:
+    """On the virtual clock, so that nothing but the instrument takes time."""
+    clock = VirtualClock()
     pipeline = registry.pipeline("scripted")(Settings(options={"script": "hear; tts 3; packet 50"}))
-    silence = np.zeros(160, np.float32)
 
     def turn(trace: Trace) -> Iterator[Packet]:
-        return pipeline.respond(heard(silence), trace)
+        return pipeline.respond(heard(np.zeros(160, np.float32), clock), trace)
 
-    assert contradicts(on_over_off(turn, 12, Dear), bound(turn))
+    assert contradicts(on_over_off(turn, 12, instrument, clock), bound(turn, COST_NS, clock)) is found
