@@ -229,7 +229,7 @@ def test_a_truncated_file_loses_only_its_own_turns(run: Path) -> None:
     assert found.turns_equal == found.turns - 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_damage_is_always_reported_and_never_a_traceback(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -201,7 +201,7 @@ def test_without_libraries_the_rest_says_what_to_install(tmp_path: Path, request
         read_clip(cut)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["a.wav", "a.flac", "a.mp3", "a.ogg"]),
     at=st.integers(0, 3000),

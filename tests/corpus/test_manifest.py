@@ -133,7 +133,7 @@ json_values = st.recursive(
 fields = st.sampled_from([*ManifestLine.__dataclass_fields__, "other"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=st.dictionaries(fields, json_values) | json_values, extra=st.text(max_size=4))
 def test_any_json_is_read_or_explained(tmp_path: Path, line: Any, extra: str) -> None:
     path = manifest(tmp_path, json.dumps(line) + extra.encode("utf-8", "ignore").decode())

@@ -42,7 +42,7 @@ def test_nothing_is_found_in_silence(samples: Samples) -> None:
     assert estimate_speech_end_ms(samples.astype(np.float32)) is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 5000), st.floats(0, 1), st.integers(0, 2**31))
 def test_the_end_is_within_the_clip(length: int, gain: float, seed: int) -> None:
     samples = (gain * np.random.default_rng(seed).uniform(-1, 1, length)).astype(np.float32)

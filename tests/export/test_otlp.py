@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.command import here
 from support.traces import traces, turn_of
@@ -75,7 +75,6 @@ def spans_of(one: OneTurn) -> Any:
     return parsed(json.dumps(otlp(one), allow_nan=False))
 
 
-@settings(deadline=None)
 @given(trace=traces(), t0_ns=st.integers(0, 40))
 def test_any_trace_is_written_whole_and_understood(run: Run, trace: TurnTrace, t0_ns: int) -> None:
     one = turn_of(run, trace, t0_ns)

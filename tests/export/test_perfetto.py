@@ -107,7 +107,7 @@ def answered(run: Run) -> OneTurn:
     return one_turn(run, next(turn.turn for turn in run.turns if turn.label == "a"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(trace=traces(), t0_ns=st.integers(0, 40))
 def test_any_trace_is_drawn_whole_and_by_the_rules(run: Run, trace: TurnTrace, t0_ns: int) -> None:
     one = turn_of(run, trace, t0_ns)

@@ -167,7 +167,7 @@ device_times = st.integers(0, 9).map(lambda number: number * MS + 130_000)
 stage_names = st.sampled_from(["encoder", "adaptor", "llm.prefill"])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(stage_names, host_times, device_times), min_size=1, max_size=7),
     st.floats(-100, 100),
@@ -237,7 +237,7 @@ def any_trace(draw: st.DrawFn) -> TurnTrace:
     )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(any_trace(), times)
 def test_parts_are_contiguous_and_sum_to_the_latency(trace: TurnTrace, t0_ns: int) -> None:
     parts = critical_path(trace, t0_ns)

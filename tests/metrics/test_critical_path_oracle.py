@@ -157,7 +157,7 @@ steps = st.lists(
 ).map(never_together)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(steps, st.integers(-(10**15), 10**15), st.floats(-200, 200), st.floats(-0.1, 0.1))
 def test_time_goes_to_its_true_owner_whatever_the_device_clock(
     drawn: list[Step], offset_ns: int, drift_ppm: float, wander: float

@@ -62,7 +62,7 @@ def read(path: Path) -> None:
     assert "\x1b" not in told
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_planted_value_gives_no_traceback(
     listened: Path, tmp_path_factory: pytest.TempPathFactory, data: Any
@@ -82,7 +82,7 @@ def test_a_planted_value_gives_no_traceback(
     read(run)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(at=st.floats(0, 1), damage=st.binary(max_size=12), ends=st.booleans())
 def test_damaged_bytes_give_no_traceback(
     listened: Path, tmp_path_factory: pytest.TempPathFactory, at: float, damage: bytes, ends: bool

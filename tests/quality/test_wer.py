@@ -45,7 +45,7 @@ def test_long_digit_strings_are_read_digit_by_digit() -> None:
     assert words("9" * 5000) == ("nine",) * 5000
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(*[st.lists(st.sampled_from("abcd"), max_size=12)] * 2)
 def test_edits_equal_those_of_jiwer(reference: list[str], heard: list[str]) -> None:
     jiwer = pytest.importorskip("jiwer")

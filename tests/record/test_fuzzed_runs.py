@@ -192,7 +192,7 @@ def said(done: Any) -> None:
 SLOW = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW)
+@settings(max_examples=15, derandomize=True, database=None, suppress_health_check=SLOW)
 @given(damage=st.lists(damages(), min_size=1, max_size=3))
 def test_a_damaged_run_is_never_answered_with_a_traceback(whole: Path, tmp_path: Path, damage: list[Damage]) -> None:
     """May take over 10 s: fifteen damages, each read by every command there is."""
@@ -200,7 +200,7 @@ def test_a_damaged_run_is_never_answered_with_a_traceback(whole: Path, tmp_path:
 
 
 @pytest.mark.soak
-@settings(max_examples=1500, deadline=None, suppress_health_check=SLOW, print_blob=True)
+@settings(max_examples=1500, suppress_health_check=SLOW, print_blob=True)
 @given(damage=st.lists(damages(), min_size=1, max_size=3))
 def test_many_damaged_runs_are_never_answered_with_a_traceback(
     whole: Path, tmp_path: Path, damage: list[Damage]

@@ -88,7 +88,7 @@ def test_a_full_disk_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest
     assert not found.notices
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_folder_never_gives_anything_but_a_message(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

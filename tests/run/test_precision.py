@@ -274,7 +274,7 @@ def made_turns(rows: Mapping[str, Sequence[float]], clips: int) -> list[Turn]:
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(50, 200), min_size=48, max_size=48), st.randoms(use_true_random=False), st.floats(0.01, 0.5))
 def test_a_decision_depends_only_on_the_blocks_checked_so_far(
     drawn: list[float], order: random.Random, width: float

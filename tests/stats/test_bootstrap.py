@@ -13,7 +13,7 @@ FEW = 300
 pairs = st.lists(
     st.tuples(st.integers(-5000, 5000).map(float), st.integers(0, 11)), min_size=MIN_CLUSTERS, max_size=60
 ).filter(lambda rows: len({cluster for _, cluster in rows}) >= MIN_CLUSTERS)
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 
 
 def bounds(values, clusters, statistic="median", blocks=None, **options):

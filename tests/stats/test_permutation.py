@@ -9,7 +9,7 @@ from scipy.stats import mannwhitneyu
 from firstpacket.bench.stats.permutation import stratified_test
 
 FEW = 499
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 rows = st.lists(st.tuples(st.integers(-500, 500).map(float), st.integers(0, 20)), min_size=1, max_size=40)
 
 

@@ -37,7 +37,7 @@ def test_a_launch_returns_immediately_and_the_span_is_the_devices() -> None:
     assert abs(second.gpu.start_ns - first.gpu.end_ns) <= first.gpu.error_ns + second.gpu.error_ns
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     offset_ns=st.integers(-(10**15), 10**15),
     drift_ppm=st.floats(-200, 200),

@@ -159,7 +159,7 @@ def test_1b_through_transformers_has_its_output_matrix_tied() -> None:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pieces_join_to_the_text(text: str) -> None:
     words = _tokenizer()
 

@@ -29,7 +29,7 @@ def run(model: SpeechDecoder, pieces: list[torch.Tensor], length: int) -> torch.
         return torch.cat([model(piece, cache) for piece in pieces])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     layers=st.integers(1, 3),
     heads=st.integers(1, 3),

@@ -29,7 +29,7 @@ def pair() -> tuple[Vocoder, Vocoder]:
     return plain, packed
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(frames=st.lists(st.integers(1, 9), min_size=1, max_size=12), seed=st.integers(0, 99))
 def test_sound_at_a_longer_length_is_the_same(pair: tuple[Vocoder, Vocoder], frames: list[int], seed: int) -> None:
     plain, packed = pair

@@ -133,7 +133,7 @@ def test_a_configuration_without_a_field_names_it() -> None:
         LlamaConfig.from_json({"num_hidden_layers": 2}, "config.json")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(before=st.integers(0, 20), new=st.integers(1, 8), spare=st.integers(0, 9), seed=st.integers(0, 99))
 def test_a_step_at_places_known_to_the_device_is_the_plain_step(before: int, new: int, spare: int, seed: int) -> None:
     torch.manual_seed(seed)

@@ -29,7 +29,7 @@ def assert_equal(ours: Tensor, plain: Tensor) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(rows=st.integers(1, 40), wide=st.integers(1, 70), narrow=st.integers(1, 70), bias=st.booleans())
 def test_linear(dtype: torch.dtype, rows: int, wide: int, narrow: int, bias: bool) -> None:
     plain, ours = twins(nn.Linear(wide, narrow, bias=bias).to(dtype), torch.randn(rows, wide, dtype=dtype))
@@ -37,7 +37,7 @@ def test_linear(dtype: torch.dtype, rows: int, wide: int, narrow: int, bias: boo
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(n=st.integers(1, 60), kernel=st.sampled_from([1, 3, 7, 11]), dilation=st.sampled_from([1, 3, 5]))
 def test_convolution(dtype: torch.dtype, n: int, kernel: int, dilation: int) -> None:
     layer = nn.Conv1d(16, 8, kernel, dilation=dilation, padding=(kernel - 1) * dilation // 2)

@@ -58,7 +58,7 @@ def number(word: str) -> int:
     return [*names.split(), "seventeen", "eighteen", "nineteen", "twenty"].index(word)
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(
     test=st.floats(0.12, 0.3),
     validation=st.floats(0.05, 0.2),
