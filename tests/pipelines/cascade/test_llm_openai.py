@@ -484,6 +484,17 @@ def test_a_cancelled_turn_leaves_no_connection_behind(server: Scripted) -> None:
     assert turn(model)[0] == SAID
 
 
+def test_a_failed_listing_does_not_break_what_follows(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that failed resets the connection a moment later."""
+
+    def fail(answer: Answer) -> None:
+        answer.plain(500, "Internal Server Error")
+        answer.hang_up()
+
+    monkeypatch.setattr(Answer, "do_GET", fail)
+    assert turn(loaded(server, llm_model="tiny"))[0] == SAID
+
+
 def test_a_server_that_is_down_is_explained() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"

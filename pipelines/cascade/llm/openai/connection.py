@@ -21,6 +21,9 @@ from firstpacket.pipelines.cascade.llm.openai.problems import ServerError, body_
 MOST_OF_A_BODY = 1 << 16
 """Bytes read of a response that is not a stream."""
 
+SERVER_FAILED = 500
+"""From this status on, a server may be about to reset the connection, which would fail the next request, too."""
+
 MOST_AFTER_THE_REPLY = 16
 """Events."""
 
@@ -116,6 +119,8 @@ class Server:
                 raise TurnCancelled(f"waiting {self._waiting_for} ({self.url})") from error
             if isinstance(error, TurnCancelled):
                 raise
+            if isinstance(error, ServerError) and error.status >= SERVER_FAILED:
+                self._start_over()
             raise self._explained(error) from error
         except httpx2.InvalidURL as error:
             raise self._problem(_first_line(error)) from error
