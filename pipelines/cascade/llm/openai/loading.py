@@ -29,7 +29,8 @@ GREETING = "Hello."
 TRIAL_TOKENS = 1024
 """Thoughts are often longer than the reply of a turn may be, and the trial must see their end."""
 ABOUT_S = 3.0
-TRIAL_S = 10.0
+TRIAL_S, TRIAL_REPLY_S = 10.0, 30.0
+"""How long a trial waits for the first token, and for the rest of the reply."""
 END_S = 1.0
 """How long a stream may stay open after the reply before it counts as one that stays open."""
 
@@ -120,6 +121,7 @@ def _about(server: Server, listed: dict[str, Any]) -> dict[str, OptionValue]:
 def _trial(server: Server, body: Body) -> Trial | None:
     """Read a whole reply; None if the server refuses. No other failure says anything of turns."""
     thoughts, facts = Thoughts(), dict[str, OptionValue]()
+    begun = False
     finished: StreamEnd | None = None
     with _limited(TRIAL_S) as limit:
         try:
@@ -130,6 +132,9 @@ def _trial(server: Server, body: Body) -> Trial | None:
                     if chunk.finish and finished is None:
                         finished = "finish"
                         limit.restart(END_S)
+                    elif not begun and (chunk.content or chunk.reasons):
+                        begun = True
+                        limit.restart(TRIAL_REPLY_S)
                 finished = "done"
                 limit.restart(END_S)
         except ServerError:
