@@ -89,10 +89,12 @@ def load_corpus(
 
 
 def each_utterance(source: str, channel: Channel = "mix") -> Iterator[Utterance]:
-    """All utterances of a corpus, one at a time, so that any number fits into memory. Raises as `load_corpus` does."""
+    """All utterances of a corpus, every turn of a dialogue too, one at a time, so that any number fits into memory.
+
+    Raises as `load_corpus` does.
+    """
     _, path = find_source(source)
-    first = (entry for entry in read_source(path).entries if not entry.line.turn)
-    return _each(first, None, channel, read_estimates(path, channel))
+    return _each(read_source(path).entries, None, channel, read_estimates(path, channel))
 
 
 def _each(

@@ -122,18 +122,18 @@ LLAMA_OMNI = Kind("llama-omni", llama_omni.READER, partial(listed_parts, llama_o
 NEMO = Kind("nemo", nemo.READER, partial(listed_parts, nemo.READER))
 KINDS = {kind.name: kind for kind in (VOICEBENCH, BIG_BENCH_AUDIO, AUDIOFOLDER, PARQUET, LIBRISPEECH, LLAMA_OMNI, NEMO)}
 
-_NOT_QUESTIONS = {
-    "spoken-squad": "in Spoken-SQuAD the document is spoken, and the question is text",
-    "air-bench": "in AIR-Bench chat the sound is what the question is about, and the question is text",
-}
-_SIGNS = {"spoken-squad": "spoken_*-v1.1*.json", "air-bench": "Chat_meta.json"}
+_NOT_QUESTIONS = {"spoken-squad": "spoken_*-v1.1*.json", "air-bench": "Chat_meta.json"}
+"""Well-known data sets without spoken questions, with files by which they are recognised."""
 
 
 def require_known(name: str, path: Path) -> None:
     """Raise `CorpusError` for a data set without spoken questions, by its name or its files, else `UnknownName`."""
-    for known, why in _NOT_QUESTIONS.items():
-        if known in name.lower().replace("_", "-") or (path.is_dir() and any(path.glob(_SIGNS[known]))):
-            raise CorpusError(f"{path}: cannot be imported: {why}. Choose a data set with spoken questions.")
+    for known, file in _NOT_QUESTIONS.items():
+        if known in name.lower().replace("_", "-") or (path.is_dir() and any(path.glob(file))):
+            raise CorpusError(
+                f"{path}: has no spoken questions. In Spoken-SQuAD the document is spoken, in AIR-Bench chat the sound"
+                " is; the question is text in both. Choose another data set."
+            )
     if name not in (*KINDS, AUTO):
         raise UnknownName("kind of data set", name, (*KINDS, AUTO))
 

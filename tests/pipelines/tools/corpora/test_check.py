@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,15 @@ def test_checking_does_not_change_the_hash_of_the_corpus(tmp_path: Path, few: Pa
     found = check(str(tmp_path), 40)
     assert found.stored and before.utterances[0].speech_end_ms == (1135 * 16 + 5) / 16
     assert load_corpus(str(tmp_path)).sha256 == before.sha256
+
+
+def test_every_turn_of_a_dialogue_is_checked(few: Path, second: dict[int, float | None]) -> None:
+    """Though a run asks the first alone."""
+    lines = [entry.line for entry in read_manifest(few / "manifest.jsonl")]
+    turns = [replace(line, dialogue="d", turn=number) for number, line in enumerate(lines)]
+    write_manifest(few / "manifest.jsonl", turns)
+    assert [clip.id for clip in check(str(few), 40.0).clips] == [line.id for line in lines]
+    assert len(load_corpus(str(few)).utterances) == 1
 
 
 def test_a_detector_that_hears_no_speech_flags_the_clip(few: Path, second: dict[int, float | None]) -> None:
