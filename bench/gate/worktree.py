@@ -9,9 +9,11 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,7 @@ from firstpacket.bench.errors import NotComparable, explained
 from firstpacket.bench.paths import cache
 
 TREE, METADATA, LOCK = "tree", "metadata", "lock"
+_INSTALLED = {"site-packages", "dist-packages"}
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 """Git sets these for its hooks; inherited, they would direct every call to the wrong tree."""
 
@@ -58,11 +61,15 @@ def checked_out(repository: Path, commit: str) -> Iterator[Path]:
 
 
 def search_path(repository: Path, tree: Path, folders: tuple[str, ...]) -> list[Path]:
-    """The folders of `tree` for the front of the search path: `folders`, or the root and `src`; and those that are on
-    this process's own path inside the repository."""
+    """The front of the search path on which Python finds `tree` in place of the repository.
+
+    That is: the libraries that this process finds before the repository, so that a file of the tree such as numpy.py
+    hides none of them there either; `folders` of the tree, or its root and `src`; and those of its folders that are on
+    this process's own path inside the repository.
+    """
     named = [tree / folder for folder in folders] or [tree / "src", tree]
     mirrored = [tree / inside for inside in _inside(repository)]
-    return [path for path in dict.fromkeys([*named, *mirrored]) if path.is_dir()]
+    return [path for path in dict.fromkeys([*_before(repository), *named, *mirrored]) if path.is_dir()]
 
 
 def registered(repository: Path, tree: Path) -> Path:
@@ -80,14 +87,23 @@ def registered(repository: Path, tree: Path) -> Path:
     return folder
 
 
+def _before(repository: Path) -> list[Path]:
+    """The standard library, and installed libraries unless the repository comes before them on `sys.path`."""
+    standard = [Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("platstdlib")) / "lib-dynload"]
+    entries = (Path(entry or ".").resolve() for entry in sys.path)
+    earlier = takewhile(lambda path: not _is_code_of(repository, path), entries)
+    return [*standard, *(path for path in earlier if _INSTALLED & set(path.parts))]
+
+
 def _inside(repository: Path) -> list[Path]:
     """The current folder and the entries of `sys.path` that are inside the repository, relative to it."""
     paths = [Path.cwd().resolve(), *(Path(entry or ".").resolve() for entry in sys.path)]
-    return [
-        path.relative_to(repository)
-        for path in paths
-        if path.is_relative_to(repository) and not {"site-packages", "dist-packages"} & set(path.parts)
-    ]
+    return [path.relative_to(repository) for path in paths if _is_code_of(repository, path)]
+
+
+def _is_code_of(repository: Path, path: Path) -> bool:
+    """Whether a folder belongs to the repository, and not to an environment inside it."""
+    return path.is_relative_to(repository) and not _INSTALLED & set(path.parts)
 
 
 def _project(repository: Path, tree: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.plugin_repository import PluginRepository, plugin_repository
+from support.plugin_repository import ROOT, PluginRepository, plugin_repository
 
 from firstpacket.bench.errors import NotComparable, UsageError
 from firstpacket.bench.gate import worktree
@@ -60,6 +60,24 @@ def test_a_revision_wins_over_an_editable_install_and_the_current_folder(reposit
         assert source.tree is not None and Path(file).is_relative_to(source.tree)
         assert source.name.endswith("(fast)")
     assert not source.tree.exists()
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["installed in place", "first on the path"])
+def test_a_file_of_the_revision_hides_no_library(repository, monkeypatch, first: bool) -> None:
+    """As in this version: one that is installed in place comes after the libraries, PYTHONPATH before the installed."""
+    for name in ("random", "numpy"):
+        (repository.path / f"{name}.py").write_text("raise ImportError('own')\n")
+    repository.git("add", "-A")
+    repository.git("commit", "-q", "-m", "names of libraries")
+    own = [str(repository.path)]
+    monkeypatch.setattr(sys, "path", own + sys.path if first else sys.path + own)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repository.installed), str(ROOT)]))
+    with other_version("HEAD") as source:
+        found = "import random; print('random')\ntry: import numpy; print('numpy')\nexcept ImportError: print('own')"
+        command, environment = [*source.python, "-P", "-c", found], source.environment_from(os.environ)
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert answer.stdout.split() == ["random", "own" if first else "numpy"], answer.stderr
+        assert first or loaded(source)[0] == "24"
 
 
 def test_packages_are_found_in_src_and_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
