@@ -167,7 +167,7 @@ class _Worker:
             if isinstance(error, SystemExit) and not isinstance(error.code, str):
                 raise  # the log ends with what the library printed before it gave up
             traceback.print_exc()
-            self._channel.send(_refusal(error))
+            self._channel.send(refusal(error))
             return None
         load_ns = self._clock.now_ns() - began_ns
         # Garbage collections over the loaded model would show up as rare slow turns.
@@ -250,7 +250,7 @@ def _keep(said: Said, path: str) -> tuple[str, str]:
     return path, ""
 
 
-def _refusal(error: BaseException) -> Refused:
+def refusal(error: BaseException) -> Refused:
     """Why the pipeline cannot be loaded."""
     if isinstance(error, BenchError):
         return Refused(described(error))

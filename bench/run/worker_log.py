@@ -47,10 +47,9 @@ def _lines(log: Path, since: int) -> list[str]:
 
 def _quoted(lines: Sequence[str]) -> list[str]:
     """The last lines with text; of a line that was overwritten (a progress bar) what is seen of it."""
-    told = [line.rpartition("\r")[2].strip() for line in lines]
-    return [without_secrets(clean(line))[:LONGEST] for line in told if line and not line.startswith("Thread 0x")][
-        -LINES:
-    ]
+    seen = (line.rstrip("\r").rpartition("\r")[2].strip() for line in lines)
+    told = [line[:LONGEST] for line in seen if any(map(str.isalnum, line))]
+    return [without_secrets(clean(line)) for line in told[-LINES:]]
 
 
 def _frames(stack: Sequence[str]) -> list[str]:

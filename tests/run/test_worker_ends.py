@@ -25,10 +25,11 @@ from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.leftovers import MARK
 from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.session import worker_environment
-from firstpacket.bench.run.worker import said_of_itself
+from firstpacket.bench.run.worker import refusal, said_of_itself
+from firstpacket.bench.run.worker_log import last_words
 from firstpacket.bench.timing.trace import Trace
 
-pytestmark = pytest.mark.alone  # turns have a deadline
+alone = pytest.mark.alone  # where turns have a deadline
 PLUGIN = """
 import ctypes, os, subprocess, sys, time
 from pathlib import Path
@@ -36,10 +37,6 @@ import numpy as np
 from firstpacket import Declaration, MissingDependency, Option, Packet, Pipeline, Stage
 
 HERE = Path(__file__).parent
-
-class Hostile(Exception):
-    def __str__(self):
-        raise RuntimeError
 
 class Mine(Pipeline):
     declaration = Declaration(
@@ -114,26 +111,35 @@ def worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
         each.executor.stop()
 
 
+class Unreadable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
 @pytest.mark.parametrize(
-    ("load", "said"),
+    ("error", "said"),
     [
-        ("sys.exit('model.onnx is missing: run fetch-model')", "load() called sys.exit: model.onnx is missing: run f"),
-        ("raise KeyboardInterrupt", "load() failed: KeyboardInterrupt."),
-        ("import no_such_module", f"No module named 'no_such_module'. Install it for {sys.executable}"),
-        ("raise Hostile", "load() failed: Hostile: its message cannot be read."),
-        ("raise RuntimeError", "load() failed: RuntimeError."),
-        ("raise RuntimeError('x\\x1b[31m' * 10**6)", "x\ufffd[31mx"),
+        (SystemExit("model.onnx is missing"), "load() called sys.exit: model.onnx is missing."),
+        (KeyboardInterrupt(), "load() failed: KeyboardInterrupt."),
+        (ImportError("No module named 'x'"), f"ImportError: No module named 'x'. Install it for {sys.executable}"),
+        (Unreadable(), "load() failed: Unreadable: its message cannot be read."),
+        (RuntimeError(), "load() failed: RuntimeError."),
+        (RuntimeError("Is it there?"), "load() failed: RuntimeError: Is it there?"),
+        (RuntimeError("x\x1b[31m" * 10**6), "x\ufffd[31mx"),
     ],
 )
-def test_what_a_plugin_raises_while_loading_is_in_the_message(
-    worker: Callable[..., Worker], load: str, said: str
-) -> None:
-    failed = worker(load=load)
+def test_whatever_a_plugin_raises_while_loading_becomes_a_message(error: BaseException, said: str) -> None:
+    answer = refusal(error)
+    assert said in answer.message and answer.unexpected
+    assert len(answer.message) < 2500
+
+
+def test_giving_up_while_loading_is_quoted_and_the_pipeline_is_closed(worker: Callable[..., Worker]) -> None:
+    failed = worker(load="sys.exit('model.onnx is missing: run fetch-model')")
     error = failed.load_error()
     assert isinstance(error, WorkerError)
-    assert said in str(error)
-    assert len(str(error)) < 3000
-    assert f"The traceback is in {failed.folder / 'mine.log'}" in str(error)
+    assert "mine: load() called sys.exit: model.onnx is missing: run fetch-model. The traceback is in" in str(error)
+    assert "in load" in (failed.folder / "mine.log").read_text()
     assert failed.closed == 1
 
 
@@ -147,12 +153,9 @@ def test_an_error_that_explains_itself_needs_no_log(worker: Callable[..., Worker
     ("load", "how", "words"),
     [
         ("ctypes.string_at(0)", "killed by SIGSEGV", r"Segmentation fault | at ctypes/__init__.py:"),
-        ("os.abort()", "killed by SIGABRT", "Fatal Python error: Aborted | at <string>:1 in <module>"),
-        ("print('no licence', flush=True); os._exit(3)", "exit code 3", "no licence"),
         ("print('usage: model', file=sys.stderr); sys.exit(2)", "exit code 2", "usage: model"),
         ("print('x' * 10**7, '1 %\\r99 %\\r', 'api_key=abc', flush=True); os._exit(0)", "exit code 0", "api_key=…"),
         ("if os.fork(): os._exit(3)\nelse: time.sleep(300)", "exit code 3", ""),
-        ("os.kill(os.getpid(), 9)", "killed by SIGKILL, possibly out of memory", ""),
     ],
 )
 def test_how_a_worker_ended_while_loading_is_in_the_message(
@@ -181,6 +184,7 @@ def test_a_failed_load_leaves_no_server_behind(worker: Callable[..., Worker]) ->
     assert not failed.server_runs
 
 
+@alone
 @pytest.mark.parametrize(
     ("load", "close", "left"),
     [
@@ -206,6 +210,7 @@ def test_after_a_turn_that_does_not_end_the_server_is_gone(
     assert ("were ended: sleep (pid" in result.reason) == left
 
 
+@alone
 def test_a_crash_in_a_turn_says_where_and_leaves_no_server_behind(worker: Callable[..., Worker]) -> None:
     crashing = worker(load="self.serve()", turn="ctypes.string_at(0)")
     crashing.executor.start()
@@ -283,3 +288,25 @@ def test_invalid_facts_are_named(said: tuple[Any, Any], message: str, monkeypatc
         said_of_itself(Told(Settings()))
     assert message in str(caught.value)
     assert "facts() a dict of texts, numbers and booleans" in str(caught.value)
+
+
+def test_the_words_before_a_crash_are_quoted_with_the_frames_of_the_thread_that_crashed(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    harness = Path(process.__file__).with_name("worker.py")
+    log.write_text(
+        "earlier\nterminate called after throwing 'std::bad_alloc'\nFatal Python error: Aborted\n\n"
+        'Thread 0x00007f01 (most recent call first):\n  File "/lib/selectors.py", line 468 in select\n\n'
+        'Current thread 0x00007f02 (most recent call first):\n  File "/their/ctypes/__init__.py", line 5 in call\n'
+        f'  File "/their/model.py", line 12 in load\n  File "{harness}", line 99 in _load\n\nExtension modules: x\n'
+    )
+    assert last_words(log, len("earlier\n")) == (
+        "terminate called after throwing 'std::bad_alloc' | Fatal Python error: Aborted | "
+        "at ctypes/__init__.py:5 in call, called from model.py:12 in load"
+    )
+
+
+def test_of_a_long_log_the_last_lines_are_quoted(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_bytes(b"x" * 10**6 + b"\none\n\n1 %\r99 %\r100 %\n\xff\x1b[31mtwo token=abc\n   ^^^^\n")
+    assert last_words(log, 0) == "one | 100 % | \ufffd\ufffd[31mtwo token=…"
+    assert last_words(log, log.stat().st_size) == last_words(tmp_path / "none.log", 0) == ""
