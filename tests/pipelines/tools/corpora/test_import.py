@@ -19,7 +19,7 @@ from firstpacket.bench.corpus.estimates import ESTIMATES
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.corpus.manifest import ManifestLine, read_manifest
 from firstpacket.bench.errors import CorpusError, UnknownName, UsageError
-from firstpacket.pipelines.tools.corpora.importing import lines, write
+from firstpacket.pipelines.tools.corpora.importing import lines, taking
 from firstpacket.pipelines.tools.corpora.importing.candidates import Choice
 from firstpacket.pipelines.tools.corpora.importing.plan import Request, prepare
 from firstpacket.pipelines.tools.corpora.importing.record import ImportRecord, read_record
@@ -360,14 +360,14 @@ def test_an_import_can_be_repeated_but_not_changed(tmp_path: Path) -> None:
 
 def test_a_killed_import_leaves_no_corpus_and_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "a.parquet", [{"audio": sound(n)} for n in range(3)])
-    store = write.store
+    store = taking.store
 
     def killed(*given: Any) -> Any:
         if (tmp_path / "out.part/clips/a-000000.flac").exists():
             raise KeyboardInterrupt
         return store(*given)
 
-    monkeypatch.setattr(write, "store", killed)
+    monkeypatch.setattr(taking, "store", killed)
     with pytest.raises(KeyboardInterrupt):
         imported("parquet", path, tmp_path / "out")
     assert not (tmp_path / "out").exists() and (tmp_path / "out.part").exists()
