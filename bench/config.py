@@ -118,6 +118,6 @@ def _check_labels(labels: Sequence[str]) -> None:
             )
         if labels.count(label) > 1:
             raise UsageError(
-                f"Label '{label}' is used twice. Give each system its own: "
+                f"Label '{label}' is used twice. Use a different one for each system: "
                 f"--pipeline a={label} --pipeline b={label},key=value"
             )

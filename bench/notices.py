@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from firstpacket.bench.format import counted
 from firstpacket.bench.metrics import gpu_figures
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
@@ -34,7 +35,7 @@ ADVICE = {
         "Stop them (`bench doctor` names the heavy ones) and measure again, or treat small differences as noise"
     ),
     Flag.STOLEN: "Use a machine without other tenants, or one with dedicated cores",
-    Flag.CPU_THROTTLED: "Raise the quota, or give whole cores instead (docker --cpuset-cpus)",
+    Flag.CPU_THROTTLED: "Raise the quota, or assign whole cores instead (docker --cpuset-cpus)",
     Flag.PAGED: "Free memory, or measure fewer systems in one run; if weights are read on first use, warm up longer",
     Flag.GC_PAUSED: "Check which objects the pipeline allocates in every turn and never releases",
     Flag.GPU_THROTTLED: (
@@ -161,8 +162,9 @@ def of_warmth(
         largest = carried.largest
         text = (
             f"the first packet of {label} took {_shift(largest.difference)} in the {largest.difference.n} of "
-            f"{carried.n} turns that came right after one of {largest.predecessor} (p {carried.adjusted_p:.2g}): "
-            f"{largest.predecessor} seems to affect the next turn, for example through caches, clocks or heat. "
+            f"{counted(carried.n, 'turn')} that came right after one of {largest.predecessor} "
+            f"(p {carried.adjusted_p:.2g}): {largest.predecessor} seems to affect the next turn, for example "
+            "through caches, clocks or heat. "
         )
         yield Notice("carry-over", text + "Measure each system in a run of its own to see it undisturbed.")
 
@@ -176,11 +178,13 @@ def _not_settled(found: WarmUp) -> str:
         else ""
     )
     if found.state == "unsteady":
-        return f"its warm-up ran out of time after {found.turns} turns, before its latency was steady ({seen})"
+        return (
+            f"its warm-up ran out of time after {counted(found.turns, 'turn')}, before its latency was steady ({seen})"
+        )
     return (
-        f"its latency was not steady after {found.turns} warm-up turns ({seen}), so it was measured as it was. It may "
-        "have been cold, or its latency may vary that much. Compare its early turns with later ones, or run more "
-        "warm-up turns with --warmup N"
+        f"its latency was not steady after {counted(found.turns, 'warm-up turn')} ({seen}), so it was measured as it "
+        "was. It may have been cold, or its latency may vary that much. Compare its early turns with later ones, or "
+        "run more warm-up turns with --warmup N"
     )
 
 

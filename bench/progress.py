@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from firstpacket.bench.format import counted
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.run.schedule.base import PlannedTurn
@@ -163,7 +164,7 @@ class NotebookProgress(NoProgress):
     def ended(self, turn: Turn, done: int, total: int) -> None:
         """Show how far it is, and the medians so far."""
         self._medians.add(turn)
-        self._say(f"{done} of {total} turns  {self._medians.text()}")
+        self._say(f"{done} of {counted(total, 'turn')}  {self._medians.text()}")
 
     def _say(self, line: str) -> None:
         self._shown.update({"text/plain": line}, raw=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from firstpacket.bench.errors import BenchError
+from firstpacket.bench.format import counted
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.figures import FLAGS, TurnFigures, turn_figures
 from firstpacket.bench.record.schema import Evidence, Turn, UtteranceFacts
@@ -45,9 +46,8 @@ class Redefined:
     turns: int
 
     def __str__(self) -> str:
-        return (
-            f"{clean(self.name)}: {_version(self.before)} → {_version(self.now)} (not compared in {self.turns} turns)"
-        )
+        change = f"{_version(self.before)} → {_version(self.now)}"
+        return f"{clean(self.name)}: {change} (not compared in {counted(self.turns, 'turn')})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from firstpacket import _frames
+from firstpacket.bench.format import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +71,8 @@ class Run:
         return write_report([self._record], Path(path) if path is not None else self.path / "report.html")
 
     def __repr__(self) -> str:
-        turns = len(self._record.turns)
-        return f"<firstpacket.Run {self.name}: {turns} turns of {', '.join(self.systems)}, in {self.path}>"
+        turns = counted(len(self._record.turns), "turn")
+        return f"<firstpacket.Run {self.name}: {turns} of {', '.join(self.systems)}, in {self.path}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the run's sentences and its table."""

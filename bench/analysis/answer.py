@@ -123,7 +123,7 @@ def _measured_on(run: Run, summary: Summary) -> str:
     known = run.segments[0].environment if run.segments else {}
     units = {"cores_usable": " cores", "memory_mib": " MiB"}
     machine = ", ".join(f"{known[name]}{units.get(name, '')}" for name in MACHINE if known.get(name))
-    what = f"{turns} measured turns on {clips} of {run.manifest.corpus}, input {run.manifest.options.input}"
+    what = f"{counted(turns, 'measured turn')} on {clips} of {run.manifest.corpus}, input {run.manifest.options.input}"
     return f"{what}; {machine}" if machine else what
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from firstpacket.bench.calibration import Calibration, Deviation
 from firstpacket.bench.contract import as_json, document
+from firstpacket.bench.format import counted
 from firstpacket.bench.stats.quantiles import values_needed
 from firstpacket.bench.tables.table import Cell, Column, Figure, Table, rows, table, words
 from firstpacket.bench.timing.clock import NS_PER_MS
@@ -22,7 +23,7 @@ COLUMNS: tuple[Column[Deviation], ...] = (
 def calibration_table(found: Calibration, separate: Iterable[Deviation]) -> Table:
     """One row per figure: reported against the scripted pipeline's own stamps; then delays reported separately."""
     groups = (rows(COLUMNS, found.deviations), rows(COLUMNS, separate, kind="quiet"))
-    return table(f"|reported - true|, {found.turns} turns", COLUMNS, groups)
+    return table(f"|reported - true|, {counted(found.turns, 'turn')}", COLUMNS, groups)
 
 
 def instrument_cost(found: Calibration) -> str:

@@ -31,7 +31,7 @@ def export(
         return
     content = exported(read_run(path), format)
     if isinstance(content, bytes):
-        raise UsageError(f"{format} is a binary format: give a file to write with --out.")
+        raise UsageError(f"{format} is a binary format: pass the file to write with --out.")
     typer.echo(content, nl=False)
 
 

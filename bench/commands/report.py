@@ -33,6 +33,6 @@ def _watch(runs: list[Path], form: str, out: Path) -> Path:
     from firstpacket.bench.report.watch import watch
 
     if len(runs) != 1 or form != "html":
-        raise UsageError("--watch follows one run and writes HTML. Give one run folder, without --format.")
+        raise UsageError("--watch follows one run and writes HTML. Pass one run folder, without --format.")
     say(f"watching {runs[0]}: open {out}; Ctrl-C stops watching, the run continues")
     return watch(runs[0], out, lambda line: console().print(line, markup=False))

@@ -69,6 +69,6 @@ def common_labels(base: Run, other: Run) -> tuple[str, ...]:
     if not common:
         raise NotComparable(
             f"Runs '{base.manifest.run}' and '{other.manifest.run}' have no label in common ({', '.join(base.labels)}; "
-            f"{', '.join(other.labels)}). Give a pipeline the same label in both: LABEL=NAME."
+            f"{', '.join(other.labels)}). Use the same label in both: --pipeline LABEL=NAME."
         )
     return common

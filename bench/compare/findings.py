@@ -81,7 +81,7 @@ def of_runs(base: Run, other: Run, question: Question) -> Report:
     """
     if question.ladder:
         raise UsageError(
-            "A ladder needs paired turns, which only the labels of one run have. Remove --ladder, or give only one run."
+            "A ladder needs paired turns, which only the labels of one run have. Remove --ladder, or pass only one run."
         )
     chosen = [(label, label) for label in between.common_labels(base, other)] if not question.labels else []
     chosen += [_two(question.labels)] if question.labels else []
@@ -93,7 +93,7 @@ def _pairs_of_labels(run: Run, question: Question) -> list[tuple[str, str]]:
         return [_two(question.labels)]
     first, *others = run.labels
     if not others:
-        raise UsageError(f"{run.path} has only one label, so there is nothing to compare. Give a second run.")
+        raise UsageError(f"{run.path} has only one label, so there is nothing to compare. Pass a second run.")
     return [(first, label) for label in others]
 
 

@@ -73,7 +73,7 @@ def to_corpus_rate(samples: Samples, rate: int) -> Samples:
         import soxr
     except ImportError as error:
         raise MissingDependency(
-            f"Resampling from {rate} Hz needs soxr. Install: {decoders.INSTALL}, or give clips at {SAMPLE_RATE} Hz."
+            f"Resampling from {rate} Hz needs soxr. Install: {decoders.INSTALL}, or use clips at {SAMPLE_RATE} Hz."
         ) from error
     resampled: Samples = soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32)
     return resampled

@@ -20,6 +20,7 @@ from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
 from firstpacket.bench.corpus.times import check_against_length
 from firstpacket.bench.corpus.utterance import Corpus, Utterance
 from firstpacket.bench.errors import BenchError, CorpusError, UnknownName, UsageError
+from firstpacket.bench.format import counted
 from firstpacket.bench.paths import file_named
 from firstpacket.bench.pipeline import SAMPLE_RATE
 
@@ -122,14 +123,14 @@ def _not_drawn(every: int, drawn: int) -> tuple[str, ...]:
 def _later_turns(count: int) -> tuple[str, ...]:
     if not count:
         return ()
-    return (f"{count} recordings are later turns of dialogues and are left out: only the first turn of each is asked.",)
+    return (f"Only the first turn of each dialogue is played; omitted: {counted(count, 'later turn')}.",)
 
 
 def _check_options(trim_to_s: float | None, limit: int | None) -> None:
     if trim_to_s is not None and not (math.isfinite(trim_to_s) and trim_to_s > 0):
-        raise UsageError(f"Clips cannot be trimmed to {trim_to_s:g} s. Give a number of seconds above 0.")
+        raise UsageError(f"Clips cannot be trimmed to {trim_to_s:g} s. Pass a number of seconds above 0.")
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit} leaves no recordings. Give 1 or more, or remove it.")
+        raise UsageError(f"--limit {limit} leaves no recordings. Pass 1 or more, or omit it.")
 
 
 def find_source(source: str) -> tuple[str, Path]:
@@ -139,7 +140,7 @@ def find_source(source: str) -> tuple[str, Path]:
         return source, known[source]
     path = file_named(Path(), source)
     if not source or not _exists(path):
-        raise UnknownName("corpus", source, known, hint="Or give a path to a folder, a manifest or a sound file.")
+        raise UnknownName("corpus", source, known, hint="Or pass the path to a folder, a manifest or a sound file.")
     return name_as_id(path.resolve().name if path.is_dir() else path.stem), path
 
 

@@ -149,6 +149,6 @@ def _not_listed(listing: Listing, names: Sequence[str]) -> tuple[str, ...]:
 def _choice(folder: Path, listings: Sequence[Listing]) -> str:
     names = [name for listing in listings for name in listing.names]
     return (
-        f"{named(names)} list recordings, and none of them is used. Give the one to use, for example: --corpus"
+        f"{named(names)} list recordings, and none of them is used. Pass the one to use, for example: --corpus"
         f" {clean(str(folder / names[0]))}"
     )

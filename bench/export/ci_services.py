@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from firstpacket.bench.compare.comparable import require_valid
+from firstpacket.bench.format import counted
 from firstpacket.bench.metrics.definitions import TURN_METRICS
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import Interval
@@ -73,8 +74,8 @@ def _entry(score: Score, summary: Summary) -> dict[str, str | float]:
         "name": f"{score.label}: {figure.metric} {score.statistic}",
         "unit": "ms",
         "value": score.value,
-        "extra": f"{figure.n} turns, {figure.n_missing} without; corpus {summary.corpus}, input {summary.input}, "
-        f"run {summary.run}",
+        "extra": f"{counted(figure.n, 'turn')}, {figure.n_missing} without; corpus {summary.corpus}, "
+        f"input {summary.input}, run {summary.run}",
     }
     if score.interval is not None:
         entry["range"] = f"{score.interval.low:.3f} to {score.interval.high:.3f} (95 % CI)"

@@ -27,7 +27,7 @@ def trace_lines(run: Run, turn: str, form: str) -> Iterator[str]:
     if form not in FORMATS:
         raise UnknownName("trace format", form, FORMATS)
     if turn == ALL and form == "perfetto":
-        raise UsageError("A Perfetto trace holds one turn: give its number with --turn, or use --format otel.")
+        raise UsageError("A Perfetto trace holds one turn: pass its number with --turn, or use --format otel.")
     if turn != ALL and not turn.isdecimal():
         raise UsageError(f"--turn takes a number or 'all', not '{turn}'. `bench export` lists a run's turns.")
     numbers = [each.turn for each in run.turns] if turn == ALL else [int(turn[:18])]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.format import counted
 from firstpacket.bench.gate.change import change
 from firstpacket.bench.gate.counts import answers_lost, over_ceiling, turns_needed
 from firstpacket.bench.gate.limits import LOST_ANSWERS, QUANTILES, Limit
@@ -54,19 +55,19 @@ def check_ceiling(label: str, limit: Limit, values_ms: Sequence[float], unanswer
     q = QUANTILES[limit.statistic]
     late, turns = sum(value > limit.ceiling_ms for value in values_ms) + unanswered, len(values_ms) + unanswered
     verdict = over_ceiling(late, turns, q)
-    said = f"{late} of {turns} turns exceed {limit.ceiling_ms:g} ms, {100 * (1 - q):g} % are allowed to"
+    reason = f"{late} of {counted(turns, 'turn')} took over {limit.ceiling_ms:g} ms, {100 * (1 - q):g} % may"
     if unanswered:
-        said += f"; {unanswered} of them were not answered"
+        reason += f"; {unanswered} of them were not answered"
     if verdict == "inconclusive" and late <= turns * (1 - q):
-        said += f"; at least {turns_needed(late, q)} turns are needed to show it"
-    return Check(label, limit, verdict, said, rounds)
+        reason += f"; at least {turns_needed(late, q)} turns are needed to show it"
+    return Check(label, limit, verdict, reason, rounds)
 
 
 def check_answers(label: str, rounds: Sequence[Pairs]) -> Check:
     """Check that the candidate still answers where the baseline does."""
     before, after = sum(each.only_before for each in rounds), sum(each.only_after for each in rounds)
-    said = f"{before} pairs answered only by the baseline, {after} only by the candidate"
-    return Check(label, ANSWERS, answers_lost(before, after), said, len(rounds))
+    reason = f"{counted(before, 'pair')} answered only by the baseline, {after} only by the candidate"
+    return Check(label, ANSWERS, answers_lost(before, after), reason, len(rounds))
 
 
 def refused(label: str, verdict: Verdict, reason: str) -> Check:
@@ -114,7 +115,7 @@ def _confirms(last: Change, rule: Rule) -> bool:
 
 
 def _sentence(found: Change) -> str:
-    basis = f"{found.pairs} pairs on {found.clips} clips"
+    basis = f"{counted(found.pairs, 'pair')} on {counted(found.clips, 'clip')}"
     if found.difference_ms is None:
         return f"too few pairs: {basis}"
     low, high = found.difference_ms.interval_95.low, found.difference_ms.interval_95.high

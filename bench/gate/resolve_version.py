@@ -60,7 +60,7 @@ def _command(against: str, repository: Path | None) -> CodeVersion:
     if not words or shutil.which(words[0]) is None:
         where = f"a revision of {repository}" if repository else "a git revision (this folder is in no git repository)"
         raise UsageError(
-            f"--against {without_secrets(against)}: neither {where} nor a command that can be run. Give a branch, tag "
+            f"--against {without_secrets(against)}: neither {where} nor a command that can be run. Pass a branch, tag "
             "or commit that exists here (in CI, fetch it first: git fetch origin main, or fetch-depth: 0), or the "
             "Python of an environment with the other version, such as /old/.venv/bin/python."
         )

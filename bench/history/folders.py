@@ -33,7 +33,7 @@ class Skipped:
 def run_folders(folder: Path) -> tuple[list[RunFolder], list[Skipped]]:
     """The runs, and what cannot be used. Raises `RunError` if there is no such folder."""
     if not folder.is_dir():
-        raise RunError(f"{folder} is not a folder. Give the folder that contains your run folders, such as reports.")
+        raise RunError(f"{folder} is not a folder. Pass the folder that contains your run folders, such as reports.")
     found: list[RunFolder] = []
     skipped: list[Skipped] = []
     seen: dict[tuple[str, str], str] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from firstpacket.bench.format import amount
+from firstpacket.bench.format import amount, counted
 from firstpacket.bench.history.changes import MIN_RUNS
 from firstpacket.bench.history.history import History
 from firstpacket.bench.history.series import Change, Series
@@ -35,7 +35,7 @@ def _changed(change: Change, unit: Unit) -> str:
 def _unchanged(each: Series) -> str:
     runs = len(each.points)
     if runs < MIN_RUNS:
-        few = f"{runs} run{'' if runs == 1 else 's'} from {date(each.points[0].when)} on"
+        few = f"{counted(runs, 'run')} from {date(each.points[0].when)} on"
         return f"{each.label}: {few}; change points need {MIN_RUNS}"
     return f"{each.label}: no change in {runs} runs from {date(each.points[0].when)} on"
 

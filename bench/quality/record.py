@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from firstpacket.bench.errors import RunError
+from firstpacket.bench.format import counted
 from firstpacket.bench.pipeline import OptionValue, Weights
 from firstpacket.bench.quality import sound, wer
 from firstpacket.bench.quality.sound import Sound
@@ -136,7 +137,7 @@ def read_quality(run: Run) -> Judged:
         else:
             strangers += 1
     notices = (
-        [f"{strangers} lines of {QUALITY} are not of this run, or of other definitions, and not used."]
+        [f"{QUALITY}: ignored {counted(strangers, 'line')} of another run or of other definitions."]
         if strangers
         else []
     )

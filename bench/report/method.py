@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from firstpacket.bench.calibration import NEVER, ruler
+from firstpacket.bench.format import counted
 from firstpacket.bench.host.listeners import LocalServer
 from firstpacket.bench.metrics import carry_over, drift
 from firstpacket.bench.metrics.audible_onset import Audible
@@ -83,10 +84,9 @@ def _turns(run: Run) -> str:
         measured = (
             f"measured until the interval is within {stopping}, checked after 1, 2, 4, ... passes over the corpus; "
         )
-        measured += (
-            f"at most {stopping.blocks} passes ({manifest.turns} turns) and {stopping.minutes:g} minutes; each check "
-        )
-        measured += f"uses {100 * check_level(stopping.blocks):.2f} % intervals, so that all checks together cover 95 %"
+        most = f"{stopping.blocks} passes ({counted(manifest.turns, 'turn')}) and {stopping.minutes:g} minutes"
+        level = f"{100 * check_level(stopping.blocks):.2f} %"
+        measured += f"at most {most}; each check uses {level} intervals, so that all checks together cover 95 %"
     if not rule:
         return f"{measured} after {manifest.warmup} to warm up{idle}"
     return (

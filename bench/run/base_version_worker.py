@@ -35,6 +35,6 @@ class BaselineExecutor(ProcessExecutor):
         except (BenchError, OSError) as error:
             raise NotComparable(
                 f"{self._version.name} cannot be measured: {error} If it needs files that are not in the repository "
-                "(built extensions, models), give --against the Python of an environment where that version and "
+                "(built extensions, models), pass --against the Python of an environment where that version and "
                 "firstpacket are installed."
             ) from error

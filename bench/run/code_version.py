@@ -86,7 +86,7 @@ def _refuse_same_environment(name: str, own: LabelFacts, base: LabelFacts) -> No
     if set(own.code) == set(base.code):
         raise NotComparable(
             f"'{own.label}' and '{base.label}' load everything from the same folders ({', '.join(base.code)}): "
-            f"{name} is not another version. Give the Python of an environment where the other one is installed."
+            f"{name} is not another version. Pass the Python of an environment where the other one is installed."
         )
 
 
@@ -94,13 +94,13 @@ def _refuse_other_trees(name: str, repository: Path, tree: Path, own: LabelFacts
     if not _inside(repository, tree, own):
         raise NotComparable(
             f"'{own.label}' loads no code from {repository} (only from {', '.join(own.code)}), so there is nothing to "
-            f"compare with {name}. Install the project in place (pip install -e .), or give --against the Python of "
+            f"compare with {name}. Install the project in place (pip install -e .), or pass --against the Python of "
             "an environment where the other version is installed."
         )
     if here := _inside(repository, tree, base):
         raise NotComparable(
             f"'{base.label}' should run {name} but loads from {', '.join(here)}: this version would be compared with "
-            "itself. Editable installs with import hooks do that (meson-python, scikit-build-core). Give --against the "
+            "itself. Editable installs with import hooks do that (meson-python, scikit-build-core). Pass --against the "
             "Python of an environment where the other version is installed."
         )
     if not any(Path(folder).is_relative_to(tree) for folder in base.code):

@@ -37,7 +37,7 @@ def model(choices: Sequence[PipelineChoice]) -> PipelineChoice:
     if len(direct) != 1:
         raise UsageError(
             f"A matched cascade needs exactly one direct pipeline in the run to match, but there are {len(direct)}. "
-            "Give one, for example --pipeline direct."
+            "Pass one, for example --pipeline direct."
         )
     return direct[0]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from firstpacket.bench.format import counted
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.tables.table import Row, Table
 from firstpacket.bench.tables.table import text as as_read
@@ -47,7 +48,7 @@ def table_lines(table: Table, bounds: Bounds) -> Iterator[str]:
         yield _line(_cells(row, bounds))
     yield ""
     if len(table.rows) > bounds.rows:
-        yield from (f"{len(table.rows) - bounds.rows} rows more are left out.", "")
+        yield from (f"{counted(len(table.rows) - bounds.rows, 'more row')} not shown.", "")
     notes = [f"- {escaped(note, bounds.characters)}" for note in (*table.notes, *table.details)]
     yield from (*notes, "") if notes else ()
 

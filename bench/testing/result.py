@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstpacket.bench.errors import RunError, UnknownName
+from firstpacket.bench.format import counted
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.gate.verdict import Verdict
 from firstpacket.bench.metrics.definitions import HEADLINE
@@ -68,8 +69,8 @@ class LabelFigures:
         found = censored_quantile(values, late, q) if late else supported_quantile(values, q)
         if found.value is None:
             raise RunError(
-                f"{found.n} turns of {self.label} with {metric} are too few for the {100 * q:g} % quantile, which "
-                f"needs {found.needs}. Measure more: pairs={found.needs}."
+                f"{self.label} has {counted(found.n, 'turn')} with {metric}, too few for the {100 * q:g} % quantile, "
+                f"which needs {found.needs}. Measure more: pairs={found.needs}."
             )
         return found.value
 

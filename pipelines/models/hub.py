@@ -56,7 +56,7 @@ def locate(weights: str) -> Folder:
     if name is None:
         raise WeightsError(
             f"weights is '{weights}', which is not 'demo', 'dummy', a folder, or a name on the hub (owner/name or "
-            "owner/name@revision). Give a checkpoint folder or such a name."
+            "owner/name@revision). Pass a checkpoint folder or such a name."
         )
     return _fetch(name["id"], name["revision"])
 

@@ -70,11 +70,11 @@ def test_a_list_is_used_in_a_folder_and_by_itself(tmp_path: Path, form: str) -> 
     assert unlisted == ([one] if "clip0" not in str(content) else [])
 
 
-def test_later_turns_are_left_out_with_a_notice(tmp_path: Path) -> None:
+def test_later_turns_of_dialogues_are_omitted_with_a_notice(tmp_path: Path) -> None:
     write_clips(tmp_path, 2)
     write(tmp_path / "questions.json", json.dumps([{"id": "r", "conversation": DIALOGUE}]))
     (notice,) = said(load_corpus(str(tmp_path)))
-    assert notice.startswith("1 recordings are later turns of dialogues and are left out")
+    assert notice.startswith("Only the first turn of each dialogue is played; omitted: 1 later turn.")
 
 
 def test_recordings_that_are_listed_twice_have_ids_of_their_own(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_part_of_a_recording_is_no_recording(tmp_path: Path) -> None:
 CANNOT: dict[str, tuple[dict[str, str | list[Any]], str]] = {
     "two lists": (
         {"train_manifest.json": NEMO, "test_manifest.json": NEMO},
-        "test_manifest.json, train_manifest.json list recordings, and none of them is used. Give the one to use",
+        "test_manifest.json, train_manifest.json list recordings, and none of them is used. Pass the one to use",
     ),
     "two forms": (
         {"metadata.csv": "file_name,text\nclip0.wav,zero\n", "test_manifest.json": NEMO},

@@ -164,7 +164,7 @@ def test_of_dialogues_the_first_turns_are_asked(tmp_path: Path) -> None:
     found = load_corpus(source)
     assert [one.id for one in found.utterances] == ["da-0", "db-0", "single"]
     assert [one.dialogue for one in found.utterances] == ["da", "db", ""]
-    assert "4 recordings are later turns of dialogues and are left out" in found.notices[-1]
+    assert "omitted: 4 later turns" in found.notices[-1]
     assert [one.id for one in load_corpus(source, limit=2).utterances] == ["da-0", "db-0"]
 
 
@@ -240,7 +240,7 @@ def test_two_recordings_of_one_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["demi", "no/such/folder", "", "a\0b"])
 def test_an_unknown_corpus_names_the_known_ones(source: str) -> None:
-    with pytest.raises(UnknownName, match=r"Unknown corpus .*demo.* Or give a path"):
+    with pytest.raises(UnknownName, match=r"Unknown corpus .*demo.* Or pass the path"):
         load_corpus(source)
 
 
@@ -251,7 +251,7 @@ def test_an_overlong_path_is_refused() -> None:
 
 @pytest.mark.parametrize("trim_to_s", [0, -1, float("nan"), float("inf")])
 def test_trimming_to_nothing_is_refused(tmp_path: Path, trim_to_s: float) -> None:
-    with pytest.raises(UsageError, match="Give a number of seconds above 0"):
+    with pytest.raises(UsageError, match="Pass a number of seconds above 0"):
         load_corpus(str(tmp_path), trim_to_s=trim_to_s)
 
 
@@ -259,7 +259,7 @@ def test_a_limit_takes_the_first_clips(tmp_path: Path) -> None:
     source = corpus(tmp_path, *({"id": name, "audio": f"{name}.wav"} for name in "cab"))
     (tmp_path / "b.wav").write_text("never opened")
     assert [one.id for one in load_corpus(source, limit=2).utterances] == ["c", "a"]
-    with pytest.raises(UsageError, match="Give 1 or more"):
+    with pytest.raises(UsageError, match="Pass 1 or more"):
         load_corpus(source, limit=0)
 
 

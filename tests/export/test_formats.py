@@ -74,5 +74,5 @@ def test_a_binary_format_needs_a_file(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", make_run({"a": [100.0]}))
     refused = here("export", folder, "--format", "parquet")
     assert refused.returncode == 2
-    assert "give a file to write with --out" in refused.stderr
+    assert "pass the file to write with --out" in refused.stderr
     assert refused.stdout == ""

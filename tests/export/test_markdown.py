@@ -72,7 +72,7 @@ def test_the_page_stays_below_what_github_drops() -> None:
     )
     page = markdown(run)
     assert len(page.encode()) < MIB
-    assert "200 rows more are left out." in page
+    assert "200 more rows not shown." in page
     assert "more not shown" in page.splitlines()[-1]
 
 

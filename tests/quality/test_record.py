@@ -76,7 +76,7 @@ def test_lines_of_other_turns_are_not_used(run: Run, changes: dict[str, Any]) ->
     write_lines(run.path, replace(line, reply=replace(line.reply, **changes)))
     found = read_quality(run)
     assert found.lines == ()
-    assert "1 lines of quality.jsonl are not of this run" in found.notices[0]
+    assert "quality.jsonl: ignored 1 line of another run" in found.notices[0]
 
 
 def test_figures_of_an_older_version_are_not_used(run: Run) -> None:

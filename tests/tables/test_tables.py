@@ -142,7 +142,7 @@ def test_a_wide_table_is_split_without_losing_figures(width: int) -> None:
 def test_markdown_is_bounded_and_says_so() -> None:
     said = markdown(made(*[FAST] * 30), Bounds(rows=10, characters=20))
     assert said.count("| fast |") == 10
-    assert "20 rows more are left out." in said
+    assert "20 more rows not shown." in said
     assert "xxxx…" in markdown(made(Item("x" * 100, None)), Bounds(characters=5))
 
 

@@ -6,7 +6,7 @@ import re
 
 from firstpacket.bench.analysis.claims.evidence import DirectVsCascade, Facts, Model
 from firstpacket.bench.analysis.claims.verdict import MORE_CLIPS, Claim, Verdict
-from firstpacket.bench.format import amount, estimated
+from firstpacket.bench.format import amount, counted, estimated
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
 
 MOST_OF_NO_STAGE = 0.10
@@ -157,7 +157,7 @@ def _against(each: DirectVsCascade, what: str, difference: Estimate | None) -> s
 
 def _shares(model: Model, share: Estimate) -> str:
     hidden = sum(each.value for each in model.summary.hidden.values())
-    interval = _percent(share.interval) if share.interval else f"{share.clusters} clips: no interval"
+    interval = _percent(share.interval) if share.interval else f"{counted(share.clusters, 'clip')}: no interval"
     return (
         f"{model.label}: stages other than the LLM account for {share.value:.0%} [{interval}] of {_total(model)}, "
         f"no stage for {model.of_no_stage or 0.0:.1%}; {amount(hidden, 'ms')} of work is hidden"

@@ -22,7 +22,7 @@ def not_read(path: Path, form: str) -> CorpusError:
     return CorpusError(f"{path}: is {form}, which is not read. Convert it: {conversion(path)}")
 
 
-def not_sound(path: Path, why: str, remedy: str = f"Give {READABLE}.") -> CorpusError:
+def not_sound(path: Path, why: str, remedy: str = f"Use {READABLE}.") -> CorpusError:
     """The error for a file that holds no sound at all."""
     return CorpusError(f"{path}: not a sound file that can be read ({why}). {remedy}")
 

@@ -111,7 +111,7 @@ def _no_sound(path: Path, head: bytes) -> CorpusError:
     if _is_text(head):
         return not_sound(path, f"it is text, {_quoted(head)}")
     return not_sound(
-        path, "its first bytes are those of no known form", f"Give {READABLE}; to raw samples, add a header."
+        path, "its first bytes are those of no known form", f"Use {READABLE}; add a header to raw samples."
     )
 
 

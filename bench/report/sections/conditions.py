@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from firstpacket.bench.analysis.t0_table import StartRow
+from firstpacket.bench.format import counted
 from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.report.warmth import warmth_table
@@ -52,8 +53,9 @@ def microphone(view: View) -> Section:
     if heard is None:
         return Section("microphone", "Microphone timing", "")
     lead = (
-        f"How late frames of the user's speech were delivered in {heard.turns} measured turns; {heard.late_frames} of "
-        f"{heard.frames} came later than the limit of {heard.limit_ms:g} ms, and {heard.late_turns} turns are flagged."
+        f"How late frames of the user's speech were delivered in {counted(heard.turns, 'measured turn')}; "
+        f"{heard.late_frames} of {heard.frames} came later than the limit of {heard.limit_ms:g} ms. Flagged: "
+        f"{counted(heard.late_turns, 'turn')}."
     )
     columns: tuple[Column[tuple[int, Bucket]], ...] = (
         Column("lateness, ms", lambda row: (_late_by(row[1]),)),

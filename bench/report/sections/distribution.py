@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from firstpacket.bench.compare.pairs import turn_by_turn
-from firstpacket.bench.format import amount
+from firstpacket.bench.format import amount, counted
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.report.plots.ecdf import Curve, curves, ecdf_svg
 from firstpacket.bench.report.plots.slopes import MOST, per_clip, slopes_svg
@@ -32,7 +32,7 @@ def _distribution(view: View, found: tuple[Curve, ...]) -> Picture:
         for each in found
     )
     keys = tuple(
-        Key(each.series, dashes(each.series), f"{each.label}, {len(each.values)} of {each.asked} turns")
+        Key(each.series, dashes(each.series), f"{each.label}, {len(each.values)} of {counted(each.asked, 'turn')}")
         for each in found
     )
     return Picture(
@@ -52,7 +52,7 @@ def _pairs(view: View) -> list[Block]:
         if not clips:
             continue
         sooner = sum(after < before for before, after in clips)
-        says = f"{names[1]} is faster than {names[0]} on {sooner} of {len(clips)} clips (medians per clip)."
+        says = f"{names[1]} is faster than {names[0]} on {sooner} of {counted(len(clips), 'clip')} (medians per clip)."
         drawn = f" {MOST} of them are shown." if len(clips) > MOST else ""
         svg = slopes_svg(clips, names, "ms", says, f"{view.anchor}-pairs-{number}")
         blocks.append(Picture(svg, f"Clip by clip: {says}{drawn} The bold line joins the overall medians."))

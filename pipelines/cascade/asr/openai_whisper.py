@@ -79,7 +79,7 @@ class OpenAIWhisper(Whisper):
         if precision not in built:
             raise UsageError(
                 f"openai-whisper runs on {device} in {' or '.join(built)}, not in {precision}. "
-                f"Give the recogniser its own precision, for example asr-compute={built[-1]}."
+                f"Set the recogniser's own precision, for example asr-compute={built[-1]}."
             )
         return precision
 

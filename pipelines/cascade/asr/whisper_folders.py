@@ -89,13 +89,13 @@ def _inspected(path: Path, source: str) -> WhisperCheckpoint:
     if path.is_file():
         if path.suffix != ".pt":
             raise WeightsError(
-                f"{path} is a file, but not an openai-whisper .pt file. Give the model's folder instead."
+                f"{path} is a file, but not an openai-whisper .pt file. Pass the model's folder instead."
             )
         return WhisperCheckpoint(path, "openai", source)
     if not (path / "config.json").is_file():
         holds = ", ".join(hub.names(path)[:5]) or "nothing"
         raise WeightsError(
-            f"{path} is not a model folder: it has no config.json, only {holds}. Give a Whisper folder, or the path "
+            f"{path} is not a model folder: it has no config.json, only {holds}. Pass a Whisper folder, or the path "
             "of a .pt file."
         )
     config = _json(path / "config.json")
@@ -150,7 +150,7 @@ def _not_here(model: str, name: str, engine: str, layouts: tuple[Layout, ...]) -
         fetch = f"hf download {at[0]}{f' --revision {at[2]}' if at[2] else ''}"
     else:
         return (
-            f"asr-model: no such folder: {model}. Give a Whisper folder, or a published name: {', '.join(PUBLISHED)}."
+            f"asr-model: no such folder: {model}. Pass a Whisper folder, or a published name: {', '.join(PUBLISHED)}."
         )
     return (
         f"The recogniser's model '{model}' has not been downloaded, and nothing is downloaded during a run. With "

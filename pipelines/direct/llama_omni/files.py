@@ -57,7 +57,7 @@ def find(weights: str, encoder: str = "", vocoder: str = "") -> Files:
     vocoders = (Path(vocoder).expanduser(),) if vocoder else _places(folder.path, "vocoder")
     found = _first(encoders)
     if encoder and found is None:
-        raise WeightsError(f"encoder: no such file or folder: {encoder}. Give a Whisper .pt file or folder.")
+        raise WeightsError(f"encoder: no such file or folder: {encoder}. Pass a Whisper .pt file or folder.")
     return Files(
         checkpoint=folder.path,
         source=folder.source,

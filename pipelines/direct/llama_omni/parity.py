@@ -92,7 +92,7 @@ class Golden:
     def __init__(self, folder: Path) -> None:
         path = folder / "golden.safetensors"
         if not path.is_file():
-            raise WeightsError(f"{path} not found. Give the folder with checkpoint/ and golden.safetensors.")
+            raise WeightsError(f"{path} not found. Pass the folder with checkpoint/ and golden.safetensors.")
         self.tensors: dict[str, Tensor] = load_file(path)
         self.json = read_json(folder / "golden.json")
         self.audio = self._needed("audio").numpy()

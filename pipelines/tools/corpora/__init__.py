@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from firstpacket.bench.format import counted
+
 Split = Literal["train", "validation", "test"]
 Rule = Literal["equals", "contains", "choice", "final", "none"]
 
@@ -33,7 +35,7 @@ def build(
     from firstpacket.pipelines.tools.corpora.build import build as run
 
     def show(done: int, total: int) -> None:
-        typer.echo(f"{done} of {total} clips", err=True)
+        typer.echo(f"{done} of {counted(total, 'clip')}", err=True)
 
     typer.echo(f"{run(recipe, out, split, limit, show)} recordings in {out}")
 
@@ -67,9 +69,9 @@ def check(
             typer.echo(line)
     if found.flagged and fail:
         raise CheckFailed(
-            f"{len(found.flagged)} of {len(found.clips)} clips of {found.corpus} are flagged: their ends of speech "
-            f"differ by more than {limit_ms:g} ms. Listen to them and correct speech_end_ms in the manifest, or "
-            "accept the difference with --limit-ms or --no-fail; runs will report it."
+            f"{found.corpus}: {len(found.flagged)} of {counted(len(found.clips), 'clip')} flagged: estimates of "
+            f"the end of speech differ by more than {limit_ms:g} ms. Listen to them and correct speech_end_ms in the "
+            "manifest, or accept the difference with --limit-ms or --no-fail; runs will report it."
         )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from firstpacket.bench.format import NONE
+from firstpacket.bench.format import NONE, counted
 from firstpacket.bench.quality.findings import ErrorRate
 from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
@@ -47,8 +47,9 @@ def markdown(found: Figures) -> str:
 def exam(found: Figures) -> str:
     """What was asked."""
     return (
-        f"{found.clips} clips of the split `{found.split}`: {found.texts} texts, {found.voices} voices; the texts of "
-        f"{found.new_texts} clips were never trained on. 95 % intervals in brackets."
+        f"{counted(found.clips, 'clip')} of the split `{found.split}`: {counted(found.texts, 'text')}, "
+        f"{counted(found.voices, 'voice')}; the texts of {counted(found.new_texts, 'clip')} were never trained on. "
+        "95 % intervals in brackets."
     )
 
 

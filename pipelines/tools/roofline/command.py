@@ -15,7 +15,7 @@ from rich.console import Console
 from firstpacket.bench import registry
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.format import NONE
+from firstpacket.bench.format import NONE, counted
 from firstpacket.bench.metrics.critical_path import critical_path
 from firstpacket.bench.options import Options, parse_pipeline
 from firstpacket.bench.pipeline import SAMPLE_RATE, Pipeline, Work
@@ -69,7 +69,7 @@ def roofline(
     machine = measure(torch.device(place), getattr(torch, dtype))
     stages = measured_stages(resolved, turns, machine)
     typer.echo(f"{machine.name}: {machine.bandwidth / 1e9:.0f} GB/s copied (read plus written), ", nl=False)
-    typer.echo(f"{machine.rate / 1e12:.2f} TFLOP/s {dtype}; {turns} turns")
+    typer.echo(f"{machine.rate / 1e12:.2f} TFLOP/s {dtype}; {counted(turns, 'turn')}")
     Console(highlight=False).print(TerminalTable(stages_table(stages)))
 
 

@@ -156,5 +156,5 @@ def test_the_command_prints_and_says_whether_all_is_equal(
 
 
 def test_a_folder_without_records_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"golden\.safetensors not found\. Give the folder"):
+    with pytest.raises(WeightsError, match=r"golden\.safetensors not found\. Pass the folder"):
         list(parity.compare(tmp_path))

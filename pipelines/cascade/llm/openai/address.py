@@ -34,7 +34,7 @@ def key_from(variable: str) -> str:
     if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", variable):
         raise UsageError(
             "llm-key-env is not the name of an environment variable (capitals, digits and _). Put the key into a "
-            "variable and give its name: options are recorded with every run."
+            "variable and pass its name: options are recorded with every run."
         )
     key = os.environ.get(variable, "").strip()
     if not key and variable != KEY_VARIABLE:

@@ -46,14 +46,14 @@ def find(model: str, licence_accepted: bool) -> CoquiCheckpoint:
         return _in_folder(_published(model, licence_accepted), model)
     raise WeightsError(
         f"tts-model is '{model}', which is neither a folder nor one of Coqui's published names "
-        "(tts_models/LANGUAGE/DATASET/MODEL). Give the folder that holds config.json and the model's .pth file."
+        "(tts_models/LANGUAGE/DATASET/MODEL). Pass the folder that contains config.json and the model's .pth file."
     )
 
 
 def _in_folder(folder: Path, source: str) -> CoquiCheckpoint:
     config = folder / "config.json"
     if not config.is_file():
-        raise WeightsError(f"{folder} holds no config.json, so it is not a Coqui TTS voice; {_held(folder)}.")
+        raise WeightsError(f"{folder} contains no config.json, so it is not a Coqui TTS voice; {_held(folder)}.")
     kind = _kind(config, folder)
     model = _model_file(folder)
     for needed in ("vocab.json", "speakers_xtts.pth") if kind == "xtts" else ():
