@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import random
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,25 @@ def test_a_damaged_page_is_named(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(CorpusError, match="damaged"):
         [content(row) for row in rows(path)]
+
+
+def test_damaged_bytes_give_rows_or_a_message(tmp_path: Path) -> None:
+    """Above all in the footer, which pyarrow's C++ code reads."""
+    path = write_parquet(tmp_path / "a.parquet", [{"id": str(number), "audio": sound(number)} for number in range(4)])
+    good, chance = path.read_bytes(), random.Random(0)
+    refused = 0
+    for _ in range(60):
+        data = bytearray(good)
+        for _ in range(chance.randint(1, 5)):
+            data[chance.randrange(len(data) - 1500, len(data))] = chance.randrange(256)
+        path.write_bytes(data[: chance.choice([len(data), len(data), chance.randrange(len(data))])])
+        try:
+            for row in rows(path):
+                with contextlib.suppress(NoSound):
+                    content(row)
+        except CorpusError:
+            refused += 1
+    assert 30 < refused < 60
 
 
 def test_without_a_column_of_sound_its_columns_are_named(tmp_path: Path) -> None:
