@@ -26,6 +26,11 @@ def inverse_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None
     return frequencies * ((1 - kept) / scaling.factor + kept)
 
 
+def bytes_per_position(config: LlamaConfig, dtype: torch.dtype) -> int:
+    """Bytes that the keys and values of one position take in all layers."""
+    return 2 * config.layers * config.kv_heads * config.head_dim * dtype.itemsize
+
+
 class KVCache:
     """Keys and values of up to `length` positions, preallocated.
 

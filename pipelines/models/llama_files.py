@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from firstpacket.pipelines.models.fields import Fields
-from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.kv_cache import bytes_per_position
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.memory_budget import MemoryBudget
@@ -36,8 +36,8 @@ def budget_of(
     config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype, options: str
 ) -> MemoryBudget:
     """The memory for such a model with a cache of `positions`; none is allocated."""
-    position = KVCache(config, 1, torch.device("meta"), dtype).nbytes
-    return MemoryBudget(parameters(config) * dtype.itemsize, positions * position, device, options)
+    cache = positions * bytes_per_position(config, dtype)
+    return MemoryBudget(parameters(config) * dtype.itemsize, cache, device, options)
 
 
 def read(folder: Path, config: LlamaConfig, device: torch.device, dtype: torch.dtype) -> tuple[Llama, tuple[str, ...]]:

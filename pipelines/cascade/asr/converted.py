@@ -18,10 +18,8 @@ COPIED = ("tokenizer.json", "preprocessor_config.json")
 def converted(found: WhisperCheckpoint) -> WhisperCheckpoint:
     """The converted folder, from the cache if these very files were converted before; weights keep their precision.
 
-    Raises `MissingDependency` without transformers, or `WeightsError`.
+    Raises `MissingDependency` if it is to be converted without transformers, or `WeightsError`.
     """
-    for module in ("torch", "transformers"):
-        imported(module, "transformers", f"To convert {found.path} for faster-whisper, the converter")
     for check in (check_sizes, check_generation, check_features):
         check(found)
     library = imported("ctranslate2", "faster-whisper", "The recogniser faster-whisper")
@@ -30,6 +28,8 @@ def converted(found: WhisperCheckpoint) -> WhisperCheckpoint:
 
 
 def _convert(found: WhisperCheckpoint, into: Path) -> None:
+    for module in ("torch", "transformers"):
+        imported(module, "transformers", f"To convert {found.path} for faster-whisper, the converter")
     from ctranslate2.converters import TransformersConverter
 
     present = [name for name in COPIED if (found.path / name).is_file()]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from firstpacket.bench.errors import MissingDependency, WeightsError
 from firstpacket.pipelines.cascade.asr.whisper_folders import Layout, WhisperCheckpoint, find
+from firstpacket.pipelines.models.cache import CACHE
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "faster-whisper": ("ctranslate2", "transformers"),
@@ -223,14 +224,22 @@ def test_an_openai_model_whose_vocabulary_the_package_does_not_have(tmp_path: Pa
         made.asked(OpenAIWhisper, tmp_path / "other.pt")
 
 
-def test_converting_needs_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_converting_needs_transformers_and_using_what_was_converted_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers", exc_type=ImportError)
+    pytest.importorskip("ctranslate2", exc_type=ImportError)
+    from support import tiny_whisper as made
+
     from firstpacket.pipelines.cascade.asr.converted import converted
 
-    def absent(module: str) -> Any:
-        raise ImportError(f"No module named '{module}'")
-
-    monkeypatch.setattr("firstpacket.pipelines.cascade.engines.importlib.import_module", absent)
-    with pytest.raises(MissingDependency, match=r"To convert .* pip install .*\[transformers\]'"):
-        converted(
-            found(folder(tmp_path, {"model_type": "whisper"}, "tokenizer.json", "model.safetensors"), "faster-whisper")
-        )
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    whisper = found(made.write(tmp_path), "faster-whisper")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "transformers", None)
+        with pytest.raises(MissingDependency, match=r"To convert .* pip install .*\[transformers\]'"):
+            converted(whisper)
+    once = converted(whisper)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    assert converted(whisper) == once

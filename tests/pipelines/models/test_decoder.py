@@ -12,7 +12,7 @@ from firstpacket.pipelines.models import dummy_llama, llama_files
 from firstpacket.pipelines.models.cuda_graphs import Step
 from firstpacket.pipelines.models.decoder import Decoder
 from firstpacket.pipelines.models.fields import Fields
-from firstpacket.pipelines.models.kv_cache import KVCache
+from firstpacket.pipelines.models.kv_cache import KVCache, bytes_per_position
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 
@@ -102,3 +102,8 @@ def test_a_plain_llama_is_recognised() -> None:
 def test_an_unsupported_llama_variant_names_the_field(changed: dict[str, object], said: str) -> None:
     with pytest.raises(WeightsError, match=said):
         llama_files.parsed(fields(**changed))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_cache_takes_the_bytes_that_are_planned_for_it(dtype: torch.dtype) -> None:
+    assert KVCache(CONFIG, 7, CPU, dtype).nbytes == 7 * bytes_per_position(CONFIG, dtype)
