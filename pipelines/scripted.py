@@ -11,7 +11,8 @@ own; the last one gives the packets.
     take             wait for an item from the lane before; the next stage step begins with it
     packet MS        give MS of a loud tone
     silence MS       give MS of silence
-    raise hang die exit rubbish      go wrong; `raise@3` goes wrong in the third turn of the process only
+    raise hang block die exit rubbish      go wrong; `raise@3` goes wrong in the third turn of the process only;
+                                     `block` gives the turn up when it is cancelled, `hang` does not
 
 For example a streamed cascade: `hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take;
 tts 10; packet 200; take; tts 10; packet 300`.
@@ -56,7 +57,7 @@ STAGES = (
 _STAGE_IDS = {stage.id for stage in STAGES}
 _TIMED = {"rest", "packet", "silence"}
 _BARE = {"hear", "send", "take"}
-_FAULTS = {"raise", "hang", "die", "exit", "rubbish"}
+_FAULTS = {"raise", "hang", "block", "die", "exit", "rubbish"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class _Performance:
                 continue
             elif step.name in _FAULTS:
                 if step.turn in (0, self.turn):
-                    _go_wrong(step.name)
+                    _go_wrong(step.name, trace)
             else:
                 self.stamps.append((lane, number, *self._work(step, item)))
                 item, last = None, step.name
@@ -209,11 +210,13 @@ def _sound(step: Step) -> Samples:
     return tone
 
 
-def _go_wrong(fault: str) -> Any:
+def _go_wrong(fault: str, trace: Trace) -> Any:
     if fault == "raise":
         raise RuntimeError("raised by the script")
     if fault == "hang":
         threading.Event().wait()
+    if fault == "block":
+        trace.cancellation.abandonable(threading.Event().wait, bool, "block")
     if fault == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "exit":

@@ -13,7 +13,7 @@ from support.virtual import make_scripted, make_utterance
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.ipc import Channel
 from firstpacket.bench.record.schema import TurnResult
-from firstpacket.bench.run.executor import TurnConfig
+from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.process import _Exchange
 from firstpacket.bench.run.protocol import (
     MESSAGES,
@@ -109,6 +109,16 @@ def test_the_result_of_the_turn_in_flight_is_taken(channels: tuple[Channel, Chan
     result = exchange.run(ours)
     assert (result.turn, result.outcome, result.reason) == (3, "answered", "said")
     assert result.delivery.t0_ns > 0, "the manager's microphone says when speech was over"
+
+
+def test_the_reason_of_a_timeout_adds_what_the_pipeline_was_waiting_for(channels: tuple[Channel, Channel]) -> None:
+    ours, theirs = channels
+    for said, reason in (("", NO_PACKET), ("waiting for it to answer", f"{NO_PACKET}: waiting for it to answer")):
+        exchange = _Exchange(3, MonotonicClock(), TurnConfig("file", 10**10))
+        exchange.microphone = _silent(ours)
+        for message in (Prepared(3), TurnResult(3, "timeout", reason=said)):
+            theirs.send(message)
+        assert exchange.run(ours).reason == reason
 
 
 def _silent(channel: Channel):  # type: ignore[no-untyped-def]

@@ -78,6 +78,15 @@ def test_a_pipeline_that_ends_by_itself_at_the_deadline_is_not_killed(tmp_path: 
     assert len([turn for turn in found.turns if turn.phase == "cold"]) == 1, "it gave up by itself and was not killed"
 
 
+def test_a_pipeline_that_gives_up_when_cancelled_keeps_its_trace_and_stays_warm(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"slow": "hear; asr 2; block@2; tts 2; packet 50"}, count=2)
+    late, next_one = measured(found, "slow")
+    assert (late.outcome, late.reason) == ("timeout", "no packet by the deadline")
+    assert late.figures["stage.asr.host"] >= 2 * MS
+    assert next_one.outcome == "answered"
+    assert len([turn for turn in found.turns if turn.phase == "cold"]) == 1
+
+
 def test_the_real_clock_agrees_with_the_scripts_own_timestamps(tmp_path: Path) -> None:
     found = process_run(tmp_path, {"a": "hear; encoder 3; tts 4; packet 20; tts 2; packet 20"}, count=12)
     errors_ns = []

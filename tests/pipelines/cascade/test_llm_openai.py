@@ -7,6 +7,7 @@ import socket
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import pytest
@@ -306,16 +307,19 @@ def test_a_trial_that_fails_does_not_fail_the_load(server: Scripted, answer: Cal
 def test_a_stream_that_stays_open_after_the_reply_holds_nothing_up(
     server: Scripted, monkeypatch: pytest.MonkeyPatch, done: list[str]
 ) -> None:
+    ended = Event()
+
     def script(answer: Answer) -> None:
         answer.stream([*map(delta, SAID), delta(finish="stop"), *done], end=False)
-        answer.server.over.wait(5)
+        answer.server.over.wait(10)
+        ended.set()
 
     monkeypatch.setattr(loading, "END_S", 0.05)
     server.script = server.script_of_trial = script
     model = loaded(server)
     for _ in range(2):
         assert turn(model)[0] == SAID
-    assert not server.over.is_set()
+    assert not ended.is_set(), "they were still open"
 
 
 def test_compressed_events_are_read_as_they_come(server: Scripted) -> None:

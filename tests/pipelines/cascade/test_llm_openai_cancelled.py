@@ -110,10 +110,12 @@ def test_a_turn_is_given_up_wherever_the_server_is_stuck(server: Scripted, scrip
 def test_a_turn_is_given_up_while_it_is_connecting(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     model, stuck, trace, go_on = loaded(server), threading.Event(), Trace(MonotonicClock()), threading.Event()
     model._ready()[0]._start_over()
+    ended = threading.Event()
 
     def connect(*_: Any, **__: Any) -> socket.socket:
         stuck.set()
         go_on.wait(10)
+        ended.set()
         raise ConnectionRefusedError
 
     with monkeypatch.context() as patched:
@@ -121,6 +123,7 @@ def test_a_turn_is_given_up_while_it_is_connecting(server: Scripted, monkeypatch
         cancel_when(stuck, trace.cancellation.cancel)
         with pytest.raises(TurnCancelled, match="waiting for a connection"):
             list(model.reply("Why?", trace))
+        assert not ended.is_set(), "it was still connecting"
     assert answers(model, server), "a connection that is still being made does not block the next turn"
     go_on.set()
 

@@ -47,6 +47,14 @@ def test_events_are_the_same_however_the_bytes_are_split(line_end: str, bom: boo
     assert [*seen, *parser.end()] == EVENTS
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_events_are_the_same_byte_by_byte(line_end: str) -> None:
+    parser = EventParser()
+    raw = f"\ufeffdata: first\n\n{STREAM}".replace("\n", line_end).encode()
+    seen = [event for byte in raw for event in parser.feed(bytes([byte]))]
+    assert [*seen, *parser.end()] == [Event("first"), *EVENTS]
+
+
 @pytest.mark.parametrize("raw", [b"data: now\n\n", b"data: now\r\n\r", b"data: now\r\r"])
 def test_an_event_is_given_as_soon_as_it_is_complete(raw: bytes) -> None:
     """A carriage return may be half of a line's end; the event does not wait for the other half."""
