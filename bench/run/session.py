@@ -195,8 +195,9 @@ def worker_environment(threads: int) -> dict[str, str]:
     not installed it is where this code comes from, and then it is named.
     """
     variables = dict(os.environ)
-    if (here := Path.cwd().resolve()) == Path(firstpacket.__file__).resolve().parents[1]:
-        variables["PYTHONPATH"] = os.pathsep.join([*filter(None, [variables.get("PYTHONPATH")]), str(here)])
+    code = Path(firstpacket.__file__).resolve().parents[1]
+    if code.samefile("."):
+        variables["PYTHONPATH"] = os.pathsep.join([*filter(None, [variables.get("PYTHONPATH")]), str(code)])
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         variables[name] = str(threads)
     variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -63,5 +63,8 @@ def test_a_checkout_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.chdir(ROOT)
     assert worker_environment(1)["PYTHONPATH"].split(os.pathsep) == ["/elsewhere", str(ROOT)]
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    assert worker_environment(1)["PYTHONPATH"] == "/elsewhere"
+    (tmp_path / "gone").rmdir()
     assert worker_environment(1)["PYTHONPATH"] == "/elsewhere"
