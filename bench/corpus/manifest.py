@@ -20,6 +20,7 @@ from firstpacket.bench.vocabulary import AnswerRule
 MANIFEST = "manifest.jsonl"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LONGEST_ID = 200
 
 
@@ -195,6 +196,8 @@ def _check_dialogues(found: Sequence[Entry]) -> None:
 def inside(folder: Path, audio: str, where: str) -> Path:
     """The sound file that a line names, in `folder`. Raises `CorpusError` for a path that leads out of it."""
     relative = PurePosixPath(audio)
+    if _URL.match(audio):
+        raise CorpusError(f"{where}: {audio!r} is a URL. Download the recordings, and write their files' paths.")
     if not audio or "\0" in audio or relative.is_absolute() or ".." in relative.parts:
         raise CorpusError(
             f"{where}: audio path {audio!r} is not inside the manifest's folder. Use a relative path without '..', and"

@@ -59,7 +59,10 @@ def _read_file(path: Path) -> Source:
 
 def _read_folder(folder: Path) -> Source:
     if (manifest := folder / MANIFEST).is_file():
+        refuse_wrong_form(manifest)
         return Source(read_manifest(manifest))
+    if manifest.is_dir():
+        raise CorpusError(f"{manifest}: is a folder. A manifest is a file; rename the folder, or give it as --corpus.")
     files = sorted(
         (file for file in folder.iterdir() if file.suffix.lower() in READ_SUFFIXES and not file.name.startswith(".")),
         key=lambda file: file.name,

@@ -28,7 +28,7 @@ def check_times(where: str, start_ms: float | None, end_ms: float | None) -> Non
     if end_ms - start < SHORTEST_MS:
         raise CorpusError(
             f"{where}: speech lasts only {end_ms - start:g} ms, from {start:g} to {end_ms:g}. Times are in"
-            f" milliseconds{_seconds(end_ms)}. Correct them."
+            f" milliseconds{_seconds(end_ms, 60_000)}. Correct them."
         )
 
 
@@ -36,13 +36,17 @@ def check_against_length(clip: Path, clip_ms: float, start_ms: float | None, end
     """Raises `CorpusError` for times that this clip cannot have."""
     for name, value in (("speech_start_ms", start_ms), ("speech_end_ms", end_ms)):
         if value is not None and value > clip_ms + _ROUNDING_MS:
-            raise CorpusError(f"{name} is {value:g}, but {clip} is only {clip_ms:.1f} ms long. Correct {name}.")
+            raise CorpusError(
+                f"{name} is {value:.10g}, but {clip} is only {clip_ms:.1f} ms long. Correct {name}, whose unit is"
+                " milliseconds."
+            )
     if end_ms is not None and end_ms < EARLIEST_END_MS and clip_ms >= OF_MS:
         raise CorpusError(
             f"speech_end_ms is {end_ms:g}, but {clip} is {clip_ms:.0f} ms long. The unit is milliseconds"
-            f"{_seconds(end_ms)}. Correct speech_end_ms, or cut the clip if its speech really ends there."
+            f"{_seconds(end_ms, clip_ms)}. Correct speech_end_ms, or cut the clip if its speech really ends there."
         )
 
 
-def _seconds(end_ms: float) -> str:
-    return f" ({end_ms:g} seconds are {1000 * end_ms:g})"
+def _seconds(end: float, longest_ms: float) -> str:
+    """What a time would be if it were in seconds, unless no clip is so long."""
+    return f" ({end:g} seconds are {1000 * end:g})" if 1000 * end <= longest_ms + _ROUNDING_MS else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from firstpacket.bench.corpus.readers.sniff import beginning, first_object
+from firstpacket.bench.corpus.readers.sniff import beginning, first_line, first_object
 from firstpacket.bench.errors import CorpusError
 
 EXAMPLE = '{"id": "a", "audio": "a.flac", "text": "What time is it?", "speech_end_ms": 1140}'
@@ -30,6 +30,8 @@ def refuse_wrong_form(path: Path) -> None:
 def wrong_form(path: Path) -> str | None:
     """What a file is and what to do; None if it may be a manifest, or sound."""
     suffix = path.suffix.lower()
+    if suffix == ".csv" and "file_name" in first_line(path):
+        return "the cells of this CSV file are not separated by commas. Save it with commas"
     if suffix in (".csv", ".tsv"):
         return (
             f"this is {suffix[1:].upper()}. {_OURS}. A CSV file with a column file_name can be imported:"
@@ -50,13 +52,15 @@ def _wrong_json(path: Path) -> str | None:
         return f"these are {whose}, which are not read. {_OURS}"
     if beginning(path).startswith("["):
         return f"this is one JSON array. {_OURS}. To convert it: jq -c '.[]' {path.name} > manifest.jsonl"
-    if path.suffix == ".json" and not first:
-        return f"this is one JSON object over several lines. {_OURS}" if _is_object(path) else None
+    if not first and _is_object(path):
+        return f"this is one JSON object over several lines. {_OURS}"
+    if (start := beginning(path)) and start[0].isprintable() and start[0] not in "{[\ufffd":
+        return f"this is not JSON. {_OURS}"
     return None
 
 
 def _is_object(path: Path) -> bool:
     try:
-        return isinstance(json.loads(path.read_bytes()), dict)
+        return isinstance(json.loads(path.read_text(encoding="utf-8-sig")), dict)
     except (OSError, ValueError, RecursionError):
         return False

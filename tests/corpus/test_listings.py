@@ -183,6 +183,9 @@ WRONG: dict[str, tuple[str, str]] = {
     "manifest.json": ('[\n {"id": "a", "audio": "clip0.wav"}\n]', r"this is one JSON array\. .*jq -c '\.\[\]'"),
     "manifest.jsonl": ('[{"id": "a", "audio": "clip0.wav"}]', r"this is one JSON array\."),
     "one.json": ('{\n "id": "a",\n "audio": "clip0.wav"\n}', "this is one JSON object over several lines"),
+    "several lines.jsonl": ('{\n "id": "a",\n "audio": "clip0.wav"\n}', "this is one JSON object over several lines"),
+    "csv.jsonl": ("id,audio\na,clip0.wav\n", r"this is not JSON\. A manifest is JSON Lines"),
+    "semicolons.csv": ("file_name;text\nclip0.wav;x\n", "not separated by commas"),
     "set.parquet": ("PAR1", "this is Parquet. Import it with: bench corpus import parquet"),
     "wav.scp": ("a cat a.wav |\n", "this is a list of Kaldi's, which is not read, as its lines may be commands"),
     "notes.txt": ("hello", "this is a .txt file, neither a recording nor a manifest"),
@@ -197,6 +200,17 @@ def test_a_file_in_another_form_says_which_and_what_to_do(tmp_path: Path, name: 
     write_clips(tmp_path, 1)
     with pytest.raises(CorpusError, match=message):
         load_corpus(str(write(tmp_path / name, content)))
+
+
+def test_a_manifest_in_a_folder_is_told_from_other_forms_too(tmp_path: Path) -> None:
+    write_clips(tmp_path, 1)
+    write(tmp_path / "manifest.jsonl", '[{"id": "a", "audio": "clip0.wav"}]')
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl: this is one JSON array"):
+        load_corpus(str(tmp_path))
+    (tmp_path / "manifest.jsonl").unlink()
+    (tmp_path / "manifest.jsonl").mkdir()
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl: is a folder"):
+        load_corpus(str(tmp_path))
 
 
 def test_lines_of_ours_may_be_in_a_file_called_json(tmp_path: Path) -> None:

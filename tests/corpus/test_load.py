@@ -184,7 +184,7 @@ def test_speech_cannot_end_behind_the_clip(tmp_path: Path) -> None:
         load_corpus(corpus(tmp_path, {"id": "a", "audio": "a.wav", "speech_end_ms": 1700}))
 
 
-@pytest.mark.parametrize("end", [20, 44.1, 99.9])
+@pytest.mark.parametrize("end", [20, 44.1])
 def test_an_end_in_seconds_is_noticed_in_a_clip_of_seconds(tmp_path: Path, end: float) -> None:
     clip(tmp_path / "long.wav", 44.1)
     source = corpus(tmp_path, {"id": "a", "audio": "a.wav"}, {"id": "long", "audio": "long.wav", "speech_end_ms": end})

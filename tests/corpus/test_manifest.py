@@ -102,6 +102,7 @@ def test_byte_order_mark_windows_lines_and_blank_lines(tmp_path: Path) -> None:
         ({**GOOD, "audio": "x/../../a.wav"}, "is not inside the manifest's folder"),
         ({**GOOD, "audio": "/etc/passwd"}, "'/etc/passwd' is not inside the manifest's folder"),
         ({**GOOD, "audio": ""}, "'' is not inside"),
+        ({**GOOD, "audio": "https://example.org/a.flac"}, "'https://example.org/a.flac' is a URL. Download the rec"),
         ({**GOOD, "audio": "a\0.wav"}, "is not inside"),
     ],
 )
