@@ -140,7 +140,7 @@ def test_a_detector_that_hears_no_speech_flags_the_clip(few: Path, second: dict[
 def test_flagged_clips_fail_the_command_unless_allowed(few: Path, second: dict[int, float | None]) -> None:
     done = here("corpus", "check", few)
     assert done.returncode == 1, done.stderr
-    assert "1 of 3 clips of" in done.stderr and "speech_end_ms" in done.stderr
+    assert "1 of 3 clips flagged" in done.stderr and "speech_end_ms" in done.stderr
     table = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
     assert table["clip"] == ["clip", "counts", "level", "made-up", "difference"]
     assert table["interview"] == ["interview", "9987.4", "9981.0", "10037.4", "56.4", "flagged"]
