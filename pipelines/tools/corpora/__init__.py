@@ -37,7 +37,7 @@ def build(
     def show(done: int, total: int) -> None:
         typer.echo(f"{done} of {counted(total, 'clip')}", err=True)
 
-    typer.echo(f"{run(recipe, out, split, limit, show)} recordings in {out}")
+    typer.echo(f"{counted(run(recipe, out, split, limit, show), 'recording')} in {out}")
 
 
 @command.command()

@@ -92,7 +92,7 @@ def test_building_twice_gives_the_same_bytes(tmp_path: Path, engine: str, name: 
 def test_the_command_builds(tmp_path: Path) -> None:
     done = CliRunner().invoke(command, ["build", str(recipe(tmp_path)), "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert done.output == f"1 recordings in {tmp_path / 'out'}\n"
+    assert done.output == f"1 recording in {tmp_path / 'out'}\n"
 
 
 @needs_flite

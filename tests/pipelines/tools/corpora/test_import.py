@@ -110,7 +110,7 @@ def test_mtbench_becomes_dialogues_of_which_the_first_turn_is_asked(tmp_path: Pa
     assert record.counts is not None and record.counts.dialogues == 3 and found[0].category == "writing"
     corpus = load_corpus(str(tmp_path / "out"))
     assert [one.dialogue for one in corpus.utterances] == ["80", "81", "82"]
-    assert "2 recordings are later turns" in corpus.notices[-1]
+    assert "omitted: 2 later turns" in corpus.notices[-1]
 
 
 def test_bbh_is_drawn_over_the_categories_in_its_ids(tmp_path: Path) -> None:

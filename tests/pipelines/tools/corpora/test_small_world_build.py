@@ -137,7 +137,7 @@ def test_a_part_by_the_command(tmp_path: Path) -> None:
     where = [str(recipe(tmp_path)), "-o", str(tmp_path / "out"), "--split", "test", "--limit", "1"]
     done = CliRunner().invoke(command, ["build", *where])
     assert done.exit_code == 0, done.output
-    assert "1 recordings in" in done.stdout and "1 of 1 clips" in done.stderr
+    assert "1 recording in" in done.stdout and "1 of 1 clip" in done.stderr
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["clips", "manifest.jsonl"]
 
 
