@@ -19,11 +19,12 @@ from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 LIMIT_S = 60.0
 """Longest clip accepted without trimming."""
 
-Mark = Literal["silent", "clipped", "trimmed", "unstated-length"] | ChannelMark
+Mark = Literal["silent", "quiet", "clipped", "trimmed", "unstated-length"] | ChannelMark
 
 _RATES = range(4_000, 384_001)
 _MOST_CHANNELS = 32
-SILENT_BELOW = 10 ** (-60 / 20)
+SILENT_BELOW = 10 ** (-75 / 20)
+_QUIET_BELOW = 10 ** (-50 / 20)
 """A recording that never reaches this is silent."""
 _FULL_SCALE = 0.999
 _CLIPPED_SHARE = 0.001
@@ -126,8 +127,10 @@ def check_samples(path: Path, samples: npt.NDArray[np.float32]) -> None:
 
 def _marks(mono: npt.NDArray[np.float32], *, trimmed: bool, to_the_end: bool) -> tuple[Mark, ...]:
     level = np.abs(mono)
+    loudest = float(np.abs(mono - mono.mean()).max())  # a constant offset is no sound
     found: dict[Mark, bool] = {
-        "silent": float(level.max()) < SILENT_BELOW,
+        "silent": loudest < SILENT_BELOW,
+        "quiet": SILENT_BELOW <= loudest < _QUIET_BELOW,
         "clipped": float(np.mean(level >= _FULL_SCALE)) > _CLIPPED_SHARE,
         "trimmed": trimmed,
         "unstated-length": to_the_end,

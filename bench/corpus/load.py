@@ -16,9 +16,9 @@ from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates
 from firstpacket.bench.corpus.manifest import MANIFEST, Entry, ManifestLine, name_as_id
 from firstpacket.bench.corpus.on_disk import kept_on_disk
 from firstpacket.bench.corpus.sources import read_source
-from firstpacket.bench.corpus.speech_end import estimate_speech_end_ms
+from firstpacket.bench.corpus.speech_end import estimate_speech_end
 from firstpacket.bench.corpus.times import check_against_length
-from firstpacket.bench.corpus.utterance import Corpus, Utterance
+from firstpacket.bench.corpus.utterance import Corpus, EndMark, Utterance
 from firstpacket.bench.errors import BenchError, CorpusError, UnknownName, UsageError
 from firstpacket.bench.format import counted
 from firstpacket.bench.paths import file_named
@@ -39,7 +39,12 @@ _NOTICES = {
     "disputed": "are flagged: detectors differ from their end of speech, or from each other, by more than"
     f" {FAR_APART_MS:g} ms, and every latency on them is as uncertain; run `bench corpus check` to see all ends,"
     " listen, and correct the manifest if it is wrong",
-    "silent": "are silent (never above -60 dBFS), so answers to them mean little",
+    "doubtful-end": "are flagged: noise close to the speech in level, slow fading, or a steady sound after it makes the"
+    f" estimated end uncertain by more than {FAR_APART_MS:g} ms, and every latency on them is as uncertain; run `bench"
+    " corpus check`, listen, and set speech_end_ms in a manifest",
+    "no-speech": "hold nothing that sounds like speech, so all of their length counts as speech; listen to them",
+    "silent": "are silent (never above -75 dBFS), so answers to them mean little",
+    "quiet": "are very quiet (never above -50 dBFS), which may impair speech recognition; export them louder",
     "clipped": "are clipped (more than 0.1 % of samples at full scale), which may impair speech recognition",
     "unstated-length": "do not state their length (their header has a placeholder, or counts only the first of several"
     " parts) and were read to the end of the file, so one that was cut off would not be noticed",
@@ -185,7 +190,7 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
     line = entry.line
     clip_ms = len(clip.samples) * 1000 / SAMPLE_RATE
     within = {name: None if end is None else min(end, clip_ms) for name, end in estimates.items()}
-    end_ms, source = _speech_end(line, clip, within)
+    end_ms, source, marks = _speech_end(line, clip, within)
     if end_ms < SHORTEST_SPEECH_MS:
         raise CorpusError(
             f"{entry.audio}: speech ends after {end_ms:g} ms, which leaves no speech. Correct speech_end_ms."
@@ -206,19 +211,25 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
         speaker=line.speaker,
         category=line.category,
         dialogue=line.dialogue,
-        marks=clip.marks,
+        marks=(*clip.marks, *marks),
     )
 
 
-def _speech_end(line: ManifestLine, clip: Clip, estimates: Ends) -> tuple[float, Literal["annotated", "estimated"]]:
-    """The end of speech in the clip as loaded: at most the clip's length, and that length for a silent clip.
+def _speech_end(
+    line: ManifestLine, clip: Clip, estimates: Ends
+) -> tuple[float, Literal["annotated", "estimated"], tuple[EndMark, ...]]:
+    """The end of speech in the clip as loaded: at most the clip's length, and that length for a clip without speech.
 
     A stored estimate takes precedence, so that a later version of the detector does not change a checked corpus.
     """
     clip_ms = len(clip.samples) * 1000 / SAMPLE_RATE
     if line.speech_end_ms is not None:
-        return min(line.speech_end_ms, clip_ms), line.speech_end_source
-    return estimates.get(LEVEL) or estimate_speech_end_ms(clip.samples) or clip_ms, "estimated"
+        return min(line.speech_end_ms, clip_ms), line.speech_end_source, ()
+    if stored := estimates.get(LEVEL):
+        return stored, "estimated", ()
+    if found := estimate_speech_end(clip.samples):
+        return found.ms, "estimated", ("doubtful-end",) if found.doubtful else ()
+    return clip_ms, "estimated", () if "silent" in clip.marks else ("no-speech",)
 
 
 def _hash(utterances: Iterable[Utterance]) -> str:

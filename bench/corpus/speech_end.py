@@ -11,8 +11,8 @@ and looked for in single frames and in means of 3 and 7 frames, which reveal fai
 of its own, so hum and coloured noise hide only what is in their bands. Noise that is close to the speech in level hides
 how its last sound fades; the end is put that much later, as measured on clips with known ends (docs/evidence.md).
 
-`doubtful` says that the end may be off by more than 40 ms: noise is too close to the speech, the speech fades slowly,
-or it cannot be told whether a steady sound at the end belongs to it.
+`doubtful` says that the end may be off by more than 40 ms: noise, or rounding to 16 bits, is too close to the speech,
+the speech fades slowly, or it cannot be told whether a steady sound at the end belongs to it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 BELOW_LOUD_DB = 39.0
 DOUBTFUL_BELOW_DB = 10.0
 """Median over bands of loud speech above the background; with less, the end of speech is easily hidden."""
+DOUBTFUL_BELOW_DBFS = -79.0
+"""If loud speech is quieter than this, rounding to 16 bits hides how it fades."""
 FADING_DB, DOUBTFUL_FADING_MS = 6.0, 110.0
 """Speech fades slowly if the end moves by more than this between limits so far below and above the usual one."""
 
@@ -78,7 +80,8 @@ def estimate_speech_end(samples: Samples) -> SpeechEnd | None:
     above_db = heard.above_db()
     fading = ((heard.last(BELOW_LOUD_DB + FADING_DB) or 0) - (heard.last(BELOW_LOUD_DB - FADING_DB) or 0)) * HOP_MS
     end_ms = clip_ms if last == len(power) - 1 else min(last * HOP_MS + FRAME_MS / 2 + _hidden_ms(above_db), clip_ms)
-    return SpeechEnd(end_ms, unclear or above_db < DOUBTFUL_BELOW_DB or fading > DOUBTFUL_FADING_MS)
+    hidden = above_db < DOUBTFUL_BELOW_DB or heard.loud_dbfs < DOUBTFUL_BELOW_DBFS
+    return SpeechEnd(end_ms, unclear or hidden or fading > DOUBTFUL_FADING_MS)
 
 
 def estimate_speech_end_ms(samples: Samples) -> float | None:
@@ -158,31 +161,31 @@ def _refined(power: Power, start: int) -> Power:
 
 
 class _Heard:
-    """What rises above the background of a clip."""
+    """What rises above the background of a clip; `loud_dbfs` is the level that it rarely exceeds."""
 
     def __init__(self, power: Power, background: Power) -> None:
         self._power, self._background = power, background
         in_bands = _evidence(power, background) > _IN_BAND
         self._levels = decibels(np.where(in_bands, power - background, 0).sum(axis=1))
-        self._loud = float(np.percentile(self._levels, 95)) if len(power) else -np.inf
+        self.loud_dbfs = float(np.percentile(self._levels, 95)) if len(power) else -np.inf
 
     def last(self, below_db: float) -> int | None:
         """The last frame that holds speech, at most this far below loud speech; None without any."""
-        speech = _speech(self._power, self._background, 10 ** ((self._loud - below_db) / 10))
+        speech = _speech(self._power, self._background, 10 ** ((self.loud_dbfs - below_db) / 10))
         while speech.any():
             frames = np.flatnonzero(speech)
             gaps = np.flatnonzero(np.diff(frames) > _CLICK_GAP)
             first, last = frames[gaps[-1] + 1] if len(gaps) else frames[0], int(frames[-1])
             level = self._levels[first : last + 1].max()
-            click = last - first < _CLICK and level < self._loud - _CLICK_BELOW_DB
-            if not len(gaps) or not (click or level < min(self._loud - _STEPS_BELOW_DB, _STEP_DBFS)):
+            click = last - first < _CLICK and level < self.loud_dbfs - _CLICK_BELOW_DB
+            if not len(gaps) or not (click or level < min(self.loud_dbfs - _STEPS_BELOW_DB, _STEP_DBFS)):
                 return last
             speech[first:] = False
         return None
 
     def above_db(self) -> float:
         """How far loud speech is above the background, as the median over bands."""
-        loud = self._power[self._levels > self._loud - 6].mean(axis=0)
+        loud = self._power[self._levels > self.loud_dbfs - 6].mean(axis=0)
         return float(np.median(10 * np.log10(np.maximum(loud / self._background - 1, 1e-3))))
 
 

@@ -11,6 +11,9 @@ from firstpacket.bench.corpus.audio import Mark
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 from firstpacket.bench.vocabulary import AnswerRule
 
+EndMark = Literal["no-speech", "doubtful-end"]
+"""What the estimate of the end of speech says of itself, where it is the end that counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -38,7 +41,7 @@ class Utterance:
     dialogue: str = ""
     """The dialogue that it opens; empty for a single question."""
 
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[Mark | EndMark, ...] = ()
     """What is notable about the recording, as the corpus' notices explain it."""
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def texts(source: Path) -> list[tuple[str, str | None]]:
 
 def said(corpus: Corpus) -> list[str]:
     """Notices that are not about the recordings themselves."""
-    return [notice for notice in corpus.notices if "estimated end of speech" not in notice]
+    return [notice for notice in corpus.notices if not re.match(r"\d+ of \d+ recordings ", notice)]
 
 
 NEMO: Lines = [{"audio_filepath": "clip1.wav", "duration": 0.12, "text": "one"}, {"audio_filepath": "./clip0.wav"}]

@@ -19,6 +19,7 @@ from firstpacket.bench.pipeline import SAMPLE_RATE
 
 soundfile = pytest.importorskip("soundfile")
 SHARED = Path(__file__).parents[3] / "shared" / "corpora"
+CASES = SHARED.with_name("cases")
 
 
 def clip(path: Path, seconds: float = 1.0, silence: float = 0.5) -> Path:
@@ -333,6 +334,56 @@ def test_silent_clips_are_accepted_with_a_notice(tmp_path: Path) -> None:
     loaded = load_corpus(str(tmp_path))
     assert loaded.utterances[0].speech_end_ms == 1000
     assert any("1 of 1 recordings are silent" in notice for notice in loaded.notices)
+
+
+def sound(path: Path, samples: np.ndarray) -> str:
+    soundfile.write(str(path), samples, SAMPLE_RATE, subtype="FLOAT")
+    return str(path)
+
+
+def test_an_offset_is_no_sound(tmp_path: Path) -> None:
+    loaded = load_corpus(sound(tmp_path / "a.wav", np.full(SAMPLE_RATE, 0.2)))
+    assert loaded.utterances[0].marks == ("silent",) and loaded.utterances[0].speech_end_ms == 1000
+
+
+def test_quiet_speech_is_quiet_not_silent(tmp_path: Path) -> None:
+    speech = load_corpus("demo", limit=1).utterances[0]
+    loaded = load_corpus(sound(tmp_path / "a.wav", speech.samples / np.abs(speech.samples).max() * 10 ** (-60 / 20)))
+    assert loaded.utterances[0].marks == ("quiet",)
+    assert loaded.utterances[0].speech_end_ms == pytest.approx(speech.speech_end_ms, abs=15)
+    assert any("1 of 1 recordings are very quiet (never above -50 dBFS)" in notice for notice in loaded.notices)
+
+
+def test_an_end_in_doubt_is_flagged_unless_it_is_annotated(tmp_path: Path) -> None:
+    speech = load_corpus("demo", limit=1).utterances[0].samples
+    noise = 0.5 * np.sqrt(np.mean(speech**2)) * np.random.default_rng(0).standard_normal(len(speech))
+    source = sound(tmp_path / "a.wav", speech + noise)
+    assert load_corpus(source).utterances[0].marks == ("doubtful-end",)
+    assert any("1 of 1 recordings are flagged: noise" in notice for notice in load_corpus(source).notices)
+    (tmp_path / "manifest.jsonl").write_text('{"id": "a", "audio": "a.wav", "speech_end_ms": 1100}')
+    assert load_corpus(str(tmp_path)).utterances[0].marks == ()
+
+
+def test_noise_without_speech_is_said(tmp_path: Path) -> None:
+    noise = 0.05 * np.random.default_rng(0).standard_normal(SAMPLE_RATE)
+    loaded = load_corpus(sound(tmp_path / "a.wav", noise))
+    assert loaded.utterances[0].marks == ("no-speech",) and loaded.utterances[0].speech_end_ms == 1000
+    assert any("hold nothing that sounds like speech" in notice for notice in loaded.notices)
+
+
+@pytest.mark.golden
+@pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside the checkout")
+def test_cases_from_the_field() -> None:
+    ends = {one.id: one.speech_end_ms for one in load_corpus(str(CASES / "end-of-speech-dc-offset")).utterances}
+    assert (
+        len(ends) == 3 and ends["ref"] == pytest.approx(1140, abs=10) and max(ends.values()) - min(ends.values()) < 20
+    )
+    phase = load_corpus(str(CASES / "stereo-opposite-phase" / "clip.wav")).utterances[0]
+    assert phase.marks == ("opposite-phase",) and np.abs(phase.samples).max() > 0.05
+    (skipped,) = [
+        each for each in load_corpus(str(CASES / "folder-other-sound-files" / "clips")).notices if "m4a" in each
+    ]
+    assert "b.m4a, c.webm, d.aiff" in skipped
 
 
 def test_a_notice_names_only_a_few_clips(tmp_path: Path) -> None:
