@@ -116,7 +116,10 @@ def require_inside(path: Path, file: Path) -> None:
         *(folder.parent.resolve() / "blobs" for folder in (root, *root.parents) if _is_cache(folder)),
     ]
     if not any(file.resolve().is_relative_to(each) for each in roots):
-        raise CorpusError(f"{file}: is a link out of {root}, which a data set must not have. Remove it.")
+        raise CorpusError(
+            f"{file}: is a link to a file outside {root}, which is not followed. If you trust it, replace it with the"
+            " file."
+        )
 
 
 def _single(path: Path, *suffixes: str) -> tuple[Path, ...]:

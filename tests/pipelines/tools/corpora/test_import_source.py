@@ -108,7 +108,7 @@ def test_the_hubs_cache_names_revision_and_data_set_and_links_to_its_own_blobs(t
     assert (wanted.revision, wanted.dataset) == (COMMIT, "somebody/questions")
     outside = write_parquet(tmp_path / "y.parquet", [{"audio": sound(1)}])
     (snapshot / "data/train-00000-of-00001.parquet").symlink_to(outside)
-    with pytest.raises(CorpusError, match="is a link out of"):
+    with pytest.raises(CorpusError, match="is a link to a file outside"):
         planned("parquet", snapshot)
 
 
