@@ -16,7 +16,7 @@ from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import rules
 from firstpacket.bench.paths import documentation
 from firstpacket.bench.pipeline import Weights
-from firstpacket.bench.record.schema import System
+from firstpacket.bench.record.schema import Manifest, System
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.quantiles import median
 from firstpacket.bench.summary.microphone import invalid
@@ -114,10 +114,18 @@ def require_valid(run: Run) -> None:
 def _measured_alike(base: Run, other: Run) -> Iterator[Mismatch]:
     a, b = base.manifest, other.manifest
     if a.corpus_sha256 != b.corpus_sha256:
-        yield Mismatch("corpus", f"the corpora differ (sha256 {a.corpus_sha256[:12]} and {b.corpus_sha256[:12]})")
+        said = f"the corpora differ (sha256 {a.corpus_sha256[:12]} and {b.corpus_sha256[:12]})"
+        yield Mismatch("corpus", said + _drawn_differently(a, b))
     yield from _same_options(base, other, between_labels=True)
     for run in (base, other):
         yield from _invalid(run)
+
+
+def _drawn_differently(a: Manifest, b: Manifest) -> str:
+    """What differs if two runs used other recordings of one large corpus, of which a run loads what it draws."""
+    if a.corpus_source != b.corpus_source or {each.id for each in a.utterances} == {each.id for each in b.utterances}:
+        return ""
+    return f": the runs used other recordings of {a.corpus}; give both the same --turns, --seed and --limit"
 
 
 def _same_options(base: Run, other: Run, between_labels: bool) -> Iterator[Mismatch]:

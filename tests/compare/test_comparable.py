@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -65,6 +66,18 @@ def test_what_changed_over_time_is_refused_by_its_name_and_only_that(rule) -> No
     (found,) = compare_metrics(made(), other, ("a", "a"), ["first_packet_latency"], allowed=[rule])
     assert found.allowed_mismatches == (f"{rule}: {mismatch.said}",)
     assert f"[despite: {rule}: " in sentence(found)
+
+
+def test_runs_that_drew_other_recordings_of_a_large_corpus_say_so() -> None:
+    whole = made()
+    other = replace(whole.manifest, corpus_sha256="d" * 64, utterances=whole.manifest.utterances[1:])
+    (mismatch,) = over_time(whole, replace(whole, manifest=other), "a")
+    assert mismatch.said.endswith(
+        ": the runs used other recordings of made; give both the same --turns, --seed and --limit"
+    )
+    elsewhere = replace(other, corpus_source="another")
+    (mismatch,) = over_time(whole, replace(whole, manifest=elsewhere), "a")
+    assert mismatch.said.endswith("(sha256 cccccccccccc and dddddddddddd)")
 
 
 def test_all_reasons_are_listed_together_and_each_must_be_allowed() -> None:
