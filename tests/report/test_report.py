@@ -72,6 +72,19 @@ def test_the_file_loads_nothing_from_other_addresses(html: str) -> None:
     assert re.findall(r"url\((?!#)", html) == []
 
 
+def test_everything_referred_to_is_on_the_page_once() -> None:
+    """Marks and clips of plots too: a `<use>` of an id that is not there draws nothing."""
+    run = sample_run()
+    noisy = tuple(replace(turn, flags=("host_busy",)) for turn in run.turns)
+    page = render_report([replace(run, turns=noisy), sample_run("other")])
+    ids = re.findall(r'\sid="([^"]*)"', page)
+    groups = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)|aria-labelledby="([^"]*)"', page)
+    references = {name for group in groups for names in group for name in names.split()}
+    assert len(ids) == len(set(ids))
+    assert references - set(ids) == set()
+    assert re.search(r'<use xlink:href="#C\d+_', page)  # marks that several hollow points share
+
+
 def test_a_browser_may_run_the_page_s_script_and_no_other(html: str) -> None:
     policy = unescape(re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)"', html)[0])
     script = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)[0]

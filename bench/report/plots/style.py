@@ -38,11 +38,11 @@ TIDYING = (
     (r"<style.*?</style>", ""),  # a style in an inline SVG would rule the whole page
     (r"font-family: [^;\"]*;", ""),
     (r"font: ([\d.]+px) [^;\"]*", r"font-size: \1"),  # older versions write the short form
-    (r' id="(?![pm][0-9a-f]{10}")[^"]*"', ""),  # only clips and marks are referred to
     (r"(\.\d\d)\d+", r"\1"),
     (r"\n\s*", "\n"),
 )
 """Patterns in matplotlib's SVG and what takes their place."""
+REFERENCE = re.compile(r'href="#([^"]*)"|url\(#([^)]*)\)')
 
 
 def series(number: int) -> int:
@@ -110,12 +110,14 @@ def _inline(drawn: str, title: str, says: str, salt: str) -> str:
     svg = drawn[drawn.index("<svg") :]
     for pattern, replacement in TIDYING:
         svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
+    used = {name for names in REFERENCE.findall(svg) for name in names}
+    svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", svg)
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, variable)
-    named = f'<svg role="img" aria-labelledby="{salt}-title {salt}-says" '
+    named = f'<svg role="img" aria-labelledby="{salt}-plot-title {salt}-plot-says" '
     texts = (
-        f'<title id="{salt}-title">{escape(clean_xml(title))}</title>'
-        f'<desc id="{salt}-says">{escape(clean_xml(says))}</desc>'
+        f'<title id="{salt}-plot-title">{escape(clean_xml(title))}</title>'
+        f'<desc id="{salt}-plot-says">{escape(clean_xml(says))}</desc>'
     )
     head, _, rest = svg.removeprefix("<svg ").partition(">")
     return f"{named}{head}>\n{texts}{rest}"
