@@ -122,22 +122,22 @@ def of_load(facts: Facts) -> Iterator[Notice]:
 def of_turns(turns: Sequence[Turn]) -> Iterator[Notice]:
     """Of flags that at least `WORTH_SAYING` of a system's measured turns carry."""
     measured = [turn for turn in turns if turn.is_measured]
-    asked = Counter(turn.label for turn in measured)
+    totals = Counter(turn.label for turn in measured)
     for flag, advice in ADVICE.items():
         flagged = Counter(turn.label for turn in measured if flag in turn.flags)
-        if any(n >= WORTH_SAYING * asked[label] for label, n in flagged.items()):
-            counts = ", ".join(f"{n} of {asked[label]} measured turns of {label}" for label, n in flagged.items())
+        if any(n >= WORTH_SAYING * totals[label] for label, n in flagged.items()):
+            counts = ", ".join(f"{n} of {totals[label]} measured turns of {label}" for label, n in flagged.items())
             yield Notice(flag, f"{flag.meaning} in {counts} (flag {flag}). {advice}.")
 
 
 def of_profiles(turns: Sequence[Turn]) -> Iterator[Notice]:
     """Of turns under the GPU's profiler whose profile is missing or incomplete."""
-    asked = [turn for turn in turns if gpu_figures.put_under_the_profiler(turn)]
-    blind = Counter((turn.label, turn.reason or turn.outcome) for turn in asked if "gpu_busy" not in turn.figures)
+    planned = [turn for turn in turns if gpu_figures.is_profiled(turn)]
+    blind = Counter((turn.label, turn.reason or turn.outcome) for turn in planned if "gpu_busy" not in turn.figures)
     for (label, why), n in blind.items():
-        yield Notice("profiler", f"{n} profiled turns of {label} have no GPU profile: {why}.")
-    lost = Counter({turn.label: 0 for turn in asked})
-    for turn in asked:
+        yield Notice("profiler", f"{label}: no GPU profile of {counted(n, 'profiled turn')}: {why}.")
+    lost = Counter({turn.label: 0 for turn in planned})
+    for turn in planned:
         lost[turn.label] += int(turn.figures.get("gpu_lost_launches", 0))
     for label, n in (+lost).items():
         yield Notice(

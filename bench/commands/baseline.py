@@ -28,14 +28,14 @@ def save(
 ) -> None:
     """Save a run as a baseline, and the noise between it and other runs of the same version."""
     from firstpacket.bench.gate import baselines
-    from firstpacket.bench.gate.noise import learn
+    from firstpacket.bench.gate.noise import save_noise
     from firstpacket.bench.record.store import read_run
 
     run = read_run(path)
     kept = baselines.save(run, name or run.manifest.run[:64])
     say(f"saved:   {kept.path}")
     if noise:
-        found = learn([run, *(read_run(each) for each in noise)])
+        found = save_noise([run, *(read_run(each) for each in noise)])
         for finding in found.values():
             bands = (finding.same_job, finding.between_runs)
             said = " and ".join("unknown" if band is None else f"{100 * band:.2g} %" for band in bands)

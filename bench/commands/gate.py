@@ -51,7 +51,7 @@ def gate(
     from firstpacket.bench.config import gather
     from firstpacket.bench.errors import UsageError
     from firstpacket.bench.gate.limits import FILE
-    from firstpacket.bench.gate.run import Reference, look_at_noise, run_gate
+    from firstpacket.bench.gate.run import Reference, run_aa, run_gate
 
     if sum((against is not None, baseline is not None, aa)) > 1:
         raise UsageError("--against, --baseline and --aa cannot be combined: a gate compares with one baseline.")
@@ -62,7 +62,7 @@ def gate(
     command = ["bench", *sys.argv[1:]]
     with progress(console()) as seen:
         if aa:
-            _show_noise(*look_at_noise(options, wanted, seen, out, command))
+            _show_noise(*run_aa(options, wanted, seen, out, command))
             return
         reference = Reference(against or "", tuple(against_path or ()), baseline or "auto")
         result, folder = run_gate(options, wanted, reference, seen, out, command)

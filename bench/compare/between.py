@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from firstpacket.bench.compare.band import widened
 from firstpacket.bench.compare.comparable import Mismatch, over_time, refuse, side_by_side
-from firstpacket.bench.compare.comparison import Comparison, any_dummy, asked_for, comparison
+from firstpacket.bench.compare.comparison import Comparison, any_dummy, comparison, requested_metric
 from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.errors import NotComparable
 from firstpacket.bench.metrics.definitions import HEADLINE
@@ -38,7 +38,7 @@ def compare_metrics(
     Mismatches of rules in `allowed` are ignored. Intervals are widened by `band`, if known: the share by which the same
     code differs from itself between two runs on this machine.
     """
-    known = [asked_for(metric) for metric in metrics]
+    known = [requested_metric(metric) for metric in metrics]
     what = f"Runs '{base.manifest.run}' and '{other.manifest.run}'"
     despite = refuse(mismatches(base, other, labels), allowed, what)
     names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")

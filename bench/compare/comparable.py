@@ -52,7 +52,7 @@ class Mismatch:
     """What does not match, by the rule's name, and how."""
 
     rule: str
-    said: str
+    reason: str
 
 
 def over_time(base: Run, other: Run, label: str) -> tuple[Mismatch, ...]:
@@ -91,15 +91,15 @@ def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) 
     if refused := [each for each in found if each.rule not in allowed]:
         rules = ",".join(dict.fromkeys(each.rule for each in refused))
         raise NotComparable(
-            f"{what} are not comparable: {'; '.join(each.said for each in refused)}. "
+            f"{what} are not comparable: {'; '.join(each.reason for each in refused)}. "
             f"Rerun one with the other's settings, or pass --allow {rules} to compare anyway."
         )
-    return tuple(f"{each.rule}: {each.said}" for each in found)
+    return tuple(f"{each.rule}: {each.reason}" for each in found)
 
 
 def differences(base: Run, other: Run) -> tuple[str, ...]:
     """Differences in how two runs were measured, regardless of labels."""
-    return tuple(each.said for each in _measured_alike(base, other))
+    return tuple(each.reason for each in _measured_alike(base, other))
 
 
 def require_valid(run: Run) -> None:

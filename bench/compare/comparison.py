@@ -97,7 +97,7 @@ def comparison(
     )
 
 
-def asked_for(name: str) -> Metric:
+def requested_metric(name: str) -> Metric:
     """A metric's definition by the name that a user gave. Raises `UnknownName`."""
     try:
         return metric_by_name(name)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from firstpacket.bench.compare.comparison import any_dummy, asked_for
+from firstpacket.bench.compare.comparison import any_dummy, requested_metric
 from firstpacket.bench.compare.pairs import asked_together, complete, value_of
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.definitions import HEADLINE
@@ -65,7 +65,7 @@ def ladder(run: Run, labels: Sequence[str], metric: str = HEADLINE) -> Ladder:
         raise UsageError(
             f"--ladder {','.join(labels)}: a ladder needs at least two different labels, such as --ladder A,B,C."
         )
-    known = asked_for(metric)
+    known = requested_metric(metric)
     plans = [run.plan(label) for label in labels]
     kept, dropped = complete(asked_together(run, labels), labels, lambda turns: value_of(turns, known))
     clips, blocks = [key.utterance for key in kept], [key.stretch for key in kept]

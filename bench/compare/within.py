@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from firstpacket.bench.compare.comparison import Comparison, any_dummy, asked_for, comparison, matched
+from firstpacket.bench.compare.comparison import Comparison, any_dummy, comparison, matched, requested_metric
 from firstpacket.bench.compare.pairs import Together, asked_together, pairs_of
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
@@ -25,7 +25,7 @@ def compare_metrics(
     run: Run, together: Together, labels: tuple[str, str], metrics: Sequence[str]
 ) -> tuple[Comparison, ...]:
     """Two labels, from turns measured together, on each of the metrics. Raises `UnknownName` for an unknown one."""
-    made = [(known, pairs_of(together, labels, known)) for known in map(asked_for, metrics)]
+    made = [(known, pairs_of(together, labels, known)) for known in map(requested_metric, metrics)]
     same = matched(run, labels)
     dummy = any_dummy([(run, label) for label in labels])
     rule = run.manifest.stopping_rule

@@ -43,7 +43,7 @@ class Finding:
     """The same label in runs at different times, clip by clip: the largest; None for one run."""
 
 
-def look(runs: Sequence[Run]) -> dict[str, Finding]:
+def measured_noise(runs: Sequence[Run]) -> dict[str, Finding]:
     """The noise between runs of one version, by key of their conditions."""
     found: dict[str, Finding] = {}
     for wanted in dict.fromkeys(name for run in runs for name in _keys(run).values()):
@@ -62,9 +62,9 @@ def look(runs: Sequence[Run]) -> dict[str, Finding]:
     return found
 
 
-def learn(runs: Sequence[Run]) -> dict[str, Finding]:
-    """`look`, and save the findings for later gates. Raises `RunError` if they cannot be written."""
-    found = look(runs)
+def save_noise(runs: Sequence[Run]) -> dict[str, Finding]:
+    """`measured_noise`, and save the findings for later gates. Raises `RunError` if they cannot be written."""
+    found = measured_noise(runs)
     for name, finding in found.items():
         known = [each for each in findings(name) if each.runs != finding.runs]
         file = _file(name)

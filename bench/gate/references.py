@@ -66,7 +66,7 @@ class Concurrent:
     def refusal(self, run: Run, label: str) -> Check | None:
         """Only if the run is invalid; otherwise machine, corpus and clock are the same."""
         reasons = side_by_side((run, label + BASE), (run, label))
-        return refused(label, "not comparable", "; ".join(each.said for each in reasons)) if reasons else None
+        return refused(label, "not comparable", "; ".join(each.reason for each in reasons)) if reasons else None
 
     def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
         """Turn by turn."""
@@ -155,7 +155,7 @@ def _chosen(asked: str) -> Run | None:
 
 def _unlike(base: Run, run: Run, label: str) -> tuple[str, ...]:
     """Why two runs must not be compared. A changed default is no reason: it is part of the change."""
-    found = [each.said for each in over_time(base, run, label) if each.rule != "options"]
+    found = [each.reason for each in over_time(base, run, label) if each.rule != "options"]
     before, after = conditions(base, label), conditions(run, label)
     options = [name for name in dict.fromkeys([*before, *after]) if name.startswith("option ")]
     return (*found, *unlike({name: before.get(name) for name in options}, {name: after.get(name) for name in options}))

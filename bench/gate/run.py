@@ -18,7 +18,7 @@ from firstpacket.bench.compare.pairs import Pairs
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName, UsageError
 from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_change, refused, to_measure_again
 from firstpacket.bench.gate.limits import Limit, Limits
-from firstpacket.bench.gate.noise import Finding, learn
+from firstpacket.bench.gate.noise import Finding, save_noise
 from firstpacket.bench.gate.references import AUTO, BaselineSource, Concurrent, Stored
 from firstpacket.bench.gate.resolve_version import ITSELF, other_version
 from firstpacket.bench.gate.result import Check, GateResult
@@ -64,7 +64,7 @@ def run_gate(
         return _Gate(options, limits, baseline_source, progress, place, tuple(command)).result(), place
 
 
-def look_at_noise(
+def run_aa(
     options: Options, limits: Limits, progress: Progress, folder: Path | None = None, command: Sequence[str] = COMMAND
 ) -> tuple[dict[str, Finding], Path]:
     """An A/A run: this version against itself in two rounds of fresh processes; the noise is saved for later gates.
@@ -74,7 +74,7 @@ def look_at_noise(
     options = _with_pairs(options, limits)
     place = _made(folder)
     rounds = [_measure(options, place, number, ITSELF, progress, command) for number in (1, 2)]
-    return learn(rounds), place
+    return save_noise(rounds), place
 
 
 @dataclass(frozen=True, slots=True)

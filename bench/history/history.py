@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from firstpacket.bench.compare.comparison import asked_for
+from firstpacket.bench.compare.comparison import requested_metric
 from firstpacket.bench.contract import Omitted, computed
 from firstpacket.bench.errors import MissingDependency, RunError, UnknownName
 from firstpacket.bench.history.changes import changes
@@ -47,7 +47,7 @@ def history(folder: Path, metric: str = HEADLINE, label: str | None = None) -> H
 
     Raises `UnknownName` for an unknown metric or label, `RunError` if the folder holds no run with the metric.
     """
-    known = asked_for(metric)
+    known = requested_metric(metric)
     folders, unusable = run_folders(folder)
     found, without = read_series(folders, known)
     skipped = (*unusable, *without)

@@ -18,7 +18,7 @@ def mismatches(base: Run, other: Run, label: str, known: Metric) -> tuple[str, .
         excused.add("options")
     if _version(base, known) == _version(other, known):
         excused.add("definitions")
-    found = [each.said for each in over_time(base, other, label) if each.rule not in excused]
+    found = [each.reason for each in over_time(base, other, label) if each.rule not in excused]
     return (*found, *_clips(base, other))
 
 

@@ -1,4 +1,4 @@
-"""Whether the system that ran just before makes a system slower or faster: caches, clocks or heat that it left behind.
+"""Whether the system that ran just before makes a system slower or faster: through caches, clocks or heat.
 
 The plan shuffles the systems at every position, so the predecessor is random, and the randomisation can be repeated:
 under the null hypothesis, a turn's latency does not depend on its predecessor, and only the order differs. The test
@@ -79,11 +79,11 @@ def carry_over(turns: Sequence[Turn], labels: Sequence[str]) -> tuple[CarryOver,
     positions = _positions(turns, len(labels))
     if len(labels) < 2 or len(positions) < MIN_TURNS:
         return ()
-    place = {label: index for index, label in enumerate(labels)}
-    before = _predecessors(positions, place)
-    clips = [asked[0].utterance for _, asked in positions]
-    latencies = _latencies(positions, place)
-    tested = [index for index in place.values() if np.isfinite(latencies[:, index]).sum() >= MIN_TURNS]
+    column_of = {label: index for index, label in enumerate(labels)}
+    before = _predecessors(positions, column_of)
+    clips = [sequence[0].utterance for _, sequence in positions]
+    latencies = _latencies(positions, column_of)
+    tested = [index for index in column_of.values() if np.isfinite(latencies[:, index]).sum() >= MIN_TURNS]
     ps = _chances(_excess(latencies[:, tested], clips), before[:, tested], _follows(positions), len(labels))
     return tuple(
         CarryOver(labels[index], int(np.isfinite(latencies[:, index]).sum()), p, adjusted, after)
@@ -101,43 +101,43 @@ def _positions(turns: Sequence[Turn], count: int) -> list[Position]:
     for at in range(1, len(turns) - count + 1):
         if len(found) == MAX_POSITIONS:
             break
-        last, asked = turns[at - 1], tuple(turns[at : at + count])
-        in_a_row = [turn.turn for turn in asked] == list(range(asked[0].turn, asked[0].turn + count))
+        last, sequence = turns[at - 1], tuple(turns[at : at + count])
+        in_a_row = [turn.turn for turn in sequence] == list(range(sequence[0].turn, sequence[0].turn + count))
         if (
             in_a_row
-            and (asked[0].turn - 1) % count == 0
-            and last.turn == asked[0].turn - 1
-            and {(turn.phase, turn.segment) for turn in (last, *asked)} == {("measured", last.segment)}
-            and len({turn.label for turn in asked}) == count
+            and (sequence[0].turn - 1) % count == 0
+            and last.turn == sequence[0].turn - 1
+            and {(turn.phase, turn.segment) for turn in (last, *sequence)} == {("measured", last.segment)}
+            and len({turn.label for turn in sequence}) == count
         ):
-            found.append((last, asked))
+            found.append((last, sequence))
     return found
 
 
-def _predecessors(positions: Sequence[Position], place: dict[str, int]) -> Places:
+def _predecessors(positions: Sequence[Position], column_of: dict[str, int]) -> Places:
     """Per position and system: the index of the previous system."""
-    before = np.empty((len(positions), len(place)), np.intp)
-    for row, (last, asked) in enumerate(positions):
-        for previous, turn in pairwise((last, *asked)):
-            before[row, place[turn.label]] = place[previous.label]
+    before = np.empty((len(positions), len(column_of)), np.intp)
+    for row, (last, sequence) in enumerate(positions):
+        for previous, turn in pairwise((last, *sequence)):
+            before[row, column_of[turn.label]] = column_of[previous.label]
     return before
 
 
 def _follows(positions: Sequence[Position]) -> npt.NDArray[np.bool_]:
-    """Whether a position comes right after the one before it in the list: its first predecessor was drawn there."""
-    firsts = [asked[0].turn for _, asked in positions]
+    """Whether a position comes right after the one before it in the list, where its first predecessor was drawn."""
+    firsts = [sequence[0].turn for _, sequence in positions]
     count = len(positions[0][1])
     return np.array([False, *(b - a == count for a, b in pairwise(firsts))])
 
 
-def _latencies(positions: Sequence[Position], place: dict[str, int]) -> Floats:
+def _latencies(positions: Sequence[Position], column_of: dict[str, int]) -> Floats:
     """Per position and label: ms to the first packet; NaN without an answer."""
-    found = np.full((len(positions), len(place)), np.nan)
-    for row, (_, asked) in enumerate(positions):
-        for turn in asked:
+    found = np.full((len(positions), len(column_of)), np.nan)
+    for row, (_, sequence) in enumerate(positions):
+        for turn in sequence:
             value = comparable_ms(turn)
             if value is not None:
-                found[row, place[turn.label]] = value
+                found[row, column_of[turn.label]] = value
     return found
 
 
@@ -156,22 +156,22 @@ def _excess(latencies: Floats, clips: Sequence[str]) -> Floats:
 def _chances(excess: Floats, before: Places, follows: npt.NDArray[np.bool_], labels: int) -> tuple[float, ...]:
     """Per tested label, a column of `excess` and `before`: the share of orders with groups as far apart.
 
-    Of the orders drawn anew and the one that was asked, so it is never 0.
+    Of the redrawn orders and the one that was measured, so it is never 0.
     """
     columns = range(excess.shape[1])
-    there = [np.isfinite(excess[:, column]) for column in columns]
-    ranks = [average_ranks(excess[there[column], column]) for column in columns]
-    seen = [float(_apart(before[None, there[column], column], ranks[column])[0]) for column in columns]
+    present = [np.isfinite(excess[:, column]) for column in columns]
+    ranks = [average_ranks(excess[present[column], column]) for column in columns]
+    observed = [float(_apart(before[None, present[column], column], ranks[column])[0]) for column in columns]
     rng = np.random.default_rng(0)
     extreme = [1] * len(columns)
-    left = REDRAWS
-    while left and columns:
-        count = min(left, max(1, _CELLS // (len(follows) * labels)))
+    remaining = REDRAWS
+    while remaining and columns:
+        count = min(remaining, max(1, _CELLS // (len(follows) * labels)))
         drawn = _redrawn(count, follows, labels, rng)
         for column in columns:
-            apart = _apart(drawn[:, there[column], column], ranks[column])
-            extreme[column] += int(np.count_nonzero(apart >= seen[column] * (1 - _TIES)))
-        left -= count
+            apart = _apart(drawn[:, present[column], column], ranks[column])
+            extreme[column] += int(np.count_nonzero(apart >= observed[column] * (1 - _TIES)))
+        remaining -= count
     return tuple(found / (1 + REDRAWS) for found in extreme)
 
 
@@ -207,19 +207,19 @@ def _differences(latencies: Floats, before: Places, clips: Sequence[str], labels
 def _levelled(
     latencies: Floats, inside: npt.NDArray[np.bool_], clips: Sequence[str]
 ) -> tuple[list[float], list[bool], list[str]]:
-    """Latencies that are there, whether they are in the group, and their clips, with the clips' levels taken out.
+    """Present latencies, whether they are in the group, and their clips, after subtracting the clips' levels.
 
     A clip's level is the mean of the medians within and without the group, so that how many of its turns fell into the
     group does not move it; clips without turns of both take no part. Where there is no other, levels stay as they are.
     """
-    there = np.isfinite(latencies)
+    present = np.isfinite(latencies)
     names = np.array(clips)
     values = latencies.copy()
     levelled = np.zeros(len(values), bool)
     for clip in dict.fromkeys(clips):
-        rows = there & (names == clip)
+        rows = present & (names == clip)
         if (inside & rows).any() and (~inside & rows).any():
             values[rows] -= (np.median(latencies[rows & inside]) + np.median(latencies[rows & ~inside])) / 2
             levelled |= rows
-    kept = levelled if levelled.any() else there
+    kept = levelled if levelled.any() else present
     return values[kept].tolist(), inside[kept].tolist(), names[kept].tolist()

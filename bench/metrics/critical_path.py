@@ -1,16 +1,16 @@
-"""For every nanosecond between t0 and the first packet: which stage was the one being waited for.
+"""For every nanosecond between t0 and the first packet: the stage that was being waited for.
 
 The path is walked back from the first packet. On a host thread it goes through the innermost stage span at work; at
-the beginning of a span that names a hand-off it jumps to where the item was let go (the time between is `queued`, a
-part of the stage that received it), otherwise it goes on with what the same thread did before. From a span that did
-nothing but wait for an item, it jumps to where that item was let go. Kernel launches return
-at once, so where a host thread did nothing but wait for the GPU, the path changes over to the device: to the GPU span
-that ended last before the wait did, then to whatever held that span up: the span before it on its stream, or the GPU
-work behind the hand-off that it came from. Where the device was idle when a stage began, nothing on the device held it
-up, and the path goes back to the host that launched it.
+the beginning of a span that names a hand-off it jumps to the hand-off (the time between is `queued`, a part of the
+stage that received the item), otherwise it continues with what the same thread did before. From a span that did
+nothing but wait for an item, it jumps to the hand-off of that item. Kernel launches return at once, so where a host
+thread did nothing but wait for the GPU, the path continues on the device: with the GPU span that ended last before the
+wait did, then with the work that delayed that span: the span before it on its stream, or the GPU work behind the
+hand-off that it came from. Where the device was idle when a stage began, nothing on the device delayed it, and the
+path returns to the host that launched it.
 
 Parts are cut at t0 and add up to the first-packet latency to the nanosecond, by construction: the cursor only moves
-back, and every move is owned by exactly one part.
+back, and every move adds exactly one part.
 
     host           a stage worked on a host thread
     gpu            a stage worked on the device, and the host had nothing else to wait for
@@ -34,14 +34,14 @@ from firstpacket.bench.timing.spans import DeviceWait, GpuSpan, HandOff, PacketS
 Kind = Literal["host", "gpu", "queued", "launch", "unattributed"]
 
 DELIVERY = "delivery"
-"""Owner of the way from the last hand-off to the harness."""
-NOBODY = ""
-"""Owner of time that no stage accounts for."""
+"""Stage of the time between the last hand-off and the harness."""
+NO_STAGE = ""
+"""Stage of time that no stage accounts for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of the path, `start_ns` to `end_ns` on the host's line, and its owner."""
+    """A part of the path, `start_ns` to `end_ns` on the host's clock, and the stage to which it belongs."""
 
     stage: str
     kind: Kind
@@ -56,7 +56,7 @@ class Part:
 
 
 def critical_path(trace: TurnTrace, t0_ns: int) -> tuple[Part, ...]:
-    """The path from t0 to the first packet in order of time; empty without a packet or if it came before t0."""
+    """The path from t0 to the first packet, in order of time; empty without a packet after t0."""
     if not trace.packets or trace.packets[0].at_ns <= t0_ns:
         return ()
     walk = _Walk(trace, t0_ns)
@@ -65,7 +65,7 @@ def critical_path(trace: TurnTrace, t0_ns: int) -> tuple[Part, ...]:
 
 
 def summed(parts: Iterable[Part]) -> dict[tuple[str, Kind], int]:
-    """Total ns by owner and kind, in the order in which owners first appear on the path."""
+    """Total ns by stage and kind, in the order in which stages first appear on the path."""
     totals: dict[tuple[str, Kind], int] = defaultdict(int)
     for part in parts:
         totals[part.stage, part.kind] += part.ns
@@ -97,17 +97,17 @@ def hidden(trace: TurnTrace, t0_ns: int, path: Iterable[Part]) -> dict[str, int]
 
 
 class _Walk:
-    """The cursor that goes back in time, and the parts it leaves behind (latest first)."""
+    """A cursor that moves back in time, and the parts of the path that it has passed, latest first."""
 
     def __init__(self, trace: TurnTrace, t0_ns: int) -> None:
         self.parts: list[Part] = []
         self._t0_ns = t0_ns
         self._now_ns = 0
-        self._left: set[int] = set()
+        self._followed: set[int] = set()
         self._hand_offs = {hand_off.id: hand_off for hand_off in trace.hand_offs}
         self._threads: dict[int, list[_Piece]] = defaultdict(list)
         by_thread: dict[int, list[StageSpan]] = defaultdict(list)
-        # What began after the packet cannot have been waited for; leaving it out keeps long replies cheap.
+        # Work that began after the packet cannot have delayed it; skipping it keeps long replies cheap.
         until_ns = trace.packets[0].at_ns
         spans = [span for span in trace.spans if span.start_ns < until_ns]
         for span in spans:
@@ -126,38 +126,38 @@ class _Walk:
         thread = packet.thread
         if packet.after is not None and packet.after in self._hand_offs:
             hand_off = self._hand_offs[packet.after]
-            self._own(hand_off.at_ns, DELIVERY, "queued")
+            self._assign(hand_off.at_ns, DELIVERY, "queued")
             thread = hand_off.thread
-        self._on_host(thread)
-        self._own(self._t0_ns, NOBODY, "unattributed")
+        self._walk_host(thread)
+        self._assign(self._t0_ns, NO_STAGE, "unattributed")
 
-    def _own(self, back_to_ns: int, stage: str, kind: Kind, error_ns: int = 0) -> None:
-        """Give the time from `back_to_ns` to the cursor to an owner and move the cursor there."""
+    def _assign(self, back_to_ns: int, stage: str, kind: Kind, error_ns: int = 0) -> None:
+        """Assign the time from `back_to_ns` to the cursor to a stage, and move the cursor there."""
         back_to_ns = max(back_to_ns, self._t0_ns)
         if back_to_ns < self._now_ns:
             self.parts.append(Part(stage, kind, back_to_ns, self._now_ns, error_ns))
             self._now_ns = back_to_ns
 
-    def _on_host(self, thread: int) -> None:
+    def _walk_host(self, thread: int) -> None:
         while self._now_ns > self._t0_ns:
-            piece = _before(self._threads[thread], self._now_ns)
+            piece = _piece_before(self._threads[thread], self._now_ns)
             if piece is None:
                 return
-            self._own(piece.end_ns, NOBODY, "unattributed")
+            self._assign(piece.end_ns, NO_STAGE, "unattributed")
             if self._now_ns <= self._t0_ns:
                 return
-            let_go = self._released_by(piece)
-            if let_go is not None:
-                self._own(let_go.at_ns, piece.span.stage, "queued")
-                thread = let_go.thread
+            release = self._released_by(piece)
+            if release is not None:
+                self._assign(release.at_ns, piece.span.stage, "queued")
+                thread = release.thread
                 continue
             if piece.waits:
                 reached_ns = self._now_ns
-                thread = self._on_device(piece, thread)
+                thread = self._walk_device(piece, thread)
                 if self._now_ns == reached_ns:
-                    self._own(piece.start_ns, piece.span.stage, "unattributed")
+                    self._assign(piece.start_ns, piece.span.stage, "unattributed")
                 continue
-            self._own(piece.start_ns, piece.span.stage, "launch" if piece.span.gpu is not None else "host")
+            self._assign(piece.start_ns, piece.span.stage, "launch" if piece.span.gpu is not None else "host")
             thread = self._before_span(piece, thread)
 
     def _released_by(self, piece: _Piece) -> HandOff | None:
@@ -165,40 +165,40 @@ class _Walk:
         if not piece.ends or piece.span.released_by is None:
             return None
         hand_off = self._hand_offs.get(piece.span.released_by)
-        if hand_off is None or hand_off.at_ns > self._now_ns or id(piece.span) in self._left:
+        if hand_off is None or hand_off.at_ns > self._now_ns or id(piece.span) in self._followed:
             return None
-        self._left.add(id(piece.span))  # a trace that makes no sense could lead in a circle
+        self._followed.add(id(piece.span))  # an inconsistent trace could lead in a circle
         return hand_off
 
     def _before_span(self, piece: _Piece, thread: int) -> int:
-        """At the beginning of a span that received an item: jump to where the item was let go."""
+        """At the beginning of a span that received an item: jump to the hand-off. Returns the thread to continue on."""
         if not piece.begins or piece.span.after is None:
             return thread
         hand_off = self._hand_offs.get(piece.span.after)
         if hand_off is None or hand_off.at_ns > self._now_ns:
             return thread
-        self._own(hand_off.at_ns, piece.span.stage, "queued")
+        self._assign(hand_off.at_ns, piece.span.stage, "queued")
         return hand_off.thread
 
-    def _on_device(self, wait: _Piece, thread: int) -> int:
-        """Divide a wait for the device among GPU spans; returns the thread on which the walk goes on."""
+    def _walk_device(self, wait: _Piece, thread: int) -> int:
+        """Divide a wait for the device among GPU spans. Returns the thread to continue on."""
         current = self._span_waited_for(wait, thread)
         if current is None or _gpu(current).end_ns <= wait.start_ns:
-            # Nothing known ended within the wait: the stage that waited keeps it.
-            self._own(wait.start_ns, wait.span.stage, "unattributed")
+            # No known GPU span ended within the wait: the time stays with the stage that waited.
+            self._assign(wait.start_ns, wait.span.stage, "unattributed")
             return thread
-        self._own(_gpu(current).end_ns, wait.span.stage, "unattributed", _gpu(current).error_ns)
-        while (held_up_by := self._held_up_by(current)) is not None:
-            gpu, before = _gpu(current), _gpu(held_up_by)
-            self._own(max(gpu.start_ns, before.end_ns), current.stage, "gpu", gpu.error_ns)
-            self._own(before.end_ns, NOBODY, "unattributed", gpu.error_ns)
+        self._assign(_gpu(current).end_ns, wait.span.stage, "unattributed", _gpu(current).error_ns)
+        while (blocker := self._blocked_by(current)) is not None:
+            gpu, before = _gpu(current), _gpu(blocker)
+            self._assign(max(gpu.start_ns, before.end_ns), current.stage, "gpu", gpu.error_ns)
+            self._assign(before.end_ns, NO_STAGE, "unattributed", gpu.error_ns)
             if self._now_ns <= self._t0_ns:
                 return current.thread
-            current = held_up_by
-        # The device was idle when this stage began: it was behind the host only from when the host had launched all.
+            current = blocker
+        # The device was idle when this stage began: it was waited for only after the host had launched everything.
         launched_ns = min(current.end_ns, wait.start_ns)
-        self._own(max(launched_ns, _gpu(current).start_ns), current.stage, "gpu", _gpu(current).error_ns)
-        self._own(launched_ns, current.stage, "launch", _gpu(current).error_ns)
+        self._assign(max(launched_ns, _gpu(current).start_ns), current.stage, "gpu", _gpu(current).error_ns)
+        self._assign(launched_ns, current.stage, "launch", _gpu(current).error_ns)
         return current.thread
 
     def _span_waited_for(self, wait: _Piece, thread: int) -> StageSpan | None:
@@ -210,15 +210,15 @@ class _Walk:
         candidates = [
             span
             for span in self._gpu
-            if (span.thread == thread or _let_go(span, source))
+            if (span.thread == thread or _may_release(span, source))
             and span.start_ns <= wait.end_ns
             and _gpu(span).start_ns < self._now_ns
             and (_gpu(span).end_ns <= self._now_ns + _gpu(span).error_ns or wait.end_ns <= span.end_ns)
         ]
         return max(candidates, key=lambda span: (min(_gpu(span).end_ns, self._now_ns), span.start_ns), default=None)
 
-    def _held_up_by(self, span: StageSpan) -> StageSpan | None:
-        """The GPU work that `span` had to wait for; `None` if the device was idle when the host came to it."""
+    def _blocked_by(self, span: StageSpan) -> StageSpan | None:
+        """The GPU work that `span` had to wait for; None if the device was idle when the host began the span."""
         gpu = _gpu(span)
         source = self._hand_offs.get(span.after) if span.after is not None else None
         candidates = [
@@ -227,13 +227,13 @@ class _Walk:
             if other is not span
             and span.start_ns + gpu.error_ns < _gpu(other).end_ns <= gpu.start_ns + gpu.error_ns
             and _gpu(other).start_ns < gpu.start_ns
-            and (_gpu(other).stream == gpu.stream or _let_go(other, source))
+            and (_gpu(other).stream == gpu.stream or _may_release(other, source))
         ]
         return max(candidates, key=lambda other: _gpu(other).end_ns, default=None)
 
 
-def _let_go(span: StageSpan, hand_off: HandOff | None) -> bool:
-    """Whether the hand-off may carry this span's result."""
+def _may_release(span: StageSpan, hand_off: HandOff | None) -> bool:
+    """Whether the hand-off may pass on this span's result."""
     return hand_off is not None and span.stage == hand_off.stage and span.start_ns <= hand_off.at_ns
 
 
@@ -244,7 +244,7 @@ def _gpu(span: StageSpan) -> GpuSpan:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A stretch of a thread's time line on which one span is the innermost."""
+    """A part of a thread's timeline in which one span is the innermost."""
 
     start_ns: int
     end_ns: int
@@ -254,7 +254,7 @@ class _Piece:
     waits: bool = False
 
 
-_NO_STAGE = StageSpan(NOBODY, 0, 0, 0)
+_NO_SPAN = StageSpan(NO_STAGE, 0, 0, 0)
 
 
 def _flatten(spans: list[StageSpan], waits: list[DeviceWait]) -> list[_Piece]:
@@ -270,11 +270,11 @@ def _flatten(spans: list[StageSpan], waits: list[DeviceWait]) -> list[_Piece]:
             span = over[-1]
             pieces.append(_Piece(start_ns, end_ns, span, span.start_ns == start_ns, span.end_ns == end_ns, waiting))
         elif waiting:
-            pieces.append(_Piece(start_ns, end_ns, _NO_STAGE, waits=True))
+            pieces.append(_Piece(start_ns, end_ns, _NO_SPAN, waits=True))
     return pieces
 
 
-def _before(pieces: list[_Piece], now_ns: int) -> _Piece | None:
+def _piece_before(pieces: list[_Piece], now_ns: int) -> _Piece | None:
     """The last piece that begins before `now_ns`, cut to end there."""
     index = bisect_left(pieces, now_ns, key=lambda piece: piece.start_ns) - 1
     if index < 0:

@@ -1,7 +1,7 @@
 """Every metric by name: from which event to which, on which clock, in which unit.
 
-Names are the field's own where it has one (see docs/metrics.md). A higher `version` means that the definition changed.
-Stage metrics exist once per stage that ran: `stage.STAGE.host`, `.gpu` and `.busy`.
+Names are the standard terms where there are any (see docs/metrics.md). A definition that changes gets a higher
+`version`. Stage metrics exist once per stage that ran: `stage.STAGE.host`, `.gpu` and `.busy`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric's definition, and where and how it is shown; `side` says where its events are observed."""
+    """A metric's definition, and where and how it is shown; `side` is where its events are observed."""
 
     name: str
     title: str
@@ -86,7 +86,7 @@ class Metric:
 
 HEADLINE = "first_packet_latency"
 FIRST_AUDIBLE = "response_latency"
-"""What a listener waits for."""
+"""The first sound that a listener hears."""
 
 TURN_METRICS = (
     Metric(
@@ -283,7 +283,7 @@ TURN_METRICS = (
         "gpu_other_processes",
         "other GPU processes",
         "reading just before the turn",
-        "reading just after it: the larger number of processes that are not the run's",
+        "reading just after it: the larger number of processes outside the run",
         unit="count",
         side="gpu",
     ),
@@ -318,7 +318,7 @@ STAGE_METRICS = {
 STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy"}
 
 ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2, "lateness": 1}
-"""Versions of what a turn's line holds besides its metrics: the critical path and its error, hidden work, flags."""
+"""Versions of what a turn's line contains besides its metrics: the critical path and its error, hidden work, flags."""
 
 
 def versions() -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""One turn's evidence in, its figures out: everything the narrow line holds."""
+"""Computes a turn's figures, path and flags from its evidence: everything in its line of `turns.jsonl`."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.vocabulary import Flag, KnownMark, flags_from
 
 FLAGS = flags_from("trace", "host", "gpu")
-"""All flags that are derived from a turn's evidence; a turn may carry others, of how it was run."""
+"""All flags that are derived from a turn's evidence; a turn may have others, which say how it was run."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnFigures:
-    """What one turn measured."""
+    """The results of one turn."""
 
     figures: dict[str, int | float]
     path: tuple[PathPart, ...]
     path_error_ns: int
     hidden: dict[str, int]
     flags: tuple[Flag, ...]
-    """What a reader should know, of `FLAGS`."""
+    """Those of `FLAGS` that apply."""
     lateness: tuple[int, ...] = ()
-    """Frames of the user's speech by how late they came."""
+    """Frames of the user's speech by lateness, one count per bucket."""
 
 
-def turn_figures(evidence: Evidence, asked: Reference | None = None) -> TurnFigures:
-    """All figures of a turn; those whose events did not happen are absent. The same evidence gives the same.
+def turn_figures(evidence: Evidence, reference: Reference | None = None) -> TurnFigures:
+    """All figures of a turn, without those whose events did not happen. Pure: the same evidence gives the same figures.
 
-    `asked` has the clip's text, with which a transcript is compared, and its right answers.
+    `reference` has the clip's text and its right answers, with which the transcript and the reply are compared.
     """
     t0_ns = start_ns(evidence)
     path = critical_path(evidence.trace, t0_ns)
@@ -51,8 +51,8 @@ def turn_figures(evidence: Evidence, asked: Reference | None = None) -> TurnFigu
         **_listening_figures(evidence, t0_ns),
         **_language_figures(evidence, t0_ns),
         **_stage_figures(evidence.trace),
-        **(transcript_figures(evidence.trace, asked.text) if asked is not None else {}),
-        **(answer_figures(evidence.trace, asked) if asked is not None else {}),
+        **(transcript_figures(evidence.trace, reference.text) if reference is not None else {}),
+        **(answer_figures(evidence.trace, reference) if reference is not None else {}),
         **reply_figures(evidence.trace, evidence.reply_levels),
         **gpu_figures(evidence),
         **late_frames(evidence.delivery, evidence.microphone_limit_ns),
@@ -65,17 +65,17 @@ def turn_figures(evidence: Evidence, asked: Reference | None = None) -> TurnFigu
         *host_flags(evidence, t0_ns),
         *gpu_flags(evidence),
     )
-    beside_path = hidden(evidence.trace, t0_ns, path)
-    return TurnFigures(figures, parts, _path_error_ns(path), beside_path, flags, histogram(evidence.delivery))
+    hidden_ns = hidden(evidence.trace, t0_ns, path)
+    return TurnFigures(figures, parts, _path_error_ns(path), hidden_ns, flags, histogram(evidence.delivery))
 
 
 def _figure_flags(figures: Mapping[str, int | float]) -> tuple[Flag, ...]:
-    """The user was taken to have finished too early."""
+    """`FALSE_ENDPOINT` if the end of the user's turn was detected too early."""
     return (Flag.FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
 
 
 def _mark_flags(trace: TurnTrace) -> tuple[Flag, ...]:
-    """Reasoning may have been timed as the answer."""
+    """`THOUGHTS_UNCLEAR` if reasoning may have been timed as the answer."""
     unclear = any(mark.name == KnownMark.LLM_THOUGHTS_UNCLEAR for mark in trace.marks)
     return (Flag.THOUGHTS_UNCLEAR,) if unclear else ()
 
@@ -83,7 +83,7 @@ def _mark_flags(trace: TurnTrace) -> tuple[Flag, ...]:
 def heard_outcome(evidence: Evidence) -> Outcome:
     """The turn's outcome; `silent` if it was answered without one audible sample in the whole reply.
 
-    Nothing is said of the levels of a reply that was cut short.
+    A truncated reply keeps its outcome: the missing part may have been audible.
     """
     if evidence.outcome != "answered" or Flag.TRUNCATED in evidence.flags:
         return evidence.outcome
@@ -119,7 +119,7 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
     onset_ns = audible_onset_ns(evidence.reply_levels, Audible.of(evidence.options))
     if onset_ns is not None:
         figures["leading_silence"] = onset_ns
-        figures[FIRST_AUDIBLE] = _heard_at_ns(evidence.trace, onset_ns) - t0_ns
+        figures[FIRST_AUDIBLE] = _played_at_ns(evidence.trace, onset_ns) - t0_ns
     return figures
 
 
@@ -151,7 +151,7 @@ def _stalls_ns(evidence: Evidence) -> tuple[int, ...]:
     return playback.stalls_ns if playback is not None else ()
 
 
-def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:
+def _played_at_ns(trace: TurnTrace, onset_ns: int) -> int:
     """When a player without pre-roll reaches media time `onset_ns`, its stalls included."""
     played_until_ns = trace.packets[0].at_ns
     media_so_far_ns = 0
@@ -165,7 +165,7 @@ def _heard_at_ns(trace: TurnTrace, onset_ns: int) -> int:
 
 
 def _start_figures(evidence: Evidence) -> dict[str, int | float]:
-    """How far the other starts of the clock lie from the end of speech."""
+    """Delays of the other possible starts of the clock after the end of speech."""
     starts = all_starts(evidence)
     figures: dict[str, int | float] = {}
     if "last_frame" in starts:
@@ -185,21 +185,21 @@ def _listening_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]
         figures["asr_first_partial"] = partials[0].at_ns - t0_ns
     transcripts = [text.text for text in trace.texts if text.kind == "transcript" and text.text.split()]
     if partials and transcripts:
-        told = [*(text.text for text in partials), transcripts[-1]]
-        figures["asr_partial_rewrites"] = _rewritten(told) / len(transcripts[-1].split())
+        texts = [*(text.text for text in partials), transcripts[-1]]
+        figures["asr_partial_rewrites"] = _rewritten_words(texts) / len(transcripts[-1].split())
     transcribed = [span.end_ns for span in evidence.spans_of("asr")]
     if transcribed:
         figures["asr_final_latency"] = max(transcribed) - t0_ns
     return figures
 
 
-def _rewritten(told: list[str]) -> int:
-    """Words that the next text took back: the unstable partial words of Shangguan et al. 2020 (arXiv 2006.01416)."""
-    words = [text.lower().split() for text in told]
-    return sum(len(before) - _in_common(before, after) for before, after in pairwise(words))
+def _rewritten_words(texts: list[str]) -> int:
+    """Words that the next text changed: the unstable partial words of Shangguan et al. 2020 (arXiv 2006.01416)."""
+    words = [text.lower().split() for text in texts]
+    return sum(len(before) - _common_words(before, after) for before, after in pairwise(words))
 
 
-def _in_common(before: list[str], after: list[str]) -> int:
+def _common_words(before: list[str], after: list[str]) -> int:
     same = (a == b for a, b in zip(before, after, strict=False))
     return sum(takewhile(bool, same))
 
@@ -219,9 +219,9 @@ def _language_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
     if usage is not None and usage.cached_tokens is not None and usage.prompt_tokens:
         figures["llm_prompt_cached"] = usage.cached_tokens / usage.prompt_tokens
     for mark, name in ((KnownMark.LLM_FIRST_BYTE, "llm_ttfb"), (KnownMark.LLM_FIRST_ANSWER_TOKEN, "llm_ttfat")):
-        seen = [each.at_ns for each in evidence.trace.marks if each.name == mark]
-        if seen:
-            figures[name] = seen[0] - begins_ns
+        marked_ns = [each.at_ns for each in evidence.trace.marks if each.name == mark]
+        if marked_ns:
+            figures[name] = marked_ns[0] - begins_ns
     return figures
 
 

@@ -1,13 +1,13 @@
-"""What went on beside a turn → flags. A flagged turn is kept and counted; its figures are what they are.
+"""What the host did during a turn, as flags. A flagged turn is kept and counted, and its figures are unchanged.
 
 late_microphone   the user's speech came late (`firstpacket.bench.metrics.late_microphone`)
-host_busy         other processes took over a tenth of the cores that the run may use
-stolen            the hypervisor gave over a fiftieth of their time to others
+host_busy         other processes took over 10 % of the cores that the run may use
+stolen            the hypervisor gave over 2 % of their time to other machines
 cpu_throttled     the container's CPU quota was used up at least once
-paged             the run's processes waited for ten pages or more from disk or swap, or over 1 MiB was swapped
-gc_paused         garbage collections of the label's process took over a hundredth of the wait for the first packet
+paged             the run's processes waited for 10 pages or more from disk or swap, or 256 pages were swapped
+gc_paused         garbage collections of the system's process took over 1 % of the wait for the first packet
 
-Times are held against their shares only as far as they exceed what the system's steps of counting may have added.
+Times are compared after subtracting the error of the counters, which count in steps.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _of_host(host: HostTelemetry) -> Iterator[Flag]:
 
 
 def _paused(collections: Collections, t0_ns: int, first_packet_ns: int) -> bool:
-    """Whether garbage collections were a noticeable part of the wait."""
+    """Whether garbage collections took more than `PAUSED_SHARE` of the wait for the first packet."""
     paused_ns = sum(
         max(0, min(pause.start_ns + pause.ns, first_packet_ns) - max(pause.start_ns, t0_ns))
         for pause in collections.pauses

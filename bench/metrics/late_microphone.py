@@ -1,7 +1,7 @@
-"""How late the microphone delivered the user's speech (realtime input; with file input there is no schedule to keep).
+"""How late the microphone delivered the user's speech (realtime input only: with file input no frame is due at a time).
 
-A turn is flagged `late_microphone` if its last frame of speech came later than the limit, since that delay lies in
-every latency from t0, or if any frame came later than the limit and the length of a frame: frames then come in bunches.
+A turn is flagged `late_microphone` if its last frame of speech came later than the limit, since every latency from t0
+includes that delay, or if any frame came later than the limit plus the length of a frame: frames then come in bunches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _EDGES_NS = tuple(round(edge * NS_PER_MS) for edge in EDGES_MS)
 
 
 def histogram(delivery: Delivery) -> tuple[int, ...]:
-    """Frames by lateness, one count per bucket; empty if there was no schedule."""
+    """Frames by lateness, one count per bucket; empty with file input."""
     if not _scheduled(delivery):
         return ()
     counts = [0] * (len(EDGES_MS) + 1)
@@ -28,7 +28,7 @@ def histogram(delivery: Delivery) -> tuple[int, ...]:
 
 
 def late_frames(delivery: Delivery, limit_ns: int) -> dict[str, int]:
-    """The figure `late_frames`: frames that came later than the limit; absent if there was no schedule."""
+    """The figure `late_frames`: frames that came later than the limit; absent with file input."""
     if not _scheduled(delivery):
         return {}
     return {"late_frames": sum(lateness_ns > limit_ns for lateness_ns in delivery.lateness_ns)}
@@ -38,8 +38,8 @@ def is_late(delivery: Delivery, limit_ns: int) -> bool:
     """Whether a turn is flagged `late_microphone`."""
     if not _scheduled(delivery):
         return False
-    late_at_the_end = delivery.last_frame_ns - delivery.t0_ns > limit_ns
-    return late_at_the_end or max(delivery.lateness_ns) > limit_ns + FRAME_NS
+    last_frame_late = delivery.last_frame_ns - delivery.t0_ns > limit_ns
+    return last_frame_late or max(delivery.lateness_ns) > limit_ns + FRAME_NS
 
 
 def _scheduled(delivery: Delivery) -> bool:

@@ -100,19 +100,19 @@ def _letters(reply: str, question: str) -> set[str]:
 
 
 def _options_in(reply: Sequence[str], options: dict[str, tuple[str, ...]]) -> set[str]:
-    """Letters of the options whose words are in the reply; one inside a longer one that is there too does not count."""
-    there = {letter: option for letter, option in options.items() if option and _is_within(option, reply)}
+    """Letters of the options whose words are in the reply, except options within a longer one of them."""
+    present = {letter: option for letter, option in options.items() if option and _is_within(option, reply)}
     return {
         letter
-        for letter, option in there.items()
-        if not any(len(other) > len(option) and _is_within(option, other) for other in there.values())
+        for letter, option in present.items()
+        if not any(len(other) > len(option) and _is_within(option, other) for other in present.values())
     }
 
 
 def _options(question: str) -> dict[str, tuple[str, ...]]:
     """Words of a question's options by letter: the last sequence "A. … B. …" in it that has at least two."""
     marks = list(_OPTION.finditer(question))
-    starts = [place for place, mark in enumerate(marks) if mark[1] == "A"]
+    starts = [index for index, mark in enumerate(marks) if mark[1] == "A"]
     for start in reversed(starts):
         row: list[re.Match[str]] = []
         for mark in marks[start:]:

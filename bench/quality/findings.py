@@ -1,4 +1,4 @@
-"""A system's quality: values only."""
+"""The quality of a system's replies, as values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HeardBy:
 
 @dataclass(frozen=True, slots=True)
 class ScoredBy:
-    """The mean of a scorer's values, and the scale they lie on; higher is better."""
+    """The mean of a scorer's values, and their scale; higher is better."""
 
     scorer: str
     mean: Estimate
@@ -68,7 +68,7 @@ class AudioFindings:
 
     clipped_share: Estimate
     offset: Estimate
-    """Of the sizes of the offsets."""
+    """Mean size of the offset from zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class LabelQuality:
     figures: dict[str, Estimate] = field(default_factory=dict)
     """By metric: those pooled over turns (`Metric.quality`)."""
     audible_end: float | None = None
-    """Share of the replies whose last 10 ms are audible, as if cut off."""
+    """Share of the replies that end loud, as if cut off (`reply_end_level` above -18 dB)."""
     audio: AudioFindings | None = None
 
     @computed

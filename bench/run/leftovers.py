@@ -33,12 +33,12 @@ def descendants(pid: int) -> list[psutil.Process]:
         return []
 
 
-def end_leftovers(worker: Path, seen: Iterable[psutil.Process] = ()) -> tuple[str, ...]:
-    """End what a worker that is gone has left running, and the processes of it that were `seen` earlier.
+def end_leftovers(worker: Path, earlier: Iterable[psutil.Process] = ()) -> tuple[str, ...]:
+    """End the processes that an ended worker has left running, `earlier` ones included.
 
     Returns their names, those that could not be ended marked as such.
     """
-    found = {process.pid: process for process in [*seen, *_with_mark(str(worker.resolve()))]}
+    found = {process.pid: process for process in [*earlier, *_with_mark(str(worker.resolve()))]}
     left = _running_after(LEAVE_S, found.values())
     names = {process.pid: _name(process) for process in left}
     for end, wait_s in ((psutil.Process.terminate, TERMINATE_S), (psutil.Process.kill, KILL_S)):
@@ -58,7 +58,7 @@ def _with_mark(mark: str) -> Iterator[psutil.Process]:
 
 
 def _running_after(limit_s: float, processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run after `limit_s`; returns sooner if none does. A zombie has ended, whoever is to reap it."""
+    """Those that still run after `limit_s`; returns sooner if none does. A zombie has ended."""
     until_s = time.monotonic() + limit_s
     while (left := [each for each in processes if _runs(each)]) and time.monotonic() < until_s:
         time.sleep(0.01)

@@ -135,7 +135,7 @@ class ProcessExecutor:
         self._process = self._channel = None
         if process is None:
             return ()
-        seen = descendants(process.pid)
+        children = descendants(process.pid)
         try:
             if channel is not None and process.poll() is None:
                 _try_to_close(channel, process)
@@ -143,8 +143,8 @@ class ProcessExecutor:
             kill_group(process)
             if channel is not None:
                 channel.close()
-            left = end_leftovers(self._log, seen)
-        return left
+            ended = end_leftovers(self._log, children)
+        return ended
 
     def _spawn(self) -> Channel:
         command = module_command(self._python, "firstpacket.bench.run.worker")
@@ -167,8 +167,8 @@ class ProcessExecutor:
         return how_it_ended(self._process, CANCEL_GRACE_S) if self._process is not None else "it was not running"
 
     def _last_words(self) -> str:
-        said = last_words(self._log, self._log_begins)
-        return f": {said}" if said else ""
+        output = last_words(self._log, self._log_begins)
+        return f": {output}" if output else ""
 
     def _where(self) -> str:
         """Where in Python a worker is that does not answer, as it says itself on a signal; empty if it does not."""
@@ -182,8 +182,8 @@ class ProcessExecutor:
             before, written = written, size(self._log)
             if written == before > begins:
                 break
-        said = last_words(self._log, begins)
-        return f" ({said})" if said else ""
+        output = last_words(self._log, begins)
+        return f" ({output})" if output else ""
 
 
 class _Exchange:

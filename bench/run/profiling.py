@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from firstpacket.bench.metrics.gpu_figures import put_under_the_profiler
+from firstpacket.bench.metrics.gpu_figures import is_profiled
 from firstpacket.bench.record.schema import Manifest, System, Turn
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.schedule.base import PlannedTurn
@@ -32,9 +32,11 @@ def profiled_turns(
     label: str, clips: Sequence[str], seed: int, already: Iterable[Turn] = ()
 ) -> tuple[PlannedTurn, ...]:
     """A warm-up turn (block -1), then those that are not recorded yet; empty if all are."""
-    there = {turn.block for turn in already if turn.label == label and put_under_the_profiler(turn)}
+    recorded = {turn.block for turn in already if turn.label == label and is_profiled(turn)}
     chosen = random.Random(f"{seed}/profiled").sample(list(clips), min(TURNS, len(clips)))
-    turns = [PlannedTurn(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in there]
+    turns = [
+        PlannedTurn(0, block, "profiled", label, clip) for block, clip in enumerate(chosen) if block not in recorded
+    ]
     return (PlannedTurn(0, -1, "profiled", label, chosen[0], (Flag.NOT_WARMED_UP,)), *turns) if turns else ()
 
 

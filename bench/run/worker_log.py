@@ -31,9 +31,9 @@ def last_words(log: Path, since: int) -> str:
     if not threads:
         return " | ".join(_quoted(lines))
     current = next((number for number in reversed(threads) if lines[number].startswith("Current")), threads[-1])
-    place = ", called from ".join(_frames(lines[current + 1 :]))
-    told = [line for line in lines[:current] if not (_THREAD.match(line) or _FRAME.match(line))]
-    return " | ".join([*_quoted(told), *([f"at {place}"] if place else [])])
+    location = ", called from ".join(_frames(lines[current + 1 :]))
+    messages = [line for line in lines[:current] if not (_THREAD.match(line) or _FRAME.match(line))]
+    return " | ".join([*_quoted(messages), *([f"at {location}"] if location else [])])
 
 
 def _lines(log: Path, since: int) -> list[str]:
@@ -46,10 +46,10 @@ def _lines(log: Path, since: int) -> list[str]:
 
 
 def _quoted(lines: Sequence[str]) -> list[str]:
-    """The last lines with text; of a line that was overwritten (a progress bar) what is seen of it."""
-    seen = (line.rstrip("\r").rpartition("\r")[2].strip() for line in lines)
-    told = [line[:LONGEST] for line in seen if any(map(str.isalnum, line))]
-    return [without_secrets(clean(line)) for line in told[-LINES:]]
+    """The last lines with text; of a line that was overwritten (a progress bar) what is visible of it."""
+    visible = (line.rstrip("\r").rpartition("\r")[2].strip() for line in lines)
+    messages = [line[:LONGEST] for line in visible if any(map(str.isalnum, line))]
+    return [without_secrets(clean(line)) for line in messages[-LINES:]]
 
 
 def _frames(stack: Sequence[str]) -> list[str]:

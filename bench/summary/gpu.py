@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import Annotated
 
 from firstpacket.bench.contract import Keyed, computed
-from firstpacket.bench.metrics.gpu_figures import put_under_the_profiler
+from firstpacket.bench.metrics.gpu_figures import is_profiled
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.timing.clock import NS_PER_MS
 
@@ -46,16 +46,16 @@ class LabelGpu:
 
 def label_gpu(turns: Sequence[Turn], plan: System) -> LabelGpu | None:
     """From all turns of one system; None if none ran under the profiler."""
-    asked = [turn for turn in turns if put_under_the_profiler(turn)]
-    if not asked:
+    planned = [turn for turn in turns if is_profiled(turn)]
+    if not planned:
         return None
-    profiled = [turn for turn in asked if "gpu_busy" in turn.figures]
+    profiled = [turn for turn in planned if "gpu_busy" in turn.figures]
     windows = [turn for turn in turns if turn.is_measured and turn.is_answered]
     worked = {name.split(".", 1)[1].rpartition(".")[0] for turn in profiled for name in turn.figures if _is_busy(name)}
     declared = [stage.id for stage in plan.stages if stage.id in worked]
     return LabelGpu(
         turns=len(profiled),
-        problems=dict(Counter(turn.reason or turn.outcome for turn in asked if turn not in profiled)),
+        problems=dict(Counter(turn.reason or turn.outcome for turn in planned if turn not in profiled)),
         lost_launches=sum(int(turn.figures.get("gpu_lost_launches", 0)) for turn in profiled),
         busy_ms=_mean_ms(profiled, "gpu_busy"),
         unassigned_ms=_mean_ms(profiled, "gpu_busy_unassigned"),

@@ -32,17 +32,17 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
     """Quality of the system's measured turns; `lines` are the valid ones of the whole run."""
     turns = {turn.turn: turn for turn in run.turns if turn.label == label and turn.is_measured}
     measured = list(turns.values())
-    said = {clip.id: clip.text or "" for clip in run.manifest.utterances}
-    heard = [line for line in lines if not isinstance(line, HeardClip) and line.reply.turn in turns]
+    texts = {clip.id: clip.text or "" for clip in run.manifest.utterances}
+    reply_lines = [line for line in lines if not isinstance(line, HeardClip) and line.reply.turn in turns]
     return LabelQuality(
-        transcript=_transcript(run, measured, any(said.values())),
+        transcript=_transcript(run, measured, any(texts.values())),
         answers=_answers(run, measured),
-        recognisers=tuple(_heard_by(heard, lines, turns)),
-        scores=tuple(_scored_by(heard, turns)),
-        pace=_pace(measured, said),
+        recognisers=tuple(_heard_by(reply_lines, lines, turns)),
+        scores=tuple(_scored_by(reply_lines, turns)),
+        pace=_pace(measured, texts),
         figures=dict(_pooled(measured)),
         audible_end=_audible_end(run, measured),
-        audio=_audio(heard, turns),
+        audio=_audio(reply_lines, turns),
     )
 
 
@@ -71,20 +71,20 @@ def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
 def _answers(run: Run, turns: Sequence[Turn]) -> Accuracy:
     """Over all turns on clips whose answers are judged; a turn without an audible answer is not correct."""
     judged = {clip.id: clip.answer_rule for clip in run.manifest.utterances if _is_judged(clip)}
-    asked = [turn for turn in turns if turn.utterance in judged]
+    judged_turns = [turn for turn in turns if turn.utterance in judged]
     if not judged:
         has_answers = any(clip.answers for clip in run.manifest.utterances)
         return Accuracy(None, "the corpus says that its answers are not judged" if has_answers else _NO_ANSWERS)
-    if not asked:
+    if not judged_turns:
         return Accuracy(None, "no measured turns")
-    if not any("answer_accuracy" in turn.figures for turn in asked):
+    if not any("answer_accuracy" in turn.figures for turn in judged_turns):
         return Accuracy(None, "the pipeline gives no reply text")
-    right = [turn.is_answered and turn.figures.get("answer_accuracy") == 1 for turn in asked]
-    rules = {judged[turn.utterance] for turn in asked}
+    right = [turn.is_answered and turn.figures.get("answer_accuracy") == 1 for turn in judged_turns]
+    rules = {judged[turn.utterance] for turn in judged_turns}
     return Accuracy(
-        share(right, [turn.utterance for turn in asked]),
+        share(right, [turn.utterance for turn in judged_turns]),
         rules=tuple(rule for rule in ANSWER_RULES if rule in rules),
-        reply_words=_of_turns(asked, "answer_words", "median"),
+        reply_words=_of_turns(judged_turns, "answer_words", "median"),
     )
 
 
@@ -114,8 +114,8 @@ def _heard_by(of_label: Sequence[Line], lines: Sequence[Line], turns: dict[int, 
             [line.clip for line in of_clips],
             "it was not run on the corpus' clips",
         )
-        heard = sum(len(words(line.transcript)) for line in of_replies)
-        found.append(HeardBy(str(judge), reply, own, heard))
+        words_heard = sum(len(words(line.transcript)) for line in of_replies)
+        found.append(HeardBy(str(judge), reply, own, words_heard))
     return found
 
 
@@ -130,19 +130,19 @@ def _scored_by(of_label: Sequence[Line], turns: dict[int, Turn]) -> list[ScoredB
     return found
 
 
-def _pace(turns: Sequence[Turn], said: dict[str, str]) -> Pace | None:
+def _pace(turns: Sequence[Turn], texts: dict[str, str]) -> Pace | None:
     paced = [turn for turn in turns if "reply_pace" in turn.figures]
     median = _of_turns(paced, "reply_pace", "median")
     if median is None:
         return None
-    spans = {clip: _plausible(said.get(clip, "")) for clip in {turn.utterance for turn in paced}}
+    spans = {clip: _plausible(texts.get(clip, "")) for clip in {turn.utterance for turn in paced}}
     return Pace(median, sum(not _within(turn.figures["reply_pace"], spans[turn.utterance]) for turn in paced))
 
 
 def _plausible(question: str) -> tuple[float, float]:
     """Plausible paces of a reply, assuming that it is in the script of its question."""
-    asked = words(question)
-    return PACE_OF_CHARACTERS if sum(map(is_character, asked)) > len(asked) / 2 else PACE_OF_WORDS
+    question_words = words(question)
+    return PACE_OF_CHARACTERS if sum(map(is_character, question_words)) > len(question_words) / 2 else PACE_OF_WORDS
 
 
 def _within(value: float, span: tuple[float, float]) -> bool:
@@ -150,13 +150,13 @@ def _within(value: float, span: tuple[float, float]) -> bool:
 
 
 def _audio(of_label: Sequence[Line], turns: dict[int, Turn]) -> AudioFindings | None:
-    seen = [line for line in of_label if isinstance(line, ReplySound)]
-    if not seen:
+    sounds = [line for line in of_label if isinstance(line, ReplySound)]
+    if not sounds:
         return None
-    clips = [turns[line.reply.turn].utterance for line in seen]
+    clips = [turns[line.reply.turn].utterance for line in sounds]
     return AudioFindings(
-        estimate([line.sound.clipped_share for line in seen], clips, "mean"),
-        estimate([abs(line.sound.offset) for line in seen], clips, "mean"),
+        estimate([line.sound.clipped_share for line in sounds], clips, "mean"),
+        estimate([abs(line.sound.offset) for line in sounds], clips, "mean"),
     )
 
 
@@ -173,7 +173,7 @@ def _of_turns(turns: Sequence[Turn], name: str, statistic: Statistic) -> Estimat
 
 
 def _rate(edits: Sequence[int], sizes: Sequence[int], clips: Sequence[str], without: str = "") -> ErrorRate:
-    """References without words are left out, as they cannot be divided by."""
+    """Skips references without words, by which nothing can be divided."""
     rows = [row for row in zip(edits, sizes, clips, strict=True) if row[1] > 0]
     if not rows:
         return ErrorRate(None, reason=without)

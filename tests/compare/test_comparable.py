@@ -64,7 +64,7 @@ def test_what_changed_over_time_is_refused_by_its_name_and_only_that(rule) -> No
     with pytest.raises(NotComparable, match=f"--allow {rule}"):
         compare_runs(made(), other, "a")
     (found,) = compare_metrics(made(), other, ("a", "a"), ["first_packet_latency"], allowed=[rule])
-    assert found.allowed_mismatches == (f"{rule}: {mismatch.said}",)
+    assert found.allowed_mismatches == (f"{rule}: {mismatch.reason}",)
     assert f"[despite: {rule}: " in sentence(found)
 
 

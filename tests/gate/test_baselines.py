@@ -12,7 +12,7 @@ from support.runs import make_run, write_run
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import baselines
 from firstpacket.bench.gate.fingerprint import conditions, key, unlike
-from firstpacket.bench.gate.noise import findings, learn, look, noise
+from firstpacket.bench.gate.noise import findings, measured_noise, noise, save_noise
 from firstpacket.bench.record.store import Run, read_run
 
 MS = [100.0, 104, 98, 101, 97, 103, 99, 102]
@@ -122,7 +122,7 @@ def test_a_damaged_baseline_is_named_and_never_chosen(
 def test_only_valid_baselines_are_listed(folder: Path) -> None:
     """The noise has a folder there, and version control may have a file."""
     run, again = measured(folder, "monday"), measured(folder, "tuesday", slower=1.03)
-    learn([run, again])
+    save_noise([run, again])
     baselines.save(run, "main")
     (baselines.folder() / "README.md").write_text("# Baselines\n")
     assert [each.name for each in baselines.kept()] == ["main"]
@@ -171,16 +171,16 @@ def test_the_gpu_is_part_of_the_key_only_where_one_is_used(folder: Path) -> None
 
 def test_noise_is_the_widest_difference_between_runs_of_the_same_code(folder: Path) -> None:
     twins = measured(folder, "twins", slower=1.04, labels=("a", "b"))
-    (found,) = look([twins]).values()
+    (found,) = measured_noise([twins]).values()
     assert found.same_job == pytest.approx(0.04)
     assert found.between_runs is None
     apart = [measured(folder, name, slower=slower) for name, slower in (("1", 1.0), ("2", 0.95), ("3", 1.03))]
-    (found,) = look(apart).values()
+    (found,) = measured_noise(apart).values()
     assert found.between_runs == pytest.approx(1.03 / 0.95 - 1), "the widest of all pairs of runs"
     assert found.same_job is None
-    assert look([measured(folder, "alone")]) == {}
+    assert measured_noise([measured(folder, "alone")]) == {}
     elsewhere = measured(folder, "elsewhere", environment={"cpu": "Another"})
-    assert look([apart[0], elsewhere]) == {}, "two machines say nothing of the noise of either"
+    assert measured_noise([apart[0], elsewhere]) == {}, "two machines say nothing of the noise of either"
 
 
 def test_the_widest_noise_counts_and_is_never_below_the_least_band(folder: Path) -> None:
@@ -188,18 +188,18 @@ def test_the_widest_noise_counts_and_is_never_below_the_least_band(folder: Path)
     name = key(conditions(run, "a"))
     unknown = noise(name, between_runs=True)
     assert unknown.band == 0.01 and "no A/A" in unknown.source
-    learn([run, measured(folder, "quiet", slower=1.001)])
+    save_noise([run, measured(folder, "quiet", slower=1.001)])
     quiet = noise(name, between_runs=True)
     assert quiet.band == 0.01 and "minimum band" in quiet.source and "quiet" in quiet.source
-    learn([run, measured(folder, "loud", slower=1.08)])
-    learn([run, measured(folder, "middling", slower=1.02)])
+    save_noise([run, measured(folder, "loud", slower=1.08)])
+    save_noise([run, measured(folder, "middling", slower=1.02)])
     loud = noise(name, between_runs=True)
     assert loud.band == pytest.approx(0.08) and "loud" in loud.source
     assert loud.between_runs
     assert noise(name, between_runs=False).band == 0.01
     assert len(findings(name)) == 3
-    learn([run, measured(folder, "again", slower=1.08)])
-    learn([run, read_run(folder / "again")])
+    save_noise([run, measured(folder, "again", slower=1.08)])
+    save_noise([run, read_run(folder / "again")])
     assert len(findings(name)) == 4, "the same runs are not counted twice"
 
 

@@ -15,7 +15,7 @@ from support.virtual import NoProgress
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName
 from firstpacket.bench.gate import baselines
 from firstpacket.bench.gate.limits import Limit, Limits
-from firstpacket.bench.gate.run import Reference, look_at_noise, run_gate
+from firstpacket.bench.gate.run import Reference, run_aa, run_gate
 from firstpacket.bench.options import Options, PipelineChoice
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.run import session
@@ -183,7 +183,7 @@ def test_a_slowdown_within_known_noise_is_not_a_regression(place: Path, monkeypa
     played = play(monkeypatch, a=103)
     assert run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "1")[0].verdict == "regressed"
     played.base_ms = 96.0  # here the same code shows 7 % against itself
-    found, _ = look_at_noise(options("a"), Limits(), NoProgress(), place / "aa")
+    found, _ = run_aa(options("a"), Limits(), NoProgress(), place / "aa")
     assert [round(finding.same_job or 0, 1) for finding in found.values()] == [0.1]
     played.base_ms = 100.0
     quiet, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "2")

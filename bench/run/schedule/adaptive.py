@@ -44,12 +44,12 @@ class UntilPrecise:
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         """The next planned turn, unless the rule is met."""
         planned = next(self._plan, None)
-        if planned is not None and (self._known(planned, ended) or self._out_of_time(planned, ended)):
+        if planned is not None and (self._is_precise(planned, ended) or self._out_of_time(planned, ended)):
             self._plan = iter(())
             return None
         return planned
 
-    def _known(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
+    def _is_precise(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
         """At the first turn of a block where a check is due: whether the precision is reached."""
         begins_block = (planned.turn - 1) % (len(self._labels) * self._clips) == 0
         if not begins_block or planned.block not in checkpoints(self._rule.blocks):

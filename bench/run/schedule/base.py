@@ -55,7 +55,7 @@ Step = PlannedTurn | Wait
 
 
 class Schedule(Protocol):
-    """Returns the next step. It may remember what it has handed out, but decides by recorded turns."""
+    """Returns the next step. It may remember the steps that it has returned, but decides by recorded turns only."""
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         """The next turn, a wait, or None at the end.
@@ -80,14 +80,14 @@ class Chain:
     """One schedule after another."""
 
     def __init__(self, *schedules: Schedule) -> None:
-        self._left = list(schedules)
+        self._remaining = list(schedules)
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         """The next step of the first schedule that has one."""
-        while self._left:
-            if (step := self._left[0].next(ended, now_ns)) is not None:
+        while self._remaining:
+            if (step := self._remaining[0].next(ended, now_ns)) is not None:
                 return step
-            del self._left[0]
+            del self._remaining[0]
         return None
 
 
@@ -98,17 +98,17 @@ class Preceded:
         self._first = first
         self._then = then
         self._begun = False
-        self._held: Step | None = None
-        """The first step of `then`, held until `first` has ended."""
+        self._pending: Step | None = None
+        """The first step of `then`, returned once `first` has ended."""
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         """The steps of `first` if `then` has any, followed by those of `then`."""
         if not self._begun:
             self._begun = True
-            self._held = self._then.next(ended, now_ns)
-        if self._held is None:
+            self._pending = self._then.next(ended, now_ns)
+        if self._pending is None:
             return self._then.next(ended, now_ns)
         if (step := self._first.next(ended, now_ns)) is not None:
             return step
-        held, self._held = self._held, None
-        return held
+        step, self._pending = self._pending, None
+        return step

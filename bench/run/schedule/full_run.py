@@ -29,12 +29,12 @@ def full_schedule(
     `earlier` turns come from starts that took `spent_ns`; this start, the `segment`-th, had loaded at `began_ns`.
     `on_check` is called with the result of every check.
     """
-    labels, there = _labels(manifest), {turn.turn for turn in earlier}
-    left = (planned for planned in plan(manifest, clips) if planned.turn not in there)
+    labels, recorded = _labels(manifest), {turn.turn for turn in earlier}
+    remaining = (planned for planned in plan(manifest, clips) if planned.turn not in recorded)
     rule = manifest.stopping_rule
-    main: Schedule = Plan(left)
+    main: Schedule = Plan(remaining)
     if rule is not None:
-        main = UntilPrecise(left, rule, labels, len(clips), earlier, began_ns, spent_ns, on_check)
+        main = UntilPrecise(remaining, rule, labels, len(clips), earlier, began_ns, spent_ns, on_check)
     idle = Plan(_after_idle(manifest, clips, earlier))
     return Preceded(warm_up(labels, manifest, clips, segment), Chain(main, idle))
 
@@ -59,13 +59,13 @@ def _after_idle(manifest: Manifest, clips: Sequence[Utterance], earlier: Iterabl
     options = manifest.options
     if not options.idle or not options.idle_turns:
         return
-    there = {(turn.block, turn.label) for turn in earlier if turn.phase == "idle" and turn.outcome != "interrupted"}
+    recorded = {(turn.block, turn.label) for turn in earlier if turn.phase == "idle" and turn.outcome != "interrupted"}
     for turns in after_idle(_labels(manifest), _ids(clips), options.idle_turns, options.seed):
-        left = [planned for planned in turns if (planned.block, planned.label) not in there]
-        if left:
-            yield Wait(round(options.idle * 1e9), ready=tuple(planned.label for planned in left))
-            yield left[0]
-            yield from (replace(planned, flags=(Flag.NOT_FIRST_AFTER_IDLE,)) for planned in left[1:])
+        remaining = [planned for planned in turns if (planned.block, planned.label) not in recorded]
+        if remaining:
+            yield Wait(round(options.idle * 1e9), ready=tuple(planned.label for planned in remaining))
+            yield remaining[0]
+            yield from (replace(planned, flags=(Flag.NOT_FIRST_AFTER_IDLE,)) for planned in remaining[1:])
 
 
 def _labels(manifest: Manifest) -> list[str]:
