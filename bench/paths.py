@@ -1,4 +1,4 @@
-"""Where the project's own data lie, and the files that belong to a user and a machine, not to a run."""
+"""Where the project's own data are, and the files that belong to a user and a machine, not to a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CACHE = "FIRSTPACKET_CACHE"
 """Environment variable that names the cache folder."""
 
 DATASETS = Path(__file__).resolve().parents[1] / "datasets"
-"""Where the data of this project lie, in a checkout and in an installed wheel alike: beside this package."""
+"""Where the data of this project are, in a checkout and in an installed wheel alike: next to this package."""
 
 _DOCUMENTS = Path(__file__).resolve().parents[1] / "docs"
 """Where the documents are, in a checkout and in an installed wheel alike."""

@@ -68,7 +68,7 @@ def _texts(possible: tuple[Any, ...]) -> list[str]:
 
 
 def _own(command: Callable[..., Any], taken: Collection[str]) -> Iterator[str]:
-    """What a command has beside the options that it takes."""
+    """The parameters of a command that are not run options."""
     yield from ("| option | |", "|---|---|")
     for name in [each for each in signature(command).parameters if each not in taken]:
         (info,) = signature(command).parameters[name].annotation.__metadata__

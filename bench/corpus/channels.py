@@ -2,7 +2,7 @@
 
 A mix is the mean of all channels that hold sound. Two cases are told apart from plain stereo, since a mean would
 falsify them: channels of opposite phase, which cancel out, so the loudest is taken instead; and channels with one
-speaker each, as recorders of calls write them, whose mix ends with whoever speaks last.
+speaker each, as recorders of calls write them, whose mix ends with the last speaker.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a recording's licence, as its manifest names it, forbids to whoever passes the recording on."""
+"""What a recording's licence, as the manifest names it, forbids when the recording is passed on."""
 
 from __future__ import annotations
 

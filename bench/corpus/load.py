@@ -53,7 +53,7 @@ _NOTICES = {
     "opposite-phase": "have channels in opposite phase, which cancel out when mixed, so only the loudest is used;"
     " choose one yourself with --channel",
     "one-speaker-per-channel": "have different speakers in their channels, which were mixed (their mean), so speech"
-    " ends with whoever speaks last; choose the user's channel with --channel left or --channel right",
+    " ends with the last speaker; choose the user's channel with --channel left or --channel right",
     "trimmed": "were cut by --trim-to, so their text may be longer than the speech",
 }
 
@@ -69,7 +69,7 @@ def load_corpus(
     """Load and check a corpus.
 
     `source` is the name of a corpus under `datasets/`, or a path: a folder with a manifest.jsonl, with another tool's
-    list of recordings (`listings`), or with sound files and texts beside them; or one of those files itself. A name
+    list of recordings (`listings`), or with sound files and texts next to them; or one of those files itself. A name
     takes precedence over a folder of that name; write `./NAME` for the folder. `trim_to_s` keeps the first seconds of
     each clip, `limit` the first recordings, `channel` says what becomes of several channels. Of a dialogue only the
     first turn is loaded. Of more than `WHOLE` recordings only those that `draw` chooses are loaded; all without it.

@@ -105,7 +105,7 @@ class _Gate:
     def _round(self, number: int, labels: Sequence[str]) -> Run:
         every = self.options.pipelines
         matched = self.options.matched or any(choice.options.get(SWITCH) for choice in every)
-        # A matched label needs the one it is made like beside it.
+        # A matched label needs the label that it is matched to.
         chosen = every if matched else tuple(choice for choice in every if choice.label in labels)
         options = replace(self.options, pipelines=chosen)
         return _measure(options, self.folder, number, self.baseline_source.source, self.progress, self.command)

@@ -1,4 +1,4 @@
-"""Which processes serve a URL on this machine: they work for the system that uses it, not beside it."""
+"""Which processes serve a URL on this machine: they work for the system that uses it, and are no other load."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ HERE = "firstpacket.bench.report"
 
 
 def inlined(name: str) -> Markup:
-    """A file beside the templates of reports, such as a style, as it stands."""
+    """A file next to the templates of reports, such as a stylesheet, unchanged."""
     return Markup(resources.files(HERE).joinpath("templates", name).read_text(encoding="utf-8"))
 
 

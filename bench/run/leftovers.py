@@ -1,6 +1,6 @@
 """Processes that outlive their worker: killing its process group does not reach those in sessions of their own.
 
-A worker's environment has a mark, which all that it starts inherits, whoever their parent is by now.
+A worker's environment has a mark, which all processes that it starts inherit, under any parent.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from firstpacket.bench.errors import WeightsError
 
 
 class Fields:
-    """Fields of a JSON object (or of a dictionary beside tensors) in the file `where`."""
+    """Fields of a JSON object (or of a dictionary stored with tensors) in the file `where`."""
 
     def __init__(self, json: Mapping[str, Any], where: str) -> None:
         self.json = json

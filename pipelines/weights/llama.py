@@ -1,4 +1,4 @@
-"""The small language model as a folder in Hugging Face's layout, tokenizer and conversation format beside it."""
+"""The small language model as a folder in Hugging Face's layout, with its tokenizer and conversation format."""
 
 from __future__ import annotations
 

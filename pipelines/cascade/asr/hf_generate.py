@@ -1,7 +1,7 @@
 """Text from features by transformers' Whisper, with the steps that the library leaves to its callers.
 
-The encoder runs once per window, whatever is asked of its output: transformers' own search for silence and its own
-fallback would run it anew. Nothing but ids is asked of `generate`: the dictionary it can return holds a copy of every
+The encoder runs once per window, for any options of `generate`: transformers' own search for silence and its own
+fallback would run it anew. Only ids are requested from `generate`: the dictionary it can return holds a copy of every
 cache in host memory.
 """
 

@@ -14,7 +14,7 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS, imported
 
 CHUNK_MS = 50
-"""What is asked of espeak-ng, which adds a fifth: a chunk has 1324 samples, 60 ms."""
+"""Chunk length requested from espeak-ng, which adds a fifth: a chunk has 1324 samples, 60 ms."""
 
 _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 0x8000, 1
 _RATE, _PITCH = 1, 3

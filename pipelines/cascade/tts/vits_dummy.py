@@ -22,7 +22,7 @@ from firstpacket.bench.pipeline import OptionValue
 from firstpacket.pipelines.models.cache import cached
 
 FRAMES = 3
-"""Frames of 256 samples for each character and each blank beside it."""
+"""Frames of 256 samples for each character and each blank next to it."""
 LEVEL_DBFS = -20.0
 FACTS: dict[str, OptionValue] = {
     "tts_work": f"{FRAMES} frames for each character and blank, {LEVEL_DBFS:.0f} dBFS, by the dummy's own weights",

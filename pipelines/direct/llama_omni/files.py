@@ -44,7 +44,7 @@ def find(weights: str, encoder: str = "", vocoder: str = "") -> Files:
     """Find the files of `weights`, a folder or a name on the Hugging Face hub.
 
     `encoder` and `vocoder` are paths; empty means what the checkpoint names, and `vocoder`, in the checkpoint's folder,
-    beside it, or in the current folder as the published code has it; for the encoder also openai-whisper's own cache.
+    next to it, or in the current folder as the published code has it; for the encoder also openai-whisper's own cache.
     Raises `WeightsError` or `MissingDependency`.
     """
     folder = hub.locate(weights)

@@ -66,7 +66,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class PassedDown:
-    """A label with transcripts beside one without, by whether the first one's transcript was right."""
+    """A system with transcripts compared with one without, by whether the first one's transcript was right."""
 
     transcribing: str
     direct: str

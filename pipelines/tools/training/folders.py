@@ -1,4 +1,4 @@
-"""The results of a step: `model.safetensors`, `config.json`, `figures.json`, beside the log of its training."""
+"""The results of a step: `model.safetensors`, `config.json`, `figures.json`, and the log of its training."""
 
 from __future__ import annotations
 

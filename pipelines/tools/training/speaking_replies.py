@@ -51,7 +51,7 @@ class SpokenReply:
 
 
 def judged(data: Path, work: Path, count: int = 64, chunk_units: int = 10, unpaired: bool = False) -> dict[str, Any]:
-    """Figures of up to `count` validation clips, written beside the step's result.
+    """Figures of up to `count` validation clips, written next to the step's result.
 
     `asr_wer` is that of the replies, `asr_wer_of_the_voice` that of the answer voice saying the right answers.
     """

@@ -1,6 +1,6 @@
 """What the speech decoder hears of the language model: its last states, for clips and their right replies.
 
-Everything before the speech decoder is frozen in stage 2, so they are computed once and kept beside the step's result.
+Everything before the speech decoder is frozen in stage 2, so they are computed once and saved with the step's result.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from firstpacket.pipelines.cascade.tts.coqui.stand_ins import importable
 from firstpacket.pipelines.models.cache import cached
 
 FRAMES = 3
-"""Frames of 256 samples for each character and each blank beside it: 14 characters a second."""
+"""Frames of 256 samples for each character and each blank next to it: 14 characters a second."""
 LEVEL_DBFS = -20.0
 LAYOUT = 1
 """Counts changes of what is built, so that older files are not taken for it."""

@@ -1,6 +1,6 @@
 """Loads a Coqui TTS checkpoint without running any code in it: tensors are unpickled as tensors, or not at all.
 
-A voice's config.json names files and classes. Only files beside it are read, whatever it says, and only classes of
+A voice's config.json names files and classes. Only files in its folder are read, and only classes of
 Coqui's own text processing are made. Models are built and read through Coqui's own classes.
 """
 

@@ -2,7 +2,7 @@
 
 Coqui looks for both before it imports anything, and uses only a little of torchaudio to speak: the mel spectrogram of
 XTTS's speaker encoder, whose window and filters are tensors of every published checkpoint. PyPI's torchaudio is linked
-against CUDA and cannot be imported beside a CPU build of torch. So stand-ins take the place of what does not work, in
+against CUDA and cannot be imported with a CPU build of torch. So stand-ins take the place of what does not work, in
 this process alone and only while Coqui is being imported: no other library sees them, and no installed file changes.
 """
 

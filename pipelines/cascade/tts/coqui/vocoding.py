@@ -37,15 +37,15 @@ def receptive_field(generator: Any) -> int:
     """Frames on either side that a sample of the generator depends on.
 
     The first and last convolutions and the blocks reach half their dilated kernels, at their own rates; a transposed
-    convolution reaches half its kernel on the output side. The blocks beside each other reach as far as the longest.
+    convolution reaches half its kernel on the output side. Parallel blocks reach as far as the longest.
     """
     rate, reach = 1, float(_half(generator.conv_pre))
     blocks = list(generator.resblocks)
     for stage, layer in enumerate(generator.ups):
         rate *= layer.stride[0]
         reach += layer.kernel_size[0] / 2 / rate
-        beside = blocks[stage * generator.num_kernels : (stage + 1) * generator.num_kernels]
-        reach += max(sum(_half(conv) for conv in _convolutions(block)) for block in beside) / rate
+        parallel = blocks[stage * generator.num_kernels : (stage + 1) * generator.num_kernels]
+        reach += max(sum(_half(conv) for conv in _convolutions(block)) for block in parallel) / rate
     return math.ceil(reach + _half(generator.conv_post) / rate)
 
 
