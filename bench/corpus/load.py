@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Literal
 
+from firstpacket.bench.corpus import notices
 from firstpacket.bench.corpus.audio import Clip, read_clip
 from firstpacket.bench.corpus.catalogue import list_corpora
 from firstpacket.bench.corpus.channels import Channel
-from firstpacket.bench.corpus.estimates import FAR_APART_MS, LEVEL, EndEstimates, Ends, read_estimates, spread_ms
+from firstpacket.bench.corpus.estimates import LEVEL, EndEstimates, Ends, read_estimates
 from firstpacket.bench.corpus.manifest import MANIFEST, Entry, ManifestLine, name_as_id
 from firstpacket.bench.corpus.on_disk import kept_on_disk
 from firstpacket.bench.corpus.sources import read_source
@@ -20,11 +21,9 @@ from firstpacket.bench.corpus.speech_end import estimate_speech_end
 from firstpacket.bench.corpus.times import check_against_length
 from firstpacket.bench.corpus.utterance import Corpus, EndMark, Utterance
 from firstpacket.bench.errors import BenchError, CorpusError, UnknownName, UsageError
-from firstpacket.bench.format import counted
 from firstpacket.bench.paths import file_named
 from firstpacket.bench.pipeline import SAMPLE_RATE
 
-_SHOWN = 5
 SHORTEST_SPEECH_MS = 1.0
 WHOLE = 500
 """Recordings of a corpus that is loaded whole, however few of them a run draws. Its hash is then the same in every run,
@@ -33,29 +32,6 @@ _MORE_THAN_LISTED_MS = 100.0
 """A length in another tool's list may be rounded, or leave an encoder's padding out."""
 Draw = Callable[[Sequence[str]], Collection[str]]
 """Chooses ids from all ids of a corpus."""
-_NOTICES = {
-    "estimated": "have an estimated end of speech, and latencies are measured from it, so they are only as accurate as"
-    " the estimate; for accurate ones, set speech_end_ms for each recording in a manifest",
-    "disputed": "are flagged: detectors differ from their end of speech, or from each other, by more than"
-    f" {FAR_APART_MS:g} ms, and every latency on them is as uncertain; run `bench corpus check` to see all ends,"
-    " listen, and correct the manifest if it is wrong",
-    "doubtful-end": "are flagged: noise close to the speech in level, slow fading, or a steady sound after it makes the"
-    f" estimated end uncertain by more than {FAR_APART_MS:g} ms, and every latency on them is as uncertain; run `bench"
-    " corpus check`, listen, and set speech_end_ms in a manifest",
-    "no-speech": "hold nothing that sounds like speech, so all of their length counts as speech; listen to them",
-    "silent": "are silent (never above -75 dBFS), so answers to them mean little",
-    "quiet": "are very quiet (never above -50 dBFS), which may impair speech recognition; export them louder",
-    "clipped": "are clipped (more than 0.1 % of samples at full scale), which may impair speech recognition",
-    "unstated-length": "do not state their length (their header has a placeholder, or counts only the first of several"
-    " parts) and were read to the end of the file, so one that was cut off would not be noticed",
-    "mixed": "have several channels, which were mixed (their mean); to use one of them, choose it with --channel",
-    "one-channel": "have several channels, of which only one holds sound; that one is used",
-    "opposite-phase": "have channels in opposite phase, which cancel out when mixed, so only the loudest is used;"
-    " choose one yourself with --channel",
-    "one-speaker-per-channel": "have different speakers in their channels, which were mixed (their mean), so speech"
-    " ends with the last speaker; choose the user's channel with --channel left or --channel right",
-    "trimmed": "were cut by --trim-to, so their text may be longer than the speech",
-}
 
 
 def load_corpus(
@@ -85,13 +61,13 @@ def load_corpus(
     drawn = every if draw is None or len(every) <= WHOLE else _drawn(every, draw)
     loaded = _each(drawn, trim_to_s, channel, read_estimates(path, channel))
     utterances = tuple(loaded) if len(drawn) <= WHOLE else kept_on_disk(loaded)
-    notices = (
+    said = (
         *listed.notices,
-        *_not_drawn(len(every), len(drawn)),
-        *_notices(utterances),
-        *_later_turns(len(listed.entries) - len(first)),
+        *notices.of_drawing(len(every), len(drawn)),
+        *notices.of_recordings(utterances),
+        *notices.of_later_turns(len(listed.entries) - len(first)),
     )
-    return Corpus(name, source, utterances, _hash(utterances), notices)
+    return Corpus(name, source, utterances, _hash(utterances), said)
 
 
 def each_utterance(source: str, channel: Channel = "mix") -> Iterator[Utterance]:
@@ -113,22 +89,6 @@ def _drawn(entries: Sequence[Entry], draw: Draw) -> list[Entry]:
     """Those that are chosen, in the corpus's order."""
     chosen = set(draw([entry.line.id for entry in entries]))
     return [entry for entry in entries if entry.line.id in chosen]
-
-
-def _not_drawn(every: int, drawn: int) -> tuple[str, ...]:
-    if drawn == every:
-        return ()
-    return (
-        f"Of the {every} recordings of the corpus, the {drawn} that this run draws were decoded and checked, and the"
-        " corpus's hash covers these; runs with the same --turns and --seed draw the same. `bench corpus check` checks"
-        " all.",
-    )
-
-
-def _later_turns(count: int) -> tuple[str, ...]:
-    if not count:
-        return ()
-    return (f"Only the first turn of each dialogue is played; omitted: {counted(count, 'later turn')}.",)
 
 
 def _check_options(trim_to_s: float | None, limit: int | None) -> None:
@@ -244,17 +204,3 @@ def _content(one: Utterance) -> list[object]:
         later["answer_rule"] = one.answer_rule
     given = {name: value for name, value in later.items() if value}
     return [*content, given] if given else content  # a manifest without these fields keeps the hash it had before them
-
-
-def _notices(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    said = []
-    for mark, text in _NOTICES.items():
-        ids = [one.id for one in utterances if mark in (*one.marks, one.speech_end_source, *_disputed(one))]
-        if ids:
-            shown = ", ".join(ids[:_SHOWN]) + (", …" if ids[_SHOWN:] else "")
-            said.append(f"{len(ids)} of {len(utterances)} recordings {text} ({shown}).")
-    return tuple(said)
-
-
-def _disputed(one: Utterance) -> tuple[str, ...]:
-    return ("disputed",) if spread_ms(one.speech_end_ms, one.speech_end_estimates_ms) > FAR_APART_MS else ()
