@@ -488,6 +488,22 @@ def test_a_cancelled_turn_leaves_no_connection_behind(server: Scripted) -> None:
     assert turn(model)[0] == SAID
 
 
+@pytest.mark.parametrize(
+    ("listing", "said"),
+    [
+        ("<html><title>Open WebUI</title></html>", "it does not list its models, but answers: Open WebUI"),
+        ({"error": "Unauthorised"}, "it does not list its models, but answers: Unauthorised"),
+        ("", "it does not list its models\\."),
+    ],
+)
+def test_a_listing_that_is_none_says_what_it_is(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch, listing: Any, said: str
+) -> None:
+    monkeypatch.setattr(Answer, "do_GET", lambda answer: answer.plain(200, listing))
+    with pytest.raises(ServerError, match=said):
+        engine(server.url).load()
+
+
 def test_a_failed_listing_does_not_break_what_follows(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that failed resets the connection a moment later."""
 

@@ -58,11 +58,12 @@ class Server:
 
     def models(self) -> dict[str, dict[str, Any]]:
         """The models that it says it serves, by name, each with what it says of it. Raises `ServerError`."""
+        body = self.text(f"{self.url}/models", Cancellation())
         try:
-            listed = json.loads(self.text(f"{self.url}/models", Cancellation()))["data"]
-            return {clean(str(model["id"])): dict(model) for model in listed}
+            return {clean(str(model["id"])): dict(model) for model in json.loads(body)["data"]}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise self._problem("it does not list its models") from error
+            said = f", but answers: {text}" if (text := body_text(body)) else ""
+            raise self._problem(f"it does not list its models{said}") from error
 
     def text(self, url: str, cancellation: Cancellation) -> str:
         """The beginning of the text at a URL of the same server. Raises `ServerError` and `TurnCancelled`."""
