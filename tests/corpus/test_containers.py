@@ -203,6 +203,18 @@ def without_stated_length(data: bytes) -> bytes:
     return data[first.length :]
 
 
+@pytest.mark.parametrize("frames", [None, 56])
+def test_a_vbri_tag_and_one_without_a_length_hold_no_sound(tmp_path: Path, frames: int | None) -> None:
+    data = encoded(tmp_path, "a.mp3")
+    first = mp3.parse_frame(data[:4])
+    assert first is not None
+    rest, count = data[first.length :], frames or 0
+    vbri = bytes(32) + b"VBRI" + struct.pack(">HHHII", 1, 0, 75, len(data), count)
+    xing = bytes(first.tag - 4) + b"Xing" + struct.pack(">II", 4, 100)
+    tagged = (data[:4] + (vbri if frames else xing)).ljust(first.length, b"\0") + rest
+    assert np.array_equal(read(tmp_path, "a.mp3", tagged), read(tmp_path, "a.mp3", rest))
+
+
 def fading() -> np.ndarray:
     """Noise, then near silence: an encoder of variable bit rate spends most on the beginning."""
     return (NOISE * np.where(np.arange(len(NOISE)) < SAMPLE_RATE // 4, 1, 0.001)).astype(np.int16)
@@ -250,6 +262,8 @@ def pages(data: bytes) -> list[bytes]:
 def test_an_ogg_with_a_missing_page_is_refused(tmp_path: Path) -> None:
     whole = pages(encoded(tmp_path, "a.opus", np.tile(NOISE, 4)))
     assert len(whole) > 5
+    (tmp_path / "a.opus").write_bytes(b"".join(whole[:2] + whole[3:]))  # as one who tunes in to a stream gets it
+    assert read_clip(tmp_path / "a.opus").marks == ("unstated-length",)
     for missing in (3, len(whole) - 1):
         with pytest.raises(CorpusError, match=r"page is missing"):
             read(tmp_path, "a.opus", b"".join(whole[:missing] + whole[missing + 1 :]))

@@ -44,6 +44,14 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tag:
+    """The number of frames that a file states, and whether libsndfile goes by it."""
+
+    frames: int | None
+    is_decoded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Walked:
     """What follows the first frame: how many there are in all, the end of the last, and how the file ends."""
 
@@ -63,19 +71,20 @@ def read_layout(path: Path, file: BinaryIO, start: int, end: int) -> Layout:
     if first is None:
         raise not_sound(path, "no MPEG audio frame in it")
     walked = _walk(path, file, data, start, first)
-    stated = _stated(data[first : first + _LONGEST_TAG])
-    if stated is None:
-        if not walked.whole:
-            raise truncated(path, "its last frame is incomplete")
-        return Layout((Part(start + first, start + walked.end, _stating(data[first:], walked.frames)),), walked.joined)
-    if stated > walked.frames:
+    begin, end = start + first, start + walked.end
+    tag = _tag(data[first : first + _LONGEST_TAG])
+    stated = tag.frames if tag else None
+    if stated is None and not walked.whole:
+        raise truncated(path, "its last frame is incomplete")
+    if stated is not None and stated > walked.frames:
         raise truncated(path, f"it states {stated} frames, but only {walked.frames} are present")
-    if walked.frames - stated <= _SLACK:
-        return Layout((Part(start + first, start + walked.end),))
-    tag = parse_frame(data[first : first + 4])
-    assert tag is not None
-    head = _stating(data[first:], walked.frames - 1)
-    return Layout((Part(start + first + tag.length, start + walked.end, head),), to_the_end=True)
+    exact = stated is not None and walked.frames - stated <= _SLACK
+    if tag and tag.is_decoded and exact:
+        return Layout((Part(begin, end),))
+    silent = parse_frame(data[first : first + 4]) if tag else None
+    head = _stating(data[first:], walked.frames - (silent is not None))
+    to_the_end = walked.joined or (stated is not None and not exact)
+    return Layout((Part(begin + (silent.length if silent else 0), end, head),), to_the_end)
 
 
 def find_frame(data: bytes) -> int | None:
@@ -121,11 +130,13 @@ def _walk(path: Path, file: BinaryIO, data: bytes, start: int, position: int) ->
     return _Walked(counted, position, joined, whole)
 
 
-def _stated(first: bytes) -> int | None:
-    """The number of frames that the first frame states."""
+def _tag(first: bytes) -> _Tag | None:
+    """What the first frame states, if it is one that holds a tag in place of sound."""
     if xing := _XING.search(first):
-        return int(struct.unpack(">I", xing[2])[0]) if xing[1][0] & _HAS_FRAMES else None
-    return int(struct.unpack(">I", vbri[1])[0]) if (vbri := _VBRI.search(first)) else None
+        return _Tag(int(struct.unpack(">I", xing[2])[0]) if xing[1][0] & _HAS_FRAMES else None, is_decoded=True)
+    if vbri := _VBRI.search(first):
+        return _Tag(int(struct.unpack(">I", vbri[1])[0]), is_decoded=False)
+    return None
 
 
 def _stating(first: bytes, frames: int) -> bytes:

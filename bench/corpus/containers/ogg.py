@@ -43,6 +43,7 @@ def read_layout(path: Path, file: BinaryIO, start: int, end: int) -> Layout:
     data = file.read(end - start)
     parts: list[Part] = []
     last: _Page | None = None
+    tuned_in = False
     for page in _pages(path, data):
         if page.begins:
             if last and not last.flags & _ENDS:
@@ -56,13 +57,14 @@ def read_layout(path: Path, file: BinaryIO, start: int, end: int) -> Layout:
         elif last is None or not _follows(page, last):
             raise truncated(path, f"a page is missing at byte {start + page.start}")
         else:
+            tuned_in |= page.number != last.number + 1
             parts[-1] = Part(parts[-1].start, start + page.end)
         last = page
     if last is None:
         raise not_sound(path, "an Ogg file without a whole page")
     if not last.flags & _ENDS:
         raise truncated(path, "its last Ogg page is missing")
-    return Layout(tuple(parts), len(parts) > 1)
+    return Layout(tuple(parts), tuned_in or len(parts) > 1)
 
 
 def _pages(path: Path, data: bytes) -> Iterator[_Page]:
