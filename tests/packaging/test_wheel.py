@@ -120,6 +120,11 @@ def test_the_wheel_contains_everything_a_report_needs(installed: Installed, tmp_
     assert ran.returncode == 0 and (tmp_path / "out" / "report.html").exists(), ran.stdout + ran.stderr
 
 
+def test_the_page_of_changes_is_the_changelog(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("firstpacket/docs/changes.md") == (ROOT / "CHANGELOG.md").read_bytes()
+
+
 def test_the_sdist_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     tree = unpacked(build("sdist", tmp_path / "sdist"), tmp_path / "tree")
     assert contents(build("wheel", tmp_path / "wheel", tree)) == contents(wheel)
