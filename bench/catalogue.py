@@ -39,7 +39,8 @@ def catalogue() -> tuple[Entry, ...]:
     found += [_plugin("score", "scores", name) for name in registry.names("scores")]
     found += [Entry("corpus", listing.name, listing.description, True, "", "") for listing in list_corpora()]
     found += [
-        Entry("command", f"bench {name}", "provided by a plugin", True, "", "") for name in plugins.names("commands")
+        Entry("command", f"bench {name}", plugins.summary("commands", name), True, "", "")
+        for name in plugins.names("commands")
     ]
     return tuple(found)
 

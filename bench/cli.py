@@ -47,8 +47,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     """The application for a command line: only the command that `words` name is built. Raises `BenchError`."""
     app = typer.Typer(
         name="bench",
-        epilog="Plugins can add commands, such as `bench corpus build`; `bench list` shows them. "
-        f"Documents: {documentation('index')}",
+        epilog=f"Documents: {documentation('index')}",
         no_args_is_help=True,
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -63,7 +62,8 @@ def application(words: Sequence[str]) -> typer.Typer:
             app.add_typer(found, name=name, short_help=line)
         else:
             app.command(name, short_help=line)(found)
-    _add_plugin_command(app, called)
+    if called not in COMMANDS:
+        _add_plugin_commands(app, called)
     return app
 
 
@@ -92,14 +92,16 @@ def _bench(
     """Latency benchmarks for voice assistants: cascade against direct, stage by stage, to the first packet."""
 
 
-def _add_plugin_command(app: typer.Typer, called: str) -> None:
-    """Add a plugin's command (`bench corpus`); plugins are searched only when one is called."""
-    if not called or called.startswith("-") or called in COMMANDS:
-        return
+def _add_plugin_commands(app: typer.Typer, called: str) -> None:
+    """Add the plugins' commands (`bench corpus`); a plugin is imported only when its command is called."""
     from firstpacket.bench import plugins
 
-    if called in plugins.names("commands"):
-        app.add_typer(plugins.engine("commands", called), name=called)
+    for name in plugins.names("commands"):
+        line = plugins.summary("commands", name)
+        if name == called:
+            app.add_typer(plugins.engine("commands", name), name=name, short_help=line)
+        else:
+            app.command(name, short_help=line)(_not_called)
 
 
 def main() -> None:

@@ -2,13 +2,17 @@
 
 Groups: `firstpacket.pipelines` (classes derived from `Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
 (engines of the cascade), `firstpacket.scores` (scorers of replies), `firstpacket.commands` (Typer
-applications mounted under their name).
+applications mounted under their name, which `bench --help` describes by the first line of their module's docstring).
 """
 
 from __future__ import annotations
 
+import ast
 import tomllib
+from contextlib import suppress
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +47,25 @@ def engine(group: str, name: str) -> Any:
             f"The plugin '{name}' ({entries[name].value}) cannot be imported: {reason(error)}. "
             "Reinstall the package that provides it, or uninstall it."
         ) from error
+
+
+def summary(group: str, name: str) -> str:
+    """The first line of the docstring of a plugin's module, or else what provides it. Nothing is imported."""
+    line = ""
+    with suppress(ImportError, OSError, SyntaxError, ValueError):
+        line = (ast.get_docstring(ast.parse(_source(_entries(group)[name].module))) or "").partition("\n")[0]
+    return line or f"Provided by {distribution(Plugin(group, name))}."
+
+
+def _source(module: str) -> str:
+    """The source of a module; empty if it has none. `find_spec` alone would import its packages."""
+    package, *inner = module.split(".")
+    path, spec = package, find_spec(package)
+    for part in inner:
+        path = f"{path}.{part}"
+        spec = PathFinder.find_spec(path, spec.submodule_search_locations) if spec is not None else None
+    read = getattr(spec.loader, "get_source", None) if spec is not None else None
+    return read(path) or "" if read is not None else ""
 
 
 def distribution(plugin: Plugin) -> str:

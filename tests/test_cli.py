@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.command import ROOT, bench, here, write_clips
 
+from firstpacket.bench import plugins
 from firstpacket.bench.cli import COMMANDS
 
 QUICK = "scripted,script=hear; tts 2; packet 50"
@@ -290,14 +291,19 @@ def test_ids_with_markup_stay_text(tmp_path: Path) -> None:
     assert "[/foo] [red]x" in (tmp_path / "terminal").read_text()
 
 
+def _installed(folder: Path, name: str, entry_points: str) -> None:
+    metadata = folder / f"{name}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(entry_points)
+
+
 @pytest.mark.parametrize("code", ["raise RuntimeError('boom')", "import sys; sys.exit(0)", "class Broken: pass"])
 def test_a_broken_plugin_is_named_and_the_others_still_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     (tmp_path / "broken.py").write_text(code)
-    (tmp_path / "broken.dist-info").mkdir()
-    (tmp_path / "broken.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (tmp_path / "broken.dist-info" / "entry_points.txt").write_text("[firstpacket.pipelines]\nbroken = broken:Broken\n")
+    _installed(tmp_path, "broken", "[firstpacket.pipelines]\nbroken = broken:Broken\n")
     monkeypatch.syspath_prepend(tmp_path)
     for arguments, codes in ((["list"], {0}), (["run", "-p", "broken"], {2, 3})):
         monkeypatch.delitem(sys.modules, "broken", raising=False)
@@ -318,11 +324,28 @@ def test_help_imports_no_command_and_no_options() -> None:
         "import sys; from firstpacket.bench.cli import main; sys.argv = ['bench', '--help']\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print([m for m in sys.modules if m.startswith(('firstpacket.bench.commands.', 'firstpacket.bench.options'))])"
+        "heavy = ('firstpacket.bench.commands.', 'firstpacket.bench.options', 'firstpacket.pipelines')\n"
+        "print([m for m in sys.modules if m.startswith(heavy)])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert all(name in answer.stdout for name in COMMANDS)
+    assert all(name in answer.stdout for name in (*COMMANDS, *plugins.names("commands")))
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", plugins.names("commands"))
+def test_help_describes_the_commands_of_plugins_as_they_do_themselves(name: str) -> None:
+    assert plugins.summary("commands", name) == plugins.engine("commands", name).info.help
+
+
+def test_a_command_without_a_description_names_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/__init__.py").write_text("raise RuntimeError('imported')")
+    (tmp_path / "bare/tool.py").write_text("command = None")
+    _installed(tmp_path, "bare", "[firstpacket.commands]\nbare = bare.tool:command\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert plugins.summary("commands", "bare") == "Provided by bare."
+    (tmp_path / "bare/tool.py").write_text('"""Do it.\n\nMore."""\n')
+    assert plugins.summary("commands", "bare") == "Do it."
 
 
 def test_a_crash_in_native_code_shows_the_python_stack() -> None:

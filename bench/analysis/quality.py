@@ -23,6 +23,12 @@ def quality_notices(label: LabelSummary) -> Iterator[str]:
     if label.audible_share is not None and label.audible_share < MOST:
         share = amount(label.audible_share, "share")
         yield f"{name} is mostly silent: {share} of its measured turns are audible."
+    elif heard and rate_value(heard.reply) > BAD_WER and rate_value(heard.clips) > BAD_WER:
+        yield (
+            f"{heard.recogniser} cannot judge whether the replies of {name} are intelligible: reply WER "
+            f"{error_rate(heard.reply)}, but its own WER on the corpus' clips is already {error_rate(heard.clips)}. "
+            "Listen to the run's audio, or use a better recogniser (bench quality RUN --recogniser ...)."
+        )
     elif heard and rate_value(heard.reply) > BAD_WER:
         yield (
             f"{name} is unintelligible to {heard.recogniser}, {own_errors(heard)}: "

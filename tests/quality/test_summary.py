@@ -178,6 +178,17 @@ def test_unintelligible_replies_give_a_notice(listened: Run) -> None:
     assert "reply WER measured with ears 1 (ears en)" in table
 
 
+def test_a_recogniser_that_mishears_known_clips_is_no_judge(original: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(original, tmp_path / "run"))
+    for turn in read_run(path).turns:
+        write_lines(path, HeardReply(SCHEMA, "reply", reply_of(turn), JUDGE, "what", 3, 4, VERSION))
+    for clip in CLIPS:
+        write_lines(path, HeardClip(SCHEMA, "clip", clip.id, clip.sha256, JUDGE, "what", 6, 10, VERSION))
+    (notice,) = quality_notices(labels(read_run(path))["good"])
+    assert "ears 1 (ears en) cannot judge whether the replies of good are intelligible: reply WER 0.750" in notice
+    assert "its own WER on the corpus' clips is already 0.600" in notice
+
+
 def test_the_first_screen_of_the_report_shows_quality(listened: Run) -> None:
     first, _, rest = render_report([listened]).partition("</header>")
     assert "noise is unintelligible to ears" in first

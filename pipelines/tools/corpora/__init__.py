@@ -1,4 +1,4 @@
-"""`bench corpus`: makes corpora from recipes and data sets, and checks where speech ends. Plugs in as `corpus`."""
+"""Build corpora of synthetic speech, import data sets, and check corpora."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from firstpacket.bench.format import counted
 Split = Literal["train", "validation", "test"]
 Rule = Literal["equals", "contains", "choice", "final", "none"]
 
-command = typer.Typer(
-    help="Build corpora of synthetic speech, import data sets, and check corpora.", no_args_is_help=True
-)
+command = typer.Typer(help=__doc__, no_args_is_help=True)
 
 
 @command.callback()

@@ -1,4 +1,4 @@
-"""`bench evaluate`: scores answers to questions with known answers. Plugs in as the command `evaluate`."""
+"""Score the answers to questions with known answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 command = typer.Typer(
-    help="Score the answers to questions with known answers.",
+    help=__doc__,
     invoke_without_command=True,
     subcommand_metavar="",
     context_settings={"allow_interspersed_args": True},  # options may follow DATA

@@ -1,4 +1,4 @@
-"""`bench quality`: scores a run's recorded replies. Plugs into the command line as `quality`."""
+"""Score the audio of a run's replies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 command = typer.Typer(
-    help="Score the audio of a run's replies.",
+    help=__doc__,
     invoke_without_command=True,
     subcommand_metavar="",
     context_settings={"allow_interspersed_args": True},  # options may follow RUN
@@ -21,11 +21,13 @@ NOBODY = "none"
 def quality(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder with recorded replies.")],
     recogniser: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="NAME[,KEY=VALUE...]", help="Recogniser that transcribes the replies; none: signal checks only."
+            metavar="NAME[,KEY=VALUE...]",
+            help="Recogniser that transcribes the replies; none: signal checks only. [a published Whisper if one is on "
+            "this machine, else pocketsphinx]",
         ),
-    ] = "pocketsphinx",
+    ] = None,
     score: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME[,KEY=VALUE...]", help="Installed scorer; repeatable."),
@@ -36,13 +38,18 @@ def quality(
     ] = True,
 ) -> None:
     """Score a run's replies with a recogniser and scorers, and show latency and quality in one table."""
+    from firstpacket.bench.errors import Stopped
+    from firstpacket.pipelines.tools.quality import choosing
     from firstpacket.pipelines.tools.quality.assess import assess
-    from firstpacket.pipelines.tools.quality.choosing import checked_device, recogniser_judge, scorer_judge
     from firstpacket.pipelines.tools.quality.progress import progress, show
 
-    place = checked_device(device)
-    listener = None if recogniser == NOBODY else recogniser_judge(recogniser, place)
-    scorers = [scorer_judge(text, place) for text in score or ()]
-    with progress() as bar:
-        found = assess(run, listener, scorers, baseline, bar)
+    place = choosing.checked_device(device)
+    name = recogniser or choosing.default_recogniser()
+    listener = None if name == NOBODY else choosing.recogniser_judge(name, place)
+    scorers = [choosing.scorer_judge(text, place) for text in score or ()]
+    try:
+        with progress() as shown:
+            found = assess(run, listener, scorers, baseline, shown)
+    except KeyboardInterrupt:
+        raise Stopped("Stopped. What was scored is kept; the same command continues with the rest.") from None
     show(run, found)

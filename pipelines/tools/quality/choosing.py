@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from firstpacket.bench import registry
-from firstpacket.bench.errors import UsageError
+from firstpacket.bench.errors import UsageError, WeightsError
 from firstpacket.bench.packages import versions
 from firstpacket.bench.pipeline import Declaration, OptionValue, Settings
 from firstpacket.bench.plugins import Plugin
 from firstpacket.bench.quality.scores import Scorer
+from firstpacket.pipelines.cascade.asr.whisper_folders import find
 from firstpacket.pipelines.cascade.engines import ASR
 from firstpacket.pipelines.tools.quality.judges import RecogniserJudge, ScorerJudge
 
 _SECRET = re.compile(r"(?i)key|token|secret|password")
+_ENGINES = ("faster-whisper", "openai-whisper", "transformers")
+_MODELS = ("small", "medium", "large-v3-turbo", "large-v3", "base", "small.en", "medium.en", "base.en")
+"""Published Whispers in order of preference: multilingual ones first, and of these the one that suits a CPU."""
+
+
+def default_recogniser() -> str:
+    """A published Whisper that was already downloaded, or pocketsphinx, which brings its model.
+
+    Never the demo Whisper: it understands the corpus' clips perfectly, but hardly any reply.
+    """
+    for name in _ENGINES:
+        engine = registry.engine("asr", name)
+        for model in _MODELS if registry.missing(engine.declaration) is None else ():
+            with suppress(WeightsError):
+                find(model, name, engine.layouts)
+                return f"{name},model={model}"
+    return "pocketsphinx"
 
 
 def recogniser_judge(text: str, device: str) -> RecogniserJudge:

@@ -1,4 +1,4 @@
-"""What people see of it: a bar while it listens, then the table, and the report made anew."""
+"""What people see of it: progress while it listens, then the table, and the report made anew."""
 
 from __future__ import annotations
 
@@ -25,10 +25,13 @@ MOST_PROBLEMS = 5
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere."""
+    """A bar on a terminal, a line per recording elsewhere."""
     console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda what, done, total: console.print(f"[{done + 1}/{total}] {what}", markup=False, soft_wrap=True)
+        return
     columns = BarColumn(24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=None)
         yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 

@@ -1,4 +1,4 @@
-"""`bench roofline`: the first packet as measured, over what the machine's bandwidth and arithmetic alone would take."""
+"""Compare the measured first packet with the machine's lower bound."""
 
 from firstpacket.pipelines.tools.roofline.command import command
 

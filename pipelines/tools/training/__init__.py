@@ -1,4 +1,4 @@
-"""`bench train`: the paper's recipe, step by step. Plugs into the command line as `train`."""
+"""Train both architectures from a corpus of questions and answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from firstpacket.pipelines.tools.training.loop import Schedule
 
-command = typer.Typer(help="Train both architectures from a corpus of questions and answers.", no_args_is_help=True)
+command = typer.Typer(help=__doc__, no_args_is_help=True)
 
 Data = Annotated[Path, typer.Option(help="Corpus made by `bench corpus build` from a recipe with questions.")]
 Work = Annotated[Path, typer.Option(help="Folder for the results of all steps; an interrupted step is resumed.")]

@@ -1,4 +1,4 @@
-"""`bench weights`: packs what was trained, and writes it in the published layouts. Plugs in as `weights`."""
+"""Pack trained weights, and export them in the published layouts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-command = typer.Typer(help="Pack trained weights, and export them in the published layouts.", no_args_is_help=True)
+command = typer.Typer(help=__doc__, no_args_is_help=True)
 
 
 @command.callback()

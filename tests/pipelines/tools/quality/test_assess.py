@@ -23,7 +23,7 @@ from firstpacket.bench.summary.summarise import summarise
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import ASR
 from firstpacket.pipelines.tools.quality.assess import Assessed, assess
-from firstpacket.pipelines.tools.quality.choosing import recogniser_judge, scorer_judge, shown
+from firstpacket.pipelines.tools.quality.choosing import default_recogniser, recogniser_judge, scorer_judge, shown
 from firstpacket.pipelines.tools.quality.judges import RecogniserJudge, ScorerJudge
 
 CLIPS = demo_clips(3)
@@ -236,14 +236,39 @@ def test_keys_are_not_recorded() -> None:
 def test_the_command_assesses_with_a_real_recogniser(tmp_path: Path) -> None:
     pytest.importorskip("pocketsphinx")
     path = known_run(tmp_path / "run", demo_clips(1))
-    done = here("quality", path)
+    done = here("quality", path, "--recogniser", "pocketsphinx")
     assert done.returncode == 0, done.stderr
+    assert "[1/2] turn 1 (good)" in done.stderr, "without a terminal, a line per recording"
     assert "noise is unintelligible to pocketsphinx" in done.stderr
     good, noise = (label.quality.reply.rate for label in summarise(read_run(path)).labels)
     assert good is not None and noise is not None
     assert good.value < 0.5 < noise.value
     assert "reply WER measured with pocketsphinx" in done.stdout
     assert (path / QUALITY).exists()
+
+
+def test_the_default_judge_is_a_published_whisper_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("whisper")
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert default_recogniser() == "pocketsphinx"
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper/base.pt").touch()
+    assert default_recogniser() == "openai-whisper,model=base"
+    (tmp_path / "whisper/small.pt").touch()
+    assert default_recogniser() == "openai-whisper,model=small"
+
+
+def test_stopping_says_that_scores_are_kept(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("firstpacket.pipelines.tools.quality.assess.assess", interrupted)
+    done = here("quality", run, "--recogniser", "none")
+    assert done.returncode == 130
+    assert "What was scored is kept; the same command continues with the rest." in done.stderr
 
 
 def test_options_may_follow_the_run(run: Path) -> None:
