@@ -13,6 +13,7 @@ BACKEND := $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND))
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
+	@echo "Installing into .venv: several GB, which takes minutes over the network."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(FIND) $(BACKEND) -c constraints.txt -e '.[all,dev,docs]'
