@@ -55,6 +55,10 @@ class EmptyValue(UsageError):
         super().__init__(f"{option}: the value is empty (unset shell variable?). Pass a value, or omit {option}.")
 
 
+MOST_NAMES = 16
+"""So many names are listed even if one of them is probably meant."""
+
+
 class UnknownName(UsageError):
     """Raised for an unknown name; suggests the closest known one."""
 
@@ -62,7 +66,10 @@ class UnknownName(UsageError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         guess = f" Did you mean '{near[0]}'?" if near else ""
-        listing = f" Known: {', '.join(names)}." if names else " None are available here."
+        if near and len(names) > MOST_NAMES:
+            listing = ""
+        else:
+            listing = f" Known: {', '.join(names)}." if names else " None are available here."
         super().__init__(f"Unknown {what} '{name}'.{guess}{listing}{' ' + hint if hint else ''}")
 
 

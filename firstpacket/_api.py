@@ -23,12 +23,18 @@ def run(*pipelines: str, config: Paths | None = None, progress: bool = True, **o
     `Stopped` on Ctrl-C: every finished turn is kept, and `firstpacket.resume` continues the run.
     """
     from firstpacket.bench.config import gather
+    from firstpacket.bench.errors import RunError
     from firstpacket.bench.options import parse_pipeline
     from firstpacket.bench.run import session
 
     given = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     flags = {**given, "pipelines": tuple(parse_pipeline(text) for text in pipelines)}
     gathered = gather(flags, Path(config) if config is not None else None, "firstpacket.run")
+    if gathered.out and Path(gathered.out).exists():
+        raise RunError(
+            f"{gathered.out} exists already. Choose another folder with out=..., read that run with "
+            "firstpacket.read(...), or continue it, if it was stopped, with firstpacket.resume(...)."
+        )
     with _progress(progress) as shown:
         return read(session.start(gathered, _command(pipelines, config, given), shown))
 
@@ -74,7 +80,9 @@ def compare(
 
     question = Question(metric, tuple(systems), every_metric=all_metrics, allowed=allow)
     first = run._record
-    return Comparison(of_labels(first, question) if other is None else of_runs(first, other._record, question))
+    if other is None:
+        return Comparison(of_labels(first, question), (first,))
+    return Comparison(of_runs(first, other._record, question), (first, other._record))
 
 
 def _command(pipelines: Sequence[str], config: Paths | None, options: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from firstpacket.bench.compare.findings import Report
+    from firstpacket.bench.record.store import Run as Record
 
 METRICS = {
     "base": "string",
@@ -36,6 +37,7 @@ class Comparison:
     """A comparison of systems of one run, or of two runs; created by `firstpacket.compare`."""
 
     _report: Report
+    _records: tuple[Record, ...]
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -43,6 +45,15 @@ class Comparison:
         from firstpacket.bench.compare.sentences import sentence
 
         return tuple(sentence(found.headline) for found in self._report.findings)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Caveats on the figures of the runs compared, in sentences; of two runs, each names its run."""
+        from firstpacket.bench.summary.summarise import summarise
+
+        if len(self._records) == 1:
+            return summarise(self._records[0]).notices
+        return tuple(f"{record.path}: {notice}" for record in self._records for notice in summarise(record).notices)
 
     def metrics(self) -> pd.DataFrame:
         """One row per pair of systems and metric: difference `other - base` and ratio, each with its 95 % interval."""
@@ -66,7 +77,7 @@ class Comparison:
         return f"<firstpacket.Comparison: {'; '.join(self.sentences)}>"
 
     def _repr_html_(self) -> str:
-        """For notebooks: the sentences and the table of metrics."""
+        """For notebooks: the sentences, the table of metrics and the notices."""
         from firstpacket.bench.report.notebook import comparison_html
 
-        return comparison_html(self._report)
+        return comparison_html(self._report, self.notices)

@@ -65,10 +65,12 @@ class Run:
         return _frames.summary(self._record)
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the HTML report, by default `report.html` in the run folder; returns its path."""
+        """Write the HTML report, by default `report.html` in the run folder; returns its path, in a notebook a link."""
+        from firstpacket._link import LinkedPath
         from firstpacket.bench.report.html import write_report
 
-        return write_report([self._record], Path(path) if path is not None else self.path / "report.html")
+        place = Path(path) if path is not None else self.path / "report.html"
+        return LinkedPath(write_report([self._record], place))
 
     def __repr__(self) -> str:
         turns = counted(len(self._record.turns), "turn")

@@ -168,10 +168,11 @@ class RunWriter:
         """Create a new run folder. Raises `RunError` if it exists already or cannot be written."""
         try:
             path.mkdir(parents=True)
-        except FileExistsError as error:
+        except FileExistsError:
             raise RunError(
-                f"{path} exists already. Choose another --out, or resume it with: bench run --resume {path}"
-            ) from error
+                f"{path} exists already. Choose another --out. If it is a stopped run, continue it with: "
+                f"bench run --resume {path}"
+            ) from None
         except OSError as error:
             raise RunError(
                 f"Cannot create the run folder {path}: {error.strerror}. Choose another folder with --out."

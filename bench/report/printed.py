@@ -19,6 +19,9 @@ from firstpacket.bench.summary.contents import Summary
 from firstpacket.bench.tables.table import Table
 from firstpacket.bench.tables.terminal import TerminalTable
 
+NOTE = "note: "
+"""How a warning begins."""
+
 
 def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
     """What was measured, the summary and quality tables, the headline sentences and the warnings."""
@@ -30,7 +33,7 @@ def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
     if packet:
         yield headlines((*packet, *audible))
     yield from said.first_lines
-    yield from (f"note: {notice}" for notice in said.notices)
+    yield from (NOTE + notice for notice in said.notices)
 
 
 def print_run(console: Console, run: Run, summary: Summary) -> None:

@@ -139,7 +139,11 @@ def test_two_runs_are_compared_by_system(tmp_path: Path, recorded: firstpacket.R
 def test_notebooks_show_sentences_and_tables_escaped(tmp_path: Path, recorded: firstpacket.Run) -> None:
     shown = recorded._repr_html_()
     assert "<table>" in shown and "direct" in shown
-    assert "<table>" in firstpacket.compare(recorded)._repr_html_()
+    compared = firstpacket.compare(recorded)
+    assert "<table>" in compared._repr_html_() and compared.notices == recorded.notices
+    for html in (shown, compared._repr_html_()):
+        assert "note: " not in html and html.count("<li>") >= len(recorded.notices) > 0
+        assert "`" not in html and "<code>" in html
     copied = Path(shutil.copytree(RECORDED, tmp_path / "hostile"))
     manifest = copied / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"small-world"', '"<script>alert(1)</script>"'))
@@ -165,6 +169,20 @@ def test_runs_of_a_folder_form_one_frame(tmp_path: Path) -> None:
 def test_the_report_is_written_to_the_given_path(tmp_path: Path, recorded: firstpacket.Run) -> None:
     path = recorded.report(str(tmp_path / "new" / "report.html"))
     assert path.read_text().startswith("<!doctype html>")
+
+
+def test_a_notebook_shows_the_report_as_a_link(
+    tmp_path: Path, recorded: firstpacket.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = recorded.report(tmp_path / "a & b.html")
+    assert path._repr_html_() == f'<a href="a%20%26%20b.html" target="_blank">{tmp_path}/a &amp; b.html</a>'  # type: ignore[attr-defined]
+
+
+def test_an_existing_folder_is_refused_in_terms_of_python(tmp_path: Path) -> None:
+    with pytest.raises(firstpacket.RunError, match=r"exists already. Choose another folder with out=") as raised:
+        firstpacket.run("scripted", out=tmp_path)
+    assert "--" not in str(raised.value)
 
 
 def test_a_path_without_a_run_is_named(tmp_path: Path) -> None:

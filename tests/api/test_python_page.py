@@ -42,4 +42,5 @@ def test_a_comparison_is_a_sentence(cells: list[Any]) -> None:
 
 def test_frames_are_shown_as_frames(cells: list[Any]) -> None:
     assert all("<table" in shown(cell, "text/html") for cell in (cells[2], cells[3], cells[5]))
-    assert "first-run/report.html" in shown(cells[4])
+    assert "python-run/report.html" in shown(cells[4])
+    assert '<a href="python-run/report.html"' in shown(cells[4], "text/html")
