@@ -1,6 +1,6 @@
 """An estimate of where speech ends, for recordings whose manifest does not say.
 
-Speech is what rises above the background, and is at most 39 dB below the loudest speech of the clip. The background is
+Speech is what rises above the background, and is at most 40 dB below the loudest speech of the clip. The background is
 the steady sound at the end of the clip if it also fills the pauses of the speech, or lasts 0.3 s; else the
 quietest tenth of the clip. Power `p` in a band of background `b` is evidence for speech of
 
@@ -8,8 +8,8 @@ quietest tenth of the clip. Power `p` in a band of background `b` is evidence fo
 
 which is the logarithm of the likelihood ratio of two Gaussian noises (Sohn, Kim, Sung 1999). It is summed over bands,
 and looked for in single frames and in means of 3 and 7 frames, which reveal fainter speech. Each band has a background
-of its own, so hum and coloured noise hide only what is in their bands. Noise that is close to the speech in level hides
-how its last sound fades; the end is put that much later, as measured on clips with known ends (docs/evidence.md).
+of its own, so hum and coloured noise hide only what is in their bands. How far it is off on recordings whose end is
+known: docs/evidence.md.
 
 `doubtful` says that the end may be off by more than 40 ms: noise, or rounding to 16 bits, is too close to the speech,
 the speech fades slowly, or it cannot be told whether a steady sound at the end belongs to it.
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from firstpacket.bench.corpus.band_power import FRAME_MS, FREEDOM, HOP_MS, Power, averaged, band_power, decibels
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
-BELOW_LOUD_DB = 39.0
+BELOW_LOUD_DB = 40.0
 DOUBTFUL_BELOW_DB = 10.0
 """Median over bands of loud speech above the background; with less, the end of speech is easily hidden."""
 DOUBTFUL_BELOW_DBFS = -79.0
@@ -40,7 +40,6 @@ _CHANGE = 40.0
 noise itself, the first and the last are reached once in about a million frames, the second in a thousand."""
 _MEANS = ((1, 1.0), (3, 1.75), (7, 4.0))
 """Frames of a mean, and by how much it narrows the spread (frames overlap); measured on noise."""
-_HIDES_BELOW_DB, _HIDDEN_MS_PER_DB, _MOST_HIDDEN_MS = 24.0, 1.0, 14.0
 _STEADY, _LONG = 100 // HOP_MS, 300 // HOP_MS
 _OVERLAP = 3
 """Frames before a change that already contain some of it."""
@@ -79,7 +78,7 @@ def estimate_speech_end(samples: Samples) -> SpeechEnd | None:
     clip_ms = len(samples) * 1000 / SAMPLE_RATE
     above_db = heard.above_db()
     fading = ((heard.last(BELOW_LOUD_DB + FADING_DB) or 0) - (heard.last(BELOW_LOUD_DB - FADING_DB) or 0)) * HOP_MS
-    end_ms = clip_ms if last == len(power) - 1 else min(last * HOP_MS + FRAME_MS / 2 + _hidden_ms(above_db), clip_ms)
+    end_ms = clip_ms if last == len(power) - 1 else min(last * HOP_MS + FRAME_MS / 2, clip_ms)
     hidden = above_db < DOUBTFUL_BELOW_DB or heard.loud_dbfs < DOUBTFUL_BELOW_DBFS
     return SpeechEnd(end_ms, unclear or hidden or fading > DOUBTFUL_FADING_MS)
 
@@ -187,11 +186,6 @@ class _Heard:
         """How far loud speech is above the background, as the median over bands."""
         loud = self._power[self._levels > self.loud_dbfs - 6].mean(axis=0)
         return float(np.median(10 * np.log10(np.maximum(loud / self._background - 1, 1e-3))))
-
-
-def _hidden_ms(above_db: float) -> float:
-    """How long speech that is this far above the background fades inside it."""
-    return min(max(0.0, _HIDES_BELOW_DB - above_db) * _HIDDEN_MS_PER_DB, _MOST_HIDDEN_MS)
 
 
 def _speech(power: Power, background: Power, least: float) -> Mask:

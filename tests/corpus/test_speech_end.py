@@ -30,9 +30,9 @@ def speech(start_ms: int, end_ms: int, clip_ms: int, *, peak: float = 0.3, noise
 
 @pytest.mark.parametrize("noise_dbfs", [-120.0, -70.0, -55.0, -45.0, -35.0])
 @pytest.mark.parametrize("end_ms", [700, 1003, 1907, 2000])
-def test_the_end_is_found_within_25_ms(end_ms: int, noise_dbfs: float) -> None:
+def test_the_end_is_found_within_20_ms(end_ms: int, noise_dbfs: float) -> None:
     found = estimate_speech_end_ms(speech(200, end_ms, 2500, noise_dbfs=noise_dbfs))
-    assert found == pytest.approx(end_ms, abs=25)
+    assert found == pytest.approx(end_ms, abs=20)
 
 
 @pytest.mark.parametrize("peak", [0.01, 0.1, 1.0])
