@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from firstpacket.bench.corpus import decoders
 from firstpacket.bench.corpus.channels import Channel, ChannelMark, to_mono
-from firstpacket.bench.corpus.containers.errors import truncated
+from firstpacket.bench.corpus.containers.errors import no_file, truncated
 from firstpacket.bench.errors import CorpusError, MissingDependency
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
@@ -52,18 +52,10 @@ def read_clip(path: Path, *, trim_to_s: float | None = None, channel: Channel = 
     """
     try:
         if not path.is_file():
-            raise CorpusError(f"{path}: {_why_no_file(path)}.")
+            raise no_file(path)
         return _read_clip(path, trim_to_s, channel)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
-
-
-def _why_no_file(path: Path) -> str:
-    if path.is_symlink() and not path.exists():
-        return (
-            f"is a link to {path.readlink()}, which does not exist. Fetch the file, as with git annex get or dvc pull"
-        )
-    return "no such file. Correct the path, or download the recording"
 
 
 def to_corpus_rate(samples: Samples, rate: int) -> Samples:

@@ -8,7 +8,7 @@ from pathlib import Path
 from firstpacket.bench.corpus.estimates import ESTIMATES
 from firstpacket.bench.corpus.readers import audiofolder, librispeech, llama_omni, nemo
 from firstpacket.bench.corpus.readers.row import Reader
-from firstpacket.bench.corpus.readers.sniff import beginning, first_line, first_object
+from firstpacket.bench.corpus.readers.sniff import beginning, csv_header, first_object
 from firstpacket.bench.corpus.unread import named
 from firstpacket.bench.corpus.wrong_forms import LISTS, wrong_form
 
@@ -45,8 +45,7 @@ def reader_of(path: Path) -> Reader | None:
     if path.name.endswith(librispeech.SUFFIX):
         return librispeech.READER
     if path.suffix == ".csv":
-        header = first_line(path).replace('"', "").split(",")
-        return audiofolder.READER if audiofolder.FILE_NAME in header else None
+        return audiofolder.READER if audiofolder.FILE_NAME in csv_header(path) else None
     if path.suffix in nemo.SUFFIXES:
         if path.suffix == ".json" and (start := beginning(path)).startswith("[") and '"speech"' in start:
             return llama_omni.READER
@@ -62,7 +61,10 @@ def unread_lists(folder: Path) -> tuple[str, ...]:
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in LISTS and not file.name.startswith(".") and file.name != ESTIMATES and file.is_file()
+        if Path(file.name.removesuffix(".gz")).suffix.lower() in LISTS
+        and not file.name.startswith(".")
+        and file.name != ESTIMATES
+        and (file.is_file() or not file.exists())
     )
     if not files:
         return ()

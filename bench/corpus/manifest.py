@@ -116,7 +116,7 @@ def read_text(path: Path) -> str:
 def parse_json(text: str, where: str) -> Any:
     """A JSON value without NaN and Infinity. Raises `CorpusError` with the location."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is valid JSON but not valid text
         return value
@@ -204,6 +204,16 @@ def inside(folder: Path, audio: str, where: str) -> Path:
             " move the file if needed."
         )
     return file_named(folder, str(relative))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that occurs twice nobody knows which value is meant."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in value if names.count(name) > 1)
+        raise ValueError(f"key {twice!r} occurs twice in one object")
+    return value
 
 
 def _refuse_constant(name: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from firstpacket.bench.corpus.containers.errors import no_file
 from firstpacket.bench.corpus.containers.forms import READ_SUFFIXES
 from firstpacket.bench.corpus.listings import Listing, listed_files, reader_of, unread_lists
 from firstpacket.bench.corpus.manifest import (
@@ -43,30 +44,34 @@ def read_source(path: Path) -> Source:
         found = _read_folder(path) if path.is_dir() else _read_file(path)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
-    if not found.entries:
-        raise CorpusError(f"{path}: contains no recordings. Add at least one.")
     return found
 
 
-def _read_file(path: Path) -> Source:
+def _read_file(path: Path, files: Iterable[Path] = ()) -> Source:
+    if not path.is_file():
+        raise no_file(path)
     if (reader := reader_of(path)) is not None:
-        return _listed(path.parent, Listing(reader, (path,)))
+        return _listed(path.parent, Listing(reader, (path,)), files)
     refuse_wrong_form(path)
     if path.suffix in (".jsonl", ".json"):
-        return Source(read_manifest(path))
+        return Source(_some(read_manifest(path), path.name, path.parent))
     return Source(entries(path.parent, [(str(path), _bare_line(path))]))
 
 
 def _read_folder(folder: Path) -> Source:
-    if (manifest := folder / MANIFEST).is_file():
-        refuse_wrong_form(manifest)
-        return Source(read_manifest(manifest))
+    manifest = folder / MANIFEST
     if manifest.is_dir():
         raise CorpusError(f"{manifest}: is a folder. A manifest is a file; rename the folder, or give it as --corpus.")
     files = sorted(
-        (file for file in folder.iterdir() if file.suffix.lower() in READ_SUFFIXES and not file.name.startswith(".")),
+        (
+            file
+            for file in folder.iterdir()
+            if file.suffix.lower() in READ_SUFFIXES and not file.name.startswith(".") and not file.is_dir()
+        ),
         key=lambda file: file.name,
     )
+    if manifest.exists() or manifest.is_symlink():
+        return _read_file(manifest, files)
     listings = listed_files(folder)
     if len(listings) == 1:
         try:
@@ -101,11 +106,17 @@ def _bare_line(file: Path) -> ManifestLine:
 def _listed(folder: Path, listing: Listing, files: Iterable[Path] = ()) -> Source:
     """The recordings that another tool's list names; `files` are those of the folder."""
     rows = [row for path in listing.paths for row in listing.reader.rows(path)]
-    lines = entries(folder, _lines(listing.reader.kind, folder, rows))
+    lines = _some(entries(folder, _lines(listing.reader.kind, folder, rows)), named(listing.names), folder)
     found = tuple(replace(entry, length_ms=row.length_ms) for entry, row in zip(lines, rows, strict=True))
     known = {entry.audio.name for entry in found if entry.audio.parent == folder}
     unknown = [file.name for file in files if file.name not in known]
     return Source(found, (*_several_texts(listing, rows), *_not_listed(listing, unknown)))
+
+
+def _some(found: tuple[Entry, ...], lists: str, folder: Path) -> tuple[Entry, ...]:
+    if not found:
+        raise CorpusError(f"{folder / lists}: contains no recordings. List at least one, or remove the file.")
+    return found
 
 
 def _lines(kind: str, folder: Path, rows: Iterable[Row]) -> Iterator[tuple[str, ManifestLine]]:

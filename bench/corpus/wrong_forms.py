@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
-from firstpacket.bench.corpus.readers.sniff import beginning, first_line, first_object
+from firstpacket.bench.corpus.manifest import MANIFEST
+from firstpacket.bench.corpus.readers.audiofolder import FILE_NAME
+from firstpacket.bench.corpus.readers.sniff import beginning, csv_header, first_line, first_object
 from firstpacket.bench.errors import CorpusError
 
 EXAMPLE = '{"id": "a", "audio": "a.flac", "text": "What time is it?", "speech_end_ms": 1140}'
@@ -19,6 +22,8 @@ _FIELDS = {
     "cuts": "cuts of Lhotse",
 }
 """A field by which lines of JSON are told apart, and whose they are."""
+_UTF16 = 2 * "\ufffd"
+"""How its byte order mark looks to who expects UTF-8."""
 
 
 def refuse_wrong_form(path: Path) -> None:
@@ -29,8 +34,14 @@ def refuse_wrong_form(path: Path) -> None:
 
 def wrong_form(path: Path) -> str | None:
     """What a file is and what to do; None if it may be a manifest, or sound."""
+    if not path.exists():
+        return "is a link to a file that does not exist. Fetch it, as with git annex get or dvc pull"
     suffix = path.suffix.lower()
-    if suffix == ".csv" and "file_name" in first_line(path):
+    if suffix in (".csv", ".tsv") and beginning(path).startswith(_UTF16):
+        return "this is UTF-16 text. Save it as UTF-8"
+    if suffix == ".csv" and FILE_NAME in csv_header(path):
+        return f"it names recordings. Rename it to metadata.csv, or pass it: --corpus {path}"
+    if suffix == ".csv" and FILE_NAME in first_line(path):
         return "the cells of this CSV file are not separated by commas. Save it with commas"
     if suffix in (".csv", ".tsv"):
         return (
@@ -51,12 +62,17 @@ def _wrong_json(path: Path) -> str | None:
     if whose := next((whose for field, whose in _FIELDS.items() if field in first), ""):
         return f"these are {whose}, which are not read. {_OURS}"
     if beginning(path).startswith("["):
-        return f"this is one JSON array. {_OURS}. To convert it: jq -c '.[]' {path.name} > manifest.jsonl"
+        return f"this is one JSON array. {_OURS}. To convert it: {_conversion(path)}"
     if not first and _is_object(path):
         return f"this is one JSON object over several lines. {_OURS}"
     if (start := beginning(path)) and start[0].isprintable() and start[0] not in "{[\ufffd":
         return f"this is not JSON. {_OURS}"
     return None
+
+
+def _conversion(path: Path) -> str:
+    new = MANIFEST if path.name != MANIFEST else f"new-{MANIFEST}"  # a shell empties the file that it writes to
+    return f"jq -c '.[]' {shlex.quote(path.name)} > {new}"
 
 
 def _is_object(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -152,9 +153,16 @@ def test_trimming_takes_the_beginning(tmp_path: Path) -> None:
 
 
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.wav", tmp_path):
-        with pytest.raises(CorpusError, match="no such file"):
-            read_clip(path)
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name, why in {
+        "none.wav": "no such file",
+        "": "is a folder",
+        "pipe.wav": "is a pipe, socket or device",
+        "sub\\a.wav": "use relative paths with '/'",
+        "C:/Users/a.wav": "use relative paths with '/'",
+    }.items():
+        with pytest.raises(CorpusError, match=why):
+            read_clip(tmp_path / name)
 
 
 def test_implausible_formats_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,11 @@ CANNOT: dict[str, tuple[dict[str, str | list[Any]], str]] = {
     "common voice": ({"test.tsv": "path\tsentence\nclip0.wav\tzero\n"}, "test.tsv: this is TSV."),
     "lhotse": ({"cuts.jsonl": [{"id": "c", "supervisions": []}]}, "cuts.jsonl: these are cuts of Lhotse"),
     "slurp": ({"test.jsonl": [{"slurp_id": 1, "recordings": []}]}, "test.jsonl: these are a list of SLURP"),
+    "another name": (
+        {"train.csv": 'file_name, "text"\nclip0.wav,zero\n'},
+        "train.csv: it names recordings. Rename it to metadata.csv, or pass it: --corpus ",
+    ),
+    "packed": ({"manifest.jsonl.gz": "\x1f"}, "manifest.jsonl.gz is not read, though it may say what is in"),
     "parquet": ({"test-00000-of-00001.parquet": "PAR1"}, "Import it with: bench corpus import parquet"),
 }
 
@@ -169,6 +175,66 @@ def test_a_mistake_in_a_list_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "metadata.csv", "file_name,text\nclip0.wav,zero\nclip7.wav,seven\n")
     with pytest.raises(CorpusError, match=r"metadata\.csv:3: .*clip7\.wav: no such file"):
         load_corpus(str(tmp_path))
+
+
+def test_csv_as_spreadsheets_save_it(tmp_path: Path) -> None:
+    write_clips(tmp_path, 1)
+    path = tmp_path / "metadata.csv"
+    path.write_text('"file_name", "text"\r\nclip0.wav, "Zero, one"\r\n', encoding="utf-8-sig", newline="")
+    assert [one.text for one in load_corpus(str(tmp_path)).utterances] == ["Zero, one"]
+    path.write_text("file_name,text\nclip0.wav,caf\xe9\n", encoding="cp1252")
+    with pytest.raises(CorpusError, match=r"metadata\.csv: is not UTF-8 text .*Save it as UTF-8"):
+        load_corpus(str(tmp_path))
+    path.write_text("file_name,text\nclip0.wav,zero\n", encoding="utf-16")
+    assert "metadata.csv: this is UTF-16 text. Save it as UTF-8." in said(load_corpus(str(tmp_path)))[0]
+    path.write_text("file_name,text,text\nclip0.wav,zero,one\n")
+    with pytest.raises(CorpusError, match=r"metadata\.csv: its first line has two columns of the same name"):
+        load_corpus(str(tmp_path))
+
+
+def test_a_list_that_is_not_there_is_never_passed_over(tmp_path: Path) -> None:
+    write_clips(tmp_path, 1)
+    (tmp_path / "metadata.csv").symlink_to(".git/annex/objects/1")
+    assert "metadata.csv: is a link to a file that does not exist. Fetch it" in said(load_corpus(str(tmp_path)))[0]
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.symlink_to(".git/annex/objects/2")
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl: is a link to .*, which does not exist\. Fetch"):
+        load_corpus(str(tmp_path))
+    manifest.unlink()
+    os.mkfifo(manifest)
+    with pytest.raises(CorpusError, match=r"manifest\.jsonl: is a pipe, socket or device"):
+        load_corpus(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("manifest.jsonl", "\n"), ("metadata.csv", "file_name,text\n"), ("questions.json", "[]")]
+)
+def test_a_list_without_recordings_is_named(tmp_path: Path, name: str, content: str) -> None:
+    write_clips(tmp_path, 1)
+    write(tmp_path / name, content)
+    with pytest.raises(CorpusError, match=f"{name}: contains no recordings. List at least one, or remove the file"):
+        load_corpus(str(tmp_path))
+
+
+def test_a_list_of_another_tool_may_be_called_manifest(tmp_path: Path) -> None:
+    write_clips(tmp_path, 2)
+    write(tmp_path / "manifest.jsonl", '{"audio_filepath": "clip0.wav", "text": "zero"}\n')
+    corpus = load_corpus(str(tmp_path))
+    assert [(one.id, one.text) for one in corpus.utterances] == [("clip0", "zero")]
+    assert "manifest.jsonl does not list" in said(corpus)[0]
+
+
+def test_the_command_that_converts_a_list_does_not_empty_it(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"jq -c '\.\[\]' manifest\.jsonl > new-manifest\.jsonl$"):
+        load_corpus(str(write(tmp_path / "manifest.jsonl", "[]")))
+    with pytest.raises(CorpusError, match=r"jq -c '\.\[\]' 'my list\.json' > manifest\.jsonl$"):
+        load_corpus(str(write(tmp_path / "my list.json", "[]")))
+
+
+def test_folders_are_no_recordings(tmp_path: Path) -> None:
+    write_clips(tmp_path, 1)
+    (tmp_path / "session.wav").mkdir()
+    assert [one.id for one in load_corpus(str(tmp_path)).utterances] == ["clip0"]
 
 
 def test_several_columns_of_text_are_named(tmp_path: Path) -> None:

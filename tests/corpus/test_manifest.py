@@ -74,6 +74,7 @@ def test_byte_order_mark_windows_lines_and_blank_lines(tmp_path: Path) -> None:
         ('{"id": "a", "audio": "a.wav", "speech_end_ms": NaN}', "NaN is not a JSON number"),
         ('{"id": "a", "audio": "a.wav", "text": "\\ud800"}', "is not valid JSON"),
         ("[]", "expected an object"),
+        ('{"id": "a", "audio": "a.wav", "audio": "b.wav"}', "key 'audio' occurs twice in one object"),
         ({**GOOD, "speeker": "x"}, "unknown field 'speeker' .*Correct the manifest"),
         ({"id": "a"}, "field 'audio' is missing"),
         ({**GOOD, "id": 7}, r"\.id: expected text, found a whole number 7"),

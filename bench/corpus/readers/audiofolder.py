@@ -43,12 +43,14 @@ def _table(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True, skipinitialspace=True)
     if FILE_NAME not in (reader.fieldnames or ()):
         raise CorpusError(
             f"{path}: its first line names no column '{FILE_NAME}'. Begin with a line such as:"
             f" {FILE_NAME},transcription"
         )
+    if len(set(reader.fieldnames or ())) < len(reader.fieldnames or ()):
+        raise CorpusError(f"{path}: its first line has two columns of the same name. Rename or remove one.")
     while True:
         try:
             columns = next(reader, None)

@@ -13,13 +13,18 @@ _BEGINNING = 1 << 16
 def first_line(path: Path) -> str:
     """The first line that is not blank, at most 1 MiB of it; empty if the file cannot be read as text."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             while line := file.readline(_LONGEST_LINE):
                 if line.strip():
                     return line.strip()
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         pass
     return ""
+
+
+def csv_header(path: Path) -> tuple[str, ...]:
+    """The names in the first line of a CSV file."""
+    return tuple(name.strip() for name in first_line(path).replace('"', "").split(","))
 
 
 def beginning(path: Path) -> str:
