@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,21 @@ LAYERS = [
 RANK = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
 
-def imports(path: Path, at_top: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text("utf-8"))
-    nodes = _at_import_time(tree) if at_top else list(ast.walk(tree))
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def imports(path: Path, at_top: bool = False) -> frozenset[str]:
+    nodes = _at_import_time(parsed(path)) if at_top else list(ast.walk(parsed(path)))
     found: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def _at_import_time(tree: ast.Module) -> list[ast.stmt]:
@@ -58,6 +64,7 @@ def inside(name: str, package: str) -> str:
     return parts[2] if parts[:2] == ["firstpacket", package] and len(parts) > 2 else ""
 
 
+@cache
 def modules(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
@@ -111,13 +118,15 @@ def test_one_import_name(folder: str) -> None:
 
 
 def test_no_import_cycles() -> None:
-    graph: dict[str, set[str]] = {}
+    graph: dict[str, frozenset[str]] = {}
     for package in ("bench", "pipelines"):
         for path in modules(package):
             inner = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
             name = f"firstpacket.{inner}"
             graph[name] = imports(path, at_top=True)
-    graph = {name: {other for other in found if other in graph and other != name} for name, found in graph.items()}
+    graph = {
+        name: frozenset(other for other in found if other in graph and other != name) for name, found in graph.items()
+    }
     done: set[str] = set()
 
     def visit(name: str, above: tuple[str, ...]) -> None:
@@ -154,7 +163,7 @@ def test_data_folders_contain_no_python() -> None:
 
 def test_pickles_are_only_loaded_safely() -> None:
     for path in modules("pipelines"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
                 given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 assert given.get("weights_only") == "True", f"{path}: torch.load without weights_only=True"
