@@ -9,6 +9,7 @@ from pathlib import Path
 from firstpacket.bench.errors import WeightsError
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
+from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_folder
 from firstpacket.pipelines.cascade.engines import cause, imported
 from firstpacket.pipelines.models.cache import cached
 
@@ -20,7 +21,7 @@ def converted(found: WhisperCheckpoint) -> WhisperCheckpoint:
 
     Raises `MissingDependency` if it is to be converted without transformers, or `WeightsError`.
     """
-    for check in (check_sizes, check_generation, check_features):
+    for check in (check_sizes, check_generation, check_features, check_folder):
         check(found)
     library = imported("ctranslate2", "faster-whisper", "The recogniser faster-whisper")
     name = f"whisper-ctranslate2-{library.__version__}-{_digest(found.path)}"

@@ -10,7 +10,7 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.whisper import LOG_PROBABILITY, LONGEST, Whisper, options
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
-from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_converted, check_folder
+from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_converted
 from firstpacket.pipelines.cascade.engines import cause, imported
 
 
@@ -42,7 +42,6 @@ class FasterWhisper(Whisper):
         if found.layout == "transformers":
             from firstpacket.pipelines.cascade.asr.converted import converted
 
-            check_folder(found)
             found = converted(found)
         check_converted(found)
         check_features(found)

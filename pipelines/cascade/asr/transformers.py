@@ -44,10 +44,10 @@ class TransformersWhisper(Whisper):
         library = imported("transformers", "transformers", "The recogniser transformers")
         if self._precision() not in DTYPES:
             raise UsageError(f"dtype is '{self._precision()}', but the recogniser runs in {', '.join(DTYPES)}.")
-        tokenizer = check_folder(found)
         check_sizes(found)
         check_generation(found)
         check_features(found)
+        tokenizer = check_folder(found)
         self._extractor = _extractor(library, found)
         model = _read(library, found, self._precision()).to(self.settings.device).eval()
 

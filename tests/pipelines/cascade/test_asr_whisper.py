@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,17 @@ SAID = TEXT.strip()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(tmp_path_factory.mktemp("cache")))
         yield
+    opened.cache_clear()
+
+
+@cache
+def opened(engine: Engine, model: Path | str = "", **options: Any) -> Whisper:
+    """An engine that tests share: they only let it transcribe."""
+    return made.asked(engine, model, **options)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(folder: Path) -> dict[Engine, Whisper]:
-    return {engine: made.asked(engine, folder) for engine in ENGINES}
+    return {engine: opened(engine, folder) for engine in ENGINES}
 
 
 def heard(engine: Whisper, samples: Any, language: str = "en-US") -> str:
@@ -166,7 +174,7 @@ def test_a_beam_reaches_the_library(folder: Path, engine: Engine, monkeypatch: p
 def test_sure_texts_are_the_same_with_other_options(
     loaded: dict[Engine, Whisper], folder: Path, engine: Engine, options: dict[str, Any]
 ) -> None:
-    assert heard(made.asked(engine, folder, **options), CLIPS[1]) == heard(loaded[engine], CLIPS[1])
+    assert heard(opened(engine, folder, **options), CLIPS[1]) == heard(loaded[engine], CLIPS[1])
 
 
 @pytest.fixture(scope="module")
@@ -183,13 +191,13 @@ def silent(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @EVERY
 def test_what_whisper_takes_for_silence_has_no_text(doubtful: Path, silent: Path, engine: Engine) -> None:
-    assert heard(made.asked(engine, doubtful), CLIPS[0])
+    assert heard(opened(engine, doubtful), CLIPS[0])
     assert heard(made.asked(engine, silent), CLIPS[0]) == ""
 
 
 @EVERY
 def test_a_doubtful_text_is_tried_at_higher_temperatures(doubtful: Path, engine: Engine) -> None:
-    once = heard(made.asked(engine, doubtful), CLIPS[0])
+    once = heard(opened(engine, doubtful), CLIPS[0])
     again = made.asked(engine, doubtful, asr_fallback=True)
     texts = [heard(again, CLIPS[0]) for _ in range(2)]
     assert once not in texts
