@@ -39,6 +39,11 @@ def number(value: float, unit: Unit) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
 
 
+def with_sign(value: float, unit: Unit) -> str:
+    """As `amount`, with a plus sign if it is positive."""
+    return f"{'+' if value > 0 else ''}{amount(value, unit)}"
+
+
 def valued(value: float | None, unit: Unit) -> str:
     """A value with its unit, or a dash."""
     return NONE if value is None else amount(value, unit)
@@ -58,8 +63,8 @@ def estimated(estimate: Estimate | None, unit: Unit, *, signed: bool = False) ->
     if estimate is None:
         return NONE
     span = interval(estimate, unit).replace(" to ", ", ").removeprefix("no interval: ")
-    sign = "+" if signed and estimate.value > 0 else ""
-    return f"{sign}{amount(estimate.value, unit)} [{span}]"
+    write = with_sign if signed else amount
+    return f"{write(estimate.value, unit)} [{span}]"
 
 
 def percentile(quantile: Quantile, unit: Unit) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from firstpacket.bench.format import counted
+from firstpacket.bench.format import amount, counted, number
 from firstpacket.bench.metrics import gpu_figures
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
@@ -155,7 +155,7 @@ def of_warmth(
     if drift is not None and drift.notable:
         text = (
             f"the first {drift.early} measured turns of {label} took {_shift(drift.excess)} than later ones "
-            f"(p {drift.p:.2g}): it was not warm yet, or the machine changed. "
+            f"({_p(drift.p)}): {_settled(warm_ups)}, or the machine changed. "
         )
         yield Notice("drift", text + "Warm it up longer (--warmup N), and check the other warnings about the machine.")
     if carried is not None and carried.significant:
@@ -163,7 +163,7 @@ def of_warmth(
         text = (
             f"the first packet of {label} took {_shift(largest.difference)} in the {largest.difference.n} of "
             f"{counted(carried.n, 'turn')} that came right after one of {largest.predecessor} "
-            f"(p {carried.adjusted_p:.2g}): {largest.predecessor} seems to affect the next turn, for example "
+            f"({_p(carried.adjusted_p)}): {largest.predecessor} seems to affect the next turn, for example "
             "through caches, clocks or heat. "
         )
         yield Notice("carry-over", text + "Measure each system in a run of its own to see it undisturbed.")
@@ -188,11 +188,25 @@ def _not_settled(found: WarmUp) -> str:
     )
 
 
+def _settled(warm_ups: Sequence[WarmUp]) -> str:
+    """Why early turns may differ, given what the warm-up rule said of the system."""
+    if warm_ups and all(each.state == "steady" for each in warm_ups if each.used):
+        return "it was not warm yet although the warm-up rule judged it steady"
+    return "it was not warm yet"
+
+
 def _shift(found: Estimate) -> str:
-    said = f"{abs(found.value):.2g} ms {'more' if found.value > 0 else 'less'}"
+    """`80 ms more (95 % CI 62.0 to 95.0 ms)`; bounds of the other sign are negative."""
+    sign = 1 if found.value > 0 else -1
+    said = f"{amount(sign * found.value, 'ms')} {'more' if found.value > 0 else 'less'}"
     if found.interval is None:
         return said
-    return f"{said} (95 % CI {found.interval.low:.2g} to {found.interval.high:.2g} ms)"
+    low, high = sorted((sign * found.interval.low, sign * found.interval.high))
+    return f"{said} (95 % CI {number(low, 'ms')} to {amount(high, 'ms')})"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p {value:.2g}"
 
 
 def _number(facts: Facts, name: str) -> float | None:

@@ -139,7 +139,8 @@ class PlainProgress(NoProgress):
         took = f"first packet {latency_ns / NS_PER_MS:.1f} ms" if latency_ns is not None else "no packet"
         place = f"{done}/{total}" if turn.is_measured else turn.phase
         line = f"[{place}] {turn.label} {turn.utterance}: {turn.outcome}, {took}"
-        self._say(f"{line}  (median {self._medians.text()})" if turn.is_measured else line)
+        medians = self._medians.text() if turn.is_measured else ""
+        self._say(f"{line}  (median {medians})" if medians else line)
         if not turn.is_answered:
             self._say(_trouble(turn))
 

@@ -26,8 +26,8 @@ STAGE_KINDS: dict[StageKind, str] = {
 
 AnswerRule = Literal["equals", "contains", "choice", "final", "none"]
 ANSWER_RULES: dict[AnswerRule, str] = {
-    "equals": "the reply's words are those of an answer",
-    "contains": "the words of an answer are in the reply, one directly after another",
+    "equals": "the reply is a reference answer, word for word",
+    "contains": "the reply contains the words of a reference answer, one directly after another",
     "choice": "the reply names one option, by its letter or by its own words, and no other",
     "final": "the reply's final answer is the answer; without one, the reply names no other of its kind",
     "none": "answers are not judged",

@@ -109,7 +109,7 @@ def test_slow_first_turns_give_a_notice() -> None:
         turn(number + 1, "measured", number % 8, 100.0 + number % 3 + (80 if number < 8 else 0)) for number in range(40)
     ]
     (said,) = [notice for notice in summarise(run_of(slow)).notices if "not warm yet" in notice]
-    assert said.startswith("the first 8 measured turns of a took 80 ms more")
+    assert said.startswith("the first 8 measured turns of a took 80.5 ms more")
     even = [turn(n + 1, "measured", n % 8, 100.0 + n % 3) for n in range(40)]
     assert not [notice for notice in summarise(run_of(even)).notices if "not warm yet" in notice]
 

@@ -154,7 +154,7 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     said = list(_dummies(summary))
     for label in summary.labels:
         name = label.label
-        if label.measured < label.planned:
+        if label.measured < label.planned and summary.stopping is None:  # whose notice says so
             said.append(
                 f"{name} has {label.measured} of {label.planned} planned measured turns: the run is unfinished."
             )

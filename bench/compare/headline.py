@@ -14,8 +14,8 @@ PACKET, AUDIBLE = metric(HEADLINE).moment, metric(FIRST_AUDIBLE).moment
 def headline(packet: Comparison, audible: Comparison) -> str:
     """Both comparisons of the same two labels; in parentheses the interval and number of pairs of each.
 
-    `cascade answers 98 ms later than direct to the first packet and 37 ms later to the first audible sample (first
-    packet: 95 % CI 96 to 101 ms, 40 pairs on 8 clips; first audible: ...)`. Mentions it if the two verdicts differ.
+    `cascade sends its first packet 98 ms later than direct and its first audible sample 37 ms later (first packet:
+    95 % CI 96 to 101 ms, 40 pairs on 8 clips; first audible: ...)`. Mentions it if the two verdicts differ.
     """
     differs = _differs(packet, audible)
     said = _on_packet(packet) + _on_audible(packet, audible, "but" if differs else "and")
@@ -31,20 +31,21 @@ def _differs(packet: Comparison, audible: Comparison) -> bool:
 
 def _on_packet(found: Comparison) -> str:
     if shift := _shift(found):
-        return f"{found.other} answers {shift} than {found.base} {PACKET}"
+        return f"{found.other} sends its {PACKET} {shift} than {found.base}"
     if found.finding == "undecided":
-        return f"These turns do not show a difference between {found.base} and {found.other} {PACKET}"
-    return f"Too few turns to tell a difference between {found.base} and {found.other} {PACKET}"
+        return f"No difference shown between {found.base} and {found.other} in time to {PACKET}"
+    return f"Too few turns to tell a difference between {found.base} and {found.other} in time to {PACKET}"
 
 
 def _on_audible(packet: Comparison, found: Comparison, joint: str) -> str:
     if shift := _shift(found):
-        return f" {joint} {shift} {AUDIBLE}" if _shift(packet) else f", {joint} {found.other} answers {shift} {AUDIBLE}"
+        claim = f"its {AUDIBLE} {shift}"
+        return f" {joint} {claim}" if _shift(packet) else f", {joint} {found.other} sends {claim}"
     if found.finding == packet.finding:
         return f" or {AUDIBLE}"
     if found.finding == "undecided":
-        return f", {joint} {AUDIBLE} these turns do not show a difference"
-    return f", {joint} {AUDIBLE} there are too few turns to tell"
+        return f", {joint} no difference is shown in time to {AUDIBLE}"
+    return f", {joint} there are too few turns to tell a difference in time to {AUDIBLE}"
 
 
 def _shift(found: Comparison) -> str:

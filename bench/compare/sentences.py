@@ -39,7 +39,7 @@ def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
     low, high = sorted((abs(interval.low), abs(interval.high)))
     if moment := metric(comparison.metric).moment:
         word = "sooner" if less else "later"
-        claim = f"{comparison.other} answers {size} {word} than {comparison.base} {moment}"
+        claim = f"{comparison.other} sends its {moment} {size} {word} than {comparison.base}"
     else:
         word, title = "less" if less else "more", comparison.title
         claim = f"{title} is {size} {word} with {comparison.other} than with {comparison.base}"
@@ -48,7 +48,7 @@ def _decided(comparison: Comparison, value: float, interval: Interval) -> str:
 
 def _undecided(comparison: Comparison, interval: Interval) -> str:
     span = f"95 % CI {number(interval.low, comparison.unit)} to {amount(interval.high, comparison.unit)}"
-    return f"These turns do not show a difference between {_subject(comparison)} ({span}, {basis(comparison)})"
+    return f"No difference shown between {_subject(comparison)} ({span}, {basis(comparison)})"
 
 
 def _too_few(comparison: Comparison) -> str:
@@ -59,8 +59,8 @@ def _too_few(comparison: Comparison) -> str:
 
 
 def _subject(comparison: Comparison) -> str:
-    where = metric(comparison.metric).moment or f"in {comparison.title}"
-    return f"{comparison.base} and {comparison.other} {where}"
+    moment = metric(comparison.metric).moment
+    return f"{comparison.base} and {comparison.other} in {f'time to {moment}' if moment else comparison.title}"
 
 
 def basis(comparison: Comparison) -> str:

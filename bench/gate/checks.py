@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from itertools import chain
 
 from firstpacket.bench.compare.pairs import Pairs
-from firstpacket.bench.format import counted
+from firstpacket.bench.format import counted, with_sign
 from firstpacket.bench.gate.change import change
-from firstpacket.bench.gate.counts import answers_lost, over_ceiling, turns_needed
-from firstpacket.bench.gate.limits import LOST_ANSWERS, QUANTILES, Limit
+from firstpacket.bench.gate.counts import answers_dropped, over_ceiling, turns_needed
+from firstpacket.bench.gate.limits import DROPPED_ANSWERS, QUANTILES, Limit
 from firstpacket.bench.gate.result import Check
-from firstpacket.bench.gate.verdict import LEAST_BAND, Change, Rule, Verdict, judge
+from firstpacket.bench.gate.verdict import LEAST_BAND, Change, Rule, Spread, Verdict, judge
 from firstpacket.bench.stats.quantiles import median
 
-ANSWERS = Limit(LOST_ANSWERS)
+ANSWERS = Limit(DROPPED_ANSWERS)
 """Always checked, for every system: one that no longer answers is worse than a slow one."""
 
 
@@ -67,7 +67,7 @@ def check_answers(label: str, rounds: Sequence[Pairs]) -> Check:
     """Check that the candidate still answers where the baseline does."""
     before, after = sum(each.only_before for each in rounds), sum(each.only_after for each in rounds)
     reason = f"{counted(before, 'pair')} answered only by the baseline, {after} only by the candidate"
-    return Check(label, ANSWERS, answers_lost(before, after), reason, len(rounds))
+    return Check(label, ANSWERS, answers_dropped(before, after), reason, len(rounds))
 
 
 def refused(label: str, verdict: Verdict, reason: str) -> Check:
@@ -118,10 +118,13 @@ def _sentence(found: Change) -> str:
     basis = f"{counted(found.pairs, 'pair')} on {counted(found.clips, 'clip')}"
     if found.difference_ms is None:
         return f"too few pairs: {basis}"
-    low, high = found.difference_ms.interval_95.low, found.difference_ms.interval_95.high
-    said = f"{found.difference_ms.value:+.3g} ms ({low:+.3g} to {high:+.3g} ms)"
+    said = "{} ({} to {})".format(*(with_sign(each, "ms") for each in _ends(found.difference_ms)))
     if found.ratio is not None:
-        ratio = found.ratio
-        low, high = (100 * (each - 1) for each in (ratio.interval_95.low, ratio.interval_95.high))
-        said = f"{100 * (ratio.value - 1):+.2g} % (95 % CI {low:+.2g} to {high:+.2g} %), {said}"
+        value, low, high = (with_sign(each - 1, "share") for each in _ends(found.ratio))
+        said = f"{value} (95 % CI {low} to {high}), {said}"
     return f"{said}, {basis}"
+
+
+def _ends(spread: Spread) -> tuple[float, float, float]:
+    """Its value, and the ends of its 95 % interval."""
+    return spread.value, spread.interval_95.low, spread.interval_95.high

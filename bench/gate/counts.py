@@ -37,7 +37,7 @@ def turns_needed(late: int, q: float) -> int:
     return turns
 
 
-def answers_lost(only_baseline: int, only_candidate: int) -> Verdict:
+def answers_dropped(only_baseline: int, only_candidate: int) -> Verdict:
     """Whether answers were lost, from the pairs that only one side answered (McNemar 1947, exact).
 
     `same` means that no loss is shown, not that it is ruled out.

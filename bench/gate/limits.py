@@ -37,7 +37,7 @@ Statistic = Literal["typical", "p50", "p90", "p95", "p99"]
 """`typical` is the shift of the whole distribution, from pairs; the others are quantiles of the candidate's turns."""
 Allowance = Literal["inconclusive", "no-baseline"]
 
-LOST_ANSWERS = "answers"
+DROPPED_ANSWERS = "answers"
 """In place of a metric: whether the candidate still answers. Always checked."""
 
 FILE = Path("bench.toml")
@@ -63,8 +63,8 @@ class Limit:
     @computed
     def name(self) -> str:
         """The limit in a few words."""
-        if self.metric == LOST_ANSWERS:
-            return "no answers lost"
+        if self.metric == DROPPED_ANSWERS:
+            return "no answers dropped"
         if self.ceiling_ms is not None:
             return f"{self.statistic} of {self.metric} at most {self.ceiling_ms:g} ms"
         allowed = f" by more than {100 * self.max_regression:g} %" if self.max_regression else ""

@@ -67,7 +67,7 @@ class Metric:
     short: str = ""
     """Its heading where space is short; empty: the title."""
     moment: str = ""
-    """Phrase for sentences, of metrics that time an answer: `to the first packet`. Empty for all others."""
+    """What of the answer it times, for sentences: `first packet`. Empty for metrics that time no answer."""
     followed: bool = False
     """Whether it is among the scores that CI services track over time."""
     quality: Quality | None = None
@@ -95,7 +95,7 @@ TURN_METRICS = (
         "t0",
         "first reply audio packet in host memory, of any content",
         shown=Shown.TERMINAL,
-        moment="to the first packet",
+        moment="first packet",
         followed=True,
     ),
     Metric(
@@ -105,7 +105,7 @@ TURN_METRICS = (
         "first audible sample, played gaplessly from the first packet on",
         shown=Shown.TERMINAL,
         short="audible",
-        moment="to the first audible sample",
+        moment="first audible sample",
         followed=True,
     ),
     Metric(
@@ -114,7 +114,7 @@ TURN_METRICS = (
         "t0",
         "first packet plus the smallest pre-roll that gives no stall",
         shown=Shown.SUMMARY,
-        moment="to gapless audio",
+        moment="first gapless sample",
         followed=True,
     ),
     Metric(

@@ -94,8 +94,8 @@ class UtteranceFacts:
 
 
 SPEECH_END = {
-    "file": "end of speech: the clip is handed over, cut there",
-    "realtime": "end of speech: start + its media time",
+    "file": "end of speech (the clip is cut there and handed over whole)",
+    "realtime": "end of speech (start of the clip plus the media time of its speech)",
 }
 T0 = {
     "last_frame": "last frame of speech delivered",

@@ -132,7 +132,7 @@ def _explained(summary: Summary) -> Iterator[str]:
         if label.quality.answers.reply_words
     ]
     named = "; ".join(f"`{rule}`: {ANSWER_RULES[rule]}" for rule in rules)
-    yield f"{CORRECT}: share by rule {named}. Words per reply (median): {', '.join(lengths)}."
+    yield f"{CORRECT}: share of replies judged right by rule {named}. Words per reply (median): {', '.join(lengths)}."
     if set(rules) - {"equals"}:
         yield "Answers are judged by this rule alone; the figure is not the score that the data set's authors define."
 

@@ -138,5 +138,5 @@ def _input_notices(options: Options, resolved: Sequence[Resolved]) -> tuple[str,
         return ()
     return (
         f"{', '.join(early)} can work while the user speaks, but file input delivers the whole clip at one instant, so "
-        "all work begins after it. In a conversation it would answer sooner: see --input realtime.",
+        "all work begins after it. With --input realtime it can begin before t0, and may answer sooner.",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firstpacket.bench.contract import computed
+from firstpacket.bench.format import counted
 from firstpacket.bench.metrics.stopping_decision import (
     NS_PER_MINUTE,
     Continue,
@@ -71,17 +72,16 @@ def stopping_result(run: Run) -> StoppingResult | None:
 
 def notice(result: StoppingResult) -> str:
     """How the run ended, in a sentence or two."""
-    why = {
-        "narrow": "reached",
-        "turns": f"not reached, although all {passes(result.rule.blocks)} were measured",
-        "minutes": f"not reached within {result.rule.minutes:g} minutes",
-        "unfinished": "interrupted before it was reached",
-    }[result.ended]
-    said = (
-        f"target precision {result.rule}: {why}; {precision_text(result.check, result.rule)} after "
-        f"{passes(result.check.blocks)}. Intervals are widened so that all {result.planned} checks together have 95 % "
-        "coverage."
-    )
+    precision, done = precision_text(result.check, result.rule), passes(result.check.blocks)
+    said = {
+        "narrow": f"the target of {result.rule} was reached after {done}: {precision}",
+        "turns": f"the target of {result.rule} was not reached in the {done} allowed: {precision}",
+        "minutes": (
+            f"the target of {result.rule} was not reached in the {result.rule.minutes:g} minutes allowed: {precision} "
+            f"after {done}"
+        ),
+        "unfinished": f"the run was stopped before the target of {result.rule} was reached: {precision} after {done}",
+    }[result.ended] + f". Intervals are slightly wider, to allow for {counted(result.planned, 'check')}."
     if (needed := result.clips_needed) is not None:
         said += (
             f" More passes over the same {result.clips} clips hardly narrow the interval, because clips differ: use "

@@ -74,5 +74,5 @@ def test_the_terminal_shows_the_headline_and_what_answers() -> None:
     console = Console(record=True, width=200, file=StringIO())
     print_run(console, run, summarise(run))
     shown = " ".join(console.export_text().split())
-    assert "direct answers 50.0 ms sooner than cascade to the first packet and " in shown
+    assert "direct sends its first packet 50.0 ms sooner than cascade and its first audible sample " in shown
     assert "cascade: asr pocketsphinx → llm transformers (Llama, 3.2 M, demo) → tts espeak" in shown

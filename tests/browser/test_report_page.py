@@ -46,7 +46,7 @@ def test_the_first_screen_answers_a_newcomer(browser: Any, report: str) -> None:
     with window(browser, report, viewport={"width": 1280, "height": 900}) as shown:
         seen = shown.page.evaluate(SEEN)
     sooner = round(0.92 * (300 - 120))
-    assert f"direct answers {sooner} ms sooner than cascade" in seen
+    assert f"direct sends its first packet {sooner} ms sooner than cascade" in seen
     assert re.search(r"95 % CI \d+ to \d+ ms, 11 pairs on 11 clips, 1 dropped", seen)
     listen, speak = round(100 * (120 - 40) / 180), round(100 * (80 - 20) / 180)
     assert f"Transcription accounts for {listen} %" in seen

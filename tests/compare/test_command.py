@@ -29,7 +29,7 @@ def test_the_answer_comes_first_then_metrics_roles_and_the_ladder(run: Path) -> 
     done = here("compare", run)
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
-    assert first.startswith("streamed answers 160 ms sooner than cascade to the first packet")
+    assert first.startswith("streamed sends its first packet 160 ms sooner than cascade")
     said = "\n".join(rest)
     for expected in ("final transcript", "by role", "listening", "total", "Step by step", "76 %", "8 pairs"):
         assert expected in said
@@ -48,7 +48,7 @@ def test_json_is_complete_and_adds_up(run: Path) -> None:
     assert headline["difference"] == {
         "value": -210.0, "n": 8, "clusters": 8, "interval": {"low": -210.0, "high": -210.0, "level": 0.95}
     }  # fmt: skip
-    assert headline["finding"] == "less" and "direct answers 210 ms sooner" in direct["sentences"][0]
+    assert headline["finding"] == "less" and "direct sends its first packet 210 ms sooner" in direct["sentences"][0]
     assert headline["ratio"]["value"] == pytest.approx(80 / 290)
     roles = direct["contributions"]["roles"]
     assert roles["listen"]["value"] == -170
@@ -86,7 +86,7 @@ def test_different_systems_of_two_runs_are_not_paired(run: Path, later: Path) ->
     assert refused.returncode == 13
     assert "cannot be paired" in refused.stderr
     done = here("compare", run, later, "--labels", "cascade,direct", "--allow", "run")
-    assert done.stdout.startswith("direct in tuesday answers 150 ms sooner than cascade in monday")
+    assert done.stdout.startswith("direct in tuesday sends its first packet 150 ms sooner than cascade in monday")
 
 
 @pytest.mark.parametrize(

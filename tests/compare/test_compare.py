@@ -39,21 +39,19 @@ def test_the_difference_is_taken_pair_by_pair() -> None:
 def test_the_sentence_states_the_finding() -> None:
     run = run_of({"cascade": CASCADE, "direct": DIRECT})
     there = sentence(compare_labels(run, "cascade", "direct"))
-    assert there.startswith("direct answers 412 ms sooner than cascade to the first packet (95 % CI ")
+    assert there.startswith("direct sends its first packet 412 ms sooner than cascade (95 % CI ")
     assert there.endswith(", 8 pairs on 8 clips)")
     low, high = (float(part) for part in there.split("CI ")[1].split(" ms,")[0].split(" to "))
     assert 390 <= low <= 412 <= high <= 440
     back = sentence(compare_labels(run, "direct", "cascade"))
-    assert back.startswith("cascade answers 412 ms later than direct to the first packet")
+    assert back.startswith("cascade sends its first packet 412 ms later than direct")
 
 
 def test_an_interval_with_zero_in_it_shows_no_difference() -> None:
     other = [ms + step for ms, step in zip(CASCADE, (-30, 30, -20, 20, -10, 10, -1, 1), strict=True)]
     found = compare_labels(run_of({"a": CASCADE, "b": other}), "a", "b")
     assert found.finding == "undecided"
-    assert sentence(found).startswith(
-        "These turns do not show a difference between a and b to the first packet (95 % CI -"
-    )
+    assert sentence(found).startswith("No difference shown between a and b in time to first packet (95 % CI -")
 
 
 def test_few_clips_are_too_few_to_tell() -> None:
@@ -155,7 +153,7 @@ def test_runs_are_compared_by_clip() -> None:
     assert found.difference.value == 100
     assert (found.pairs, found.pairing) == (7, "clip")
     assert found.dropped == {"no first packet from a in tuesday": 1}
-    assert sentence(found).startswith("a in tuesday answers 100 ms later than a in monday to the first packet")
+    assert sentence(found).startswith("a in tuesday sends its first packet 100 ms later than a in monday")
     doubled = compare_runs(replace(before, turns=before.turns + twice), after, "a")
     assert doubled.pairs == 7  # two turns on one clip are one value of that clip
 

@@ -23,7 +23,7 @@ def said(packet: tuple[float, float, float] | None, audible: tuple[float, float,
 
 def test_both_moments_have_their_own_interval_and_basis() -> None:
     assert said(LATER, (37.0, 30.0, 44.5)) == (
-        "cascade answers 98.0 ms later than direct to the first packet and 37.0 ms later to the first audible sample "
+        "cascade sends its first packet 98.0 ms later than direct and its first audible sample 37.0 ms later "
         "(first packet: 95 % CI 95.0 to 101 ms, 40 pairs on 8 clips; "
         "first audible: 95 % CI 30.0 to 44.5 ms, 40 pairs on 8 clips)"
     )
@@ -32,16 +32,16 @@ def test_both_moments_have_their_own_interval_and_basis() -> None:
 @pytest.mark.parametrize(
     ("packet", "audible", "claim"),
     [
+        (LATER, SOONER, "than direct but its first audible sample 12.0 ms sooner: the two verdicts differ ("),
+        (LATER, UNDECIDED, "than direct, but no difference is shown in time to first audible sample: the two verdicts"),
         (
+            UNDECIDED,
             LATER,
-            SOONER,
-            "to the first packet but 12.0 ms sooner to the first audible sample: the two verdicts differ (",
+            "packet, but cascade sends its first audible sample 98.0 ms later: the two verdicts differ (",
         ),
-        (LATER, UNDECIDED, "packet, but to the first audible sample these turns do not show a difference: the two ver"),
-        (UNDECIDED, LATER, "packet, but cascade answers 98.0 ms later to the first audible sample: the two verdicts d"),
-        (UNDECIDED, UNDECIDED, "a difference between direct and cascade to the first packet or to the first audible s"),
-        (LATER, TOO_FEW, "to the first packet, and to the first audible sample there are too few turns to tell ("),
-        (TOO_FEW, TOO_FEW, "Too few turns to tell a difference between direct and cascade to the first packet or to"),
+        (UNDECIDED, UNDECIDED, "between direct and cascade in time to first packet or first audible sample ("),
+        (LATER, TOO_FEW, "direct, and there are too few turns to tell a difference in time to first audible sample ("),
+        (TOO_FEW, TOO_FEW, "difference between direct and cascade in time to first packet or first audible sample ("),
     ],
 )
 def test_every_pair_of_verdicts(

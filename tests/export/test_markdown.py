@@ -25,7 +25,7 @@ def cells(page: str) -> list[list[str]]:
 
 def test_the_answer_comes_first_and_tables_have_every_label(run: Run) -> None:
     page = html(markdown(run))
-    assert page.index("between quick and slow to the first packet") < page.index("<table>")
+    assert page.index("between quick and slow in time to first packet") < page.index("<table>")
     rows = cells(page)
     (quick,) = [row for row in rows if row[0] == "quick" and len(row) == len(rows[0])]
     said = dict(zip(rows[0], quick, strict=True))

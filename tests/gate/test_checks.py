@@ -85,7 +85,7 @@ def test_fewer_answers_fail_even_if_nothing_became_slower() -> None:
     gone = Pairs((), (), (), only_before=9)
     assert check_answers("direct", [gone]).verdict == "regressed"
     assert check_answers("direct", [Pairs((), (), (), only_after=9)]).verdict == "same"
-    assert check_answers("direct", [gone]).limit.name == "no answers lost"
+    assert check_answers("direct", [gone]).limit.name == "no answers dropped"
 
 
 def test_a_check_that_cannot_be_decided_is_not_measured_again() -> None:

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from firstpacket.bench.gate.counts import LOST, RULED_OUT, SHOWN, answers_lost, over_ceiling, turns_needed
+from firstpacket.bench.gate.counts import LOST, RULED_OUT, SHOWN, answers_dropped, over_ceiling, turns_needed
 
 
 def test_a_ceiling_passes_only_with_enough_turns_under_it() -> None:
@@ -31,9 +31,9 @@ def test_error_rates_at_the_ceiling_are_within_the_stated_ones(turns: int, q: fl
 
 
 def test_fewer_answers_are_reported_only_if_significant() -> None:
-    assert answers_lost(0, 0) == "same"
-    assert answers_lost(6, 0) == "same"  # 1/64
-    assert answers_lost(7, 0) == "regressed"  # 1/128
-    assert answers_lost(0, 20) == "same"
-    assert answers_lost(40, 35) == "same"
+    assert answers_dropped(0, 0) == "same"
+    assert answers_dropped(6, 0) == "same"  # 1/64
+    assert answers_dropped(7, 0) == "regressed"  # 1/128
+    assert answers_dropped(0, 20) == "same"
+    assert answers_dropped(40, 35) == "same"
     assert LOST == 0.01

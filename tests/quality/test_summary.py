@@ -131,7 +131,10 @@ def test_the_rule_is_named_next_to_the_figure_in_every_format(tmp_path: Path) ->
     assert (told["share"]["value"], told["share"]["n"], told["rules"]) == (1.0, 7, ["contains"])
     median = sorted(len((clip.text or "").split()) + 3 for clip in CLIPS[1:])[3]
     assert told["reply_words"]["value"] == median
-    named = "correct answers: share by rule `contains`: the words of an answer are in the reply"
+    named = (
+        "correct answers: share of replies judged right by rule `contains`: "
+        "the reply contains the words of a reference answer"
+    )
     printed = " ".join(shown(run).split())
     assert "(contains)" in printed, "in the heading"
     assert named in printed and f"Words per reply (median): good {median}" in printed

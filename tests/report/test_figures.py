@@ -55,7 +55,7 @@ def test_figures_equal_those_worked_out_by_hand(page: Page) -> None:
     assert text["/comparison/findings/0/contributions/roles/listen/value"] == "-137 ms"
     assert text["/comparison/findings/0/contributions/shares/listen"] == "33 %"
     assert text["/summary/labels/direct/path/parts/0/mean/value"] == "75.0 ms"
-    assert "direct answers 410 ms sooner than cascade to the first packet" in page.text
+    assert "direct sends its first packet 410 ms sooner than cascade" in page.text
     assert "Systems measured cascade: asr → " in page.text
     assert "Speaking accounts for 67 % of it, transcription for 33 %." in page.text
 
@@ -74,7 +74,7 @@ def test_shares_under_the_bounds_count_turns_without_an_answer(page: Page) -> No
 
 def test_markdown_says_the_same(page: Page, folder: Path) -> None:
     said = rendered([read_run(folder)], "md").replace("\\", "")
-    assert "**direct answers 410 ms sooner than cascade to the first packet" in said
+    assert "**direct sends its first packet 410 ms sooner than cascade" in said
     missing = [text for _, _, text in page.figures if text not in said]
     assert missing == []
 

@@ -55,7 +55,7 @@ def html() -> str:
 def test_the_answer_comes_first(html: str) -> None:
     answer = Page(html).heading
     assert re.fullmatch(
-        r"direct answers \d+ ms sooner than cascade to the first packet and \d+ ms sooner to the first audible sample "
+        r"direct sends its first packet \d+ ms sooner than cascade and its first audible sample \d+ ms sooner "
         r"\(first packet: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 dropped; "
         r"first audible: 95 % CI \d+ to \d+ ms, 23 pairs on 23 clips, 1 dropped\)\.",
         answer,
@@ -168,7 +168,7 @@ def test_damaged_evidence_loses_only_its_own_picture() -> None:
     run = sample_run()
     html = render_report([Damaged(run.path, run.manifest, run.segments, run.turns)])
     assert "The trace is damaged." in html
-    assert "direct answers" in html
+    assert "direct sends its first packet" in html
 
 
 def test_a_report_of_two_runs_compares_them_or_says_why_not() -> None:

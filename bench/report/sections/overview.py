@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from firstpacket.bench.analysis.latency_shares import BOUNDS, Bound
 from firstpacket.bench.format import NONE
@@ -21,6 +21,7 @@ Shares = Mapping[str, Mapping[int, Share]]
 
 def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> Table:
     """Medians of the metrics that a place shows, whether they are fast enough for conversation, and what is missing."""
+    unfinished = summary.stopping is not None and summary.stopping.ended == "unfinished"
     columns: tuple[Column[LabelSummary], ...] = (
         words("system", lambda label: label.label),
         *map(_median, shown_in(place, {name for label in summary.labels for name in label.figures})),
@@ -28,13 +29,13 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
         *(_audible_within(bound, shares) for bound in BOUNDS),
         _first_packet("cold", "cold", says="first packet of cold turns, median"),
         _first_packet("after idle", "idle", says="first packet after idling, median"),
-        Column("answered", _answered),
+        Column("answered", lambda label: _answered(label, "at most " if unfinished else "")),
         words(
             "weights", _origins, lambda label: label.dummy, says="dummy: random values, so only times are meaningful"
         ),
     )
     return table(
-        "Summary: medians [95 % CI], and how often replies are audible soon enough for conversation",
+        f"Summary: medians [95 % CI], and share of replies audible within {_listed(BOUNDS)} ms",
         columns,
         [rows(columns, summary.labels)],
         details=(
@@ -43,6 +44,11 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
             *(f"{bound.ms} ms: {bound.why} ({bound.source})." for bound in BOUNDS),
         ),
     )
+
+
+def _listed(bounds: Sequence[Bound]) -> str:
+    *first, last = (str(bound.ms) for bound in bounds)
+    return f"{', '.join(first)} and {last}"
 
 
 def _median(known: Metric) -> Column[LabelSummary]:
@@ -62,12 +68,12 @@ def _first_packet(heading: str, name: Warmth, says: str) -> Column[LabelSummary]
     return column(heading, value, "ms", "warmth", "classes", name, "first_packet", says=says)
 
 
-def _answered(label: LabelSummary) -> Cell:
+def _answered(label: LabelSummary, most: str) -> Cell:
     """Of the planned turns, and the outcomes of the others: `11 of 12, 1 failed`."""
     outcomes = label.outcomes["measured"]
     others = (f", {n} {outcome}" for outcome, n in outcomes.items() if n and outcome != "answered")
     answered = single(outcomes["answered"], "count", of_label(label, "outcomes", "measured", "answered"))
-    return (*answered, f" of {label.planned}", *others)
+    return (*answered, f" of {most}{label.planned}", *others)
 
 
 def _origins(label: LabelSummary) -> str:
