@@ -72,12 +72,12 @@ def test_runs_that_drew_other_recordings_of_a_large_corpus_say_so() -> None:
     whole = made()
     other = replace(whole.manifest, corpus_sha256="d" * 64, utterances=whole.manifest.utterances[1:])
     (mismatch,) = over_time(whole, replace(whole, manifest=other), "a")
-    assert mismatch.said.endswith(
+    assert mismatch.reason.endswith(
         ": the runs used other recordings of made; give both the same --turns, --seed and --limit"
     )
     elsewhere = replace(other, corpus_source="another")
     (mismatch,) = over_time(whole, replace(whole, manifest=elsewhere), "a")
-    assert mismatch.said.endswith("(sha256 cccccccccccc and dddddddddddd)")
+    assert mismatch.reason.endswith("(sha256 cccccccccccc and dddddddddddd)")
 
 
 def test_all_reasons_are_listed_together_and_each_must_be_allowed() -> None:
