@@ -29,6 +29,7 @@ class Entry:
     options: tuple[str, ...] = ()
     kind: str = ""
     """Of a pipeline: cascade, direct or other."""
+    needs_server: bool = False
 
 
 def catalogue() -> tuple[Entry, ...]:
@@ -74,4 +75,5 @@ def _plugin(title: str, group: str, name: str) -> Entry:
         lacking.install if lacking else "",
         tuple(f"{option.name}={option.default}  {option.help}" for option in declaration.options),
         declaration.kind if group == "pipelines" else "",
+        declaration.needs_server,
     )

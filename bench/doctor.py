@@ -68,11 +68,15 @@ def _packages() -> list[Finding]:
     return [Finding("ok", "packages", ", ".join(f"{name} {version}" for name, version in found.items()))]
 
 
+def _installed(entry: catalogue.Entry) -> str:
+    return "installed; needs a server, which `bench run` checks" if entry.needs_server else "will run"
+
+
 def _plugins() -> list[Finding]:
     findings = []
     for entry in catalogue.catalogue():
         if entry.installed:
-            findings.append(Finding("ok", f"{entry.group} {entry.name}", "will run"))
+            findings.append(Finding("ok", f"{entry.group} {entry.name}", _installed(entry)))
         elif entry.install:
             text = f"will not run: needs {entry.needs}, not all of which is installed. Install it with: {entry.install}"
             findings.append(Finding("missing", f"{entry.group} {entry.name}", text))

@@ -93,6 +93,8 @@ class Declaration:
     """Whether it detects the end of speech itself: it then receives the silence that follows, and needs realtime "
     "input."""
     gpu: Literal["none", "optional", "required"] = "none"
+    needs_server: bool = False
+    """Whether it works only with a server that the user runs."""
     install: str = ""
     """Command that installs it, for third-party plugins; empty means the extras of `requires`."""
 

@@ -258,6 +258,7 @@ def test_doctor_checks_this_machine() -> None:
     assert done.returncode == 0
     assert re.search(r"ok +machine: .*\d+ MiB", done.stdout)
     assert "pipeline direct" in done.stdout
+    assert "llm openai: will run" not in done.stdout
 
 
 def test_the_checkout_does_not_shadow_the_datasets_library() -> None:

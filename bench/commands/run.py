@@ -19,7 +19,10 @@ from firstpacket.bench.options import flag
 def run(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Option(help="TOML file with these options; flags take precedence.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Run folder of a stopped run to resume.")] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Run folder of a stopped run to resume, with its own options: all others are refused."),
+    ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
 ) -> None:
     """Measure one or more pipelines on a corpus, turn by turn."""

@@ -19,7 +19,8 @@ from firstpacket.bench.tables.table import Table
 PAGE = Markup("""\
 <div class="firstpacket">
 <style>
-.firstpacket th, .firstpacket td {{ white-space: nowrap; text-align: left; }}
+.firstpacket th, .firstpacket td {{ white-space: nowrap; text-align: left; padding: 1px 8px; }}
+.firstpacket caption {{ text-align: left; }}
 .firstpacket .n {{ text-align: right; }}
 .firstpacket .scroll {{ overflow-x: auto; }}
 </style>

@@ -48,6 +48,7 @@ class OpenAIServer(LLM):
             options.TOP_P,
         ),
         requires=(Requirement("httpx2", "openai"),),
+        needs_server=True,
     )
 
     def __init__(self, settings: Settings) -> None:
