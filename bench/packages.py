@@ -20,7 +20,7 @@ def versions(declarations: Iterable[Declaration], made_of: Iterable[Plugin]) -> 
     `declarations` name the required modules, `made_of` the plugins in use.
     """
     modules = {need.module.partition(".")[0] for declaration in declarations for need in declaration.requires}
-    owners = metadata.packages_distributions()
+    owners = metadata.packages_distributions() if modules else {}  # reads the lists of all installed files: slow
     names = {name for module in modules for name in owners.get(module, ())}
     names |= {plugins.distribution(plugin) or OWN for plugin in made_of}
     return _versions(names)

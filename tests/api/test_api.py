@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from support.command import write_clips
 from support.virtual import virtual_run
@@ -94,6 +93,8 @@ def test_types_do_not_depend_on_values(tmp_path: Path) -> None:
 
 
 def test_stages_and_packets_agree_with_the_figures(recorded: firstpacket.Run) -> None:
+    import pandas as pd
+
     turns, stages, packets = recorded.turns().set_index("turn"), recorded.stages(), recorded.packets()
     first = packets[packets.packet == 0].set_index("turn").at_ms
     pd.testing.assert_series_equal(

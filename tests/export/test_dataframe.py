@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 
-import pandas as pd
 import pytest
 from support.virtual import virtual_run
 
@@ -28,6 +27,8 @@ def test_one_row_per_turn_with_figures_in_milliseconds(answered: Run) -> None:
 
 def test_csv_and_parquet_have_the_same_content(answered: Run) -> None:
     pytest.importorskip("pyarrow")
+    import pandas as pd
+
     read = pd.read_csv(io.StringIO(turns_csv(answered)), keep_default_na=True)
     stored = pd.read_parquet(io.BytesIO(turns_parquet(answered)))
     assert list(read.columns) == list(stored.columns)
@@ -38,6 +39,8 @@ def test_csv_and_parquet_have_the_same_content(answered: Run) -> None:
 
 def test_csv_escapes_formulas_and_parquet_keeps_the_text(hostile: Run) -> None:
     pytest.importorskip("pyarrow")
+    import pandas as pd
+
     read = pd.read_csv(io.StringIO(turns_csv(hostile)))
     assert all(name.startswith("'=1+<script>") for name in read.utterance)
     assert list(pd.read_parquet(io.BytesIO(turns_parquet(hostile))).utterance) == [t.utterance for t in hostile.turns]

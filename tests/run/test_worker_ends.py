@@ -111,6 +111,14 @@ def worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
         each.executor.stop()
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT interrupts, as at a terminal; shells have what they start in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Unreadable(Exception):
     def __str__(self) -> str:
         raise RuntimeError
@@ -220,7 +228,9 @@ def test_a_crash_in_a_turn_says_where_and_leaves_no_server_behind(worker: Callab
     assert not crashing.server_runs
 
 
-def test_a_run_stopped_while_loading_says_where_it_was_and_closes_the_pipeline(worker: Callable[..., Worker]) -> None:
+def test_a_run_stopped_while_loading_says_where_it_was_and_closes_the_pipeline(
+    worker: Callable[..., Worker], ctrl_c: None
+) -> None:
     loading = worker(load="self.serve(); time.sleep(300)", close="self.server.kill()")
 
     def interrupt() -> None:

@@ -35,15 +35,16 @@ def coverage(
     """
     with monkeypatch.context() as changed:
         changed.setattr(stopping_decision, "CHECK_RESAMPLES", 1000)
-        ours = _share(noise, clips, rule, repetitions)
+        runs = list(_runs(noise, clips, rule.blocks, repetitions))
+        ours = _share(runs, rule)
         changed.setattr(stopping_decision, "check_level", lambda _: LEVEL)
-        return ours, _share(noise, clips, rule, repetitions)
+        return ours, _share(runs, rule)
 
 
-def _share(noise: str, clips: int, rule: StoppingRule, repetitions: int) -> tuple[float, dict[int, int]]:
-    ends = [_end(turns, rule) for turns in _runs(noise, clips, rule.blocks, repetitions)]
+def _share(runs: list[list[Turn]], rule: StoppingRule) -> tuple[float, dict[int, int]]:
+    ends = [_end(turns, rule) for turns in runs]
     at = {blocks: sum(passes == blocks for passes, _ in ends) for blocks in checkpoints(rule.blocks)}
-    return sum(held for _, held in ends) / repetitions, at
+    return sum(held for _, held in ends) / len(runs), at
 
 
 def _runs(noise: str, clips: int, passes: int, repetitions: int) -> Iterator[list[Turn]]:

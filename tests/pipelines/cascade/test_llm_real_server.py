@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
 from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
 from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 
+# Only looked for: the server's libraries take seconds to import, also for those who run other tests.
 for module in ("torch", "transformers", "httpx2", "fastapi", "uvicorn", "openai"):
-    pytest.importorskip(module)
+    if find_spec(module) is None:
+        pytest.skip(f"{module} is not installed", allow_module_level=True)
 
 from support import llm_folders  # noqa: E402 (needs torch)
 
