@@ -243,7 +243,7 @@ def level(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
 
 
-@pytest.mark.parametrize("name", ["a.ogg", "a.opus", "a.wav"])
+@pytest.mark.parametrize("name", ["a.ogg", "a.opus", "a.wav", "a.flac"])
 def test_chained_streams_and_joined_files_are_read_to_the_end(tmp_path: Path, name: str) -> None:
     first, second = encoded(tmp_path, name), encoded(tmp_path, name, NOISE[: SAMPLE_RATE // 2])
     alone = [read(tmp_path, name, data) for data in (first, second)]

@@ -5,13 +5,18 @@ Format: RFC 9639, sections 8.2 (stream information), 9.1 (frame header), 9.3 (ch
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 from firstpacket.bench.corpus.containers.errors import truncated
 from firstpacket.bench.corpus.containers.layout import Layout, Part
 
+_BEGINNING = re.compile(rb"fLaC[\x00\x80]\0\0\x22")
+"""The marker, and the header of the stream information."""
+_SEARCHED = 1 << 28
 _INFORMATION = 8
 _HEAD = 42
 """Bytes of the marker and of the first block, which is always the stream information."""
@@ -25,16 +30,25 @@ _SAMPLES_MASK = (1 << 36) - 1
 
 
 def read_layout(path: Path, file: BinaryIO, start: int, end: int) -> Layout:
-    """Where a FLAC file's sound lies; an unknown length is counted. Raises `CorpusError` for a truncated file."""
+    """Where a FLAC file's sound lies: in parts if files were joined. Raises `CorpusError` if one is truncated."""
+    file.seek(start)
+    found = _BEGINNING.finditer(file.read(min(end - start, _SEARCHED)))
+    borders = [start, *(start + each.start() for each in found if each.start()), end]
+    parts = tuple(_part(path, file, first, last) for first, last in pairwise(borders))
+    return Layout(parts, len(parts) > 1)
+
+
+def _part(path: Path, file: BinaryIO, start: int, end: int) -> Part:
+    """One FLAC stream; an unknown length is counted."""
     file.seek(start)
     head = file.read(_HEAD)
     if len(head) < _HEAD or int.from_bytes(head[18:26]) & _SAMPLES_MASK:
-        return Layout((Part(start, end),))
+        return Part(start, end)
     file.seek(max(start + _HEAD, end - _LARGEST_FRAME))
     samples = _samples(file.read(end - file.tell()), block=int.from_bytes(head[_INFORMATION : _INFORMATION + 2]))
     if samples is None:
         raise truncated(path, "its last frame is incomplete")
-    return Layout((Part(start + _HEAD, end, _with_samples(head, samples)),))
+    return Part(start + _HEAD, end, _with_samples(head, samples))
 
 
 def _with_samples(head: bytes, samples: int) -> bytes:
