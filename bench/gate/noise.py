@@ -88,13 +88,17 @@ def findings(name: str) -> tuple[Finding, ...]:
 
 def noise(name: str, between_runs: bool) -> Noise:
     """The noise band for a key, and where it comes from."""
-    kind = "A/A between runs" if between_runs else "A/A within one run"
+    where = "between runs" if between_runs else "within one run"
     known = [each for each in findings(name) if _band(each, between_runs) is not None]
     if not known:
-        return Noise(LEAST_BAND, f"minimum noise band {100 * LEAST_BAND:g} %, since no {kind} is known", between_runs)
+        said = (
+            f"minimum noise band {100 * LEAST_BAND:g} %, since the noise {where} of the same code was not measured on "
+            "this machine (bench gate --aa measures it)"
+        )
+        return Noise(LEAST_BAND, said, between_runs)
     widest = max(known, key=lambda each: _band(each, between_runs) or 0.0)
     band = _band(widest, between_runs) or 0.0
-    said = f"noise of {kind}: {100 * band:.2g} % ({', '.join(widest.runs[:2])})"
+    said = f"noise {where} of the same code: {100 * band:.2g} % ({', '.join(widest.runs[:2])})"
     if band < LEAST_BAND:
         said += f"; the minimum band of {100 * LEAST_BAND:g} % applies"
     return Noise(max(LEAST_BAND, band), said, between_runs)

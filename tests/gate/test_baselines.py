@@ -187,7 +187,7 @@ def test_the_widest_noise_counts_and_is_never_below_the_least_band(folder: Path)
     run = measured(folder, "base")
     name = key(conditions(run, "a"))
     unknown = noise(name, between_runs=True)
-    assert unknown.band == 0.01 and "no A/A" in unknown.source
+    assert unknown.band == 0.01 and "was not measured" in unknown.source
     save_noise([run, measured(folder, "quiet", slower=1.001)])
     quiet = noise(name, between_runs=True)
     assert quiet.band == 0.01 and "minimum band" in quiet.source and "quiet" in quiet.source
@@ -212,6 +212,6 @@ def test_the_command_saves_lists_and_shows_baselines(folder: Path) -> None:
     name = key(conditions(run, "a"))
     assert f"a ({name})" in here("baseline", "list").stdout
     shown = here("baseline", "show", "main").stdout
-    assert "cpu: Some CPU" in shown and "A/A between runs: 3 %" in shown
+    assert "cpu: Some CPU" in shown and "noise between runs of the same code: 3 %" in shown
     wrong = here("baseline", "show", "mian")
     assert wrong.returncode == 2 and "Did you mean 'main'" in wrong.stderr

@@ -81,7 +81,9 @@ def test_only_failed_labels_are_measured_again(place: Path, monkeypatch: pytest.
     assert found["slow", "answers"] == ("same", 2)
     assert (result.verdict, result.exit_code) == ("regressed", 10)
     assert folder.parent.name == "reports" and {path.name for path in folder.iterdir()} == {"round-1", "round-2"}
-    assert "minimum noise band 1 %, since no A/A within one run is known" in " ".join(result.notices)
+    assert "minimum noise band 1 %, since the noise within one run of the same code was not measured" in " ".join(
+        result.notices
+    )
 
 
 def test_a_matched_label_is_measured_again_with_its_counterpart(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +190,7 @@ def test_a_slowdown_within_known_noise_is_not_a_regression(place: Path, monkeypa
     played.base_ms = 100.0
     quiet, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "2")
     assert quiet.verdict != "regressed"
-    assert "noise of A/A within one run: " in quiet.notices[0]
+    assert "noise within one run of the same code: " in quiet.notices[0]
 
 
 def test_flags_win_over_the_file_and_pairs_over_the_turns_of_a_run(

@@ -143,7 +143,7 @@ def test_a_saved_run_is_the_baseline_under_the_same_conditions_only(shell: Shell
     following = shell.here(shell.gate("next", "--limits", shell.folder / "generous.toml"))
     assert following.returncode == 0, following.stderr
     assert shell.json("next")["baseline"] == "baseline main"
-    assert "no A/A between runs" in shell.json("next")["notices"][0]
+    assert "the noise between runs of the same code was not measured" in shell.json("next")["notices"][0]
     assert shell.code(shell.gate("other", "--baseline", "main", "--t0", "request")) == 13
     reason = shell.json("other")["checks"][0]["reason"]
     assert "t0" in reason
