@@ -180,6 +180,12 @@ def test_a_notebook_shows_the_report_as_a_link(
     assert path._repr_html_() == f'<a href="a%20%26%20b.html" target="_blank">{tmp_path}/a &amp; b.html</a>'  # type: ignore[attr-defined]
 
 
+def test_a_misspelt_metric_is_corrected_without_a_list_of_all(recorded: firstpacket.Run) -> None:
+    with pytest.raises(firstpacket.UnknownName, match="Did you mean 'first_packet_latency'") as raised:
+        firstpacket.compare(recorded, metric="first_packet_latencies")
+    assert len(str(raised.value)) < 200
+
+
 def test_an_existing_folder_is_refused_in_terms_of_python(tmp_path: Path) -> None:
     with pytest.raises(firstpacket.RunError, match=r"exists already. Choose another folder with out=") as raised:
         firstpacket.run("scripted", out=tmp_path)
