@@ -59,6 +59,10 @@ class NoProgress:
     def checked(self, said: str) -> None:
         """The result of a check of the precision."""
 
+    def warned(self, said: str) -> None:
+        """Say what is wrong with the run so far."""
+        self._say(said)
+
     def left_running(self, label: str, processes: Sequence[str]) -> None:
         """Say what had to be ended."""
         self._say(_left_running(label, processes))
@@ -103,6 +107,10 @@ class BarProgress(NoProgress):
         self._bar.update(self._task, description=what, completed=done, total=total)
 
     def checked(self, said: str) -> None:
+        """Print it above the bar."""
+        self._bar.console.print(said, markup=False, highlight=False)
+
+    def warned(self, said: str) -> None:
         """Print it above the bar."""
         self._bar.console.print(said, markup=False, highlight=False)
 

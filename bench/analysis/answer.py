@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -56,7 +56,8 @@ def answer(
         attribution=attribution,
         measured_on=_measured_on(run, summary),
         made_of=tuple(
-            _made_of(system, label.weights) for system, label in zip(run.manifest.labels, summary.labels, strict=True)
+            _made_of(system, label.weights, _traced(label))
+            for system, label in zip(run.manifest.labels, summary.labels, strict=True)
         ),
         notices=(*_quality(summary), *summary.notices, *_notices(run, summary)),
     )
@@ -127,16 +128,23 @@ def _measured_on(run: Run, summary: Summary) -> str:
     return f"{what}; {machine}" if machine else what
 
 
-def _made_of(system: System, weights: Sequence[Weights]) -> str:
-    """`cascade: asr faster-whisper → llm transformers (Llama, 3.2 M, demo) → tts espeak`."""
+def _made_of(system: System, weights: Sequence[Weights], traced: Collection[str]) -> str:
+    """`cascade: asr faster-whisper → llm transformers (Llama, 3.2 M, demo) → tts espeak`: the stages that ran."""
     parts: list[str] = []
-    for kind, group in groupby(system.stages, lambda stage: stage.kind):
+    stages = [stage for stage in system.stages if stage.id in traced] or system.stages
+    for kind, group in groupby(stages, lambda stage: stage.kind):
         if kind == "other":
             parts += [stage.id for stage in group]
         else:
             model = _language_model(weights) if kind == "llm" else ""
             parts.append(" ".join(filter(None, (kind, system.engines.get(kind), model))))
     return f"{system.label}: {' → '.join(parts)}"
+
+
+def _traced(label: LabelSummary) -> frozenset[str]:
+    """The ids of stages that ran."""
+    timed = (name.removeprefix("stage.").rpartition(".")[0] for name in label.figures)
+    return frozenset((*timed, *(part.stage for part in label.path.parts)))
 
 
 def _language_model(weights: Sequence[Weights]) -> str:

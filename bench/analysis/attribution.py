@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.compare.findings import Findings
 from firstpacket.bench.compare.tables import ROLE_WORDS
-from firstpacket.bench.format import amount
+from firstpacket.bench.format import amount, number
 from firstpacket.bench.summary.contents import Summary
 
 LEAST = 0.05
@@ -22,7 +22,7 @@ class Attribution:
     shares: dict[str, float]
     """Empty where the difference may be zero."""
     sentence: str
-    """Empty without shares, and where the headline's difference may be zero."""
+    """Empty without shares. Where the headline's difference may be zero, it says that only the means differ."""
 
 
 def attribution(found: Findings, summary: Summary) -> Attribution:
@@ -36,11 +36,23 @@ def attribution(found: Findings, summary: Summary) -> Attribution:
 
 
 def _said(found: Findings, summary: Summary, ordered: dict[str, float]) -> str:
-    """Empty unless the headline states a difference, even if the means differ."""
-    if found.headline.finding not in ("less", "more"):
+    """Empty where the headline has too few turns; where only the means differ, that they do."""
+    if found.headline.finding == "undecided":
+        return _only_in_the_mean(found)
+    if found.headline.finding == "too few":
         return ""
     either = any(_transcribes(summary, label) for label in (found.contributions.base, found.contributions.other))
     return _sentence(ordered, ROLE_WORDS | {"listen": "transcription"} if either else ROLE_WORDS)
+
+
+def _only_in_the_mean(found: Findings) -> str:
+    total = found.contributions.total
+    assert total is not None and total.interval is not None  # there are shares
+    low, high = number(total.interval.low, "ms"), amount(total.interval.high, "ms")
+    return (
+        f"The mean shows a difference ({amount(total.value, 'ms')}, 95 % CI {low} to {high}), the median does not: "
+        "some turns differ far more than most"
+    )
 
 
 def _sentence(shares: dict[str, float], names: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from firstpacket.bench.compare.band import widened
 from firstpacket.bench.compare.comparable import Mismatch, over_time, refuse, side_by_side
 from firstpacket.bench.compare.comparison import Comparison, any_dummy, comparison, requested_metric
-from firstpacket.bench.compare.pairs import clip_by_clip
+from firstpacket.bench.compare.pairs import clip_by_clip, names_in
 from firstpacket.bench.errors import NotComparable
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.store import Run
@@ -39,9 +39,9 @@ def compare_metrics(
     code differs from itself between two runs on this machine.
     """
     known = [requested_metric(metric) for metric in metrics]
-    what = f"Runs '{base.manifest.run}' and '{other.manifest.run}'"
+    what = f"runs '{base.manifest.run}' and '{other.manifest.run}'"
     despite = refuse(mismatches(base, other, labels), allowed, what)
-    names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")
+    names = names_in(base, other, labels)
     dummy = any_dummy(((base, labels[0]), (other, labels[1])))
     made = []
     for each in known:

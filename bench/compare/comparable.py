@@ -72,7 +72,7 @@ def side_by_side(base: Side, other: Side) -> tuple[Mismatch, ...]:
         run.plan(label)
     (a, _), (b, _) = base, other
     if a is b:
-        return tuple(_invalid(a))
+        return tuple(_invalid(a, "the run"))
     elsewhere = (
         f"the turns come from different runs ('{a.manifest.run}' and '{b.manifest.run}'), so they cannot be paired"
     )
@@ -82,7 +82,7 @@ def side_by_side(base: Side, other: Side) -> tuple[Mismatch, ...]:
 def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) -> tuple[str, ...]:
     """The mismatches that `allowed` names. Raises `NotComparable` with all others.
 
-    `what` is the subject of that message. Raises `UnknownName` for a name in `allowed` that is no rule.
+    `what` is the object of that message. Raises `UnknownName` for a name in `allowed` that is no rule.
     """
     for name in allowed:
         if name not in RULES:
@@ -90,9 +90,10 @@ def refuse(mismatches: Iterable[Mismatch], allowed: Collection[str], what: str) 
     found = list(mismatches)
     if refused := [each for each in found if each.rule not in allowed]:
         rules = ",".join(dict.fromkeys(each.rule for each in refused))
+        remedy = "Measure again on a quieter machine" if rules == "invalid" else "Rerun one with the other's settings"
         raise NotComparable(
-            f"{what} are not comparable: {'; '.join(each.reason for each in refused)}. "
-            f"Rerun one with the other's settings, or pass --allow {rules} to compare anyway."
+            f"Cannot compare {what}: {'; '.join(each.reason for each in refused)}. "
+            f"{remedy}, or pass --allow {rules} to compare anyway."
         )
     return tuple(f"{each.rule}: {each.reason}" for each in found)
 
@@ -136,9 +137,9 @@ def _same_options(base: Run, other: Run, between_labels: bool) -> Iterator[Misma
             yield Mismatch(rule.name, f"{rule.differs} ({name.replace('_', '-')}: {a} and {b})")
 
 
-def _invalid(run: Run) -> Iterator[Mismatch]:
-    for reason in invalid(run):
-        yield Mismatch("invalid", f"'{run.manifest.run}' is invalid: {reason}")
+def _invalid(run: Run, subject: str = "") -> Iterator[Mismatch]:
+    if reasons := invalid(run):
+        yield Mismatch("invalid", f"{subject or repr(run.manifest.run)} is invalid: {'; '.join(reasons)}")
 
 
 def _machines(base: Run, other: Run) -> Iterator[Mismatch]:

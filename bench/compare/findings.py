@@ -105,7 +105,7 @@ def _two(labels: Sequence[str]) -> tuple[str, str]:
 
 def _of_pair(run: Run, labels: tuple[str, str], question: Question) -> Findings:
     mismatches = side_by_side((run, labels[0]), (run, labels[1]))
-    allowed = refuse(mismatches, question.allowed, f"Labels of '{run.manifest.run}'")
+    allowed = refuse(mismatches, question.allowed, f"the systems of '{run.manifest.run}'")
     together = asked_together(run, labels)
     names = _metrics([(run, label) for label in labels], question)
     found = [replace(each, allowed_mismatches=allowed) for each in within.compare_metrics(run, together, labels, names)]

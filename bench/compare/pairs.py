@@ -89,6 +89,14 @@ def complete(
     return kept, dict(sorted(dropped.items()))
 
 
+def names_in(base: Run, other: Run, labels: tuple[str, str]) -> tuple[str, str]:
+    """Labels of two runs by the runs' names, or by their folders if both have the same name."""
+    of_runs = (base.manifest.run, other.manifest.run)
+    if of_runs[0] == of_runs[1]:
+        of_runs = (str(base.path), str(other.path))
+    return f"{labels[0]} in {of_runs[0]}", f"{labels[1]} in {of_runs[1]}"
+
+
 def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: str = "") -> Pairs:
     """One label of two runs (or two labels): a clip's value is the median of its turns in each run.
 
@@ -97,7 +105,7 @@ def clip_by_clip(base: Run, other: Run, label: str, known: Metric, other_label: 
     """
     asked_of = ((base, label), (other, other_label or label))
     sides = [by_clip(run, name, known) for run, name in asked_of]
-    names = tuple(f"{name} in {run.manifest.run}" for run, name in asked_of)
+    names = names_in(base, other, (label, other_label or label))
     common = tuple(clip for clip in sorted(sides[0]) if clip in sides[1])
     asked = sorted({turn.utterance for run, name in asked_of for turn in run.measured(name)})
     gaps = [", ".join(name for name, side in zip(names, sides, strict=True) if clip not in side) for clip in asked]

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from firstpacket.bench.compare.pairs import Together, complete, value_of
+from firstpacket.bench.compare.pairs import Together, complete, names_in, value_of
 from firstpacket.bench.contract import computed
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.schema import System, Turn
@@ -58,7 +58,7 @@ def contributions_between(base: Run, other: Run, labels: tuple[str, str]) -> Con
     """For a label of one run and one of another, clip by clip: a clip's path is the mean of its turns' paths."""
     found = [_by_clip(run, label) for run, label in ((base, labels[0]), (other, labels[1]))]
     common = sorted(found[0].keys() & found[1].keys())
-    names = (f"{labels[0]} in {base.manifest.run}", f"{labels[1]} in {other.manifest.run}")
+    names = names_in(base, other, labels)
     sides = ([found[0][clip] for clip in common], [found[1][clip] for clip in common])
     dropped = Counter(
         {f"no path of {name}": len(found[1 - side].keys() - found[side]) for side, name in enumerate(names)}

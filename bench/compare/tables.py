@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from firstpacket.bench.compare.comparison import Comparison
-from firstpacket.bench.compare.findings import Report
+from firstpacket.bench.compare.findings import Findings, Report
 from firstpacket.bench.compare.ladder import Ladder, Step
 from firstpacket.bench.compare.roles import Contributions
 from firstpacket.bench.format import counted
@@ -28,7 +28,8 @@ SYSTEM: Column[Located] = words("system", lambda each: each[0].other)
 AGAINST: Column[Located] = words("against", lambda each: each[0].base)
 OF_METRICS = (METRIC, *DIFFERENCES)
 OF_SYSTEMS = (METRIC, SYSTEM, AGAINST, *DIFFERENCES)
-SUMS = "Over pairs with a critical path on both sides; the roles add up. A share is of the mean difference."
+SUMS = "Over pairs with a critical path on both sides; the roles add up."
+SHARES = "A share is of the mean difference; there are none unless the median differs in the same direction."
 PAIRED = "Pair by pair: same clip, same block, same segment of the run. A negative difference means less."
 ROLE_WORDS = {
     "wait": "waiting for the end of speech",
@@ -65,7 +66,7 @@ def differences(report: Report, path: JsonPath = ()) -> Iterator[Table]:
 def contributions(report: Report, path: JsonPath = ()) -> Iterator[Table]:
     """A row per role and a column per pair of systems: the role's part of the mean difference of the first packet.
 
-    Its share is given if there is a difference. No table if no pair has a critical path on both sides.
+    Its share is given if the headline shows that difference too. No table if no pair has a critical path on both sides.
     """
     pairs = [
         (each.contributions, (*path, "findings", index, "contributions")) for index, each in enumerate(report.findings)
@@ -74,22 +75,34 @@ def contributions(report: Report, path: JsonPath = ()) -> Iterator[Table]:
     if not roles:
         return
     columns: list[Column[str]] = [words("role", lambda role: ROLE_WORDS[role])]
-    columns += [_of_pair(each, inner) for each, inner in pairs]
+    shares = [_shares(each) for each in report.findings]
+    columns += [_of_pair(each, inner, of_pair) for (each, inner), of_pair in zip(pairs, shares, strict=True)]
     totals = (estimate(each.total, "ms", (*inner, "total")) for each, inner in pairs)
     yield table(
         "Differences by role, means in ms [95 % CI]",
         columns,
         [rows(columns, roles, role=lambda role: role or "none"), (Row((("total",), *totals), kind="sum"),)],
-        notes=[SUMS, *(f"{each.other} - {each.base}: {_counts(each.pairs, each.dropped)}." for each, _ in pairs)],
+        notes=[
+            SUMS,
+            *([SHARES] if any(shares) else []),
+            *(f"{each.other} - {each.base}: {_counts(each.pairs, each.dropped)}." for each, _ in pairs),
+        ],
     )
 
 
-def _of_pair(pair: Contributions, path: JsonPath) -> Column[str]:
+def _shares(pair: Findings) -> Mapping[str, float]:
+    """By role; none where the headline contradicts the mean: parts of a difference that may not exist look absurd."""
+    total, finding = pair.contributions.total, pair.headline.finding
+    agree = total is not None and finding == ("less" if total.value < 0 else "more")
+    return pair.contributions.shares if agree else {}
+
+
+def _of_pair(pair: Contributions, path: JsonPath, shares: Mapping[str, float]) -> Column[str]:
     def cell(role: str) -> Cell:
         if role not in pair.roles:
             return ("",)
         mean = estimate(pair.roles[role], "ms", (*path, "roles", role))
-        share = pair.shares.get(role)
+        share = shares.get(role)
         return mean if share is None else (*mean, ", ", *single(share, "share", (*path, "shares", role)))
 
     return Column(f"{pair.other} - {pair.base}", cell)

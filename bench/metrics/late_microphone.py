@@ -14,6 +14,10 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 EDGES_MS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Bounds of the histogram's buckets: below the first, between neighbours, and from the last on."""
 FRAME_NS = 20_000_000
+LATE_TURNS_SHARE = 0.05
+"""Largest share of measured turns that may be flagged: with more, a system's percentiles shift too far."""
+LATE_TURNS = 2
+"""Fewer flagged turns than this make no run invalid."""
 _EDGES_NS = tuple(round(edge * NS_PER_MS) for edge in EDGES_MS)
 
 
@@ -40,6 +44,11 @@ def is_late(delivery: Delivery, limit_ns: int) -> bool:
         return False
     last_frame_late = delivery.last_frame_ns - delivery.t0_ns > limit_ns
     return last_frame_late or max(delivery.lateness_ns) > limit_ns + FRAME_NS
+
+
+def too_many(late_turns: int, turns: int) -> bool:
+    """Whether so many flagged turns make a run invalid."""
+    return late_turns >= LATE_TURNS and late_turns > LATE_TURNS_SHARE * turns
 
 
 def _scheduled(delivery: Delivery) -> bool:

@@ -185,15 +185,33 @@ def complete_passes(turns: Iterable[Turn], size: int) -> int:
     return (next(number for number in itertools.count(1) if number not in measured) - 1) // size
 
 
-def progress_line(decision: Stop | Continue, rule: StoppingRule) -> str:
-    """A check in one line, for progress output."""
+def progress_line(decision: Stop | Continue, rule: StoppingRule, spent_ns: int) -> str:
+    """A check after `spent_ns`, in one line, for progress output."""
     check = decision.check
     line = f"after {passes(check.blocks)}: {precision_text(check, rule)}, target {rule}"
     if isinstance(decision, Stop):
         return f"{line}: narrow enough"
     if decision.stalled:
         line += "; more passes over the same clips hardly narrow the interval: use more clips"
-    return f"{line}; next check after {decision.next} passes" if decision.next else line
+    if not decision.next:
+        return line
+    return f"{line}{_outlook(check, rule, spent_ns)}; next check after {decision.next} passes"
+
+
+def _outlook(check: PrecisionCheck, rule: StoppingRule, spent_ns: int) -> str:
+    """The precision that the time allows at this rate, by the square-root law; empty if the target is in reach.
+
+    It is the best case: differences between clips do not average out.
+    """
+    half_width = check.widest.half_width
+    if half_width is None or spent_ns <= 0:
+        return ""
+    possible = min(rule.blocks, check.blocks * rule.minutes * NS_PER_MINUTE / spent_ns)
+    best = half_width * math.sqrt(check.blocks / max(possible, check.blocks))
+    if best <= rule.width:
+        return ""
+    limit = passes(rule.blocks) if possible == rule.blocks else f"{rule.minutes:g} minutes"
+    return f"; at this rate {amount(best, rule.unit)} at best in the {limit} allowed"
 
 
 def precision_text(check: PrecisionCheck, rule: StoppingRule) -> str:

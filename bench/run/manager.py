@@ -9,6 +9,7 @@ from typing import Protocol
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import BenchError, explained
+from firstpacket.bench.metrics.late_microphone import too_many
 from firstpacket.bench.record.schema import (
     Delivery,
     LabelFacts,
@@ -28,6 +29,9 @@ from firstpacket.bench.run.schedule.full_run import full_schedule, warm_up
 from firstpacket.bench.run.watch import NoWatch, Watch
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
 from firstpacket.bench.vocabulary import Flag
+
+EARLY_TURNS = 20
+"""Measured turns after which a user is warned of a late microphone."""
 
 
 class Progress(Protocol):
@@ -51,6 +55,10 @@ class Progress(Protocol):
 
     def checked(self, said: str) -> None:
         """The stopping rule was checked, with this result."""
+        ...
+
+    def warned(self, said: str) -> None:
+        """The run so far has a problem that the user can still remove."""
         ...
 
     def left_running(self, label: str, processes: Sequence[str]) -> None:
@@ -91,6 +99,7 @@ class Manager:
         self._segment = 0
         self._done = 0
         self._ended: list[Ended] = []
+        self._late_turns = 0
         self._revived: dict[str, tuple[Flag, ...]] = {}
         """Flags for the next turn of systems that were restarted."""
 
@@ -240,4 +249,16 @@ class Manager:
         clip = self._utterances[planned.utterance]
         turn = commit(self._writer, self._manifest, self._segment, planned, clip, result, telemetry)
         self._progress.ended(turn, self._done + (planned.phase == "measured"), self._total)
+        if turn.is_measured:
+            self._late_turns += Flag.LATE_MICROPHONE in turn.flags
+            self._check_microphone(self._done + 1)
         return turn
+
+    def _check_microphone(self, turns: int) -> None:
+        """Warn early, and once, that the run is becoming invalid."""
+        if turns == EARLY_TURNS and too_many(self._late_turns, turns):
+            self._progress.warned(
+                f"The microphone was late in {self._late_turns} of the first {turns} measured turns. With more "
+                "than 1 in 20 the run is invalid: stop other work on this machine, or start again with a higher "
+                "--microphone-limit-ms."
+            )

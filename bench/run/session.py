@@ -45,7 +45,8 @@ from firstpacket.bench.run.resolve import package_versions, require_runnable, re
 from firstpacket.bench.run.schedule.orders import drawn
 from firstpacket.bench.run.schedule.warmup import warmup_rule
 from firstpacket.bench.run.watch import MachineWatch
-from firstpacket.bench.sanitize import without_secrets
+from firstpacket.bench.sanitize import clean, without_secrets
+from firstpacket.bench.summary.microphone import invalid
 
 
 def start(options: Options, command: Sequence[str], progress: Progress, base: CodeVersion | None = None) -> Path:
@@ -180,7 +181,11 @@ def _run(
                 f"{stopped} What was measured is in {writer.path}; it cannot be resumed: both versions must be "
                 "measured together."
             ) from None
-        raise Stopped(f"{stopped} Every finished turn is kept; resume with: bench run --resume {writer.path}") from None
+        reasons = "; ".join(invalid(read_run(writer.path)))
+        problem = f" So far the run is invalid: {reasons}." if reasons else ""
+        raise Stopped(
+            f"{stopped}{problem} Every finished turn is kept; resume with: bench run --resume {writer.path}"
+        ) from None
 
 
 def _server_pids(labels: Sequence[LabelFacts]) -> tuple[int, ...]:
@@ -213,7 +218,7 @@ def _manifest(
     stopping = _stopping_rule(options, len(corpus.utterances))
     return Manifest(
         schema=SCHEMA,
-        run=f"{now:%Y%m%d-%H%M%S}-{'-'.join(system.label for system in systems)}"[:100],
+        run=_name(options, now, systems)[:100],
         created=now.isoformat(timespec="seconds"),
         command=tuple(without_secrets(name_as_text(word)) for word in command),
         options=_in_force(options),
@@ -228,6 +233,13 @@ def _manifest(
         stopping_rule=stopping,
         notices=(*notices, *profiling_notices(options.profile_gpu, systems), *corpus.notices),
     )
+
+
+def _name(options: Options, now: datetime, systems: Sequence[System]) -> str:
+    """The folder's, if the user chose one."""
+    if options.out:
+        return clean(name_as_text(Path(options.out).resolve().name))
+    return f"{now:%Y%m%d-%H%M%S}-{'-'.join(system.label for system in systems)}"
 
 
 def _in_force(options: Options) -> Options:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firstpacket.bench.contract import computed
-from firstpacket.bench.metrics.late_microphone import EDGES_MS
+from firstpacket.bench.metrics.late_microphone import EDGES_MS, too_many
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.vocabulary import Flag
 
 LATE_FRAMES_SHARE = 0.01
 """Largest share of a run's frames that may be later than the limit: with more, their p99 lateness exceeds it."""
-LATE_TURNS_SHARE = 0.05
-"""Largest share of measured turns that may be flagged: with more, a system's percentiles shift too far."""
-LATE_TURNS = 2
-"""Fewer flagged turns than this make no run invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Microphone:
                 f"the microphone was late: {self.late_frames} of {self.frames} frames arrived more than "
                 f"{self.limit_ms:g} ms after they were due (at most 1 % may)"
             )
-        if self.late_turns >= LATE_TURNS and self.late_turns > LATE_TURNS_SHARE * self.turns:
+        if too_many(self.late_turns, self.turns):
             found.append(
                 f"the microphone was late in {self.late_turns} of {self.turns} measured turns (at most 1 in 20 may "
                 f"be): speech ended more than {self.limit_ms:g} ms late or came in bursts, and distorts their latency"

@@ -76,3 +76,9 @@ def test_the_terminal_shows_the_headline_and_what_answers() -> None:
     shown = " ".join(console.export_text().split())
     assert "direct sends its first packet 50.0 ms sooner than cascade and its first audible sample " in shown
     assert "cascade: asr pocketsphinx → llm transformers (Llama, 3.2 M, demo) → tts espeak" in shown
+
+
+def test_stages_that_did_not_run_are_left_out() -> None:
+    stages = (*DIRECT, Stage("unused", "speak"))
+    run = make_run({"direct": [{"encoder": 30.0, "vocoder": 20.0}] * 8}, system={"stages": stages, "engines": {}})
+    assert answer(run, summarise(run), (), ()).made_of == ("direct: encoder → vocoder",)

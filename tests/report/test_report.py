@@ -178,7 +178,7 @@ def test_a_report_of_two_runs_compares_them_or_says_why_not() -> None:
     other = replace(
         second, manifest=replace(second.manifest, options=replace(second.manifest.options, t0="last_frame"))
     )
-    assert "are not comparable: their clocks start at different moments" in render_report([first, other])
+    assert ": their clocks start at different moments" in render_report([first, other])
 
 
 def test_a_run_without_any_answer_still_has_a_report() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.virtual import virtual_run
+from support.virtual import NoProgress, virtual_run
 from typer.testing import CliRunner, Result
 
 from firstpacket.bench.cli import application
@@ -129,6 +129,18 @@ def test_too_many_late_turns_make_a_run_invalid(tmp_path: Path, lagging: Callabl
     ]
 
 
+def test_the_user_is_warned_once_early_in_a_run(
+    tmp_path: Path, lagging: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(NoProgress, "warned", lambda _, said: warnings.append(said))
+    lagging(tmp_path / "good", of_turns(2))
+    assert warnings == []
+    lagging(tmp_path / "bad", last)
+    (said,) = warnings
+    assert said.startswith("The microphone was late in 20 of the first 20 measured turns. With more than 1 in 20")
+
+
 def test_one_late_turn_of_a_few_does_not(tmp_path: Path, lagging: Callable[..., Path]) -> None:
     assert summarise(read_run(lagging(tmp_path / "run", lambda n: n == 27, turns=10))).invalid == ()
     # One frame of a hundred may be late, two may not.
@@ -166,7 +178,9 @@ def test_labels_of_an_invalid_run_are_not_compared(tmp_path: Path, lagging: Call
     bad = lagging(tmp_path / "bad", last, scripts={"a": SCRIPT, "b": SCRIPT})
     refused = invoke(["compare", str(bad)])
     assert isinstance(refused.exception, RunError) and refused.exception.exit_code == 13
-    assert "the microphone was late" in str(refused.exception)
+    said = str(refused.exception)
+    assert said.startswith("Cannot compare the systems of 'test': the run is invalid: the microphone was late")
+    assert said.count("invalid: ") == 1 and "other's settings" not in said
     assert invoke(["compare", str(bad), "--allow", "invalid"]).exit_code == 0
 
 

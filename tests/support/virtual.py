@@ -83,6 +83,8 @@ class NoProgress:
 
     def left_running(self, label: str, processes: Sequence[str]) -> None: ...
 
+    def warned(self, said: str) -> None: ...
+
 
 def run_manager(
     path: Path, what: Manifest, clips: tuple[Utterance, ...], executors: dict[str, Executor] | None = None

@@ -56,12 +56,15 @@ class UntilPrecise:
             return False
         turns = [*self._earlier, *(each.turn for each in ended if each.turn and each.planned.phase == "measured")]
         decision = decide(turns, self._labels, self._rule, planned.block)
-        self._on_check(progress_line(decision, self._rule))
+        self._on_check(progress_line(decision, self._rule, self._spent(ended)))
         return isinstance(decision, Stop)
 
     def _out_of_time(self, planned: PlannedTurn, ended: Sequence[Ended]) -> bool:
         """Whether time is used up before the first turn of a clip; once begun, a clip is run on every system."""
         begins_clip = (planned.turn - 1) % len(self._labels) == 0
+        return begins_clip and self._spent(ended) >= self._rule.minutes * NS_PER_MINUTE
+
+    def _spent(self, ended: Sequence[Ended]) -> int:
+        """Time from the end of loading to the latest measured turn's t0, over all starts, ns."""
         latest_ns = (each.t0_ns for each in reversed(ended) if each.planned.phase == "measured")
-        spent_ns = self._spent_ns + next(latest_ns, self._began_ns) - self._began_ns
-        return begins_clip and spent_ns >= self._rule.minutes * NS_PER_MINUTE
+        return self._spent_ns + next(latest_ns, self._began_ns) - self._began_ns
