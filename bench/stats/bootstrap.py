@@ -24,7 +24,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, stdtrit
 
 LEVEL = 0.95
 RESAMPLES = 2000
@@ -118,6 +117,8 @@ def estimate(
 
 def expanded(replicas: Floats, clusters: int, level: float = LEVEL) -> Interval:
     """The expanded percentile interval from the statistic of every resample of this many clusters (at least two)."""
+    from scipy.special import ndtr, stdtrit  # takes 0.2 s to import, which runs of few clips and workers never need
+
     reach = np.sqrt(clusters / (clusters - 1)) * stdtrit(clusters - 1, (1 + level) / 2)
     low, high = np.quantile(replicas, (ndtr(-reach), ndtr(reach)))
     return Interval(float(low), float(high), level)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.command import ROOT, write_clips
+from support.command import ROOT, here, write_clips
 
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, read_run
@@ -36,12 +36,8 @@ pytestmark = pytest.mark.alone  # moments are random, and many processes start
 
 def started(out: Path, clips: Path, turns: int) -> subprocess.Popen[bytes]:
     """Starts the run, or resumes it if it has begun already."""
-    if (out / "manifest.json").exists():
-        arguments = ["--resume", str(out)]
-    else:
-        pipelines = [word for script in SCRIPTS for word in ("-p", script)]
-        corpus = ["--corpus", str(clips), "--turns", str(turns), "--warmup", "1", "--out", str(out)]
-        arguments = [*pipelines, *corpus]
+    resumed = (out / "manifest.json").exists()
+    arguments = ["--resume", str(out)] if resumed else first_arguments(out, clips, turns)
     with said(out).open("ab") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", "firstpacket", "run", "--no-report", *arguments],
@@ -49,6 +45,12 @@ def started(out: Path, clips: Path, turns: int) -> subprocess.Popen[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=errors,
         )
+
+
+def first_arguments(out: Path, clips: Path, turns: int) -> list[str]:
+    """The command line that begins the run."""
+    pipelines = [word for script in SCRIPTS for word in ("-p", script)]
+    return [*pipelines, "--corpus", str(clips), "--turns", str(turns), "--warmup", "1", "--out", str(out)]
 
 
 def said(out: Path) -> Path:
@@ -179,7 +181,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Run:
     out = tmp_path_factory.mktemp("plain") / "run"
-    assert started(out, clips, ASKED_OF_LABEL).wait(120) == 0
+    done = here("run", "--no-report", *first_arguments(out, clips, ASKED_OF_LABEL))
+    assert done.returncode == 0, done.stderr
     return read_run(out)
 
 
