@@ -81,7 +81,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 @pytest.fixture(scope="module")
 def without_baseline(shell: Shell) -> int:
     """The first gate, before any baseline was kept."""
-    return shell.code(shell.gate("first"))
+    return shell.here(shell.gate("first")).returncode
 
 
 def test_a_slower_version_is_measured_twice_and_exits_with_10(shell: Shell) -> None:
@@ -109,7 +109,8 @@ def test_worktrees_of_other_versions_are_removed(shell: Shell) -> None:
 
 
 def test_too_few_turns_for_a_ceiling_exit_with_11(shell: Shell) -> None:
-    assert shell.code(shell.gate("few", "--limits", shell.folder / "ceiling.toml")) == 11
+    answer = shell.here(shell.gate("few", "--limits", shell.folder / "ceiling.toml"))
+    assert answer.returncode == 11, answer.stderr
     check = shell.json("few")["checks"][0]
     assert (check["verdict"], check["rounds"]) == ("inconclusive", 2)
     assert "0 of 20 turns" in check["reason"]
@@ -144,7 +145,7 @@ def test_a_saved_run_is_the_baseline_under_the_same_conditions_only(shell: Shell
     assert following.returncode == 0, following.stderr
     assert shell.json("next")["baseline"] == "baseline main"
     assert "the noise between runs of the same code was not measured" in shell.json("next")["notices"][0]
-    assert shell.code(shell.gate("other", "--baseline", "main", "--t0", "request")) == 13
+    assert shell.here(shell.gate("other", "--baseline", "main", "--t0", "request")).returncode == 13
     reason = shell.json("other")["checks"][0]["reason"]
     assert "t0" in reason
     assert shell.junit("other").failures == 1

@@ -236,10 +236,16 @@ class TestXtts:
             engine(folder)
 
 
+@pytest.fixture(scope="class")
+def dummy(cache: Path) -> Iterator[Coqui]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(cache))
+        yield engine()
+
+
 class TestDummy:
-    def test_work_and_level_are_fixed(self) -> None:
-        voice = engine()
-        heard = sound(voice)
+    def test_work_and_level_are_fixed(self, dummy: Coqui) -> None:
+        voice, heard = dummy, sound(dummy)
         signs = 2 * len(SENTENCE) + 1
         assert len(heard) == signs * 3 * 256
         assert len(sound(voice, SENTENCE[::-1])) == len(heard)
@@ -259,11 +265,11 @@ class TestDummy:
         assert "tts_work" not in plain.facts()
         assert len(sound(plain)) != (2 * len(SENTENCE) + 1) * 3 * 256
 
-    def test_seeds_differ(self) -> None:
+    def test_seeds_differ(self, dummy: Coqui) -> None:
         options = {option.name: option.default for option in Coqui.declaration.options}
         other = Coqui(Settings(seed=7, options=options))
         other.load()
-        assert not np.allclose(sound(other), sound(engine()))
+        assert not np.allclose(sound(other), sound(dummy))
 
 
 class _Runs:
