@@ -41,13 +41,22 @@ COMMANDS = {
     "baseline": ("baseline:app", "Save runs as baselines for later ones."),
 }
 """By name: where the command is in `commands/`, and its line in `bench --help`."""
+OWN_PLUGINS = {
+    "corpus": "Build corpora of synthetic speech, import data sets, and check corpora.",
+    "evaluate": "Score the answers to questions with known answers.",
+    "quality": "Score the audio of a run's replies.",
+    "roofline": "Compare the measured first packet with the machine's lower bound.",
+    "train": "Train both architectures from a corpus of questions and answers.",
+    "weights": "Pack trained weights, and export them in the published layouts.",
+}
+"""The plugins' commands in this distribution. Help has them from here: finding them would take as long as all else."""
 
 
 def application(words: Sequence[str]) -> typer.Typer:
     """The application for a command line: only the command that `words` name is built. Raises `BenchError`."""
     app = typer.Typer(
         name="bench",
-        epilog=f"Documents: {documentation('index')}",
+        epilog=f"Documents: {documentation('index')}. Commands of other packages: bench list.",
         no_args_is_help=True,
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -62,7 +71,10 @@ def application(words: Sequence[str]) -> typer.Typer:
             app.add_typer(found, name=name, short_help=line)
         else:
             app.command(name, short_help=line)(found)
-    if called not in COMMANDS:
+    if not called or called.startswith("-"):
+        for name, line in OWN_PLUGINS.items():
+            app.command(name, short_help=line)(_not_called)
+    elif called not in COMMANDS:
         _add_plugin_commands(app, called)
     return app
 

@@ -2,7 +2,7 @@
 
 Groups: `firstpacket.pipelines` (classes derived from `Pipeline`), `firstpacket.asr`, `.llm`, `.tts`
 (engines of the cascade), `firstpacket.scores` (scorers of replies), `firstpacket.commands` (Typer
-applications mounted under their name, which `bench --help` describes by the first line of their module's docstring).
+applications mounted under their name, which `bench list` describes by the first line of their module's docstring).
 """
 
 from __future__ import annotations

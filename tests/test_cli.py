@@ -14,7 +14,7 @@ import pytest
 from support.command import ROOT, bench, here, write_clips
 
 from firstpacket.bench import plugins
-from firstpacket.bench.cli import COMMANDS
+from firstpacket.bench.cli import COMMANDS, OWN_PLUGINS
 
 QUICK = "scripted,script=hear; tts 2; packet 50"
 
@@ -335,7 +335,7 @@ def test_help_imports_no_command_and_no_options() -> None:
 
 @pytest.mark.parametrize("name", plugins.names("commands"))
 def test_help_describes_the_commands_of_plugins_as_they_do_themselves(name: str) -> None:
-    assert plugins.summary("commands", name) == plugins.engine("commands", name).info.help
+    assert plugins.summary("commands", name) == plugins.engine("commands", name).info.help == OWN_PLUGINS.get(name)
 
 
 def test_a_command_without_a_description_names_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
