@@ -22,7 +22,10 @@ def amount(value: float, unit: Unit) -> str:
 
 
 def number(value: float, unit: Unit) -> str:
-    """As `amount`, without the unit: whole from 100 on, one decimal, below 1 two digits; ratios have three decimals."""
+    """As `amount`, without the unit: whole from 100 on, one decimal, below 1 two digits; ratios have three decimals.
+
+    Less than 0.01 ms is written as 0.00.
+    """
     if not math.isfinite(value):
         return "infinite"
     match unit:
@@ -34,6 +37,8 @@ def number(value: float, unit: Unit) -> str:
             return f"{100 * value:.1f}"
         case "share":
             return _per_cent(value)
+    if unit == "ms" and 0 < abs(value) < 0.01:
+        return "0.00"  # below what the clocks tell apart from noise
     if abs(value) < 1:
         return f"{value:.2g}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"

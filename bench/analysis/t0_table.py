@@ -78,7 +78,8 @@ def _end_of_speech(manifest: Manifest) -> list[str]:
     if not clips:
         return []
     estimated = sum(clip.speech_end_source == "estimated" for clip in clips)
-    share = f"estimated in {estimated} of {_clips(len(clips))} ({estimated / len(clips):.0%}), annotated in the others"
+    share = f"estimated in {estimated} of {_clips(len(clips))} ({100 * estimated / len(clips):.0f} %)"
+    share += ", annotated in the others"
     checked = [clip for clip in clips if clip.speech_end_estimates_ms]
     if not checked:
         return [share, "not checked by detectors (see bench corpus check)"]

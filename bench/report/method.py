@@ -91,7 +91,8 @@ def _turns(run: Run) -> str:
         return f"{measured} after {manifest.warmup} to warm up{idle}"
     return (
         f"{measured}{idle}, after a warm-up on {rule.clip} until, among the last {rule.window} first "
-        f"packets, the newer half was at most {rule.step:.0%} faster and all but two were within {rule.band:.0%} (or "
+        f"packets, the newer half was at most {100 * rule.step:.0f} % faster and all but two were within "
+        f"{100 * rule.band:.0f} % (or "
         f"{rule.floor_ms:g} ms); at most {rule.most} turns, none started after {rule.budget_s:g} s"
     )
 
@@ -165,13 +166,14 @@ def _tax(run: Run, label: str) -> str:
     if cost is None:
         return "not measured"
     return (
-        f"at most {cost.share:.2%} of the time to first packet, {cost.largest_share:.2%} in the worst turn "
+        f"at most {100 * cost.share:.2f} % of the time to first packet, {100 * cost.largest_share:.2f} % in the "
+        f"worst turn "
         f"({cost.recordings:.0f} trace records of at most {cost.event_cost_us:.1f} µs)"
     )
 
 
 def _facts(values: Mapping[str, object]) -> Facts:
-    return tuple((name, str(value)) for name, value in values.items() if value is not None)
+    return tuple((name, str(value)) for name, value in values.items() if value not in (None, ""))
 
 
 def _counts(names: Iterable[str]) -> str:

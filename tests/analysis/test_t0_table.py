@@ -89,7 +89,7 @@ def test_a_run_without_turns_has_no_rows(run: Run) -> None:
 
 
 def test_it_states_how_the_end_of_speech_was_determined(run: Run) -> None:
-    assert "estimated in 0 of 8 clips (0%)" in t0_table(run).end_of_speech[0]
+    assert "estimated in 0 of 8 clips (0 %)" in t0_table(run).end_of_speech[0]
     assert "not checked by detectors" in t0_table(run).end_of_speech[1]
     said = of_clips(
         run,
@@ -99,7 +99,7 @@ def test_it_states_how_the_end_of_speech_was_determined(run: Run) -> None:
         clip("d"),
     )
     assert said == (
-        "estimated in 1 of 4 clips (25%), annotated in the others; checked in 3 clips by level, silero; "
+        "estimated in 1 of 4 clips (25 %), annotated in the others; checked in 3 clips by level, silero; "
         "largest difference 41.0 ms (b); over 40 ms in 1 clip; a detector found no speech in 1 clip"
     )
 

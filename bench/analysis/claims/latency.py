@@ -159,13 +159,14 @@ def _shares(model: Model, share: Estimate) -> str:
     hidden = sum(each.value for each in model.summary.hidden.values())
     interval = _percent(share.interval) if share.interval else f"{counted(share.clusters, 'clip')}: no interval"
     return (
-        f"{model.label}: stages other than the LLM account for {share.value:.0%} [{interval}] of {_total(model)}, "
-        f"no stage for {model.of_no_stage or 0.0:.1%}; {amount(hidden, 'ms')} of work is hidden"
+        f"{model.label}: stages other than the LLM account for {100 * share.value:.0f} % [{interval}] "
+        f"of {_total(model)}, "
+        f"no stage for {100 * (model.of_no_stage or 0.0):.1f} %; {amount(hidden, 'ms')} of work is hidden"
     )
 
 
 def _percent(interval: Interval) -> str:
-    return f"{interval.low:.0%}, {interval.high:.0%}"
+    return f"{100 * interval.low:.0f}, {100 * interval.high:.0f}"
 
 
 def _total(model: Model) -> str:

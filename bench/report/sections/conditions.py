@@ -63,7 +63,7 @@ def microphone(view: View) -> Section:
             "frames",
             lambda row: single(row[1].frames, "count", ("summary", "microphone", "buckets", row[0], "frames")),
         ),
-        Column("share", lambda row: (f"{row[1].frames / heard.frames:.2%}",)),
+        Column("share", lambda row: (f"{100 * row[1].frames / heard.frames:.2f} %",)),
     )
     last = max(place for place, bucket in enumerate(heard.buckets) if bucket.frames)
     shown = table("Frame lateness", columns, [rows(columns, enumerate(heard.buckets[: last + 1]))])

@@ -28,8 +28,8 @@ def continuity(view: View) -> Section:
     columns: list[Column[LabelSummary]] = [words("system", lambda label: label.label), *map(_within, WITHIN)]
     columns += [column(heading, estimate, "ms", "figures", name, "p50") for name, heading in PLAYER.items()]
     note = (
-        "Medians over replies of more than one packet. Gapless: first packet plus the smallest pre-roll that avoids "
-        "stalls."
+        "Medians over replies of more than one packet. C50, C100, C200: share of them in which the player never stalls "
+        "for more than 50, 100, 200 ms. Gapless: first packet plus the smallest pre-roll that avoids stalls."
     )
     shown = table("Playback stalls, medians [95 % CI]", columns, [rows(columns, view.summaries)], notes=(note,))
     return Section("continuity", "Playback without gaps", "", (shown,))
