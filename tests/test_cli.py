@@ -56,6 +56,11 @@ def test_show_and_compare_print_tables(finished: Path) -> None:
     assert "sooner" in compared.stdout or "later" in compared.stdout
 
 
+def test_tables_are_printed_where_the_terminal_has_no_size(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    assert "first packet" in here("show", finished).stdout
+
+
 def test_two_runs_are_compared_by_label(finished: Path) -> None:
     compared = here("compare", finished, finished)
     assert compared.returncode == 0, compared.stderr

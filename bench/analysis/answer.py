@@ -177,8 +177,9 @@ def _notices(run: Run, summary: Summary) -> list[str]:
             said.append(
                 f"{name}: {counts} of {label.measured} measured turns; figures cover only the turns that have them."
             )
-    if len(run.segments) > 1:
-        said.append(f"The run was interrupted and resumed: it has {len(run.segments)} segments.")
+    segments = {turn.segment for turn in run.turns}  # resuming a finished run adds one without turns
+    if len(segments) > 1:
+        said.append(f"The run was interrupted and resumed: it has {len(segments)} segments.")
     return said
 
 

@@ -10,11 +10,17 @@ if TYPE_CHECKING:
     from firstpacket.bench.tables.table import Table
 
 
+_WIDTH = 80
+"""Where COLUMNS is 0, as in containers whose terminal has no size."""
+
+
 def console(stderr: bool = True) -> Console:
     """A console that does not highlight numbers."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    shown = Console(stderr=stderr, highlight=False)
+    shown.width = shown.width or _WIDTH
+    return shown
 
 
 def say(line: object, stderr: bool = True) -> None:

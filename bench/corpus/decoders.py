@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from firstpacket.bench.corpus.containers import wav
-from firstpacket.bench.corpus.containers.errors import not_sound, truncated
+from firstpacket.bench.corpus.containers.errors import not_read, not_sound, truncated
 from firstpacket.bench.corpus.containers.forms import read_layout
-from firstpacket.bench.corpus.containers.layout import Layout, Part, PartStream
+from firstpacket.bench.corpus.containers.layout import Form, Layout, Part, PartStream
 from firstpacket.bench.errors import CorpusError, MissingDependency
 
 INSTALL = "pip install soundfile soxr"
@@ -39,7 +39,7 @@ def probe(path: Path) -> Header:
         soundfile = _soundfile()
         if soundfile is None and form != "WAV":
             raise MissingDependency(f"{path}: only plain WAV can be read without soundfile. Install: {INSTALL}")
-        formats = [_format(soundfile, path, file, part) for part in layout.parts]
+        formats = [_format(soundfile, path, file, form, part) for part in layout.parts]
     rates, channels, frames = zip(*formats, strict=True)
     if len({*zip(rates, channels, strict=True)}) > 1:
         raise CorpusError(
@@ -59,13 +59,15 @@ def read(header: Header, frames: int) -> npt.NDArray[np.float32]:
     return np.concatenate(blocks)
 
 
-def _format(soundfile: Any, path: Path, file: BinaryIO, part: Part) -> tuple[int, int, int]:
+def _format(soundfile: Any, path: Path, file: BinaryIO, form: Form, part: Part) -> tuple[int, int, int]:
     """Sample rate, channels and frames of one part."""
     if soundfile is None:
         return wav.plain_format(part)
     try:
         info = soundfile.info(PartStream(file, part))
     except RuntimeError as error:
+        if form == "WAV" and (coding := wav.unread_coding(part)):
+            raise not_read(path, coding) from error
         raise not_sound(path, _plain(error)) from error
     return info.samplerate, info.channels, info.frames
 

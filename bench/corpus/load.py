@@ -153,7 +153,8 @@ def _utterance(entry: Entry, clip: Clip, estimates: Ends) -> Utterance:
     end_ms, source, marks = _speech_end(line, clip, within)
     if end_ms < SHORTEST_SPEECH_MS:
         raise CorpusError(
-            f"{entry.audio}: speech ends after {end_ms:g} ms, which leaves no speech. Correct speech_end_ms."
+            f"{entry.audio}: speech ends after {end_ms:g} ms, which leaves no speech."
+            f" {'Remove the recording' if line.speech_end_ms is None else 'Correct speech_end_ms'}."
         )
     return Utterance(
         id=line.id,

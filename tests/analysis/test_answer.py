@@ -82,3 +82,10 @@ def test_stages_that_did_not_run_are_left_out() -> None:
     stages = (*DIRECT, Stage("unused", "speak"))
     run = make_run({"direct": [{"encoder": 30.0, "vocoder": 20.0}] * 8}, system={"stages": stages, "engines": {}})
     assert answer(run, summarise(run), (), ()).made_of == ("direct: encoder → vocoder",)
+
+
+def test_only_starts_that_measured_count_as_segments() -> None:
+    run = replace(run_with(DEMO), segments=(make_segment(0, ()), make_segment(1, ())))
+    assert "resumed" not in " ".join(answer(run, summarise(run), (), ()).notices)
+    later = replace(run, turns=(replace(run.turns[0], segment=1), *run.turns[1:]))
+    assert "it has 2 segments" in " ".join(answer(later, summarise(later), (), ()).notices)

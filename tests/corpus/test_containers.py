@@ -259,6 +259,29 @@ def pages(data: bytes) -> list[bytes]:
     return [b"OggS" + page for page in data.split(b"OggS")[1:]]
 
 
+@pytest.mark.parametrize("share", [0.5, 0.01])
+def test_a_flac_that_states_fewer_samples_than_it_has_is_read_to_its_end(tmp_path: Path, share: float) -> None:
+    data = encoded(tmp_path, "a.flac")
+    stated = (int.from_bytes(data[18:26]) >> 36 << 36 | int(len(NOISE) * share)).to_bytes(8)
+    (tmp_path / "a.flac").write_bytes(data[:18] + stated + data[26:])
+    clip = read_clip(tmp_path / "a.flac")
+    assert is_noise(clip.samples) and clip.marks == ("unstated-length",)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(22_050, 1), (SAMPLE_RATE, 2)])
+def test_an_mp3_that_changes_its_form_says_so(tmp_path: Path, rate: int, channels: int) -> None:
+    other = encoded(tmp_path, "a.mp3", np.repeat(NOISE[:, None], channels, axis=1), rate)
+    with pytest.raises(CorpusError, match=r"sample rate or number of channels changes at byte \d+, .*ffmpeg -i"):
+        read(tmp_path, "a.mp3", encoded(tmp_path, "a.mp3") + other)
+
+
+def test_a_stream_without_a_last_page_says_how_to_keep_it(tmp_path: Path) -> None:
+    whole = encoded(tmp_path, "a.opus")
+    flags = whole.rindex(b"OggS") + 5
+    with pytest.raises(CorpusError, match=r"last Ogg page is missing; if nothing else is, .*: ffmpeg -i .*\.flac"):
+        read(tmp_path, "a.opus", whole[:flags] + b"\0" + whole[flags + 1 :])
+
+
 def test_an_ogg_with_a_missing_page_is_refused(tmp_path: Path) -> None:
     whole = pages(encoded(tmp_path, "a.opus", np.tile(NOISE, 4)))
     assert len(whole) > 5
@@ -287,6 +310,7 @@ NOT_SOUND: dict[str, tuple[bytes, str]] = {
     ),
     "text": (b"Moved Permanently. Redirecting to https://example.org/a.wav\n", "it is text, that begins 'Moved"),
     "utf-8": ("Zugriff verweigert: Schlüssel ungültig\n".encode(), "it is text"),
+    "zeros": (bytes(9000), "begins with zeros only, as if it was never written"),
     "archive": (b"PK\x03\x04" + bytes(100), "it is a ZIP archive"),
     "raw": (NOISE[:4000].tobytes(), r"first bytes are those of no known form.*raw samples"),
 }
@@ -297,6 +321,14 @@ NOT_SOUND: dict[str, tuple[bytes, str]] = {
 def test_what_is_no_sound_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     with pytest.raises(CorpusError, match=rf"{name}: not a sound file that can be read .*{message}"):
         read(tmp_path, name, content)
+
+
+def form(coding: int, extension: bytes = b"", bits: int = 16) -> bytes:
+    """A WAV with a second of this coding."""
+    head = struct.pack("<HHIIHH", coding, 1, SAMPLE_RATE, SAMPLE_RATE * bits // 8, bits // 8, bits)
+    sound = bytes(SAMPLE_RATE * bits // 8)
+    chunks = chunk(b"fmt ", head + extension) + chunk(b"data", sound)
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
 
 NOT_READ: dict[str, bytes] = {
@@ -311,6 +343,10 @@ NOT_READ: dict[str, bytes] = {
     "CAF": b"caff\0\x01\0\0desc",
     "Speex in Ogg": b"OggS\0\x02" + bytes(20) + b"\x01\x50Speex   1.2".ljust(82, b"\0"),
     "layer I or II": b"\xff\xfd\x84\x04" + bytes(600),
+    "G.722 in WAV": form(0x28F),
+    "coding 0xC13A in WAV": form(0xC13A),
+    "AC-3 in WAV": form(0xFFFE, struct.pack("<HHIH", 22, 16, 4, 0x2000) + bytes(14)),
+    "WAV with samples of 64 bits": form(1, bits=64),
     "MP3 in WAV": struct.pack("<4sI4s4sIHHIIHHH", b"RIFF", 100, b"WAVE", b"fmt ", 18, 0x55, 1, 16000, 4000, 1, 0, 0)
     + b"data\x04\0\0\0\xff\xfb\0\0",
 }

@@ -341,6 +341,11 @@ def sound(path: Path, samples: np.ndarray) -> str:
     return str(path)
 
 
+def test_a_clip_of_one_sample_is_no_recording(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"speech ends after 0\.0625 ms, which leaves no speech\. Remove the rec"):
+        load_corpus(sound(tmp_path / "a.wav", np.full(1, 0.2)))
+
+
 def test_an_offset_is_no_sound(tmp_path: Path) -> None:
     loaded = load_corpus(sound(tmp_path / "a.wav", np.full(SAMPLE_RATE, 0.2)))
     assert loaded.utterances[0].marks == ("silent",) and loaded.utterances[0].speech_end_ms == 1000

@@ -17,7 +17,7 @@ from firstpacket.bench.corpus.containers.layout import Layout, Part
 _BEGINNING = re.compile(rb"fLaC[\x00\x80]\0\0\x22")
 """The marker, and the header of the stream information."""
 _SEARCHED = 1 << 28
-_INFORMATION = 8
+_LARGEST_BLOCK = slice(10, 12)
 _HEAD = 42
 """Bytes of the marker and of the first block, which is always the stream information."""
 _LARGEST_FRAME = 1 << 20
@@ -34,34 +34,38 @@ def read_layout(path: Path, file: BinaryIO, start: int, end: int) -> Layout:
     file.seek(start)
     found = _BEGINNING.finditer(file.read(min(end - start, _SEARCHED)))
     borders = [start, *(start + each.start() for each in found if each.start()), end]
-    parts = tuple(_part(path, file, first, last) for first, last in pairwise(borders))
-    return Layout(parts, len(parts) > 1)
+    parts = [_part(path, file, first, last) for first, last in pairwise(borders)]
+    return Layout(tuple(part for part, _ in parts), len(parts) > 1 or any(longer for _, longer in parts))
 
 
-def _part(path: Path, file: BinaryIO, start: int, end: int) -> Part:
-    """One FLAC stream; an unknown length is counted."""
+def _part(path: Path, file: BinaryIO, start: int, end: int) -> tuple[Part, bool]:
+    """One FLAC stream with its length counted, and whether it has more samples than it states."""
     file.seek(start)
     head = file.read(_HEAD)
-    if len(head) < _HEAD or int.from_bytes(head[18:26]) & _SAMPLES_MASK:
-        return Part(start, end)
+    if len(head) < _HEAD:
+        return Part(start, end), False
+    stated = int.from_bytes(head[18:26]) & _SAMPLES_MASK
     file.seek(max(start + _HEAD, end - _LARGEST_FRAME))
-    samples = _samples(file.read(end - file.tell()), block=int.from_bytes(head[_INFORMATION : _INFORMATION + 2]))
-    if samples is None:
+    samples = _samples(file.read(end - file.tell()), int.from_bytes(head[_LARGEST_BLOCK]), stated)
+    if samples is None and not stated:
         raise truncated(path, "its last frame is incomplete")
-    return Part(start + _HEAD, end, _with_samples(head, samples))
+    if samples is None or samples <= stated:
+        return Part(start, end), False
+    return Part(start + _HEAD, end, _with_samples(head, samples)), stated > 0
 
 
 def _with_samples(head: bytes, samples: int) -> bytes:
-    return head[:18] + (int.from_bytes(head[18:26]) | samples & _SAMPLES_MASK).to_bytes(8) + head[26:]
+    others = int.from_bytes(head[18:26]) & ~_SAMPLES_MASK
+    return head[:18] + (others | samples & _SAMPLES_MASK).to_bytes(8) + head[26:]
 
 
-def _samples(tail: bytes, block: int) -> int | None:
+def _samples(tail: bytes, block: int, stated: int) -> int | None:
     """Samples up to the end of the last frame in `tail`; None if it is not whole. `block`: samples of the others."""
     position, tries = len(tail), 0
     while tries < _MOST_TRIES and (position := tail.rfind(b"\xff", 0, position)) >= 0:
         end = _end_of_frame(tail[position : position + _LONGEST_HEADER], block)
         if end is not None:
-            if _checksum(tail[position:], 16, 0x8005) == 0:
+            if end == stated or _checksum(tail[position:], 16, 0x8005) == 0:
                 return end
             tries += 1
     return None

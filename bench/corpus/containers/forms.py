@@ -98,6 +98,8 @@ def _no_sound(path: Path, head: bytes) -> CorpusError:
     head = head.removeprefix(b"\xef\xbb\xbf")
     if not head:
         return not_sound(path, "it is empty", "Download or export it again, or remove it.")
+    if not any(head):
+        return not_sound(path, "it begins with zeros only, as if it was never written", "Download or record it again.")
     if head.startswith(_LFS):
         return not_sound(path, "it is a Git LFS pointer, which stands for the recording", "Fetch it: git lfs pull")
     if kind := next((kind for magic, kind in _PACKED.items() if head.startswith(magic)), ""):

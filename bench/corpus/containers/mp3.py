@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from firstpacket.bench.corpus.containers.errors import not_sound, truncated
+from firstpacket.bench.corpus.containers.errors import conversion, not_sound, truncated
 from firstpacket.bench.corpus.containers.layout import Layout, Part
 from firstpacket.bench.corpus.containers.tags import skip_tags
+from firstpacket.bench.errors import CorpusError
 
 _XING = re.compile(rb"(?:Xing|Info)...(.)(....)", re.DOTALL)
 _VBRI = re.compile(rb"VBRI.{10}(....)", re.DOTALL)
@@ -30,7 +31,7 @@ _KBIT_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES = (44_100, 48_000, 32_000)
 LAYER_3 = 1
 _MONO = 3
-_NO_CHECKSUM, _RATE, _ROOMY = 0x01, 0x0C, 0x90
+_NO_CHECKSUM, _VERSION, _RATE, _ROOMY = 0x01, 0x18, 0x0C, 0x90
 """Bits of a frame's header; the last is a bit rate at which a frame has room for a tag."""
 
 
@@ -113,11 +114,26 @@ def parse_frame(header: bytes) -> Frame | None:
     return Frame(samples // 8 * bits // hertz + (header[2] >> 1 & 1), samples, 4 + side)
 
 
+def _form(data: bytes, position: int) -> tuple[int, int, bool]:
+    """Of the frame at `position`: its version and sample rate, as coded, and whether it is mono."""
+    return data[position + 1] & _VERSION, data[position + 2] & _RATE, data[position + 3] >> 6 == _MONO
+
+
+def _changes(path: Path, at: int) -> CorpusError:
+    return CorpusError(
+        f"{path}: its sample rate or number of channels changes at byte {at}, as in files with different settings that"
+        f" were joined. Convert it: {conversion(path)}"
+    )
+
+
 def _walk(path: Path, file: BinaryIO, data: bytes, start: int, position: int) -> _Walked:
     """Follow the frames from `position`, over tags between them. Raises `CorpusError` for a gap."""
-    counted, joined, whole = 0, False, True
+    counted, joined, whole, form = 0, False, True, None
     while True:
         while whole and (frame := parse_frame(data[position : position + 4])):
+            if form not in (None, _form(data, position)):
+                raise _changes(path, start + position)
+            form = _form(data, position) if counted else None  # the first frame may be a tag in another form
             if whole := position + frame.length <= len(data):
                 position += frame.length
                 counted += 1

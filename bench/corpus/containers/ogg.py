@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from firstpacket.bench.corpus.containers.errors import not_read, not_sound, truncated
+from firstpacket.bench.corpus.containers.errors import conversion, not_read, not_sound, truncated
 from firstpacket.bench.corpus.containers.layout import Layout, Part
 
 _PAGE, _HEADER = b"OggS", 27
@@ -63,7 +63,9 @@ def read_layout(path: Path, file: BinaryIO, start: int, end: int) -> Layout:
     if last is None:
         raise not_sound(path, "an Ogg file without a whole page")
     if not last.flags & _ENDS:
-        raise truncated(path, "its last Ogg page is missing")
+        raise truncated(
+            path, f"its last Ogg page is missing; if nothing else is, as in a recorded stream: {conversion(path)}"
+        )
     return Layout(tuple(parts), tuned_in or len(parts) > 1)
 
 

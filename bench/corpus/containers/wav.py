@@ -36,10 +36,30 @@ _STRAY_S = 0.1
 _LARGEST_PART = 0xFFFF_0000
 """The bytes of sound that a header of 32-bit sizes can announce; nothing as long as that is decoded to its end."""
 _LARGEST_HEAD = 1 << 16
-_UNCOMPRESSED = (1, 3, 0xFFFE)
+_EXTENSIBLE = 0xFFFE
+_SUBFORMAT = 24
+"""Where the format chunk of an extensible file has the coding."""
+_UNCOMPRESSED = (1, 3, _EXTENSIBLE)
+_MOST_BITS = 32
 _CHUNKS = (b"LIST", b"JUNK", b"id3 ", b"ID3 ", b"bext", b"fact", b"cue ", b"PEAK", b"smpl", b"iXML", b"_PMX", b"FLLR")
 """Chunks whose own end may be missing behind the sound: nobody hears it."""
 _FOREIGN = {0x50: "MPEG layer II in WAV", 0x55: "MP3 in WAV", 0xFF: "AAC in WAV", 0x1600: "AAC in WAV"}
+_CODINGS = {
+    0x20: "Yamaha ADPCM",
+    0x22: "TrueSpeech",
+    0x45: "G.726",
+    0x55: "MP3",
+    0x64: "G.726",
+    0x65: "G.722",
+    0x83: "G.729",
+    0x160: "WMA",
+    0x161: "WMA",
+    0x28F: "G.722",
+    0x2000: "AC-3",
+    0x566F: "Vorbis",
+    0xF1AC: "FLAC",
+}
+"""Names of codings that a decoder may not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,18 @@ def plain_format(part: Part) -> tuple[int, int, int]:
     """Sample rate, channels and frames of a part of uncompressed sound, by its header."""
     _, channels, rate, _, frame_bytes = struct.unpack_from(MAGICS[part.head[:4]] + "HHIIH", part.head, 20)
     return rate, channels, (part.end - part.start) // max(1, frame_bytes)
+
+
+def unread_coding(part: Part) -> str:
+    """What the sound of a part is coded as; empty for samples of at most 32 bits, which every decoder reads."""
+    order = MAGICS[part.head[:4]]
+    form = part.head[20 : 20 + int(struct.unpack_from(order + "I", part.head, 16)[0])]
+    coding, bits = (int(struct.unpack_from(order + "H", form, at)[0]) for at in (0, 14))
+    if coding == _EXTENSIBLE and len(form) >= _SUBFORMAT + 2:
+        coding = int(struct.unpack_from(order + "H", form, _SUBFORMAT)[0])
+    if coding in _UNCOMPRESSED:
+        return f"WAV with samples of {bits} bits" if bits > _MOST_BITS else ""
+    return f"{_CODINGS.get(coding, f'coding 0x{coding:04X}')} in WAV"
 
 
 def _read_header(path: Path, file: BinaryIO, start: int, end: int) -> _Header:
