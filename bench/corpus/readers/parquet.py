@@ -14,6 +14,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from firstpacket.bench.corpus.containers.errors import no_file
 from firstpacket.bench.corpus.manifest import inside
 from firstpacket.bench.corpus.readers.audiofolder import FILE_NAME
 from firstpacket.bench.corpus.readers.row import NoSound, Reader, Row, spoken_text
@@ -133,6 +134,8 @@ def _open(path: Path) -> Any:
         raise MissingDependency(
             f"Parquet needs pyarrow, which is not installed. Install it with: {install_command('parquet')}"
         ) from error
+    if not path.is_file():
+        raise no_file(path)
     with path.open("rb") as head:
         if head.read(len(_LFS)) == _LFS:
             raise CorpusError(f"{path}: is a Git LFS pointer, not the file. Fetch the file with: git lfs pull")
@@ -165,10 +168,12 @@ def _is_plain(kind: Any) -> bool:
     """Whether a column holds texts, numbers or lists of texts: pictures and embeddings are not read."""
     from pyarrow import types
 
+    def is_text(each: Any) -> bool:
+        return bool(types.is_string(each) or types.is_large_string(each) or types.is_string_view(each))
+
     if types.is_list(kind) or types.is_large_list(kind) or types.is_dictionary(kind):
-        kind = kind.value_type
-        return bool(types.is_string(kind) or types.is_large_string(kind))
-    return bool(types.is_primitive(kind) or types.is_string(kind) or types.is_large_string(kind))
+        return is_text(kind.value_type)
+    return bool(types.is_primitive(kind)) or is_text(kind)
 
 
 def _cell(value: Any) -> _Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,21 @@ def test_texts_and_sound_of_every_row(tmp_path: Path) -> None:
     assert [content(row) for row in found] == [row["audio"]["bytes"] for row in given]
     assert [row.columns["n"] for row in found] == list(range(7)) and "audio" not in found[0].columns
     assert found[4].where == f"{tmp_path / 'a.parquet'}, row 4"
+
+
+def test_texts_as_polars_writes_them(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {"audio": [sound(1)], "text": pyarrow.array(["Question?"], pyarrow.string_view())}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    assert [row.text for row in rows(tmp_path / "a.parquet")] == ["Question?"]
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match="is a pipe, socket or device, not a file"):
+        rows(tmp_path / "a.parquet")
 
 
 def test_sound_may_be_read_in_any_order(tmp_path: Path) -> None:
