@@ -31,7 +31,6 @@ VICTIMS = ("manager", "worker", "both")
 KILLS_OF_A_RUN = 5
 RUNS_OF_THE_SOAK = 40
 ASKED_OF_LABEL = 50
-pytestmark = pytest.mark.alone  # moments are random, and many processes start
 
 
 def started(out: Path, clips: Path, turns: int) -> subprocess.Popen[bytes]:
