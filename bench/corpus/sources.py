@@ -156,8 +156,8 @@ def _several_texts(listing: Listing, rows: Sequence[Row]) -> tuple[str, ...]:
 def _not_listed(listing: Listing, names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
-    are = "recording is" if len(names) == 1 else "recordings are"
-    return (f"{len(names)} {are} left out, as {named(listing.names)} does not list them ({named(names)}).",)
+    were, them = ("recording was", "it") if len(names) == 1 else ("recordings were", "them")
+    return (f"{len(names)} {were} skipped: {named(listing.names)} does not list {them} ({named(names)}).",)
 
 
 def _choice(folder: Path, listings: Sequence[Listing]) -> str:

@@ -68,7 +68,7 @@ def test_a_list_is_used_in_a_folder_and_by_itself(tmp_path: Path, form: str) -> 
     assert texts(tmp_path) == texts(path) == expected
     assert load_corpus(str(tmp_path)).sha256 == load_corpus(str(path)).sha256
     unlisted = [notice for notice in said(load_corpus(str(tmp_path))) if "later turn" not in notice]
-    one = f"1 recording is left out, as {name} does not list them (clip0.wav)."
+    one = f"1 recording was skipped: {name} does not list it (clip0.wav)."
     assert unlisted == ([one] if "clip0" not in str(content) else [])
 
 

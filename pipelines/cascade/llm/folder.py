@@ -24,7 +24,7 @@ def find(model: str) -> hub.Folder:
     if found is not None:
         return found
     if _is_path(model):
-        raise WeightsError(f"llm-model: no such folder: {model}. Give a folder with {WANTED}.")
+        raise WeightsError(f"llm-model: no such folder: {model}. Pass a folder with {WANTED}.")
     raise WeightsError(
         f"The language model '{model}' is neither a folder nor in the Hugging Face cache, and nothing is downloaded "
         f"during a run. Run `hf download {model}` first, or set llm-model to a folder."

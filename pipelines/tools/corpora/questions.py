@@ -121,6 +121,6 @@ def _pair(where: str, value: object) -> Pair:
     for name, text in (("question", pair.question), ("response", pair.response)):
         if not text.strip() or len(text) > _LONGEST or _CONTROL.search(text):
             raise CorpusError(
-                f"{where}: {name} {text[:40]!r} cannot be spoken. Give 1 to {_LONGEST} characters without line breaks."
+                f"{where}: {name} {text[:40]!r} cannot be spoken. Use 1 to {_LONGEST} characters without line breaks."
             )
     return replace(pair, question=pair.question.strip(), response=pair.response.strip())

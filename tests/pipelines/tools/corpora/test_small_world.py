@@ -112,7 +112,7 @@ def test_any_file_is_split_by_question(tmp_path: Path) -> None:
         ([{"question": "a"}], r"\[0\]: field 'response' is missing\. Each entry is"),
         ([*pairs(3), {"question": "a", "response": 3}], r"\[3\]\.response: expected text"),
         ([{"question": "a", "response": "b", "more": 1}], "unknown field 'more'"),
-        ([{"question": " ", "response": "b"}], r"question ' ' cannot be spoken\. Give 1 to 2000 characters"),
+        ([{"question": " ", "response": "b"}], r"question ' ' cannot be spoken\. Use 1 to 2000 characters"),
         ([{"question": "a", "response": "b" * 2001}], r"\[0\]: response 'b+' cannot be spoken"),
         ([{"question": "a\x00b", "response": "b"}], r"question 'a\\x00b' cannot be spoken"),
         ([{"question": "a\u2028b", "response": "b"}], "cannot be spoken"),
