@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.command import here, write_clips
 from support.virtual import NoProgress, virtual_run
 from typer.testing import CliRunner, Result
 
@@ -19,7 +20,8 @@ from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import Delivery
 from firstpacket.bench.record.store import read_run
 from firstpacket.bench.report.html import render_report
-from firstpacket.bench.run import in_process
+from firstpacket.bench.run import in_process, session
+from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.summary.summarise import summarise
 
@@ -139,6 +141,19 @@ def test_the_user_is_warned_once_early_in_a_run(
     lagging(tmp_path / "bad", last)
     (said,) = warnings
     assert said.startswith("The microphone was late in 20 of the first 20 measured turns. With more than 1 in 20")
+
+
+def test_ctrl_c_says_that_the_run_is_invalid_so_far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Manager, "run", interrupted)
+    arguments = ("run", "-p", "scripted", "--corpus", str(write_clips(tmp_path)), "--turns", "1", "--out")
+    fine = here(*arguments, str(tmp_path / "fine"))
+    assert fine.returncode == 130 and "invalid" not in fine.stderr and "Every finished turn is kept" in fine.stderr
+    monkeypatch.setattr(session, "invalid", lambda run: ("the microphone was late in 3 of 40 measured turns",))
+    bad = here(*arguments, str(tmp_path / "bad"))
+    assert "So far the run is invalid: the microphone was late in 3 of 40 measured turns. Every finished" in bad.stderr
 
 
 def test_one_late_turn_of_a_few_does_not(tmp_path: Path, lagging: Callable[..., Path]) -> None:
