@@ -51,7 +51,7 @@ def calibrate(
     from firstpacket.bench.calibrate.tables import calibration_json, calibration_table, instrument_cost
     from firstpacket.bench.calibrate.verdict import P99_TURNS, Limits, finding, reported_separately
     from firstpacket.bench.environment import cpu_name
-    from firstpacket.bench.run.session import worker_environment
+    from firstpacket.bench.run.worker_environment import worker_environment
 
     with progress(console()) as shows:
         measured = measure(turns, worker_environment(1), shows)

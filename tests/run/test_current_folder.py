@@ -13,7 +13,7 @@ from support.virtual import make_scripted
 
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.run.process import ProcessExecutor
-from firstpacket.bench.run.session import worker_environment
+from firstpacket.bench.run.worker_environment import worker_environment
 
 NAMES = ("bench", "json", "numpy", "queue", "random", "soundfile", "statistics")
 

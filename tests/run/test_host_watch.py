@@ -20,8 +20,8 @@ from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, between, host_counters
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.process import ProcessExecutor
-from firstpacket.bench.run.session import worker_environment
 from firstpacket.bench.run.watch import MachineWatch
+from firstpacket.bench.run.worker_environment import worker_environment
 from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
 
 MS = 1_000_000

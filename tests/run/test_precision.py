@@ -36,6 +36,7 @@ from firstpacket.bench.run import session
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
+from firstpacket.bench.run.plan import stopping_rule
 from firstpacket.bench.stats import sequential
 from firstpacket.bench.stats.sequential import check_level, checkpoints, clusters_needed
 from firstpacket.bench.summary.stopping import StoppingResult, stopping_result
@@ -335,15 +336,13 @@ def test_max_minutes_requires_a_precision() -> None:
 )
 def test_an_unreachable_precision_is_refused_before_loading(clips: int, turns: int | None, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        session._stopping_rule(Options(precision="2%", turns=turns), clips)
+        stopping_rule(Options(precision="2%", turns=turns), clips)
 
 
 def test_the_turn_budget_is_a_whole_number_of_passes() -> None:
-    assert session._stopping_rule(Options(precision="2%"), 43) == StoppingRule(0.02, "share", 32, 60.0)
-    assert session._stopping_rule(Options(precision="2%", turns=100, max_minutes=5.0), 43) == StoppingRule(
-        0.02, "share", 2, 5.0
-    )
-    assert session._stopping_rule(Options(turns=100), 43) is None
+    assert stopping_rule(Options(precision="2%"), 43) == StoppingRule(0.02, "share", 32, 60.0)
+    assert stopping_rule(Options(precision="2%", turns=100, max_minutes=5.0), 43) == StoppingRule(0.02, "share", 2, 5.0)
+    assert stopping_rule(Options(turns=100), 43) is None
 
 
 @pytest.mark.parametrize("change", [{"width": 0.0}, {"blocks": 0}, {"minutes": -1.0}])

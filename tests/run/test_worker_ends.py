@@ -24,8 +24,8 @@ from firstpacket.bench.run import process
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.leftovers import MARK
 from firstpacket.bench.run.process import ProcessExecutor
-from firstpacket.bench.run.session import worker_environment
 from firstpacket.bench.run.worker import refusal, said_of_itself
+from firstpacket.bench.run.worker_environment import worker_environment
 from firstpacket.bench.run.worker_log import last_words
 from firstpacket.bench.timing.trace import Trace
 

@@ -14,7 +14,7 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.run.process import ProcessExecutor
-from firstpacket.bench.run.session import worker_environment
+from firstpacket.bench.run.worker_environment import worker_environment
 
 MS = 1_000_000
 alone = pytest.mark.alone  # where times are measured, or a deadline is to be missed or kept

@@ -1,0 +1,98 @@
+"""One start of a run: fresh workers for all systems, and the turns of a schedule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from firstpacket.bench import environment
+from firstpacket.bench.corpus.utterance import Corpus
+from firstpacket.bench.host.other_processes import Neighbours
+from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.record.schema import LabelFacts, Manifest, Segment, System, Turn
+from firstpacket.bench.record.store import RunWriter
+from firstpacket.bench.run.base_version_worker import BaselineExecutor
+from firstpacket.bench.run.code_version import CodeVersion
+from firstpacket.bench.run.gpu_watch import GpuWatch
+from firstpacket.bench.run.host_watch import HostWatch, host_counters
+from firstpacket.bench.run.manager import Manager, Progress
+from firstpacket.bench.run.process import ProcessExecutor
+from firstpacket.bench.run.profiling import profiled_labels
+from firstpacket.bench.run.protocol import Instrument
+from firstpacket.bench.run.schedule.base import Schedule
+from firstpacket.bench.run.schedule.full_run import full_schedule
+from firstpacket.bench.run.watch import MachineWatch
+from firstpacket.bench.run.worker_environment import worker_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all starts of a run have in common."""
+
+    manifest: Manifest
+    corpus: Corpus
+    packages: dict[str, str]
+    """Versions of the packages that the systems need."""
+    base: CodeVersion | None = None
+    """The version of the code that systems with a `source` run on."""
+
+
+def run_segment(
+    setup: Setup,
+    writer: RunWriter,
+    progress: Progress,
+    already: Sequence[Turn] = (),
+    number: int = 0,
+    spent_ns: int = 0,
+    schedule: Callable[..., Schedule] = full_schedule,
+) -> None:
+    """Start all systems, and run what is left after the turns `already` of earlier starts; this is start `number`.
+
+    Raises `BenchError` and `KeyboardInterrupt` as `Manager.run` does.
+    """
+    manifest, base = setup.manifest, setup.base
+    neighbours = Neighbours()
+    surroundings = worker_environment(manifest.threads)
+    instruments: tuple[Instrument, ...] = ("nvtx",) if manifest.options.nvtx else ()
+
+    def executor(system: System, instruments: tuple[Instrument, ...] = instruments) -> ProcessExecutor:
+        log = writer.path / f"worker-{system.label}.log"
+        if base is not None and system.source:
+            return BaselineExecutor(system, log, surroundings, base, instruments)
+        return ProcessExecutor(system, log, surroundings, instruments=instruments)
+
+    def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
+        if base is not None:
+            base.check(labels)
+        return Segment(
+            number,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            time.time_ns(),
+            time.monotonic_ns(),
+            {**environment.facts(surroundings), **neighbours.facts(_server_pids(labels))},
+            setup.packages,
+            labels,
+            versions(),
+        )
+
+    watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
+    executors = {system.label: executor(system) for system in manifest.labels}
+    profiling = {system.label: executor(system, ("profiler",)) for system in profiled_labels(manifest)}
+    manager = Manager(
+        manifest,
+        writer,
+        executors,
+        setup.corpus.utterances,
+        progress,
+        watch,
+        profiling=profiling,
+        spent_ns=spent_ns,
+        schedule=schedule,
+    )
+    manager.run(already, segment, number)
+
+
+def _server_pids(labels: Sequence[LabelFacts]) -> tuple[int, ...]:
+    return tuple(pid for facts in labels for server in facts.servers for pid in server.pids)
