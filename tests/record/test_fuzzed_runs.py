@@ -16,7 +16,7 @@ from support.command import here, write_clips
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import LabelFacts, System
 from firstpacket.bench.record.store import read_run
-from firstpacket.bench.run import session
+from firstpacket.bench.run import segment
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.timing.clock import VirtualClock
 
@@ -56,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fuzzed")
     pipelines = [word for script in SCRIPTS for word in ("-p", script)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "ProcessExecutor", OnVirtualTime)
+        patched.setattr(segment, "ProcessExecutor", OnVirtualTime)
         corpus = ("--corpus", write_clips(folder / "clips"), "--turns", "5", "--warmup", "1", "--no-keep-audio")
         done = here("run", "--no-report", *pipelines, *corpus, "--out", folder / "run")
     assert done.returncode == 0, done.stderr
@@ -178,7 +178,7 @@ def answers(run: Path, out: Path, damage: list[Damage]) -> None:
         said(here(command, out, *flags, *written))
     said(here("compare", out, run))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "ProcessExecutor", OnVirtualTime)
+        patched.setattr(segment, "ProcessExecutor", OnVirtualTime)
         said(here("run", "--no-report", "--resume", out))
 
 
@@ -217,7 +217,7 @@ def test_the_undamaged_run_is_read_and_resumed(whole: Path, tmp_path: Path) -> N
         assert here(command, out, *flags, *written).returncode == 0
     before = len(read_run(out).turns)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "ProcessExecutor", OnVirtualTime)
+        patched.setattr(segment, "ProcessExecutor", OnVirtualTime)
         done = here("run", "--no-report", "--resume", out)
     assert done.returncode == 0, done.stderr
     asked = [turn.turn for turn in read_run(out).turns if turn.phase == "measured"]

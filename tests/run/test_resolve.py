@@ -16,7 +16,7 @@ from firstpacket.bench.options import Options, parse_pipeline
 from firstpacket.bench.pipeline import Declaration, OptionValue
 from firstpacket.bench.record.schema import System
 from firstpacket.bench.record.store import read_run
-from firstpacket.bench.run import session
+from firstpacket.bench.run import segment, session
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.resolve import resolve
 from firstpacket.bench.timing.clock import VirtualClock
@@ -48,7 +48,7 @@ def options(*pipelines: str, **others: object) -> Options:
 
 
 def test_a_run_checks_each_label_once(tmp_path: Path, checked: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "ProcessExecutor", OnVirtualTime)
+    monkeypatch.setattr(segment, "ProcessExecutor", OnVirtualTime)
     corpus = write_clips(tmp_path / "clips", count=2)
     asked = options(
         f"a=scripted,script={SCRIPT}", f"b=scripted,script={SCRIPT}", corpus=str(corpus), out=str(tmp_path / "run")
@@ -71,7 +71,7 @@ def test_weights_and_matching_add_no_check(checked: Counter[str]) -> None:
 
 
 def test_the_manifest_records_the_resolved_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "ProcessExecutor", OnVirtualTime)
+    monkeypatch.setattr(segment, "ProcessExecutor", OnVirtualTime)
     corpus = write_clips(tmp_path / "clips", count=1)
     asked = options(
         f"a=scripted,script={SCRIPT}", corpus=str(corpus), out=str(tmp_path / "run"), seed=7, dtype="float16"
