@@ -163,6 +163,14 @@ TURN_METRICS = (
         shown=Shown.COMPARISON,
     ),
     Metric(
+        "first_packet_cpu",
+        "CPU time to first packet",
+        "the pipeline is told that speech is over",
+        "first packet, in CPU time of its process (all threads)",
+        side="pipeline",
+        shown=Shown.COMPARISON,
+    ),
+    Metric(
         "reply_audio",
         "reply length",
         "first reply sample",

@@ -48,6 +48,7 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
     figures = {
         **_start_figures(evidence),
         **_packet_figures(evidence, t0_ns),
+        **_cpu_figures(evidence),
         **_listening_figures(evidence, t0_ns),
         **_language_figures(evidence, t0_ns),
         **_stage_figures(evidence.trace),
@@ -121,6 +122,13 @@ def _packet_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
         figures["leading_silence"] = onset_ns
         figures[FIRST_AUDIBLE] = _played_at_ns(evidence.trace, onset_ns) - t0_ns
     return figures
+
+
+def _cpu_figures(evidence: Evidence) -> dict[str, int | float]:
+    cpu = evidence.cpu
+    if cpu is None or not evidence.trace.packets or cpu.first_packet_ns < cpu.speech_over_ns:  # answered before that
+        return {}
+    return {"first_packet_cpu": cpu.first_packet_ns - cpu.speech_over_ns}
 
 
 def recordings(trace: TurnTrace, from_ns: int, until_ns: int) -> int:

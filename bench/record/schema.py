@@ -22,7 +22,7 @@ from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
 from firstpacket.bench.record.rules import StoppingRule, WarmupRule
-from firstpacket.bench.record.telemetry import Collections, Telemetry
+from firstpacket.bench.record.telemetry import Collections, CpuTime, Telemetry
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
 from firstpacket.bench.vocabulary import AnswerRule, Architecture, Flag, StageKind
 
@@ -212,6 +212,8 @@ class TurnResult:
     """How it was run, such as `truncated`; flags that derive from figures are not included."""
     collections: Collections | None = None
     """Garbage collections in the worker process, if there is one."""
+    cpu: CpuTime | None = None
+    """CPU time of that process; None on virtual time, and without a first packet."""
     profile: GpuProfile | None = None
     """The actual work of the device, in a profiled turn."""
 

@@ -63,6 +63,19 @@ class Collections:
 
 
 @dataclass(frozen=True, slots=True)
+class CpuTime:
+    """CPU time that the pipeline's process had used by two moments of the turn, summed over all its threads.
+
+    Children of that process and servers are not included.
+    """
+
+    speech_over_ns: int
+    """When it was told that speech is over; with file input, when the clip was released."""
+    first_packet_ns: int
+    """Right after the first packet was stamped."""
+
+
+@dataclass(frozen=True, slots=True)
 class Telemetry:
     """Everything read around one turn, from outside the worker."""
 

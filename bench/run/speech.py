@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.run.cpu_watch import CpuWatch
 from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
 from firstpacket.bench.timing.clock import Clock
 
@@ -21,6 +22,7 @@ class HeardSpeech:
         self._heard: list[Samples] = []
         self._over_at: int | None = None
         self.cancellation = Cancellation()
+        self.cpu = CpuWatch(clock)
 
     @property
     def sample_rate(self) -> int:
@@ -43,6 +45,7 @@ class HeardSpeech:
 
     def end(self) -> None:
         """Speech is over."""
+        self.cpu.speech_over()
         self._arrivals.put(None)
 
     def cancel(self) -> None:

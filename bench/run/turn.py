@@ -54,7 +54,8 @@ def perform(
         outcome, flags = "answered", (Flag.TRUNCATED,)
     outcome = outcome or ("answered" if seen.packets else "silent")
     why = why or next((text.text for text in reversed(seen.texts) if text.kind == "shortcoming"), "")
-    return TurnResult(turn, outcome, seen, reply_levels=levels, reason=why, flags=flags), said
+    cpu = speech.cpu.seen()
+    return TurnResult(turn, outcome, seen, reply_levels=levels, reason=why, flags=flags, cpu=cpu), said
 
 
 def _listen_to(
@@ -69,6 +70,8 @@ def _listen_to(
     try:
         for given in packets:
             arrived_ns = trace.clock.now_ns()
+            if not said:
+                speech.cpu.first_packet()
             packet = checked(given, said[0][1] if said else None)
             stamp = trace.packet(len(packet.samples), packet.sample_rate, packet.after, arrived_ns)
             if not said:

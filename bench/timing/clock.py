@@ -37,6 +37,10 @@ class Clock(Protocol):
         """The present, in ns since an arbitrary origin; never goes back."""
         ...
 
+    def cpu_ns(self) -> int | None:
+        """CPU time that this process has used, summed over all its threads, ns; None if time is not real."""
+        ...
+
     def sleep_until_ns(self, when_ns: int) -> None:
         """Block the calling thread until `when_ns`; returns at once if that has passed."""
         ...
@@ -58,6 +62,7 @@ class MonotonicClock:
     """The machine's monotonic clock (CLOCK_MONOTONIC on Linux)."""
 
     now_ns = staticmethod(time.monotonic_ns)
+    cpu_ns = staticmethod(time.process_time_ns)
 
     def sleep_until_ns(self, when_ns: int) -> None:
         """Sleep, then correct for early wake-ups."""
@@ -100,6 +105,10 @@ class VirtualClock:
     def now_ns(self) -> int:
         """The virtual present."""
         return self._now_ns
+
+    def cpu_ns(self) -> int | None:
+        """None: virtual work uses no CPU time."""
+        return None
 
     def advance(self, duration_ns: int) -> None:
         """Let the calling thread be busy for a while."""

@@ -84,7 +84,7 @@ def test_servers_of_every_system_count_as_the_run_s_own() -> None:
     assert read == [{7, 8}, {7, 8}]
 
 
-def test_real_workers_count_as_ours_and_report_collections(tmp_path: Path) -> None:
+def test_real_workers_count_as_ours_and_report_collections_and_cpu_time(tmp_path: Path) -> None:
     """The whole way: a worker in its own process, the real counters, and the record."""
     script, clips = "hear; tts 30; packet 100", make_utterances(1)
     what = scripted_manifest({"a": script}, clips, warmup=0, turns=1)
@@ -99,6 +99,7 @@ def test_real_workers_count_as_ours_and_report_collections(tmp_path: Path) -> No
         # The readings stand around the turn: what lies between them is at least as long.
         assert seen.host.elapsed_ns > turn.figures["first_packet_latency"]
         assert seen.host.cores >= 1
+        assert 0 < turn.figures["first_packet_cpu"] < turn.figures["first_packet_latency"], "the script only sleeps"
 
 
 @pytest.fixture
