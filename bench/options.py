@@ -76,6 +76,7 @@ TRIM_RULE = Rule("trim", "clips are trimmed to the same length", "clips were tri
 THREADS_RULE = Rule(
     "threads", "the same number of threads per worker", "threads per worker differ", between_labels=False
 )
+PACE_RULE = Rule("pace", "the same pause between turns", "pauses between turns differ")
 NVTX_RULE = Rule("nvtx", "NVTX ranges in both runs or in neither", "NVTX ranges differ", between_labels=False)
 
 
@@ -183,6 +184,15 @@ class Options:
         int | None,
         About("CPU threads per worker.", (1, 4096), shown="usable cores", gate=True, rule=THREADS_RULE),
     ] = None
+    pace_ms: Annotated[
+        float,
+        About(
+            "Pause between turns, ms: time for a CPU quota or a hot processor to recover.",
+            (0, 60_000),
+            gate=True,
+            rule=PACE_RULE,
+        ),
+    ] = 0.0
     keep_audio: Annotated[bool, About("Keep the audio of replies.", shown="keep", test=False)] = True
     limit: Annotated[int | None, About("Use only the first N utterances.", (1, 1_000_000), gate=True)] = None
     nvtx: Annotated[bool, About("Mark stages as NVTX ranges for Nsight.", rule=NVTX_RULE)] = False

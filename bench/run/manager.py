@@ -24,7 +24,7 @@ from firstpacket.bench.record.telemetry import Telemetry
 from firstpacket.bench.run.commit import commit
 from firstpacket.bench.run.executor import Executor, TurnConfig
 from firstpacket.bench.run.profiling import patient, profiled_turns
-from firstpacket.bench.run.schedule.base import Ended, Plan, PlannedTurn, Schedule, Wait
+from firstpacket.bench.run.schedule.base import Ended, Paced, Plan, PlannedTurn, Schedule, Wait
 from firstpacket.bench.run.schedule.full_run import full_schedule, warm_up
 from firstpacket.bench.run.watch import NoWatch, Watch
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
@@ -92,6 +92,7 @@ class Manager:
         self._clock = clock or MonotonicClock()
         deadline_ns = round(manifest.options.deadline * 1e9)
         self._config = TurnConfig(manifest.options.input, deadline_ns)
+        self._pause_ns = round(manifest.options.pace_ms * 1e6)
         self._spent_ns = spent_ns
         self._schedule = schedule
         self._total = manifest.turns * len(manifest.labels)
@@ -145,7 +146,8 @@ class Manager:
         return list(self._utterances.values())
 
     def _drive(self, schedule: Schedule) -> None:
-        while (step := schedule.next(self._ended, self._clock.now_ns())) is not None:
+        paced = Paced(schedule, self._pause_ns)
+        while (step := paced.next(self._ended, self._clock.now_ns())) is not None:
             if isinstance(step, Wait):
                 self._wait(step)
             else:
@@ -154,7 +156,8 @@ class Manager:
     def _wait(self, wait: Wait) -> None:
         for label in wait.ready:
             self._revive(label)
-        self._progress.idling(wait.ns / 1e9)
+        if not wait.silent:
+            self._progress.idling(wait.ns / 1e9)
         self._clock.sleep_until_ns(self._clock.now_ns() + wait.ns)
 
     def _run(self, planned: PlannedTurn) -> Ended:

@@ -23,7 +23,7 @@ from firstpacket.bench.run.commit import commit
 from firstpacket.bench.run.executor import Executor, TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.schedule.base import Chain, Ended, Plan, PlannedTurn, Preceded, Schedule, Step, Wait
+from firstpacket.bench.run.schedule.base import Chain, Ended, Paced, Plan, PlannedTurn, Preceded, Schedule, Step, Wait
 from firstpacket.bench.timing.clock import Inbox, VirtualClock
 
 MS = 1_000_000
@@ -54,6 +54,33 @@ def test_without_measured_turns_there_is_no_warm_up() -> None:
     warm, one, two = planned(0), planned(1), planned(2)
     assert steps(Preceded(Plan([warm, warm]), Plan([one, two]))) == [warm, warm, one, two]
     assert steps(Preceded(Plan([warm]), Plan([]))) == []
+
+
+def test_turns_are_paced_but_waits_stay_as_they_are() -> None:
+    turns, rest, pause = [planned(number) for number in range(1, 5)], Wait(5), Wait(20, silent=True)
+    one, two, three, four = turns
+    assert steps(Paced(Plan([one, two, rest, three, four]), 20)) == [one, pause, two, rest, three, pause, four]
+    assert steps(Paced(Plan(turns), 0)) == turns
+    assert steps(Paced(Plan([]), 20)) == []
+
+
+def test_a_paced_run_rests_silently_between_all_turns_and_measures_the_same(tmp_path: Path) -> None:
+    class Attentive(NoProgress):
+        def idling(self, seconds: float) -> None:
+            pytest.fail(f"said that it idles for {seconds} s")
+
+    begins: dict[float, list[int]] = {}
+    for pace_ms in (0.0, 20.0):
+        what, clock = scripted_manifest({"a": SCRIPT, "b": SCRIPT}, CLIPS, pace_ms=pace_ms), VirtualClock()
+        executors: dict[str, Executor] = {
+            label: InProcessExecutor(make_scripted(label, SCRIPT), clock) for label in "ab"
+        }
+        with RunWriter.create(tmp_path / f"{pace_ms}", what) as writer:
+            Manager(what, writer, executors, CLIPS, Attentive(), clock=clock).run((), make_segment)
+        run = read_run(tmp_path / f"{pace_ms}")
+        assert {turn.figures["first_packet_latency"] for turn in run.turns} == {100 * MS}
+        begins[pace_ms] = [begun(run, turn) for turn in run.turns]
+    assert begins[20.0] == [at + 20 * MS * number for number, at in enumerate(begins[0.0])]
 
 
 # Turns that are due at given moments.

@@ -39,6 +39,8 @@ class Wait:
 
     ns: int
     ready: tuple[str, ...] = ()
+    silent: bool = False
+    """Whether the user is not told: a pause that is part of the plan, not a measurement of what idling does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,27 @@ class Chain:
                 return step
             del self._remaining[0]
         return None
+
+
+class Paced:
+    """A schedule with a pause between turns; where it waits itself, there is none."""
+
+    def __init__(self, schedule: Schedule, pause_ns: int) -> None:
+        self._schedule = schedule
+        self._pause = Wait(pause_ns, silent=True)
+        self._after_turn = False
+        self._next: Step | None = None
+        """The turn to be run after the pause."""
+
+    def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
+        """The schedule's next step, or the pause before it."""
+        step, self._next = self._next or self._schedule.next(ended, now_ns), None
+        is_turn = isinstance(step, PlannedTurn)
+        if is_turn and self._after_turn and self._pause.ns:
+            self._next, self._after_turn = step, False
+            return self._pause
+        self._after_turn = is_turn
+        return step
 
 
 class Preceded:
