@@ -11,6 +11,7 @@ from firstpacket.bench.metrics import gpu_figures
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
 from firstpacket.bench.metrics.warmup_decision import WarmUp
+from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
@@ -58,7 +59,23 @@ class Notice:
 def of_run(run: Run) -> tuple[Notice, ...]:
     """All of a stored run: of its machine at every start, and of its turns."""
     facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
-    return (*facts, *of_systems(run), *of_stages(run), *of_turns(run.turns), *of_profiles(run.turns))
+    return (
+        *facts,
+        *of_options(run.manifest.options),
+        *of_systems(run),
+        *of_stages(run),
+        *of_turns(run.turns),
+        *of_profiles(run.turns),
+    )
+
+
+def of_options(options: Options) -> Iterator[Notice]:
+    """Of options with which figures are missing that readers expect."""
+    if options.leave_after == "first_packet":
+        text = (
+            "turns were left after their first packet (--leave-after first_packet): figures and audio of whole replies "
+        )
+        yield Notice("turns", text + "do not exist (n/a). Measure without it to have them.")
 
 
 def of_systems(run: Run) -> tuple[Notice, ...]:

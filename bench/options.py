@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 from firstpacket.bench.errors import EmptyValue, UnknownName, UsageError
 
 Unit = Literal["share", "ms"]
+LeaveAfter = Literal["reply", "first_packet"]
+"""When a turn is over: with the reply, or once its first packet has come."""
 
 WIDTHS: dict[Unit, tuple[float, float]] = {"share": (0.0001, 1.0), "ms": (0.001, 60_000)}
 PASSES, MINUTES = 32, 60.0
@@ -77,6 +79,7 @@ THREADS_RULE = Rule(
     "threads", "the same number of threads per worker", "threads per worker differ", between_labels=False
 )
 PACE_RULE = Rule("pace", "the same pause between turns", "pauses between turns differ")
+LEAVE_RULE = Rule("leave_after", "turns are over at the same point", "turns were over at different points")
 NVTX_RULE = Rule("nvtx", "NVTX ranges in both runs or in neither", "NVTX ranges differ", between_labels=False)
 
 
@@ -179,6 +182,14 @@ class Options:
     deadline: Annotated[
         float, About("Time limit for the first packet, seconds after t0.", (0.001, 86_400), gate=True)
     ] = 30.0
+    leave_after: Annotated[
+        LeaveAfter,
+        About(
+            "When a turn is over: with the reply, or with its first_packet (figures that need the whole reply are then "
+            "missing, and no audio is kept).",
+            rule=LEAVE_RULE,
+        ),
+    ] = "reply"
     matched: Annotated[bool, About("Give cascades the LLM, reply length and encoder of direct.", gate=True)] = False
     threads: Annotated[
         int | None,

@@ -57,6 +57,11 @@ class Flag(StrEnum):
         "run",
         "the reply was cut off after the first packet: by the deadline, or because the process ended",
     )
+    LEFT_EARLY = (
+        "left_early",
+        "run",
+        "the reply was left after its first packet (--leave-after): figures that need all of it are missing",
+    )
     NOT_WARMED_UP = (
         "not_warmed_up",
         "run",

@@ -70,6 +70,8 @@ class Metric:
     """What of the answer it times, for sentences: `first packet`. Empty for metrics that time no answer."""
     followed: bool = False
     """Whether it is among the scores that CI services track over time."""
+    known_at_first_packet: bool = False
+    """Whether nothing after the first packet can change it: a turn that is left there has it, and no other."""
     quality: Quality | None = None
     """Set for metrics that measure a system's quality when pooled over its turns."""
 
@@ -97,6 +99,7 @@ TURN_METRICS = (
         shown=Shown.TERMINAL,
         moment="first packet",
         followed=True,
+        known_at_first_packet=True,
     ),
     Metric(
         FIRST_AUDIBLE,
@@ -124,6 +127,7 @@ TURN_METRICS = (
         "decision that the user has finished",
         side="pipeline",
         shown=Shown.REPORT,
+        known_at_first_packet=True,
     ),
     Metric(
         "asr_final_latency",
@@ -143,6 +147,7 @@ TURN_METRICS = (
         version=2,
         shown=Shown.REPORT,
         followed=True,
+        known_at_first_packet=True,
     ),
     Metric(
         "llm_ttft",
@@ -154,6 +159,7 @@ TURN_METRICS = (
         shown=Shown.TERMINAL,
         short="LLM token",
         followed=True,
+        known_at_first_packet=True,
     ),
     Metric(
         "generation_duration",
@@ -169,6 +175,7 @@ TURN_METRICS = (
         "first packet, in CPU time of its process (all threads)",
         side="pipeline",
         shown=Shown.COMPARISON,
+        known_at_first_packet=True,
     ),
     Metric(
         "reply_audio",
@@ -198,7 +205,12 @@ TURN_METRICS = (
     Metric("leading_silence", "leading silence", "first packet", "first audible sample, in media time"),
     Metric("turn_duration", "turn duration", "t0", "last reply sample played, without pre-roll"),
     Metric(
-        "llm_ttfb", "LLM first byte", "start of the language model", "first byte of a server's reply", side="pipeline"
+        "llm_ttfb",
+        "LLM first byte",
+        "start of the language model",
+        "first byte of a server's reply",
+        side="pipeline",
+        known_at_first_packet=True,
     ),
     Metric(
         "llm_ttfat",
@@ -207,6 +219,7 @@ TURN_METRICS = (
         "first text of the answer, reasoning and white space excluded",
         side="pipeline",
         version=2,
+        known_at_first_packet=True,
     ),
     Metric(
         "llm_prompt_cached",
@@ -216,10 +229,30 @@ TURN_METRICS = (
         unit="ratio",
         side="pipeline",
     ),
-    Metric("last_frame_delay", "last frame delay", "end of speech", "last frame of speech delivered"),
+    Metric(
+        "last_frame_delay",
+        "last frame delay",
+        "end of speech",
+        "last frame of speech delivered",
+        known_at_first_packet=True,
+    ),
     Metric("late_frames", "late frames", "time due", "delivery, over the limit for a microphone", unit="count"),
-    Metric("request_delay", "request delay", "end of speech", "first work after all speech arrived", side="pipeline"),
-    Metric("asr_first_partial", "first partial", "t0", "first partial transcript with a word in it", side="pipeline"),
+    Metric(
+        "request_delay",
+        "request delay",
+        "end of speech",
+        "first work after all speech arrived",
+        side="pipeline",
+        known_at_first_packet=True,
+    ),
+    Metric(
+        "asr_first_partial",
+        "first partial",
+        "t0",
+        "first partial transcript with a word in it",
+        side="pipeline",
+        known_at_first_packet=True,
+    ),
     Metric(
         "asr_partial_rewrites",
         "rewritten words",
@@ -285,7 +318,14 @@ TURN_METRICS = (
     ),
     Metric("stall_count", "stalls", "player after its pre-roll", "number of the player's waits", unit="count"),
     Metric("packets", "packets", "t0", "number of packets of the reply", unit="count"),
-    Metric("recordings", "recordings", "t0", "number of trace records up to the first packet", unit="count"),
+    Metric(
+        "recordings",
+        "recordings",
+        "t0",
+        "number of trace records up to the first packet",
+        unit="count",
+        known_at_first_packet=True,
+    ),
     Metric("gpu_energy", "GPU energy", "reading just before the turn", "reading just after it", unit="J", side="gpu"),
     Metric(
         "gpu_other_processes",

@@ -9,7 +9,7 @@ from itertools import pairwise, takewhile
 
 from firstpacket.bench.metrics.audible_onset import Audible, audible_onset_ns
 from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden, summed
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, metric
 from firstpacket.bench.metrics.gpu_figures import gpu_figures, gpu_flags
 from firstpacket.bench.metrics.host_flags import host_flags
 from firstpacket.bench.metrics.late_microphone import histogram, late_frames
@@ -67,6 +67,8 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
         *gpu_flags(evidence),
     )
     hidden_ns = hidden(evidence.trace, t0_ns, path)
+    if Flag.LEFT_EARLY in evidence.flags:
+        figures = {name: value for name, value in figures.items() if metric(name).known_at_first_packet}
     return TurnFigures(figures, parts, _path_error_ns(path), hidden_ns, flags, histogram(evidence.delivery))
 
 
@@ -84,9 +86,9 @@ def _mark_flags(trace: TurnTrace) -> tuple[Flag, ...]:
 def heard_outcome(evidence: Evidence) -> Outcome:
     """The turn's outcome; `silent` if it was answered without one audible sample in the whole reply.
 
-    A truncated reply keeps its outcome: the missing part may have been audible.
+    A reply that was truncated or left keeps its outcome: the missing part may have been audible.
     """
-    if evidence.outcome != "answered" or Flag.TRUNCATED in evidence.flags:
+    if evidence.outcome != "answered" or {Flag.TRUNCATED, Flag.LEFT_EARLY} & set(evidence.flags):
         return evidence.outcome
     return "silent" if audible_onset_ns(evidence.reply_levels, Audible.of(evidence.options)) is None else "answered"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firstpacket.bench.corpus.utterance import Utterance
+from firstpacket.bench.options import LeaveAfter
 from firstpacket.bench.record.schema import InputMode, LabelFacts, TurnResult
 
 NO_PACKET = "no packet by the deadline"
@@ -14,10 +15,11 @@ NO_PACKET = "no packet by the deadline"
 
 @dataclass(frozen=True, slots=True)
 class TurnConfig:
-    """How turns are run: input mode, and the deadline for the first packet, ns after t0."""
+    """How turns are run: input mode, the deadline for the first packet, ns after t0, and when they are over."""
 
     input: InputMode
     deadline_ns: int
+    leave_after: LeaveAfter = "reply"
 
 
 class Executor(Protocol):

@@ -87,7 +87,7 @@ class InProcessExecutor:
         else:
             until_ns = microphone.begin() + config.deadline_ns
             playing = self._clock.spawn(microphone.play, "microphone")
-        result, _ = perform(turn, self._pipeline, speech, trace, self._gpu, _ignore)
+        result, _ = perform(turn, self._pipeline, speech, trace, self._gpu, _ignore, config.leave_after)
         microphone.stop()
         if playing is not None:
             self._clock.join(playing)

@@ -90,9 +90,9 @@ class Manager:
         self._progress = progress
         self._watch = watch or NoWatch()
         self._clock = clock or MonotonicClock()
-        deadline_ns = round(manifest.options.deadline * 1e9)
-        self._config = TurnConfig(manifest.options.input, deadline_ns)
-        self._pause_ns = round(manifest.options.pace_ms * 1e6)
+        options = manifest.options
+        self._config = TurnConfig(options.input, round(options.deadline * 1e9), options.leave_after)
+        self._pause_ns = round(options.pace_ms * 1e6)
         self._spent_ns = spent_ns
         self._schedule = schedule
         self._total = manifest.turns * len(manifest.labels)

@@ -70,9 +70,14 @@ def _name(options: Options, now: datetime, systems: Sequence[System]) -> str:
 
 def _in_force(options: Options) -> Options:
     """The options with derived values filled in, and without the output folder."""
-    idle_turns = (options.idle_turns or IDLE_TURNS) if options.idle else None
-    corpus = name_as_text(options.corpus)
-    return replace(options, corpus=corpus, threads=options.threads or usable_cores(), idle_turns=idle_turns, out=None)
+    return replace(
+        options,
+        corpus=name_as_text(options.corpus),
+        threads=options.threads or usable_cores(),
+        idle_turns=(options.idle_turns or IDLE_TURNS) if options.idle else None,
+        keep_audio=options.keep_audio and options.leave_after == "reply",
+        out=None,
+    )
 
 
 def stopping_rule(options: Options, clips: int) -> StoppingRule | None:

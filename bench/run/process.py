@@ -113,7 +113,7 @@ class ProcessExecutor:
             if channel is None or not self.ready:
                 raise Closed
             whole = pack_samples(speech) if config.input == "file" else ""
-            channel.send(Prepare(turn, utterance.language, whole, keep_audio))
+            channel.send(Prepare(turn, utterance.language, whole, keep_audio, config.leave_after))
             exchange.microphone = _microphone(turn, self._clock, speech, channel, config, self._system.finds_speech_end)
             return exchange.run(channel)
         except Closed:
@@ -235,7 +235,8 @@ class _Exchange:
             return TurnResult(self._turn, "timeout" if late else "failed", delivery=delivery, reason=reason)
         first = self._first
         trace = TurnTrace(packets=(PacketStamp(first.at_ns, first.samples, first.sample_rate, 0),))
-        return TurnResult(self._turn, "answered", trace, delivery, reason=reason, flags=(Flag.TRUNCATED,))
+        flag = Flag.TRUNCATED if self._config.leave_after == "reply" else Flag.LEFT_EARLY
+        return TurnResult(self._turn, "answered", trace, delivery, reason=reason, flags=(flag,))
 
     def _expect_prepared(self, channel: Channel) -> None:
         message = channel.receive(PREPARE_TIMEOUT_S)

@@ -41,8 +41,8 @@ def profiled_turns(
 
 
 def patient(config: TurnConfig) -> TurnConfig:
-    """The configuration of such a turn."""
-    return replace(config, deadline_ns=config.deadline_ns * PATIENCE)
+    """The configuration of such a turn; it is whole, since a profile is of all its work."""
+    return replace(config, deadline_ns=config.deadline_ns * PATIENCE, leave_after="reply")
 
 
 def profiling_notices(wanted: bool, systems: Sequence[System]) -> tuple[str, ...]:

@@ -17,10 +17,11 @@ from typing import Literal
 
 import numpy as np
 
+from firstpacket.bench.options import LeaveAfter
 from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
 
-VERSION = 3
+VERSION = 4
 REPORT = signal.SIGUSR1
 """On this signal a worker writes to its log where all its threads are."""
 Instrument = Literal["nvtx", "profiler"]
@@ -45,6 +46,7 @@ class Prepare:
     speech: str = ""
     keep_audio: str = ""
     """File to write the reply to; empty for none."""
+    leave_after: LeaveAfter = "reply"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from firstpacket.bench.metrics.audible_onset import reply_levels
+from firstpacket.bench.options import LeaveAfter
 from firstpacket.bench.pipeline import Pipeline, Samples
 from firstpacket.bench.record.schema import Outcome, TurnResult
 from firstpacket.bench.run.packets import check_length, checked, packets_of
@@ -27,13 +28,14 @@ def perform(
     trace: Trace,
     gpu: GpuRecorder | None,
     on_first_packet: Callable[[PacketStamp], None],
+    leave_after: LeaveAfter = "reply",
 ) -> tuple[TurnResult, Said]:
     """Let the pipeline answer. Every exception of the pipeline becomes an outcome; none is raised."""
     said: Said = []
     outcome: Outcome | None = None
     why = ""
     try:
-        _listen_to(pipeline, speech, trace, said, on_first_packet)
+        _listen_to(pipeline, speech, trace, said, on_first_packet, leave_after)
     except TurnCancelled as cancelled:
         outcome, why = (
             ("timeout", str(cancelled)) if speech.cancelled else ("failed", "the pipeline raised TurnCancelled itself")
@@ -50,8 +52,12 @@ def perform(
         return TurnResult(turn, "failed", reason=why or reason(error)), said
     levels = reply_levels(said)
     flags: tuple[Flag, ...] = ()
-    if outcome == "timeout" and seen.packets:
-        outcome, flags = "answered", (Flag.TRUNCATED,)
+    if seen.packets and leave_after == "first_packet":
+        flags = (Flag.LEFT_EARLY,)
+    elif seen.packets and outcome == "timeout":
+        flags = (Flag.TRUNCATED,)
+    if flags and outcome == "timeout":
+        outcome = "answered"
     outcome = outcome or ("answered" if seen.packets else "silent")
     why = why or next((text.text for text in reversed(seen.texts) if text.kind == "shortcoming"), "")
     cpu = speech.cpu.seen()
@@ -64,7 +70,9 @@ def _listen_to(
     trace: Trace,
     said: Said,
     on_first_packet: Callable[[PacketStamp], None],
+    leave_after: LeaveAfter,
 ) -> None:
+    """Take packets until the reply or the turn is over; a reply that is left is closed, which ends its threads."""
     packets = packets_of(pipeline.respond(speech, trace))
     samples = 0
     try:
@@ -81,6 +89,8 @@ def _listen_to(
             check_length(len(said), samples, packet.sample_rate)
             if speech.cancelled:
                 raise TurnCancelled
+            if leave_after == "first_packet":
+                return
     finally:
         close = getattr(packets, "close", None)
         if close is not None:

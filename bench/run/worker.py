@@ -211,7 +211,7 @@ class _Worker:
             self._channel.send(FirstPacket(wanted.turn, stamp.at_ns, stamp.samples, stamp.sample_rate))
 
         self._garbage.begin_turn()
-        result, said = perform(wanted.turn, pipeline, speech, trace, gpu, announce)
+        result, said = perform(wanted.turn, pipeline, speech, trace, gpu, announce, wanted.leave_after)
         collections = self._garbage.end_turn()
         self._in_flight = None
         profile = self._profiler.stop() if self._profiler is not None else None

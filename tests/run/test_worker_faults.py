@@ -15,6 +15,7 @@ from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.worker_environment import worker_environment
+from firstpacket.bench.vocabulary import Flag
 
 MS = 1_000_000
 alone = pytest.mark.alone  # where times are measured, or a deadline is to be missed or kept
@@ -69,6 +70,12 @@ def test_a_first_packet_counts_even_if_the_worker_dies_after_it(tmp_path: Path) 
     cut = next(turn for turn in measured(found, "a") if "truncated" in turn.flags)
     assert cut.outcome == "answered"
     assert cut.figures["first_packet_latency"] >= 2 * MS
+
+
+def test_a_worker_leaves_a_reply_after_its_first_packet(tmp_path: Path) -> None:
+    found = process_run(tmp_path, {"a": "hear; tts 2; packet 50; die"}, count=2, leave_after="first_packet")
+    assert {(turn.outcome, turn.flags) for turn in found.turns} == {("answered", (Flag.LEFT_EARLY,))}
+    assert len(found.turns) == 3
 
 
 @alone
