@@ -116,7 +116,7 @@ def of_machine(facts: Facts, threads: int | None = None) -> Iterator[Notice]:
             "in the container is paused for tens of ms. "
         )
         yield Notice("quota", text + "Pin it to whole cores instead (docker run --cpuset-cpus=0,1, without --cpus).")
-    allowed = min((n for n in (cores, quota) if n is not None), default=None)
+    allowed = min((n for n in (cores, quota, _number(facts, "cores_pinned")) if n is not None), default=None)
     if threads is not None and allowed is not None and threads > allowed:
         text = f"{threads} threads per worker on {allowed:g} usable cores slow each other down. "
         yield Notice("threads", text + f"Run with --threads {max(1, int(allowed))}.")

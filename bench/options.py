@@ -78,6 +78,7 @@ TRIM_RULE = Rule("trim", "clips are trimmed to the same length", "clips were tri
 THREADS_RULE = Rule(
     "threads", "the same number of threads per worker", "threads per worker differ", between_labels=False
 )
+PIN_RULE = Rule("pin", "workers pinned to the same CPUs", "CPUs of the workers differ", between_labels=False)
 PACE_RULE = Rule("pace", "the same pause between turns", "pauses between turns differ")
 LEAVE_RULE = Rule("leave_after", "turns are over at the same point", "turns were over at different points")
 NVTX_RULE = Rule("nvtx", "NVTX ranges in both runs or in neither", "NVTX ranges differ", between_labels=False)
@@ -193,7 +194,15 @@ class Options:
     matched: Annotated[bool, About("Give cascades the LLM, reply length and encoder of direct.", gate=True)] = False
     threads: Annotated[
         int | None,
-        About("CPU threads per worker.", (1, 4096), shown="usable cores", gate=True, rule=THREADS_RULE),
+        About(
+            "CPU threads per worker.", (1, 4096), shown="usable cores, or those of --pin", gate=True, rule=THREADS_RULE
+        ),
+    ] = None
+    pin: Annotated[
+        str | None,
+        About(
+            "CPUs on which all workers run, such as 1 or 0,2 or 4-7 (Linux).", check=parse_pin, gate=True, rule=PIN_RULE
+        ),
     ] = None
     pace_ms: Annotated[
         float,
@@ -295,6 +304,18 @@ def parse_precision(text: str) -> tuple[float, Unit]:
     if not least <= width <= most:
         raise UsageError(f"--precision {text}: must be between 0.01 % and 100 %, or 0.001 ms and 60000 ms.")
     return width, unit
+
+
+def parse_pin(text: str) -> frozenset[int]:
+    """The numbers of CPUs: `1`, `0,2` or `4-7`, or several of these with commas. Raises `UsageError`."""
+    cpus: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if first > last:
+            raise UsageError(f"--pin {text}: expected the numbers of CPUs, such as 1 or 0,2 or 4-7.")
+        cpus.update(range(first, last + 1))
+    return frozenset(cpus)
 
 
 def share(value: object, what: str, below: float = 10.0) -> float:

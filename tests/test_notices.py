@@ -76,6 +76,7 @@ def test_more_threads_than_cores_give_a_notice() -> None:
     (text,) = said(threads=8)
     assert "8 threads per worker on 4 usable cores" in text and "--threads 4" in text
     assert "--threads 1" in said(threads=2, cpu_quota_cores=1.5)[-1]
+    assert "--threads 2" in said(threads=4, cores_pinned=2)[-1] and not said(threads=2, cores_pinned=2)
 
 
 def turn(number: int, label: str, *flags: str) -> Turn:

@@ -66,6 +66,7 @@ def _run_facts(run: Run) -> Facts:
             else []
         ),
         ("order", f"seeded random blocks, seed {manifest.options.seed}; systems interleaved in each block"),
+        *([("workers pinned to CPU", manifest.options.pin)] if manifest.options.pin else []),
         ("turns per system", _turns(run)),
         *([("pause between turns", f"{manifest.options.pace_ms:g} ms")] if manifest.options.pace_ms else []),
         ("deadline", f"{1000 * manifest.options.deadline:g} ms to the first packet"),

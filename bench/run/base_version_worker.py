@@ -22,8 +22,9 @@ class BaselineExecutor(ProcessExecutor):
         own_environment: Mapping[str, str],
         version: CodeVersion,
         instruments: tuple[Instrument, ...] = (),
+        cpus: frozenset[int] = frozenset(),
     ) -> None:
-        super().__init__(system, log, version.environment_from(own_environment), version.python, instruments)
+        super().__init__(system, log, version.environment_from(own_environment), version.python, instruments, cpus)
         self._version = version
 
     def start(self) -> LabelFacts:

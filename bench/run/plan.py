@@ -17,6 +17,7 @@ from firstpacket.bench.options import IDLE_TURNS, MINUTES, PASSES, Options, boun
 from firstpacket.bench.paths import name_as_text
 from firstpacket.bench.record.rules import StoppingRule
 from firstpacket.bench.record.schema import SCHEMA, Manifest, System, UtteranceFacts
+from firstpacket.bench.run.pinning import listed, pinned_cpus
 from firstpacket.bench.run.profiling import profiling_notices
 from firstpacket.bench.run.schedule.orders import drawn
 from firstpacket.bench.run.schedule.warmup import warmup_rule
@@ -70,10 +71,12 @@ def _name(options: Options, now: datetime, systems: Sequence[System]) -> str:
 
 def _in_force(options: Options) -> Options:
     """The options with derived values filled in, and without the output folder."""
+    cpus, cores = pinned_cpus(options.pin), usable_cores()
     return replace(
         options,
         corpus=name_as_text(options.corpus),
-        threads=options.threads or usable_cores(),
+        threads=options.threads or min(cores, len(cpus) or cores),
+        pin=listed(cpus) or None,
         idle_turns=(options.idle_turns or IDLE_TURNS) if options.idle else None,
         keep_audio=options.keep_audio and options.leave_after == "reply",
         out=None,

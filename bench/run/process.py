@@ -18,6 +18,7 @@ from firstpacket.bench.record.schema import Delivery, LabelFacts, System, TurnRe
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.leftovers import descendants, end_leftovers, marked
 from firstpacket.bench.run.microphone import Microphone
+from firstpacket.bench.run.pinning import pinned
 from firstpacket.bench.run.protocol import (
     MESSAGES,
     REPORT,
@@ -60,12 +61,15 @@ class ProcessExecutor:
         environment: Mapping[str, str],
         python: Sequence[str] = (sys.executable,),
         instruments: tuple[Instrument, ...] = (),
+        cpus: frozenset[int] = frozenset(),
     ) -> None:
+        """`cpus` are those that it may run on; any if empty."""
         self._system = system
         self._log = log
         self._environment = dict(environment)
         self._python = tuple(python)
         self._instruments = instruments
+        self._cpus = cpus
         self._clock = MonotonicClock()
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -149,7 +153,7 @@ class ProcessExecutor:
     def _spawn(self) -> Channel:
         command = module_command(self._python, "firstpacket.bench.run.worker")
         self._log_begins = size(self._log)
-        with self._open_log() as log:
+        with self._open_log() as log, pinned(self._cpus):
             self._process, line = spawn(command, log, marked(self._environment, self._log), own_group=True)
         line.settimeout(SEND_TIMEOUT_S)
         self._channel = Channel(line, MESSAGES)

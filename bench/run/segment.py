@@ -18,6 +18,7 @@ from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, host_counters
 from firstpacket.bench.run.manager import Manager, Progress
+from firstpacket.bench.run.pinning import pinned_cpus
 from firstpacket.bench.run.process import ProcessExecutor
 from firstpacket.bench.run.profiling import profiled_labels
 from firstpacket.bench.run.protocol import Instrument
@@ -55,13 +56,14 @@ def run_segment(
     manifest, base = setup.manifest, setup.base
     neighbours = Neighbours()
     surroundings = worker_environment(manifest.threads)
+    cpus = pinned_cpus(manifest.options.pin)
     instruments: tuple[Instrument, ...] = ("nvtx",) if manifest.options.nvtx else ()
 
     def executor(system: System, instruments: tuple[Instrument, ...] = instruments) -> ProcessExecutor:
         log = writer.path / f"worker-{system.label}.log"
         if base is not None and system.source:
-            return BaselineExecutor(system, log, surroundings, base, instruments)
-        return ProcessExecutor(system, log, surroundings, instruments=instruments)
+            return BaselineExecutor(system, log, surroundings, base, instruments, cpus)
+        return ProcessExecutor(system, log, surroundings, instruments=instruments, cpus=cpus)
 
     def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
         if base is not None:
@@ -71,7 +73,11 @@ def run_segment(
             datetime.now(UTC).isoformat(timespec="seconds"),
             time.time_ns(),
             time.monotonic_ns(),
-            {**environment.facts(surroundings), **neighbours.facts(_server_pids(labels))},
+            {
+                **environment.facts(surroundings),
+                "cores_pinned": len(cpus) or None,
+                **neighbours.facts(_server_pids(labels)),
+            },
             setup.packages,
             labels,
             versions(),
