@@ -1,6 +1,7 @@
 # `make demo` and `make test` set everything up by themselves. Pip users: see README, "Without make".
 PYTHON ?= python3
 OUT ?= reports/gpu
+MINUTES ?= 60
 RUN ?= reports/reference
 PICTURES ?= docs/pictures
 CHROMIUM ?= chromium
@@ -8,7 +9,7 @@ BIN := .venv/bin
 FIND := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
 BACKEND := $(if $(TORCH_BACKEND),--torch-backend=$(TORCH_BACKEND))
 
-.PHONY: setup demo test check docs pictures bench soak gpu
+.PHONY: setup demo test check docs pictures bench soak gate-check gpu
 
 setup: .venv/installed
 
@@ -51,6 +52,11 @@ bench: setup
 
 soak: setup
 	$(BIN)/pytest -m soak --timeout 3600
+
+# Whole gates on known work, for MINUTES at most; called again, it continues the series in OUT.
+gate-check: OUT = build/gate-check
+gate-check: setup
+	$(BIN)/python tests/benchmarks/gate/check.py --minutes $(MINUTES) --out $(OUT) $(ARGUMENTS)
 
 # CUDA tests and GPU runs with the Python that is there; installs nothing. The run is kept in OUT.
 gpu:

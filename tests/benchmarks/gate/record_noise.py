@@ -9,33 +9,30 @@ is not measured again. With `bursts` another process keeps one core busy in irre
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import fcntl
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
+from machine import alone, busy
+from repository import HERE, registered
+from workload import PRODUCTS, SLOWER
+
 TURNS = 50
-PRODUCTS = {"short": (200, 210), "first": (0, 23)}
-"""Products of the unchanged and of the slower side; one takes about 0.22 ms on the machine of the recordings."""
-COLUMNS = "triple side load_ms position pair clip latency_us cpu_us elapsed_us stolen_us others_us waited_us".split()
-BURST_S, PAUSE_S = 0.25, 0.35
-"""Means of exponential distributions."""
+COLUMNS = (
+    *("triple", "side", "load_ms", "position", "pair", "clip"),
+    *("latency_us", "cpu_us", "elapsed_us", "stolen_us", "others_us", "waited_us"),
+)
 
 
 def main() -> None:
     workload, condition, target, *rest = sys.argv[1:]
     file, triples = Path(target), int(rest[0]) if rest else 60
     with tempfile.TemporaryDirectory() as folder:
-        registered(Path(folder))
+        install(Path(folder))
         for triple in range(triples):
             if triple in recorded(file):
                 continue
@@ -45,15 +42,11 @@ def main() -> None:
             print(f"{time.strftime('%H:%M:%S')} {workload} {condition} {triple + 1}/{triples}", flush=True)  # noqa: T201
 
 
-def registered(folder: Path) -> None:
-    """Register the workloads as plugins, for this process and its workers."""
-    said = folder / "gate_workload-1.0.dist-info"
-    said.mkdir()
-    (said / "METADATA").write_text("Metadata-Version: 2.1\nName: gate-workload\nVersion: 1.0\n")
-    (said / "entry_points.txt").write_text("[firstpacket.pipelines]\nshort = workload:Short\nfirst = workload:First\n")
-    for path in (str(HERE), str(folder)):
-        sys.path.insert(0, path)
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), str(HERE)])
+def install(folder: Path) -> None:
+    """Install the workloads, for this process and its workers."""
+    path = [str(registered(folder)), str(HERE)]
+    sys.path[:0] = path
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)
 
 
 def measure(workload: str, triple: int, folder: Path) -> list[dict[str, object]]:
@@ -66,8 +59,7 @@ def measure(workload: str, triple: int, folder: Path) -> list[dict[str, object]]
         def _say(self, text: str) -> None:
             """Nothing."""
 
-    base, slower = PRODUCTS[workload]
-    sides = {"base": base, "same": base, "slower": slower}
+    sides = {"base": PRODUCTS[workload], "same": PRODUCTS[workload], "slower": SLOWER[workload]}
     order = random.Random(triple).sample(list(sides), len(sides))
     choices = tuple(PipelineChoice(label, workload, {"products": sides[label]}) for label in order)
     options = Options(pipelines=choices, turns=TURNS, seed=triple, threads=1, keep_audio=False, out=str(folder))
@@ -122,43 +114,5 @@ def append(file: Path, rows: list[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Wait for other work on this machine that takes the same lock."""
-    path = os.environ.get("RECORD_LOCK")
-    if not path:
-        yield
-        return
-    with open(path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def busy(wanted: bool, seed: int) -> Iterator[None]:
-    """Keep one core busy in irregular bursts, if wanted."""
-    if not wanted:
-        yield
-        return
-    process = subprocess.Popen([sys.executable, __file__, "--burst", str(seed)])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def burst(seed: int) -> None:
-    chance = random.Random(seed)
-    while True:
-        until = time.monotonic() + chance.expovariate(1 / BURST_S)
-        while time.monotonic() < until:
-            sum(range(1000))
-        time.sleep(chance.expovariate(1 / PAUSE_S))
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "--burst":
-        burst(int(sys.argv[2]))
-    else:
-        main()
+    main()
