@@ -25,8 +25,8 @@ Numbers = npt.NDArray[np.int64]
 
 SIDES = ("base", "same", "slower")
 FIGURES = ("position", "latency_us", "cpu_us", "elapsed_us", "stolen_us", "others_us", "waited_us")
-"""Of a turn: its place among the three of its pair; latency and CPU time from the end of speech to the first packet; and
-between two readings of the counters around it: time that passed, was stolen by the hypervisor, was used by other
+"""Of a turn: its place among the three of its pair; latency and CPU time from the end of speech to the first packet;
+and, between two readings of the counters around it, time that passed, was stolen by the hypervisor, was used by other
 processes, and was waited for a core."""
 _FROM = {"cpu_us": "latency_us", "elapsed_us": "latency_us"}
 """These are stored as differences from others, which are smaller numbers."""
