@@ -55,16 +55,17 @@ def measure(folder: Path, arguments: Sequence[str], gate: Gate, command: Sequenc
 
 
 def verdict(file: Path) -> dict[str, Any]:
-    """What a gate.json says: the verdict, and of its first change the ratio and the number of pairs of processes."""
+    """What a gate.json says: the verdict, and of its first change the ratio and from how much it was estimated."""
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError):
-        return {"verdict": "error", "estimate": None, "process_pairs": None}
+        return {"verdict": "error", "estimate": None, "starts": None, "pairs": None}
     change = next((each["change"] for each in content.get("checks", ()) if each.get("change")), {})
     return {
         "verdict": content["verdict"],
         "estimate": (change.get("ratio") or {}).get("value"),
-        "process_pairs": change.get("process_pairs"),
+        "starts": change.get("starts"),
+        "pairs": change.get("pairs"),
     }
 
 

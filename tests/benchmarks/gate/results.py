@@ -40,7 +40,10 @@ class Result:
     """`error` without a gate.json; see the gate's log."""
     estimate: float | None
     """Candidate over baseline."""
-    process_pairs: int | None
+    starts: int | None
+    """How often fresh processes of both sides were started, if the gate says."""
+    pairs: int | None
+    """Pairs of turns."""
     minutes: float
     """From the command to its exit."""
     others_cores: float

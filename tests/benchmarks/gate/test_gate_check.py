@@ -21,7 +21,7 @@ FAKE = (sys.executable, "-S", "-c")
 
 def result(gate: Gate, verdict: str = "same", minutes: float = 2.0) -> Result:
     exit_code = {"regressed": 10, "inconclusive": 11, "error": 3}.get(verdict, 0)
-    return Result(*gate, exit_code, verdict, 1.01, None, minutes, 0.1, None, "abc", "")
+    return Result(*gate, exit_code, verdict, 1.01, 5, 100, minutes, 0.1, None, "abc", "")
 
 
 def silent(_: str) -> None:
@@ -111,7 +111,7 @@ import json, pathlib, subprocess, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 out.mkdir()
 (out / "diff").write_text(subprocess.run(["git", "diff", "-U0", "HEAD"], capture_output=True, text=True).stdout)
-change = {"pairs": 9, "ratio": {"value": 1.05}}
+change = {"starts": 3, "pairs": 9, "ratio": {"value": 1.05}}
 (out / "gate.json").write_text(json.dumps({"verdict": "regressed", "checks": [{"change": None}, {"change": change}]}))
 sys.exit(10)
 """
@@ -129,7 +129,7 @@ def test_a_gate_compares_a_working_tree_with_its_head(tmp_path: Path, gate: Gate
     for _ in range(2):  # the second replaces what an interrupted one would leave
         found = measure.measure(tmp_path, ("--max-minutes", "5"), gate, (*FAKE, CHECK))
     assert (found.gate, found.exit_code, found.verdict, found.estimate) == (gate, 10, "regressed", 1.05)
-    assert (found.arguments, found.process_pairs) == ("--max-minutes 5", None)
+    assert (found.arguments, found.starts, found.pairs) == ("--max-minutes 5", 3, 9)
     lines = (tmp_path / "-".join(map(str, gate)) / "diff").read_text().splitlines()
     changed = [line for line in lines if line.startswith(("+", "-")) and not line.startswith(("+++", "---"))]
     assert changed[-1].startswith(difference)

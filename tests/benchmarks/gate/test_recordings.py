@@ -13,6 +13,7 @@ import recordings
 from record_noise import COLUMNS
 from recordings import Recording
 
+DATA = Path(__file__).parent / "data"
 TRIPLES, PAIRS = 4, 5
 SLOWER = {"base": 1.0, "same": 1.02, "slower": 1.07}
 
@@ -92,6 +93,18 @@ def test_drawing_depends_on_the_seed_alone_and_ends_inside_a_block() -> None:
     first, again, other = (recordings.resampled(60, 100, 8, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first.shape == (100,)
     assert (first == again).all() and (first != other).any()
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("*.csv.gz")), ids=lambda file: file.name)
+def test_a_recording_has_enough_processes_and_tells_the_sides_apart(file: Path) -> None:
+    recording = recordings.read(file)
+    triples, pairs = recording.clips.shape
+    assert triples >= 60 and pairs == 50
+    same, slower = (float(np.median(recording.log_ratios(side))) for side in ("same", "slower"))
+    assert abs(same) < 0.01 and 0.03 < slower < 0.08
+    assert {frozenset(places) for places in recording.figures["position"].swapaxes(1, 2).reshape(-1, 3)} == {
+        frozenset({0.0, 1.0, 2.0})
+    }
 
 
 @pytest.mark.parametrize("block", [0, 61])
