@@ -11,7 +11,6 @@ from firstpacket.bench.metrics import gpu_figures
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
 from firstpacket.bench.metrics.warmup_decision import WarmUp
-from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
@@ -61,7 +60,7 @@ def of_run(run: Run) -> tuple[Notice, ...]:
     facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
     return (
         *facts,
-        *of_options(run.manifest.options),
+        *of_turns_left(run),
         *of_systems(run),
         *of_stages(run),
         *of_turns(run.turns),
@@ -69,13 +68,18 @@ def of_run(run: Run) -> tuple[Notice, ...]:
     )
 
 
-def of_options(options: Options) -> Iterator[Notice]:
-    """Of options with which figures are missing that readers expect."""
-    if options.leave_after == "first_packet":
+def of_turns_left(run: Run) -> Iterator[Notice]:
+    """Of turns that are left after their first packet: what is missing, and what it changes for servers."""
+    if not run.manifest.leaves_early:
+        return
+    text = "turns were left after their first packet (--leave-after), so what needs whole replies is n/a: "
+    yield Notice("turns", text + "audible sound, their length, stalls, quality. Measure without it to have these.")
+    if served := dict.fromkeys(turn.label for turn in run.turns if "llm_ttfb" in turn.figures):
         text = (
-            "turns were left after their first packet (--leave-after first_packet): figures and audio of whole replies "
+            f"{', '.join(served)}: leaving a reply closes the connection to the language model's server. So every turn "
         )
-        yield Notice("turns", text + "do not exist (n/a). Measure without it to have them.")
+        text += "makes a new one, which whole turns need not, and the server may still be busy with the reply before. "
+        yield Notice("server", text + "Measure whole turns to have the latency of an open connection.")
 
 
 def of_systems(run: Run) -> tuple[Notice, ...]:

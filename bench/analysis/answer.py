@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, starmap, zip_longest
 
 from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.compare.between import compare_same_labels
@@ -50,9 +50,14 @@ def answer(
     audible: tuple[Comparison, ...],
     attribution: str = "",
 ) -> Answer:
-    """The first screen of one run, from comparisons of the same labels on first packet and first audible sample."""
+    """The first screen of one run, from comparisons of the same labels on first packet and first audible sample.
+
+    `audible` is empty if turns were left early.
+    """
     return Answer(
-        headlines=_invalid(summary) or tuple(map(headline, packet, audible)) or tuple(map(alone, summary.labels)),
+        headlines=_invalid(summary)
+        or tuple(starmap(headline, zip_longest(packet, audible)))
+        or tuple(map(alone, summary.labels)),
         attribution=attribution,
         measured_on=_measured_on(run, summary),
         made_of=tuple(
@@ -79,7 +84,8 @@ def alone(label: LabelSummary) -> str:
     if packet.p50 is None:
         return f"{label.label} sent no first packet in {label.measured} measured turns"
     text = f"{label.label} sends its first packet after {_median(packet)}"
-    text += f", its first audible sample after {_median(audible)}" if audible.p50 else ", but no audible sample"
+    if not label.left_early:
+        text += f", its first audible sample after {_median(audible)}" if audible.p50 else ", but no audible sample"
     text += f": {_basis(packet)}" if audible.n in (0, packet.n) else f": {_basis(packet)} and {_basis(audible)}"
     return f"{text} [{CAVEAT}]" if label.dummy else text
 

@@ -102,7 +102,7 @@ def _compared(run: Run, summary: Summary) -> Report:
 
 
 def _audible(run: Run, compared: Report | None) -> tuple[Comparison, ...]:
-    if compared is None:
+    if compared is None or run.manifest.leaves_early:
         return ()
     pairs = [(found.headline.base, found.headline.other) for found in compared.findings]
     return tuple(compare_labels(run, *pair, FIRST_AUDIBLE) for pair in pairs)

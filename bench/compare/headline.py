@@ -11,12 +11,15 @@ from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Interval
 PACKET, AUDIBLE = metric(HEADLINE).moment, metric(FIRST_AUDIBLE).moment
 
 
-def headline(packet: Comparison, audible: Comparison) -> str:
+def headline(packet: Comparison, audible: Comparison | None) -> str:
     """Both comparisons of the same two labels; in parentheses the interval and number of pairs of each.
 
     `cascade sends its first packet 98 ms later than direct and its first audible sample 37 ms later (first packet:
     95 % CI 96 to 101 ms, 40 pairs on 8 clips; first audible: ...)`. Mentions it if the two verdicts differ.
+    Without `audible` (turns were left early) it is about the first packet alone.
     """
+    if audible is None:
+        return qualified(f"{_on_packet(packet)} ({_evidence(packet)})", packet)
     differs = _differs(packet, audible)
     said = _on_packet(packet) + _on_audible(packet, audible, "but" if differs else "and")
     if differs:

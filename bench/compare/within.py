@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from firstpacket.bench.compare.comparison import Comparison, any_dummy, comparison, matched, requested_metric
 from firstpacket.bench.compare.pairs import Together, asked_together, pairs_of
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.sequential import sampling_of
 
@@ -33,6 +33,15 @@ def compare_metrics(
     return tuple(
         comparison(known, labels, pairs, "turn", dummy=dummy, matched=same, sampling=sampling) for known, pairs in made
     )
+
+
+def compare_moments(run: Run) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+    """Every label of a run against its first one, on the first packet and on the first audible sample.
+
+    The second is empty if turns were left before it.
+    """
+    packet, audible = compare_all(run, HEADLINE, FIRST_AUDIBLE)
+    return packet, () if run.manifest.leaves_early else audible
 
 
 def compare_all(run: Run, *metrics: str) -> tuple[tuple[Comparison, ...], ...]:

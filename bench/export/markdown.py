@@ -10,8 +10,8 @@ from functools import partial
 
 from firstpacket.bench.analysis.answer import Answer, answer
 from firstpacket.bench.analysis.latency_shares import latency_shares
-from firstpacket.bench.compare.within import compare_all
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Shown
+from firstpacket.bench.compare.within import compare_moments
+from firstpacket.bench.metrics.definitions import Shown
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.overview import glance
@@ -30,7 +30,7 @@ MOST_ITEMS, LONGEST_ITEM = 100, 1000
 def markdown(run: Run) -> str:
     """The page: the result in a sentence, the tables and the warnings. Raises `RunError` as `summarise`."""
     summary = summarise(run)
-    first, heard = ((), ()) if summary.invalid else compare_all(run, HEADLINE, FIRST_AUDIBLE)
+    first, heard = ((), ()) if summary.invalid else compare_moments(run)
     said = answer(run, summary, first, heard)
     lines = [
         f"## Latency: {escaped(summary.run, BOUNDS.characters)}",

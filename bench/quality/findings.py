@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firstpacket.bench.contract import computed
+from firstpacket.bench.contract import Omitted, computed
 from firstpacket.bench.stats.binomial import Share
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.vocabulary import AnswerRule
+
+NOT_EXAMINED = "not examined; run: bench quality RUN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,10 @@ class LabelQuality:
     audible_end: float | None = None
     """Share of the replies that end loud, as if cut off (`reply_end_level` above -18 dB)."""
     audio: AudioFindings | None = None
+    unexamined: Omitted[str] = NOT_EXAMINED
+    """Why no recogniser has heard its replies, if none has."""
 
     @computed
     def reply(self) -> ErrorRate:
         """Word errors of the replies, by the recogniser that was used last."""
-        return (
-            self.recognisers[-1].reply
-            if self.recognisers
-            else ErrorRate(None, reason="not examined; run: bench quality RUN")
-        )
+        return self.recognisers[-1].reply if self.recognisers else ErrorRate(None, reason=self.unexamined)

@@ -135,6 +135,11 @@ class Manifest:
         return T0.get(self.options.t0, SPEECH_END[self.options.input])
 
     @property
+    def leaves_early(self) -> bool:
+        """Whether turns are left after their first packet, so that figures of whole replies do not exist."""
+        return self.options.leave_after == "first_packet"
+
+    @property
     def threads(self) -> int:
         """CPU threads per worker."""
         return self.options.threads or 1
@@ -305,8 +310,13 @@ class Turn:
 
     @property
     def is_answered(self) -> bool:
-        """Whether there was an audible answer."""
+        """Whether there was an audible answer; of a turn that was left early, whether there was a packet."""
         return self.outcome == "answered"
+
+    @property
+    def left_early(self) -> bool:
+        """Whether it was left after its first packet."""
+        return Flag.LEFT_EARLY in self.flags
 
     @property
     def pair_key(self) -> PairKey:

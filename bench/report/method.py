@@ -68,6 +68,7 @@ def _run_facts(run: Run) -> Facts:
         ("order", f"seeded random blocks, seed {manifest.options.seed}; systems interleaved in each block"),
         *([("workers pinned to CPU", manifest.options.pin)] if manifest.options.pin else []),
         ("turns per system", _turns(run)),
+        *([("turns end", "once their first packet has come")] if manifest.leaves_early else []),
         *([("pause between turns", f"{manifest.options.pace_ms:g} ms")] if manifest.options.pace_ms else []),
         ("deadline", f"{1000 * manifest.options.deadline:g} ms to the first packet"),
         (

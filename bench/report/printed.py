@@ -9,8 +9,7 @@ from rich.console import Console
 from firstpacket.bench.analysis.answer import answer
 from firstpacket.bench.analysis.latency_shares import latency_shares
 from firstpacket.bench.compare.tables import headlines
-from firstpacket.bench.compare.within import compare_all
-from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
+from firstpacket.bench.compare.within import compare_moments
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.overview import glance
@@ -25,7 +24,7 @@ NOTE = "note: "
 
 def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
     """What was measured, the summary and quality tables, the headline sentences and the warnings."""
-    packet, audible = ((), ()) if summary.invalid else compare_all(run, HEADLINE, FIRST_AUDIBLE)
+    packet, audible = ((), ()) if summary.invalid else compare_moments(run)
     said = answer(run, summary, packet, audible)
     yield f"{summary.run}: {said.measured_on}"
     yield glance(summary, latency_shares(run).labels)

@@ -33,6 +33,7 @@ def figure(known: Metric, turns: Sequence[Turn], sampling: Sampling = SAMPLING) 
         else:
             values.append(value)
             clips.append(turn.utterance)
+    unknown = not known.known_at_first_packet and any(turn.left_early for turn in turns)
     return Figure(
         metric=known.name,
         title=known.title,
@@ -43,7 +44,7 @@ def figure(known: Metric, turns: Sequence[Turn], sampling: Sampling = SAMPLING) 
         p50=estimate(values, clips, sampling=sampling) if values else None,
         mean=sum(values) / len(values) if values else None,
         percentiles={name: supported_quantile(values, q) for name, q in PERCENTILES.items()},
-        counting_all=_counting_all(values, missing.total()) if known.is_answer else {},
+        counting_all=_counting_all(values, missing.total()) if known.is_answer and not unknown else {},
     )
 
 

@@ -11,7 +11,16 @@ from statistics import mean
 
 from firstpacket.bench.metrics.definitions import TURN_METRICS, metric
 from firstpacket.bench.metrics.quality_figures import LOUD_END_DB
-from firstpacket.bench.quality.findings import Accuracy, AudioFindings, ErrorRate, HeardBy, LabelQuality, Pace, ScoredBy
+from firstpacket.bench.quality.findings import (
+    NOT_EXAMINED,
+    Accuracy,
+    AudioFindings,
+    ErrorRate,
+    HeardBy,
+    LabelQuality,
+    Pace,
+    ScoredBy,
+)
 from firstpacket.bench.quality.record import HeardClip, HeardReply, Judge, Line, ReplySound, ScoredReply
 from firstpacket.bench.quality.wer import is_character, words
 from firstpacket.bench.record.schema import Turn, UtteranceFacts
@@ -26,6 +35,9 @@ PACE_OF_WORDS = 6.0, 25.0
 nobody follows 350 words a minute for long."""
 PACE_OF_CHARACTERS = 2.5, 12.0
 """The same where a character is about a syllable: languages have 5 to 8 a second (Pellegrino et al. 2011)."""
+
+LEFT_EARLY = "turns were left after their first packet"
+"""Why a run has no figure of whole replies."""
 
 
 def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
@@ -43,6 +55,7 @@ def label_quality(run: Run, label: str, lines: Sequence[Line]) -> LabelQuality:
         figures=dict(_pooled(measured)),
         audible_end=_audible_end(run, measured),
         audio=_audio(reply_lines, turns),
+        unexamined=LEFT_EARLY if run.manifest.leaves_early else NOT_EXAMINED,
     )
 
 
@@ -62,6 +75,8 @@ def _transcript(run: Run, turns: Sequence[Turn], has_texts: bool) -> ErrorRate:
         return _rate(edits, [round(size) for size in sizes], [turn.utterance for turn in compared])
     if not has_texts:
         return ErrorRate(None, reason="the corpus has no texts")
+    if run.manifest.leaves_early:
+        return ErrorRate(None, reason=LEFT_EARLY)
     versions = [segment.metrics for segment in run.segments]
     if any(known and "transcript_wer" not in known for known in versions):
         return ErrorRate(None, reason="the run predates the comparison of transcripts")
@@ -77,6 +92,8 @@ def _answers(run: Run, turns: Sequence[Turn]) -> Accuracy:
         return Accuracy(None, "the corpus says that its answers are not judged" if has_answers else _NO_ANSWERS)
     if not judged_turns:
         return Accuracy(None, "no measured turns")
+    if run.manifest.leaves_early:
+        return Accuracy(None, LEFT_EARLY)
     if not any("answer_accuracy" in turn.figures for turn in judged_turns):
         return Accuracy(None, "the pipeline gives no reply text")
     right = [turn.is_answered and turn.figures.get("answer_accuracy") == 1 for turn in judged_turns]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from firstpacket.bench.analysis.claims.evidence import DirectVsCascade, Facts, Model
-from firstpacket.bench.analysis.claims.verdict import MORE_CLIPS, Claim, Verdict
+from firstpacket.bench.analysis.claims.verdict import MORE_CLIPS, WHOLE_TURNS, Claim, Verdict
 from firstpacket.bench.format import amount, counted, estimated
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
 
@@ -135,6 +135,8 @@ def _against_overlapped(claim: Claim, facts: Facts, what: str, least_ms: float) 
     measured = "; ".join(_against(each, what, difference) for each, difference in zip(shown, found, strict=True))
     if not fair:
         return claim.not_testable(NEEDS_PAIR, measured)
+    if None in found and any(each.direct.summary.left_early for each in fair):
+        return claim.not_testable(WHOLE_TURNS, measured)
     intervals = [difference.interval for difference in found if difference and difference.interval]
     if len(intervals) < len(found):
         return claim.not_testable(MORE_CLIPS, measured)

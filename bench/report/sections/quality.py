@@ -24,7 +24,9 @@ WITHIN = ("C50", "C100", "C200")
 
 
 def continuity(view: View) -> Section:
-    """Whether playback stalled."""
+    """Whether playback stalled; nothing if turns were left before it could."""
+    if view.contents.run.manifest.leaves_early:
+        return Section("continuity", "Playback without gaps", "")
     columns: list[Column[LabelSummary]] = [words("system", lambda label: label.label), *map(_within, WITHIN)]
     columns += [column(heading, estimate, "ms", "figures", name, "p50") for name, heading in PLAYER.items()]
     note = (

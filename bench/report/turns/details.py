@@ -58,7 +58,8 @@ def narrow_facts(turn: Turn) -> Iterator[Named]:
     if first is None:
         yield "outcome", f"{turn.outcome}: no packet arrived" + (f"; {turn.reason}" if turn.reason else "")
     else:
-        audible = f", the first audible sample {amount(heard, 'ms')}" if heard is not None else ", nothing audible"
+        missing = "; the rest of the reply was left" if turn.left_early else ", nothing audible"
+        audible = f", the first audible sample {amount(heard, 'ms')}" if heard is not None else missing
         yield "answer", f"first packet {amount(first, 'ms')} after t0{audible}"
         if turn.reason:
             yield "outcome", f"{turn.outcome}: {turn.reason}"
@@ -72,7 +73,7 @@ def narrow_facts(turn: Turn) -> Iterator[Named]:
 
 def _trace_facts(one: OneTurn) -> Iterator[Named]:
     stalls = [end_ns - start_ns for kind, start_ns, end_ns in playback(one.evidence) if kind == "stalled"]
-    if one.trace.packets:
+    if one.trace.packets and not one.turn.left_early:
         waited = f", {_amount(one.evidence.pre_roll_ns)} of pre-roll" if one.evidence.pre_roll_ns else ""
         said = f"stalled {len(stalls)} times: {', '.join(map(_amount, stalls))}" if stalls else "never stalled"
         yield "player", f"{said}{waited}"
@@ -89,7 +90,7 @@ def _texts(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -
     if transcripts:
         yield "transcript", _shortened(transcripts[-1])
     if reply := reply_text(one.trace):
-        yield "reply", _shortened(reply)
+        yield "reply, as far as it was written" if one.turn.left_early else "reply", _shortened(reply)
     yield from _references(answers)
     if one.trace.usage is not None:
         usage = one.trace.usage

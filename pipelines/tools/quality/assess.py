@@ -64,7 +64,9 @@ def assess(
     replies = [reply for reply in kept_replies(run, problems) if only is None or reply.clip in only]
     if not replies:
         why = f"{problems[0]}. " if problems else "no measured turn was answered. "
-        raise RunError(f"No replies to score in {path}: {why}Runs keep replies unless --no-keep-audio is given.")
+        raise RunError(
+            f"No replies to score in {path}: {why}Runs keep replies unless --no-keep-audio or --leave-after is given."
+        )
     clips = _clips(run, problems) if recogniser else {}
     with ExitStack() as stack:
         listener = _Listener(recogniser, stack.enter_context(closing(recogniser)).load()) if recogniser else None
