@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from support.command import here
 from support.virtual import make_utterances, run_manager, scripted_manifest
 
 from firstpacket.bench import calibration
+from firstpacket.bench.calibrate.busy_cores import busy_cores
 from firstpacket.bench.calibrate.cases import CASES, SPEECH_S, Case
 from firstpacket.bench.calibrate.ground_truth import OwnStamps, own_stamps
 from firstpacket.bench.calibrate.measure import (
@@ -26,6 +31,7 @@ from firstpacket.bench.calibrate.measure import (
 )
 from firstpacket.bench.calibrate.verdict import Limits, deviation, finding
 from firstpacket.bench.calibration import NEVER, ruler
+from firstpacket.bench.commands.machine import calibrate
 from firstpacket.bench.environment import facts
 from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.paths import CACHE
@@ -44,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def played(tmp_path: Path, case: Case) -> tuple[Turn, OwnStamps, int]:
     """A turn of the case on virtual time."""
-    clips = make_utterances(1, SPEECH_S)
+    clips = make_utterances(1, SPEECH_S[case.input])
     run_manager(tmp_path / "run", scripted_manifest({"a": case.script}, clips, input=case.input, warmup=0), clips)
     found = read_run(tmp_path / "run")
     turn = next(turn for turn in found.turns if turn.phase == "measured")
@@ -149,3 +155,37 @@ def test_the_command_measures_on_the_real_clock(folder: Path) -> None:
     assert figures[STAGES]["median_ms"] > 0 and figures[FIRST_PACKET]["median_ms"] > 0
     assert found["cost_per_turn_ms"] > 0
     assert not folder.exists(), "so few turns are not kept"
+
+
+def test_cores_are_busy_only_meanwhile() -> None:
+    with busy_cores(1) as (loop,):
+        other = psutil.Process(loop)
+        assert other.is_running() and os.getsid(loop) != os.getsid(0)
+    assert not other.is_running()
+
+
+def test_a_busy_core_is_free_again_once_its_owner_was_killed() -> None:
+    owner = (
+        "from firstpacket.bench.calibrate.busy_cores import busy_cores\n"
+        "with busy_cores(1) as (loop,):\n    print(loop, flush=True)\n    input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", owner], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        loop = psutil.Process(int(process.stdout.readline()))
+        process.kill()
+    _, alive = psutil.wait_procs([loop], timeout=30)
+    assert not alive
+
+
+def test_a_calibration_of_a_busy_machine_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+
+    def measured(turns: int, *_: object) -> Measured:
+        seen.append(any("getppid" in " ".join(child.cmdline()) for child in psutil.Process().children()))
+        return made(turns, MS // 10)
+
+    monkeypatch.setattr("firstpacket.bench.calibrate.measure.measure", measured)
+    for options in ({"busy": True}, {}):
+        calibrate(700, 0.5, 5.0, **{"busy": False, "json": True, **options})
+        assert folder.exists() is not bool(options)
+    assert seen == [True, False]

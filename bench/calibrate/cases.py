@@ -102,5 +102,6 @@ CASES = (
         input="realtime",
     ),
 )
-SPEECH_S = 0.06
-"""Length of the user's speech; packets that come early are sent 30 ms before its end."""
+SPEECH_S: dict[InputMode, float] = {"file": 3.0, "realtime": 0.06}
+"""Length of the user's speech. A clip is as long as a question: preparing it could delay its hand-over. What is played
+is short; packets that come early are sent 30 ms before its end."""

@@ -132,8 +132,9 @@ def _run(
     progress: Progress,
 ) -> Run:
     manifest = _manifest(mode, cases, turns)
-    speech = np.full(round(SPEECH_S * SAMPLE_RATE), 0.1, np.float32)
-    utterance = Utterance("speech", speech, "", SPEECH_S * 1000, "annotated")
+    seconds = SPEECH_S[mode]
+    speech = np.full(round(seconds * SAMPLE_RATE), 0.1, np.float32)
+    utterance = Utterance("speech", speech, "", seconds * 1000, "annotated")
     workers = {
         system.label: ProcessExecutor(system, path / f"worker-{system.label}.log", environment)
         for system in manifest.labels
