@@ -18,7 +18,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from firstpacket.bench.codec import DecodeError, decode, encode
@@ -33,7 +34,7 @@ class Closed(Exception):
 
 
 class Channel:
-    """One end of the connection. `send` may be called from any thread, `receive` from one.
+    """One end of the connection. `send` may be called from any thread, `receive` from one at a time.
 
     `messages` are the dataclasses that may be sent and received, by their names on the wire.
     """
@@ -72,10 +73,23 @@ class Channel:
                     "The other process sent a line that is too long to be a message: something else may "
                     "be writing to its socket."
                 )
-            if not self._selector.select(timeout_s):
+            if timeout_s is not None and not self._selector.select(timeout_s):
                 return None
             self._read()
         return self._message(self._taken(end + 1))
+
+    def wait(self) -> None:
+        """Block until there is something to read, or the other side has gone."""
+        self._selector.select()
+
+    @contextmanager
+    def others_asleep(self) -> Iterator[None]:
+        """Meanwhile nothing that arrives wakes a thread that blocks in `wait`; the thread in the body reads."""
+        self._selector.unregister(self._socket)
+        try:
+            yield
+        finally:
+            self._selector.register(self._socket, selectors.EVENT_READ)
 
     def receive_raw(self, count: int) -> bytes:
         """The `count` bytes that follow the last message. Raises `Closed`."""

@@ -47,6 +47,9 @@ CANCEL_GRACE_S = 2.0
 CLOSE_GRACE_S = 5.0
 REPORT_LOOK_S, REPORT_LOOKS = 0.03, 20
 """Time for a worker that does not answer to write to its log where it is."""
+SETTLE_NS = 2_000_000
+"""Time between `Prepared` and the release of the clip. On busy cores a worker that has only just unpacked a long clip
+has used up its share, and would not be run at once when it is woken."""
 TURN_LIMIT_DEADLINES = 4
 """A turn that has begun to answer is cut after this many deadlines."""
 
@@ -208,6 +211,7 @@ class _Exchange:
         microphone = self.microphone
         assert microphone is not None
         if self._config.input == "file":
+            self._clock.sleep_until_ns(self._clock.now_ns() + SETTLE_NS)
             microphone.hand_over()
             self._t0_ns = microphone.delivery().t0_ns
         else:

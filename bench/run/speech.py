@@ -10,14 +10,15 @@ import numpy as np
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 from firstpacket.bench.run.cpu_watch import CpuWatch
 from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
-from firstpacket.bench.timing.clock import Clock
+from firstpacket.bench.timing.clock import Clock, Inbox
 
 
 class HeardSpeech:
     """Filled by the receiver of frames, read by the pipeline."""
 
-    def __init__(self, clock: Clock, language: str) -> None:
-        self._arrivals = clock.inbox()
+    def __init__(self, clock: Clock, language: str, arrivals: Inbox | None = None) -> None:
+        """Frames arrive in `arrivals`, by default an inbox of the clock."""
+        self._arrivals = arrivals or clock.inbox()
         self._language = language
         self._heard: list[Samples] = []
         self._over_at: int | None = None

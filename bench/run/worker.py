@@ -1,7 +1,7 @@
 """The worker: one process with one system's pipeline. Started as `python -m firstpacket.bench.run.worker FD`.
 
 Its main thread loads the pipeline and performs turns; a second thread reads messages from the manager, so that frames
-and cancellations arrive while the pipeline works. It ends when the manager does, whatever it is doing.
+and cancellations arrive while the pipeline works (`receiver.py`). It ends when the manager does, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ from firstpacket.bench.run.protocol import (
     SpeechOver,
     unpack_samples,
 )
+from firstpacket.bench.run.receiver import ClipInbox, Receiver
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.turn import Said, perform
 from firstpacket.bench.sanitize import clean, described, reason
@@ -64,7 +65,7 @@ def main() -> None:
     """Serve the manager over the socket whose descriptor is the only argument."""
     worker = _Worker(parent(MESSAGES))
     faulthandler.register(REPORT)
-    threading.Thread(target=worker.listen, name="manager", daemon=True).start()
+    threading.Thread(target=worker.receiver.listen, name="manager", daemon=True).start()
     try:
         worker.serve()
     except Closed:
@@ -90,6 +91,7 @@ class InFlight:
 class _Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self.receiver = Receiver(channel, self._handle, _end_with_manager)
         self._clock = MonotonicClock()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._in_flight: InFlight | None = None
@@ -100,20 +102,13 @@ class _Worker:
         self._leaving = threading.Event()
         self._closing = threading.Lock()
 
-    def listen(self) -> None:
-        """Read messages until the manager is gone; then the process ends."""
-        try:
-            while True:
-                message = self._channel.receive()
-                if isinstance(message, (Frame, SpeechOver, Cancel)):
-                    hear(message, self._in_flight)
-                else:
-                    self._inbox.put(message)
-                if isinstance(message, Close):
-                    threading.Thread(target=self._insist_on_closing, name="close", daemon=True).start()
-        except Exception:
-            # The manager is gone: kill this worker and everything it started.
-            os.killpg(0, signal.SIGKILL)
+    def _handle(self, message: Any) -> None:
+        if isinstance(message, (Frame, SpeechOver, Cancel)):
+            hear(message, self._in_flight)
+        else:
+            self._inbox.put(message)
+        if isinstance(message, Close):
+            self._leave_turn()
 
     def serve(self) -> None:
         """Load, then perform turns until closed."""
@@ -140,13 +135,17 @@ class _Worker:
             except BaseException:
                 traceback.print_exc()
 
-    def _insist_on_closing(self) -> None:
-        """Close the pipeline from here if it neither gives up its turn nor finishes loading: then the process ends."""
+    def _leave_turn(self) -> None:
+        """Cancel the turn in flight, and see to it that the process ends whatever the pipeline does."""
         turn = self._in_flight
-        is_deaf = turn is not None and turn.speech.cancelled
-        if turn is not None and not is_deaf:
-            turn.speech.cancel()
-        if not self._leaving.wait(0 if is_deaf else LEAVE_S):
+        patience_s = 0 if turn is not None and turn.speech.cancelled else LEAVE_S
+        threading.Thread(target=self._insist_on_closing, args=(patience_s,), name="close", daemon=True).start()
+        if turn is not None and not turn.speech.cancelled:
+            turn.speech.cancel()  # here: a thread that waits for its clip reads the next message only if it has none
+
+    def _insist_on_closing(self, patience_s: float) -> None:
+        """Close the pipeline from here if it neither gives up its turn nor finishes loading: then the process ends."""
+        if not self._leaving.wait(patience_s):
             self._close()
             os._exit(1)
 
@@ -198,7 +197,7 @@ class _Worker:
             self._ranges = nvtx_ranges()
 
     def _turn(self, wanted: Prepare, pipeline: Pipeline, gpu: GpuRecorder | None) -> None:
-        speech = HeardSpeech(self._clock, wanted.language)
+        speech = HeardSpeech(self._clock, wanted.language, ClipInbox(self.receiver) if wanted.speech else None)
         if self._profiler is not None:
             self._profiler.start()
         trace = Trace(self._clock, gpu, self._ranges, speech.cancellation)
@@ -219,6 +218,11 @@ class _Worker:
         self._channel.send(
             replace(result, audio=audio, reason=result.reason or problem, collections=collections, profile=profile)
         )
+
+
+def _end_with_manager() -> None:
+    """Kill this worker and everything it started."""
+    os.killpg(0, signal.SIGKILL)
 
 
 def hear(message: Frame | SpeechOver | Cancel, now: InFlight | None) -> None:

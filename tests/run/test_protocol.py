@@ -14,7 +14,7 @@ from firstpacket.bench.errors import WorkerError
 from firstpacket.bench.ipc import Channel
 from firstpacket.bench.record.schema import TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
-from firstpacket.bench.run.process import _Exchange
+from firstpacket.bench.run.process import SETTLE_NS, _Exchange
 from firstpacket.bench.run.protocol import (
     MESSAGES,
     Cancel,
@@ -29,7 +29,7 @@ from firstpacket.bench.run.protocol import (
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.worker import InFlight, hear
 from firstpacket.bench.timing.cancellation import TurnCancelled
-from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
+from firstpacket.bench.timing.clock import Clock, MonotonicClock, VirtualClock
 
 FRAME = np.full(320, 0.25, np.float32)
 
@@ -121,8 +121,19 @@ def test_the_reason_of_a_timeout_adds_what_the_pipeline_was_waiting_for(channels
         assert exchange.run(ours).reason == reason
 
 
-def _silent(channel: Channel):  # type: ignore[no-untyped-def]
+def test_a_prepared_worker_has_time_to_rest_before_t0(channels: tuple[Channel, Channel]) -> None:
+    ours, theirs = channels
+    clock = VirtualClock(start_ns=5)
+    exchange = _Exchange(3, clock, TurnConfig("file", 10**10))
+    exchange.microphone = _silent(ours, clock)
+    for message in (Prepared(3), TurnResult(3, "answered")):
+        theirs.send(message)
+    assert exchange.run(ours).delivery.t0_ns == 5 + SETTLE_NS
+    assert theirs.receive(1.0) == SpeechOver(3)
+
+
+def _silent(channel: Channel, clock: Clock | None = None):  # type: ignore[no-untyped-def]
     from firstpacket.bench.run.process import _microphone
 
     speech = make_utterance(seconds=0.1).speech()
-    return _microphone(3, MonotonicClock(), speech, channel, TurnConfig("file", 10**10), False)
+    return _microphone(3, clock or MonotonicClock(), speech, channel, TurnConfig("file", 10**10), False)
