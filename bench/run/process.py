@@ -36,7 +36,7 @@ from firstpacket.bench.run.protocol import (
     pack_samples,
 )
 from firstpacket.bench.run.worker_log import last_words, size
-from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.clock import Clock, MonotonicClock
 from firstpacket.bench.timing.spans import PacketStamp, TurnTrace
 from firstpacket.bench.vocabulary import Flag
 
@@ -196,7 +196,7 @@ class ProcessExecutor:
 class _Exchange:
     """One turn on the manager's side: prepare, speak, wait for the first packet, wait for the result."""
 
-    def __init__(self, turn: int, clock: MonotonicClock, config: TurnConfig) -> None:
+    def __init__(self, turn: int, clock: Clock, config: TurnConfig) -> None:
         self._turn = turn
         self._clock = clock
         self._config = config
@@ -278,7 +278,7 @@ def _reason(result: TurnResult) -> str:
 
 
 def _microphone(
-    turn: int, clock: MonotonicClock, speech: Any, channel: Channel, config: TurnConfig, silence_follows: bool
+    turn: int, clock: Clock, speech: Any, channel: Channel, config: TurnConfig, silence_follows: bool
 ) -> Microphone:
     def frame(samples: Any) -> None:
         channel.send(Frame(turn, pack_samples(samples)))

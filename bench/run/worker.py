@@ -141,7 +141,7 @@ class _Worker:
         patience_s = 0 if turn is not None and turn.speech.cancelled else LEAVE_S
         threading.Thread(target=self._insist_on_closing, args=(patience_s,), name="close", daemon=True).start()
         if turn is not None and not turn.speech.cancelled:
-            turn.speech.cancel()  # here: a thread that waits for its clip reads the next message only if it has none
+            turn.speech.cancel()  # here, so that no thread goes on to read the line for a clip that will not come
 
     def _insist_on_closing(self, patience_s: float) -> None:
         """Close the pipeline from here if it neither gives up its turn nor finishes loading: then the process ends."""
