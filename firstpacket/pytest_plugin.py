@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--voice-allow", metavar="VERDICTS", type=_filled, help="Verdicts that pass: inconclusive,no-baseline."
     )
-    group.addoption("--voice-pairs", metavar="N", type=int, help="Pairs of turns per label and round.")
+    group.addoption("--voice-max-minutes", metavar="N", type=float, help="Time for measuring, per test.")
     group.addoption("--voice-out", metavar="FOLDER", type=_folder, help="Folder for runs. [reports/pytest-DATE]")
 
 
@@ -80,7 +80,7 @@ def voice_session(config: pytest.Config) -> VoiceSession:
             against_path=tuple(folders) if folders else None,
             baseline=config.getoption("voice_baseline"),
             allow=tuple(word.strip() for word in allow.split(",") if word.strip()) if allow is not None else None,
-            pairs=config.getoption("voice_pairs"),
+            max_minutes=config.getoption("voice_max_minutes"),
             out=config.getoption("voice_out"),
             aloud=config.getoption("capture") == "no",
             parallel=getattr(config, "workerinput", {}).get("workercount", 1),

@@ -20,28 +20,16 @@ app = typer.Typer(
 
 @app.command()
 def save(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or a round of a gate.")],
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or that of a gate.")],
     name: Annotated[str | None, typer.Option(help="Name of the baseline. [name of the run]")] = None,
-    noise: Annotated[
-        list[Path] | None, typer.Option(help="Another run of the same version, to estimate the noise; repeatable.")
-    ] = None,
 ) -> None:
-    """Save a run as a baseline, and the noise between it and other runs of the same version."""
+    """Save a run as a baseline."""
     from firstpacket.bench.gate import baselines
-    from firstpacket.bench.gate.noise import save_noise
     from firstpacket.bench.record.store import read_run
 
     run = read_run(path)
     kept = baselines.save(run, name or run.manifest.run[:64])
     say(f"saved:   {kept.path}")
-    if noise:
-        found = save_noise([run, *(read_run(each) for each in noise)])
-        for finding in found.values():
-            bands = (finding.same_job, finding.between_runs)
-            said = " and ".join("unknown" if band is None else f"{100 * band:.2g} %" for band in bands)
-            say(f"noise:   within one run and between runs: {said}")
-        if not found:
-            say("noise:   unknown: no system was measured twice under the same conditions")
 
 
 @app.command("list")
@@ -58,11 +46,10 @@ def list_() -> None:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Name of a baseline.")]) -> None:
-    """Print the conditions of a baseline, and the noise known for them, for each label."""
+    """Print the conditions of a baseline, for each label."""
     from firstpacket.bench.errors import UnknownName
     from firstpacket.bench.gate import baselines
     from firstpacket.bench.gate.fingerprint import key
-    from firstpacket.bench.gate.noise import noise
 
     found = baselines.named(name)
     if found is None:
@@ -70,6 +57,6 @@ def show(name: Annotated[str, typer.Argument(help="Name of a baseline.")]) -> No
     found.run()
     typer.echo(f"{found.name}, saved {found.saved} in {found.path}")
     for label, conditions in found.labels.items():
-        typer.echo(f"{label}: key {key(conditions)}, {noise(key(conditions), between_runs=True).source}")
+        typer.echo(f"{label}: key {key(conditions)}")
         for condition, value in conditions.items():
             typer.echo(f"  {condition}: {'none' if value is None else value}")

@@ -54,6 +54,16 @@ def turn_by_turn(run: Run, base: str, other: str, known: Metric) -> Pairs:
     return pairs_of(asked_together(run, (base, other)), (base, other), known)
 
 
+def start_by_start(run: Run, base: str, other: str, known: Metric) -> list[Pairs]:
+    """The pairs of `turn_by_turn`, apart for each start of the processes (each segment of the run)."""
+    for label in (base, other):
+        run.plan(label)
+    starts: dict[int, Together] = defaultdict(dict)
+    for key, sides in asked_together(run, (base, other)).items():
+        starts[key.segment][key] = sides
+    return [pairs_of(starts[segment], (base, other), known) for segment in sorted(starts)]
+
+
 def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs:
     """The pairs of two labels on one metric, from turns measured together."""
     kept, dropped = complete(together, names, lambda turns: value_of(turns, known))

@@ -1,53 +1,174 @@
-"""From pairs of values to a change: how much slower or faster, with the intervals that verdicts are based on.
+"""From pairs of values to a change: how much slower or faster, with the bounds that decisions are based on.
 
-The corpus is fixed and the same on both sides, so the pairs are random and the clips are not: an interval tells how
-certain the change is on these clips.
+The pair of processes is the unit: the turns of one start share how its processes happened to turn out. So each start
+gives one value, the Hodges-Lehmann shift of its pairs, which a few disturbed turns or two kinds of turns do not upset,
+and Student's t over these values gives the bounds. The corpus is fixed and the same on both sides, so clips are not
+random: a bound tells how certain the change is on these clips.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from statistics import stdev
 
-from firstpacket.bench.gate.verdict import RULED_OUT, SHOWN, Change, Spread
+from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.gate.decision import Change, Spread
 from firstpacket.bench.stats.bootstrap import Interval
+from firstpacket.bench.stats.group_sequential import levels
 from firstpacket.bench.stats.hodges_lehmann import shift, shift_interval
+from firstpacket.bench.stats.quantiles import median
+from firstpacket.bench.stats.replicates import location, t_bounds, variance_components
+
+FALSE_ALARMS = 0.01
+"""Largest probability that a gate reports a regression although nothing became slower: over all its checks."""
+MISSED = 0.05
+"""Largest probability that a check passes although it became slower by the resolution."""
+LEAST_STARTS = 5
+"""With fewer starts, what processes differ by cannot be told, and `DEFAULT_BAND` is assumed."""
+MOST_STARTS = 200
+LEAST_RUNS = 3
+"""With fewer stored runs, what runs differ by cannot be told, and `DEFAULT_BAND` is assumed."""
+DEFAULT_BAND = 0.01
+"""How far the same code is assumed to differ from itself where too little was measured to know it. It may well differ
+by more, so no error rate is claimed then."""
+SHOWN_TO_PEOPLE = 0.025
+"""One-sided error of each end of a 95 % interval."""
+
+Bounds = Callable[[float], Interval | None]
+"""From a one-sided level to the bounds on both sides, each at this level; None if there are too few values."""
 
 
-def change(before: Sequence[float], after: Sequence[float], clips: Sequence[str], widened: float = 0.0) -> Change:
-    """The shift of `after` (the candidate) against `before`, pair by pair, both in ms.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at what was measured so far."""
 
-    Intervals are widened on both sides by `widened`, the share by which two runs of the same code at different times
-    may differ. Raises `ValueError` when lengths differ.
-    """
-    pairs = list(zip(before, after, strict=True))
-    differences = [b - a for a, b in pairs]
-    positive = bool(pairs) and min(*before, *after) > 0
-    logs = _spread([math.log(b / a) for a, b in pairs], math.log1p(widened)) if positive else None
-    typical = sorted(before)[len(before) // 2] if positive else 0.0
+    counts: tuple[int, ...]
+    """Starts at all looks up to this one."""
+    most: int
+    """Most starts there may be."""
+    final: bool = False
+    """Whether no more can come."""
+    claims: float = FALSE_ALARMS
+    """One-sided error of each claim that something changed, over all looks."""
+
+    def level(self, error: float) -> float:
+        """The one-sided significance level of this look if `error` is that of all looks together."""
+        if self.counts[-1] < LEAST_STARTS:
+            return error  # too few to go on after a look, so this is the only one
+        return levels(self.counts, max(self.most, self.counts[-1]), error, final=self.final)[-1]
+
+
+def change(starts: Sequence[Pairs], look: Look) -> Change:
+    """The change over several starts of fresh processes; `starts` has the pairs of each."""
+    measured = [pairs for pairs in starts if pairs.before]
+    logs = [_logs(pairs) for pairs in measured]
+    differences = [_differences(pairs) for pairs in measured]
+    few = len(measured) < LEAST_STARTS
+    band = DEFAULT_BAND if few else 0.0
+    ratio = _of_starts(logs, look, math.log1p(band)) if all(logs) else None
+    between, within = _noise(logs) if ratio else (None, None)
     return Change(
-        pairs=len(pairs),
-        clips=len(set(clips)),
-        ratio=_exponential(logs) if logs else None,
-        difference_ms=_spread(differences, widened * typical),
+        starts=len(measured),
+        pairs=sum(len(pairs.before) for pairs in measured),
+        clips=len(set(chain.from_iterable(pairs.clips for pairs in measured))),
+        ratio=exponential(ratio) if ratio else None,
+        difference_ms=_of_starts(differences, look, band * _typical_ms(measured)),
+        between_sd=None if few else between,
+        within_sd=within,
+        band=band,
     )
 
 
-def _spread(values: Sequence[float], margin: float) -> Spread | None:
-    if not values:
+def change_since(runs: Sequence[Pairs], look: Look) -> Change:
+    """The change of one run against stored `runs` at other times, clip by clip.
+
+    The unit is the run: how much one differs from the next is seen in how far the stored ones are apart, and the new
+    one differs from their mean by as much, so its bounds are those of a new value (a prediction interval). One stored
+    run cannot show how much runs differ: then a band is assumed.
+    """
+    measured = [pairs for pairs in runs if pairs.before]
+    logs = [_logs(pairs) for pairs in measured]
+    band = DEFAULT_BAND if len(measured) < LEAST_RUNS else 0.0
+    ratio = _of_runs(logs, look, math.log1p(band)) if all(logs) else None
+    return Change(
+        starts=len(measured),
+        pairs=sum(len(pairs.before) for pairs in measured),
+        clips=len(set(chain.from_iterable(pairs.clips for pairs in measured))),
+        ratio=exponential(ratio) if ratio else None,
+        difference_ms=_of_runs([_differences(pairs) for pairs in measured], look, band * _typical_ms(measured)),
+        between_sd=None if band or not ratio else stdev(shift(each) for each in logs),
+        band=band,
+    )
+
+
+def spread(value: float, bounds: Bounds, look: Look, margin: float = 0.0) -> Spread | None:
+    """An estimate with the bounds that a look makes, widened by `margin`; None where there is too little for them."""
+    shown, ruled_out, people = (bounds(look.level(error)) for error in (look.claims, MISSED, SHOWN_TO_PEOPLE))
+    if shown is None or ruled_out is None or people is None:
         return None
-    interval_90, interval_95 = (shift_interval(values, level) for level in (SHOWN, RULED_OUT))
-    if interval_90 is None or interval_95 is None:
+    return Spread(value, _wider(people, margin), _wider(shown, margin), ruled_out.high + margin)
+
+
+def exponential(logs: Spread) -> Spread:
+    """A ratio, from a log ratio."""
+    return Spread(math.exp(logs.value), _exp(logs.interval_95), _exp(logs.shown), math.exp(logs.ruled_out))
+
+
+def _of_starts(starts: Sequence[Sequence[float]], look: Look, margin: float) -> Spread | None:
+    """The mean over starts; over all pairs, if there are few starts and so a margin."""
+    if not starts:
         return None
-    return Spread(shift(values), _wider(interval_90, margin), _wider(interval_95, margin))
+    if margin:
+        every = list(chain.from_iterable(starts))
+        return spread(shift(every), lambda level: shift_interval(every, 1 - 2 * level), look, margin)
+    values = [shift(each) for each in starts]
+    return spread(sum(values) / len(values), lambda level: t_bounds(values, level), look)
+
+
+def _of_runs(runs: Sequence[Sequence[float]], look: Look, margin: float) -> Spread | None:
+    """The mean over stored runs, with the bounds of one more run; with few and so a margin, over the clips of all."""
+    if margin:
+        return _of_starts(runs, look, margin)
+    values = [shift(each) for each in runs]
+    mean, wider = sum(values) / len(values), math.sqrt(len(values) + 1)
+
+    def bounds(level: float) -> Interval | None:
+        found = t_bounds(values, level)
+        return found and Interval(mean - (mean - found.low) * wider, mean + (found.high - mean) * wider, found.level)
+
+    return spread(mean, bounds, look)
+
+
+def _noise(logs: Sequence[Sequence[float]]) -> tuple[float | None, float | None]:
+    """Standard deviations between pairs of processes, and between turn pairs of the same processes, if known."""
+    units = [location(each) for each in logs if len(each) > 1]
+    components = variance_components(units)
+    within = math.sqrt(sum(unit.variance * unit.n for unit in units) / len(units)) if units else None
+    return math.sqrt(components.between) if components else None, within
+
+
+def _logs(pairs: Pairs) -> list[float]:
+    """Log ratios; none if a value is not positive."""
+    if min(*pairs.before, *pairs.after) <= 0:
+        return []
+    return [math.log(after / before) for before, after in zip(pairs.before, pairs.after, strict=True)]
+
+
+def _differences(pairs: Pairs) -> list[float]:
+    return [after - before for before, after in zip(pairs.before, pairs.after, strict=True)]
+
+
+def _typical_ms(starts: Sequence[Pairs]) -> float:
+    values = list(chain.from_iterable(pairs.before for pairs in starts))
+    return abs(median(values)) if values else 0.0
 
 
 def _wider(interval: Interval, margin: float) -> Interval:
     return Interval(interval.low - margin, interval.high + margin, interval.level)
 
 
-def _exponential(logs: Spread) -> Spread:
-    interval_90, interval_95 = (
-        Interval(math.exp(each.low), math.exp(each.high), each.level) for each in (logs.interval_90, logs.interval_95)
-    )
-    return Spread(math.exp(logs.value), interval_90, interval_95)
+def _exp(interval: Interval) -> Interval:
+    return Interval(math.exp(interval.low), math.exp(interval.high), interval.level)

@@ -2,7 +2,7 @@
 
     [gate]
     resolution = "4%"              # a slowdown of this much must be ruled out, or the gate is inconclusive
-    pairs = 100                    # per round; what fails is measured in a second round
+    max-minutes = 10               # if nothing can be decided by then, the gate is inconclusive
     allow = ["no-baseline"]        # verdicts that pass with a notice
 
     [[gate.limit]]
@@ -43,6 +43,11 @@ DROPPED_ANSWERS = "answers"
 FILE = Path("bench.toml")
 Kind = TypeVar("Kind")
 
+MINUTES = (0.01, 1440.0)
+"""Least and most of `max-minutes`."""
+REPLACED = {"pairs": "max-minutes (a gate now measures until it can decide, at most so many minutes)"}
+"""Keys of earlier versions, and what to write instead."""
+
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
 
@@ -77,7 +82,8 @@ class Limits:
 
     limits: tuple[Limit, ...] = (Limit(),)
     resolution: float = 0.04
-    pairs: int = 100
+    max_minutes: float = 10.0
+    """Time for measuring."""
     allow: tuple[Allowance, ...] = ()
 
 
@@ -102,8 +108,9 @@ def limits(table: Mapping[str, Any], where: str) -> Limits:
     each = tuple(_limit(found, f"{where}, limit {position}") for position, found in enumerate(wanted, 1))
     values |= {"resolution": share(values["resolution"], f"{where}: resolution")} if "resolution" in values else {}
     found = replace(_decoded(Limits, values, where), limits=each or (Limit(),))
-    if not 10 <= found.pairs <= 100_000:
-        raise UsageError(f"{where}: pairs is {found.pairs}; it must be between 10 and 100000.")
+    low, high = MINUTES
+    if not low <= found.max_minutes <= high:
+        raise UsageError(f"{where}: max-minutes is {found.max_minutes:g}; it must be between {low:g} and {high:g}.")
     return found
 
 
@@ -131,6 +138,8 @@ def _named(table: Mapping[str, Any], known: set[str], where: str) -> dict[str, A
     """The table with Python names as keys. Raises `UsageError` for an unknown key."""
     values = {key.replace("-", "_"): value for key, value in table.items()}
     for key in values:
+        if key in REPLACED:
+            raise UsageError(f"{where}: {key} no longer exists; use {REPLACED[key]}.")
         if key not in known:
             raise UnknownName("option", key.replace("_", "-"), (name.replace("_", "-") for name in known), f"({where})")
     return values

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from firstpacket.bench.compare.comparable import over_time, side_by_side
-from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, turn_by_turn
+from firstpacket.bench.compare.pairs import Pairs, clip_by_clip, start_by_start
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.gate import baselines
-from firstpacket.bench.gate.checks import Noise, refused
-from firstpacket.bench.gate.fingerprint import conditions, key, unlike
-from firstpacket.bench.gate.noise import noise
+from firstpacket.bench.gate.change import Look, change, change_since
+from firstpacket.bench.gate.checks import refused
+from firstpacket.bench.gate.decision import Change
+from firstpacket.bench.gate.fingerprint import conditions, unlike
 from firstpacket.bench.gate.result import Check
 from firstpacket.bench.metrics.definitions import Metric
 from firstpacket.bench.record.store import MANIFEST, Run, read_run
@@ -34,16 +36,21 @@ class BaselineSource(Protocol):
         """The version to measure concurrently with the candidate, if any."""
         ...
 
+    @property
+    def looked_at_once(self) -> bool:
+        """Whether more starts of the candidate would say no more about a change than the first few."""
+        ...
+
     def refusal(self, run: Run, label: str) -> Check | None:
         """Why the candidate's label cannot be compared with it; None if it can."""
         ...
 
-    def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
-        """The label's values of one round, paired with the baseline's."""
+    def pairs(self, run: Run, label: str, known: Metric) -> list[Pairs]:
+        """The label's values, paired with the baseline's: for each start, or for each stored run."""
         ...
 
-    def noise(self, run: Run, label: str) -> Noise:
-        """How far the same code would differ."""
+    def change(self, pairs: Sequence[Pairs], look: Look) -> Change:
+        """How much the candidate differs."""
         ...
 
     @property
@@ -57,6 +64,7 @@ class Concurrent:
     """Another version, measured turn by turn with the candidate."""
 
     source: CodeVersion
+    looked_at_once = False
 
     @property
     def name(self) -> str:
@@ -68,13 +76,13 @@ class Concurrent:
         reasons = side_by_side((run, label + BASE), (run, label))
         return refused(label, "not comparable", "; ".join(each.reason for each in reasons)) if reasons else None
 
-    def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
-        """Turn by turn."""
-        return turn_by_turn(run, label + BASE, label, known)
+    def pairs(self, run: Run, label: str, known: Metric) -> list[Pairs]:
+        """Turn by turn, for each start."""
+        return start_by_start(run, label + BASE, label, known)
 
-    def noise(self, run: Run, label: str) -> Noise:
-        """The noise within one A/A run."""
-        return noise(key(conditions(run, label)), between_runs=False)
+    def change(self, pairs: Sequence[Pairs], look: Look) -> Change:
+        """Over the starts."""
+        return change(pairs, look)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -87,6 +95,8 @@ class Stored:
     label."""
 
     source = None
+    looked_at_once = True
+    """How much runs differ limits what can be told."""
 
     def __init__(self, asked: str) -> None:
         """Raises `RunError` if what was asked for is damaged."""
@@ -113,15 +123,16 @@ class Stored:
             return refused(label, "not comparable", f"{base.manifest.run} and this run differ: {'; '.join(reasons)}")
         return None
 
-    def pairs(self, run: Run, label: str, known: Metric) -> Pairs:
-        """Clip by clip."""
+    def pairs(self, run: Run, label: str, known: Metric) -> list[Pairs]:
+        """Clip by clip, for each stored run."""
         base = self._base(run, label)
         assert base is not None
-        return clip_by_clip(base, run, label, known)
+        return [clip_by_clip(base, run, label, known)]
 
-    def noise(self, run: Run, label: str) -> Noise:
-        """The noise between A/A runs at different times."""
-        return noise(key(conditions(run, label)), between_runs=True)
+    def change(self, pairs: Sequence[Pairs], look: Look) -> Change:
+        """Over the stored runs; the only look."""
+        count = look.counts[-1]
+        return change_since(pairs, replace(look, counts=(count,), most=count, final=True))
 
     @property
     def notices(self) -> tuple[str, ...]:

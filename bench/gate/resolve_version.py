@@ -38,6 +38,12 @@ def other_version(against: str, folders: tuple[str, ...] = ()) -> Iterator[CodeV
         yield _command(against, repository)
 
 
+def working_tree() -> str:
+    """The state of this version's code, as far as it is in the repository of the current folder."""
+    repository = worktree.repository(Path.cwd())
+    return worktree.state(repository) if repository else ""
+
+
 def _revision(repository: Path, tree: Path, commit: str, name: str, folders: tuple[str, ...]) -> CodeVersion:
     short = commit[:12]
     path = [worktree.registered(repository, tree), *worktree.search_path(repository, tree, folders)]

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from firstpacket.bench.contract import computed
+from firstpacket.bench.gate.decision import Change, Verdict
 from firstpacket.bench.gate.limits import Limit
-from firstpacket.bench.gate.verdict import Change, Verdict
 
 EXIT_CODES: dict[Verdict, int] = {
     "improved": 0,
@@ -38,10 +38,9 @@ class Check:
     verdict: Verdict
     reason: str
     """In one sentence, with the figures behind it."""
-    rounds: int = 0
-    """In how many rounds it was measured."""
+    starts: int = 0
+    """Starts of fresh processes that it was measured in."""
     change: Change | None = None
-    band: float = 0.0
     dropped: dict[str, int] = field(default_factory=dict)
     """Dropped pairs, by reason."""
 

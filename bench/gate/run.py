@@ -1,49 +1,36 @@
-"""Measures a candidate, compares it with its baseline, and measures again what fails.
+"""Measures a candidate and its baseline, start after start, until every check is decided or time is up.
 
 reports/gate-DATE/
-  round-1/     an ordinary run folder
-  round-2/     the labels that failed in round 1, in fresh processes, so that an unlucky memory layout of one
-               process does not affect both
+  run/          an ordinary run folder; every start of the processes is a segment
+  state.json    how far the gate is, to go on after an interruption
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from firstpacket.bench.compare.pairs import Pairs
-from firstpacket.bench.errors import NotComparable, RunError, UnknownName, UsageError
-from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_change, refused, to_measure_again
+from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName, UsageError
+from firstpacket.bench.gate.change import Look
+from firstpacket.bench.gate.checks import ANSWERS, refused
+from firstpacket.bench.gate.evaluate import evaluate
+from firstpacket.bench.gate.forecast import forecast, noise
 from firstpacket.bench.gate.limits import Limit, Limits
-from firstpacket.bench.gate.noise import Finding, save_noise
-from firstpacket.bench.gate.references import AUTO, BaselineSource, Concurrent, Stored
-from firstpacket.bench.gate.resolve_version import ITSELF, other_version
+from firstpacket.bench.gate.plan import Plan, after_look, after_start, settled
+from firstpacket.bench.gate.references import BaselineSource, Concurrent, Stored
+from firstpacket.bench.gate.resolve_version import ITSELF, other_version, working_tree
 from firstpacket.bench.gate.result import Check, GateResult
-from firstpacket.bench.metrics.definitions import metric
+from firstpacket.bench.gate.state import SCHEMA, Reference, State, read, save
 from firstpacket.bench.options import Options
-from firstpacket.bench.record.store import Run, read_run
-from firstpacket.bench.run import session
-from firstpacket.bench.run.code_version import CodeVersion
+from firstpacket.bench.record.store import Run
 from firstpacket.bench.run.manager import Progress
-from firstpacket.bench.run.matching import SWITCH
-from firstpacket.bench.summary.values import shown_value
+from firstpacket.bench.run.replicates import Replicates, reopened, replicates
 
 COMMAND = ("bench", "gate")
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What the candidate is compared with: `against`, if given, otherwise `baseline`."""
-
-    against: str = ""
-    """A git revision, or the Python command of an environment with another version."""
-    folders: tuple[str, ...] = ()
-    """Folders with the packages of that revision, if not the repository's root or `src`."""
-    baseline: str = AUTO
-    """A run folder, the name of a saved baseline, or `auto`."""
+RUN = "run"
 
 
 def run_gate(
@@ -54,120 +41,157 @@ def run_gate(
     folder: Path | None = None,
     command: Sequence[str] = COMMAND,
 ) -> tuple[GateResult, Path]:
-    """Measure, judge, and measure again what fails; returns the result, and the folder of the rounds.
+    """Measure and decide; returns the result, and the folder with the run.
 
     Raises `BenchError` if the candidate cannot be measured. A baseline that cannot be measured is a verdict.
     """
-    options = _with_pairs(options, limits)
-    with _baseline_source(reference) as baseline_source:
+    _check_labels(options, limits)
+    with _baseline_source(reference) as source:
         place = _made(folder)
-        return _Gate(options, limits, baseline_source, progress, place, tuple(command)).result(), place
+        plan = Plan(60 * limits.max_minutes)
+        state = State(SCHEMA, reference, limits, source.name, working_tree(), plan)
+        gate = _Gate(source, progress, place, state, [choice.label for choice in options.pipelines])
+        with _interrupted(place):
+            try:
+                with replicates(options, command, progress, place / RUN, source.source) as run:
+                    return gate.result(run), place
+            except NotComparable as error:
+                return gate.refused(str(error)), place
 
 
-def run_aa(
-    options: Options, limits: Limits, progress: Progress, folder: Path | None = None, command: Sequence[str] = COMMAND
-) -> tuple[dict[str, Finding], Path]:
-    """An A/A run: this version against itself in two rounds of fresh processes; the noise is saved for later gates.
-
-    Returns findings by key of the conditions, and the folder of the rounds.
-    """
-    options = _with_pairs(options, limits)
-    place = _made(folder)
-    rounds = [_measure(options, place, number, ITSELF, progress, command) for number in (1, 2)]
-    return save_noise(rounds), place
+def resume_gate(folder: Path, progress: Progress) -> GateResult:
+    """Go on with a gate that was interrupted. Raises `BenchError` if it cannot go on."""
+    state = read(folder)
+    with _baseline_source(state.reference) as source:
+        _check_unchanged(state, source)
+        with _interrupted(folder), reopened(progress, folder / RUN, source.source) as run:
+            labels = [system.label for system in run.run().manifest.labels if not system.source]
+            return _Gate(source, progress, folder, state, labels).result(run)
 
 
-@dataclass(frozen=True, slots=True)
 class _Gate:
-    options: Options
-    limits: Limits
-    baseline_source: BaselineSource
-    progress: Progress
-    folder: Path
-    command: tuple[str, ...]
-    notices: list[str] = field(default_factory=list)
+    """Starts, looks, and remembers what is decided."""
 
-    def result(self) -> GateResult:
-        labels = [choice.label for choice in self.options.pipelines]
-        try:
-            first = self._round(1, labels)
-            checks = {label: self._checks(label, [first]) for label in labels}
-            again = to_measure_again([check for each in checks.values() for check in each])
-            if again:
-                second = self._round(2, again)
-                checks |= {label: self._checks(label, [first, second]) for label in again}
-        except NotComparable as error:
-            checks = {label: (refused(label, "not comparable", str(error)),) for label in labels}
-        every = tuple(check for each in checks.values() for check in each)
-        notices = tuple(dict.fromkeys([*self.notices, *self.baseline_source.notices]))
-        return GateResult(self.baseline_source.name, every, self.limits.allow, notices)
+    def __init__(
+        self, source: BaselineSource, progress: Progress, folder: Path, state: State, labels: Sequence[str]
+    ) -> None:
+        self._source = source
+        self._progress = progress
+        self._folder = folder
+        self._state = state
+        self._labels = labels
+        self._checks: dict[tuple[str, Limit], Check] = {}
 
-    def _round(self, number: int, labels: Sequence[str]) -> Run:
-        every = self.options.pipelines
-        matched = self.options.matched or any(choice.options.get(SWITCH) for choice in every)
-        # A matched label needs the label that it is matched to.
-        chosen = every if matched else tuple(choice for choice in every if choice.label in labels)
-        options = replace(self.options, pipelines=chosen)
-        return _measure(options, self.folder, number, self.baseline_source.source, self.progress, self.command)
+    def result(self, replicates: Replicates) -> GateResult:
+        """Measure until every check is decided or time is up."""
+        plan = self._replayed(replicates.run())
+        while not plan.looked or (not self._is_decided and plan.goes_on):
+            self._keep(plan)
+            plan = after_start(plan, replicates.start(plan.pairs, plan.seconds))
+            plan = self._learnt(plan, replicates.run())
+        self._keep(plan, ended=True)
+        return self._made(tuple(self._checks.values()))
 
-    def _checks(self, label: str, rounds: Sequence[Run]) -> tuple[Check, ...]:
-        limits = [limit for limit in self.limits.limits if limit.label in ("", label)]
-        ceilings = tuple(_ceiling(label, limit, rounds) for limit in limits if limit.ceiling_ms is not None)
-        changes = [limit for limit in limits if limit.ceiling_ms is None]
-        if not changes and self.baseline_source.source is None:
-            return ceilings
-        if (refusal := self.baseline_source.refusal(rounds[-1], label)) is not None:
-            return (*ceilings, refusal)
-        noise = self.baseline_source.noise(rounds[0], label)
-        self.notices.append(f"{label}: {noise.source}")
-        held = tuple(
-            check_change(label, limit, self._pairs(label, limit.metric, rounds), noise, self.limits.resolution)
-            for limit in changes
-        )
-        return (*ceilings, *held, check_answers(label, self._pairs(label, Limit().metric, rounds)))
+    def refused(self, reason: str) -> GateResult:
+        """The result if the versions cannot be compared."""
+        return self._made(tuple(refused(label, "not comparable", reason) for label in self._labels))
 
-    def _pairs(self, label: str, name: str, rounds: Sequence[Run]) -> list[Pairs]:
-        return [self.baseline_source.pairs(run, label, metric(name)) for run in rounds]
+    @property
+    def _is_decided(self) -> bool:
+        return not any(map(self._needs_more, self._checks.values()))
+
+    def _needs_more(self, check: Check) -> bool:
+        once = self._source.looked_at_once and check.limit.ceiling_ms is None
+        return check.verdict == "inconclusive" and not once
+
+    def _replayed(self, run: Run) -> Plan:
+        """The plan after the starts that were made before an interruption, with what was decided at their looks."""
+        plan = self._state.plan
+        for number, count in enumerate(plan.looked, 1):
+            self._look(Look(plan.looked[:number], max(plan.most, count)), run)
+        for _ in range(len(run.segments) - len(plan.costs)):
+            plan = self._learnt(after_start(plan, plan.usual), run)
+        return plan
+
+    def _learnt(self, plan: Plan, run: Run) -> Plan:
+        """The plan after a start: adapted to the noise, and after a look if one is due."""
+        count = len(plan.costs)
+        seen = evaluate(run, self._labels, self._state.limits, self._source, Look((count,), max(plan.most, count)))
+        if count == 1 or plan.look:
+            plan = settled(plan, *noise(seen))
+        if look := plan.look:
+            self._look(look, run)
+            plan = after_look(plan, look)
+        open_checks = [check for check in seen if self._is_open(check)]
+        if open_checks and plan.goes_on:
+            self._progress.checked(forecast(plan, open_checks, self._state.limits.resolution))
+        return plan
+
+    def _look(self, look: Look, run: Run) -> None:
+        """Decide what can be decided; what was decided earlier stays so."""
+        for check in evaluate(run, self._labels, self._state.limits, self._source, look):
+            if self._is_open(check):
+                self._checks[check.label, check.limit] = check
+
+    def _is_open(self, check: Check) -> bool:
+        known = self._checks.get((check.label, check.limit))
+        return known is None or self._needs_more(known) or (known.limit == ANSWERS and known.verdict == "same")
+
+    def _keep(self, plan: Plan, ended: bool = False) -> None:
+        self._state = replace(self._state, plan=plan, ended=ended)
+        save(self._state, self._folder)
+
+    def _made(self, checks: tuple[Check, ...]) -> GateResult:
+        notices = tuple(dict.fromkeys(self._source.notices))
+        return GateResult(self._source.name, checks, self._state.limits.allow, notices)
 
 
 @contextmanager
 def _baseline_source(reference: Reference) -> Iterator[BaselineSource]:
-    if not reference.against:
+    if reference.itself:
+        yield Concurrent(ITSELF)
+    elif reference.against:
+        with other_version(reference.against, reference.folders) as source:
+            yield Concurrent(source)
+    else:
         yield Stored(reference.baseline)
-        return
-    with other_version(reference.against, reference.folders) as source:
-        yield Concurrent(source)
 
 
-def _with_pairs(options: Options, limits: Limits) -> Options:
-    """The options with the number of pairs as turns.
+@contextmanager
+def _interrupted(folder: Path) -> Iterator[None]:
+    """Explain how to go on with a gate that ends early."""
+    how = f"Every finished turn is kept; go on with: bench gate --resume {folder}"
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Stopped(" ".join(("Stopped", *map(str, interrupt.args))) + f". {how}") from None
+    except BenchError as error:
+        if not (folder / RUN).exists():
+            raise
+        error.args = (f"{error} {how}",)
+        raise
 
-    Raises `UsageError` with a stopping rule, `UnknownName` if a limit names a label that is not measured.
-    """
+
+def _check_labels(options: Options, limits: Limits) -> None:
+    """Raises `UsageError` with a stopping rule, `UnknownName` if a limit names a label that is not measured."""
     if options.precision is not None:
-        raise UsageError("A gate measures a fixed number of pairs: remove precision, and use --pairs or --turns.")
+        raise UsageError("A gate measures until it can decide: remove precision, and use --max-minutes.")
     labels = [choice.label for choice in options.pipelines]
     for limit in limits.limits:
         if limit.label and limit.label not in labels:
             raise UnknownName("label", limit.label, labels, f"(in the limit '{limit.name}')")
-    return replace(options, turns=options.turns or limits.pairs)
 
 
-def _measure(
-    options: Options, folder: Path, number: int, source: CodeVersion | None, progress: Progress, command: Sequence[str]
-) -> Run:
-    return read_run(session.start(replace(options, out=str(folder / f"round-{number}")), command, progress, source))
-
-
-def _ceiling(label: str, limit: Limit, rounds: Sequence[Run]) -> Check:
-    turns = [turn for run in rounds for turn in run.measured(label)]
-    values = [shown_value(turn, metric(limit.metric)) for turn in turns]
-    unanswered = sum(not turn.is_answered for turn in turns)
-    return check_ceiling(label, limit, [value for value in values if value is not None], unanswered, len(rounds))
+def _check_unchanged(state: State, source: BaselineSource) -> None:
+    """Raises `RunError` if the code on either side is not what was measured so far."""
+    if source.name != state.baseline:
+        raise RunError(f"The gate compared with {state.baseline}, which is now {source.name}. Start a new gate.")
+    if working_tree() != state.candidate:
+        raise RunError("The code of this version has changed since the gate began. Start a new gate.")
 
 
 def _made(folder: Path | None) -> Path:
-    """A new folder for the rounds. Raises `RunError`."""
+    """A new folder for the gate. Raises `RunError`."""
     made = folder or Path("reports") / f"gate-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     try:
         made.mkdir(parents=True)

@@ -21,6 +21,7 @@ from firstpacket.bench.errors import NotComparable, explained
 from firstpacket.bench.paths import cache
 
 TREE, METADATA, LOCK = "tree", "metadata", "lock"
+CODE = (".py", ".so", ".pyd")
 _INSTALLED = {"site-packages", "dist-packages"}
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 """Git sets these for its hooks; inherited, they would direct every call to the wrong tree."""
@@ -36,6 +37,17 @@ def commit(repository: Path, revision: str) -> str:
     """The commit that a revision names; empty if there is none."""
     answer = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
     return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def state(repository: Path) -> str:
+    """A hash of the code in the working tree: the commit, changes that are not committed, and code not in git."""
+    changes = _git(repository, "diff", "HEAD", "--binary").stdout
+    digest = hashlib.sha256(os.fsencode(_git(repository, "rev-parse", "HEAD").stdout + changes))
+    others = _git(repository, "ls-files", "--others", "--exclude-standard", "-z").stdout.split("\0")
+    for name in sorted(name for name in others if name.endswith(CODE)):
+        with contextlib.suppress(OSError):
+            digest.update(os.fsencode(name) + (repository / name).read_bytes())
+    return digest.hexdigest()[:16]
 
 
 @contextmanager

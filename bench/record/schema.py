@@ -115,7 +115,7 @@ class Manifest:
     options: Options
     """The options, with derived values filled in (`threads`, `idle_turns`)."""
     turns: int
-    """Measured turns of every system; the maximum if there is a `stopping_rule`."""
+    """Measured turns of every system; the maximum if there is a `stopping_rule`, or if it is `replicated`."""
     warmup: int
     """Warm-up turns of every system after its cold one; the maximum if there is a `warmup_rule`."""
     labels: tuple[System, ...]
@@ -128,6 +128,8 @@ class Manifest:
     """The rule that ends the warm-up; None if the number of turns was set."""
     stopping_rule: StoppingRule | None = None
     """The rule that ends the measured turns at a given precision; None if their number was set."""
+    replicated: bool = False
+    """Whether all systems are started in fresh processes again and again, as a gate does; each start is a segment."""
 
     @property
     def t0(self) -> str:

@@ -83,6 +83,9 @@ def _turns(run: Run) -> str:
     manifest, options, rule = run.manifest, run.manifest.options, run.manifest.warmup_rule
     idle = f", and {options.idle_turns} after idling for {options.idle:g} s" if options.idle else ""
     measured = f"{manifest.turns} measured"
+    if manifest.replicated:
+        turns = len(run.measured()) // len(manifest.labels)
+        measured = f"{turns} measured in {counted(len(run.segments), 'start')} of fresh processes"
     if stopping := manifest.stopping_rule:
         measured = (
             f"measured until the interval is within {stopping}, checked after 1, 2, 4, ... passes over the corpus; "

@@ -41,5 +41,5 @@ def watch(
 def progress(run: Run) -> str:
     """How far a run is: `12 of 80 measured turns`."""
     measured = sum(turn.is_measured for turn in run.turns)
-    at_most = "at most " if run.manifest.stopping_rule else ""
+    at_most = "at most " if run.manifest.stopping_rule or run.manifest.replicated else ""
     return f"{measured} of {at_most}{run.manifest.turns * len(run.manifest.labels)} measured turns"

@@ -26,6 +26,7 @@ from firstpacket.bench.run.executor import Executor, TurnConfig
 from firstpacket.bench.run.profiling import patient, profiled_turns
 from firstpacket.bench.run.schedule.base import Ended, Paced, Plan, PlannedTurn, Schedule, Wait
 from firstpacket.bench.run.schedule.full_run import full_schedule, warm_up
+from firstpacket.bench.run.schedule.orders import start_order
 from firstpacket.bench.run.watch import NoWatch, Watch
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
 from firstpacket.bench.vocabulary import Flag
@@ -81,7 +82,9 @@ class Manager:
         profiling: Mapping[str, Executor] | None = None,
         spent_ns: int = 0,
         schedule: Callable[..., Schedule] = full_schedule,
+        pairs: int | None = None,
     ) -> None:
+        """`pairs` are the measured turns of every system in this start, for progress; by default all."""
         self._manifest = manifest
         self._writer = writer
         self._executors = dict(executors)
@@ -95,8 +98,9 @@ class Manager:
         self._pause_ns = round(options.pace_ms * 1e6)
         self._spent_ns = spent_ns
         self._schedule = schedule
-        self._total = manifest.turns * len(manifest.labels)
-        self._next_extra = self._total + 1
+        self._planned = self._total = manifest.turns * len(manifest.labels)
+        self._pairs = pairs
+        self._next_extra = self._planned + 1
         self._segment = 0
         self._done = 0
         self._ended: list[Ended] = []
@@ -118,10 +122,14 @@ class Manager:
         """
         earlier = list(already)
         self._segment = segments_before
-        self._next_extra = max([self._total, *(turn.turn for turn in earlier)]) + 1
-        self._done = sum(0 < turn.turn <= self._total for turn in earlier)
+        self._next_extra = max([self._planned, *(turn.turn for turn in earlier)]) + 1
+        self._done = sum(0 < turn.turn <= self._planned for turn in earlier)
+        if self._pairs is not None:
+            self._total = self._done + self._pairs * len(self._manifest.labels)
         try:
-            facts = tuple(self._start(system.label) for system in self._manifest.labels)
+            labels = [system.label for system in self._manifest.labels]
+            started = {label: self._start(label) for label in self._start_order(labels)}
+            facts = tuple(started[label] for label in labels)
             described = segment(self._segment, facts)
             self._writer.segment(described)
             self._drive(
@@ -140,6 +148,11 @@ class Manager:
                 self._profile(label, profiled_turns(label, list(self._utterances), seed, earlier))
         finally:
             self._stop_all()
+
+    def _start_order(self, labels: Sequence[str]) -> Sequence[str]:
+        """As planned; at random where two versions of the code are measured, so that neither is always the first."""
+        compares = any(system.source for system in self._manifest.labels)
+        return start_order(labels, self._manifest.options.seed, self._segment) if compares else labels
 
     @property
     def _clips(self) -> list[Utterance]:

@@ -48,8 +48,11 @@ def run_segment(
     number: int = 0,
     spent_ns: int = 0,
     schedule: Callable[..., Schedule] = full_schedule,
+    pairs: int | None = None,
 ) -> None:
     """Start all systems, and run what is left after the turns `already` of earlier starts; this is start `number`.
+
+    `schedule` and `pairs` are the manager's.
 
     Raises `BenchError` and `KeyboardInterrupt` as `Manager.run` does.
     """
@@ -96,6 +99,7 @@ def run_segment(
         profiling=profiling,
         spent_ns=spent_ns,
         schedule=schedule,
+        pairs=pairs,
     )
     manager.run(already, segment, number)
 

@@ -40,11 +40,22 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
 
 def resume(path: Path, progress: Progress) -> Path:
     """Resume a stopped run: same order, same options, a new segment. Raises `BenchError`."""
-    manifest = require_resumable(path)
-    if any(plan.source for plan in manifest.labels):
+    if any(plan.source for plan in require_resumable(path).labels):
         raise RunError(
-            f"{path} compares two versions, so it cannot be resumed: both must be measured together. Start a new run."
+            f"{path} compares two versions of the code, so it cannot be resumed by itself. If it belongs to a gate, "
+            f"continue that with: bench gate --resume {path.parent}"
         )
+    setup = reopen(path)
+    with RunWriter.resume(path) as writer:
+        before = read_run(path)
+        spent = spent_ns(before) if setup.manifest.stopping_rule is not None else 0
+        _run(setup, writer, progress, before.turns, len(before.segments), spent)
+    return path
+
+
+def reopen(path: Path, base: CodeVersion | None = None) -> Setup:
+    """What a run that was stopped needs to go on. Raises `BenchError` if its systems or recordings have changed."""
+    manifest = require_resumable(path)
     packages = package_versions(manifest.labels, require_runnable(manifest.labels))
     corpus = recordings(manifest.corpus_source, manifest.options)
     if corpus.sha256 != manifest.corpus_sha256:
@@ -53,12 +64,7 @@ def resume(path: Path, progress: Progress) -> Path:
             "Restore it, or start a new run."
         )
     _refuse_damaged(path, manifest, [utterance.id for utterance in corpus.utterances])
-    with RunWriter.resume(path) as writer:
-        before = read_run(path)
-        spent = spent_ns(before) if manifest.stopping_rule is not None else 0
-        setup = Setup(manifest, corpus, packages)
-        _run(setup, writer, progress, before.turns, len(before.segments), spent)
-    return path
+    return Setup(manifest, corpus, packages, base)
 
 
 def prepare(options: Options, command: Sequence[str], base: CodeVersion | None = None) -> Setup:

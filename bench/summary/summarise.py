@@ -63,6 +63,7 @@ def _label(
     measured = [turn for turn in turns if turn.is_measured]
     rule = run.manifest.stopping_rule
     sampling = sampling_of(rule.blocks if rule else None)
+    ended_by_itself = run.manifest.replicated or (stopping is not None and stopping.ended != "unfinished")
     on_path = [turn for turn in measured if turn.path and turn.is_answered and started(turn)]
     return LabelSummary(
         label=plan.label,
@@ -71,7 +72,7 @@ def _label(
         stages=plan.stages,
         device=plan.device,
         dtype=plan.dtype,
-        planned=run.manifest.turns if stopping is None or stopping.ended == "unfinished" else len(measured),
+        planned=len(measured) if ended_by_itself else run.manifest.turns,
         weights=label_weights(run, plan.label),
         outcomes=_outcomes(turns),
         figures={name: figure(definition(name), measured, sampling) for name in metric_names(measured)},

@@ -11,7 +11,7 @@ from firstpacket.bench.config import gather
 from firstpacket.bench.errors import EmptyValue, UnknownName, UsageError
 from firstpacket.bench.gate.limits import FILE, Limits, limits, read_limits
 from firstpacket.bench.gate.references import AUTO
-from firstpacket.bench.gate.run import Reference
+from firstpacket.bench.gate.state import Reference
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.options import Options, about, parse_pipeline
 from firstpacket.bench.testing.session import VoiceSession
@@ -46,9 +46,9 @@ def asked_options(
 def asked_limits(session: VoiceSession, file: str | Path | None, given: Mapping[str, Any]) -> Limits:
     """The limits in force; `given` holds the arguments of the call that are not None. Raises `UsageError`."""
     found = read_limits(None if file is None else Path(file))
-    table = {name: given[name] for name in ("resolution", "pairs") if name in given}
-    if session.pairs is not None:
-        table.setdefault("pairs", session.pairs)
+    table = {name: given[name] for name in ("resolution", "max_minutes") if name in given}
+    if session.max_minutes is not None:
+        table.setdefault("max_minutes", session.max_minutes)
     allow = given.get("allow", session.allow)
     if allow is not None:
         table["allow"] = [allow] if isinstance(allow, str) else list(allow)

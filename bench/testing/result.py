@@ -8,8 +8,8 @@ from pathlib import Path
 
 from firstpacket.bench.errors import RunError, UnknownName
 from firstpacket.bench.format import counted
+from firstpacket.bench.gate.decision import Verdict
 from firstpacket.bench.gate.result import Check, GateResult
-from firstpacket.bench.gate.verdict import Verdict
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
@@ -19,7 +19,7 @@ from firstpacket.bench.summary.values import definition, shown_value
 
 @dataclass(frozen=True, slots=True)
 class LabelFigures:
-    """A label's measured turns over all rounds."""
+    """A label's measured turns in all starts."""
 
     label: str
     turns: tuple[Turn, ...]
@@ -70,7 +70,8 @@ class LabelFigures:
         if found.value is None:
             raise RunError(
                 f"{self.label} has {counted(found.n, 'turn')} with {metric}, too few for the {100 * q:g} % quantile, "
-                f"which needs {found.needs}. Measure more: pairs={found.needs}."
+                f"which needs {found.needs}. Give it a ceiling (statistic and ceiling_ms): then "
+                "as many turns are measured as that needs."
             )
         return found.value
 
@@ -81,8 +82,9 @@ class VoiceResult:
 
     gate: GateResult
     folder: Path
-    """The rounds, `gate.json`, `junit.xml`, `gate.md` and `report.html`."""
-    rounds: tuple[Run, ...]
+    """The run, `gate.json`, `junit.xml`, `gate.md` and `report.html`."""
+    run: Run | None
+    """None if nothing could be measured."""
 
     @property
     def verdict(self) -> Verdict:
@@ -91,8 +93,9 @@ class VoiceResult:
 
     def label(self, name: str) -> LabelFigures:
         """A label's figures. Raises `UnknownName`."""
-        known = dict.fromkeys(plan.label for run in self.rounds for plan in run.manifest.labels)
-        if name not in known:
+        known = self.run.labels if self.run else ()
+        if self.run is None or name not in known:
             raise UnknownName("label", name, known)
-        turns = tuple(turn for run in self.rounds for turn in run.measured(name))
-        return LabelFigures(name, turns, tuple(check for check in self.gate.checks if check.label == name))
+        return LabelFigures(
+            name, tuple(self.run.measured(name)), tuple(check for check in self.gate.checks if check.label == name)
+        )

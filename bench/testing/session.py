@@ -24,7 +24,7 @@ class VoiceSession:
     against_path: tuple[str, ...] | None = None
     baseline: str | None = None
     allow: tuple[str, ...] | None = None
-    pairs: int | None = None
+    max_minutes: float | None = None
     out: Path | None = None
     aloud: bool = False
     """Whether to print every turn."""

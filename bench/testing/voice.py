@@ -14,7 +14,7 @@ from rich.console import Console
 from firstpacket.bench.errors import BenchError, Stopped, UsageError
 from firstpacket.bench.export.gate import write_gate
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
-from firstpacket.bench.gate.run import run_gate
+from firstpacket.bench.gate.run import RUN, run_gate
 from firstpacket.bench.progress import PlainProgress
 from firstpacket.bench.record.store import MANIFEST, Run, read_run
 from firstpacket.bench.testing.arguments import asked_limits, asked_options, asked_reference, refuse_empty
@@ -49,7 +49,7 @@ class VoiceBenchmark:
         against_path: Sequence[str] | None = None,
         baseline: str | None = None,
         allow: Collection[str] | None = None,
-        pairs: int | None = None,
+        max_minutes: float | None = None,
         resolution: str | float | None = None,
         limits: str | Path | None = None,
         config: str | Path | None = None,
@@ -68,7 +68,7 @@ class VoiceBenchmark:
             "statistic": statistic,
             "metric": metric,
             "allow": allow,
-            "pairs": pairs,
+            "max_minutes": max_minutes,
             "resolution": resolution,
         }
         others = dict(zip(OTHER_ARGUMENTS, (against, against_path, baseline, limits, config), strict=True))
@@ -80,7 +80,7 @@ class VoiceBenchmark:
             reference = asked_reference(self._session, against, against_path, baseline, wanted)
             folder = self._session.folder(self._node.nodeid)
             found, folder = run_gate(asked, wanted, reference, progress(self._session), folder, COMMAND)
-            result = VoiceResult(found, folder, _rounds(folder))
+            result = VoiceResult(found, folder, _run(folder))
             _write(result)
         self._say(result)
         return result
@@ -139,14 +139,14 @@ def _against(found: GateResult) -> str:
     return f", compared with {found.baseline}" if changes else ""
 
 
-def _rounds(folder: Path) -> tuple[Run, ...]:
-    """The measured rounds; one that never began left no manifest."""
-    return tuple(read_run(path.parent) for path in sorted(folder.glob(f"round-*/{MANIFEST}")))
+def _run(folder: Path) -> Run | None:
+    """What was measured; a run that never began left no manifest."""
+    return read_run(folder / RUN) if (folder / RUN / MANIFEST).exists() else None
 
 
 def _write(result: VoiceResult) -> None:
     from firstpacket.bench.report.html import write_report
 
     write_gate(result.gate, result.folder)
-    if result.rounds and result.rounds[0].turns:
-        write_report([result.rounds[0]], result.folder / "report.html")
+    if result.run and result.run.turns:
+        write_report([result.run], result.folder / "report.html")

@@ -1,58 +1,114 @@
+"""What changes look like: estimates, bounds, and who is the unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.gate_pairs import measured, only, starts
 
-from firstpacket.bench.gate.change import change
-
-LATENCIES = st.lists(st.tuples(st.floats(1, 1000), st.floats(1, 1000)), min_size=8, max_size=40)
+from firstpacket.bench.compare.pairs import Pairs
+from firstpacket.bench.gate.change import DEFAULT_BAND, LEAST_STARTS, Look, change, change_since
 
 
 def test_a_slowdown_of_every_pair_is_found_exactly() -> None:
-    before = [100.0 + number for number in range(20)]
-    found = change(before, [1.05 * value for value in before], [str(number % 5) for number in range(20)])
-    assert (found.pairs, found.clips) == (20, 5)
+    before = tuple(100.0 + number for number in range(20))
+    one = Pairs(before, tuple(1.05 * value for value in before), tuple(str(number % 5) for number in range(20)))
+    found = change([one] * 6, only(6))
+    assert (found.starts, found.pairs, found.clips) == (6, 120, 5)
     assert found.ratio is not None and found.difference_ms is not None
     assert found.ratio.value == pytest.approx(1.05)
-    assert found.ratio.interval_95.low == pytest.approx(found.ratio.interval_95.high) == pytest.approx(1.05)
+    assert found.ratio.shown.low == pytest.approx(found.ratio.ruled_out) == pytest.approx(1.05)
     assert found.difference_ms.value == pytest.approx(0.05 * 109.5)
+    assert (found.between_sd, found.within_sd, found.band) == (pytest.approx(0), pytest.approx(0), 0.0)
 
 
-@given(LATENCIES)
-def test_swapping_the_sides_inverts_the_ratio(pairs: list[tuple[float, float]]) -> None:
-    before, after = (list(side) for side in zip(*pairs, strict=True))
-    clips = ["clip"] * len(pairs)
-    one, other = change(before, after, clips), change(after, before, clips)
-    assert one.ratio is not None and other.ratio is not None
-    assert one.ratio.value == pytest.approx(1 / other.ratio.value)
-    assert one.ratio.interval_90.low == pytest.approx(1 / other.ratio.interval_90.high)
+@given(st.integers(LEAST_STARTS, 12), st.floats(-0.2, 0.2))
+def test_swapping_the_sides_inverts_the_ratio(count: int, slower: float) -> None:
+    made = starts(count, slower)
+    swapped = [Pairs(pairs.after, pairs.before, pairs.clips) for pairs in made]
+    one, other = change(made, only(count)).ratio, change(swapped, only(count)).ratio
+    assert one is not None and other is not None
+    assert one.value == pytest.approx(1 / other.value)
+    assert one.shown.low == pytest.approx(1 / other.shown.high)
 
 
-def test_ruling_out_uses_a_wider_interval_than_showing() -> None:
-    found = change(list(range(50, 80)), list(range(80, 50, -1)), ["clip"] * 30)
-    assert found.ratio is not None
-    assert (
-        found.ratio.interval_95.low
-        < found.ratio.interval_90.low
-        < found.ratio.interval_90.high
-        < found.ratio.interval_95.high
-    )
+def test_the_unit_is_the_start_not_the_turn() -> None:
+    """A hundred times as many turns of the same processes leave it as uncertain where processes differ."""
+    few, many = (change(starts(8, between=0.03, n=n), only(8)).ratio for n in (10, 1000))
+    assert few is not None and many is not None
+    assert _width(many.interval_95) > 0.5 * _width(few.interval_95)
 
 
-def test_a_band_widens_both_ends() -> None:
-    before, after = [100.0] * 10, [103.0] * 10
-    found = change(before, after, ["clip"] * 10, widened=0.02)
+def test_what_processes_differ_by_is_estimated() -> None:
+    alike, unlike = (change(starts(40, within=0.1, between=between), only(40)) for between in (0.0, 0.05))
+    assert alike.between_sd is not None and alike.between_sd < 0.02
+    assert unlike.between_sd == pytest.approx(0.05, rel=0.4)
+    assert unlike.within_sd == pytest.approx(0.1 * 2**0.5, rel=0.2)
+
+
+def test_two_kinds_of_turns_do_not_move_it() -> None:
+    """Every tenth turn takes half as long again, on either side: an unlucky share of them is no slowdown."""
+    random = np.random.default_rng(1)
+    made = []
+    for _ in range(6):
+        before, after = 100 * np.exp(0.01 * random.standard_normal((2, 40)))
+        after[:5] *= 1.5
+        made.append(Pairs(tuple(before), tuple(after), ("clip",) * 40))
+    ratio = change(made, only(6)).ratio
+    assert ratio is not None and abs(ratio.value - 1) < 0.01
+
+
+def test_too_few_starts_are_widened_by_a_band_and_say_so() -> None:
+    found = change(starts(LEAST_STARTS - 1, between=0.02), only(LEAST_STARTS - 1))
+    assert (found.band, found.between_sd) == (DEFAULT_BAND, None)
+    same = [Pairs((100.0,) * 20, (103.0,) * 20, ("clip",) * 20)] * 2
+    found = change(same, only(2))
     assert found.ratio is not None and found.difference_ms is not None
-    assert found.ratio.interval_90.low == pytest.approx(1.03 / 1.02)
-    assert (found.difference_ms.interval_90.low, found.difference_ms.interval_90.high) == pytest.approx((1.0, 5.0))
+    assert found.ratio.shown.low == pytest.approx(1.03 / (1 + DEFAULT_BAND))
+    assert found.difference_ms.shown.low == pytest.approx(3.0 - 100 * DEFAULT_BAND)
+
+
+def test_a_start_without_a_pair_does_not_count() -> None:
+    found = change([*starts(5), Pairs((), (), ())], only(6))
+    assert found.starts == 5 and found.ratio is not None
+
+
+@pytest.mark.parametrize("made", [[], [Pairs((), (), ())], [Pairs((1.0,), (2.0,), ("clip",))]])
+def test_without_enough_pairs_there_are_no_bounds(made: Sequence[Pairs]) -> None:
+    found = change(made, only(max(1, len(made))))
+    assert found.ratio is None and found.difference_ms is None
 
 
 def test_answers_before_the_end_of_speech_have_no_ratio() -> None:
-    found = change([-20.0] * 10, [5.0] * 10, ["clip"] * 10)
+    found = change([Pairs((-20.0,) * 10, (5.0,) * 10, ("clip",) * 10)] * 5, only(5))
     assert found.ratio is None and found.difference_ms is not None
     assert found.difference_ms.value == 25.0
 
 
-@pytest.mark.parametrize("pairs", [0, 1, 5])
-def test_too_few_pairs_have_no_interval(pairs: int) -> None:
-    found = change([1.0] * pairs, [2.0] * pairs, ["clip"] * pairs)
-    assert found.pairs == pairs and found.ratio is None and found.difference_ms is None
+def test_more_looks_need_a_clearer_result() -> None:
+    made = starts(10)
+    once, often = change(made, only(10)).ratio, change(made, Look((5, 7, 10), 100)).ratio
+    assert once is not None and often is not None
+    assert often.shown.low < once.shown.low and often.ruled_out > once.ruled_out
+
+
+def test_against_stored_runs_their_own_differences_count() -> None:
+    """Ten stored runs that differ by 3 %: a new one that is 5 % slower is nothing unusual, 30 % is."""
+    for slower, unusual in ((0.05, False), (0.3, True)):
+        runs = starts(10, slower, within=0.001, between=0.03)
+        found = change_since(runs, only(5))
+        assert found.ratio is not None and found.between_sd == pytest.approx(0.03, rel=0.5)
+        assert (found.ratio.shown.low > 1) == unusual
+
+
+def test_one_stored_run_cannot_show_what_runs_differ_by() -> None:
+    found = change_since([measured(0.05, 1)], only(5))
+    assert (found.starts, found.band, found.between_sd) == (1, DEFAULT_BAND, None)
+
+
+def _width(interval) -> float:
+    return interval.high - interval.low

@@ -15,7 +15,7 @@ def test_without_a_file_every_label_has_a_first_packet_limit(tmp_path, monkeypat
 def test_limits_of_the_file_are_read(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bench.toml").write_text(
-        '[gate]\nresolution = "3%"\npairs = 50\nallow = ["no-baseline"]\n'
+        '[gate]\nresolution = "3%"\nmax-minutes = 3\nallow = ["no-baseline"]\n'
         '[[gate.limit]]\nmetric = "stage.asr.host"\nmax-regression = "10%"\nfloor-ms = 5\nlabel = "cascade"\n'
         '[[gate.limit]]\nstatistic = "p95"\nceiling-ms = 800\n'
         "[other]\nis = 'somebody else''s'\n".replace("''", "`")
@@ -27,7 +27,7 @@ def test_limits_of_the_file_are_read(tmp_path, monkeypatch) -> None:
             Limit("first_packet_latency", "p95", ceiling_ms=800.0),
         ),
         resolution=0.03,
-        pairs=50,
+        max_minutes=3.0,
         allow=("no-baseline",),
     )
     assert found.limits[1].name == "p95 of first_packet_latency at most 800 ms"
@@ -38,8 +38,9 @@ def test_limits_of_the_file_are_read(tmp_path, monkeypatch) -> None:
     [
         ({"resolutoin": "4%"}, "resolution"),
         ({"resolution": "four"}, "share"),
-        ({"pairs": 3}, "10"),
-        ({"pairs": True}, "pairs"),
+        ({"max-minutes": 0}, "between 0.01 and 1440"),
+        ({"max-minutes": True}, "max_minutes"),
+        ({"pairs": 100}, "max-minutes"),
         ({"allow": ["regressed"]}, "regressed"),
         ({"limit": [{"metric": "first_paket_latency"}]}, "first_packet_latency"),
         ({"limit": [{"statistic": "p95"}]}, "ceiling-ms"),

@@ -1,8 +1,8 @@
 import pytest
 
+from firstpacket.bench.gate.decision import Verdict
 from firstpacket.bench.gate.limits import Limit
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
-from firstpacket.bench.gate.verdict import Verdict
 
 
 def result(*verdicts: Verdict, allow: tuple[str, ...] = ()) -> GateResult:

@@ -35,7 +35,7 @@ def gate(monkeypatch):
         label = options.pipelines[0].label
         folder.mkdir(parents=True)
         timings = {label: [100.0 + at for at in range(100)] + ["timeout"] * 10}
-        write_run(folder / "round-1", make_run(timings))
+        write_run(folder / "run", make_run(timings))
         checks = (Check(label, limits.limits[0], label.replace("-", " "), "because"),)
         return GateResult("git abc", checks, limits.allow), folder
     monkeypatch.setattr(firstpacket.bench.testing.voice, "run_gate", found)
@@ -112,7 +112,7 @@ def test_figures(voice_benchmark):
     assert label.outcomes == {"answered": 100, "timeout": 10}
     assert label.p90_ms == pytest.approx(198.1)
     assert math.isinf(label.quantile(0.92))
-    with pytest.raises(RunError, match="pairs=662"):
+    with pytest.raises(RunError, match="ceiling_ms"):
         label.p99_ms
 
 def test_unknown(voice_benchmark):
@@ -126,17 +126,26 @@ def test_the_call_overrides_the_reference_of_the_command_line(inner: pytest.Pyte
     body = """
 def test_asked(voice_benchmark, asked):
     voice_benchmark("same=scripted", max_regression="5%", device="cpu")
-    voice_benchmark("same=scripted", baseline="nightly", pairs=30)
+    voice_benchmark("same=scripted", baseline="nightly", max_minutes=3)
     voice_benchmark("same=scripted", ceiling_ms=800)
     (first, second, third) = asked
     assert (first[2].against, first[2].folders) == ("main", ("code",))
-    assert (first[1].pairs, first[0].device, first[0].keep_audio) == (40, "cpu", False)
-    assert (second[2].against, second[2].baseline, second[1].pairs) == ("", "nightly", 30)
+    assert (first[1].max_minutes, first[0].device, first[0].keep_audio) == (4, "cpu", False)
+    assert (second[2].against, second[2].baseline, second[1].max_minutes) == ("", "nightly", 3)
     assert third[2].against == "", "a ceiling needs no other version"
     assert [(limit.statistic, limit.ceiling_ms) for limit in third[1].limits] == [("p95", 800)]
 """
-    words = ("--voice-against", "main", "--voice-against-path", "code", "--voice-pairs", "40", "--voice-out", "kept")
-    result(inner, body, *words).assert_outcomes(passed=1)
+    words = (
+        "--voice-against",
+        "main",
+        "--voice-against-path",
+        "code",
+        "--voice-max-minutes",
+        "4",
+        "--voice-out",
+        "kept",
+    )
+    result(inner, body, *words, "--voice-out", "kept").assert_outcomes(passed=1)
     assert sorted(path.name for path in (inner.path / "kept").iterdir()) == [
         "test_voice.py-test_asked",
         "test_voice.py-test_asked-2",

@@ -28,6 +28,14 @@ def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed:
             yield PlannedTurn(number, block, "measured", label, order[index])
 
 
+def start_order(labels: Sequence[str], seed: int, segment: int) -> list[str]:
+    """The order in which the systems of one start are loaded and warmed up.
+
+    It is random, so that neither of two systems that are started again and again is always the first.
+    """
+    return random.Random(f"{seed}/start {segment}").sample(list(labels), len(labels))
+
+
 def drawn(utterances: Sequence[str], turns: int | None, seed: int) -> Sequence[str]:
     """The utterances on which `turns` turns per label are measured, each once; all of them if there are no more."""
     if turns is None or turns >= len(utterances):

@@ -1,0 +1,54 @@
+"""All checks of a gate at one look. Pure: computed from the run and the look, so it can be repeated later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from firstpacket.bench.gate.change import FALSE_ALARMS, Look
+from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_change, dropped_pairs
+from firstpacket.bench.gate.limits import Limit, Limits
+from firstpacket.bench.gate.references import BaselineSource
+from firstpacket.bench.gate.result import Check
+from firstpacket.bench.metrics.definitions import metric
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.values import shown_value
+
+
+def evaluate(run: Run, labels: Sequence[str], limits: Limits, source: BaselineSource, look: Look) -> tuple[Check, ...]:
+    """The checks of all labels after the starts of the look."""
+    wanted = {label: [limit for limit in limits.limits if limit.label in ("", label)] for label in labels}
+    checks = sum(len(each) + 1 for each in wanted.values())
+    look = replace(look, claims=FALSE_ALARMS / checks)
+    seen = up_to(run, look.counts[-1])
+    return tuple(check for label in labels for check in _checks(seen, label, wanted[label], limits, source, look))
+
+
+def up_to(run: Run, starts: int) -> Run:
+    """The run as it was after so many starts."""
+    return replace(run, turns=tuple(turn for turn in run.turns if turn.segment < starts))
+
+
+def _checks(
+    run: Run, label: str, wanted: Sequence[Limit], limits: Limits, source: BaselineSource, look: Look
+) -> tuple[Check, ...]:
+    ceilings = tuple(_ceiling(run, label, limit, look) for limit in wanted if limit.ceiling_ms is not None)
+    changes = [limit for limit in wanted if limit.ceiling_ms is None]
+    if not changes and source.source is None:
+        return ceilings
+    if (refusal := source.refusal(run, label)) is not None:
+        return (*ceilings, refusal)
+    made = tuple(_change(run, label, limit, limits.resolution, source, look) for limit in changes)
+    return (*ceilings, *made, check_answers(label, source.pairs(run, label, metric(Limit().metric)), look))
+
+
+def _change(run: Run, label: str, limit: Limit, resolution: float, source: BaselineSource, look: Look) -> Check:
+    pairs = source.pairs(run, label, metric(limit.metric))
+    return check_change(label, limit, source.change(pairs, look), resolution, dropped_pairs(pairs))
+
+
+def _ceiling(run: Run, label: str, limit: Limit, look: Look) -> Check:
+    turns = run.measured(label)
+    values = [shown_value(turn, metric(limit.metric)) for turn in turns]
+    unanswered = sum(not turn.is_answered for turn in turns)
+    return check_ceiling(label, limit, [value for value in values if value is not None], unanswered, look)

@@ -1,0 +1,68 @@
+"""How far a gate is, kept in its folder, so that it can go on after an interruption."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from firstpacket.bench.codec import DecodeError, decode, encode
+from firstpacket.bench.errors import RunError, explained
+from firstpacket.bench.gate.limits import Limits
+from firstpacket.bench.gate.plan import Plan
+from firstpacket.bench.gate.references import AUTO
+from firstpacket.bench.paths import replace_text
+
+FILE = "state.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the candidate is compared with: `against`, if given, otherwise `baseline`."""
+
+    against: str = ""
+    """A git revision, or the Python command of an environment with another version."""
+    folders: tuple[str, ...] = ()
+    """Folders with the packages of that revision, if not the repository's root or `src`."""
+    baseline: str = AUTO
+    """A run folder, the name of a saved baseline, or `auto`."""
+    itself: bool = False
+    """Whether it is this version once more, to see what the machine can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that is needed to go on, besides the run."""
+
+    schema: int
+    reference: Reference
+    limits: Limits
+    baseline: str
+    """What the candidate was compared with: it must be the same."""
+    candidate: str
+    """The state of its code, which must be the same; empty if it is in no repository."""
+    plan: Plan
+    ended: bool = False
+
+
+def save(state: State, folder: Path) -> None:
+    """Write it. Raises `RunError`."""
+    with explained(f"Cannot write {folder / FILE}", "Free some space there."):
+        replace_text(folder / FILE, json.dumps(encode(state), indent=1) + "\n")
+
+
+def read(folder: Path) -> State:
+    """The state of a gate that was interrupted. Raises `RunError` if there is none to go on with."""
+    file = folder / FILE
+    try:
+        state = decode(State, json.loads(file.read_bytes()), FILE)
+    except FileNotFoundError as error:
+        raise RunError(f"{folder} is not the folder of a gate: it has no {FILE}.") from error
+    except (OSError, ValueError, RecursionError, DecodeError) as error:
+        raise RunError(f"{file} cannot be read ({error}). Start a new gate.") from error
+    if state.schema != SCHEMA:
+        raise RunError(f"{file} has schema {state.schema}, this version reads {SCHEMA}. Start a new gate.")
+    if state.ended:
+        raise RunError(f"The gate in {folder} has ended: its verdict is in {folder / 'gate.json'}. Start a new gate.")
+    return state
