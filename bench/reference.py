@@ -72,6 +72,8 @@ def _own(command: Callable[..., Any], taken: Collection[str]) -> Iterator[str]:
     yield from ("| option | |", "|---|---|")
     for name in [each for each in signature(command).parameters if each not in taken]:
         (info,) = signature(command).parameters[name].annotation.__metadata__
+        if info.hidden:
+            continue
         written = info.default if isinstance(info.default, str) else f"--{name.replace('_', '-')}"
         yield f"| `{written}` | {_cell(info.help)} |"
 

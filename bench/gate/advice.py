@@ -1,13 +1,25 @@
-"""What an inconclusive gate could tell, and what would help."""
+"""How noisy the machine was, what an inconclusive gate could tell, and what would help."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from firstpacket.bench.format import amount
 from firstpacket.bench.gate.decision import Change
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.paths import documentation
+
+
+def noise_seen(checks: Iterable[Check]) -> Iterator[str]:
+    """How much processes and turns differed, for every system."""
+    for check in checks:
+        change = check.change
+        if change is not None and change.between_sd is not None and change.within_sd is not None:
+            yield (
+                f"{check.label}: {check.limit.metric}: pairs of processes differ by "
+                f"{amount(change.between_sd, 'share')} (standard deviation), pairs of turns of the same processes by "
+                f"{amount(change.within_sd, 'share')}"
+            )
 
 
 def advice(result: GateResult) -> Iterator[str]:

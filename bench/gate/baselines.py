@@ -25,8 +25,6 @@ from firstpacket.bench.sanitize import LABEL
 FOLDER = "FIRSTPACKET_BASELINES"
 """Environment variable that replaces the folder `.bench/baselines`."""
 FILE = "baseline.json"
-NOISE = "noise"
-"""Folder of the noise that is saved with the baselines; no baseline can have its name."""
 SCHEMA = 1
 
 
@@ -67,9 +65,7 @@ def folder() -> Path:
 def save(run: Run, name: str) -> Baseline:
     """Save a run under a name, replacing any baseline of that name. Raises `UsageError` or `RunError`."""
     if not _is_name(name):
-        raise UsageError(
-            f"Baseline name '{name}' is invalid: use 1 to 64 letters, digits or . _ + - , and not '{NOISE}'."
-        )
+        raise UsageError(f"Baseline name '{name}' is invalid: use 1 to 64 letters, digits or . _ + - .")
     labels = {plan.label: conditions(run, plan.label) for plan in run.manifest.labels if not plan.source}
     answered = {turn.label for turn in run.turns if turn.is_measured and turn.is_answered}
     if silent := sorted(labels.keys() - answered):
@@ -115,7 +111,7 @@ def newest(label: str, of: Conditions) -> tuple[Baseline | None, tuple[Baseline,
 
 
 def _is_name(name: str) -> bool:
-    return bool(LABEL.fullmatch(name)) and name != NOISE
+    return bool(LABEL.fullmatch(name))
 
 
 def _read(path: Path) -> Baseline:

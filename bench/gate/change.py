@@ -61,6 +61,10 @@ class Look:
         return levels(self.counts, max(self.most, self.counts[-1]), error, final=self.final)[-1]
 
 
+ASSUMING = Look((1,), 1, final=True, claims=0.05)
+"""Where a band is assumed, so that no error rate is claimed: usual levels."""
+
+
 def change(starts: Sequence[Pairs], look: Look) -> Change:
     """The change over several starts of fresh processes; `starts` has the pairs of each."""
     measured = [pairs for pairs in starts if pairs.before]
@@ -118,19 +122,19 @@ def exponential(logs: Spread) -> Spread:
 
 
 def _of_starts(starts: Sequence[Sequence[float]], look: Look, margin: float) -> Spread | None:
-    """The mean over starts; over all pairs, if there are few starts and so a margin."""
+    """The mean over starts; over all pairs, where a margin is assumed because there are few starts."""
     if not starts:
         return None
     if margin:
         every = list(chain.from_iterable(starts))
-        return spread(shift(every), lambda level: shift_interval(every, 1 - 2 * level), look, margin)
+        return spread(shift(every), lambda level: shift_interval(every, 1 - 2 * level), ASSUMING, margin)
     values = [shift(each) for each in starts]
     return spread(sum(values) / len(values), lambda level: t_bounds(values, level), look)
 
 
 def _of_runs(runs: Sequence[Sequence[float]], look: Look, margin: float) -> Spread | None:
     """The mean over stored runs, with the bounds of one more run; with few and so a margin, over the clips of all."""
-    if margin:
+    if margin or not runs:
         return _of_starts(runs, look, margin)
     values = [shift(each) for each in runs]
     mean, wider = sum(values) / len(values), math.sqrt(len(values) + 1)

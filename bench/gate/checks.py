@@ -20,10 +20,15 @@ ANSWERS = Limit(DROPPED_ANSWERS)
 """Always checked, for every system: one that no longer answers is worse than a slow one."""
 
 
-def check_change(label: str, limit: Limit, change: Change, resolution: float, dropped: dict[str, int]) -> Check:
-    """Check a limit on a change."""
+def check_change(
+    label: str, limit: Limit, change: Change, resolution: float, dropped: dict[str, int], cpu: Change | None = None
+) -> Check:
+    """Check a limit on a change; `cpu` is that of the CPU time, which is reported beside it."""
     verdict = decide(change, Rule(limit.max_regression, resolution, limit.floor_ms))
-    return Check(label, limit, verdict or "inconclusive", _sentence(change), change.starts, change, dropped)
+    reason = _sentence(change)
+    if cpu is not None and cpu.ratio is not None:
+        reason += f"; CPU time {_share(cpu.ratio)}"
+    return Check(label, limit, verdict or "inconclusive", reason, change.starts, change, dropped, cpu)
 
 
 def check_ceiling(label: str, limit: Limit, values_ms: Sequence[float], unanswered: int, look: Look) -> Check:
@@ -66,11 +71,15 @@ def _sentence(change: Change) -> str:
         return f"too few pairs: {basis}"
     said = "{} ({} to {})".format(*(with_sign(each, "ms") for each in _ends(change.difference_ms)))
     if change.ratio is not None:
-        value, low, high = (with_sign(each - 1, "share") for each in _ends(change.ratio))
-        said = f"{value} (95 % CI {low} to {high}), {said}"
+        said = f"{_share(change.ratio)}, {said}"
     if change.band:
         basis += f"; too few starts to tell how much processes differ, so {amount(change.band, 'share')} is assumed"
     return f"{said}, {basis}"
+
+
+def _share(ratio: Spread) -> str:
+    value, low, high = (with_sign(each - 1, "share") for each in _ends(ratio))
+    return f"{value} (95 % CI {low} to {high})"
 
 
 def _ends(spread: Spread) -> tuple[float, float, float]:

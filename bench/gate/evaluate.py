@@ -10,9 +10,12 @@ from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_ch
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.references import BaselineSource
 from firstpacket.bench.gate.result import Check
-from firstpacket.bench.metrics.definitions import metric
+from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.values import shown_value
+
+CPU = "first_packet_cpu"
+"""The second witness of a first packet: CPU time is hardly disturbed by other programs. It decides nothing."""
 
 
 def evaluate(run: Run, labels: Sequence[str], limits: Limits, source: BaselineSource, look: Look) -> tuple[Check, ...]:
@@ -44,7 +47,9 @@ def _checks(
 
 def _change(run: Run, label: str, limit: Limit, resolution: float, source: BaselineSource, look: Look) -> Check:
     pairs = source.pairs(run, label, metric(limit.metric))
-    return check_change(label, limit, source.change(pairs, look), resolution, dropped_pairs(pairs))
+    cpu = source.change(source.pairs(run, label, metric(CPU)), look) if limit.metric == HEADLINE else None
+    witness = cpu if cpu and cpu.ratio else None
+    return check_change(label, limit, source.change(pairs, look), resolution, dropped_pairs(pairs), witness)
 
 
 def _ceiling(run: Run, label: str, limit: Limit, look: Look) -> Check:

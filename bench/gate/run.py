@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName, UsageError
+from firstpacket.bench.gate.advice import noise_seen
 from firstpacket.bench.gate.change import Look
 from firstpacket.bench.gate.checks import ANSWERS, refused
 from firstpacket.bench.gate.evaluate import evaluate
@@ -24,6 +25,7 @@ from firstpacket.bench.gate.references import BaselineSource, Concurrent, Stored
 from firstpacket.bench.gate.resolve_version import ITSELF, other_version, working_tree
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.gate.state import SCHEMA, Reference, State, read, save
+from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import Options
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.run.manager import Progress
@@ -48,6 +50,8 @@ def run_gate(
     _check_labels(options, limits)
     with _baseline_source(reference) as source:
         place = _made(folder)
+        if source.source is not None and all(metric(each.metric).known_at_first_packet for each in limits.limits):
+            options = replace(options, leave_after="first_packet")
         plan = Plan(60 * limits.max_minutes)
         state = State(SCHEMA, reference, limits, source.name, working_tree(), plan)
         gate = _Gate(source, progress, place, state, [choice.label for choice in options.pipelines])
@@ -123,7 +127,7 @@ class _Gate:
             self._look(look, run)
             plan = after_look(plan, look)
         open_checks = [check for check in seen if self._is_open(check)]
-        if open_checks and plan.goes_on:
+        if open_checks and plan.goes_on and not self._source.looked_at_once:
             self._progress.checked(forecast(plan, open_checks, self._state.limits.resolution))
         return plan
 
@@ -142,8 +146,9 @@ class _Gate:
         save(self._state, self._folder)
 
     def _made(self, checks: tuple[Check, ...]) -> GateResult:
-        notices = tuple(dict.fromkeys(self._source.notices))
-        return GateResult(self._source.name, checks, self._state.limits.allow, notices)
+        notices = tuple(dict.fromkeys((*self._source.notices, *noise_seen(checks))))
+        minutes = self._state.plan.spent_s / 60
+        return GateResult(self._source.name, checks, self._state.limits.allow, notices, minutes)
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import pytest
 from junitparser import JUnitXml
 
 from firstpacket.bench.export.gate import gate_junit, gate_markdown, write_gate
+from firstpacket.bench.gate.decision import Verdict
 from firstpacket.bench.gate.limits import Limit
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
-from firstpacket.bench.gate.verdict import Verdict
 
 HOSTILE = "<script>alert(1)</script> | a"
 

@@ -1,4 +1,4 @@
-"""Saved baselines, the conditions by which they are found again, and the noise saved with them."""
+"""Saved baselines, and the conditions by which they are found again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from support.runs import make_run, write_run
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.gate import baselines
 from firstpacket.bench.gate.fingerprint import conditions, key, unlike
-from firstpacket.bench.gate.noise import findings, measured_noise, noise, save_noise
 from firstpacket.bench.record.store import Run, read_run
 
 MS = [100.0, 104, 98, 101, 97, 103, 99, 102]
@@ -120,15 +119,11 @@ def test_a_damaged_baseline_is_named_and_never_chosen(
 
 
 def test_only_valid_baselines_are_listed(folder: Path) -> None:
-    """The noise has a folder there, and version control may have a file."""
-    run, again = measured(folder, "monday"), measured(folder, "tuesday", slower=1.03)
-    save_noise([run, again])
+    """Version control may have a file there."""
+    run = measured(folder, "monday")
     baselines.save(run, "main")
     (baselines.folder() / "README.md").write_text("# Baselines\n")
     assert [each.name for each in baselines.kept()] == ["main"]
-    with pytest.raises(UsageError, match="not 'noise'"):
-        baselines.save(run, "noise")
-    assert findings(key(conditions(run, "a")))
 
 
 @pytest.mark.parametrize(
@@ -169,49 +164,14 @@ def test_the_gpu_is_part_of_the_key_only_where_one_is_used(folder: Path) -> None
         assert (len(keys) == 1) is same
 
 
-def test_noise_is_the_widest_difference_between_runs_of_the_same_code(folder: Path) -> None:
-    twins = measured(folder, "twins", slower=1.04, labels=("a", "b"))
-    (found,) = measured_noise([twins]).values()
-    assert found.same_job == pytest.approx(0.04)
-    assert found.between_runs is None
-    apart = [measured(folder, name, slower=slower) for name, slower in (("1", 1.0), ("2", 0.95), ("3", 1.03))]
-    (found,) = measured_noise(apart).values()
-    assert found.between_runs == pytest.approx(1.03 / 0.95 - 1), "the widest of all pairs of runs"
-    assert found.same_job is None
-    assert measured_noise([measured(folder, "alone")]) == {}
-    elsewhere = measured(folder, "elsewhere", environment={"cpu": "Another"})
-    assert measured_noise([apart[0], elsewhere]) == {}, "two machines say nothing of the noise of either"
-
-
-def test_the_widest_noise_counts_and_is_never_below_the_least_band(folder: Path) -> None:
-    run = measured(folder, "base")
-    name = key(conditions(run, "a"))
-    unknown = noise(name, between_runs=True)
-    assert unknown.band == 0.01 and "was not measured" in unknown.source
-    save_noise([run, measured(folder, "quiet", slower=1.001)])
-    quiet = noise(name, between_runs=True)
-    assert quiet.band == 0.01 and "minimum band" in quiet.source and "quiet" in quiet.source
-    save_noise([run, measured(folder, "loud", slower=1.08)])
-    save_noise([run, measured(folder, "middling", slower=1.02)])
-    loud = noise(name, between_runs=True)
-    assert loud.band == pytest.approx(0.08) and "loud" in loud.source
-    assert loud.between_runs
-    assert noise(name, between_runs=False).band == 0.01
-    assert len(findings(name)) == 3
-    save_noise([run, measured(folder, "again", slower=1.08)])
-    save_noise([run, read_run(folder / "again")])
-    assert len(findings(name)) == 4, "the same runs are not counted twice"
-
-
 def test_the_command_saves_lists_and_shows_baselines(folder: Path) -> None:
-    run, other = measured(folder, "monday"), measured(folder, "tuesday", slower=1.03)
+    run = measured(folder, "monday")
     assert "no baselines" in here("baseline", "list").stderr
-    kept = here("baseline", "save", run.path, "--name", "main", "--noise", other.path)
+    kept = here("baseline", "save", run.path, "--name", "main")
     assert kept.returncode == 0, kept.stderr
-    assert "3 %" in kept.stderr
     name = key(conditions(run, "a"))
     assert f"a ({name})" in here("baseline", "list").stdout
     shown = here("baseline", "show", "main").stdout
-    assert "cpu: Some CPU" in shown and "noise between runs of the same code: 3 %" in shown
+    assert "cpu: Some CPU" in shown
     wrong = here("baseline", "show", "mian")
     assert wrong.returncode == 2 and "Did you mean 'main'" in wrong.stderr

@@ -12,9 +12,9 @@ from support.command import here
 
 from firstpacket.bench.config import gather
 from firstpacket.bench.export.gate import gate_json
+from firstpacket.bench.gate.decision import Change, Spread
 from firstpacket.bench.gate.limits import Limit, read_limits
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult
-from firstpacket.bench.gate.verdict import Change, Spread
 from firstpacket.bench.stats.bootstrap import Interval
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/gate.md").read_text("utf-8")
@@ -37,8 +37,8 @@ def test_the_page_lists_every_verdict_with_its_exit_code(verdict: str, code: int
 
 def test_the_page_lists_every_field_of_the_json() -> None:
     interval = Interval(1.0, 2.0)
-    spread = Spread(1.5, interval, interval)
-    check = Check("a", Limit(), "same", "so it was", 1, Change(10, 5, spread, spread))
+    spread = Spread(1.5, interval, interval, 2.0)
+    check = Check("a", Limit(), "same", "so it was", 1, Change(5, 100, 40, spread, spread))
     raw = json.loads(gate_json(GateResult("main", (check,))))
     for name in (*raw, *raw["checks"][0], *(field.name for field in fields(Change))):
         assert f"`{name}`" in PAGE, name

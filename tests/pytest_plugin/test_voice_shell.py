@@ -13,7 +13,7 @@ from support.command import ROOT, write_clips
 from support.plugin_repository import plugin_repository
 
 TESTS = """
-QUICK = dict(corpus="CLIPS", pairs=12, warmup=0, threads=1)
+QUICK = dict(corpus="CLIPS", max_minutes=0.1, warmup=0, threads=1)
 
 def test_no_slower(voice_benchmark):
     voice_benchmark("nap", max_regression="5%", **QUICK)
@@ -21,12 +21,12 @@ def test_no_slower(voice_benchmark):
 def test_quick_enough(voice_benchmark):
     result = voice_benchmark("nap", ceiling_ms=20_000, statistic="p50", **QUICK)
     assert 24 <= result.label("nap").p50_ms < 20_000
-    assert result.label("nap").outcomes == {"answered": 12}
+    assert set(result.label("nap").outcomes) == {"answered"}
 """
 
 
 def test_a_slower_version_turns_its_test_red_and_no_other(tmp_path: Path) -> None:
-    """May take over 10 s: three rounds, two of them of two versions, in a pytest of their own."""
+    """May take over 10 s: several starts, some of two versions, in a pytest of their own."""
     repository = plugin_repository(tmp_path)
     repository.commit(8, "fast")
     repository.write(24)
@@ -50,8 +50,7 @@ def test_a_slower_version_turns_its_test_red_and_no_other(tmp_path: Path) -> Non
     assert "nap: regressed" in cases["test_no_slower"].result[0].message
     kept = repository.path / "kept"
     found = json.loads((kept / "test_voice.py-test_no_slower/gate.json").read_text())
-    assert (found["verdict"], found["checks"][0]["rounds"]) == ("regressed", 2)
-    assert not (kept / "test_voice.py-test_quick_enough/round-2").exists()
+    assert found["verdict"] == "regressed" and found["checks"][0]["starts"] > 1
     assert (kept / "test_voice.py-test_no_slower/report.html").exists()
     assert "Traceback" not in said
 
