@@ -46,16 +46,25 @@ def working_tree() -> str:
 
 def _revision(repository: Path, tree: Path, commit: str, name: str, folders: tuple[str, ...]) -> CodeVersion:
     short = commit[:12]
-    path = [worktree.registered(repository, tree), *worktree.search_path(repository, tree, folders)]
-    outside = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    path += [Path(entry) for entry in outside if not Path(entry).resolve().is_relative_to(repository)]
+    # Where this version cannot store bytecode, the other one must not either, or only it would load faster.
+    alike = _SAFE if os.access(repository, os.W_OK) else _SAFE | {"PYTHONDONTWRITEBYTECODE": "1"}
+    registered = worktree.registered(repository, tree)
     return CodeVersion(
         name=f"git {short}" if len(name) >= 7 and commit.startswith(name) else f"git {short} ({name})",
         python=(sys.executable,),
-        environment=_SAFE | {"PYTHONPATH": os.pathsep.join(map(str, path))},
+        environment=alike | _search(repository, registered, worktree.search_path(repository, tree, folders)),
+        own_environment=alike
+        | _search(repository, worktree.unregistered(tree), worktree.search_path(repository, repository, folders)),
         repository=repository,
         tree=tree,
     )
+
+
+def _search(repository: Path, first: Path, found: list[Path]) -> dict[str, str]:
+    """`PYTHONPATH` with these folders, and with those of this process that are outside the repository."""
+    given = [Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    outside = [path for path in given if not path.resolve().is_relative_to(repository)]
+    return {"PYTHONPATH": os.pathsep.join(map(str, [first, *found, *outside]))}
 
 
 def _command(against: str, repository: Path | None) -> CodeVersion:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from firstpacket.bench.errors import NotComparable, explained
 from firstpacket.bench.paths import cache
 
-TREE, METADATA, LOCK = "tree", "metadata", "lock"
+TREE, METADATA, NO_METADATA, LOCK = "tree", "metadata", "no-metadata", "lock"
 CODE = (".py", ".so", ".pyd")
 _INSTALLED = {"site-packages", "dist-packages"}
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
@@ -73,7 +73,7 @@ def checked_out(repository: Path, commit: str) -> Iterator[Path]:
 
 
 def search_path(repository: Path, tree: Path, folders: tuple[str, ...]) -> list[Path]:
-    """The front of the search path on which Python finds `tree` in place of the repository.
+    """The front of the search path on which Python finds `tree`: another version, or the repository itself.
 
     That is: the libraries that this process finds before the repository, so that a file of the tree such as numpy.py
     hides none of them there either; `folders` of the tree, or its root and `src`; and those of its folders that are on
@@ -87,15 +87,23 @@ def search_path(repository: Path, tree: Path, folders: tuple[str, ...]) -> list[
 def registered(repository: Path, tree: Path) -> Path:
     """A folder with the entry points of the tree: first on the path, it hides those that are installed now."""
     folder = tree.parent / METADATA
+    folder.mkdir(exist_ok=True)
     project = _project(repository, tree)
     name = project.get("name")
     if isinstance(name, str) and "entry-points" not in project.get("dynamic", ()):
         said = folder / f"{name.replace('-', '_')}-0.dist-info"
-        said.mkdir(parents=True, exist_ok=True)
+        said.mkdir(exist_ok=True)
         (said / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {name}\nVersion: {project.get('version', '0')}\n", "utf-8"
         )
         (said / "entry_points.txt").write_text(_entry_points(project), "utf-8")
+    return folder
+
+
+def unregistered(tree: Path) -> Path:
+    """An empty folder: on this version's path, it is what `registered` is on the other's, and hides nothing."""
+    folder = tree.parent / NO_METADATA
+    folder.mkdir(exist_ok=True)
     return folder
 
 

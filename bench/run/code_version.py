@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firstpacket.bench.errors import NotComparable, UsageError
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import LabelFacts, System
+from firstpacket.bench.run.bytecode import compile_alike
 from firstpacket.bench.sanitize import LABEL
 
 BASE = ".base"
@@ -25,6 +26,8 @@ class CodeVersion:
     """The Python command of that version's environment."""
     environment: Mapping[str, str]
     """Environment variables that its workers get in addition."""
+    own_environment: Mapping[str, str] = field(default_factory=dict)
+    """Those that workers of this version get beside them, so that both are started in the same way."""
     dropped: tuple[str, ...] = ()
     """Environment variables that they do not inherit."""
     repository: Path | None = None
@@ -37,6 +40,11 @@ class CodeVersion:
     def environment_from(self, own: Mapping[str, str]) -> dict[str, str]:
         """The environment variables of the other version, from this one's."""
         return {name: value for name, value in own.items() if name not in self.dropped} | dict(self.environment)
+
+    def prepare(self) -> None:
+        """Before both versions are started: store bytecode of the tree where this version has some."""
+        if self.repository is not None and self.tree is not None:
+            compile_alike(self.repository, self.tree)
 
     def check(self, labels: Sequence[LabelFacts]) -> None:
         """Raises `NotComparable` unless every label and its base have loaded different versions."""

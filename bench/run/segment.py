@@ -60,13 +60,17 @@ def run_segment(
     neighbours = Neighbours()
     surroundings = worker_environment(manifest.threads)
     cpus = pinned_cpus(manifest.options.pin)
+    own_environment = surroundings
+    if base is not None:
+        own_environment = {**surroundings, **base.own_environment}
+        base.prepare()
     instruments: tuple[Instrument, ...] = ("nvtx",) if manifest.options.nvtx else ()
 
     def executor(system: System, instruments: tuple[Instrument, ...] = instruments) -> ProcessExecutor:
         log = writer.path / f"worker-{system.label}.log"
         if base is not None and system.source:
             return BaselineExecutor(system, log, surroundings, base, instruments, cpus)
-        return ProcessExecutor(system, log, surroundings, instruments=instruments, cpus=cpus)
+        return ProcessExecutor(system, log, own_environment, instruments=instruments, cpus=cpus)
 
     def segment(number: int, labels: tuple[LabelFacts, ...]) -> Segment:
         if base is not None:
