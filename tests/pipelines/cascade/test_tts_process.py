@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,6 +179,21 @@ def test_it_runs_in_another_python(perch: Path) -> None:
     with pytest.raises(WorkerError, match=r"ended \(exit code 1\)"):
         voice.load()
     voice.close()
+
+
+def test_another_python_does_not_search_the_libraries_of_this_one(
+    perch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = [sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*libraries, str(perch)]))
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\necho "$PYTHONPATH" > {tmp_path}/searched\nexec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    voice = made(python=str(other))
+    voice.load()
+    voice.close()
+    searched = (tmp_path / "searched").read_text().strip().split(os.pathsep)
+    assert str(perch) in searched and not set(libraries) & set(searched)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the process ends when its line does")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from firstpacket.pipelines.cascade.engines import TTS
 
 HOP = Stage("tts.hop", "move")
 """The way of a chunk's request to the voice's process, and of the chunk back."""
+
+LIBRARIES = ("stdlib", "platstdlib", "purelib", "platlib")
+"""Folders of a Python's libraries, as `sysconfig` calls them."""
 
 OPTIONS = (
     Option(
@@ -119,7 +123,7 @@ class VoiceProcess(TTS):
     def _start(self) -> None:
         command = module_command([self._python], "firstpacket.pipelines.cascade.tts.process.server")
         try:
-            self._process, line = spawn(command, STDERR, _environment())
+            self._process, line = spawn(command, STDERR, _environment(self._python))
         except OSError as error:
             raise MissingDependency(
                 f"Cannot start the voice's process with {self._python}: {error.strerror}. Set tts-python to the "
@@ -152,11 +156,15 @@ class VoiceProcess(TTS):
         )
 
 
-def _environment() -> dict[str, str]:
-    """This environment; the checkout can be imported from, if this code runs from one."""
+def _environment(python: str) -> dict[str, str]:
+    """This environment; the checkout can be imported from, if this code runs from one.
+
+    A gate names libraries of this Python in `PYTHONPATH`: another Python has its own.
+    """
     environment = dict(os.environ)
     checkout = Path(firstpacket.__file__).resolve().parents[1]
-    if (checkout / "pyproject.toml").exists():
-        paths = [str(checkout), *filter(None, [environment.get("PYTHONPATH")])]
-        environment["PYTHONPATH"] = os.pathsep.join(paths)
-    return environment
+    paths = [str(checkout)] if (checkout / "pyproject.toml").exists() else []
+    given = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    libraries = () if python == sys.executable else tuple(map(sysconfig.get_path, LIBRARIES))
+    paths += [path for path in given if not any(Path(path).is_relative_to(library) for library in libraries)]
+    return environment | {"PYTHONPATH": os.pathsep.join(paths)}
