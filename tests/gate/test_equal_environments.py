@@ -97,7 +97,6 @@ def in_place(made: PluginRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `pip install -e` does it: the repository comes after the libraries."""
     (made.installed / "nap.pth").write_text(f"{made.path}\n")
     (made.installed / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({str(made.installed)!r})\n")
-    py_compile.compile(str(made.installed / "sitecustomize.py"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(made.installed), str(ROOT)]))
     monkeypatch.setattr(sys, "path", [str(made.installed), *sys.path, str(made.path)])
 

@@ -63,7 +63,7 @@ def report() -> dict[str, Any]:
         "search path": sys.path,
         "finders": [getattr(finder, "__qualname__", type(finder).__qualname__) for finder in sys.meta_path],
         "modules": {name: getattr(module, "__file__", None) for name, module in sorted(sys.modules.items())},
-        "compiled": [name for name in sorted(sys.modules) if _compiled_here(name)],
+        "compiled": [name for name in sorted(sys.modules) if name.startswith(__name__) and _compiled_here(name)],
         "folder": str(Path.cwd()),
         "descriptors": {fd.name: _opened(fd) for fd in Path("/proc/self/fd").iterdir() if _opened(fd)},
         "limits": {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if "RLIMIT_" in name},
@@ -78,7 +78,10 @@ def report() -> dict[str, Any]:
 
 
 def _compiled_here(name: str) -> bool:
-    """Whether this process has compiled a module, rather than loaded its bytecode."""
+    """Whether this process has compiled a module of the plugin, rather than loaded its bytecode.
+
+    Other modules are the same files for all processes: whichever imports one first may compile it for all.
+    """
     spec = getattr(sys.modules[name], "__spec__", None)
     if not isinstance(getattr(spec, "loader", None), importlib.machinery.SourceFileLoader) or spec.cached is None:
         return False
