@@ -19,8 +19,13 @@ from scipy.special import chdtri, stdtrit
 from firstpacket.bench.stats.bootstrap import LEVEL, Interval
 from firstpacket.bench.stats.hodges_lehmann import shift, shift_variance
 
-TRIMMED = 0.2
-"""The share of units that a trimmed mean leaves out at either end."""
+TRIMMED_VALUES = 0.35
+"""The share of a unit's values that a trimmed mean leaves out at either end. Turns are disturbed on either side of a
+pair, so often that a third of the differences may be outliers; of normal values, this mean has a 15 % larger deviation
+than the plain one."""
+TRIMMED_UNITS = 0.1
+"""The share of units that is left out. More makes bounds of few units too narrow far out: at looks from 5 to 60 normal
+units with an error of 0.25 %, bounds with 10 % left out are wrong 1.2 times, and with 20 % 1.5 times as often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,18 @@ def location(values: Sequence[float]) -> Location:
     if variance is None:
         raise ValueError("A unit needs at least two values.")
     return Location(shift(values), variance, len(values))
+
+
+def trimmed_location(values: Sequence[float], trimmed: float = TRIMMED_VALUES) -> Location:
+    """The location of a unit as a trimmed mean, which survives more outliers than the shift does.
+
+    Raises `ValueError` with fewer than two values.
+    """
+    if len(values) < 2:
+        raise ValueError("A unit needs at least two values.")
+    cut = min(math.floor(trimmed * len(values)), len(values) // 2 - 1)
+    mean, error = _trimmed_mean(values, cut)
+    return Location(mean, error**2, len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +100,27 @@ def t_bounds(values: Sequence[float], tail: float) -> Interval | None:
     return _around(float(np.mean(values)), error, len(values) - 1, tail)
 
 
-def trimmed_bounds(values: Sequence[float], tail: float, trimmed: float = TRIMMED) -> Interval | None:
-    """Bounds of the mean without its outer values, as `t_bounds`; None if fewer than two values remain.
+def trimmed_bounds(values: Sequence[float], tail: float, trimmed: float = TRIMMED_UNITS) -> Interval | None:
+    """Bounds of the mean without the share `trimmed` of the values at either end, as `t_bounds`; None if fewer than two
+    values remain.
 
-    At either end the share `trimmed` is left out of the mean, and for the variance set to the nearest value that
-    remains (Tukey and McLaughlin 1963, Sankhya A 25). If values are symmetric this is a mean of all, too.
+    If values are symmetric, this is the mean of all, too.
     """
     cut = math.floor(trimmed * len(values))
-    remaining = len(values) - 2 * cut
-    if remaining < 2:
+    if len(values) - 2 * cut < 2:
         return None
-    kept = np.sort(np.asarray(values, dtype=np.float64))[cut : cut + remaining]
-    squares = float(np.sum((np.pad(kept, cut, "edge") - np.mean(np.pad(kept, cut, "edge"))) ** 2))
-    return _around(float(np.mean(kept)), math.sqrt(squares / (remaining * (remaining - 1))), remaining - 1, tail)
+    return _around(*_trimmed_mean(values, cut), len(values) - 2 * cut - 1, tail)
+
+
+def _trimmed_mean(values: Sequence[float], cut: int) -> tuple[float, float]:
+    """The mean without `cut` values at either end, and its standard error (Tukey and McLaughlin 1963, Sankhya A 25).
+
+    For the error, values that are left out are set to the nearest one that remains.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    kept = ordered[cut : len(ordered) - cut]
+    squares = len(ordered) * float(np.var(np.clip(ordered, kept[0], kept[-1])))
+    return float(np.mean(kept)), math.sqrt(squares / (len(kept) * (len(kept) - 1)))
 
 
 def _around(middle: float, error: float, freedom: int, tail: float) -> Interval:

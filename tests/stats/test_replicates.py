@@ -17,6 +17,7 @@ from firstpacket.bench.stats.replicates import (
     location,
     t_bounds,
     trimmed_bounds,
+    trimmed_location,
     turns_per_unit,
     units_needed,
     variance_components,
@@ -32,6 +33,29 @@ def test_a_unit_is_where_its_shift_is(values: list[float]) -> None:
     assert unit.variance >= 0
     with pytest.raises(ValueError, match="two values"):
         location(values[:1])
+
+
+@pytest.mark.parametrize("n", [5, 10, 50])
+def test_the_variance_of_a_trimmed_location_is_that_of_repeated_ones(n: int) -> None:
+    units = [trimmed_location(row) for row in np.random.default_rng(n).standard_normal((4000, n))]
+    assert np.mean([unit.variance for unit in units]) == pytest.approx(np.var([unit.value for unit in units]), rel=0.12)
+
+
+@given(VALUES, st.floats(-10, 10))
+def test_a_trimmed_location_lies_among_the_values_and_moves_with_them(values: list[float], place: float) -> None:
+    unit = trimmed_location(values)
+    assert min(values) - 1e-9 <= unit.value <= max(values) + 1e-9
+    moved = trimmed_location([value + place for value in values])
+    assert (moved.value, moved.variance) == pytest.approx((unit.value + place, unit.variance), abs=1e-6)
+    with pytest.raises(ValueError, match="two values"):
+        trimmed_location(values[:1])
+
+
+def test_a_third_of_outliers_on_one_side_hardly_moves_a_trimmed_location() -> None:
+    values = np.random.default_rng(5).standard_normal(50)
+    values[:16] += 1000
+    assert abs(trimmed_location(values).value) < 1.5
+    assert trimmed_location(values).variance < 0.2
 
 
 def test_variance_between_units_is_separated_from_that_within() -> None:
