@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from statistics import stdev
 
@@ -20,7 +21,7 @@ from firstpacket.bench.stats.bootstrap import Interval
 from firstpacket.bench.stats.group_sequential import levels
 from firstpacket.bench.stats.hodges_lehmann import shift, shift_interval
 from firstpacket.bench.stats.quantiles import median
-from firstpacket.bench.stats.replicates import location, t_bounds, variance_components
+from firstpacket.bench.stats.replicates import Location, location, t_bounds, variance_components
 
 FALSE_ALARMS = 0.01
 """Largest probability that a gate reports a regression although nothing became slower: over all its checks."""
@@ -36,6 +37,8 @@ DEFAULT_BAND = 0.01
 by more, so no error rate is claimed then."""
 SHOWN_TO_PEOPLE = 0.025
 """One-sided error of each end of a 95 % interval."""
+
+CACHED = 4096
 
 Bounds = Callable[[float], Interval | None]
 """From a one-sided level to the bounds on both sides, each at this level; None if there are too few values."""
@@ -128,7 +131,7 @@ def _of_starts(starts: Sequence[Sequence[float]], look: Look, margin: float) -> 
     if margin:
         every = list(chain.from_iterable(starts))
         return spread(shift(every), lambda level: shift_interval(every, 1 - 2 * level), ASSUMING, margin)
-    values = [shift(each) for each in starts]
+    values = [_value(tuple(each)) for each in starts]
     return spread(sum(values) / len(values), lambda level: t_bounds(values, level), look)
 
 
@@ -146,9 +149,21 @@ def _of_runs(runs: Sequence[Sequence[float]], look: Look, margin: float) -> Spre
     return spread(mean, bounds, look)
 
 
+@lru_cache(maxsize=CACHED)
+def _value(pairs: tuple[float, ...]) -> float:
+    """The value of a start; needed again after every further one."""
+    return shift(pairs)
+
+
+@lru_cache(maxsize=CACHED)
+def _located(pairs: tuple[float, ...]) -> Location:
+    """The same, and how well it is known."""
+    return location(pairs)
+
+
 def _noise(logs: Sequence[Sequence[float]]) -> tuple[float | None, float | None]:
     """Standard deviations between pairs of processes, and between turn pairs of the same processes, if known."""
-    units = [location(each) for each in logs if len(each) > 1]
+    units = [_located(tuple(each)) for each in logs if len(each) > 1]
     components = variance_components(units)
     within = math.sqrt(sum(unit.variance * unit.n for unit in units) / len(units)) if units else None
     return math.sqrt(components.between) if components else None, within

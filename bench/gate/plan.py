@@ -116,5 +116,5 @@ def settled(plan: Plan, within_sd: float, between_sd: float | None = None) -> Pl
     left_s = plan.budget_s - plan.spent_s
     affordable = (left_s / (LEAST_STARTS - 1) - plan.starting_s) / plan.pair_s
     pairs = max(PAIRS[0], min(pairs, int(affordable)))
-    starts = 1 + int(left_s / (plan.starting_s + pairs * plan.pair_s))
+    starts = 1 + int(left_s / (plan.starting_s + PAIRS[0] * plan.pair_s))  # the fewest pairs that they may come to have
     return replace(plan, pairs=pairs, most=max(1, min(starts, plan.most)))

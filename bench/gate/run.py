@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from firstpacket.bench import registry
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName, UsageError
 from firstpacket.bench.gate.advice import noise_seen
 from firstpacket.bench.gate.change import Look
@@ -50,11 +51,11 @@ def run_gate(
     _check_labels(options, limits)
     with _baseline_source(reference) as source:
         place = _made(folder)
-        if source.source is not None and all(metric(each.metric).known_at_first_packet for each in limits.limits):
+        if source.source is not None and _may_leave(options, limits):
             options = replace(options, leave_after="first_packet")
         plan = Plan(60 * limits.max_minutes)
         state = State(SCHEMA, reference, limits, source.name, working_tree(), plan)
-        gate = _Gate(source, progress, place, state, [choice.label for choice in options.pipelines])
+        gate = Gate(source, progress, place, state, [choice.label for choice in options.pipelines])
         with _interrupted(place):
             try:
                 with replicates(options, command, progress, place / RUN, source.source) as run:
@@ -70,10 +71,10 @@ def resume_gate(folder: Path, progress: Progress) -> GateResult:
         _check_unchanged(state, source)
         with _interrupted(folder), reopened(progress, folder / RUN, source.source) as run:
             labels = [system.label for system in run.run().manifest.labels if not system.source]
-            return _Gate(source, progress, folder, state, labels).result(run)
+            return Gate(source, progress, folder, state, labels).result(run)
 
 
-class _Gate:
+class Gate:
     """Starts, looks, and remembers what is decided."""
 
     def __init__(
@@ -185,6 +186,12 @@ def _check_labels(options: Options, limits: Limits) -> None:
     for limit in limits.limits:
         if limit.label and limit.label not in labels:
             raise UnknownName("label", limit.label, labels, f"(in the limit '{limit.name}')")
+
+
+def _may_leave(options: Options, limits: Limits) -> bool:
+    """Whether turns may be left after their first packet: no limit needs more, and no server is left half-way."""
+    local = not any(registry.check_options(each.name, each.options)[0].needs_server for each in options.pipelines)
+    return local and all(metric(limit.metric).known_at_first_packet for limit in limits.limits)
 
 
 def _check_unchanged(state: State, source: BaselineSource) -> None:

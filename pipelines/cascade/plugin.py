@@ -83,6 +83,7 @@ def _declared(asr: Declaration, llm: Declaration, tts: Declaration, chosen: Mapp
         starts_before_speech_ends=overlapped and asr.starts_before_speech_ends,
         overlaps=overlapped,
         gpu="required" if "required" in gpus else "optional" if "optional" in gpus else "none",
+        needs_server=any(part.needs_server for part in parts),
         install=" && ".join(dict.fromkeys(part.install for part in parts if part.install)),
     )
     return with_endpointing(cascade, chosen)

@@ -7,6 +7,7 @@ import fcntl
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -41,19 +42,21 @@ def busy(wanted: bool, seed: int) -> Iterator[None]:
     if not wanted:
         yield
         return
-    # A session of its own: Ctrl-C is for its parent, which then ends it.
-    process = subprocess.Popen([sys.executable, __file__, str(seed)], start_new_session=True)
+    # Started by a shell that ends: as a child of this process it would count as the run's own work.
+    command = '(exec setsid "$@" >/dev/null 2>&1 & echo $!)'
+    words = ["sh", "-c", command, "sh", sys.executable, __file__, str(seed), str(os.getpid())]
+    pid = int(subprocess.run(words, capture_output=True, check=True).stdout)
     try:
         yield
     finally:
-        process.kill()
-        process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
-def burst(seed: int) -> None:
-    """Work and pause until this process is killed, or its parent is gone."""
-    chance, parent = random.Random(seed), os.getppid()
-    while os.getppid() == parent:
+def burst(seed: int, whose: int) -> None:
+    """Work and pause until this process is killed, or the process that wanted it is gone."""
+    chance = random.Random(seed)
+    while psutil.pid_exists(whose):
         until = time.monotonic() + chance.expovariate(1 / BURST_S)
         while time.monotonic() < until:
             sum(range(1000))
@@ -95,4 +98,4 @@ class LoadMeter:
 
 
 if __name__ == "__main__":
-    burst(int(sys.argv[1]))
+    burst(int(sys.argv[1]), int(sys.argv[2]))
