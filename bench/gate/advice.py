@@ -15,10 +15,12 @@ def noise_seen(checks: Iterable[Check]) -> Iterator[str]:
     for check in checks:
         change = check.change
         if change is not None and change.between_sd is not None and change.within_sd is not None:
+            interval = change.between_sd_95
+            known = f", 95 % CI {amount(interval.low, 'share')} to {amount(interval.high, 'share')}" if interval else ""
             yield (
                 f"{check.label}: {check.limit.metric}: pairs of processes differ by "
-                f"{amount(change.between_sd, 'share')} (standard deviation), pairs of turns of the same processes by "
-                f"{amount(change.within_sd, 'share')}"
+                f"{amount(change.between_sd, 'share')} (standard deviation{known}), pairs of turns of the same "
+                f"processes by {amount(change.within_sd, 'share')}"
             )
 
 

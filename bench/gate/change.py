@@ -1,8 +1,8 @@
 """From pairs of values to a change: how much slower or faster, with the bounds that decisions are based on.
 
 The pair of processes is the unit: the turns of one start share how its processes happened to turn out. So each start
-gives one value, the Hodges-Lehmann shift of its pairs, which a few disturbed turns or two kinds of turns do not upset,
-and Student's t over these values gives the bounds. The corpus is fixed and the same on both sides, so clips are not
+gives one value, the mean of the middle of its pairs, which disturbed turns or two kinds of turns do not upset, and
+Student's t over these values gives the bounds. The corpus is fixed and the same on both sides, so clips are not
 random: a bound tells how certain the change is on these clips.
 """
 
@@ -21,7 +21,7 @@ from firstpacket.bench.stats.bootstrap import Interval
 from firstpacket.bench.stats.group_sequential import levels
 from firstpacket.bench.stats.hodges_lehmann import shift, shift_interval
 from firstpacket.bench.stats.quantiles import median
-from firstpacket.bench.stats.replicates import Location, location, t_bounds, variance_components
+from firstpacket.bench.stats.replicates import Components, Location, location, t_bounds, variance_components
 
 FALSE_ALARMS = 0.01
 """Largest probability that a gate reports a regression although nothing became slower: over all its checks."""
@@ -76,14 +76,16 @@ def change(starts: Sequence[Pairs], look: Look) -> Change:
     few = len(measured) < LEAST_STARTS
     band = DEFAULT_BAND if few else 0.0
     ratio = _of_starts(logs, look, math.log1p(band)) if all(logs) else None
-    between, within = _noise(logs) if ratio else (None, None)
+    components, within = _noise(logs) if ratio else (None, None)
+    between = None if few or components is None else components
     return Change(
         starts=len(measured),
         pairs=sum(len(pairs.before) for pairs in measured),
         clips=len(set(chain.from_iterable(pairs.clips for pairs in measured))),
         ratio=exponential(ratio) if ratio else None,
         difference_ms=_of_starts(differences, look, band * _typical_ms(measured)),
-        between_sd=None if few else between,
+        between_sd=math.sqrt(between.between) if between else None,
+        between_sd_95=between.between_deviation if between else None,
         within_sd=within,
         band=band,
     )
@@ -131,7 +133,7 @@ def _of_starts(starts: Sequence[Sequence[float]], look: Look, margin: float) -> 
     if margin:
         every = list(chain.from_iterable(starts))
         return spread(shift(every), lambda level: shift_interval(every, 1 - 2 * level), ASSUMING, margin)
-    values = [_value(tuple(each)) for each in starts]
+    values = [_value(each) for each in starts]
     return spread(sum(values) / len(values), lambda level: t_bounds(values, level), look)
 
 
@@ -150,23 +152,21 @@ def _of_runs(runs: Sequence[Sequence[float]], look: Look, margin: float) -> Spre
 
 
 @lru_cache(maxsize=CACHED)
-def _value(pairs: tuple[float, ...]) -> float:
-    """The value of a start; needed again after every further one."""
-    return shift(pairs)
-
-
-@lru_cache(maxsize=CACHED)
 def _located(pairs: tuple[float, ...]) -> Location:
-    """The same, and how well it is known."""
+    """The value of a start, and how well it is known; needed again after every further one."""
     return location(pairs)
 
 
-def _noise(logs: Sequence[Sequence[float]]) -> tuple[float | None, float | None]:
-    """Standard deviations between pairs of processes, and between turn pairs of the same processes, if known."""
+def _value(pairs: Sequence[float]) -> float:
+    return _located(tuple(pairs)).value if len(pairs) > 1 else pairs[0]
+
+
+def _noise(logs: Sequence[Sequence[float]]) -> tuple[Components | None, float | None]:
+    """What pairs of processes differ by, and the standard deviation of turn pairs of the same processes, if known."""
     units = [_located(tuple(each)) for each in logs if len(each) > 1]
     components = variance_components(units)
     within = math.sqrt(sum(unit.variance * unit.n for unit in units) / len(units)) if units else None
-    return math.sqrt(components.between) if components else None, within
+    return components, within
 
 
 def _logs(pairs: Pairs) -> list[float]:

@@ -62,6 +62,8 @@ class Change:
     between_sd: float | None = None
     """How much a pair of processes differs from the next, beyond the noise of its turns: a standard deviation, as a
     share. None where too few were started to tell."""
+    between_sd_95: Interval | None = None
+    """How well that is known."""
     within_sd: float | None = None
     """How much a pair of turns differs from the next of the same processes."""
     band: float = 0.0

@@ -16,7 +16,7 @@ from pathlib import Path
 from firstpacket.bench import registry
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName, UsageError
 from firstpacket.bench.gate.advice import noise_seen
-from firstpacket.bench.gate.change import Look
+from firstpacket.bench.gate.change import LEAST_STARTS, Look
 from firstpacket.bench.gate.checks import ANSWERS, refused
 from firstpacket.bench.gate.evaluate import evaluate
 from firstpacket.bench.gate.forecast import forecast, noise
@@ -121,6 +121,8 @@ class Gate:
     def _learnt(self, plan: Plan, run: Run) -> Plan:
         """The plan after a start: adapted to the noise, and after a look if one is due."""
         count = len(plan.costs)
+        if count >= LEAST_STARTS and not plan.look:
+            return plan
         seen = evaluate(run, self._labels, self._state.limits, self._source, Look((count,), max(plan.most, count)))
         if count == 1 or plan.look:
             plan = settled(plan, *noise(seen))

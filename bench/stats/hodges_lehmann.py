@@ -13,15 +13,12 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
 from firstpacket.bench.stats.bootstrap import LEVEL, Interval
 
 EXACT = 50
 """Up to this many values the signed-rank distribution is exact; above, the normal approximation is used."""
-DEVIATION_TAIL = 0.16
-"""Of the interval that shows the deviation of a shift: about the part of a normal distribution beyond one deviation.
-Wider intervals reach further into the tails and follow outliers, narrower ones follow gaps between values."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,23 +41,6 @@ def shift_interval(values: Sequence[float], level: float = LEVEL) -> Interval | 
         return None
     averages = len(data) * (len(data) + 1) // 2
     return Interval(_average(data, place), _average(data, averages + 1 - place), level)
-
-
-def shift_variance(values: Sequence[float]) -> float | None:
-    """The variance of the shift, from the width of its interval; None for a single value.
-
-    The width estimates what the asymptotic variance depends on, the density of the differences at their centre
-    (Lehmann 1963, Ann. Math. Stat. 34). It is compared with Student's t, so that few normal values have the right
-    variance on average: to 5 % from 5 values on. Raises `ValueError` without values.
-    """
-    data = _sorted(values)
-    n = len(data)
-    if n < 2:
-        return None
-    place = max(1, _place(n, DEVIATION_TAIL))
-    tail = float(np.cumsum(_signed_rank(n))[place - 1]) if n <= EXACT else DEVIATION_TAIL
-    width = _average(data, n * (n + 1) // 2 + 1 - place) - _average(data, place)
-    return float(width / 2 / stdtrit(n - 1, tail)) ** 2
 
 
 def _sorted(values: Sequence[float]) -> Floats:

@@ -47,7 +47,7 @@ def test_what_processes_differ_by_is_estimated() -> None:
     alike, unlike = (change(starts(40, within=0.1, between=between), only(40)) for between in (0.0, 0.05))
     assert alike.between_sd is not None and alike.between_sd < 0.02
     assert unlike.between_sd == pytest.approx(0.05, rel=0.4)
-    assert unlike.within_sd == pytest.approx(0.1 * 2**0.5, rel=0.2)
+    assert unlike.within_sd == pytest.approx(0.1 * 2**0.5 * 1.15, rel=0.2)  # of a mean of the middle
 
 
 def test_two_kinds_of_turns_do_not_move_it() -> None:
