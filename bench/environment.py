@@ -74,6 +74,7 @@ def facts(worker_environment: Mapping[str, str]) -> Facts:
     found: Facts = {
         "bench": __version__,
         "git_revision": git_revision(),
+        "code_revision": _revision(Path.cwd()),
         "python": platform.python_version(),
         "os": platform.platform(),
         "cpu": cpu_name(),
@@ -114,10 +115,15 @@ def git_revision() -> str | None:
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
-    revision = _git(root, "rev-parse", "--short=12", "HEAD")
+    return _revision(root)
+
+
+def _revision(folder: Path) -> str | None:
+    """Revision of the repository that contains a folder, with `+` if it has changes; `None` if there is none."""
+    revision = _git(folder, "rev-parse", "--short=12", "HEAD")
     if not revision:
         return None
-    return revision + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    return revision + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -20,16 +20,23 @@ app = typer.Typer(
 
 @app.command()
 def save(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or that of a gate.")],
-    name: Annotated[str | None, typer.Option(help="Name of the baseline. [name of the run]")] = None,
+    paths: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders: the same version, repeatedly.")],
+    name: Annotated[str | None, typer.Option(help="Name of the baseline. [name of the first run]")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Start the baseline anew, instead of adding to its runs.")
+    ] = False,
 ) -> None:
-    """Save a run as a baseline."""
+    """Add runs to a baseline. Three or more show how much runs of the same code differ."""
+    from firstpacket.bench.format import counted
     from firstpacket.bench.gate import baselines
     from firstpacket.bench.record.store import read_run
 
-    run = read_run(path)
-    kept = baselines.save(run, name or run.manifest.run[:64])
-    say(f"saved:   {kept.path}")
+    runs = [read_run(path) for path in paths]
+    kept = baselines.save(runs, name or runs[0].manifest.run[:64], replace)
+    say(f"saved:   {kept.path} ({counted(len(kept.stored), 'run')})")
+    for fact, value in kept.stored[0].version.items():
+        if fact.endswith("revision") and "+" in str(value):
+            say(f"note:    {fact} {value} has changes that are not committed: are all runs of one version?")
 
 
 @app.command("list")
@@ -46,17 +53,19 @@ def list_() -> None:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Name of a baseline.")]) -> None:
-    """Print the conditions of a baseline, for each label."""
+    """Print how much the runs of a baseline differ, and their conditions, for each label."""
     from firstpacket.bench.errors import UnknownName
     from firstpacket.bench.gate import baselines
+    from firstpacket.bench.gate.advice import runs_differ
     from firstpacket.bench.gate.fingerprint import key
 
     found = baselines.named(name)
     if found is None:
         raise UnknownName("baseline", name, (each.name for each in baselines.kept()))
-    found.run()
+    runs = found.runs()
     typer.echo(f"{found.name}, saved {found.saved} in {found.path}")
     for label, conditions in found.labels.items():
         typer.echo(f"{label}: key {key(conditions)}")
+        typer.echo(f"  {runs_differ(runs, label)}")
         for condition, value in conditions.items():
             typer.echo(f"  {condition}: {'none' if value is None else value}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from firstpacket.bench.format import amount
+from firstpacket.bench.compare.pairs import clip_by_clip
+from firstpacket.bench.format import amount, counted
+from firstpacket.bench.gate.change import DEFAULT_BAND, LEAST_RUNS, runs_sd
 from firstpacket.bench.gate.decision import Change
 from firstpacket.bench.gate.result import Check, GateResult
+from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.paths import documentation
+from firstpacket.bench.record.store import Run
 
 
 def noise_seen(checks: Iterable[Check]) -> Iterator[str]:
@@ -33,6 +37,20 @@ def advice(result: GateResult) -> Iterator[str]:
         yield f"see {documentation('gate')}"
 
 
+def runs_differ(runs: Sequence[Run], label: str) -> str:
+    """How much the first packets of a baseline's runs differ, in a sentence."""
+    known = metric(HEADLINE)
+    found = runs_sd([clip_by_clip(run, runs[0], label, known) for run in runs])
+    if found is not None:
+        return (
+            f"{counted(len(runs), 'run')}, whose first packets differ by {amount(found, 'share')} (standard deviation)"
+        )
+    assumed = f"a gate assumes {amount(DEFAULT_BAND, 'share')}"
+    if len(runs) < LEAST_RUNS:
+        return f"{counted(len(runs), 'run')}: {LEAST_RUNS} or more show how much runs differ; {assumed}"
+    return f"{counted(len(runs), 'run')}: how much they differ cannot be told from their first packets"
+
+
 def _of(check: Check) -> str:
     change = check.change
     if change is None or change.ratio is None or change.pairs == 0:
@@ -43,6 +61,8 @@ def _of(check: Check) -> str:
 
 
 def _help(change: Change) -> str:
+    if change.unit == "run":
+        return _help_with_runs(change)
     if change.band:
         return "Too few processes were started: allow more time with --max-minutes."
     between, within = change.between_sd or 0.0, change.within_sd or 0.0
@@ -51,3 +71,11 @@ def _help(change: Change) -> str:
     if between > turns:
         return f"Mostly processes differ ({noise}): allow more time (--max-minutes), or a larger resolution."
     return f"Mostly turns differ ({noise}): stop other work on the machine, or allow more time (--max-minutes)."
+
+
+def _help_with_runs(change: Change) -> str:
+    """A longer measurement does not help where the stored runs limit what can be told."""
+    other = "compare with --against, which measures both versions at the same time"
+    if change.band:
+        return f"Save more runs of the baseline's version (bench baseline save; {LEAST_RUNS} or more), or {other}."
+    return f"Stored runs differ by {amount(change.between_sd or 0.0, 'share')}: save more of them, or {other}."

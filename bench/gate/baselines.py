@@ -1,10 +1,12 @@
-"""Baselines, saved in `.bench/baselines/NAME/`: a run folder without its traces and audio.
+"""Baselines, saved in `.bench/baselines/NAME/`: runs of one version under the same conditions.
 
-    manifest.json segments.jsonl turns.jsonl      as in the run
-    traces.jsonl                                  empty: figures are kept, raw data is not
-    baseline.json                                 when it was saved, and the conditions of every label
+    RUN/                                              one of them (`firstpacket.bench.gate.stored_run`)
+        manifest.json segments.jsonl turns.jsonl      as in the run
+        traces.jsonl                                  empty: figures are kept, raw data is not
+        baseline.json                                 when it was saved, its version and the conditions of every label
 
-A few hundred kilobytes: small enough for a repository or the cache of a CI service.
+A few hundred kilobytes each: small enough for a repository or the cache of a CI service. Several runs show how much
+runs of the same code differ, which one cannot.
 """
 
 from __future__ import annotations
@@ -12,49 +14,62 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from firstpacket.bench.codec import DecodeError, decode, encode
-from firstpacket.bench.errors import RunError, UsageError
-from firstpacket.bench.gate.fingerprint import Conditions, conditions, key
-from firstpacket.bench.record.store import MANIFEST, SEGMENTS, TRACES, TURNS, Run, read_run
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.errors import NotComparable, RunError, UsageError, explained
+from firstpacket.bench.gate import stored_run
+from firstpacket.bench.gate.fingerprint import Conditions, key
+from firstpacket.bench.gate.stored_run import FILE, Saved, StoredRun, differences, folder_name, stored_differences
+from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.sanitize import LABEL
 
 FOLDER = "FIRSTPACKET_BASELINES"
 """Environment variable that replaces the folder `.bench/baselines`."""
-FILE = "baseline.json"
-SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """The content of `baseline.json`."""
-
-    schema: int
-    saved: str
-    labels: dict[str, Conditions]
-    turns: int | None = None
-    """How many turns were saved: a file that was cut at the end of a line looks whole."""
+MOST_RUNS = 50
+"""Kept under a name; more say hardly more about how much runs differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A run that was saved under a name."""
+    """The runs that were saved under a name."""
 
     name: str
     path: Path
-    saved: str = ""
-    labels: dict[str, Conditions] = field(default_factory=dict)
+    stored: tuple[StoredRun, ...] = ()
+    """Those saved last come first."""
     problem: str = ""
     """Why it cannot be compared with, if it is damaged."""
+    outdated: bool = False
+    """Whether an earlier version saved it, for which a baseline was one run."""
 
-    def run(self) -> Run:
-        """Read it. Raises `RunError` if it is damaged."""
+    @property
+    def saved(self) -> str:
+        """When its newest run was saved."""
+        return self.stored[0].saved if self.stored else ""
+
+    @property
+    def labels(self) -> dict[str, Conditions]:
+        """The conditions of every label; none if they are unknown."""
+        return self.stored[0].labels if self.stored else {}
+
+    def runs(self) -> tuple[Run, ...]:
+        """Read them, newest first. Raises `NotComparable` if it is outdated, `RunError` if it is damaged."""
+        if self.outdated:
+            raise NotComparable(f"The baseline '{self.name}' {outdated(self.name)}")
         if self.problem:
             raise RunError(f"The baseline '{self.name}' is damaged: {self.problem}")
-        return read_run(self.path)
+        return tuple(read_run(each.path) for each in self.stored)
+
+
+def outdated(name: str, run: str = "RUN") -> str:
+    """What to do about a baseline of an earlier version."""
+    return (
+        "was saved by an earlier version, for which a baseline was one run. "
+        f"Make a new one: bench baseline save {run} --name {name} --replace"
+    )
 
 
 def folder() -> Path:
@@ -62,35 +77,38 @@ def folder() -> Path:
     return Path(os.environ.get(FOLDER) or Path(".bench") / "baselines").expanduser()
 
 
-def save(run: Run, name: str) -> Baseline:
-    """Save a run under a name, replacing any baseline of that name. Raises `UsageError` or `RunError`."""
+def save(runs: Sequence[Run], name: str, replace: bool = False) -> Baseline:
+    """Add runs to the baseline of a name, or replace it by them.
+
+    A run that it has already is saved in place of the earlier copy. Only the newest `MOST_RUNS` are kept. Raises
+    `UsageError` for the name, `NotComparable` or `InvalidRun` if a run does not belong to the others, `RunError`.
+    """
     if not _is_name(name):
         raise UsageError(f"Baseline name '{name}' is invalid: use 1 to 64 letters, digits or . _ + - .")
-    labels = {plan.label: conditions(run, plan.label) for plan in run.manifest.labels if not plan.source}
-    answered = {turn.label for turn in run.turns if turn.is_measured and turn.is_answered}
-    if silent := sorted(labels.keys() - answered):
-        raise RunError(f"{run.path} has no answered turn of {', '.join(silent)}, so it cannot serve as a baseline.")
-    saved = Saved(SCHEMA, datetime.now(UTC).isoformat(timespec="seconds"), labels, len(run.turns))
+    before = None if replace else named(name)
+    earlier = before.runs() if before is not None and (before.stored or before.outdated) else ()
+    _require_alike((*earlier, *runs)[0], runs, name)
     target = folder() / name
     making = target.with_name(f".{name}.{os.getpid()}")
-    try:
-        making.mkdir(parents=True)
-        for file in (MANIFEST, SEGMENTS, TURNS):
-            shutil.copyfile(run.path / file, making / file)
-        (making / TRACES).touch()
-        (making / FILE).write_text(json.dumps(encode(saved), indent=1) + "\n", "utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        making.rename(target)
-    except OSError as error:
-        shutil.rmtree(making, ignore_errors=True)
-        raise RunError(
-            f"The baseline cannot be saved in {folder()}: {error.strerror}. Free some space there."
-        ) from error
-    return Baseline(name, target, saved.saved, labels)
+    with explained(f"The baseline cannot be saved in {folder()}", "Free some space there."):
+        try:
+            for run in runs:
+                stored_run.write(run, making / folder_name(run))
+            if replace:
+                _remove(target)
+            target.mkdir(exist_ok=True)
+            for made in making.iterdir():
+                _remove(target / made.name)
+                made.rename(target / made.name)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    for oldest in _read(target).stored[MOST_RUNS:]:
+        _remove(oldest.path)
+    return _read(target)
 
 
 def kept() -> tuple[Baseline, ...]:
-    """All baselines, newest first, and damaged ones at the end."""
+    """All baselines, newest first, and those that cannot be used at the end."""
     names = (path.name for path in folder().iterdir() if path.is_dir()) if folder().is_dir() else ()
     found = [_read(folder() / name) for name in names if _is_name(name)]
     return tuple(sorted(found, key=lambda each: (not each.problem, each.saved, each.name), reverse=True))
@@ -103,42 +121,67 @@ def named(name: str) -> Baseline | None:
 
 
 def newest(label: str, of: Conditions) -> tuple[Baseline | None, tuple[Baseline, ...]]:
-    """The newest baseline of a label under the same conditions; and damaged ones that could have been it."""
+    """The newest baseline of a label under the same conditions; and those that could have been it, but are damaged or
+    outdated."""
     wanted = key(of)
     found = [each for each in kept() if not each.labels or key(each.labels.get(label, {})) == wanted]
     whole = next((each for each in found if not each.problem), None)
     return whole, tuple(each for each in found if each.problem)
 
 
+def _require_alike(base: Run, runs: Sequence[Run], name: str) -> None:
+    """Raises `NotComparable` unless all runs are of the version of `base` and under the same conditions."""
+    for run in runs:
+        if run is not base and (reasons := differences(base, run)):
+            raise NotComparable(
+                f"{base.path} and {run.path} differ: {'; '.join(reasons)}. The runs of a baseline must be of one "
+                "version and under the same conditions; otherwise changes would count as noise. Choose another "
+                f"--name, or start '{name}' anew with --replace."
+            )
+
+
 def _is_name(name: str) -> bool:
     return bool(LABEL.fullmatch(name))
 
 
+def _remove(path: Path) -> None:
+    """Remove a folder, or the link to one."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _read(path: Path) -> Baseline:
-    found = Baseline(path.name, path)
+    if (path / FILE).exists():
+        return Baseline(path.name, path, (_of_earlier_version(path),), outdated(path.name), outdated=True)
     try:
-        saved = decode(Saved, json.loads((path / FILE).read_bytes()), FILE)
-        if saved.schema != SCHEMA:
-            return replace(found, problem=f"it has schema {saved.schema}, this version reads {SCHEMA}. {_REMEDY}")
-        found = replace(found, saved=saved.saved, labels=saved.labels)
-        return replace(found, problem=_problem(read_run(path), saved))
+        folders = [each for each in path.iterdir() if _is_name(each.name) and each.is_dir()]
     except OSError as error:
-        return replace(found, problem=f"{FILE} cannot be read ({error.strerror}). {_REMEDY}")
-    except (ValueError, RecursionError, DecodeError) as error:
-        return replace(found, problem=f"{FILE} cannot be read ({error}). {_REMEDY}")
-    except RunError as error:
-        return replace(found, problem=str(error))
+        return Baseline(path.name, path, (), f"its folder cannot be read ({error.strerror}).")
+    runs = sorted(map(stored_run.read, folders), key=lambda run: (run.saved, run.path.name), reverse=True)
+    return Baseline(path.name, path, tuple(runs), _problem(runs))
 
 
-def _problem(run: Run, saved: Saved) -> str:
-    """What is missing from a baseline whose files can be read; empty if nothing is."""
-    if run.notices or len(run.turns) != (len(run.turns) if saved.turns is None else saved.turns):
-        of = "" if saved.turns is None else f" of {saved.turns}"
-        return f"{TURNS} has been cut: it has {len(run.turns)}{of} turns. {_REMEDY}"
-    answered = {turn.label for turn in run.turns if turn.is_measured and turn.is_answered}
-    if silent := sorted(saved.labels.keys() - answered):
-        return f"{TURNS} has no answered turn of {', '.join(silent)}. {_REMEDY}"
+def _problem(runs: Sequence[StoredRun]) -> str:
+    """What is wrong with the runs of a baseline; empty if nothing is."""
+    if not runs:
+        return "it has no runs. Save one, or remove its folder."
+    for run in runs:
+        if run.problem:
+            return f"{run.path.name}: {run.problem}"
+        if reasons := stored_differences(runs[0], run):
+            return (
+                f"its runs {runs[0].path.name} and {run.path.name} differ: {'; '.join(reasons)}. Remove those that do "
+                "not belong to it."
+            )
     return ""
 
 
-_REMEDY = "Restore it from a copy, save it again, or remove its folder."
+def _of_earlier_version(path: Path) -> StoredRun:
+    """What is known of the one run of a baseline of schema 1."""
+    try:
+        saved = decode(Saved, json.loads((path / FILE).read_bytes()), FILE)
+    except (OSError, ValueError, RecursionError, DecodeError):
+        return StoredRun(path)
+    return StoredRun(path, saved.saved, saved.labels)

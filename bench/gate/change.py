@@ -108,9 +108,19 @@ def change_since(runs: Sequence[Pairs], look: Look) -> Change:
         clips=len(set(chain.from_iterable(pairs.clips for pairs in measured))),
         ratio=exponential(ratio) if ratio else None,
         difference_ms=_of_runs([_differences(pairs) for pairs in measured], look, band * _typical_ms(measured)),
-        between_sd=None if band or not ratio else stdev(shift(each) for each in logs),
+        between_sd=runs_sd(measured),
         band=band,
+        unit="run",
     )
+
+
+def runs_sd(runs: Sequence[Pairs]) -> float | None:
+    """How much stored runs differ, each compared with the same other run: a standard deviation, as a share.
+
+    None with fewer than `LEAST_RUNS`, or if a value is not positive.
+    """
+    logs = [_logs(pairs) for pairs in runs if pairs.before]
+    return stdev(map(shift, logs)) if len(logs) >= LEAST_RUNS and all(logs) else None
 
 
 def spread(value: float, bounds: Bounds, look: Look, margin: float = 0.0) -> Spread | None:

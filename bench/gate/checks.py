@@ -66,15 +66,29 @@ def dropped_pairs(starts: Sequence[Pairs]) -> dict[str, int]:
 
 
 def _sentence(change: Change) -> str:
-    basis = f"{counted(change.pairs, 'pair')} on {counted(change.clips, 'clip')} in {counted(change.starts, 'start')}"
+    basis = f"{counted(change.pairs, 'pair')} on {counted(change.clips, 'clip')} {_units(change)}"
     if change.difference_ms is None:
         return f"too few pairs: {basis}"
     said = "{} ({} to {})".format(*(with_sign(each, "ms") for each in _ends(change.difference_ms)))
     if change.ratio is not None:
         said = f"{_share(change.ratio)}, {said}"
-    if change.band:
-        basis += f"; too few starts to tell how much processes differ, so {amount(change.band, 'share')} is assumed"
     return f"{said}, {basis}"
+
+
+def _units(change: Change) -> str:
+    """The starts or stored runs behind a change, and how much they differ or what is assumed."""
+    assumed = f"so {amount(change.band, 'share')} is assumed, and no error rate is claimed"
+    if change.unit == "start":
+        said = f"in {counted(change.starts, 'start')}"
+        return f"{said}; too few starts to tell how much processes differ, {assumed}" if change.band else said
+    if change.starts == 1:
+        return f"against one stored run: how much runs differ is unknown, {assumed}"
+    said = f"against {counted(change.starts, 'stored run')}"
+    if change.band:
+        return f"{said}: too few to tell how much runs differ, {assumed}"
+    if change.between_sd is None:
+        return said
+    return f"{said}, which differ by {amount(change.between_sd, 'share')} (standard deviation)"
 
 
 def _share(ratio: Spread) -> str:

@@ -52,7 +52,7 @@ class Change:
     """The candidate against the baseline."""
 
     starts: int
-    """Starts of fresh processes on both sides (of earlier runs, with a stored baseline)."""
+    """Starts of fresh processes on both sides; with a stored baseline, its runs (see `unit`)."""
     pairs: int
     clips: int
     ratio: Spread | None
@@ -61,13 +61,15 @@ class Change:
     """Candidate minus baseline; None if nothing was measured on both sides."""
     between_sd: float | None = None
     """How much a pair of processes differs from the next, beyond the noise of its turns: a standard deviation, as a
-    share. None where too few were started to tell."""
+    share. With a stored baseline, how much its runs differ. None where there are too few to tell."""
     between_sd_95: Interval | None = None
-    """How well that is known."""
+    """How well that is known; None with a stored baseline."""
     within_sd: float | None = None
     """How much a pair of turns differs from the next of the same processes."""
     band: float = 0.0
     """A share by which the bounds are widened, because too little was measured to know it; 0 if enough was."""
+    unit: Literal["start", "run"] = "start"
+    """What `starts` counts and `between_sd` is about: starts of both sides, or the runs of a stored baseline."""
 
 
 def decide(change: Change, rule: Rule) -> Verdict | None:

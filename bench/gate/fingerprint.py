@@ -14,6 +14,7 @@ from firstpacket.bench.record.store import Run
 
 Conditions = dict[str, OptionValue | None]
 MACHINE = ("cpu", "cores_usable")
+VERSION = ("git_revision", "code_revision", "python")
 
 
 def conditions(run: Run, label: str) -> Conditions:
@@ -37,6 +38,19 @@ def conditions(run: Run, label: str) -> Conditions:
         "dtype": plan.dtype,
         **{f"option {name}": value for name, value in sorted(_chosen(plan).items())},
     }
+
+
+def version(run: Run) -> Conditions:
+    """By name: the revision of the code, as far as git knows it, Python, and the packages behind the systems.
+
+    Several values, if they changed while the run was interrupted, are joined.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for segment in run.segments:
+        facts = {name: segment.environment.get(name) for name in VERSION} | segment.packages
+        for name, value in facts.items():
+            found.setdefault(name, {})[f"{value or 'unknown'}"] = None
+    return {name: ", then ".join(values) for name, values in found.items()}
 
 
 def key(found: Conditions) -> str:

@@ -20,7 +20,7 @@ SHARE = 1 / 3
 
 def noise(checks: Sequence[Check]) -> tuple[float, float | None]:
     """The largest standard deviations within and between pairs of processes; the latter None if it is not known."""
-    changes = [check.change for check in checks if check.change]
+    changes = [check.change for check in checks if check.change and check.change.unit == "start"]
     within = [change.within_sd for change in changes if change.within_sd is not None]
     between = [change.between_sd for change in changes if change.between_sd is not None]
     return max(within, default=UNKNOWN_NOISE), max(between, default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,9 +91,18 @@ class Concurrent:
         return ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """Earlier runs to compare with."""
+
+    name: str
+    runs: tuple[Run, ...]
+    """None if the baseline is outdated."""
+
+
 class Stored:
-    """An earlier run, by folder or baseline name, or `auto` for the newest baseline under the same conditions, label by
-    label."""
+    """Earlier runs: a run folder, the baseline of a name, or `auto` for the newest one under the same conditions, label
+    by label."""
 
     source = None
     looked_at_once = True
@@ -101,33 +111,40 @@ class Stored:
     def __init__(self, asked: str) -> None:
         """Raises `RunError` if what was asked for is damaged."""
         self._asked = asked
-        self._chosen = None if asked == AUTO else _chosen(asked)
-        self._used: dict[str, str] = {}
-        self._damaged: dict[str, str] = {}
+        self._named = None if asked == AUTO else _named(asked)
+        self._found: dict[str, _Earlier | None] = {}
+        """What each label is compared with."""
+        self._passed_over: dict[str, str] = {}
         """Why baselines that `auto` could have taken cannot be used."""
 
     @property
     def name(self) -> str:
         """The baselines in use, or what was asked for if none was found."""
-        used = tuple(dict.fromkeys(self._used.values()))
+        used = tuple(dict.fromkeys(found.name for found in self._found.values() if found))
         return f"baseline {', '.join(used) or self._asked}"
 
     def refusal(self, run: Run, label: str) -> Check | None:
         """No baseline, or one under other conditions."""
-        base = self._base(run, label)
-        if base is None:
+        earlier = self._earlier(run, label)
+        if earlier is None:
             where = "for these conditions" if self._asked == AUTO else f"named {self._asked} with this label"
-            said = f"none {where} in {baselines.folder()}; to save this run as one: bench baseline save {run.path}"
+            how = f"to save this run as one: bench baseline save {shlex.quote(str(run.path))}"
+            said = f"none {where} in {baselines.folder()}; {how}"
             return refused(label, "no baseline", "; ".join([said, *self.notices]))
-        if reasons := _unlike(base, run, label):
-            return refused(label, "not comparable", f"{base.manifest.run} and this run differ: {'; '.join(reasons)}")
+        if not earlier.runs:
+            said = baselines.outdated(earlier.name, shlex.quote(str(run.path)))
+            return refused(label, "not comparable", f"baseline {earlier.name} {said}")
+        for base in earlier.runs:
+            if reasons := _unlike(base, run, label):
+                said = f"{base.manifest.run} and this run differ: {'; '.join(reasons)}"
+                return refused(label, "not comparable", said)
         return None
 
     def pairs(self, run: Run, label: str, known: Metric) -> list[Pairs]:
         """Clip by clip, for each stored run."""
-        base = self._base(run, label)
-        assert base is not None
-        return [clip_by_clip(base, run, label, known)]
+        earlier = self._earlier(run, label)
+        assert earlier is not None
+        return [clip_by_clip(base, run, label, known) for base in earlier.runs]
 
     def change(self, pairs: Sequence[Pairs], look: Look) -> Change:
         """Over the stored runs; the only look."""
@@ -136,32 +153,37 @@ class Stored:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """An incomplete run, and damaged baselines that were passed over."""
-        passed_over = (f"baseline {name} was not used: it is damaged: {why}" for name, why in self._damaged.items())
-        return (*(self._chosen.notices if self._chosen else ()), *passed_over)
+        """Incomplete runs, and baselines that were passed over."""
+        incomplete = (notice for run in (self._named.runs if self._named else ()) for notice in run.notices)
+        passed_over = (f"baseline {name} was not used: it {why}" for name, why in self._passed_over.items())
+        return (*incomplete, *passed_over)
 
-    def _base(self, run: Run, label: str) -> Run | None:
-        base = self._chosen if self._asked != AUTO else self._newest(run, label)
-        if base is None or label not in base.labels:
-            return None
-        self._used[label] = base.path.name
-        return base
+    def _earlier(self, run: Run, label: str) -> _Earlier | None:
+        """What a label is compared with, read once."""
+        if label not in self._found:
+            found = self._newest(run, label) if self._asked == AUTO else self._named
+            has_label = found is not None and all(label in base.labels for base in found.runs)
+            self._found[label] = found if has_label else None
+        return self._found[label]
 
-    def _newest(self, run: Run, label: str) -> Run | None:
-        found, damaged = baselines.newest(label, conditions(run, label))
-        self._damaged |= {each.name: each.problem for each in damaged}
-        return found.run() if found else None
+    def _newest(self, run: Run, label: str) -> _Earlier | None:
+        found, others = baselines.newest(label, conditions(run, label))
+        for each in others:
+            self._passed_over[each.name] = each.problem if each.outdated else f"is damaged: {each.problem}"
+        return _Earlier(found.name, found.runs()) if found else None
 
 
-def _chosen(asked: str) -> Run | None:
-    """The run of a folder or of a baseline; None if there is neither. Raises `RunError` if it cannot be used."""
+def _named(asked: str) -> _Earlier | None:
+    """The run of a folder, or those of a baseline; None if there is neither. Raises `RunError` if damaged."""
     path = Path(asked)
     if not (path / MANIFEST).is_file() and (found := baselines.named(asked)) is not None:
-        return found.run()
-    run = read_run(path) if path.is_dir() else None
-    if run is not None and not any(turn.is_measured and turn.is_answered for turn in run.turns):
+        return _Earlier(found.name, () if found.outdated else found.runs())
+    if not path.is_dir():
+        return None
+    run = read_run(path)
+    if not any(turn.is_measured and turn.is_answered for turn in run.turns):
         raise RunError(f"{path} has no answered turn, so nothing can be compared with it. Choose another run.")
-    return run
+    return _Earlier(path.name, (run,))
 
 
 def _unlike(base: Run, run: Run, label: str) -> tuple[str, ...]:

@@ -23,13 +23,18 @@ def checks_table(result: GateResult) -> Table:
 
 BASELINES: tuple[Column[Baseline], ...] = (
     words("baseline", lambda each: each.name),
+    words("runs", lambda each: str(len(each.stored))),
     words("saved", lambda each: each.saved),
     words(
         "labels (key of their conditions)",
-        lambda each: f"damaged: {each.problem}" if each.problem else _keys(each),
+        lambda each: _unusable(each) or _keys(each),
         lambda each: bool(each.problem),
     ),
 )
+
+
+def _unusable(baseline: Baseline) -> str:
+    return baseline.problem if baseline.outdated or not baseline.problem else f"damaged: {baseline.problem}"
 
 
 def _keys(baseline: Baseline) -> str:

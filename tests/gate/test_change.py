@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from support.gate_pairs import measured, only, starts
 
 from firstpacket.bench.compare.pairs import Pairs
 from firstpacket.bench.gate.change import DEFAULT_BAND, LEAST_STARTS, Look, change, change_since
+from firstpacket.bench.gate.decision import LEAST_CHANGE
 
 
 def test_a_slowdown_of_every_pair_is_found_exactly() -> None:
@@ -107,7 +109,25 @@ def test_against_stored_runs_their_own_differences_count() -> None:
 
 def test_one_stored_run_cannot_show_what_runs_differ_by() -> None:
     found = change_since([measured(0.05, 1)], only(5))
-    assert (found.starts, found.band, found.between_sd) == (1, DEFAULT_BAND, None)
+    assert (found.starts, found.unit, found.band, found.between_sd) == (1, "run", DEFAULT_BAND, None)
+
+
+@pytest.mark.parametrize("count", [3, 5, 10])
+def test_stored_runs_that_differ_by_2_percent_give_few_false_alarms(count: int) -> None:
+    """The bound is so many standard deviations below the mean, whatever the runs: seen once, and then simulated."""
+    claims, tries = 0.005, 200_000
+    random = np.random.default_rng(count)
+    one = np.exp(0.02 * random.standard_normal(count))
+    found = change_since([Pairs((value,), (1.0,), ("clip",)) for value in one], replace(only(5), claims=claims)).ratio
+    assert found is not None
+    deviations = np.log(found.value / found.shown.low) / np.log(one).std(ddof=1)
+    stored = 0.02 * random.standard_normal((tries, count))
+    new = 0.02 * random.standard_normal(tries)
+    alarms = (new - stored.mean(1) - deviations * stored.std(1, ddof=1) > 0).mean()
+    error = 3 * (claims * (1 - claims) / tries) ** 0.5
+    assert claims - error < alarms < claims + error, "before the 1 % that is no change, which makes it less"
+    alarms = (new - stored.mean(1) - deviations * stored.std(1, ddof=1) > np.log1p(LEAST_CHANGE)).mean()
+    assert alarms < claims
 
 
 def _width(interval) -> float:

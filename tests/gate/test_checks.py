@@ -26,7 +26,10 @@ def test_noise_leaves_it_open() -> None:
 def test_a_verdict_on_few_starts_says_what_it_assumes() -> None:
     check = check_change("direct", Limit(), change(starts(3, 0.2), only(3)), 0.04, {})
     assert check.verdict == "regressed"
-    assert "too few starts to tell how much processes differ, so 1.0 % is assumed" in check.reason
+    assert (
+        "too few starts to tell how much processes differ, so 1.0 % is assumed, and no error rate is claimed"
+        in check.reason
+    )
 
 
 def test_dropped_pairs_are_counted_over_all_starts() -> None:

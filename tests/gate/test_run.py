@@ -233,7 +233,7 @@ def test_an_existing_folder_is_not_overwritten(place: Path, monkeypatch: pytest.
 
 def test_a_baseline_is_found_by_conditions_name_or_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = write_run(place / "before", make_run({"a": answers(100, 1)}, run="before"))
-    baselines.save(read_run(before), "main")
+    baselines.save([read_run(before)], "main")
     for asked in ("auto", "main", str(before)):
         play(monkeypatch, a=130)
         result, _ = run_gate(
@@ -255,13 +255,13 @@ def test_a_damaged_baseline_is_passed_over_or_refused_before_measuring(
 ) -> None:
     before = write_run(place / "before", make_run({"a": answers(100, 1)}, run="before"))
     for name in ("main", "newer"):
-        baselines.save(read_run(before), name)
-    torn = baselines.folder() / "newer" / "turns.jsonl"
+        baselines.save([read_run(before)], name)
+    (torn,) = (baselines.folder() / "newer").glob("*/turns.jsonl")
     torn.write_bytes(torn.read_bytes()[:300])
     play(monkeypatch, a=130)
     result, _ = run_gate(options("a"), Limits(), Reference(), NoProgress(), place / "auto")
     assert (result.verdict, result.baseline) == ("regressed", "baseline main")
-    assert any(each.startswith("baseline newer was not used: it is damaged: turns.jsonl") for each in result.notices)
+    assert any(each.startswith("baseline newer was not used: it is damaged: ") for each in result.notices)
     (place / "before/turns.jsonl").write_text("")
     (place / "empty").mkdir()
     for asked, said in (
@@ -277,6 +277,44 @@ def test_a_damaged_baseline_is_passed_over_or_refused_before_measuring(
     play(monkeypatch, a=130)
     result, _ = run_gate(options("a"), Limits(), Reference(), NoProgress(), place / "none left")
     assert result.verdict == "no baseline" and "baseline newer was not used" in result.checks[0].reason
+
+
+def test_the_band_is_learnt_from_the_runs_of_the_baseline(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run is assumed to differ by 1 %; three that differ by 6 % show that 8 % slower is nothing unusual."""
+    runs = [
+        read_run(
+            write_run(place / f"b{n}", make_run({"a": answers(100 * (1 + 0.06 * n), 1 + n, sd=0.01)}, run=f"b{n}"))
+        )
+        for n in (-1, 0, 1)
+    ]
+    for count, verdict, said in (
+        (1, "regressed", "against one stored run: how much runs differ is unknown, so 1.0 % is assumed, and no error"),
+        (2, "regressed", "against 2 stored runs: too few to tell how much runs differ, so 1.0 % is assumed"),
+        (3, "inconclusive", "against 3 stored runs, which differ by 6."),
+    ):
+        baselines.save(runs[:count], "main", replace=True)
+        played = play(monkeypatch, a=108)
+        result, _ = run_gate(options("a"), Limits(), Reference(baseline="main"), NoProgress(), place / str(count))
+        check = result.checks[0]
+        assert (check.verdict, len(played.pairs)) == (verdict, LEAST_STARTS), check.reason
+        assert said in check.reason
+        assert check.change is not None and (check.change.unit, check.change.starts) == ("run", count)
+
+
+def test_a_baseline_of_an_earlier_version_is_not_comparable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = write_run(place / "before", make_run({"a": answers(100, 1)}, run="before"))
+    kept = baselines.save([read_run(before)], "main").stored[0].path
+    for file in kept.iterdir():
+        file.rename(kept.parent / file.name)
+    kept.rmdir()
+    play(monkeypatch, a=100)
+    found, folder = run_gate(options("a"), Limits(), Reference(baseline="main"), NoProgress())
+    assert (found.verdict, found.exit_code) == ("not comparable", 13)
+    assert f"bench baseline save {folder / 'run'} --name main --replace" in found.checks[0].reason
+    play(monkeypatch, a=100)
+    passed_over, _ = run_gate(options("a"), Limits(), Reference(), NoProgress(), place / "auto")
+    assert passed_over.verdict == "no baseline"
+    assert any("baseline main was not used: it was saved by an earlier version" in each for each in passed_over.notices)
 
 
 def test_flags_win_over_the_file_and_old_ones_name_the_new(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
