@@ -76,8 +76,8 @@ def test_tables_name_every_input_and_output() -> None:
 def test_every_flag_exists(page: str) -> None:
     text = (ROOT / "docs" / page).read_text("utf-8")
     arguments = "\n".join(f"bench gate {words}" for words in re.findall(r"arguments: \|\n((?: +--\S+\n)+)", text))
-    for command, words in re.findall(r"\bbench (gate|baseline)\b([^\n#`)]*)", f"{text}\n{arguments}"):
-        help_text = here(command, "--help").stdout
+    for command, words in re.findall(r"\bbench (gate|baseline save)\b([^\n#`)]*)", f"{text}\n{arguments}"):
+        help_text = here(*command.split(), "--help").stdout
         for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", words):
             assert flag in help_text, f"bench {command} {flag}"
 
