@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.format import amount, counted
 from firstpacket.bench.gate.change import DEFAULT_BAND, LEAST_RUNS, runs_sd
-from firstpacket.bench.gate.decision import Change
+from firstpacket.bench.gate.decision import Change, Spread
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.paths import documentation
@@ -32,7 +33,7 @@ def advice(result: GateResult) -> Iterator[str]:
     """A line for every inconclusive check, and one for where to read on."""
     unclear = [check for check in result.failing if check.verdict == "inconclusive"]
     for check in unclear:
-        yield f"{check.label}: {check.limit.name}: {_of(check)}"
+        yield f"{check.label}: {check.limit.name}: {_of(check, result)}"
     if unclear:
         yield f"see {documentation('gate')}"
 
@@ -51,13 +52,24 @@ def runs_differ(runs: Sequence[Run], label: str) -> str:
     return f"{counted(len(runs), 'run')}: how much they differ cannot be told from their first packets"
 
 
-def _of(check: Check) -> str:
+def _of(check: Check, result: GateResult) -> str:
     change = check.change
     if change is None or change.ratio is None or change.pairs == 0:
         return "nothing could be compared; look at the reasons above"
     ruled_out = change.ratio.ruled_out - 1
     said = f"the smallest slowdown that could be ruled out is {amount(ruled_out, 'share')}"
-    return f"{said}. {_help(change)}"
+    needed = _minutes_needed(check, change.ratio, result)
+    return f"{said}. {_help(change)}{f' About {needed:.0f} minutes would be needed.' if needed else ''}"
+
+
+def _minutes_needed(check: Check, ratio: Spread, result: GateResult) -> float | None:
+    """By the square-root law; None if the change is so close to the resolution that no time would be enough."""
+    allowed = math.log1p(check.limit.max_regression)
+    margin = allowed + math.log1p(result.resolution) - math.log(ratio.value)
+    reached = math.log(ratio.ruled_out) - math.log(ratio.value)
+    if margin <= 0 or reached <= margin:
+        return None
+    return result.minutes * (reached / margin) ** 2
 
 
 def _help(change: Change) -> str:

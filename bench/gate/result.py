@@ -58,6 +58,10 @@ class GateResult:
     notices: tuple[str, ...] = ()
     minutes: float = 0.0
     """Time of measuring, all starts included."""
+    resolution: float = 0.0
+    """The slowdown that had to be ruled out, as a share."""
+    looks: tuple[int, ...] = ()
+    """Numbers of starts after which it was looked whether checks can be decided."""
 
     @computed
     def verdict(self) -> Verdict:

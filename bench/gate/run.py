@@ -150,8 +150,10 @@ class Gate:
 
     def _made(self, checks: tuple[Check, ...]) -> GateResult:
         notices = tuple(dict.fromkeys((*self._source.notices, *noise_seen(checks))))
-        minutes = self._state.plan.spent_s / 60
-        return GateResult(self._source.name, checks, self._state.limits.allow, notices, minutes)
+        plan, limits = self._state.plan, self._state.limits
+        return GateResult(
+            self._source.name, checks, limits.allow, notices, plan.spent_s / 60, limits.resolution, plan.looked
+        )
 
 
 @contextmanager
