@@ -184,7 +184,7 @@ def _notices(run: Run, summary: Summary) -> list[str]:
                 f"{name}: {counts} of {label.measured} measured turns; figures cover only the turns that have them."
             )
     segments = {turn.segment for turn in run.turns}  # resuming a finished run adds one without turns
-    if len(segments) > 1:
+    if len(segments) > 1 and not run.manifest.replicated:
         said.append(f"The run was interrupted and resumed: it has {len(segments)} segments.")
     return said
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from firstpacket.bench.calibration import NEVER, ruler
 from firstpacket.bench.format import counted
@@ -13,7 +14,7 @@ from firstpacket.bench.host.listeners import LocalServer
 from firstpacket.bench.metrics import carry_over, drift
 from firstpacket.bench.metrics.audible_onset import Audible
 from firstpacket.bench.overhead import overhead
-from firstpacket.bench.record.schema import Manifest
+from firstpacket.bench.record.schema import Manifest, Segment
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, RESAMPLES
 from firstpacket.bench.stats.paired import DIFFERENCE, RATIO
@@ -34,10 +35,8 @@ class Method:
 
 def method(run: Run) -> Method:
     """Everything that the manifest and the segments record about how the run was made."""
-    segments = [
-        (f"Machine, segment {segment.segment} ({segment.started})", _facts(segment.environment))
-        for segment in run.segments
-    ]
+    alike = [list(group) for _, group in groupby(run.segments, key=_lasting)]
+    segments = [(f"Machine, {_which(group)}", _facts(group[0].environment)) for group in alike]
     packages = {name: version for segment in run.segments for name, version in segment.packages.items()}
     labels = [(f"System {plan.label}", _label_facts(run, plan.label)) for plan in run.manifest.labels]
     groups = (
@@ -49,6 +48,18 @@ def method(run: Run) -> Method:
         ("Packages", _facts(packages)),
     )
     return Method(tuple(group for group in groups if group[1]))
+
+
+def _lasting(segment: Segment) -> dict[str, object]:
+    """What is the same in every start on a machine that is left alone."""
+    return {name: value for name, value in segment.environment.items() if name != "memory_available_mib"}
+
+
+def _which(alike: Sequence[Segment]) -> str:
+    """The segments on a machine in one state, for people."""
+    first, last = alike[0], alike[-1]
+    numbers = f"segment {first.segment}" if first is last else f"segments {first.segment} to {last.segment}"
+    return f"{numbers} ({first.started})"
 
 
 def _run_facts(run: Run) -> Facts:
