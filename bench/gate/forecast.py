@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from firstpacket.bench.format import counted, with_sign
-from firstpacket.bench.gate.change import FALSE_ALARMS, MISSED
+from firstpacket.bench.gate.change import FALSE_ALARMS, LEAST_STARTS, MISSED
 from firstpacket.bench.gate.decision import LEAST_CHANGE, Change
 from firstpacket.bench.gate.plan import USUAL_BETWEEN_SD, Plan
 from firstpacket.bench.gate.result import Check
@@ -33,7 +33,7 @@ def forecast(plan: Plan, checks: Sequence[Check], resolution: float) -> str:
     said = f"after {counted(len(plan.costs), 'start')}: {check.label}: {check.limit.name}: {_so_far(check.change)}"
     if not most:
         return f"{said}; nothing could be compared yet"
-    more = max(1, most - len(plan.costs))
+    more = max(1, max(most, LEAST_STARTS) - len(plan.costs))
     minutes, left = more * plan.start_s / 60, (plan.budget_s - plan.spent_s) / 60
     said += f"; needs about {more * plan.pairs} more pairs, {_minutes(minutes)}"
     if minutes > left:
