@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstpacket.bench.run.schedule.orders import drawn, measured, warm_up
+from firstpacket.bench.run.schedule.orders import drawn, measured, start_order, warm_up
 
 counts = st.integers(1, 6)
 
@@ -67,3 +68,19 @@ def test_warm_up_begins_cold() -> None:
         ("a", "warmup"),
         ("b", "warmup"),
     ]
+
+
+@given(st.integers(2, 5), st.integers(1, 20), st.integers(0, 99))
+def test_mirrored_each_of_two_systems_is_first_equally_often(labels: int, pairs: int, seed: int) -> None:
+    names, clips = [f"s{n}" for n in range(labels)], [f"clip-{n}" for n in range(7)]
+    turns = list(measured(names, clips, 2 * pairs, seed, mirrored=True))
+    orders = [[turn.label for turn in turns[at : at + labels]] for at in range(0, len(turns), labels)]
+    for first, second in combinations(names, 2):
+        assert sum(order.index(first) < order.index(second) for order in orders) == pairs
+    assert [turn.turn for turn in turns] == list(range(1, len(turns) + 1))
+
+
+def test_systems_are_started_in_another_order_each_time() -> None:
+    orders = [tuple(start_order(["a", "b"], 0, segment)) for segment in range(20)]
+    assert 5 <= orders.count(("a", "b")) <= 15
+    assert orders == [tuple(start_order(["a", "b"], 0, segment)) for segment in range(20)]

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from support.runs import make_segment
+from support.runs import make_segment, make_turn
 from support.virtual import NoProgress, make_scripted, make_utterances, scripted_manifest
 
 from firstpacket.bench.corpus.utterance import Utterance
@@ -24,6 +24,7 @@ from firstpacket.bench.run.executor import Executor, TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.schedule.base import Chain, Ended, Paced, Plan, PlannedTurn, Preceded, Schedule, Step, Wait
+from firstpacket.bench.run.schedule.fresh_start import FreshStart
 from firstpacket.bench.timing.clock import Inbox, VirtualClock
 
 MS = 1_000_000
@@ -252,3 +253,31 @@ def begun(run: Run, turn: Turn) -> int:
 
 def over(run: Run, turn: Turn) -> int:
     return run.evidence(turn).trace.packets[-1].at_ns
+
+
+def fresh_start(pairs: int, seconds: float, earlier: Sequence[Turn] = (), ms: int = 100) -> list[PlannedTurn]:
+    """The measured turns of a start; each takes so many ms."""
+    start = FreshStart(pairs, seconds)
+    manifest = scripted_manifest({"a": SCRIPT, "b": SCRIPT}, CLIPS, turns=1000, warmup=0)
+    schedule, given, now_ns = start(manifest, CLIPS, earlier, 3), list[PlannedTurn](), 0
+    while (step := schedule.next([], now_ns)) is not None:
+        assert isinstance(step, PlannedTurn)
+        given.append(step)
+        now_ns += ms * MS
+    return [step for step in given if step.phase == "measured"]
+
+
+def test_a_fresh_start_has_so_many_whole_pairs() -> None:
+    turns = fresh_start(5, LONG)
+    assert [turn.turn for turn in turns] == list(range(1, 11))
+    assert all({one.label, other.label} == {"a", "b"} for one, other in zip(turns[::2], turns[1::2], strict=True))
+
+
+def test_time_ends_a_fresh_start_between_two_pairs_but_not_before_the_first() -> None:
+    assert len(fresh_start(100, 1.0)) == 10
+    assert len(fresh_start(100, 0.0)) == 2
+
+
+def test_a_fresh_start_goes_on_after_a_pair_that_was_interrupted() -> None:
+    earlier = [make_turn(100.0, label=label, turn=number) for number, label in ((1, "a"), (2, "b"), (3, "a"))]
+    assert fresh_start(2, LONG, earlier)[0].turn == 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.record.schema import Manifest, Turn
-from firstpacket.bench.run.schedule.base import Ended, PlannedTurn, Preceded, Schedule, Step
+from firstpacket.bench.run.schedule.base import Chain, Ended, PlannedTurn, Schedule, Step
 from firstpacket.bench.run.schedule.full_run import plan, warm_up
 from firstpacket.bench.run.schedule.orders import start_order
 
@@ -30,7 +30,7 @@ class FreshStart:
         """The schedule after the `earlier` turns; this start is the `segment`-th."""
         labels = start_order([system.label for system in manifest.labels], manifest.options.seed, segment)
         measured = _Timed(self, remaining(manifest, clips, earlier), len(labels))
-        return Preceded(warm_up(labels, manifest, clips, segment), measured)
+        return Chain(warm_up(labels, manifest, clips, segment), measured)
 
 
 def remaining(manifest: Manifest, clips: Sequence[Utterance], earlier: Sequence[Turn]) -> Iterator[PlannedTurn]:

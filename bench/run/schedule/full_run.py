@@ -41,7 +41,8 @@ def full_schedule(
 
 def plan(manifest: Manifest, clips: Sequence[Utterance]) -> Iterator[PlannedTurn]:
     """The measured turns, up to the maximum of the manifest."""
-    return measured(_labels(manifest), _ids(clips), manifest.turns, manifest.options.seed)
+    seed, mirrored = manifest.options.seed, manifest.replicated
+    return measured(_labels(manifest), _ids(clips), manifest.turns, seed, mirrored)
 
 
 def warm_up(labels: Sequence[str], manifest: Manifest, clips: Sequence[Utterance], segment: int) -> Schedule:

@@ -12,17 +12,24 @@ from collections.abc import Iterator, Sequence
 from firstpacket.bench.run.schedule.base import PlannedTurn
 
 
-def measured(labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int) -> Iterator[PlannedTurn]:
+def measured(
+    labels: Sequence[str], utterances: Sequence[str], turns: int, seed: int, mirrored: bool = False
+) -> Iterator[PlannedTurn]:
     """The measured turns: `turns` per label; the same for the same arguments.
 
-    Block b is one shuffled pass over the utterances (the last block may be cut short).
+    Block b is one shuffled pass over the utterances (the last block may be cut short). With `mirrored`, every second
+    clip has the systems in the reverse order of the clip before: then each of two systems is first equally often, and
+    whatever being first is worth cancels out of few pairs, too.
     """
-    number = 0
+    number, shuffled = 0, list[str]()
     for position in range(turns):
         block, index = divmod(position, len(utterances))
         if index == 0:
             order = random.Random(f"{seed}/block {block}").sample(list(utterances), len(utterances))
-        shuffled = random.Random(f"{seed}/labels {position}").sample(list(labels), len(labels))
+        if mirrored and position % 2:
+            shuffled.reverse()
+        else:
+            shuffled = random.Random(f"{seed}/labels {position}").sample(list(labels), len(labels))
         for label in shuffled:
             number += 1
             yield PlannedTurn(number, block, "measured", label, order[index])
