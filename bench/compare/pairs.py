@@ -67,7 +67,8 @@ def start_by_start(run: Run, base: str, other: str, known: Metric) -> list[Pairs
 def pairs_of(together: Together, names: tuple[str, str], known: Metric) -> Pairs:
     """The pairs of two labels on one metric, from turns measured together."""
     kept, dropped = complete(together, names, lambda turns: value_of(turns, known))
-    gaps = Counter(tuple(map(_answered, sides)) for key, sides in together.items() if key not in kept)
+    # Where a side has no turn, the run was stopped between the two: that says nothing about its answers.
+    gaps = Counter(tuple(map(_answered, sides)) for key, sides in together.items() if key not in kept and all(sides))
     return Pairs(
         before=tuple(before for before, _ in kept.values()),
         after=tuple(after for _, after in kept.values()),

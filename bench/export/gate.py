@@ -8,7 +8,9 @@ from firstpacket.bench.contract import document, text
 from firstpacket.bench.errors import explained
 from firstpacket.bench.export.junit import Case, Ending, junit_xml
 from firstpacket.bench.gate.result import EXIT_CODES, Check, GateResult, passes
+from firstpacket.bench.gate.state import RESULT
 from firstpacket.bench.gate.tables import checks_table
+from firstpacket.bench.paths import replace_text
 from firstpacket.bench.tables.markdown import Bounds, escaped, page, table_lines
 
 BOUNDS = Bounds(rows=200, characters=600)
@@ -18,13 +20,13 @@ def write_gate(result: GateResult, folder: Path) -> tuple[Path, ...]:
     """Write all three. Raises `RunError` if that fails."""
     name = folder.name
     texts = {
-        "gate.json": gate_json(result),
         "junit.xml": gate_junit(result, name),
         "gate.md": gate_markdown(result, name),
+        RESULT: gate_json(result),
     }
     with explained(f"Cannot write to {folder}"):
         for file, content in texts.items():
-            (folder / file).write_text(content, "utf-8")
+            replace_text(folder / file, content)
     return tuple(folder / file for file in texts)
 
 

@@ -54,8 +54,18 @@ def runs_differ(runs: Sequence[Run], label: str) -> str:
 
 def _of(check: Check, result: GateResult) -> str:
     change = check.change
-    if change is None or change.ratio is None or change.pairs == 0:
+    if check.limit.ceiling_ms is not None:
+        return f"{check.reason}. Allow more time with --max-minutes."
+    if change is not None and change.pairs and change.difference_ms is None:
+        return "allow more time with --max-minutes"
+    if change is None or change.difference_ms is None:
         return "nothing could be compared; look at the reasons above"
+    if change.ratio is None:
+        known, floor = amount(change.difference_ms.ruled_out, "ms"), amount(check.limit.floor_ms, "ms")
+        return (
+            f"the smallest slowdown that could be ruled out is {known}. Some values are not positive, so shares mean "
+            f"nothing and only floor-ms counts, which is {floor}: raise it, or allow more time with --max-minutes."
+        )
     ruled_out = change.ratio.ruled_out - 1
     said = f"the smallest slowdown that could be ruled out is {amount(ruled_out, 'share')}"
     needed = _minutes_needed(check, change.ratio, result)

@@ -26,6 +26,8 @@ def check_change(
     """Check a limit on a change; `cpu` is that of the CPU time, which is reported beside it."""
     verdict = decide(change, Rule(limit.max_regression, resolution, limit.floor_ms))
     reason = _sentence(change)
+    if change.difference_ms is None and dropped:
+        reason += f"; left out: {', '.join(f'{count} ({why})' for why, count in dropped.items())}"
     if cpu is not None and cpu.ratio is not None:
         reason += f"; CPU time {_share(cpu.ratio)}"
     return Check(label, limit, verdict or "inconclusive", reason, change.starts, change, dropped, cpu)

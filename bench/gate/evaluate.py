@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from firstpacket.bench.format import counted
 from firstpacket.bench.gate.change import FALSE_ALARMS, Look
 from firstpacket.bench.gate.checks import check_answers, check_ceiling, check_change, dropped_pairs
 from firstpacket.bench.gate.limits import Limit, Limits
@@ -12,6 +13,7 @@ from firstpacket.bench.gate.references import BaselineSource
 from firstpacket.bench.gate.result import Check
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.run.code_version import BASE
 from firstpacket.bench.summary.values import shown_value
 
 CPU = "first_packet_cpu"
@@ -28,8 +30,9 @@ def evaluate(run: Run, labels: Sequence[str], limits: Limits, source: BaselineSo
 
 
 def up_to(run: Run, starts: int) -> Run:
-    """The run as it was after so many starts."""
-    return replace(run, turns=tuple(turn for turn in run.turns if turn.segment < starts))
+    """The run as it was after so many starts, without turns that the user interrupted: they say nothing."""
+    kept = (turn for turn in run.turns if turn.segment < starts and turn.outcome != "interrupted")
+    return replace(run, turns=tuple(kept))
 
 
 def _checks(
@@ -41,8 +44,23 @@ def _checks(
         return ceilings
     if (refusal := source.refusal(run, label)) is not None:
         return (*ceilings, refusal)
-    made = tuple(_change(run, label, limit, limits.resolution, source, look) for limit in changes)
-    return (*ceilings, *made, check_answers(label, source.pairs(run, label, metric(Limit().metric)), look))
+    answers = check_answers(label, source.pairs(run, label, metric(Limit().metric)), look)
+    sides = (label,) if source.source is None else (label, label + BASE)
+    if silent := {side: said for side in sides if (said := _never_answered(run, side))}:
+        reason = "; ".join(silent.values())
+        made = tuple(Check(label, limit, "not comparable", reason, look.counts[-1]) for limit in changes)
+        if label in silent and answers.verdict != "regressed":
+            answers = replace(answers, verdict="not comparable", reason=reason)
+    else:
+        made = tuple(_change(run, label, limit, limits.resolution, source, look) for limit in changes)
+    return (*ceilings, *made, answers)
+
+
+def _never_answered(run: Run, label: str) -> str:
+    """That a label answered no turn at all, in a sentence; empty if it did, or had none."""
+    turns = run.measured(label)
+    failed = turns and not any(turn.is_answered for turn in turns)
+    return f"{label} answered none of {counted(len(turns), 'turn')}" if failed else ""
 
 
 def _change(run: Run, label: str, limit: Limit, resolution: float, source: BaselineSource, look: Look) -> Check:

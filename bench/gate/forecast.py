@@ -30,9 +30,9 @@ def forecast(plan: Plan, checks: Sequence[Check], resolution: float) -> str:
     """What the check that needs most still needs, in a line of progress."""
     needs = [(starts_needed(plan, check, resolution) or 0, check) for check in checks]
     most, check = max(needs, key=lambda each: each[0])
-    said = f"after {counted(len(plan.costs), 'start')}: {check.label}: {check.limit.name}: {_so_far(check.change)}"
+    said = f"after {counted(len(plan.costs), 'start')}: {check.label}: {check.limit.name}: {_so_far(check)}"
     if not most:
-        return f"{said}; nothing could be compared yet"
+        return said
     more = max(1, max(most, LEAST_STARTS) - len(plan.costs))
     minutes, left = more * plan.start_s / 60, (plan.budget_s - plan.spent_s) / 60
     said += f"; needs about {more * plan.pairs} more pairs, {_minutes(minutes)}"
@@ -62,10 +62,10 @@ def unit_sd(plan: Plan, change: Change) -> float:
     return math.hypot(between, within / math.sqrt(plan.pairs))
 
 
-def _so_far(change: Change | None) -> str:
-    if change is None or change.ratio is None:
-        return "no pair so far"
-    ratio = change.ratio
+def _so_far(check: Check) -> str:
+    if check.change is None or check.change.ratio is None:
+        return check.reason
+    ratio = check.change.ratio
     low, high = (with_sign(end - 1, "share") for end in (ratio.interval_95.low, ratio.interval_95.high))
     return f"{with_sign(ratio.value - 1, 'share')} ({low} to {high})"
 

@@ -39,6 +39,11 @@ class Plan:
     """Numbers of starts at which it was looked."""
 
     @property
+    def known(self) -> tuple[Cost, ...]:
+        """The costs that were measured: not those of starts that were interrupted before any other had ended."""
+        return tuple(cost for cost in self.costs if cost.starting_s > 0)
+
+    @property
     def spent_s(self) -> float:
         """Time measured so far."""
         return sum(cost.starting_s + cost.pairs_s for cost in self.costs)
@@ -47,24 +52,24 @@ class Plan:
     def seconds(self) -> float:
         """Time for the pairs of the next start: after that, none is begun."""
         left_s = self.budget_s - self.spent_s
-        if not self.costs:
+        if not self.known:
             return left_s / (2 * LEAST_STARTS)
         return min(max(0.0, left_s - self.starting_s), 3 * self.pairs * self.pair_s)
 
     @property
     def usual(self) -> Cost:
-        """The mean of the starts so far, for one that was interrupted."""
-        starts = max(1, len(self.costs))
+        """The mean of the starts so far, for one that was interrupted; zero as long as none is known."""
+        starts = max(1, len(self.known))
         return Cost(
-            sum(cost.starting_s for cost in self.costs) / starts,
-            sum(cost.pairs_s for cost in self.costs) / starts,
-            sum(cost.pairs for cost in self.costs) // starts,
+            sum(cost.starting_s for cost in self.known) / starts,
+            sum(cost.pairs_s for cost in self.known) / starts,
+            sum(cost.pairs for cost in self.known) // starts,
         )
 
     @property
     def goes_on(self) -> bool:
         """Whether there is time for another start."""
-        if not self.costs:
+        if not self.known:
             return True
         return len(self.costs) < self.most and self.spent_s + self.start_s <= self.budget_s
 
@@ -85,12 +90,12 @@ class Plan:
     @property
     def starting_s(self) -> float:
         """Time to start all systems and to end them, without any pair."""
-        return sum(cost.starting_s for cost in self.costs) / len(self.costs)
+        return sum(cost.starting_s for cost in self.known) / max(1, len(self.known))
 
     @property
     def pair_s(self) -> float:
         """Time of one pair; that of a start in which none was measured counts as one."""
-        return sum(cost.pairs_s for cost in self.costs) / max(1, sum(cost.pairs for cost in self.costs))
+        return sum(cost.pairs_s for cost in self.known) / max(1, sum(cost.pairs for cost in self.known))
 
 
 def after_start(plan: Plan, cost: Cost) -> Plan:
@@ -106,15 +111,19 @@ def after_look(plan: Plan, look: Look) -> Plan:
 def settled(plan: Plan, within_sd: float, between_sd: float | None = None) -> Plan:
     """The plan with the best number of pairs for the next starts, given standard deviations of log ratios.
 
-    After the first start it also settles how many there may be: at least `LEAST_STARTS`, if the budget allows.
+    After the first start whose cost is known it also settles how many there may be: at least `LEAST_STARTS`, if the
+    budget allows.
     """
+    if not plan.known:
+        return plan
     between = (USUAL_BETWEEN_SD if between_sd is None else between_sd) ** 2
     most = min(PAIRS[-1], max(PAIRS[0], round(MOST_OF_TURNS * plan.starting_s / plan.pair_s)))
     pairs = turns_per_unit(plan.starting_s, plan.pair_s, between, within_sd**2, PAIRS[0], most)
-    if len(plan.costs) > 1:
+    if len(plan.known) > 1:
         return replace(plan, pairs=pairs)
-    left_s = plan.budget_s - plan.spent_s
-    affordable = (left_s / (LEAST_STARTS - 1) - plan.starting_s) / plan.pair_s
+    left_s, made = plan.budget_s - plan.spent_s, len(plan.costs)
+    affordable = (left_s / max(1, LEAST_STARTS - made) - plan.starting_s) / plan.pair_s
     pairs = max(PAIRS[0], min(pairs, int(affordable)))
-    starts = 1 + int(left_s / (plan.starting_s + PAIRS[0] * plan.pair_s))  # the fewest pairs that they may come to have
-    return replace(plan, pairs=pairs, most=max(1, min(starts, plan.most)))
+    shortest_s = plan.starting_s + PAIRS[0] * plan.pair_s  # starts may come to have the fewest pairs
+    starts = made + int(left_s / shortest_s)
+    return replace(plan, pairs=pairs, most=max(made, min(starts, plan.most)))

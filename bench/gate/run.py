@@ -8,7 +8,7 @@ reports/gate-DATE/
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from firstpacket.bench.gate.plan import Plan, after_look, after_start, settled
 from firstpacket.bench.gate.references import BaselineSource, Concurrent, Stored
 from firstpacket.bench.gate.resolve_version import ITSELF, other_version, working_tree
 from firstpacket.bench.gate.result import Check, GateResult
-from firstpacket.bench.gate.state import SCHEMA, Reference, State, read, save
+from firstpacket.bench.gate.state import FILE, SCHEMA, Reference, State, read, save
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import Options
 from firstpacket.bench.record.store import Run
@@ -50,18 +50,14 @@ def run_gate(
     """
     _check_labels(options, limits)
     with _baseline_source(reference) as source:
-        place = _made(folder)
         if source.source is not None and _may_leave(options, limits):
             options = replace(options, leave_after="first_packet")
+        place = _made(folder)
         plan = Plan(60 * limits.max_minutes)
         state = State(SCHEMA, reference, limits, source.name, working_tree(), plan)
         gate = Gate(source, progress, place, state, [choice.label for choice in options.pipelines])
-        with _interrupted(place):
-            try:
-                with replicates(options, command, progress, place / RUN, source.source) as run:
-                    return gate.result(run), place
-            except NotComparable as error:
-                return gate.refused(str(error)), place
+        with _interrupted(place), replicates(options, command, progress, place / RUN, source.source) as run:
+            return gate.result(run), place
 
 
 def resume_gate(folder: Path, progress: Progress) -> GateResult:
@@ -69,9 +65,12 @@ def resume_gate(folder: Path, progress: Progress) -> GateResult:
     state = read(folder)
     with _baseline_source(state.reference) as source:
         _check_unchanged(state, source)
-        with _interrupted(folder), reopened(progress, folder / RUN, source.source) as run:
-            labels = [system.label for system in run.run().manifest.labels if not system.source]
-            return Gate(source, progress, folder, state, labels).result(run)
+        with reopened(progress, folder / RUN, source.source) as replicates:
+            run = replicates.run()
+            _check_belongs(run, state, source)
+            labels = [system.label for system in run.manifest.labels if not system.source]
+            with _interrupted(folder):
+                return Gate(source, progress, folder, state, labels).result(replicates)
 
 
 class Gate:
@@ -88,18 +87,21 @@ class Gate:
         self._checks: dict[tuple[str, Limit], Check] = {}
 
     def result(self, replicates: Replicates) -> GateResult:
-        """Measure until every check is decided or time is up."""
+        """Measure until every check is decided or time is up, or the versions turn out not to be comparable."""
+        try:
+            self._measure(replicates)
+        except NotComparable as error:
+            refusals = (refused(label, "not comparable", str(error)) for label in self._labels)
+            return self._made(tuple(refusals))
+        return self._made(tuple(self._checks.values()))
+
+    def _measure(self, replicates: Replicates) -> None:
         plan = self._replayed(replicates.run())
         while not plan.looked or (not self._is_decided and plan.goes_on):
             self._keep(plan)
             plan = after_start(plan, replicates.start(plan.pairs, plan.seconds))
             plan = self._learnt(plan, replicates.run())
         self._keep(plan, ended=True)
-        return self._made(tuple(self._checks.values()))
-
-    def refused(self, reason: str) -> GateResult:
-        """The result if the versions cannot be compared."""
-        return self._made(tuple(refused(label, "not comparable", reason) for label in self._labels))
 
     @property
     def _is_decided(self) -> bool:
@@ -113,7 +115,8 @@ class Gate:
         """The plan after the starts that were made before an interruption, with what was decided at their looks."""
         plan = self._state.plan
         for number, count in enumerate(plan.looked, 1):
-            self._look(Look(plan.looked[:number], max(plan.most, count)), run)
+            final = count == plan.looked[-1] and not plan.goes_on
+            self._look(Look(plan.looked[:number], max(plan.most, count), final), run)
         for _ in range(len(run.segments) - len(plan.costs)):
             plan = self._learnt(after_start(plan, plan.usual), run)
         return plan
@@ -124,13 +127,13 @@ class Gate:
         if count >= LEAST_STARTS and not plan.look:
             return plan
         seen = evaluate(run, self._labels, self._state.limits, self._source, Look((count,), max(plan.most, count)))
-        if count == 1 or plan.look:
+        if len(plan.known) == 1 or plan.look:
             plan = settled(plan, *noise(seen))
         if look := plan.look:
             self._look(look, run)
             plan = after_look(plan, look)
         open_checks = [check for check in seen if self._is_open(check)]
-        if open_checks and plan.goes_on and not self._source.looked_at_once:
+        if open_checks and plan.known and plan.goes_on and not self._source.looked_at_once:
             self._progress.checked(forecast(plan, open_checks, self._state.limits.resolution))
         return plan
 
@@ -174,12 +177,23 @@ def _interrupted(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
+        if not _goes_on(folder):
+            raise
         raise Stopped(" ".join(("Stopped", *map(str, interrupt.args))) + f". {how}") from None
     except BenchError as error:
-        if not (folder / RUN).exists():
+        if not _goes_on(folder):
             raise
         error.args = (f"{error} {how}",)
         raise
+
+
+def _goes_on(folder: Path) -> bool:
+    """Whether there is something to go on with; if nothing was begun, the folder is removed."""
+    if (folder / RUN).exists() and (folder / FILE).exists():
+        return True
+    with suppress(OSError):
+        folder.rmdir()
+    return False
 
 
 def _check_labels(options: Options, limits: Limits) -> None:
@@ -204,6 +218,14 @@ def _check_unchanged(state: State, source: BaselineSource) -> None:
         raise RunError(f"The gate compared with {state.baseline}, which is now {source.name}. Start a new gate.")
     if working_tree() != state.candidate:
         raise RunError("The code of this version has changed since the gate began. Start a new gate.")
+
+
+def _check_belongs(run: Run, state: State, source: BaselineSource) -> None:
+    """Raises `RunError` if the run is not the one that the state describes."""
+    versions = {system.source for system in run.manifest.labels if system.source}
+    expected = {source.source.name} if source.source is not None else set()
+    if len(run.segments) < len(state.plan.costs) or versions != expected:
+        raise RunError(f"{run.path} is not the run that this gate began. Restore it from a copy, or start a new gate.")
 
 
 def _made(folder: Path | None) -> Path:

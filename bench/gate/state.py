@@ -8,12 +8,15 @@ from pathlib import Path
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import RunError, explained
-from firstpacket.bench.gate.limits import Limits
-from firstpacket.bench.gate.plan import Plan
+from firstpacket.bench.gate.change import LEAST_STARTS, MOST_STARTS
+from firstpacket.bench.gate.limits import MINUTES, Limit, Limits
+from firstpacket.bench.gate.plan import PAIRS, Plan
 from firstpacket.bench.gate.references import AUTO
+from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.paths import replace_text
 
 FILE = "state.json"
+RESULT = "gate.json"
 SCHEMA = 1
 
 
@@ -63,6 +66,35 @@ def read(folder: Path) -> State:
         raise RunError(f"{file} cannot be read ({error}). Start a new gate.") from error
     if state.schema != SCHEMA:
         raise RunError(f"{file} has schema {state.schema}, this version reads {SCHEMA}. Start a new gate.")
-    if state.ended:
-        raise RunError(f"The gate in {folder} has ended: its verdict is in {folder / 'gate.json'}. Start a new gate.")
+    if not (_plan_is_possible(state) and all(map(_limit_is_possible, state.limits.limits))):
+        raise RunError(f"{file} is damaged: no gate has such values. Start a new gate.")
+    if state.ended and (folder / RESULT).exists():
+        raise RunError(f"The gate in {folder} has ended: its verdict is in {folder / RESULT}. Start a new gate.")
     return state
+
+
+def _plan_is_possible(state: State) -> bool:
+    """Whether a gate with these limits can have come to this plan."""
+    plan, limits = state.plan, state.limits
+    looked, starts = plan.looked, len(plan.costs)
+    grows = list(looked) == sorted(set(looked)) and all(1 <= count <= starts for count in looked)
+    return (
+        MINUTES[0] <= limits.max_minutes <= MINUTES[1]
+        and plan.budget_s == 60 * limits.max_minutes
+        and limits.resolution >= 0
+        and all(min(cost.starting_s, cost.pairs_s, cost.pairs) >= 0 for cost in plan.costs)
+        and (not plan.known or plan.pair_s > 0)
+        and 1 <= plan.pairs <= PAIRS[-1]
+        and 1 <= plan.most <= MOST_STARTS
+        and grows
+        and (len(looked) < 2 or looked[0] >= LEAST_STARTS)
+    )
+
+
+def _limit_is_possible(limit: Limit) -> bool:
+    try:
+        metric(limit.metric)
+    except KeyError:
+        return False
+    allowed = min(limit.max_regression, limit.floor_ms, limit.ceiling_ms or 0.0) >= 0
+    return allowed and (limit.ceiling_ms is None) == (limit.statistic == "typical")

@@ -60,10 +60,10 @@ class Replicates:
         schedule = FreshStart(pairs, seconds)
         began_ns = time.monotonic_ns()
         run_segment(self._setup, self._writer, self._progress, before.turns, number, schedule=schedule, pairs=pairs)
-        ended_ns = time.monotonic_ns()
-        measured_ns = ended_ns - (schedule.measured_from_ns or ended_ns)
+        spent_ns = time.monotonic_ns() - began_ns
         measured = sum(turn.is_measured for turn in self.run().turns) - sum(turn.is_measured for turn in before.turns)
-        return Cost((ended_ns - began_ns - measured_ns) / 1e9, measured_ns / 1e9, measured // len(before.labels))
+        starting_ns = spent_ns - schedule.measured_ns
+        return Cost(starting_ns / 1e9, schedule.measured_ns / 1e9, measured // len(before.labels))
 
 
 @contextmanager

@@ -40,7 +40,10 @@ def start(options: Options, command: Sequence[str], progress: Progress, base: Co
 
 def resume(path: Path, progress: Progress) -> Path:
     """Resume a stopped run: same order, same options, a new segment. Raises `BenchError`."""
-    if any(plan.source for plan in require_resumable(path).labels):
+    manifest = require_resumable(path)
+    if manifest.replicated:
+        raise RunError(f"{path} is the run of a gate. Continue that with: bench gate --resume {path.parent}")
+    if any(plan.source for plan in manifest.labels):
         raise RunError(
             f"{path} compares two versions of the code, so it cannot be resumed by itself. If it belongs to a gate, "
             f"continue that with: bench gate --resume {path.parent}"

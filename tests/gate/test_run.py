@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,15 +17,18 @@ from support.command import here
 from support.runs import LATE, make_run, write_run
 from support.virtual import NoProgress
 
-from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName
+from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName, UsageError
+from firstpacket.bench.export.gate import write_gate
 from firstpacket.bench.gate import baselines
 from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.change import LEAST_STARTS
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.run import resume_gate, run_gate
-from firstpacket.bench.gate.state import Reference
+from firstpacket.bench.gate.state import FILE, Reference
 from firstpacket.bench.options import Options, PipelineChoice
+from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run, read_run
+from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.run.replicates import Cost
 
 OTHER_PYTHON = Reference(against=sys.executable)
@@ -48,16 +53,22 @@ class Played:
     said: dict[str, object] = field(default_factory=dict)
     fails_at: int = 0
     """The start that raises `error`."""
+    half_way: bool = False
+    """Whether it does so after some of its turns."""
+    silent: tuple[str, ...] = ()
+    """Labels that never answer."""
     error: BaseException = field(default_factory=KeyboardInterrupt)
     pairs: list[int] = field(default_factory=list)
     """Of each start."""
     path: Path = Path()
-    both: bool = False
+    base: CodeVersion | None = None
     made: Run | None = None
 
     @contextmanager
-    def begins(self, options: Options, command: object, progress: object, path: Path, base: object) -> Iterator[Played]:
-        self.path, self.both, self.made = path, base is not None, None
+    def begins(
+        self, options: Options, command: object, progress: object, path: Path, base: CodeVersion | None
+    ) -> Iterator[Played]:
+        self.path, self.base, self.made = path, base, None
         path.mkdir()
         yield self
 
@@ -71,17 +82,20 @@ class Played:
     def start(self, pairs: int, seconds: float) -> Cost:
         number = len(self.pairs)
         self.pairs.append(pairs)
-        if len(self.pairs) == self.fails_at:
+        fails = len(self.pairs) == self.fails_at
+        if fails and not self.half_way:
             raise self.error
         values = {}
         for place, (label, ms) in enumerate(self.ms.items()):
             luck = np.exp(self.between * np.random.default_rng(10 * number + place).standard_normal())
             values[label] = answers(ms * luck, 1000 * number + 2 * place, pairs, self.sd)
-            if self.both:
+            if self.base is not None:
                 values[f"{label}.base"] = answers(self.base_ms, 1000 * number + 2 * place + 1, pairs, self.sd)
-        sources = {label: {"source": "git abc"} for label in values if label.endswith(".base")}
+        sources = {label: {"source": self.base.name} for label in values if self.base and label.endswith(".base")}
         one = make_run(values, systems=sources, path=self.path, run=f"run {self.path.parent.name}", **self.said)
-        turns = tuple(replace(turn, segment=number) for turn in one.turns)
+        turns = tuple(self._turn(turn, number) for turn in one.turns)
+        if fails:
+            turns = (*turns[:-1], replace(turns[-1], turn=10**6, outcome="interrupted", figures={}))
         segments = (replace(one.segments[0], segment=number),)
         before = self.made
         self.made = (
@@ -89,7 +103,13 @@ class Played:
             if before
             else replace(one, turns=turns, segments=segments)
         )
+        if fails:
+            raise self.error
         return Cost(2.0, 0.2 * pairs, pairs)
+
+    def _turn(self, turn: Turn, start: int) -> Turn:
+        changed = {"outcome": "failed", "figures": {}} if turn.label in self.silent else {}
+        return replace(turn, segment=start, **changed)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -164,8 +184,100 @@ def test_an_interrupted_gate_goes_on_and_comes_to_the_same_verdict(
     result = resume_gate(place / "stopped", NoProgress())
     assert played.pairs == whole.pairs
     assert verdicts(result) == verdicts(expected)
+    write_gate(result, place / "stopped")
     with pytest.raises(RunError, match="has ended"):
         resume_gate(place / "stopped", NoProgress())
+
+
+def test_a_gate_that_was_killed_in_its_first_start_goes_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What that start cost is not known; the next one shows it."""
+    played = play(monkeypatch, a=100)
+    played.fails_at, played.half_way = 1, True
+    with pytest.raises(Stopped):
+        run_gate(options("a"), Limits(max_minutes=2), OTHER_PYTHON, NoProgress(), place / "killed")
+    result = resume_gate(place / "killed", NoProgress())
+    assert {check.verdict for check in result.checks} == {"same"}
+    assert "0 pairs answered only by the baseline, 0 only by the candidate" in result.checks[1].reason
+    plan = json.loads((place / "killed" / FILE).read_text())["plan"]
+    assert [cost["pairs"] for cost in plan["costs"]] == [0, *played.pairs[1:]]
+    assert LEAST_STARTS <= plan["most"] <= 120 / 3, "as many as the budget allows"
+
+
+def test_a_verdict_that_was_not_written_is_reached_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, a=101)
+    played.between = 0.02
+    expected, folder = run_gate(options("a"), Limits(max_minutes=1), OTHER_PYTHON, NoProgress(), place / "x")
+    before = list(played.pairs)
+    assert resume_gate(folder, NoProgress()) == expected
+    assert played.pairs == before
+
+
+def test_a_version_that_cannot_be_loaded_again_is_not_comparable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, a=100)
+    played.fails_at = 3
+    with pytest.raises(Stopped):
+        run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "stopped")
+    played.fails_at, played.error = 4, NotComparable("it cannot be loaded")
+    result = resume_gate(place / "stopped", NoProgress())
+    assert (result.verdict, result.checks[0].reason) == ("not comparable", "it cannot be loaded")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"budget_s": 1e9},
+        {"budget_s": float("nan")},
+        {"costs": [{"starting_s": -1, "pairs_s": 1, "pairs": 1}]},
+        {"costs": [{"starting_s": 1, "pairs_s": 0, "pairs": 1}]},
+        {"costs": "none"},
+        {"pairs": 10**9},
+        {"most": 0},
+        {"most": 10**9},
+        {"looked": [2, 1]},
+        {"looked": [1, 2]},
+        {"looked": [99]},
+        {"limits": {"max_minutes": -1}},
+        {"limits": {"resolution": -2}},
+        {"limits": {"limits": [{"metric": "unheard_of"}]}},
+        {"limits": {"limits": [{"max_regression": -3}]}},
+        {"limits": {"limits": [{"ceiling_ms": 10}]}},
+    ],
+)
+def test_a_damaged_state_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch, damage: dict[str, object]) -> None:
+    played = play(monkeypatch, a=100)
+    played.fails_at = 3
+    with pytest.raises(Stopped):
+        run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "stopped")
+    file = place / "stopped" / FILE
+    state = json.loads(file.read_text())
+    for name, value in damage.items():
+        place_of = state if name == "limits" else state["plan"]
+        place_of[name] = {**state["limits"], **value} if isinstance(value, dict) else value
+    file.write_text(json.dumps(state))
+    with pytest.raises(RunError, match="Start a new gate"):
+        resume_gate(place / "stopped", NoProgress())
+
+
+def test_a_gate_goes_on_only_with_its_own_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, a=100)
+    played.fails_at = 3
+    with pytest.raises(Stopped):
+        run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "stopped")
+    played.made = None
+    with pytest.raises(RunError, match="is not the run that this gate began"):
+        resume_gate(place / "stopped", NoProgress())
+
+
+def test_a_gate_that_never_began_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def refuses(*_: object) -> Iterator[Played]:
+        raise UsageError("no such pipeline")
+        yield
+
+    monkeypatch.setattr(gate, "replicates", refuses)
+    with pytest.raises(UsageError, match=r"^no such pipeline$"):
+        run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "gate")
+    assert not (place / "gate").exists()
 
 
 def test_a_gate_goes_on_only_with_the_code_that_it_began_with(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,10 +314,34 @@ def test_an_invalid_run_passes_no_check(place: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_system_that_never_answers_never_passes(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    played = play(monkeypatch, a=100)
-    played.said["turn"] = {"outcome": "failed", "figures": {}}
-    result, _ = run_gate(options("a"), Limits(max_minutes=1), OTHER_PYTHON, NoProgress())
+    """Not even where inconclusive checks may, and without using up the time."""
+    allowing = Limits(max_minutes=30, allow=("inconclusive", "no-baseline"))
+    for silent, code, reason in (
+        (("a", "a.base"), 13, "a answered none of .* turns; a.base answered none of"),
+        (("a.base",), 13, "^a.base answered none of"),
+        (("a",), 10, "answered only by the baseline"),
+    ):
+        played = play(monkeypatch, a=100)
+        played.silent = silent
+        result, _ = run_gate(options("a"), allowing, OTHER_PYTHON, NoProgress(), place / "+".join(silent))
+        assert (result.exit_code, len(played.pairs)) == (code, LEAST_STARTS)
+        assert any(re.search(reason, check.reason) for check in result.failing), result.checks
+
+
+def test_answers_that_are_missing_on_both_sides_pass_no_check(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no limit is set for the system."""
+    played = play(monkeypatch, a=100, b=100)
+    played.silent = ("b", "b.base")
+    result, _ = run_gate(options("a", "b"), Limits((Limit(label="a"),)), OTHER_PYTHON, NoProgress())
+    assert {check.label: check.verdict for check in result.checks} == {"a": "same", "b": "not comparable"}
+
+
+def test_a_metric_that_no_turn_has_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, a=100)
+    absent = Limits((Limit("stage.nowhere.host"),), max_minutes=1)
+    result, _ = run_gate(options("a"), absent, OTHER_PYTHON, NoProgress())
     assert result.exit_code == 11
+    assert "left out: " in result.checks[0].reason and "nowhere" in result.checks[0].reason
 
 
 def test_ceilings_need_no_baseline(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

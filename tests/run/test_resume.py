@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.runs import make_run, write_run
+from support.virtual import NoProgress
 
+from firstpacket.bench.errors import RunError
 from firstpacket.bench.record.store import read_run
+from firstpacket.bench.run.session import resume
 
 SCRIPTS = ["-p", "a=scripted,script=hear; tts 3; packet 20", "-p", "b=scripted,script=hear; tts 5; packet 20"]
 
@@ -49,3 +53,10 @@ def test_ctrl_c_leaves_a_valid_run(tmp_path: Path, clips: Path) -> None:
     run = read_run(out)
     assert not run.notices
     assert [turn.outcome for turn in run.turns if turn.outcome != "answered"] in ([], ["interrupted"])
+
+
+def test_the_run_of_a_gate_is_continued_by_the_gate(tmp_path: Path) -> None:
+    """It plans as many turns as any gate could need."""
+    path = write_run(tmp_path / "gate/run", make_run({"a": [100.0]}, replicated=True))
+    with pytest.raises(RunError, match=f"bench gate --resume {path.parent}"):
+        resume(path, NoProgress())

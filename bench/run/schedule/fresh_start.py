@@ -14,7 +14,7 @@ from firstpacket.bench.run.schedule.orders import start_order
 
 @dataclass(slots=True)
 class FreshStart:
-    """Called by the manager for the schedule of one start; remembers when its measured turns began.
+    """Called by the manager for the schedule of one start; remembers how long its measured turns took.
 
     A pair is one turn of every system on one clip. Up to `pairs` of them are run; none but the first begins more than
     `seconds` after the first.
@@ -22,7 +22,7 @@ class FreshStart:
 
     pairs: int
     seconds: float
-    measured_from_ns: int | None = field(default=None, init=False)
+    measured_ns: int = field(default=0, init=False)
 
     def __call__(
         self, manifest: Manifest, clips: Sequence[Utterance], earlier: Sequence[Turn], segment: int, *_: object
@@ -36,7 +36,8 @@ class FreshStart:
 def remaining(manifest: Manifest, clips: Sequence[Utterance], earlier: Sequence[Turn]) -> Iterator[PlannedTurn]:
     """The planned turns of all pairs after the last that was begun: a pair that was interrupted stays incomplete."""
     size = len(manifest.labels)
-    begun = max((turn.turn for turn in earlier if turn.is_measured), default=0)
+    # A turn that was interrupted has a number after all planned ones.
+    begun = max((turn.turn for turn in earlier if turn.is_measured and turn.outcome != "interrupted"), default=0)
     first = -(-begun // size) * size + 1
     return (planned for planned in plan(manifest, clips) if planned.turn >= first)
 
@@ -49,12 +50,14 @@ class _Timed:
         self._turns = turns
         self._size = size
         self._given = 0
+        self._began_ns: int | None = None
 
     def next(self, ended: Sequence[Ended], now_ns: int) -> Step | None:
         """The next turn."""
-        if self._start.measured_from_ns is None:
-            self._start.measured_from_ns = now_ns
-        if self._given % self._size == 0 and self._is_over(now_ns - self._start.measured_from_ns):
+        if self._began_ns is None:
+            self._began_ns = now_ns
+        self._start.measured_ns = now_ns - self._began_ns
+        if self._given % self._size == 0 and self._is_over(self._start.measured_ns):
             return None
         self._given += 1
         return next(self._turns, None)
