@@ -57,10 +57,15 @@ def _checks(
 
 
 def _never_answered(run: Run, label: str) -> str:
-    """That a label answered no turn at all, in a sentence; empty if it did, or had none."""
-    turns = run.measured(label)
-    failed = turns and not any(turn.is_answered for turn in turns)
-    return f"{label} answered none of {counted(len(turns), 'turn')}" if failed else ""
+    """That a label answered no turn at all, in words; empty if it did, or had none.
+
+    Where turns are left after their first packet, silence looks like an answer; cold turns are whole.
+    """
+    cold = [turn for turn in run.turns if turn.label == label and turn.phase == "cold"]
+    for turns, kind in ((run.measured(label), "turn"), (cold, "whole turn")):
+        if turns and not any(turn.is_answered for turn in turns):
+            return f"{label} answered none of {counted(len(turns), kind)}"
+    return ""
 
 
 def _change(run: Run, label: str, limit: Limit, resolution: float, source: BaselineSource, look: Look) -> Check:

@@ -15,6 +15,7 @@ from firstpacket.bench.record.schema import (
     LabelFacts,
     Manifest,
     Outcome,
+    Phase,
     Segment,
     Turn,
     TurnResult,
@@ -233,15 +234,21 @@ class Manager:
         """Run a numbered turn; returns its record and its t0."""
         self._progress.begins(planned, self._done, self._total)
         executor, utterance = self._executors[planned.label], self._utterances[planned.utterance]
-        config = patient(self._config) if planned.phase == "profiled" else self._config
+        config, audio = self._config_of(planned.phase), self._audio_path(planned.turn)
         self._watch.before()
         try:
-            result = executor.run(planned.turn, utterance, config, self._audio_path(planned.turn))
+            result = executor.run(planned.turn, utterance, config, audio)
         except KeyboardInterrupt:
             # With a separate number: the turn itself is run again when the run is resumed.
             self._commit(planned, self._not_run("interrupted", "the run was stopped"))
             raise
         return self._commit(planned, result, self._watch.after()), result.delivery.t0_ns
+
+    def _config_of(self, phase: Phase) -> TurnConfig:
+        """Cold turns are always whole: they show whether a system answers audibly, where other turns are left."""
+        if phase == "profiled":
+            return patient(self._config)
+        return replace(self._config, leave_after="reply") if phase == "cold" else self._config
 
     def _not_run(self, outcome: Outcome, reason: str) -> TurnResult:
         now_ns = self._clock.now_ns()

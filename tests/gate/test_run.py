@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.command import here
-from support.runs import LATE, make_run, write_run
+from support.runs import LATE, make_run, make_turn, write_run
 from support.virtual import NoProgress
 
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName, UsageError
@@ -342,6 +342,27 @@ def test_a_metric_that_no_turn_has_is_named(place: Path, monkeypatch: pytest.Mon
     result, _ = run_gate(options("a"), absent, OTHER_PYTHON, NoProgress())
     assert result.exit_code == 11
     assert "left out: " in result.checks[0].reason and "nowhere" in result.checks[0].reason
+
+
+def test_a_candidate_that_became_silent_is_not_an_improvement(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its turns are left after the first packet, which comes soon; only its cold turns, which are whole, are silent."""
+    played = play(monkeypatch, a=10)
+    measured = Played.run
+
+    def run(self: Played) -> Run:
+        found = measured(self)
+        cold = [
+            make_turn(outcome, label=label, phase="cold", segment=each.segment)
+            for each in found.segments
+            for label, outcome in (("a", "silent"), ("a.base", 100.0))
+        ]
+        return replace(found, turns=(*found.turns, *cold))
+
+    monkeypatch.setattr(Played, "run", run)
+    result, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress())
+    assert result.exit_code == 13
+    assert "a answered none of 5 whole turns" in result.checks[0].reason
+    assert played.pairs
 
 
 def test_ceilings_need_no_baseline(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
