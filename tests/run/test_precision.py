@@ -22,8 +22,9 @@ from firstpacket.bench.config import gather
 from firstpacket.bench.contract import as_json
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.errors import RunError, UsageError
-from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.limits import Limits
+from firstpacket.bench.gate.run import run_gate
+from firstpacket.bench.gate.state import Reference
 from firstpacket.bench.metrics import stopping_decision
 from firstpacket.bench.metrics.stopping_decision import Continue, Stop, decide, spent_ns
 from firstpacket.bench.options import Options, PipelineChoice, parse_precision
@@ -377,8 +378,9 @@ def test_the_report_says_by_which_rule(tmp_path: Path) -> None:
 
 
 def test_a_gate_takes_no_precision() -> None:
-    with pytest.raises(UsageError, match="fixed number of pairs"):
-        gate._with_pairs(Options(pipelines=(PipelineChoice("a", "scripted", {}),), precision="2%"), Limits())
+    options = Options(pipelines=(PipelineChoice("a", "scripted", {}),), precision="2%")
+    with pytest.raises(UsageError, match="measures until it can decide"):
+        run_gate(options, Limits(), Reference(), NoProgress())
 
 
 @pytest.mark.parametrize(("old", "new"), [("until", "--precision"), ("minutes", "--max-minutes")])
