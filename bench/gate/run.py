@@ -132,7 +132,7 @@ class Gate:
         if look := plan.look:
             self._look(look, run)
             plan = after_look(plan, look)
-        open_checks = [check for check in seen if self._is_open(check)]
+        open_checks = [check for check in seen if self._is_open(check) and check.limit != ANSWERS]
         if open_checks and plan.known and plan.goes_on and not self._source.looked_at_once:
             self._progress.checked(forecast(plan, open_checks, self._state.limits.resolution))
         return plan
