@@ -1,7 +1,7 @@
 """How often the gate is wrong, and how long it takes: on recorded noise, and on simulated.
 
 `make bench` prints the tables of docs/gate.md. FIRSTPACKET_REPETITIONS sets how many gates are replayed of each kind
-(default 100; the tables have 2,000 on recorded noise and 1,000 on simulated).
+(default 100; the tables have 2,000 on recorded noise and 300 on simulated).
 """
 
 from __future__ import annotations
