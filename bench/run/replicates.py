@@ -6,21 +6,19 @@ their caches hold. More turns of the same processes do not average that out; mor
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from firstpacket.bench.errors import BenchError, NotComparable, WorkerError
 from firstpacket.bench.options import Options
 from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.run.manager import Progress
 from firstpacket.bench.run.schedule.fresh_start import FreshStart
 from firstpacket.bench.run.segment import Setup, run_segment
-from firstpacket.bench.run.session import prepare, reopen
+from firstpacket.bench.run.session import created, prepare, reopen
 
 CLIPS = 200
 """Of a larger corpus, as many recordings are drawn."""
@@ -44,10 +42,11 @@ class Replicates:
         self._setup = setup
         self._writer = writer
         self._progress = progress
+        self._run = read_run(writer.path)
 
     def run(self) -> Run:
-        """What has been measured so far."""
-        return read_run(self._writer.path)
+        """What had been measured when the last start ended."""
+        return self._run
 
     def start(self, pairs: int, seconds: float) -> Cost:
         """Start all systems once more, measure up to `pairs` turns of each, and end them.
@@ -55,13 +54,13 @@ class Replicates:
         No pair but the first begins later than `seconds` after the first. Raises `BenchError` if a system cannot be
         loaded, `NotComparable` if the other version's cannot; `KeyboardInterrupt` once the turn in flight is recorded.
         """
-        before = self.run()
-        number = len(before.segments)
+        before, number = self._run, len(self._run.segments)
         schedule = FreshStart(pairs, seconds)
         began_ns = time.monotonic_ns()
         run_segment(self._setup, self._writer, self._progress, before.turns, number, schedule=schedule, pairs=pairs)
         spent_ns = time.monotonic_ns() - began_ns
-        measured = sum(turn.is_measured for turn in self.run().turns) - sum(turn.is_measured for turn in before.turns)
+        self._run = read_run(self._writer.path)
+        measured = sum(turn.is_measured and turn.segment == number for turn in self._run.turns)
         starting_ns = spent_ns - schedule.measured_ns
         return Cost(starting_ns / 1e9, schedule.measured_ns / 1e9, measured // len(before.labels))
 
@@ -70,18 +69,15 @@ class Replicates:
 def replicates(
     options: Options, command: Sequence[str], progress: Progress, path: Path, base: CodeVersion | None = None
 ) -> Iterator[Replicates]:
-    """A new run at `path`. Raises `BenchError` as `session.start` does; the run folder is removed if nothing ran."""
-    drawn = prepare(replace(options, turns=CLIPS, out=str(path)), command, base)
+    """A new run at `path`, named after the folder that `path` is in.
+
+    With `base`, every system is measured in that version, too. Raises `BenchError` as `session.start` does, and
+    `NotComparable` if `base` cannot be measured.
+    """
+    drawn = prepare(replace(options, turns=CLIPS, out=str(path.parent)), command, base)
     setup = replace(drawn, manifest=replace(drawn.manifest, turns=MOST_PAIRS, replicated=True))
-    with RunWriter.create(path, setup.manifest) as writer:
-        try:
-            yield Replicates(setup, writer, progress)
-        except (WorkerError, NotComparable):
-            raise
-        except BenchError:
-            if not read_run(path).turns:
-                shutil.rmtree(path, ignore_errors=True)
-            raise
+    with created(path, setup.manifest) as writer:
+        yield Replicates(setup, writer, progress)
 
 
 @contextmanager

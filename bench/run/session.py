@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UsageError, WorkerError
 from firstpacket.bench.metrics.stopping_decision import spent_ns
 from firstpacket.bench.options import Options, bounds, check_values
-from firstpacket.bench.record.schema import Manifest, Turn
+from firstpacket.bench.record.schema import Manifest
 from firstpacket.bench.record.store import RunWriter, read_run, require_resumable
 from firstpacket.bench.run.code_version import CodeVersion, with_base
 from firstpacket.bench.run.manager import Progress
-from firstpacket.bench.run.plan import new_manifest, recordings
+from firstpacket.bench.run.new_run import new_manifest, recordings
 from firstpacket.bench.run.resolve import package_versions, require_runnable, resolve
 from firstpacket.bench.run.segment import Setup, run_segment
 from firstpacket.bench.summary.microphone import invalid
 
 
-def start(options: Options, command: Sequence[str], progress: Progress, base: CodeVersion | None = None) -> Path:
-    """Measure as the options say, and every system in version `base` too, if given; returns the run folder.
+def start(options: Options, command: Sequence[str], progress: Progress) -> Path:
+    """Measure as the options say; returns the run folder.
 
-    Raises `BenchError`, before anything is loaded where possible, and `NotComparable` if `base` cannot be measured.
+    Raises `BenchError`, before anything is loaded where possible.
     """
-    setup = prepare(options, command, base)
+    setup = prepare(options, command)
     path = Path(options.out) if options.out else Path("reports") / setup.manifest.run
-    with RunWriter.create(path, setup.manifest) as writer:
-        try:
-            _run(setup, writer, progress)
-        except (WorkerError, NotComparable):
-            raise
-        except BenchError:
-            if not read_run(path).turns:
-                shutil.rmtree(path, ignore_errors=True)
-            raise
+    with created(path, setup.manifest) as writer, _resumable(path):
+        run_segment(setup, writer, progress)
     return path
 
 
@@ -44,15 +38,12 @@ def resume(path: Path, progress: Progress) -> Path:
     if manifest.replicated:
         raise RunError(f"{path} is the run of a gate. Continue that with: bench gate --resume {path.parent}")
     if any(plan.source for plan in manifest.labels):
-        raise RunError(
-            f"{path} compares two versions of the code, so it cannot be resumed by itself. If it belongs to a gate, "
-            f"continue that with: bench gate --resume {path.parent}"
-        )
+        raise RunError(f"{path} is a round of a gate of an earlier version. Start a new gate.")
     setup = reopen(path)
-    with RunWriter.resume(path) as writer:
+    with RunWriter.resume(path) as writer, _resumable(path):
         before = read_run(path)
         spent = spent_ns(before) if setup.manifest.stopping_rule is not None else 0
-        _run(setup, writer, progress, before.turns, len(before.segments), spent)
+        run_segment(setup, writer, progress, before.turns, len(before.segments), spent)
     return path
 
 
@@ -68,6 +59,20 @@ def reopen(path: Path, base: CodeVersion | None = None) -> Setup:
         )
     _refuse_damaged(path, manifest, [utterance.id for utterance in corpus.utterances])
     return Setup(manifest, corpus, packages, base)
+
+
+@contextmanager
+def created(path: Path, manifest: Manifest) -> Iterator[RunWriter]:
+    """A new run folder to write to. It is removed if an error ends it before any turn, unless a log says more."""
+    with RunWriter.create(path, manifest) as writer:
+        try:
+            yield writer
+        except (WorkerError, NotComparable):
+            raise
+        except BenchError:
+            if not read_run(path).turns:
+                shutil.rmtree(path, ignore_errors=True)
+            raise
 
 
 def prepare(options: Options, command: Sequence[str], base: CodeVersion | None = None) -> Setup:
@@ -103,25 +108,15 @@ def _refuse_damaged(path: Path, manifest: Manifest, clips: Sequence[str]) -> Non
         raise RunError(f"{path}: invalid warm-up rule in manifest.json: {rule}. The run folder is damaged.")
 
 
-def _run(
-    setup: Setup,
-    writer: RunWriter,
-    progress: Progress,
-    already: Sequence[Turn] = (),
-    number: int = 0,
-    spent_ns: int = 0,
-) -> None:
+@contextmanager
+def _resumable(path: Path) -> Iterator[None]:
+    """Explain after Ctrl-C how to go on."""
     try:
-        run_segment(setup, writer, progress, already, number, spent_ns)
+        yield
     except KeyboardInterrupt as interrupt:
         stopped = " ".join(("Stopped", *map(str, interrupt.args))) + "."
-        if setup.base is not None:
-            raise Stopped(
-                f"{stopped} What was measured is in {writer.path}; it cannot be resumed: both versions must be "
-                "measured together."
-            ) from None
-        reasons = "; ".join(invalid(read_run(writer.path)))
+        reasons = "; ".join(invalid(read_run(path)))
         problem = f" So far the run is invalid: {reasons}." if reasons else ""
         raise Stopped(
-            f"{stopped}{problem} Every finished turn is kept; resume with: bench run --resume {writer.path}"
+            f"{stopped}{problem} Every finished turn is kept; resume with: bench run --resume {path}"
         ) from None

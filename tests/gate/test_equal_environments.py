@@ -21,10 +21,10 @@ from support.virtual import NoProgress
 from firstpacket.bench.gate.resolve_version import ITSELF, other_version
 from firstpacket.bench.ipc import PADDING, padded
 from firstpacket.bench.options import Options, PipelineChoice
-from firstpacket.bench.run import session
 from firstpacket.bench.run.bytecode import compile_alike, is_compiled
 from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.run.leftovers import MARK
+from firstpacket.bench.run.replicates import replicates
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -111,9 +111,9 @@ def measured(made: PluginRepository, version: CodeVersion, tree: Path) -> Pair:
         warmup=0,
         threads=1,
         keep_audio=False,
-        out=str(folder / "run"),
     )
-    session.start(options, ("test",), NoProgress(), version)
+    with replicates(options, ("test",), NoProgress(), folder / "run", version) as run:
+        run.start(1, 10.0)
     return Pair(folder / "reports", made.path, tree)
 
 

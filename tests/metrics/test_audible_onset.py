@@ -22,7 +22,7 @@ from firstpacket.bench.options import Options, bounds, parse_pipeline
 from firstpacket.bench.recompute import recompute
 from firstpacket.bench.record.schema import Evidence
 from firstpacket.bench.record.store import Run, read_run
-from firstpacket.bench.run import plan
+from firstpacket.bench.run import new_run
 
 MS = 1_000_000
 LOUD, FAINT, QUIET = 0.1, 10 ** (-50 / 20), 10 ** (-70 / 20)
@@ -132,7 +132,7 @@ def test_resume_refuses_damaged_detector_options(
     manifest["options"].update(damage)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     corpus = Corpus("made", "made", make_utterances(3), manifest["corpus_sha256"])
-    monkeypatch.setattr(plan, "load_corpus", lambda *_, **__: corpus)
+    monkeypatch.setattr(new_run, "load_corpus", lambda *_, **__: corpus)
     done = here("run", "--resume", tmp_path)
     assert done.returncode == 3 and "The run folder is damaged" in done.stderr and "--audible-" in done.stderr
 

@@ -37,7 +37,7 @@ from firstpacket.bench.run import session
 from firstpacket.bench.run.executor import TurnConfig, TurnResult
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
-from firstpacket.bench.run.plan import stopping_rule
+from firstpacket.bench.run.new_run import stopping_rule
 from firstpacket.bench.stats import sequential
 from firstpacket.bench.stats.sequential import check_level, checkpoints, clusters_needed
 from firstpacket.bench.summary.stopping import StoppingResult, stopping_result
