@@ -30,6 +30,7 @@ MISSED = 0.05
 LEAST_STARTS = 5
 """With fewer starts, what processes differ by cannot be told, and `DEFAULT_BAND` is assumed."""
 MOST_STARTS = 200
+"""More would take hours, or a machine on which nothing can be told."""
 LEAST_RUNS = 3
 """With fewer stored runs, what runs differ by cannot be told, and `DEFAULT_BAND` is assumed."""
 DEFAULT_BAND = 0.01

@@ -50,7 +50,7 @@ def starts_needed(plan: Plan, check: Check, resolution: float) -> int | None:
     deviation = unit_sd(plan, change)
     slower = logs - allowed - math.log1p(LEAST_CHANGE)
     same = allowed + math.log1p(resolution) - logs
-    ways = [(slower, FALSE_ALARMS * SHARE / 2), (same, MISSED * SHARE)]
+    ways = [(slower, FALSE_ALARMS * SHARE), (same, MISSED * SHARE)]
     needed = [units_needed(deviation, margin, level) for margin, level in ways]
     return min((count for count in needed if count is not None), default=None)
 

@@ -91,8 +91,9 @@ class Gate:
         try:
             self._measure(replicates)
         except NotComparable as error:
+            shown = (check for check in self._checks.values() if check.verdict == "regressed")
             refusals = (refused(label, "not comparable", str(error)) for label in self._labels)
-            return self._made(tuple(refusals))
+            return self._made((*shown, *refusals))
         return self._made(tuple(self._checks.values()))
 
     def _measure(self, replicates: Replicates) -> None:
@@ -108,8 +109,13 @@ class Gate:
         return not any(map(self._needs_more, self._checks.values()))
 
     def _needs_more(self, check: Check) -> bool:
+        """Whether more starts are worth making for a check: not where none so far has given a pair with a value."""
+        is_hopeless = check.change is not None and not check.change.pairs
+        return not self._is_final(check) and not is_hopeless
+
+    def _is_final(self, check: Check) -> bool:
         once = self._source.looked_at_once and check.limit.ceiling_ms is None
-        return check.verdict == "inconclusive" and not once
+        return once or check.verdict != "inconclusive"
 
     def _replayed(self, run: Run) -> Plan:
         """The plan after the starts that were made before an interruption, with what was decided at their looks."""
@@ -145,7 +151,7 @@ class Gate:
 
     def _is_open(self, check: Check) -> bool:
         known = self._checks.get((check.label, check.limit))
-        return known is None or self._needs_more(known) or (known.limit == ANSWERS and known.verdict == "same")
+        return known is None or not self._is_final(known) or (known.limit == ANSWERS and known.verdict == "same")
 
     def _keep(self, plan: Plan, ended: bool = False) -> None:
         self._state = replace(self._state, plan=plan, ended=ended)

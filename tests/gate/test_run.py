@@ -365,6 +365,23 @@ def test_a_candidate_that_became_silent_is_not_an_improvement(place: Path, monke
     assert played.pairs
 
 
+def test_a_metric_that_no_turn_has_does_not_use_up_the_budget(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, a=100)
+    limits = Limits((Limit("llm_ttft"),))
+    result, _ = run_gate(options("a"), limits, OTHER_PYTHON, NoProgress())
+    assert (result.verdict, len(played.pairs)) == ("inconclusive", LEAST_STARTS)
+
+
+def test_a_base_that_no_longer_loads_does_not_hide_a_regression(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played = play(monkeypatch, slow=130, unclear=103)
+    played.between, played.fails_at = 0.02, LEAST_STARTS + 1
+    played.error = NotComparable("the base cannot be loaded")
+    result, _ = run_gate(options("slow", "unclear"), Limits(), OTHER_PYTHON, NoProgress())
+    found = [(check.label, check.verdict) for check in result.checks]
+    assert ("slow", "regressed") in found and ("unclear", "not comparable") in found
+    assert result.exit_code == 10
+
+
 def test_ceilings_need_no_baseline(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, a=100)
     ceiling = Limits((Limit(statistic="p50", ceiling_ms=150),))
