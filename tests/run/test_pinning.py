@@ -57,7 +57,7 @@ def test_workers_get_as_many_threads_as_cpus_and_the_record_names_these_in_one_w
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr("firstpacket.bench.run.plan.usable_cores", lambda: 4)
+    monkeypatch.setattr("firstpacket.bench.run.new_run.usable_cores", lambda: 4)
 
     def in_force(**changes: str | int) -> Options:
         return session.prepare(Options(pipelines=CHOICE, **changes), ("test",)).manifest.options  # type: ignore[arg-type]
