@@ -69,17 +69,21 @@ def of_run(run: Run) -> tuple[Notice, ...]:
 
 
 def of_turns_left(run: Run) -> Iterator[Notice]:
-    """Of turns that are left after their first packet: what is missing, and what it changes for servers."""
+    """Of turns that end after their first packet: what is missing, and what it changes for servers."""
     if not run.manifest.leaves_early:
         return
-    text = "turns were left after their first packet (--leave-after), so what needs whole replies is n/a: "
-    yield Notice("turns", text + "audible sound, their length, stalls, quality. Measure without it to have these.")
+    text = "turns ended after their first packet (--leave-after), so figures that need whole replies are n/a: first "
+    text += "audible sample, length, stalls, quality. "
+    if run.manifest.replicated:
+        yield Notice("turns", text + "A gate measures whole turns if one of its limits needs them.")
+    else:
+        yield Notice("turns", text + "Measure without the option to have these.")
     if served := dict.fromkeys(turn.label for turn in run.turns if "llm_ttfb" in turn.figures):
-        text = (
-            f"{', '.join(served)}: leaving a reply closes the connection to the language model's server. So every turn "
+        text = f"{', '.join(served)}: ending a reply early closes the connection to the language model's server. Every "
+        text += (
+            "turn then opens a new one, which whole turns need not, and the server may be busy with the last reply. "
         )
-        text += "makes a new one, which whole turns need not, and the server may still be busy with the reply before. "
-        yield Notice("server", text + "Measure whole turns to have the latency of an open connection.")
+        yield Notice("server", text + "Measure whole turns to have the latency on an open connection.")
 
 
 def of_systems(run: Run) -> tuple[Notice, ...]:

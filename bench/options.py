@@ -12,7 +12,7 @@ from firstpacket.bench.errors import EmptyValue, UnknownName, UsageError
 
 Unit = Literal["share", "ms"]
 LeaveAfter = Literal["reply", "first_packet"]
-"""When a turn is over: with the reply, or once its first packet has come."""
+"""When a turn ends: after the whole reply, or after its first packet."""
 
 WIDTHS: dict[Unit, tuple[float, float]] = {"share": (0.0001, 1.0), "ms": (0.001, 60_000)}
 PASSES, MINUTES = 32, 60.0
@@ -80,7 +80,7 @@ THREADS_RULE = Rule(
 )
 PIN_RULE = Rule("pin", "workers pinned to the same CPUs", "CPUs of the workers differ", between_labels=False)
 PACE_RULE = Rule("pace", "the same pause between turns", "pauses between turns differ")
-LEAVE_RULE = Rule("leave_after", "turns are over at the same point", "turns were over at different points")
+LEAVE_RULE = Rule("leave_after", "turns end at the same point", "turns ended at different points")
 NVTX_RULE = Rule("nvtx", "NVTX ranges in both runs or in neither", "NVTX ranges differ", between_labels=False)
 
 
@@ -186,8 +186,8 @@ class Options:
     leave_after: Annotated[
         LeaveAfter,
         About(
-            "When a turn is over: with the reply, or with its first_packet (figures that need the whole reply are then "
-            "missing, and no audio is kept).",
+            "When a turn ends: after the whole reply, or after its first_packet (figures that need the whole reply are "
+            "then missing, and no audio is kept).",
             rule=LEAVE_RULE,
         ),
     ] = "reply"

@@ -60,7 +60,7 @@ class Flag(StrEnum):
     LEFT_EARLY = (
         "left_early",
         "run",
-        "the reply was left after its first packet (--leave-after): figures that need all of it are missing",
+        "the turn was ended after its first packet (--leave-after): figures that need the whole reply are missing",
     )
     NOT_WARMED_UP = (
         "not_warmed_up",

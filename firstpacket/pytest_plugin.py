@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Folder of its packages; repeatable.",
     )
     group.addoption(
-        "--voice-baseline", metavar="RUN|NAME|auto", type=_filled, help="Earlier run to compare with. [auto]"
+        "--voice-baseline", metavar="RUN|NAME|auto", type=_filled, help="Earlier runs to compare with. [auto]"
     )
     group.addoption(
         "--voice-allow", metavar="VERDICTS", type=_filled, help="Verdicts that pass: inconclusive,no-baseline."

@@ -52,7 +52,7 @@ def answer(
 ) -> Answer:
     """The first screen of one run, from comparisons of the same labels on first packet and first audible sample.
 
-    `audible` is empty if turns were left early.
+    `audible` is empty if turns ended after their first packet.
     """
     return Answer(
         headlines=_invalid(summary)

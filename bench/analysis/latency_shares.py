@@ -62,8 +62,8 @@ def latency_shares(run: Run) -> LatencyShares:
 def shares_under(turns: Sequence[Turn]) -> dict[int, Share]:
     """By bound in ms: the share of a system's measured turns that were audible within it.
 
-    Empty without turns, and if turns were left early. A turn without an answer, or without anything audible, counts as
-    later than any bound.
+    Empty without turns, and if turns ended after their first packet. A turn without an answer, or without anything
+    audible, counts as later than any bound.
     """
     if not turns or any(turn.left_early for turn in turns):
         return {}

@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.command()
 def save(
-    paths: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders: the same version, repeatedly.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of one version.")],
     name: Annotated[str | None, typer.Option(help="Name of the baseline. [name of the first run]")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Start the baseline anew, instead of adding to its runs.")
@@ -36,7 +36,7 @@ def save(
     say(f"saved:   {kept.path} ({counted(len(kept.stored), 'run')})")
     for fact, value in kept.stored[0].version.items():
         if fact.endswith("revision") and "+" in str(value):
-            say(f"note:    {fact} {value} has changes that are not committed: are all runs of one version?")
+            say(f"note:    {fact} {value} has uncommitted changes: make sure that all runs are of one version")
 
 
 @app.command("list")
@@ -53,7 +53,7 @@ def list_() -> None:
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="Name of a baseline.")]) -> None:
-    """Print how much the runs of a baseline differ, and their conditions, for each label."""
+    """Print, for each label, how much the runs of a baseline differ, and their conditions."""
     from firstpacket.bench.errors import UnknownName
     from firstpacket.bench.gate import baselines
     from firstpacket.bench.gate.advice import runs_differ

@@ -30,7 +30,8 @@ def gate(
         list[str] | None, typer.Option(help="Folder of its packages in the repository; repeatable. [root and src]")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(metavar="RUN|NAME|auto", help="Earlier run to compare with, without --against. [auto]")
+        str | None,
+        typer.Option(metavar="RUN|NAME|auto", help="Earlier runs to compare with, instead of --against. [auto]"),
     ] = None,
     aa: Annotated[
         bool, typer.Option("--aa", help="Compare this version with itself, to see what this machine can tell.")
@@ -44,7 +45,7 @@ def gate(
     ] = None,
     pairs: Annotated[int | None, typer.Option(hidden=True)] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Go on with an interrupted gate; takes no other options.")
+        Path | None, typer.Option(metavar="FOLDER", help="Continue an interrupted gate; takes no other options.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file with run options. [bench.toml]")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to create. [reports/gate-DATE]")] = None,
@@ -67,7 +68,7 @@ def gate(
     with progress(console()) as seen:
         if resume is not None:
             if given or against or baseline or aa or limits or allow or max_minutes or config or out:
-                raise UsageError("--resume takes no other options: the gate goes on as it began.")
+                raise UsageError("--resume takes no other options: the gate continues with those that it began with.")
             result, folder = resume_gate(resume, seen), resume
         else:
             options = _options(gather(given, config or (FILE if FILE.exists() else None)))
@@ -79,7 +80,7 @@ def gate(
 
 
 def _options(options: Options) -> Options:
-    """Audio is not kept: a gate needs only figures. How many turns it needs it finds out itself."""
+    """Audio is not kept: a gate needs only figures. It decides itself how many turns it needs."""
     return replace(options, keep_audio=False, out=None, turns=None)
 
 

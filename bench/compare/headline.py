@@ -16,7 +16,7 @@ def headline(packet: Comparison, audible: Comparison | None) -> str:
 
     `cascade sends its first packet 98 ms later than direct and its first audible sample 37 ms later (first packet:
     95 % CI 96 to 101 ms, 40 pairs on 8 clips; first audible: ...)`. Mentions it if the two verdicts differ.
-    Without `audible` (turns were left early) it is about the first packet alone.
+    Without `audible` (turns ended after their first packet) it is about the first packet alone.
     """
     if audible is None:
         return qualified(f"{_on_packet(packet)} ({_evidence(packet)})", packet)

@@ -38,7 +38,7 @@ def compare_metrics(
 def compare_moments(run: Run) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
     """Every label of a run against its first one, on the first packet and on the first audible sample.
 
-    The second is empty if turns were left before it.
+    The second is empty if turns ended before it.
     """
     packet, audible = compare_all(run, HEADLINE, FIRST_AUDIBLE)
     return packet, () if run.manifest.leaves_early else audible

@@ -59,7 +59,7 @@ def _of(check: Check, result: GateResult) -> str:
     if change is not None and change.pairs and change.difference_ms is None:
         return "allow more time with --max-minutes"
     if change is None or change.difference_ms is None:
-        return "nothing could be compared; look at the reasons above"
+        return "nothing could be compared; see the reasons above"
     if change.ratio is None:
         known, floor = amount(change.difference_ms.ruled_out, "ms"), amount(check.limit.floor_ms, "ms")
         return (
@@ -67,9 +67,9 @@ def _of(check: Check, result: GateResult) -> str:
             f"nothing and only floor-ms counts, which is {floor}: raise it, or allow more time with --max-minutes."
         )
     ruled_out = change.ratio.ruled_out - 1
-    said = f"the smallest slowdown that could be ruled out is {amount(ruled_out, 'share')}"
+    text = f"the smallest slowdown that could be ruled out is {amount(ruled_out, 'share')}"
     needed = _minutes_needed(check, change.ratio, result)
-    return f"{said}. {_help(change)}{f' About {needed:.0f} minutes would be needed.' if needed else ''}"
+    return f"{text}. {_help(change)}{f' About {needed:.0f} minutes would be needed.' if needed else ''}"
 
 
 def _minutes_needed(check: Check, ratio: Spread, result: GateResult) -> float | None:
@@ -91,12 +91,18 @@ def _help(change: Change) -> str:
     turns = within / max(1.0, change.pairs / max(1, change.starts)) ** 0.5
     noise = f"pairs of turns differ by {amount(within, 'share')}, pairs of processes by {amount(between, 'share')}"
     if between > turns:
-        return f"Mostly processes differ ({noise}): allow more time (--max-minutes), or a larger resolution."
-    return f"Mostly turns differ ({noise}): stop other work on the machine, or allow more time (--max-minutes)."
+        return (
+            f"Most of the noise is between processes ({noise}): allow more time (--max-minutes), or a larger "
+            "resolution."
+        )
+    return (
+        f"Most of the noise is between turns ({noise}): stop other work on the machine, or allow more time "
+        "(--max-minutes)."
+    )
 
 
 def _help_with_runs(change: Change) -> str:
-    """A longer measurement does not help where the stored runs limit what can be told."""
+    """More time does not help: the stored runs limit what can be told."""
     other = "compare with --against, which measures both versions at the same time"
     if change.band:
         return f"Save more runs of the baseline's version (bench baseline save; {LEAST_RUNS} or more), or {other}."

@@ -50,22 +50,22 @@ class Look:
     """A look at what was measured so far."""
 
     counts: tuple[int, ...]
-    """Starts at all looks up to this one."""
-    most: int
-    """Most starts there may be."""
+    """The numbers of starts at all looks up to this one."""
+    most_starts: int
+    """The largest number of starts."""
     final: bool = False
-    """Whether no more can come."""
-    claims: float = FALSE_ALARMS
-    """One-sided error of each claim that something changed, over all looks."""
+    """Whether no more starts can come."""
+    false_alarms: float = FALSE_ALARMS
+    """One-sided error of each claim that something became slower or faster, over all looks."""
 
     def level(self, error: float) -> float:
         """The one-sided significance level of this look if `error` is that of all looks together."""
         if self.counts[-1] < LEAST_STARTS:
-            return error  # too few to go on after a look, so this is the only one
-        return levels(self.counts, max(self.most, self.counts[-1]), error, final=self.final)[-1]
+            return error  # too few to measure more after a look, so this is the only one
+        return levels(self.counts, max(self.most_starts, self.counts[-1]), error, final=self.final)[-1]
 
 
-ASSUMING = Look((1,), 1, final=True, claims=0.05)
+ASSUMING = Look((1,), 1, final=True, false_alarms=0.05)
 """Where a band is assumed, so that no error rate is claimed: usual levels."""
 
 
@@ -126,7 +126,7 @@ def runs_sd(runs: Sequence[Pairs]) -> float | None:
 
 def spread(value: float, bounds: Bounds, look: Look, margin: float = 0.0) -> Spread | None:
     """An estimate with the bounds that a look makes, widened by `margin`; None where there is too little for them."""
-    shown, ruled_out, people = (bounds(look.level(error)) for error in (look.claims, MISSED, SHOWN_TO_PEOPLE))
+    shown, ruled_out, people = (bounds(look.level(error)) for error in (look.false_alarms, MISSED, SHOWN_TO_PEOPLE))
     if shown is None or ruled_out is None or people is None:
         return None
     return Spread(value, _wider(people, margin), _wider(shown, margin), ruled_out.high + margin)

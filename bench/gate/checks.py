@@ -36,14 +36,14 @@ def check_change(
 def check_ceiling(label: str, limit: Limit, values_ms: Sequence[float], unanswered: int, look: Look) -> Check:
     """Check a ceiling, over the candidate's turns; an unanswered turn exceeds any ceiling."""
     assert limit.ceiling_ms is not None
-    q, ruled_out = QUANTILES[limit.statistic], look.level(MISSED)
+    q, missed = QUANTILES[limit.statistic], look.level(MISSED)
     late, turns = sum(value > limit.ceiling_ms for value in values_ms) + unanswered, len(values_ms) + unanswered
-    verdict = over_ceiling(late, turns, q, look.level(look.claims), ruled_out)
+    verdict = over_ceiling(late, turns, q, look.level(look.false_alarms), missed)
     reason = f"{late} of {counted(turns, 'turn')} took over {limit.ceiling_ms:g} ms, {100 * (1 - q):g} % may"
     if unanswered:
         reason += f"; {unanswered} of them were not answered"
     if verdict == "inconclusive" and late <= turns * (1 - q):
-        reason += f"; at least {turns_needed(late, q, ruled_out)} turns are needed to show it"
+        reason += f"; at least {turns_needed(late, q, missed)} turns are needed to show it"
     return Check(label, limit, verdict, reason, look.counts[-1])
 
 
@@ -51,7 +51,7 @@ def check_answers(label: str, starts: Sequence[Pairs], look: Look) -> Check:
     """Check that the candidate still answers where the baseline does."""
     before, after = sum(each.only_before for each in starts), sum(each.only_after for each in starts)
     reason = f"{counted(before, 'pair')} answered only by the baseline, {after} only by the candidate"
-    return Check(label, ANSWERS, answers_dropped(before, after, look.level(look.claims)), reason, look.counts[-1])
+    return Check(label, ANSWERS, answers_dropped(before, after, look.level(look.false_alarms)), reason, look.counts[-1])
 
 
 def refused(label: str, verdict: Verdict, reason: str) -> Check:
@@ -71,26 +71,26 @@ def _sentence(change: Change) -> str:
     basis = f"{counted(change.pairs, 'pair')} on {counted(change.clips, 'clip')} {_units(change)}"
     if change.difference_ms is None:
         return f"too few pairs: {basis}"
-    said = "{} ({} to {})".format(*(with_sign(each, "ms") for each in _ends(change.difference_ms)))
+    text = "{} ({} to {})".format(*(with_sign(each, "ms") for each in _ends(change.difference_ms)))
     if change.ratio is not None:
-        said = f"{_share(change.ratio)}, {said}"
-    return f"{said}, {basis}"
+        text = f"{_share(change.ratio)}, {text}"
+    return f"{text}, {basis}"
 
 
 def _units(change: Change) -> str:
-    """The starts or stored runs behind a change, and how much they differ or what is assumed."""
+    """The starts or stored runs that a change is computed from, and how much they differ or what is assumed."""
     assumed = f"so {amount(change.band, 'share')} is assumed, and no error rate is claimed"
     if change.unit == "start":
-        said = f"in {counted(change.starts, 'start')}"
-        return f"{said}; too few starts to tell how much processes differ, {assumed}" if change.band else said
+        text = f"in {counted(change.starts, 'start')}"
+        return f"{text}; too few starts to tell how much processes differ, {assumed}" if change.band else text
     if change.starts == 1:
         return f"against one stored run: how much runs differ is unknown, {assumed}"
-    said = f"against {counted(change.starts, 'stored run')}"
+    text = f"against {counted(change.starts, 'stored run')}"
     if change.band:
-        return f"{said}: too few to tell how much runs differ, {assumed}"
+        return f"{text}: too few to tell how much runs differ, {assumed}"
     if change.between_sd is None:
-        return said
-    return f"{said}, which differ by {amount(change.between_sd, 'share')} (standard deviation)"
+        return text
+    return f"{text}, which differ by {amount(change.between_sd, 'share')} (standard deviation)"
 
 
 def _share(ratio: Spread) -> str:

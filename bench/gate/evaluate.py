@@ -17,14 +17,14 @@ from firstpacket.bench.run.code_version import BASE
 from firstpacket.bench.summary.values import shown_value
 
 CPU = "first_packet_cpu"
-"""The second witness of a first packet: CPU time is hardly disturbed by other programs. It decides nothing."""
+"""Reported next to the first packet, since other programs hardly change it. It decides nothing."""
 
 
 def evaluate(run: Run, labels: Sequence[str], limits: Limits, source: BaselineSource, look: Look) -> tuple[Check, ...]:
     """The checks of all labels after the starts of the look."""
     wanted = {label: [limit for limit in limits.limits if limit.label in ("", label)] for label in labels}
     checks = sum(len(each) + 1 for each in wanted.values())
-    look = replace(look, claims=FALSE_ALARMS / checks)
+    look = replace(look, false_alarms=FALSE_ALARMS / checks)
     seen = up_to(run, look.counts[-1])
     return tuple(check for label in labels for check in _checks(seen, label, wanted[label], limits, source, look))
 
@@ -46,7 +46,7 @@ def _checks(
         return (*ceilings, refusal)
     answers = check_answers(label, source.pairs(run, label, metric(Limit().metric)), look)
     sides = (label,) if source.source is None else (label, label + BASE)
-    if silent := {side: said for side in sides if (said := _never_answered(run, side))}:
+    if silent := {side: why for side in sides if (why := _never_answered(run, side))}:
         reason = "; ".join(silent.values())
         made = tuple(Check(label, limit, "not comparable", reason, look.counts[-1]) for limit in changes)
         if label in silent and answers.verdict != "regressed":
@@ -57,12 +57,12 @@ def _checks(
 
 
 def _never_answered(run: Run, label: str) -> str:
-    """That a label answered no turn at all, in words; empty if it did, or had none.
+    """That a label answered no turn at all, in words; empty if it answered one, or had none.
 
-    Where turns are left after their first packet, silence looks like an answer; cold turns are whole.
+    Cold turns count by themselves: where others end with their first packet, a silent reply looks like an answer.
     """
     cold = [turn for turn in run.turns if turn.label == label and turn.phase == "cold"]
-    for turns, kind in ((run.measured(label), "turn"), (cold, "whole turn")):
+    for turns, kind in ((run.measured(label), "measured turn"), (cold, "cold turn")):
         if turns and not any(turn.is_answered for turn in turns):
             return f"{label} answered none of {counted(len(turns), kind)}"
     return ""
@@ -71,8 +71,8 @@ def _never_answered(run: Run, label: str) -> str:
 def _change(run: Run, label: str, limit: Limit, resolution: float, source: BaselineSource, look: Look) -> Check:
     pairs = source.pairs(run, label, metric(limit.metric))
     cpu = source.change(source.pairs(run, label, metric(CPU)), look) if limit.metric == HEADLINE else None
-    witness = cpu if cpu and cpu.ratio else None
-    return check_change(label, limit, source.change(pairs, look), resolution, dropped_pairs(pairs), witness)
+    known_cpu = cpu if cpu and cpu.ratio else None
+    return check_change(label, limit, source.change(pairs, look), resolution, dropped_pairs(pairs), known_cpu)
 
 
 def _ceiling(run: Run, label: str, limit: Limit, look: Look) -> Check:

@@ -1,4 +1,4 @@
-"""How much more a gate must measure, and what it could tell if it ended now, from the noise so far."""
+"""How much more a gate must measure, from the noise so far."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from firstpacket.bench.gate.result import Check
 from firstpacket.bench.stats.replicates import units_needed
 
 UNKNOWN_NOISE = 0.1
-"""Standard deviation between pairs of turns, as long as none was complete."""
+"""Assumed standard deviation between pairs of turns until it has been measured."""
 SHARE = 1 / 3
-"""Of an error that a look in the middle has, roughly."""
+"""Of an error that one look in the middle spends, roughly."""
 
 
 def noise(checks: Sequence[Check]) -> tuple[float, float | None]:
@@ -30,15 +30,15 @@ def forecast(plan: Plan, checks: Sequence[Check], resolution: float) -> str:
     """What the check that needs most still needs, in a line of progress."""
     needs = [(starts_needed(plan, check, resolution) or 0, check) for check in checks]
     most, check = max(needs, key=lambda each: each[0])
-    said = f"after {counted(len(plan.costs), 'start')}: {check.label}: {check.limit.name}: {_so_far(check)}"
+    line = f"after {counted(len(plan.costs), 'start')}: {check.label}: {check.limit.name}: {_so_far(check)}"
     if not most:
-        return said
+        return line
     more = max(1, max(most, LEAST_STARTS) - len(plan.costs))
-    minutes, left = more * plan.start_s / 60, (plan.budget_s - plan.spent_s) / 60
-    said += f"; needs about {more * plan.pairs} more pairs, {_minutes(minutes)}"
+    minutes, left = more * plan.next_start_s / 60, (plan.budget_s - plan.spent_s) / 60
+    line += f"; needs about {more * plan.pairs} more pairs, {_minutes(minutes)}"
     if minutes > left:
-        said += f", but only {_minutes(left)} are left (--max-minutes)"
-    return said
+        line += f", but only {_minutes(left)} are left (--max-minutes)"
+    return line
 
 
 def starts_needed(plan: Plan, check: Check, resolution: float) -> int | None:

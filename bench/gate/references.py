@@ -38,8 +38,8 @@ class BaselineSource(Protocol):
         ...
 
     @property
-    def looked_at_once(self) -> bool:
-        """Whether more starts of the candidate would say no more about a change than the first few."""
+    def single_look(self) -> bool:
+        """Whether the gate looks only once at a change: more starts of the candidate would say no more about it."""
         ...
 
     def refusal(self, run: Run, label: str) -> Check | None:
@@ -56,7 +56,7 @@ class BaselineSource(Protocol):
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What must be known of the choice of baselines; complete once all labels are compared."""
+        """What users must know about the choice of baselines; complete once all labels are compared."""
         ...
 
 
@@ -65,7 +65,7 @@ class Concurrent:
     """Another version, measured turn by turn with the candidate."""
 
     source: CodeVersion
-    looked_at_once = False
+    single_look = False
 
     @property
     def name(self) -> str:
@@ -105,13 +105,13 @@ class Stored:
     by label."""
 
     source = None
-    looked_at_once = True
+    single_look = True
     """How much runs differ limits what can be told."""
 
-    def __init__(self, asked: str) -> None:
-        """Raises `RunError` if what was asked for is damaged."""
-        self._asked = asked
-        self._named = None if asked == AUTO else _named(asked)
+    def __init__(self, wanted: str) -> None:
+        """Raises `RunError` if the wanted baseline is damaged."""
+        self._wanted = wanted
+        self._named = None if wanted == AUTO else _named(wanted)
         self._found: dict[str, _Earlier | None] = {}
         """What each label is compared with."""
         self._passed_over: dict[str, str] = {}
@@ -119,25 +119,25 @@ class Stored:
 
     @property
     def name(self) -> str:
-        """The baselines in use, or what was asked for if none was found."""
+        """The baselines in use, or the wanted one if none was found."""
         used = tuple(dict.fromkeys(found.name for found in self._found.values() if found))
-        return f"baseline {', '.join(used) or self._asked}"
+        return f"baseline {', '.join(used) or self._wanted}"
 
     def refusal(self, run: Run, label: str) -> Check | None:
         """No baseline, or one under other conditions."""
         earlier = self._earlier(run, label)
         if earlier is None:
-            where = "for these conditions" if self._asked == AUTO else f"named {self._asked} with this label"
+            where = "for these conditions" if self._wanted == AUTO else f"named {self._wanted} with this label"
             how = f"to save this run as one: bench baseline save {shlex.quote(str(run.path))}"
-            said = f"none {where} in {baselines.folder()}; {how}"
-            return refused(label, "no baseline", "; ".join([said, *self.notices]))
+            reason = f"none {where} in {baselines.folder()}; {how}"
+            return refused(label, "no baseline", "; ".join([reason, *self.notices]))
         if not earlier.runs:
-            said = baselines.outdated(earlier.name, shlex.quote(str(run.path)))
-            return refused(label, "not comparable", f"baseline {earlier.name} {said}")
+            reason = baselines.outdated(earlier.name, shlex.quote(str(run.path)))
+            return refused(label, "not comparable", f"baseline {earlier.name} {reason}")
         for base in earlier.runs:
             if reasons := _unlike(base, run, label):
-                said = f"{base.manifest.run} and this run differ: {'; '.join(reasons)}"
-                return refused(label, "not comparable", said)
+                reason = f"{base.manifest.run} and this run differ: {'; '.join(reasons)}"
+                return refused(label, "not comparable", reason)
         return None
 
     def pairs(self, run: Run, label: str, known: Metric) -> list[Pairs]:
@@ -149,7 +149,7 @@ class Stored:
     def change(self, pairs: Sequence[Pairs], look: Look) -> Change:
         """Over the stored runs; the only look."""
         count = look.counts[-1]
-        return change_since(pairs, replace(look, counts=(count,), most=count, final=True))
+        return change_since(pairs, replace(look, counts=(count,), most_starts=count, final=True))
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -161,7 +161,7 @@ class Stored:
     def _earlier(self, run: Run, label: str) -> _Earlier | None:
         """What a label is compared with, read once."""
         if label not in self._found:
-            found = self._newest(run, label) if self._asked == AUTO else self._named
+            found = self._newest(run, label) if self._wanted == AUTO else self._named
             has_label = found is not None and all(label in base.labels for base in found.runs)
             self._found[label] = found if has_label else None
         return self._found[label]
@@ -173,10 +173,10 @@ class Stored:
         return _Earlier(found.name, found.runs()) if found else None
 
 
-def _named(asked: str) -> _Earlier | None:
+def _named(wanted: str) -> _Earlier | None:
     """The run of a folder, or those of a baseline; None if there is neither. Raises `RunError` if damaged."""
-    path = Path(asked)
-    if not (path / MANIFEST).is_file() and (found := baselines.named(asked)) is not None:
+    path = Path(wanted)
+    if not (path / MANIFEST).is_file() and (found := baselines.named(wanted)) is not None:
         return _Earlier(found.name, () if found.outdated else found.runs())
     if not path.is_dir():
         return None

@@ -15,7 +15,7 @@ from firstpacket.bench.gate import worktree
 from firstpacket.bench.run.code_version import CodeVersion
 from firstpacket.bench.sanitize import without_secrets
 
-ITSELF = CodeVersion("this version once more", (sys.executable,), {}, itself=True)
+ITSELF = CodeVersion("this version itself (A/A)", (sys.executable,), {}, itself=True)
 """For an A/A run: the same code compared with itself."""
 
 _SAFE = {"PYTHONSAFEPATH": "1"}

@@ -44,7 +44,7 @@ class Check:
     dropped: dict[str, int] = field(default_factory=dict)
     """Dropped pairs, by reason."""
     cpu: Change | None = None
-    """The change in CPU time to the first packet: a quieter witness, which decides nothing."""
+    """The change in CPU time to the first packet: less noisy than the latency; it decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class GateResult:
     resolution: float = 0.0
     """The slowdown that had to be ruled out, as a share."""
     looks: tuple[int, ...] = ()
-    """Numbers of starts after which it was looked whether checks can be decided."""
+    """The numbers of starts after which the gate looked whether checks can be decided."""
 
     @computed
     def verdict(self) -> Verdict:
@@ -84,5 +84,5 @@ class GateResult:
 
 
 def passes(verdict: Verdict, allow: Collection[str]) -> bool:
-    """Whether a verdict lets CI go on."""
+    """Whether a verdict lets CI continue."""
     return EXIT_CODES[verdict] == 0 or verdict.replace(" ", "-") in allow

@@ -2,7 +2,7 @@
 
 reports/gate-DATE/
   run/          an ordinary run folder; every start of the processes is a segment
-  state.json    how far the gate is, to go on after an interruption
+  state.json    how far the gate is, to continue after an interruption
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from firstpacket.bench.gate.checks import ANSWERS, refused
 from firstpacket.bench.gate.evaluate import evaluate
 from firstpacket.bench.gate.forecast import forecast, noise
 from firstpacket.bench.gate.limits import Limit, Limits
-from firstpacket.bench.gate.plan import Plan, after_look, after_start, settled
+from firstpacket.bench.gate.plan import Plan, adapted, after_look, after_start
 from firstpacket.bench.gate.references import BaselineSource, Concurrent, Stored
 from firstpacket.bench.gate.resolve_version import ITSELF, other_version, working_tree
 from firstpacket.bench.gate.result import Check, GateResult
@@ -50,9 +50,9 @@ def run_gate(
     """
     _check_labels(options, limits)
     with _baseline_source(reference) as source:
-        if source.source is not None and _may_leave(options, limits):
+        if source.source is not None and _ends_turns_early(options, limits):
             options = replace(options, leave_after="first_packet")
-        place = _made(folder)
+        place = _new_folder(folder)
         plan = Plan(60 * limits.max_minutes)
         state = State(SCHEMA, reference, limits, source.name, working_tree(), plan)
         gate = Gate(source, progress, place, state, [choice.label for choice in options.pipelines])
@@ -61,7 +61,7 @@ def run_gate(
 
 
 def resume_gate(folder: Path, progress: Progress) -> GateResult:
-    """Go on with a gate that was interrupted. Raises `BenchError` if it cannot go on."""
+    """Continue a gate that was interrupted. Raises `BenchError` if it cannot be continued."""
     state = read(folder)
     with _baseline_source(state.reference) as source:
         _check_unchanged(state, source)
@@ -74,7 +74,7 @@ def resume_gate(folder: Path, progress: Progress) -> GateResult:
 
 
 class Gate:
-    """Starts, looks, and remembers what is decided."""
+    """Measures start after start, looks as planned, and remembers what is decided."""
 
     def __init__(
         self, source: BaselineSource, progress: Progress, folder: Path, state: State, labels: Sequence[str]
@@ -93,16 +93,16 @@ class Gate:
         except NotComparable as error:
             shown = (check for check in self._checks.values() if check.verdict == "regressed")
             refusals = (refused(label, "not comparable", str(error)) for label in self._labels)
-            return self._made((*shown, *refusals))
-        return self._made(tuple(self._checks.values()))
+            return self._result((*shown, *refusals))
+        return self._result(tuple(self._checks.values()))
 
     def _measure(self, replicates: Replicates) -> None:
         plan = self._replayed(replicates.run())
-        while not plan.looked or (not self._is_decided and plan.goes_on):
-            self._keep(plan)
+        while not plan.looks or (not self._is_decided and plan.has_time):
+            self._save(plan)
             plan = after_start(plan, replicates.start(plan.pairs, plan.seconds))
-            plan = self._learnt(plan, replicates.run())
-        self._keep(plan, ended=True)
+            plan = self._updated(plan, replicates.run())
+        self._save(plan, ended=True)
 
     @property
     def _is_decided(self) -> bool:
@@ -114,32 +114,34 @@ class Gate:
         return not self._is_final(check) and not is_hopeless
 
     def _is_final(self, check: Check) -> bool:
-        once = self._source.looked_at_once and check.limit.ceiling_ms is None
+        once = self._source.single_look and check.limit.ceiling_ms is None
         return once or check.verdict != "inconclusive"
 
     def _replayed(self, run: Run) -> Plan:
         """The plan after the starts that were made before an interruption, with what was decided at their looks."""
         plan = self._state.plan
-        for number, count in enumerate(plan.looked, 1):
-            final = count == plan.looked[-1] and not plan.goes_on
-            self._look(Look(plan.looked[:number], max(plan.most, count), final), run)
+        for number, count in enumerate(plan.looks, 1):
+            final = count == plan.looks[-1] and not plan.has_time
+            self._look(Look(plan.looks[:number], max(plan.most_starts, count), final), run)
         for _ in range(len(run.segments) - len(plan.costs)):
-            plan = self._learnt(after_start(plan, plan.usual), run)
+            plan = self._updated(after_start(plan, plan.mean_cost), run)
         return plan
 
-    def _learnt(self, plan: Plan, run: Run) -> Plan:
+    def _updated(self, plan: Plan, run: Run) -> Plan:
         """The plan after a start: adapted to the noise, and after a look if one is due."""
         count = len(plan.costs)
         if count >= LEAST_STARTS and not plan.look:
             return plan
-        seen = evaluate(run, self._labels, self._state.limits, self._source, Look((count,), max(plan.most, count)))
-        if len(plan.known) == 1 or plan.look:
-            plan = settled(plan, *noise(seen))
+        seen = evaluate(
+            run, self._labels, self._state.limits, self._source, Look((count,), max(plan.most_starts, count))
+        )
+        if len(plan.known_costs) == 1 or plan.look:
+            plan = adapted(plan, *noise(seen))
         if look := plan.look:
             self._look(look, run)
             plan = after_look(plan, look)
         open_checks = [check for check in seen if self._is_open(check) and check.limit != ANSWERS]
-        if open_checks and plan.known and plan.goes_on and not self._source.looked_at_once:
+        if open_checks and plan.known_costs and plan.has_time and not self._source.single_look:
             self._progress.checked(forecast(plan, open_checks, self._state.limits.resolution))
         return plan
 
@@ -153,15 +155,15 @@ class Gate:
         known = self._checks.get((check.label, check.limit))
         return known is None or not self._is_final(known) or (known.limit == ANSWERS and known.verdict == "same")
 
-    def _keep(self, plan: Plan, ended: bool = False) -> None:
+    def _save(self, plan: Plan, ended: bool = False) -> None:
         self._state = replace(self._state, plan=plan, ended=ended)
         save(self._state, self._folder)
 
-    def _made(self, checks: tuple[Check, ...]) -> GateResult:
+    def _result(self, checks: tuple[Check, ...]) -> GateResult:
         notices = tuple(dict.fromkeys((*self._source.notices, *noise_seen(checks))))
         plan, limits = self._state.plan, self._state.limits
         return GateResult(
-            self._source.name, checks, limits.allow, notices, plan.spent_s / 60, limits.resolution, plan.looked
+            self._source.name, checks, limits.allow, notices, plan.spent_s / 60, limits.resolution, plan.looks
         )
 
 
@@ -178,23 +180,23 @@ def _baseline_source(reference: Reference) -> Iterator[BaselineSource]:
 
 @contextmanager
 def _interrupted(folder: Path) -> Iterator[None]:
-    """Explain how to go on with a gate that ends early."""
-    how = f"Every finished turn is kept; go on with: bench gate --resume {folder}"
+    """Tell the user how to continue a gate that ends early."""
+    how = f"Every finished turn is kept; continue with: bench gate --resume {folder}"
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        if not _goes_on(folder):
+        if not _can_continue(folder):
             raise
         raise Stopped(" ".join(("Stopped", *map(str, interrupt.args))) + f". {how}") from None
     except BenchError as error:
-        if not _goes_on(folder):
+        if not _can_continue(folder):
             raise
         error.args = (f"{error} {how}",)
         raise
 
 
-def _goes_on(folder: Path) -> bool:
-    """Whether there is something to go on with; if nothing was begun, the folder is removed."""
+def _can_continue(folder: Path) -> bool:
+    """Whether there is something to continue; if nothing was begun, the folder is removed."""
     if (folder / RUN).exists() and (folder / FILE).exists():
         return True
     with suppress(OSError):
@@ -212,8 +214,8 @@ def _check_labels(options: Options, limits: Limits) -> None:
             raise UnknownName("label", limit.label, labels, f"(in the limit '{limit.name}')")
 
 
-def _may_leave(options: Options, limits: Limits) -> bool:
-    """Whether turns may be left after their first packet: no limit needs more, and no server is left half-way."""
+def _ends_turns_early(options: Options, limits: Limits) -> bool:
+    """Whether turns may end with their first packet: no limit needs more, and no server is left half-way."""
     local = not any(registry.check_options(each.name, each.options)[0].needs_server for each in options.pipelines)
     return local and all(metric(limit.metric).known_at_first_packet for limit in limits.limits)
 
@@ -234,7 +236,7 @@ def _check_belongs(run: Run, state: State, source: BaselineSource) -> None:
         raise RunError(f"{run.path} is not the run that this gate began. Restore it from a copy, or start a new gate.")
 
 
-def _made(folder: Path | None) -> Path:
+def _new_folder(folder: Path | None) -> Path:
     """A new folder for the gate. Raises `RunError`."""
     made = folder or Path("reports") / f"gate-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     try:

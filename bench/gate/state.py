@@ -1,4 +1,4 @@
-"""How far a gate is, kept in its folder, so that it can go on after an interruption."""
+"""How far a gate is, saved in its folder, so that it can continue after an interruption."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Reference:
     baseline: str = AUTO
     """A run folder, the name of a saved baseline, or `auto`."""
     itself: bool = False
-    """Whether it is this version once more, to see what the machine can tell."""
+    """Whether this version is compared with itself, to see what the machine can tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that is needed to go on, besides the run."""
+    """Everything that is needed to continue, besides the run."""
 
     schema: int
     reference: Reference
@@ -56,7 +56,7 @@ def save(state: State, folder: Path) -> None:
 
 
 def read(folder: Path) -> State:
-    """The state of a gate that was interrupted. Raises `RunError` if there is none to go on with."""
+    """The state of a gate that was interrupted. Raises `RunError` if it cannot be continued."""
     file = folder / FILE
     try:
         state = decode(State, json.loads(file.read_bytes()), FILE)
@@ -76,18 +76,18 @@ def read(folder: Path) -> State:
 def _plan_is_possible(state: State) -> bool:
     """Whether a gate with these limits can have come to this plan."""
     plan, limits = state.plan, state.limits
-    looked, starts = plan.looked, len(plan.costs)
-    grows = list(looked) == sorted(set(looked)) and all(1 <= count <= starts for count in looked)
+    looks, starts = plan.looks, len(plan.costs)
+    grows = list(looks) == sorted(set(looks)) and all(1 <= count <= starts for count in looks)
     return (
         MINUTES[0] <= limits.max_minutes <= MINUTES[1]
         and plan.budget_s == 60 * limits.max_minutes
         and limits.resolution >= 0
         and all(min(cost.starting_s, cost.pairs_s, cost.pairs) >= 0 for cost in plan.costs)
-        and (not plan.known or plan.pair_s > 0)
+        and (not plan.known_costs or plan.pair_s > 0)
         and 1 <= plan.pairs <= PAIRS[-1]
-        and 1 <= plan.most <= MOST_STARTS
+        and 1 <= plan.most_starts <= MOST_STARTS
         and grows
-        and (len(looked) < 2 or looked[0] >= LEAST_STARTS)
+        and (len(looks) < 2 or looks[0] >= LEAST_STARTS)
     )
 
 

@@ -138,7 +138,7 @@ class Manifest:
 
     @property
     def leaves_early(self) -> bool:
-        """Whether turns are left after their first packet, so that figures of whole replies do not exist."""
+        """Whether turns end after their first packet, so that figures of whole replies do not exist."""
         return self.options.leave_after == "first_packet"
 
     @property
@@ -312,12 +312,12 @@ class Turn:
 
     @property
     def is_answered(self) -> bool:
-        """Whether there was an audible answer; of a turn that was left early, whether there was a packet."""
+        """Whether there was an audible answer; of one that ended early, whether there was a packet."""
         return self.outcome == "answered"
 
     @property
     def left_early(self) -> bool:
-        """Whether it was left after its first packet."""
+        """Whether it was ended after its first packet."""
         return Flag.LEFT_EARLY in self.flags
 
     @property

@@ -245,7 +245,7 @@ class Manager:
         return self._commit(planned, result, self._watch.after()), result.delivery.t0_ns
 
     def _config_of(self, phase: Phase) -> TurnConfig:
-        """Cold turns are always whole: they show whether a system answers audibly, where other turns are left."""
+        """Cold turns are always whole: they show whether a system answers audibly, where other turns end early."""
         if phase == "profiled":
             return patient(self._config)
         return replace(self._config, leave_after="reply") if phase == "cold" else self._config

@@ -82,7 +82,7 @@ def replicates(
 
 @contextmanager
 def reopened(progress: Progress, path: Path, base: CodeVersion | None = None) -> Iterator[Replicates]:
-    """The run at `path`, to go on with. Raises `BenchError` as `session.resume` does."""
+    """The run at `path`, to continue it. Raises `BenchError` as `session.resume` does."""
     setup = reopen(path, base)
     with RunWriter.resume(path) as writer:
         yield Replicates(setup, writer, progress)

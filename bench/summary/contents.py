@@ -120,13 +120,13 @@ class LabelSummary:
 
     @computed
     def audible_share(self) -> float | None:
-        """Share of the measured turns with audible sound; None without measured turns, or if they were left early."""
+        """Share of the measured turns with audible sound; None without any, or if they ended early."""
         heard = self.figures[FIRST_AUDIBLE].n
         return heard / self.measured if self.measured and not self.left_early else None
 
     @property
     def left_early(self) -> bool:
-        """Whether its turns were left after their first packet: what needs whole replies is then unknown."""
+        """Whether its turns ended after their first packet: what needs whole replies is then unknown."""
         return Flag.LEFT_EARLY in self.flags
 
     @property

@@ -36,7 +36,7 @@ nobody follows 350 words a minute for long."""
 PACE_OF_CHARACTERS = 2.5, 12.0
 """The same where a character is about a syllable: languages have 5 to 8 a second (Pellegrino et al. 2011)."""
 
-LEFT_EARLY = "turns were left after their first packet"
+LEFT_EARLY = "turns ended after their first packet"
 """Why a run has no figure of whole replies."""
 
 

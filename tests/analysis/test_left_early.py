@@ -1,4 +1,4 @@
-"""A run whose turns were left after their first packet: what needs whole replies is absent, never zero or silent."""
+"""A run whose turns ended after their first packet: what needs whole replies is absent, never zero or silent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_whether_replies_were_audible_is_unknown(left: Run) -> None:
         assert label.flags == {Flag.LEFT_EARLY: 8}
         quality = label.quality
         reasons = {quality.reply.reason, quality.transcript.reason}
-        assert reasons == {"turns were left after their first packet"}
+        assert reasons == {"turns ended after their first packet"}
     assert found.latency_shares.labels == {"quick": {}, "slow": {}}
     assert not [said for said in found.answer.notices if "silent" in said]
     assert sum("--leave-after" in said for said in found.answer.notices) == 1
@@ -63,7 +63,7 @@ def test_a_system_alone_is_not_said_to_be_silent(tmp_path: Path) -> None:
 
 def test_reports_leave_out_what_needs_whole_replies(left: Run) -> None:
     for text in (render_markdown([left]), render_report([left])):
-        assert "turns were left after their first packet" in text
+        assert "turns ended after their first packet" in text
         assert "once their first packet has come" in text
         assert "Playback without gaps" not in text
         assert "nothing audible" not in text

@@ -29,13 +29,13 @@ def test_processes_that_differ_are_named_with_the_time_that_would_be_enough() ->
     (said, more) = advice(result(check))
     ruled_out = 100 * (check.change.ratio.ruled_out - 1)
     assert f"the smallest slowdown that could be ruled out is {ruled_out:.1f} %" in said
-    assert "Mostly processes differ" in said and "minutes would be needed" in said
+    assert "Most of the noise is between processes" in said and "minutes would be needed" in said
     assert more.startswith("see ")
 
 
 def test_turns_that_differ_are_named() -> None:
     (said, _) = advice(result(made(6, within=0.5, n=10)))
-    assert "Mostly turns differ" in said and "stop other work" in said
+    assert "Most of the noise is between turns" in said and "stop other work" in said
 
 
 def test_few_starts_are_the_first_thing_to_change() -> None:

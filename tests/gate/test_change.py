@@ -118,7 +118,9 @@ def test_stored_runs_that_differ_by_2_percent_give_few_false_alarms(count: int) 
     claims, tries = 0.005, 200_000
     random = np.random.default_rng(count)
     one = np.exp(0.02 * random.standard_normal(count))
-    found = change_since([Pairs((value,), (1.0,), ("clip",)) for value in one], replace(only(5), claims=claims)).ratio
+    found = change_since(
+        [Pairs((value,), (1.0,), ("clip",)) for value in one], replace(only(5), false_alarms=claims)
+    ).ratio
     assert found is not None
     deviations = np.log(found.value / found.shown.low) / np.log(one).std(ddof=1)
     stored = 0.02 * random.standard_normal((tries, count))

@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstpacket.bench.gate.change import LEAST_STARTS, MOST_STARTS
-from firstpacket.bench.gate.plan import PAIRS, Plan, after_look, after_start, settled
+from firstpacket.bench.gate.plan import PAIRS, Plan, adapted, after_look, after_start
 from firstpacket.bench.run.replicates import Cost
 
 
 def carried_out(budget_s: float, starting_s: float, pair_s: float, within: float = 0.1, between: float = 0.01) -> Plan:
     """The plan after a gate that decides nothing, on a machine where everything always takes as long."""
     plan = Plan(budget_s)
-    while plan.goes_on:
+    while plan.has_time:
         pairs = max(1, min(plan.pairs, round(plan.seconds / pair_s)))
         plan = after_start(plan, Cost(starting_s, pairs * pair_s, pairs))
         if len(plan.costs) == 1 or plan.look:
-            plan = settled(plan, within, between if len(plan.costs) >= LEAST_STARTS else None)
+            plan = adapted(plan, within, between if len(plan.costs) >= LEAST_STARTS else None)
         if look := plan.look:
             plan = after_look(plan, look)
     return plan
@@ -27,13 +27,13 @@ def test_the_budget_is_kept_and_the_last_look_is_at_the_end(
     budget_s: float, starting_s: float, pair_s: float, within: float, between: float
 ) -> None:
     plan = carried_out(budget_s, starting_s, pair_s, within, between)
-    assert plan.looked[-1] == len(plan.costs)
+    assert plan.looks[-1] == len(plan.costs)
     first = plan.costs[0]
     assert plan.spent_s <= max(budget_s, first.starting_s + first.pairs_s + 1e-6)
     assert len(plan.costs) <= MOST_STARTS
-    assert list(plan.looked) == sorted(set(plan.looked))
+    assert list(plan.looks) == sorted(set(plan.looks))
     if len(plan.costs) >= LEAST_STARTS:
-        assert plan.looked[0] >= LEAST_STARTS
+        assert plan.looks[0] >= LEAST_STARTS
 
 
 @pytest.mark.parametrize(("starting_s", "pair_s"), [(2, 0.1), (10, 0.3), (30, 2)])
@@ -52,4 +52,4 @@ def test_processes_that_differ_are_started_more_often() -> None:
 
 def test_a_budget_for_one_start_makes_one_and_looks_at_it() -> None:
     plan = carried_out(5, 4, 0.5)
-    assert len(plan.costs) == 1 and plan.looked == (1,)
+    assert len(plan.costs) == 1 and plan.looks == (1,)

@@ -177,7 +177,7 @@ def test_an_interrupted_gate_goes_on_and_comes_to_the_same_verdict(
     expected, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "whole")
     played = play(monkeypatch, a=100)
     played.between, played.fails_at = 0.03, 7
-    with pytest.raises(Stopped, match=f"go on with: bench gate --resume {place / 'stopped'}"):
+    with pytest.raises(Stopped, match=f"continue with: bench gate --resume {place / 'stopped'}"):
         run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "stopped")
     played.pairs.pop()
     played.fails_at = 0
@@ -200,7 +200,7 @@ def test_a_gate_that_was_killed_in_its_first_start_goes_on(place: Path, monkeypa
     assert "0 pairs answered only by the baseline, 0 only by the candidate" in result.checks[1].reason
     plan = json.loads((place / "killed" / FILE).read_text())["plan"]
     assert [cost["pairs"] for cost in plan["costs"]] == [0, *played.pairs[1:]]
-    assert LEAST_STARTS <= plan["most"] <= 120 / 3, "as many as the budget allows"
+    assert LEAST_STARTS <= plan["most_starts"] <= 120 / 3, "as many as the budget allows"
 
 
 def test_a_verdict_that_was_not_written_is_reached_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,11 +231,11 @@ def test_a_version_that_cannot_be_loaded_again_is_not_comparable(place: Path, mo
         {"costs": [{"starting_s": 1, "pairs_s": 0, "pairs": 1}]},
         {"costs": "none"},
         {"pairs": 10**9},
-        {"most": 0},
-        {"most": 10**9},
-        {"looked": [2, 1]},
-        {"looked": [1, 2]},
-        {"looked": [99]},
+        {"most_starts": 0},
+        {"most_starts": 10**9},
+        {"looks": [2, 1]},
+        {"looks": [1, 2]},
+        {"looks": [99]},
         {"limits": {"max_minutes": -1}},
         {"limits": {"resolution": -2}},
         {"limits": {"limits": [{"metric": "unheard_of"}]}},
@@ -293,7 +293,7 @@ def test_a_gate_goes_on_only_with_the_code_that_it_began_with(place: Path, monke
 def test_a_system_that_stops_loading_leaves_what_was_measured(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = play(monkeypatch, a=100)
     played.fails_at, played.error = 3, BenchError("a: the model is gone.")
-    with pytest.raises(BenchError, match=r"the model is gone\. Every finished turn is kept; go on with"):
+    with pytest.raises(BenchError, match=r"the model is gone\. Every finished turn is kept; continue with"):
         run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), place / "stopped")
 
 
@@ -345,7 +345,7 @@ def test_a_metric_that_no_turn_has_is_named(place: Path, monkeypatch: pytest.Mon
 
 
 def test_a_candidate_that_became_silent_is_not_an_improvement(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its turns are left after the first packet, which comes soon; only its cold turns, which are whole, are silent."""
+    """Its turns end after the first packet, which comes soon; only its cold turns, which are whole, are silent."""
     played = play(monkeypatch, a=10)
     measured = Played.run
 
@@ -361,7 +361,7 @@ def test_a_candidate_that_became_silent_is_not_an_improvement(place: Path, monke
     monkeypatch.setattr(Played, "run", run)
     result, _ = run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress())
     assert result.exit_code == 13
-    assert "a answered none of 5 whole turns" in result.checks[0].reason
+    assert "a answered none of 5 cold turns" in result.checks[0].reason
     assert played.pairs
 
 

@@ -1,4 +1,4 @@
-"""Turns that are left after their first packet: what they still measure is what whole turns measure."""
+"""Turns that end after their first packet: what they still measure is what whole turns measure."""
 
 from __future__ import annotations
 

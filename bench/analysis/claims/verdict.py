@@ -10,7 +10,7 @@ SUPPORTED: Answer = "supported"
 NOT_SUPPORTED: Answer = "not supported"
 NOT_TESTABLE: Answer = "not testable with these runs"
 MORE_CLIPS = "more clips: the interval is too wide to decide"
-WHOLE_TURNS = "whole turns: these were left after their first packet"
+WHOLE_TURNS = "whole turns: these ended after their first packet"
 
 
 @dataclass(frozen=True, slots=True)

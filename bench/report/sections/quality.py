@@ -24,7 +24,7 @@ WITHIN = ("C50", "C100", "C200")
 
 
 def continuity(view: View) -> Section:
-    """Whether playback stalled; nothing if turns were left before it could."""
+    """Whether playback stalled; nothing if turns ended before it could."""
     if view.contents.run.manifest.leaves_early:
         return Section("continuity", "Playback without gaps", "")
     columns: list[Column[LabelSummary]] = [words("system", lambda label: label.label), *map(_within, WITHIN)]

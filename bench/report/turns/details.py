@@ -58,7 +58,7 @@ def narrow_facts(turn: Turn) -> Iterator[Named]:
     if first is None:
         yield "outcome", f"{turn.outcome}: no packet arrived" + (f"; {turn.reason}" if turn.reason else "")
     else:
-        missing = "; the rest of the reply was left" if turn.left_early else ", nothing audible"
+        missing = "; the turn ended there" if turn.left_early else ", nothing audible"
         audible = f", the first audible sample {amount(heard, 'ms')}" if heard is not None else missing
         yield "answer", f"first packet {amount(first, 'ms')} after t0{audible}"
         if turn.reason:

@@ -59,7 +59,7 @@ class Replayed:
     starts: list[Pairs] = field(default_factory=list)
     name: str = "recorded"
     source: object = "recorded"
-    looked_at_once: bool = False
+    single_look: bool = False
     notices: tuple[str, ...] = ()
 
     def start(self, pairs: int, seconds: float) -> Cost:
@@ -91,7 +91,7 @@ class Replayed:
 class Replay(Gate):
     """A gate that keeps no state on disk."""
 
-    def _keep(self, plan: Plan, ended: bool = False) -> None:
+    def _save(self, plan: Plan, ended: bool = False) -> None:
         self._state = replace(self._state, plan=plan, ended=ended)
 
 

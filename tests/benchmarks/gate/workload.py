@@ -1,6 +1,6 @@
 """Pipelines with a known amount of real work, for judging the gate.
 
-`short` is a chain of matrix products; `padded` is `direct` with products before it, and `first` the same, left after
+`short` is a chain of matrix products; `padded` is `direct` with products before it, and `first` the same, ended after
 its first packet. All record the CPU time of the process from the end of speech to the first packet, in ns, as the text
 `cpu`.
 """
