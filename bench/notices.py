@@ -60,7 +60,7 @@ def of_run(run: Run) -> tuple[Notice, ...]:
     facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
     return (
         *facts,
-        *of_turns_left(run),
+        *of_turns_ended_early(run),
         *of_systems(run),
         *of_stages(run),
         *of_turns(run.turns),
@@ -68,22 +68,19 @@ def of_run(run: Run) -> tuple[Notice, ...]:
     )
 
 
-def of_turns_left(run: Run) -> Iterator[Notice]:
+def of_turns_ended_early(run: Run) -> Iterator[Notice]:
     """Of turns that end after their first packet: what is missing, and what it changes for servers."""
     if not run.manifest.leaves_early:
         return
     text = "turns ended after their first packet (--leave-after), so figures that need whole replies are n/a: first "
     text += "audible sample, length, stalls, quality. "
-    if run.manifest.replicated:
-        yield Notice("turns", text + "A gate measures whole turns if one of its limits needs them.")
-    else:
-        yield Notice("turns", text + "Measure without the option to have these.")
+    of_a_gate = "A gate measures whole turns if one of its limits needs them."
+    text += of_a_gate if run.manifest.replicated else "Measure without the option to have these."
+    yield Notice("turns", text)
     if served := dict.fromkeys(turn.label for turn in run.turns if "llm_ttfb" in turn.figures):
         text = f"{', '.join(served)}: ending a reply early closes the connection to the language model's server. Every "
-        text += (
-            "turn then opens a new one, which whole turns need not, and the server may be busy with the last reply. "
-        )
-        yield Notice("server", text + "Measure whole turns to have the latency on an open connection.")
+        text += "turn then opens a new one, which whole turns need not, and the server may be busy with the last reply."
+        yield Notice("server", text + " Measure whole turns to have the latency on an open connection.")
 
 
 def of_systems(run: Run) -> tuple[Notice, ...]:

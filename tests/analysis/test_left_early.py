@@ -76,6 +76,14 @@ def test_every_export_can_be_written(left: Run, form: str) -> None:
 
 
 def test_servers_are_said_to_be_connected_to_anew(left: Run) -> None:
-    assert [notice.subject for notice in notices.of_turns_left(left)] == ["turns"]
+    assert [notice.subject for notice in notices.of_turns_ended_early(left)] == ["turns"]
     served = tuple(replace(turn, figures={**turn.figures, "llm_ttfb": 1}) for turn in left.turns)
-    assert [notice.subject for notice in notices.of_turns_left(replace(left, turns=served))] == ["turns", "server"]
+    subjects = [notice.subject for notice in notices.of_turns_ended_early(replace(left, turns=served))]
+    assert subjects == ["turns", "server"]
+
+
+def test_the_next_step_fits_a_run_and_a_gate(left: Run) -> None:
+    in_a_gate = replace(left, manifest=replace(left.manifest, replicated=True))
+    (of_run,), (of_gate,) = map(notices.of_turns_ended_early, (left, in_a_gate))
+    assert "without the option" in of_run.text and "its limits" not in of_run.text
+    assert "its limits" in of_gate.text and "without the option" not in of_gate.text
