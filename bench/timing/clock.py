@@ -117,13 +117,7 @@ class VirtualClock:
     def sleep_until_ns(self, when_ns: int) -> None:
         """Block until the clock has jumped to `when_ns`."""
         with self._changed:
-            if when_ns <= self._now_ns:
-                return
-            ticket = next(self._tickets)
-            heapq.heappush(self._sleepers, (when_ns, ticket))
-            self._rest()
-            self._changed.wait_for(lambda: ticket in self._released)
-            self._released.remove(ticket)
+            self._block_until(lambda: False, when_ns)
 
     def spawn(self, target: Callable[[], None], name: str) -> threading.Thread:
         """Start a thread that counts as awake until it waits or ends."""
@@ -148,17 +142,19 @@ class VirtualClock:
         with self._changed:
             self._block_until(lambda: self._ended[thread])
 
-    def inbox(self) -> Inbox:
+    def inbox(self) -> VirtualInbox:
         """A queue whose `get` lets time pass."""
-        return _VirtualInbox(self)
+        return VirtualInbox(self)
 
-    def _block_until(self, condition: Callable[[], bool]) -> None:
+    def _block_until(self, condition: Callable[[], bool], when_ns: int | None = None) -> None:
         # The thread that makes the condition true counts the blocked thread as awake immediately, before time can move
-        # on.
-        if condition():
+        # on. At `when_ns`, if given, the thread stops waiting for it.
+        if condition() or (when_ns is not None and when_ns <= self._now_ns):
             return
         ticket = next(self._tickets)
         self._blocked[ticket] = condition
+        if when_ns is not None:
+            heapq.heappush(self._sleepers, (when_ns, ticket))
         self._rest()
         self._changed.wait_for(lambda: ticket in self._released)
         self._released.remove(ticket)
@@ -176,26 +172,39 @@ class VirtualClock:
 
     def _wake_blocked(self) -> None:
         for ticket in [ticket for ticket, condition in self._blocked.items() if condition()]:
-            del self._blocked[ticket]
             self._release(ticket)
 
     def _release(self, ticket: int) -> None:
-        self._released.add(ticket)
-        self._awake += 1
-        self._changed.notify_all()
+        """Wake the thread with this ticket, unless its condition has done so before."""
+        if self._blocked.pop(ticket, None) is not None:
+            self._released.add(ticket)
+            self._awake += 1
+            self._changed.notify_all()
 
 
-class _VirtualInbox:
+class VirtualInbox:
+    """An inbox on a virtual clock."""
+
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self._items: deque[Any] = deque()
 
     def put(self, item: Any) -> None:
+        """Add an item; never blocks."""
         with self._clock._changed:
             self._items.append(item)
             self._clock._wake_blocked()
 
     def get(self) -> Any:
+        """Take the oldest item; blocks until there is one."""
         with self._clock._changed:
             self._clock._block_until(lambda: bool(self._items))
             return self._items.popleft()
+
+    def take_all(self, when_ns: int | None = None) -> list[Any]:
+        """Take all items, oldest first; blocks until there is one, or until `when_ns`."""
+        with self._clock._changed:
+            self._clock._block_until(lambda: bool(self._items), when_ns)
+            items = list(self._items)
+            self._items.clear()
+            return items
