@@ -28,10 +28,12 @@ import numpy.typing as npt
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.timing.trace import HandOff, Trace
-from firstpacket.bench.vocabulary import Architecture, StageKind
+from firstpacket.bench.vocabulary import Architecture, Outcome, StageKind
 
 Samples = npt.NDArray[np.float32]
-Role = Literal["wait", "listen", "think", "speak", "move"]
+Role = Literal["wait", "listen", "think", "speak", "move", "opaque"]
+"""What a stage does, so that pipelines can be compared. `opaque` is work that cannot be looked into: a server's, all of
+it."""
 Origin = Literal["published", "dummy", "demo", "bundled", "none"]
 """Where weights come from: the hub or a folder, random values, this project's training, a package, or not loaded "
 "here."""
@@ -39,6 +41,17 @@ OptionValue = str | int | float | bool
 
 SAMPLE_RATE = 16_000
 """Sample rate of the user's speech, in Hz, for every pipeline."""
+
+
+class TurnEnded(Exception):
+    """Raise it in `prepare` or `respond` where a turn ended neither with an answer nor with an error of the pipeline.
+
+    `outcome` is one of `firstpacket.bench.vocabulary.OUTCOMES`; `reason` says why in a sentence, for people.
+    """
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +265,13 @@ class Pipeline(ABC):
         """Load weights and start engines. Called once in the worker, before the first turn; timed as the cold start.
 
         Raises `MissingDependency` or `WeightsError` with a message for people.
+        """
+
+    def prepare(self, trace: Trace) -> None:  # noqa: B027 (deliberately empty: most pipelines have nothing to prepare)
+        """Get ready for a turn, outside its time: make the connection that it will use.
+
+        Called before every `respond`, with the same trace, before the user begins to speak. What it raises is the
+        turn's outcome: `TurnEnded`, or an error. Within 25 s; then the process is killed.
         """
 
     @abstractmethod

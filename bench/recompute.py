@@ -172,7 +172,7 @@ def _redefined(names: Iterable[str], before: Mapping[str, int], now: Mapping[str
 def _definition(name: str) -> str:
     """The name under which `versions` knows what is compared under this one."""
     first, *rest = name.split(".")
-    if first in ("path", "hidden"):
+    if first in ("path", "hidden", "server"):
         return first
     return f"stage.{rest[-1]}" if first == "stage" and rest else name
 

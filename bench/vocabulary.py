@@ -7,12 +7,50 @@ file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Literal
 
-Architecture = Literal["cascade", "direct", "other"]
-"""Of a pipeline: `cascade` transcribes speech and answers the text, `direct` answers the audio itself; `other` is no
-assistant, such as a script, and is evidence for neither."""
+Architecture = Literal["cascade", "direct", "remote", "other"]
+"""Of a pipeline: `cascade` transcribes speech and answers the text, `direct` answers the audio itself; `remote` is an
+assistant that cannot be looked into, so nobody here knows which of the two it is; `other` is no assistant, such as a
+script. The last two are evidence for neither."""
+
+Outcome = Literal[
+    "answered",
+    "silent",
+    "not_heard",
+    "split",
+    "busy",
+    "limited",
+    "refused",
+    "session_ended",
+    "failed",
+    "timeout",
+    "interrupted",
+]
+OUTCOMES: dict[Outcome, str] = {
+    "answered": "there was a reply, and a part of it was audible",
+    "silent": "there was no reply, or none of it was audible",
+    "not_heard": "the server replied without having taken in the question, or heard nothing: its speed means nothing",
+    "split": "the server took the utterance for more than one turn, and replied to a part of it",
+    "busy": "the server had no room for another session",
+    "limited": "a limit of the server on requests, tokens or spending was reached",
+    "refused": "the server refused the key, the model, or the form of the request",
+    "session_ended": "the server ended the session during the turn",
+    "failed": "the pipeline raised an error, or its process died",
+    "timeout": "there was no packet by the deadline",
+    "interrupted": "the run was stopped during the turn",
+}
+"""How a turn may end. All turns are kept and counted; figures cover those that have them."""
+USUAL_OUTCOMES: tuple[Outcome, ...] = ("answered", "silent", "failed", "timeout", "interrupted")
+
+
+def shown_outcomes(counts: Iterable[Mapping[Outcome, int]]) -> tuple[Outcome, ...]:
+    """The outcomes to show in a table of these counts: the usual ones, and those that occurred."""
+    occurred = {outcome for each in counts for outcome, n in each.items() if n}
+    return tuple(outcome for outcome in OUTCOMES if outcome in USUAL_OUTCOMES or outcome in occurred)
+
 
 StageKind = Literal["endpoint", "asr", "llm", "tts", "other"]
 STAGE_KINDS: dict[StageKind, str] = {

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Settings,
         Speech,
         Stage,
+        TurnEnded,
         Weights,
         Work,
     )
@@ -77,6 +78,7 @@ __all__ = [
     "Stopped",
     "Trace",
     "TurnCancelled",
+    "TurnEnded",
     "UnknownName",
     "UsageError",
     "Weights",
@@ -127,6 +129,7 @@ _HOMES = {
         "Settings",
         "Speech",
         "Stage",
+        "TurnEnded",
         "Weights",
         "Work",
     ),

@@ -13,7 +13,7 @@ from support.runs import make_turn
 
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.record.schema import Turn, TurnResult
-from firstpacket.bench.vocabulary import STAGE_KINDS, Flag, KnownMark, StageKind
+from firstpacket.bench.vocabulary import OUTCOMES, STAGE_KINDS, Flag, KnownMark, Outcome, StageKind
 
 PAGE = (ROOT / "docs/metrics.md").read_text("utf-8")
 
@@ -31,6 +31,11 @@ def test_every_kind_of_stage_is_explained() -> None:
 
 def test_every_mark_is_explained() -> None:
     assert rows("mark") == {mark.value: mark.meaning for mark in KnownMark}
+
+
+def test_every_outcome_is_explained() -> None:
+    assert set(OUTCOMES) == set(get_args(Outcome))
+    assert rows("outcome") == OUTCOMES
 
 
 def test_every_flag_is_explained() -> None:

@@ -12,23 +12,21 @@ from typing import Literal
 from xml.etree import ElementTree
 
 from firstpacket.bench.metrics.definitions import HEADLINE
-from firstpacket.bench.record.schema import Outcome, Turn
+from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.sanitize import clean_xml
-from firstpacket.bench.summary.contents import OUTCOMES, LabelSummary, Summary
+from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.summarise import summarise
+from firstpacket.bench.vocabulary import Outcome, shown_outcomes
 
 Ending = Literal["passed", "failure", "error", "skipped"]
 LONGEST_LIST = 20
 """The most turns that a case lists with their reasons."""
 ENDINGS: dict[Outcome, Ending] = {
     "answered": "passed",
-    "silent": "failure",
-    "failed": "failure",
-    "timeout": "failure",
     "interrupted": "skipped",
 }
-"""The result of a case, by outcome of its turns."""
+"""The result of a case, by outcome of its turns; of all others it is a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def _cases(run: Run, label: LabelSummary) -> list[Case]:
     classname = f"{run.manifest.run}.{label.label}"
     turns = run.measured(label.label)
     return [
-        *(_outcome(classname, label, outcome, turns) for outcome in OUTCOMES),
+        *(_outcome(classname, label, outcome, turns) for outcome in shown_outcomes([label.outcomes["measured"]])),
         _finished(classname, label),
     ]
 
@@ -105,7 +103,7 @@ def _outcome(classname: str, label: LabelSummary, outcome: Outcome, turns: Seque
     if not found:
         return Case(classname, outcome)
     message = f"{len(found)} of {label.measured} measured turns: {outcome}"
-    return Case(classname, outcome, ENDINGS[outcome], message, "\n".join(_listed(found)))
+    return Case(classname, outcome, ENDINGS.get(outcome, "failure"), message, "\n".join(_listed(found)))
 
 
 def _listed(turns: Sequence[Turn]) -> list[str]:

@@ -60,7 +60,7 @@ class Metric:
     start: str
     end: str
     unit: Unit = "ns"
-    side: Literal["client", "pipeline", "gpu"] = "client"
+    side: Literal["client", "pipeline", "gpu", "server"] = "client"
     version: int = 1
     shown: Shown = Shown.ON_REQUEST
     """The first place (in the order of `Shown`) that shows it by default."""
@@ -246,6 +246,20 @@ TURN_METRICS = (
         known_at_first_packet=True,
     ),
     Metric(
+        "session_setup",
+        "session set-up",
+        "a connection to the server is begun, before the user begins to speak",
+        "the server is ready for speech",
+        known_at_first_packet=True,
+    ),
+    Metric(
+        "round_trip",
+        "round trip",
+        "ping sent, outside the turn's time",
+        "its answer, the fastest around the turn",
+        known_at_first_packet=True,
+    ),
+    Metric(
         "asr_first_partial",
         "first partial",
         "t0",
@@ -363,6 +377,8 @@ STAGE_METRICS = {
     "busy": Metric("", "", "union of its kernels, copies and fills", "in a turn under the profiler", side="gpu"),
 }
 """Templates of the metrics that exist once per stage."""
+SERVER_METRIC = Metric("", "", "an event that the server chose", "another one, by the server's clock", side="server")
+"""Template of the metrics that a server states about its own work: `server.NAME`."""
 STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy"}
 
 ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2, "lateness": 1}
@@ -370,9 +386,10 @@ ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2, "lateness": 1}
 
 
 def versions() -> dict[str, int]:
-    """The version of every definition by name; `stage.host` and the like cover all stages."""
+    """The version of every definition by name; `stage.host` covers all stages, `server` all that a server says."""
     stages = {f"stage.{side}": template.version for side, template in STAGE_METRICS.items()}
-    return {known.name: known.version for known in TURN_METRICS} | stages | ATTRIBUTION
+    per_name = stages | {"server": SERVER_METRIC.version}
+    return {known.name: known.version for known in TURN_METRICS} | per_name | ATTRIBUTION
 
 
 def metric(name: str) -> Metric:
@@ -380,6 +397,8 @@ def metric(name: str) -> Metric:
     for known in TURN_METRICS:
         if known.name == name:
             return known
+    if name.startswith("server."):
+        return replace(SERVER_METRIC, name=name, title=f"{name.removeprefix('server.')} (the server says)")
     if name.startswith("stage.") and name.rpartition(".")[2] in STAGE_METRICS:
         _, *stage, side = name.split(".")
         stage_id = ".".join(stage)

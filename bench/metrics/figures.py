@@ -16,9 +16,9 @@ from firstpacket.bench.metrics.late_microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
 from firstpacket.bench.metrics.quality_figures import Reference, answer_figures, reply_figures, transcript_figures
 from firstpacket.bench.metrics.t0 import all_starts, start_flags, start_ns
-from firstpacket.bench.record.schema import Evidence, Outcome, PathPart
+from firstpacket.bench.record.schema import Evidence, PathPart
 from firstpacket.bench.timing.spans import TurnTrace
-from firstpacket.bench.vocabulary import Flag, KnownMark, flags_from
+from firstpacket.bench.vocabulary import Flag, KnownMark, Outcome, flags_from
 
 FLAGS = flags_from("trace", "host", "gpu")
 """All flags that are derived from a turn's evidence; a turn may have others, which say how it was run."""
@@ -52,6 +52,7 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
         **_listening_figures(evidence, t0_ns),
         **_language_figures(evidence, t0_ns),
         **_stage_figures(evidence.trace),
+        **_server_figures(evidence.trace),
         **(transcript_figures(evidence.trace, reference.text) if reference is not None else {}),
         **(answer_figures(evidence.trace, reference) if reference is not None else {}),
         **reply_figures(evidence.trace, evidence.reply_levels),
@@ -152,7 +153,7 @@ def _recorded_ns(trace: TurnTrace) -> Iterator[int]:
         yield from (wait.start_ns, wait.end_ns)
     if trace.usage is not None:
         yield trace.usage.at_ns
-    for moments in (trace.hand_offs, trace.marks, trace.texts, trace.packets):
+    for moments in (trace.hand_offs, trace.marks, trace.texts, trace.packets, trace.messages):
         yield from (moment.at_ns for moment in moments)
 
 
@@ -242,6 +243,16 @@ def _stage_figures(trace: TurnTrace) -> dict[str, int | float]:
         if span.gpu is not None:
             figures[f"stage.{span.stage}.gpu"] += span.gpu.end_ns - span.gpu.start_ns
     return dict(figures)
+
+
+def _server_figures(trace: TurnTrace) -> dict[str, int | float]:
+    """The connection, and what the server states about its own work."""
+    figures: dict[str, int | float] = {f"server.{each.name}": each.ns for each in trace.server_figures}
+    if trace.session is not None:
+        figures["session_setup"] = trace.session.ready_ns - trace.session.begun_ns
+    if trace.round_trips_ns:
+        figures["round_trip"] = min(trace.round_trips_ns)
+    return figures
 
 
 def _path_error_ns(path: tuple[Part, ...]) -> int:

@@ -24,11 +24,10 @@ from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
 from firstpacket.bench.record.rules import StoppingRule, WarmupRule
 from firstpacket.bench.record.telemetry import Collections, CpuTime, Telemetry
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
-from firstpacket.bench.vocabulary import AnswerRule, Architecture, Flag, StageKind
+from firstpacket.bench.vocabulary import AnswerRule, Architecture, Flag, Outcome, StageKind
 
 SCHEMA = 2
 
-Outcome = Literal["answered", "silent", "failed", "timeout", "interrupted"]
 Phase = Literal["cold", "warmup", "measured", "idle", "profiled"]
 """`cold`: first after loading; `measured`: warm; `idle`: first after a stated time with nothing to do."""
 InputMode = Literal["file", "realtime"]

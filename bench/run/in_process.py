@@ -14,7 +14,7 @@ from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.microphone import Microphone
 from firstpacket.bench.run.speech import HeardSpeech
-from firstpacket.bench.run.turn import perform
+from firstpacket.bench.run.turn import perform, prepared
 from firstpacket.bench.timing.clock import Clock
 from firstpacket.bench.timing.cuda import GpuRecorder
 from firstpacket.bench.timing.spans import PacketStamp
@@ -71,6 +71,7 @@ class InProcessExecutor:
         if profiler is not None:
             profiler.start()
         trace = Trace(self._clock, self._gpu, profiler.mark if profiler is not None else None, speech.cancellation)
+        unprepared = prepared(self._pipeline, trace)
         if self._gpu is not None:
             self._gpu.begin_turn()
         until_ns: int | None = None
@@ -87,7 +88,7 @@ class InProcessExecutor:
         else:
             until_ns = microphone.begin() + config.deadline_ns
             playing = self._clock.spawn(microphone.play, "microphone")
-        result, _ = perform(turn, self._pipeline, speech, trace, self._gpu, _ignore, config.leave_after)
+        result, _ = perform(turn, self._pipeline, speech, trace, self._gpu, _ignore, config.leave_after, unprepared)
         microphone.stop()
         if playing is not None:
             self._clock.join(playing)

@@ -14,7 +14,6 @@ from firstpacket.bench.record.schema import (
     Delivery,
     LabelFacts,
     Manifest,
-    Outcome,
     Phase,
     Segment,
     Turn,
@@ -30,7 +29,7 @@ from firstpacket.bench.run.schedule.full_run import full_schedule, warm_up
 from firstpacket.bench.run.schedule.orders import start_order
 from firstpacket.bench.run.watch import NoWatch, Watch
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
-from firstpacket.bench.vocabulary import Flag
+from firstpacket.bench.vocabulary import Flag, Outcome
 
 EARLY_TURNS = 20
 """Measured turns after which a user is warned of a late microphone."""

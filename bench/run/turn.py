@@ -6,19 +6,30 @@ from collections.abc import Callable
 
 from firstpacket.bench.metrics.audible_onset import reply_levels
 from firstpacket.bench.options import LeaveAfter
-from firstpacket.bench.pipeline import Pipeline, Samples
-from firstpacket.bench.record.schema import Outcome, TurnResult
+from firstpacket.bench.pipeline import Pipeline, Samples, TurnEnded
+from firstpacket.bench.record.schema import TurnResult
 from firstpacket.bench.run.packets import check_length, checked, packets_of
 from firstpacket.bench.run.speech import HeardSpeech
-from firstpacket.bench.sanitize import reason
+from firstpacket.bench.sanitize import described, reason
 from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.cuda import GpuRecorder
 from firstpacket.bench.timing.spans import PacketStamp
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.bench.vocabulary import Flag
+from firstpacket.bench.vocabulary import Flag, Outcome
 
 Said = list[tuple[Samples, int]]
 """The reply, packet by packet: samples and their rate."""
+
+
+def prepared(pipeline: Pipeline, trace: Trace) -> BaseException | None:
+    """Let the pipeline get ready for a turn; returns what it raised, which will be the turn's outcome."""
+    try:
+        pipeline.prepare(trace)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return error
+    return None
 
 
 def perform(
@@ -29,17 +40,25 @@ def perform(
     gpu: GpuRecorder | None,
     on_first_packet: Callable[[PacketStamp], None],
     leave_after: LeaveAfter = "reply",
+    unprepared: BaseException | None = None,
 ) -> tuple[TurnResult, Said]:
-    """Let the pipeline answer. Every exception of the pipeline becomes an outcome; none is raised."""
+    """Let the pipeline answer. Every exception of the pipeline becomes an outcome; none is raised.
+
+    `unprepared` is what `prepared` returned.
+    """
     said: Said = []
     outcome: Outcome | None = None
     why = ""
     try:
+        if unprepared is not None:
+            raise unprepared
         _listen_to(pipeline, speech, trace, said, on_first_packet, leave_after)
     except TurnCancelled as cancelled:
         outcome, why = (
             ("timeout", str(cancelled)) if speech.cancelled else ("failed", "the pipeline raised TurnCancelled itself")
         )
+    except TurnEnded as ended:
+        outcome, why = ended.outcome, described(ended)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # libraries give up with SystemExit or asyncio's CancelledError, too

@@ -49,7 +49,7 @@ from firstpacket.bench.run.protocol import (
 )
 from firstpacket.bench.run.receiver import ClipInbox, Receiver
 from firstpacket.bench.run.speech import HeardSpeech
-from firstpacket.bench.run.turn import Said, perform
+from firstpacket.bench.run.turn import Said, perform, prepared
 from firstpacket.bench.sanitize import clean, described, reason
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.cost import event_cost_ns
@@ -201,6 +201,7 @@ class _Worker:
         if self._profiler is not None:
             self._profiler.start()
         trace = Trace(self._clock, gpu, self._ranges, speech.cancellation)
+        unprepared = prepared(pipeline, trace)
         if gpu is not None:
             gpu.begin_turn()
         self._in_flight = InFlight(wanted.turn, speech, unpack_samples(wanted.speech) if wanted.speech else None)
@@ -210,7 +211,7 @@ class _Worker:
             self._channel.send(FirstPacket(wanted.turn, stamp.at_ns, stamp.samples, stamp.sample_rate))
 
         self._garbage.begin_turn()
-        result, said = perform(wanted.turn, pipeline, speech, trace, gpu, announce, wanted.leave_after)
+        result, said = perform(wanted.turn, pipeline, speech, trace, gpu, announce, wanted.leave_after, unprepared)
         collections = self._garbage.end_turn()
         self._in_flight = None
         profile = self._profiler.stop() if self._profiler is not None else None

@@ -10,7 +10,7 @@ from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
 from firstpacket.bench.overhead import Overhead
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
-from firstpacket.bench.record.schema import Outcome, Phase
+from firstpacket.bench.record.schema import Phase
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, SAMPLING, Estimate, Sampling
 from firstpacket.bench.stats.quantiles import INTERPOLATION, Quantile
 from firstpacket.bench.summary.gpu import LabelGpu
@@ -18,10 +18,9 @@ from firstpacket.bench.summary.licences import Licence
 from firstpacket.bench.summary.microphone import Microphone
 from firstpacket.bench.summary.stopping import StoppingResult
 from firstpacket.bench.summary.warmth import LabelWarmth
-from firstpacket.bench.vocabulary import Architecture, Flag
+from firstpacket.bench.vocabulary import Architecture, Flag, Outcome
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 Unit = Literal["ms", "ratio", "count", "dB", "per_s", "J"]
 

@@ -9,10 +9,10 @@ from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
 from firstpacket.bench.overhead import overhead
 from firstpacket.bench.quality.record import Line, read_quality
-from firstpacket.bench.record.schema import Outcome, Phase, System, Turn
+from firstpacket.bench.record.schema import Phase, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.sequential import sampling_of
-from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Cold, LabelSummary, Summary
+from firstpacket.bench.summary.contents import PHASES, Cold, LabelSummary, Summary
 from firstpacket.bench.summary.figures import continuity, figure, metric_names
 from firstpacket.bench.summary.gpu import label_gpu
 from firstpacket.bench.summary.licences import licences
@@ -23,6 +23,7 @@ from firstpacket.bench.summary.stopping import StoppingResult, notice, stopping_
 from firstpacket.bench.summary.values import definition, label_weights, started
 from firstpacket.bench.summary.warmth import LabelWarmth, warmth
 from firstpacket.bench.timing.clock import NS_PER_MS
+from firstpacket.bench.vocabulary import OUTCOMES, Outcome
 
 
 def summarise(run: Run) -> Summary:

@@ -85,6 +85,51 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """One message exchanged with a server. `at_ns`: when it was read, before it was parsed, or began to be written."""
+
+    sent: bool
+    type: str
+    """As the server names it."""
+    at_ns: int
+    bytes: int
+    """Length as it was on the line, without framing."""
+    done_ns: int = 0
+    """When a message that was sent had been written."""
+    due_ns: int = 0
+    """When a message that was sent was due: audio is due once the microphone has delivered it."""
+    id: str = ""
+    """The id that the server gave it, or its response or item."""
+    audio_bytes: int = 0
+    """Bytes of audio in it, decoded."""
+    position_ns: int = 0
+    """For audio that was sent: where it begins on the connection's own audio time line."""
+    body: str = ""
+    """What it says: its JSON with audio left out; empty for audio that was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A connection to a server that was made for this turn, before the user began to speak."""
+
+    begun_ns: int
+    open_ns: int
+    """The connection stood: TCP, TLS and the upgrade to the protocol."""
+    ready_ns: int
+    """The server was ready for speech."""
+    renewed: bool = False
+    """Whether it replaced one that was to be used for this turn, but had ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFigure:
+    """A time that a server states about its own work: by its own clock, from and to events of its own choice."""
+
+    name: str
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class PacketStamp:
     """A packet's arrival at the harness; `thread` is the one that received it."""
 
@@ -107,5 +152,11 @@ class TurnTrace:
     packets: tuple[PacketStamp, ...] = ()
     usage: Usage | None = None
     """None if the engine reported no counts."""
+    messages: tuple[Message, ...] = ()
+    session: Session | None = None
+    """None if the turn used a connection that was there, or none."""
+    server_figures: tuple[ServerFigure, ...] = ()
+    round_trips_ns: tuple[int, ...] = ()
+    """Times to the server and back, of pings outside the turn's time."""
     events: int = 0
     """Number of recorded events; multiplied by the cost of one, this is the instrumentation overhead of the turn."""

@@ -22,7 +22,19 @@ from typing import TYPE_CHECKING
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.cancellation import Cancellation
 from firstpacket.bench.timing.clock import Clock
-from firstpacket.bench.timing.spans import DeviceWait, HandOff, Mark, PacketStamp, StageSpan, Text, TurnTrace, Usage
+from firstpacket.bench.timing.spans import (
+    DeviceWait,
+    HandOff,
+    Mark,
+    Message,
+    PacketStamp,
+    ServerFigure,
+    Session,
+    StageSpan,
+    Text,
+    TurnTrace,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from firstpacket.bench.timing.cuda import GpuRecorder, PendingSpan
@@ -183,6 +195,11 @@ class Trace:
         self._packets: list[PacketStamp] = []
         self._causes: list[HandOff] = []
         self._usages: list[Usage] = []
+        self._recorded: list[StageSpan] = []
+        self._messages: list[Message] = []
+        self._session: Session | None = None
+        self._server_figures: list[ServerFigure] = []
+        self._round_trips_ns: list[int] = []
 
     def stage(self, stage: str, *, after: HandOff | None = None, gpu: bool = False) -> OpenStage:
         """Time the body of a `with` as work of `stage`.
@@ -217,19 +234,40 @@ class Trace:
         """
         return _OpenWait(self) if self._gpu is not None else _NO_WAIT
 
-    def mark(self, name: str) -> None:
-        """Note a named moment. Raises `TypeError` for a name that is not text."""
-        at_ns = self._now_ns()
+    def record(self, stage: str, start_ns: int, end_ns: int) -> None:
+        """Time work of `stage` that is known only afterwards, such as a wait for a server, as work of this thread."""
+        span = StageSpan(_text(stage, "a stage's name"), get_ident(), index(start_ns), max(index(end_ns), start_ns))
+        self._recorded.append(span)
+
+    def mark(self, name: str, at_ns: int | None = None) -> None:
+        """Note a named moment, now or at `at_ns`. Raises `TypeError` for a name that is not text."""
+        at_ns = self._now_ns() if at_ns is None else index(at_ns)
         self._marks.append(Mark(_text(name, "a mark's name"), at_ns))
 
-    def text(self, kind: str, text: str) -> None:
-        """Keep a text of this turn, as of now.
+    def message(self, message: Message) -> None:
+        """Record a message exchanged with a server."""
+        self._messages.append(message)
+
+    def session(self, session: Session) -> None:
+        """Record the set-up of a connection for this turn; the last call wins."""
+        self._session = session
+
+    def server_says(self, name: str, ns: int) -> None:
+        """Record a time that a server states about its own work. Raises `TypeError` for anything but text and int."""
+        self._server_figures.append(ServerFigure(_text(name, "a server figure's name"), index(ns)))
+
+    def round_trip(self, ns: int) -> None:
+        """Record the time of a ping to the server and back, measured outside the turn's time."""
+        self._round_trips_ns.append(index(ns))
+
+    def text(self, kind: str, text: str, at_ns: int | None = None) -> None:
+        """Keep a text of this turn, as of now or `at_ns`.
 
         `kind` is `partial` (a hypothesis while the user is speaking), `transcript` (the recognised text), `reply` (the
         assistant's answer) or `shortcoming` (why there is no answer, or not all of it: the turn's reason).
         Raises `TypeError` for anything but text.
         """
-        at_ns = self._now_ns()
+        at_ns = self._now_ns() if at_ns is None else index(at_ns)
         self._texts.append(Text(_text(kind, "a text's kind"), _text(text, f"the {kind}"), at_ns))
 
     def usage(self, prompt_tokens: int, reply_tokens: int, cached_tokens: int | None = None) -> None:
@@ -258,7 +296,7 @@ class Trace:
         self._check_hand_offs()
         if len(set(map(id, self._stages))) != len(self._stages):
             raise ValueError("a stage was entered more than once; call trace.stage() for every piece of its work")
-        closed = [*(stage._closed() for stage in list(self._stages)), *self._hops]
+        closed = [*(stage._closed() for stage in list(self._stages)), *self._hops, *self._recorded]
         spans = sorted(closed, key=lambda span: (span.start_ns, -span.end_ns))
         first_outputs = sum(span.first_output_ns is not None for span in spans)
         gpu_events = 2 * sum(span.gpu is not None for span in spans)
@@ -270,6 +308,10 @@ class Trace:
             texts=tuple(self._texts),
             packets=tuple(self._packets),
             usage=self._usages[-1] if self._usages else None,
+            messages=tuple(sorted(self._messages, key=lambda message: message.at_ns)),
+            session=self._session,
+            server_figures=tuple(self._server_figures),
+            round_trips_ns=tuple(self._round_trips_ns),
             events=len(spans) * 2
             + first_outputs
             + gpu_events
@@ -278,6 +320,7 @@ class Trace:
             + len(self._marks)
             + len(self._texts)
             + len(self._usages)
+            + len(self._messages)
             + len(self._packets),
         )
 

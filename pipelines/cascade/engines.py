@@ -34,6 +34,9 @@ class Engine(ABC):
     def load(self) -> None:
         """Load models. Raises `UsageError`, `MissingDependency` or `WeightsError` with a message for people."""
 
+    def prepare(self, trace: Trace) -> None:  # noqa: B027 (deliberately empty: most engines have nothing to prepare)
+        """Get ready for a turn, outside its time, as in `Pipeline.prepare`: make the connection that it will use."""
+
     def close(self) -> None:  # noqa: B027 (deliberately empty: many engines have nothing to release)
         """Release what `load` acquired; called once, even after failures."""
 

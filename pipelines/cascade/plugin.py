@@ -121,6 +121,11 @@ class Cascade(Pipeline):
         for engine in self._all():
             engine.load()
 
+    def prepare(self, trace: Trace) -> None:
+        """Let the three engines get ready for a turn."""
+        for engine in self._all():
+            engine.prepare(trace)
+
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
         """Answer one utterance the way `chain` says; no packets when nothing was heard."""
         heard = self._endpointer.heard(speech, trace)

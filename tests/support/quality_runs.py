@@ -14,9 +14,10 @@ from firstpacket.bench.metrics.audible_onset import reply_levels
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.pipeline import Samples, Weights
 from firstpacket.bench.quality.record import QUALITY, Judge, Line, Reply
-from firstpacket.bench.record.schema import Outcome, Turn
+from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import RunWriter, to_line
 from firstpacket.bench.timing.spans import PacketStamp, Text, TurnTrace
+from firstpacket.bench.vocabulary import Outcome
 from support.runs import make_evidence, make_facts, make_segment, make_system, turn_from
 from support.virtual import scripted_manifest
 

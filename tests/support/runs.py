@@ -25,7 +25,6 @@ from firstpacket.bench.record.schema import (
     Evidence,
     LabelFacts,
     Manifest,
-    Outcome,
     PathPart,
     Segment,
     System,
@@ -34,7 +33,7 @@ from firstpacket.bench.record.schema import (
 )
 from firstpacket.bench.record.store import Run, RunWriter
 from firstpacket.bench.timing.spans import TurnTrace
-from firstpacket.bench.vocabulary import Flag
+from firstpacket.bench.vocabulary import Flag, Outcome
 from support.stages import KINDS, stage
 
 MS = 1_000_000

@@ -9,14 +9,15 @@ from typing import NamedTuple
 from firstpacket.bench.compare.tables import differences
 from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import Shown, shown_in
-from firstpacket.bench.record.schema import Outcome, Phase
+from firstpacket.bench.record.schema import Phase
 from firstpacket.bench.report.section import Section
 from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.stats.quantiles import Quantile
-from firstpacket.bench.summary.contents import OUTCOMES, PHASES, Figure, LabelSummary
+from firstpacket.bench.summary.contents import PHASES, Figure, LabelSummary
 from firstpacket.bench.summary.values import definition
 from firstpacket.bench.tables.cells import single, span, value
 from firstpacket.bench.tables.table import Cell, Column, JsonPath, Row, Table, rows, table, words
+from firstpacket.bench.vocabulary import Outcome, shown_outcomes
 
 
 def numbers(view: View) -> Section:
@@ -144,13 +145,15 @@ def _flags(turns: Turns) -> str:
     return ", ".join(f"{n} {flag}" for flag, n in turns.label.flags.items()) if turns.is_measured else ""
 
 
-OUTCOMES_OF_TURNS: tuple[Column[Turns], ...] = (
-    words("system", lambda turns: turns.label.label),
-    words("phase", lambda turns: turns.phase),
-    *map(_outcome, OUTCOMES),
-    Column("audible", _audible),
-    words("flags", _flags),
-)
+def _columns(view: View) -> tuple[Column[Turns], ...]:
+    shown = shown_outcomes(counts for label in view.summaries for counts in label.outcomes.values())
+    return (
+        words("system", lambda turns: turns.label.label),
+        words("phase", lambda turns: turns.phase),
+        *map(_outcome, shown),
+        Column("audible", _audible),
+        words("flags", _flags),
+    )
 
 
 def _outcomes(view: View) -> Table:
@@ -158,5 +161,5 @@ def _outcomes(view: View) -> Table:
         [Turns(label, phase) for phase in PHASES if any(label.outcomes[phase].values()) or phase == "measured"]
         for label in view.summaries
     ]
-    note = "Every turn on record, counted once."
-    return table("Outcomes", OUTCOMES_OF_TURNS, [rows(OUTCOMES_OF_TURNS, group) for group in groups], notes=(note,))
+    columns, note = _columns(view), "Every turn on record, counted once."
+    return table("Outcomes", columns, [rows(columns, group) for group in groups], notes=(note,))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from firstpacket.bench.metrics.quality_figures import reply_text
 from firstpacket.bench.quality.answers import is_right
 from firstpacket.bench.quality.wer import errors
-from firstpacket.bench.record.schema import Outcome
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.vocabulary import Outcome
 from firstpacket.pipelines.tools.evaluation.questions import Exam, Question
 
 
