@@ -12,7 +12,7 @@ import pytest
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
+from firstpacket.pipelines.remote.http.problems import ServerError
 
 pytest.importorskip("httpx2")
 

@@ -20,8 +20,8 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import LLM
 from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
-from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
 from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
+from firstpacket.pipelines.remote.http.problems import ServerError
 
 # Only looked for: the server's libraries take seconds to import, also for those who run other tests.
 for module in ("torch", "transformers", "httpx2", "fastapi", "uvicorn", "openai"):

@@ -6,7 +6,6 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from ipaddress import ip_address
 from itertools import chain, islice
 from typing import Any, Literal
 
@@ -14,9 +13,10 @@ import httpx2
 
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
-from firstpacket.pipelines.cascade.llm.openai.events import Event, EventParser
-from firstpacket.pipelines.cascade.llm.openai.key import KeyFilter, hidden
-from firstpacket.pipelines.cascade.llm.openai.problems import ServerError, body_text, error_text, is_error, short
+from firstpacket.pipelines.remote.http.address import is_this_machine
+from firstpacket.pipelines.remote.http.events import Event, EventParser
+from firstpacket.pipelines.remote.http.key import SecretFilter, Secrets
+from firstpacket.pipelines.remote.http.problems import ServerError, body_text, error_text, is_error, short
 
 MOST_OF_A_BODY = 1 << 16
 """Bytes read of a response that is not a stream."""
@@ -46,6 +46,7 @@ class Server:
     def __init__(self, url: str, key: str, timeout_s: float) -> None:
         self.url = url
         self._key = key
+        self._secrets = Secrets(key)
         self._timeout_s = timeout_s
         self._client = self._new_client()
         self._line: Any = None
@@ -211,13 +212,13 @@ class Server:
         said = what.removeprefix(begin)
         return ServerError(begin + clean(" ".join(self.hidden(said).split())), status)
 
-    def key_filter(self) -> KeyFilter:
+    def secret_filter(self) -> SecretFilter:
         """For the text of one reply."""
-        return KeyFilter(self._key)
+        return self._secrets.filter()
 
     def hidden(self, text: str) -> str:
         """The server's text without the key."""
-        return hidden(text, self._key)
+        return self._secrets.hidden(text)
 
 
 def _not_a_stream(body: str) -> ServerError:
@@ -243,19 +244,3 @@ def _text(parts: Iterator[bytes], most: int) -> str:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a URL's host is this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_nearby(host: str) -> bool:
-    """Whether a URL's host is this machine or one of this network, not a provider's."""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".internal"))

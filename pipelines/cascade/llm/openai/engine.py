@@ -18,16 +18,18 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.cascade.engines import LLM, imported
 from firstpacket.pipelines.cascade.llm import options
-from firstpacket.pipelines.cascade.llm.openai.address import KEY_VARIABLE, address, key_from
 from firstpacket.pipelines.cascade.llm.openai.fields import documented
-from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
+from firstpacket.pipelines.remote.http.address import address
+from firstpacket.pipelines.remote.http.key import KEY_VARIABLE, key_from
+from firstpacket.pipelines.remote.http.problems import ServerError
 
 if TYPE_CHECKING:
     from firstpacket.pipelines.cascade.llm.openai.connection import Server
     from firstpacket.pipelines.cascade.llm.openai.loading import Learned
 
 LONGEST_WAIT_S = 3600
+PATH = "/chat/completions"
 
 
 class OpenAIServer(LLM):
@@ -54,7 +56,7 @@ class OpenAIServer(LLM):
     def __init__(self, settings: Settings) -> None:
         """Raises `UsageError` for a URL that would put a secret into the records."""
         super().__init__(settings)
-        self._url = address(settings.text("llm-url"))
+        self._url = address(settings.text("llm-url"), "llm-url", "llm-key-env").removesuffix(PATH)
         self._server: Server | None = None
         self._learned: Learned | None = None
 
@@ -69,7 +71,7 @@ class OpenAIServer(LLM):
                 f"llm-timeout is {self.settings.options['llm-timeout']} s, but it must be above 0 s and at most "
                 f"{LONGEST_WAIT_S} s."
             )
-        key = key_from(self.settings.text("llm-key-env"))
+        key = key_from(self.settings.text("llm-key-env"), "llm-key-env")
         imported("httpx2", "openai", "The language model engine openai")
         from firstpacket.pipelines.cascade.llm.openai.connection import Server
         from firstpacket.pipelines.cascade.llm.openai.loading import learn
@@ -93,7 +95,7 @@ class OpenAIServer(LLM):
         server, learned = self._ready()
         longest, end = self.settings.whole("llm-max-tokens"), learned.trial.stream_end
         body = learned.accepted.body(documented(self.settings, learned.model, text, longest))
-        reply = Reply(trace, Thoughts(learned.trial.unopened), server.key_filter(), longest)
+        reply = Reply(trace, Thoughts(learned.trial.unopened), server.secret_filter(), longest)
         with server.chat(body, trace.cancellation, lambda: trace.mark(KnownMark.LLM_CONNECTED), end) as events:
             trace.mark(KnownMark.LLM_FIRST_BYTE)
             yield from reply.pieces(chunks(events, end))

@@ -18,11 +18,12 @@ from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
 from firstpacket.pipelines.cascade.llm.openai.about import about
 from firstpacket.pipelines.cascade.llm.openai.chunks import Chunk
-from firstpacket.pipelines.cascade.llm.openai.connection import Server, StreamEnd, is_nearby
+from firstpacket.pipelines.cascade.llm.openai.connection import Server, StreamEnd
 from firstpacket.pipelines.cascade.llm.openai.fields import Accepted, Body, documented, negotiate
-from firstpacket.pipelines.cascade.llm.openai.problems import ServerError, short
 from firstpacket.pipelines.cascade.llm.openai.reply import chunks
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
+from firstpacket.pipelines.remote.http.address import is_nearby
+from firstpacket.pipelines.remote.http.problems import ServerError, short
 
 GREETING = "Hello."
 """The user's text of requests at loading."""

@@ -8,10 +8,10 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.cascade.llm.openai.chunks import DONE, Chunk, parse
 from firstpacket.pipelines.cascade.llm.openai.connection import StreamEnd
-from firstpacket.pipelines.cascade.llm.openai.events import Event
-from firstpacket.pipelines.cascade.llm.openai.key import KeyFilter
-from firstpacket.pipelines.cascade.llm.openai.problems import ServerError, short
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
+from firstpacket.pipelines.remote.http.events import Event
+from firstpacket.pipelines.remote.http.key import SecretFilter
+from firstpacket.pipelines.remote.http.problems import ServerError, short
 
 PIECES_PER_TOKEN = 16
 """Some servers send a token letter by letter; more pieces than this per token means `llm-max-tokens` is ignored."""
@@ -41,10 +41,10 @@ def chunks(events: Iterator[Event], end: StreamEnd) -> Iterator[Chunk]:
 class Reply:
     """Reads one reply of at most `longest` tokens."""
 
-    def __init__(self, trace: Trace, thoughts: Thoughts, key: KeyFilter, longest: int) -> None:
+    def __init__(self, trace: Trace, thoughts: Thoughts, secrets: SecretFilter, longest: int) -> None:
         self._trace = trace
         self._thoughts = thoughts
-        self._key = key
+        self._secrets = secrets
         self._longest = longest
         self._marked: set[KnownMark] = set()
         self._finish = self._refusal = self._called = ""
@@ -62,8 +62,8 @@ class Reply:
             most = self._longest + 1
             if pieces > PIECES_PER_TOKEN * most or characters > CHARACTERS_PER_TOKEN * most:
                 raise ServerError("its reply goes on past llm-max-tokens")
-            yield self._answer(self._thoughts.push(self._key.push(chunk.content)))
-        rest = self._thoughts.push(self._key.flush()) + self._thoughts.flush(self._finish == LENGTH)
+            yield self._answer(self._thoughts.push(self._secrets.push(chunk.content)))
+        rest = self._thoughts.push(self._secrets.flush()) + self._thoughts.flush(self._finish == LENGTH)
         if self._thoughts.unclear:
             self._mark(KnownMark.LLM_THOUGHTS_UNCLEAR)
         if rest:

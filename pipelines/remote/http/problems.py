@@ -12,11 +12,13 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from firstpacket.bench.errors import BenchError
+from firstpacket.bench.pipeline import TurnEnded
+from firstpacket.bench.vocabulary import Outcome
 
 MOST = 300
 """Characters of what a server says."""
@@ -27,12 +29,31 @@ _TAG = re.compile(r"(?s)<(style|script)\b.*?</\1>|<[^>]*>")
 
 
 class ServerError(BenchError):
-    """Raised when a language model's server does not answer properly, with a one-line reason."""
+    """Raised when a server does not answer properly, with a one-line reason."""
 
     def __init__(self, reason: str, status: int = 200) -> None:
         super().__init__(reason)
         self.status = status
         """Of the response; 200 also if there was none."""
+
+
+OUTCOMES: dict[int, Outcome] = {
+    **dict.fromkeys((400, 401, 403, 404, 405, 407, 413, 415, 422), "refused"),
+    **dict.fromkeys((402, 429), "limited"),
+    **dict.fromkeys((503, 529), "busy"),
+}
+"""Outcomes of turns by the status with which a server answered; 529 is used for an overload by some providers."""
+
+
+@contextmanager
+def turn_outcomes() -> Iterator[None]:
+    """Raise a `ServerError` of the body as `TurnEnded` where its status says why there is no answer."""
+    try:
+        yield
+    except ServerError as error:
+        if error.status in OUTCOMES:
+            raise TurnEnded(OUTCOMES[error.status], str(error)) from error
+        raise
 
 
 def is_error(said: Mapping[str, Any]) -> bool:

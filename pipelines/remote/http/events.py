@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from firstpacket.pipelines.cascade.llm.openai.problems import ServerError
+from firstpacket.pipelines.remote.http.problems import ServerError
 
 LONGEST = 1 << 20
 """Bytes of one event."""

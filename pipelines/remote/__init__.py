@@ -1,0 +1,1 @@
+"""What speaks to servers: transports, protocols, and pipelines that are an assistant elsewhere."""
