@@ -202,7 +202,7 @@ class Speech(Protocol):
         ...
 
     def microphone(self) -> Iterator[Samples]:
-        """Frames of 20 ms as a microphone delivers them: speech, then silence, until the turn is over.
+        """Frames of 20 ms as a microphone delivers them: speech, then the room's noise, until the turn is over.
 
         For pipelines that declare `finds_speech_end`; others receive nothing after the end of speech.
         Raises `TurnCancelled`.

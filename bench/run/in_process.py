@@ -12,7 +12,7 @@ from firstpacket.bench.host.listeners import local_servers
 from firstpacket.bench.pipeline import Pipeline, Samples
 from firstpacket.bench.record.schema import LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
-from firstpacket.bench.run.microphone import Microphone
+from firstpacket.bench.run.microphone import Microphone, noise_floor
 from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.run.turn import perform, prepared
 from firstpacket.bench.timing.clock import Clock
@@ -81,7 +81,8 @@ class InProcessExecutor:
                 speech.cancel()
             speech.hear(frame)
 
-        microphone = Microphone(self._clock, utterance.speech(), hear, speech.end, self._system.finds_speech_end)
+        silence = noise_floor(utterance.samples) if self._system.finds_speech_end else None
+        microphone = Microphone(self._clock, utterance.speech(), hear, speech.end, silence)
         playing = None
         if config.input == "file":
             microphone.hand_over()

@@ -17,7 +17,7 @@ from firstpacket.bench.ipc import Channel, Closed, how_it_ended, kill_group, mod
 from firstpacket.bench.record.schema import Delivery, LabelFacts, System, TurnResult
 from firstpacket.bench.run.executor import NO_PACKET, TurnConfig
 from firstpacket.bench.run.leftovers import descendants, end_leftovers, marked
-from firstpacket.bench.run.microphone import Microphone
+from firstpacket.bench.run.microphone import Microphone, noise_floor
 from firstpacket.bench.run.pinning import pinned
 from firstpacket.bench.run.protocol import (
     MESSAGES,
@@ -121,7 +121,8 @@ class ProcessExecutor:
                 raise Closed
             whole = pack_samples(speech) if config.input == "file" else ""
             channel.send(Prepare(turn, utterance.language, whole, keep_audio, config.leave_after))
-            exchange.microphone = _microphone(turn, self._clock, speech, channel, config, self._system.finds_speech_end)
+            silence = noise_floor(utterance.samples) if self._system.finds_speech_end else None
+            exchange.microphone = _microphone(turn, self._clock, speech, channel, config, silence)
             return exchange.run(channel)
         except Closed:
             how, words = self._how_it_ended(), self._last_words()
@@ -278,7 +279,7 @@ def _reason(result: TurnResult) -> str:
 
 
 def _microphone(
-    turn: int, clock: Clock, speech: Any, channel: Channel, config: TurnConfig, silence_follows: bool
+    turn: int, clock: Clock, speech: Any, channel: Channel, config: TurnConfig, silence_rms: float | None
 ) -> Microphone:
     def frame(samples: Any) -> None:
         channel.send(Frame(turn, pack_samples(samples)))
@@ -287,7 +288,7 @@ def _microphone(
         """With file input the clip went ahead with `Prepare`; `SpeechOver` releases it."""
 
     hear = nothing if config.input == "file" else frame
-    return Microphone(clock, speech, hear, lambda: channel.send(SpeechOver(turn)), silence_follows)
+    return Microphone(clock, speech, hear, lambda: channel.send(SpeechOver(turn)), silence_rms)
 
 
 def _play(microphone: Microphone) -> None:

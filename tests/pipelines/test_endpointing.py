@@ -123,6 +123,16 @@ def test_a_pause_is_taken_for_the_end() -> None:
     assert measured.flags == ("false_endpoint",)
 
 
+def test_the_silence_that_follows_is_that_of_the_clip() -> None:
+    """This detector takes any noise for a voice, so it finds an end only where pauses are digital silence."""
+    said = make_utterance(seconds=1.0)
+    noisy = said.samples.copy()
+    noisy[-1600:] = np.random.default_rng(0).normal(0, 0.001, 1600)  # after the end of speech
+    assert put(Answering, replace(said, samples=noisy))[0].outcome == "timeout"
+    noisy[-1600:] = 0
+    assert put(Answering, replace(said, samples=noisy))[0].outcome == "answered"
+
+
 def test_an_end_that_is_never_found_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Counting, "over", False)
     reply, measured = put(Answering, make_utterance(seconds=0.5))
