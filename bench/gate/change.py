@@ -28,11 +28,11 @@ FALSE_ALARMS = 0.01
 MISSED = 0.05
 """Largest probability that a check passes although it became slower by the resolution."""
 LEAST_STARTS = 5
-"""With fewer starts, what processes differ by cannot be told, and `DEFAULT_BAND` is assumed."""
+"""With fewer starts, it is unknown how much processes differ, and `DEFAULT_BAND` is assumed."""
 MOST_STARTS = 200
-"""More would take hours, or a machine on which nothing can be told."""
+"""More would take hours; a machine that needs more is too noisy for a gate."""
 LEAST_RUNS = 3
-"""With fewer stored runs, what runs differ by cannot be told, and `DEFAULT_BAND` is assumed."""
+"""With fewer stored runs, it is unknown how much runs differ, and `DEFAULT_BAND` is assumed."""
 DEFAULT_BAND = 0.01
 """How far the same code is assumed to differ from itself where too little was measured to know it. It may well differ
 by more, so no error rate is claimed then."""
@@ -173,7 +173,7 @@ def _value(pairs: Sequence[float]) -> float:
 
 
 def _noise(logs: Sequence[Sequence[float]]) -> tuple[Components | None, float | None]:
-    """What pairs of processes differ by, and the standard deviation of turn pairs of the same processes, if known."""
+    """How much pairs of processes differ, and the standard deviation of turn pairs of the same processes, if known."""
     units = [_located(tuple(each)) for each in logs if len(each) > 1]
     components = variance_components(units)
     within = math.sqrt(sum(unit.variance * unit.n for unit in units) / len(units)) if units else None

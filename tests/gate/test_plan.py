@@ -50,6 +50,14 @@ def test_processes_that_differ_are_started_more_often() -> None:
     assert carried_out(600, 2, 0.1, between=0.03).pairs < carried_out(600, 2, 0.1, between=0.003).pairs
 
 
+def test_a_start_that_takes_longer_than_expected_is_cut_short() -> None:
+    starts = (Cost(2.0, 4.0, 20),) * 3
+    assert Plan(600).seconds == 600 / (2 * LEAST_STARTS), "nothing is known: time for some more starts is left"
+    assert Plan(600, starts, pairs=10).seconds == pytest.approx(3 * 10 * 0.2)
+    assert Plan(22, starts, pairs=10).seconds == pytest.approx(22 - 18 - 2), "all that is left"
+    assert Plan(18, starts, pairs=10).seconds == 0
+
+
 def test_a_budget_for_one_start_makes_one_and_looks_at_it() -> None:
     plan = carried_out(5, 4, 0.5)
     assert len(plan.costs) == 1 and plan.looks == (1,)

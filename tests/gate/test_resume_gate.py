@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,27 @@ def test_a_gate_that_was_killed_in_its_first_start_continues(cwd: Path, monkeypa
     assert LEAST_STARTS <= plan["most_starts"] <= 120 / 3, "as many as the budget allows"
 
 
-def test_a_verdict_that_was_not_written_is_reached_again(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_was_killed_half_way_is_assumed_to_have_cost_the_mean(
+    cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = simulate(monkeypatch, a=100)
+    simulated.fails_at, simulated.half_way = 3, True
+    with pytest.raises(Stopped):
+        run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), cwd / "killed")
+    resume_gate(cwd / "killed", NoProgress())
+    costs = json.loads((cwd / "killed" / FILE).read_text())["plan"]["costs"]
+    assert costs[2]["starting_s"] == 2.0
+    for part in ("pairs_s", "pairs"):
+        assert costs[2][part] == pytest.approx((costs[0][part] + costs[1][part]) / 2, abs=0.5)
+
+
+@pytest.mark.parametrize("between", [0.02, 0.2])
+def test_a_verdict_that_was_not_written_is_reached_again(
+    cwd: Path, monkeypatch: pytest.MonkeyPatch, between: float
+) -> None:
+    """Early, and at the last look, which the budget makes."""
     simulated = simulate(monkeypatch, a=101)
-    simulated.between = 0.02
+    simulated.between = between
     expected, folder = run_gate(options("a"), Limits(max_minutes=1), OTHER_PYTHON, NoProgress(), cwd / "x")
     before = list(simulated.pairs)
     assert resume_gate(folder, NoProgress()) == expected
@@ -112,9 +131,17 @@ def test_a_gate_continues_only_with_its_own_run(cwd: Path, monkeypatch: pytest.M
     simulated.fails_at = 3
     with pytest.raises(Stopped):
         run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), cwd / "stopped")
-    simulated.made = None
-    with pytest.raises(RunError, match="is not the run that this gate began"):
-        resume_gate(cwd / "stopped", NoProgress())
+    own = simulated.made
+    assert own is not None
+    others = tuple(replace(system, source=system.source and "another") for system in own.manifest.labels)
+    for made in (
+        None,
+        replace(own, segments=own.segments[:1]),
+        replace(own, manifest=replace(own.manifest, labels=others)),
+    ):
+        simulated.made = made
+        with pytest.raises(RunError, match="is not the run that this gate began"):
+            resume_gate(cwd / "stopped", NoProgress())
 
 
 def test_a_gate_that_never_began_leaves_nothing(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,8 +161,13 @@ def test_a_gate_continues_only_with_the_code_that_it_began_with(cwd: Path, monke
     simulated.fails_at = 2
     with pytest.raises(Stopped):
         run_gate(options("a"), Limits(), OTHER_PYTHON, NoProgress(), cwd / "stopped")
-    monkeypatch.setattr(gate, "working_tree", lambda: "changed")
-    with pytest.raises(RunError, match="has changed since the gate began"):
+    with monkeypatch.context() as patch:
+        patch.setattr(gate, "working_tree", lambda: "changed")
+        with pytest.raises(RunError, match="has changed since the gate began"):
+            resume_gate(cwd / "stopped", NoProgress())
+    file = cwd / "stopped" / FILE
+    file.write_text(json.dumps({**json.loads(file.read_text()), "baseline": "revision main (0123456)"}))
+    with pytest.raises(RunError, match=r"compared with revision main \(0123456\), which is now "):
         resume_gate(cwd / "stopped", NoProgress())
 
 

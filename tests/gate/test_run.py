@@ -16,6 +16,7 @@ from firstpacket.bench.gate.change import LEAST_STARTS
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.run import run_gate
 from firstpacket.bench.gate.state import Reference
+from firstpacket.bench.options import Options, PipelineChoice
 from firstpacket.bench.record.store import Run
 
 
@@ -45,6 +46,61 @@ def test_the_budget_ends_a_gate_that_cannot_tell(cwd: Path, monkeypatch: pytest.
     result, _ = run_gate(options("a"), Limits(max_minutes=1), OTHER_PYTHON, NoProgress())
     assert (result.verdict, result.exit_code) == ("inconclusive", 11)
     assert 40 <= sum(2 + 0.2 * pairs for pairs in simulated.pairs) <= 60
+    assert simulated.pairs[LEAST_STARTS] < simulated.pairs[LEAST_STARTS - 1], "shorter starts, but more of them"
+
+
+def test_a_decided_check_stays_as_it_is_while_others_are_open(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated = simulate(monkeypatch, slow=150, unclear=103)
+    simulated.between = 0.03
+    result, _ = run_gate(options("slow", "unclear"), Limits(), OTHER_PYTHON, NoProgress())
+    found = verdicts(result)
+    assert found["slow", "first_packet_latency"] == ("regressed", LEAST_STARTS)
+    assert found["unclear", "first_packet_latency"][1] > LEAST_STARTS
+
+
+def test_answers_that_stop_after_the_first_look_are_noticed(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated = simulate(monkeypatch, a=101)
+    simulated.between, simulated.silent, simulated.silent_from = 0.2, ("a",), LEAST_STARTS
+    result, _ = run_gate(options("a"), Limits(max_minutes=1), OTHER_PYTHON, NoProgress())
+    verdict, starts = verdicts(result)["a", "answers"]
+    assert (verdict, result.exit_code) == ("regressed", 10) and starts > LEAST_STARTS
+
+
+class Lines(NoProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def checked(self, said: str) -> None:
+        self.lines.append(said)
+
+
+def test_progress_tells_what_an_undecided_check_needs(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress, simulated = Lines(), simulate(monkeypatch, a=101)
+    simulated.between = 0.2
+    run_gate(options("a"), Limits(max_minutes=1), OTHER_PYTHON, progress)
+    assert progress.lines[0].startswith("after 1 start: a: first_packet_latency")
+    assert any(line.startswith(f"after {LEAST_STARTS} starts: a: first_packet_latency") for line in progress.lines)
+
+
+SERVED = PipelineChoice("a", "cascade", {"llm": "openai", "llm-model": "served"})
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "against", "leave_after"),
+    [
+        (options("a"), Limit(), OTHER_PYTHON, "first_packet"),
+        (options("a"), Limit("response_latency"), OTHER_PYTHON, "reply"),
+        (options("a"), Limit(), Reference(), "reply"),
+        (Options((SERVED,)), Limit(), OTHER_PYTHON, "reply"),
+    ],
+    ids=["short", "a limit needs replies", "as stored runs", "a server would be left half-way"],
+)
+def test_turns_end_with_their_first_packet_where_nothing_needs_more(
+    cwd: Path, monkeypatch: pytest.MonkeyPatch, measured: Options, limit: Limit, against: Reference, leave_after: str
+) -> None:
+    simulated = simulate(monkeypatch, a=100)
+    run_gate(measured, Limits((limit,), max_minutes=0.1), against, NoProgress())
+    assert simulated.options is not None and simulated.options.leave_after == leave_after
 
 
 def test_with_time_for_few_starts_the_verdict_claims_less(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,11 +48,14 @@ class SimulatedStarts:
     half_way: bool = False
     """Whether it does so after some of its turns."""
     silent: tuple[str, ...] = ()
-    """Labels that never answer."""
+    """Labels that do not answer."""
+    silent_from: int = 0
+    """The first start in which they do not."""
     error: BaseException = field(default_factory=KeyboardInterrupt)
     pairs: list[int] = field(default_factory=list)
     """Of each start."""
     path: Path = Path()
+    options: Options | None = None
     base: CodeVersion | None = None
     made: Run | None = None
 
@@ -60,7 +63,7 @@ class SimulatedStarts:
     def replicates(
         self, options: Options, command: object, progress: object, path: Path, base: CodeVersion | None
     ) -> Iterator[SimulatedStarts]:
-        self.path, self.base, self.made = path, base, None
+        self.path, self.options, self.base, self.made = path, options, base, None
         path.mkdir()
         yield self
 
@@ -100,7 +103,9 @@ class SimulatedStarts:
         return replace(one, turns=turns, segments=(replace(one.segments[0], segment=number),))
 
     def _turn(self, turn: Turn, start: int) -> Turn:
-        changed = {"outcome": "failed", "figures": {}} if turn.label in self.silent else {}
+        changed = (
+            {"outcome": "failed", "figures": {}} if turn.label in self.silent and start >= self.silent_from else {}
+        )
         return replace(turn, segment=start, **changed)  # type: ignore[arg-type]
 
 
