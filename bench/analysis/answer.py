@@ -34,7 +34,7 @@ class Answer:
     """The parts of the first headline's difference, in a sentence; empty where it is not known."""
     measured_on: str
     made_of: tuple[str, ...]
-    """Each system's stages, their engines, and the language model with its size and origin."""
+    """Each system's stages, their engines, and the language model with its size and origin; or its server."""
     notices: tuple[str, ...]
 
     @property
@@ -61,7 +61,7 @@ def answer(
         attribution=attribution,
         measured_on=_measured_on(run, summary),
         made_of=tuple(
-            _made_of(system, label.weights, _traced(label))
+            _served(run, system) if system.kind == "remote" else _made_of(system, label.weights, _traced(label))
             for system, label in zip(run.manifest.labels, summary.labels, strict=True)
         ),
         notices=(*_quality(summary), *summary.notices, *_notices(run, summary)),
@@ -147,6 +147,16 @@ def _made_of(system: System, weights: Sequence[Weights], traced: Collection[str]
     return f"{system.label}: {' → '.join(parts)}"
 
 
+def _served(run: Run, system: System) -> str:
+    """`realtime: speech-to-speech 1.1.0, dialect hf, at ws://127.0.0.1:8765/v1/realtime`: what is known of a server."""
+    loaded = [facts.facts for segment in run.segments for facts in segment.labels if facts.label == system.label]
+    known = {name: str(value) for facts in loaded for name, value in facts.items() if value not in (None, "")}
+    parts = [known.get("server", "a server that does not say what it is")]
+    parts += [f"dialect {known['dialect']}"] if "dialect" in known else []
+    parts += [f"at {system.options['url']}"] if system.options.get("url") else []
+    return f"{system.label}: {', '.join(parts)}"
+
+
 def _traced(label: LabelSummary) -> frozenset[str]:
     """The ids of stages that ran."""
     timed = (name.removeprefix("stage.").rpartition(".")[0] for name in label.figures)
@@ -168,6 +178,7 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     said = list(_dummies(summary))
     for label in summary.labels:
         name = label.label
+        said += _black_box(label)
         if label.measured < label.planned and summary.stopping is None:  # whose notice says so
             said.append(
                 f"{name} has {label.measured} of {label.planned} planned measured turns: the run is unfinished."
@@ -187,6 +198,21 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     if len(segments) > 1 and not run.manifest.replicated:
         said.append(f"The run was interrupted and resumed: it has {len(segments)} segments.")
     return said
+
+
+def _black_box(label: LabelSummary) -> Iterator[str]:
+    """What a system that cannot be looked into, or a part of it, is no evidence for."""
+    opaque = ", ".join(stage.id for stage in label.stages if stage.role == "opaque")
+    if label.kind == "remote":
+        yield (
+            f"{label.label} cannot be looked into: it is compared by its latency, and is evidence for neither "
+            "architecture, cascade or direct."
+        )
+    elif label.is_black_box:
+        yield (
+            f"A part of {label.label} cannot be looked into ({opaque}): how long it listens, thinks and speaks is not "
+            "known."
+        )
 
 
 def _dummies(summary: Summary) -> Iterator[str]:

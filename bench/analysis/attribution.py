@@ -41,6 +41,8 @@ def _said(found: Findings, summary: Summary, ordered: dict[str, float]) -> str:
         return _only_in_the_mean(found)
     if found.headline.finding == "too few":
         return ""
+    if black_boxes := found.contributions.black_boxes:
+        return f"{_sentence(ordered, ROLE_WORDS)}: {' and '.join(black_boxes)} cannot be looked into"
     either = any(_transcribes(summary, label) for label in (found.contributions.base, found.contributions.other))
     return _sentence(ordered, ROLE_WORDS | {"listen": "transcription"} if either else ROLE_WORDS)
 

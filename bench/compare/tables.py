@@ -37,6 +37,7 @@ ROLE_WORDS = {
     "think": "thinking (the language model)",
     "speak": "speaking",
     "move": "transferring audio",
+    "opaque": "work that cannot be told apart",
     "": "not accounted for by any stage",
 }
 
@@ -85,9 +86,19 @@ def contributions(report: Report, path: JsonPath = ()) -> Iterator[Table]:
         notes=[
             SUMS,
             *([SHARES] if any(shares) else []),
+            *_opaque([each for each, _ in pairs]),
             *(f"{each.other} - {each.base}: {_counts(each.pairs, each.dropped)}." for each, _ in pairs),
         ],
     )
+
+
+def _opaque(pairs: Sequence[Contributions]) -> Iterator[str]:
+    """Why a role contains others."""
+    if black_boxes := dict.fromkeys(label for each in pairs for label in each.black_boxes):
+        told = (
+            f"{', '.join(black_boxes)} cannot be looked into: in comparisons with it, listening, thinking and speaking "
+        )
+        yield told + "are one role on both sides."
 
 
 def _shares(pair: Findings) -> Mapping[str, float]:

@@ -64,6 +64,11 @@ class System:
         return Settings(self.device, self.dtype, self.seed, self.options)
 
     @property
+    def is_black_box(self) -> bool:
+        """Whether it, or a part of it, cannot be looked into: how long it listens, thinks and speaks is not known."""
+        return self.kind == "remote" or any(stage.role == "opaque" for stage in self.stages)
+
+    @property
     def kinds(self) -> dict[str, StageKind]:
         """Kinds of its stages by id, without `other`."""
         return {stage.id: stage.kind for stage in self.stages if stage.kind != "other"}

@@ -91,6 +91,8 @@ class LabelSummary:
     label: str
     pipeline: str
     kind: Architecture
+    is_black_box: bool
+    """Whether it, or a part of it, cannot be looked into."""
     stages: tuple[Stage, ...]
     device: str
     dtype: str

@@ -70,6 +70,7 @@ def _label(
         label=plan.label,
         pipeline=plan.pipeline,
         kind=plan.kind,
+        is_black_box=plan.is_black_box,
         stages=plan.stages,
         device=plan.device,
         dtype=plan.dtype,

@@ -32,7 +32,7 @@ class Model:
     plan: System
     kind: Architecture
     beside_llm: Estimate | None
-    """Share of the mean critical path that belongs to stages other than the language model's."""
+    """Share of the mean critical path that belongs to stages other than the language model's; None for a black box."""
     of_no_stage: float | None
     """Share that belongs to no stage."""
     llm_begins: Estimate | None
@@ -81,6 +81,11 @@ class Facts:
     gpu: str
     """Name of the GPU; empty without one."""
 
+    def needed(self, what: str) -> str:
+        """What a claim needs that the run lacks; if the run has black boxes, also that these do not count."""
+        remote = ", ".join(model.label for model in self.models if model.kind == "remote")
+        return f"{what}; {remote} cannot be looked into, and may be either" if remote else what
+
     def of_kind(self, kind: Architecture) -> tuple[Model, ...]:
         """The models of this kind, in the order of the run."""
         return tuple(model for model in self.models if model.kind == kind)
@@ -117,7 +122,7 @@ def _models(run: Run, summary: Summary) -> Iterator[Model]:
             label,
             plan,
             kind_of(label),
-            _beside_llm(turns, plan),
+            None if plan.is_black_box else _beside_llm(turns, plan),
             _of_no_stage(label),
             _llm_begins(turns),
             _right(turns, heard=True),
@@ -127,7 +132,8 @@ def _models(run: Run, summary: Summary) -> Iterator[Model]:
 
 def kind_of(label: LabelSummary) -> Architecture:
     """As its pipeline declares; one without weights (a script, a mock) is no model, and is evidence for no claim."""
-    return "other" if all(weights.origin == "none" for weights in label.weights) else label.kind
+    unknown = label.kind != "remote" and all(weights.origin == "none" for weights in label.weights)
+    return "other" if unknown else label.kind
 
 
 def _beside_llm(turns: Sequence[Turn], plan: System) -> Estimate | None:

@@ -60,7 +60,12 @@ def sum_of_stages(facts: Facts) -> Verdict:
     claim = SUM_OF_STAGES
     found = [(model, model.beside_llm) for model in facts.of_kind("cascade") if model.beside_llm is not None]
     if not found:
-        return claim.not_testable("a cascade that answers")
+        closed = [model.label for model in facts.of_kind("cascade") if model.summary.is_black_box]
+        if closed:
+            return claim.not_testable(
+                f"a cascade all of whose stages are known: {', '.join(closed)} cannot be looked into"
+            )
+        return claim.not_testable(facts.needed("a cascade that answers"))
     measured = "; ".join(_shares(model, share) for model, share in found)
     intervals = [share.interval for _, share in found if share.interval]
     if len(intervals) < len(found):
@@ -87,7 +92,7 @@ def whole_utterance(facts: Facts) -> Verdict:
             "speech as it is spoken: --input realtime (here all of it arrives at one instant)", measured
         )
     if not cascades or not direct:
-        return claim.not_testable("a cascade and a direct model in one run", measured)
+        return claim.not_testable(facts.needed("a cascade and a direct model in one run"), measured)
     if any(at.interval is None for _, at in both):
         return claim.not_testable(MORE_CLIPS, measured)
     waits = [bool(at.interval and at.interval.low > 0) for _, at in both]
@@ -106,7 +111,7 @@ def as_published(facts: Facts) -> Verdict:
     fitting = [model for model in direct if _as_in_the_paper(model, facts)]
     if not fitting:
         needed = "the direct model at size=8b or with the published weights, chunk-units=10, --input file, on one L40"
-        return claim.not_testable(needed, measured)
+        return claim.not_testable(facts.needed(needed), measured)
     measured = "; ".join(_mean(model, facts.gpu) for model in fitting)
     found = [model.summary.path.total.interval for model in fitting if model.summary.path.total]
     intervals = [each for each in found if each]
@@ -134,7 +139,7 @@ def _against_overlapped(claim: Claim, facts: Facts, what: str, least_ms: float) 
     found = [_difference(each, what) for each in shown]
     measured = "; ".join(_against(each, what, difference) for each, difference in zip(shown, found, strict=True))
     if not fair:
-        return claim.not_testable(NEEDS_PAIR, measured)
+        return claim.not_testable(facts.needed(NEEDS_PAIR), measured)
     if None in found and any(each.direct.summary.left_early for each in fair):
         return claim.not_testable(WHOLE_TURNS, measured)
     intervals = [difference.interval for difference in found if difference and difference.interval]

@@ -47,7 +47,7 @@ def errors_pass_down(facts: Facts) -> Verdict:
     ]
     if not judged:
         needed = "a corpus that accepts answers, trained weights, and turns with and without an error in the transcript"
-        return claim.not_testable(needed, measured)
+        return claim.not_testable(facts.needed(needed), measured)
     return claim.judged(
         measured,
         supported=all(misheard.high < heard.low for heard, misheard in judged),
