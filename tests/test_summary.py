@@ -88,7 +88,8 @@ def test_figures_are_those_of_the_measured_turns_that_have_them(summary: Summary
 def test_every_turn_is_counted_in_its_phase(summary: Summary) -> None:
     outcomes = summary.labels[0].outcomes
     assert sum(sum(counts.values()) for counts in outcomes.values()) == 7
-    assert outcomes["measured"] == {"answered": 2, "silent": 1, "failed": 1, "timeout": 1, "interrupted": 0}
+    counts = {outcome: n for outcome, n in outcomes["measured"].items() if n}
+    assert counts == {"answered": 2, "silent": 1, "failed": 1, "timeout": 1}
     assert outcomes["cold"]["answered"] == outcomes["warmup"]["answered"] == 1
     assert summary.labels[0].audible_share == 0.4
     assert summary.labels[0].flags == {"truncated": 1}
