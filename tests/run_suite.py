@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 NO_TESTS_COLLECTED = 5
-UNLESS_NAMED = "not soak and not cuda"
+UNLESS_NAMED = "not soak and not cuda and not real_server"
 
 
 def main(arguments: list[str]) -> int:

@@ -1,19 +1,14 @@
-"""The engine openai against `transformers serve`, a real server, which gives the same text as our own decoder.
-
-It runs in this process, since to start it anew takes 20 s for imports alone.
-"""
+"""The engine openai against `transformers serve`, a real server, which gives the same text as our own decoder."""
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import transformers_serve
 
 from firstpacket.bench.pipeline import Settings
 from firstpacket.bench.timing.clock import MonotonicClock
@@ -23,15 +18,12 @@ from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
 from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
 from firstpacket.pipelines.remote.http.problems import ServerError
 
-# Only looked for: the server's libraries take seconds to import, also for those who run other tests.
-for module in ("torch", "transformers", "httpx2", "fastapi", "uvicorn", "openai"):
-    if find_spec(module) is None:
-        pytest.skip(f"{module} is not installed", allow_module_level=True)
+if lacking := transformers_serve.missing():
+    pytest.skip(f"{', '.join(lacking)} not installed", allow_module_level=True)
 
-from support import llm_folders  # noqa: E402 (needs torch)
+from support import llm_folders
 
 TEXTS = ("hello", "What is the capital of France?", "Tell me a story, please.")
-STARTING_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -44,21 +36,9 @@ class Serving:
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    from transformers.cli.serve import Serve
-
     folder = llm_folders.write(tmp_path_factory.mktemp("served"), llm_folders.llama())
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server: Any = Serve(
-        force_model=str(folder), host="127.0.0.1", port=port, device="cpu", dtype="float32", non_blocking=True
-    )
-    try:
-        until = time.monotonic() + STARTING_S
-        while not server.server.started and time.monotonic() < until:
-            time.sleep(0.02)
-        yield Serving(folder, f"http://127.0.0.1:{port}/v1")
-    finally:
-        server.kill_server()
+    with transformers_serve.serving(folder) as url:
+        yield Serving(folder, url)
 
 
 def loaded(kind: type[LLM], **changed: Any) -> LLM:

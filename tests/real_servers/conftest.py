@@ -1,0 +1,55 @@
+"""The servers, each started once for all tests; a test that fails shows the end of its server's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support import transformers_serve
+
+from real_servers import speech_to_speech as hugging_face
+from real_servers import wyoming
+from real_servers.environment import Environment
+from real_servers.process import Server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+    report = yield
+    for value in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(value, Server):
+            report.sections.append((f"log of {value.name}", value.end_of_log()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def faster_whisper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    _needs(wyoming.ENVIRONMENT)
+    with wyoming.faster_whisper(tmp_path_factory.mktemp("faster-whisper")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def piper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    _needs(wyoming.ENVIRONMENT)
+    with wyoming.piper(tmp_path_factory.mktemp("piper")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def speech_to_speech(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    _needs(hugging_face.ENVIRONMENT)
+    with hugging_face.speech_to_speech(tmp_path_factory.mktemp("speech-to-speech")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def transformers_server() -> Iterator[str]:
+    """The address of `transformers serve`, which is in this environment."""
+    with transformers_serve.serving() as url:
+        yield url
+
+
+def _needs(environment: Environment) -> None:
+    if not environment.is_made():
+        pytest.skip(f"the environment {environment.name} is not there: `make real-servers` makes it")
