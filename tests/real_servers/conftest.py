@@ -1,4 +1,8 @@
-"""The servers, each started once for all tests; a test that fails shows the end of its server's log."""
+"""Servers that nobody here wrote: `make real-servers`. Each starts once; a test that fails shows the end of its log.
+
+`environments/` has what they are made of, `environment.py` makes them, `process.py` starts and ends a server, and one
+file for each has its command. Tests that need one are marked `real_server`, and `make test` leaves them out.
+"""
 
 from __future__ import annotations
 
