@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support import transformers_serve
-
 from real_servers import speech_to_speech as hugging_face
 from real_servers import wyoming
 from real_servers.environment import Environment
 from real_servers.process import Server
+from support import transformers_serve
 
 
 @pytest.hookimpl(wrapper=True)

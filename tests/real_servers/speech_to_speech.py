@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from firstpacket.pipelines.tools.weights.export import export
 from real_servers.environment import Environment
 from real_servers.process import HOST, Server, free_port, started
+
+from firstpacket.pipelines.tools.weights.export import export
 
 ENVIRONMENT = Environment("speech-to-speech")
 STARTING_S = 150.0

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from real_servers.process import HOST, DidNotStart, free_port, started
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from real_servers.clip import is_recognised, samples
 from real_servers.process import HOST, Server
 

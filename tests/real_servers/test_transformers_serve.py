@@ -7,9 +7,9 @@ import json
 import wave
 
 import pytest
+from real_servers.clip import is_recognised, samples
 
 from firstpacket.pipelines.tools.weights.export import export
-from real_servers.clip import is_recognised, samples
 
 httpx2 = pytest.importorskip("httpx2")
 

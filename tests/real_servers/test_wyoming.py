@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
-
 from real_servers.clip import is_recognised, samples
 from real_servers.process import HOST, Server
 from real_servers.wyoming import VOICE

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from firstpacket.pipelines.tools.weights.export import export
 from real_servers.environment import Environment
 from real_servers.process import HOST, Server, free_port, started
+
+from firstpacket.pipelines.tools.weights.export import export
 
 ENVIRONMENT = Environment("wyoming")
 VOICE = "en_US-tone-low"
