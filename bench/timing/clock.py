@@ -30,6 +30,14 @@ class Inbox(Protocol):
         ...
 
 
+class TimedInbox(Inbox, Protocol):
+    """An inbox whose reader need not wait for ever."""
+
+    def get_until(self, when_ns: int) -> Any:
+        """Take the oldest item; blocks until there is one. Raises `queue.Empty` if there is none at `when_ns`."""
+        ...
+
+
 class Clock(Protocol):
     """A timeline, and the only ways to wait on it."""
 
@@ -53,7 +61,7 @@ class Clock(Protocol):
         """Wait for a thread started by `spawn`."""
         ...
 
-    def inbox(self) -> Inbox:
+    def inbox(self) -> TimedInbox:
         """A queue whose waiting this clock understands."""
         ...
 
@@ -79,9 +87,17 @@ class MonotonicClock:
         """Wait for the thread."""
         thread.join()
 
-    def inbox(self) -> Inbox:
-        """A `queue.SimpleQueue`."""
-        return queue.SimpleQueue()
+    def inbox(self) -> MonotonicInbox:
+        """A queue on this clock."""
+        return MonotonicInbox()
+
+
+class MonotonicInbox(queue.SimpleQueue[Any]):
+    """An inbox on the machine's clock."""
+
+    def get_until(self, when_ns: int) -> Any:
+        """Take the oldest item. Raises `queue.Empty` if there is none at `when_ns`."""
+        return self.get(timeout=max(0, when_ns - time.monotonic_ns()) / 1e9)
 
 
 class VirtualClock:
@@ -199,6 +215,14 @@ class VirtualInbox:
         """Take the oldest item; blocks until there is one."""
         with self._clock._changed:
             self._clock._block_until(lambda: bool(self._items))
+            return self._items.popleft()
+
+    def get_until(self, when_ns: int) -> Any:
+        """Take the oldest item. Raises `queue.Empty` if there is none at `when_ns`."""
+        with self._clock._changed:
+            self._clock._block_until(lambda: bool(self._items), when_ns)
+            if not self._items:
+                raise queue.Empty
             return self._items.popleft()
 
     def take_all(self, when_ns: int | None = None) -> list[Any]:

@@ -110,7 +110,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A connection to a server that was made for this turn, before the user began to speak."""
+    """A connection to a server (or several) that was made for this turn, before the user began to speak."""
 
     begun_ns: int
     open_ns: int
@@ -119,6 +119,15 @@ class Session:
     """The server was ready for speech."""
     renewed: bool = False
     """Whether it replaced one that was to be used for this turn, but had ended."""
+
+    def joined(self, other: Session) -> Session:
+        """Both as one, for systems that connect to several servers: ready when the last one is."""
+        return Session(
+            min(self.begun_ns, other.begun_ns),
+            max(self.open_ns, other.open_ns),
+            max(self.ready_ns, other.ready_ns),
+            self.renewed or other.renewed,
+        )
 
 
 @dataclass(frozen=True, slots=True)

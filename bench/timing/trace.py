@@ -249,8 +249,9 @@ class Trace:
         self._messages.append(message)
 
     def session(self, session: Session) -> None:
-        """Record the set-up of a connection for this turn; the last call wins."""
-        self._session = session
+        """Record the set-up of a connection for this turn; of several, from the first one's beginning to the last."""
+        known = self._session
+        self._session = session if known is None else known.joined(session)
 
     def server_says(self, name: str, ns: int) -> None:
         """Record a time that a server states about its own work. Raises `TypeError` for anything but text and int."""

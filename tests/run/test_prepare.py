@@ -83,3 +83,10 @@ def test_a_pipeline_can_end_a_turn_with_an_outcome(where: str) -> None:
 def test_an_error_while_preparing_fails_the_turn() -> None:
     result = one_turn(ValueError("no such host"))
     assert (result.outcome, result.reason) == ("failed", "ValueError: no such host")
+
+
+def test_connections_to_several_servers_are_one_session() -> None:
+    trace = Trace(VirtualClock())
+    trace.session(Session(10, 20, 30))
+    trace.session(Session(40, 50, 60, renewed=True))
+    assert trace.finish().session == Session(10, 50, 60, renewed=True)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import queue
+
+import pytest
+
 from firstpacket.bench.timing.clock import MonotonicClock, VirtualClock
 
 
@@ -48,3 +52,16 @@ def test_the_real_clock_does_not_wake_early() -> None:
     until_ns = clock.now_ns() + 2_000_000
     clock.sleep_until_ns(until_ns)
     assert clock.now_ns() >= until_ns
+
+
+@pytest.mark.parametrize("clock", [VirtualClock(), MonotonicClock()])
+def test_a_reader_may_stop_waiting(clock: VirtualClock | MonotonicClock) -> None:
+    inbox = clock.inbox()
+    when_ns = clock.now_ns() + 2_000_000
+    with pytest.raises(queue.Empty):
+        inbox.get_until(when_ns)
+    assert clock.now_ns() >= when_ns
+    inbox.put("here")
+    assert inbox.get_until(0) == "here", "what is there is taken, however late"
+    with pytest.raises(queue.Empty):
+        inbox.get_until(0)
