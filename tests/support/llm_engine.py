@@ -38,8 +38,10 @@ def loaded(server: Scripted, **changed: Any) -> OpenAIServer:
     return made
 
 
-def turn(model: OpenAIServer, text: str = "Why?") -> tuple[list[str], TurnTrace]:
+def turn(model: OpenAIServer, text: str = "Why?", prepared: bool = True) -> tuple[list[str], TurnTrace]:
     trace = Trace(MonotonicClock())
+    if prepared:
+        model.prepare(trace)
     pieces = list(model.reply(text, trace))
     return pieces, trace.finish()
 

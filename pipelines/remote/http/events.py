@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firstpacket.pipelines.remote.http.problems import ServerError
 
 LONGEST = 1 << 20
-"""Bytes of one event."""
+"""Bytes of one event, unless another limit is given."""
 BOM = "\ufeff"
 _LINE_END = re.compile(rb"\r\n?|\n")
 
@@ -25,12 +25,15 @@ class Event:
 
     data: str
     name: str = ""
+    at_ns: int = field(default=0, compare=False)
+    """When the bytes that completed it were read."""
 
 
 class EventParser:
     """Parses one stream. Raises `ServerError` for an event that is too long."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST) -> None:
+        self._longest = longest
         self._rest = bytearray()
         self._after_cr = False
         self._first_line = True
@@ -86,5 +89,5 @@ class EventParser:
             yield Event(data, name)
 
     def _check(self) -> None:
-        if self._size + len(self._rest) > LONGEST:
-            raise ServerError(f"an event of its stream is longer than {LONGEST} bytes")
+        if self._size + len(self._rest) > self._longest:
+            raise ServerError(f"an event of its stream is longer than {self._longest} bytes")

@@ -109,7 +109,7 @@ def test_a_turn_is_given_up_wherever_the_server_is_stuck(server: Scripted, scrip
 
 def test_a_turn_is_given_up_while_it_is_connecting(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     model, stuck, trace, go_on = loaded(server), threading.Event(), Trace(MonotonicClock()), threading.Event()
-    model._ready()[0]._start_over()
+    model._ready()[0].close()
     ended = threading.Event()
 
     def connect(*_: Any, **__: Any) -> socket.socket:

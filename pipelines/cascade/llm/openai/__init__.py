@@ -4,8 +4,6 @@ engine       the engine: one request per turn, its marks, its outcome
 loading      what is learned of the server before the first turn, with
 fields         the request, and what the server accepts of it
 about          what the server says of itself
-connection   one connection, which a cancelled turn can break off
-chunks       an event → what it says of the reply
 reply        chunks → pieces of the answer, their marks, and why there may be none
 thoughts     a reply → its answer, without the reasoning before it
 """

@@ -12,24 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from firstpacket.bench.errors import UsageError
-from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
+from firstpacket.bench.pipeline import Declaration, OptionValue, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.cascade.engines import LLM, imported
 from firstpacket.pipelines.cascade.llm import options
 from firstpacket.pipelines.cascade.llm.openai.fields import documented
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
-from firstpacket.pipelines.remote.http.address import address
-from firstpacket.pipelines.remote.http.key import KEY_VARIABLE, key_from
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.http import options as remote
+from firstpacket.pipelines.remote.http.problems import ServerError, turn_outcomes
 
 if TYPE_CHECKING:
-    from firstpacket.pipelines.cascade.llm.openai.connection import Server
     from firstpacket.pipelines.cascade.llm.openai.loading import Learned
+    from firstpacket.pipelines.remote.http.server import Server
 
-LONGEST_WAIT_S = 3600
-PATH = "/chat/completions"
+ENDPOINT = "/chat/completions"
 
 
 class OpenAIServer(LLM):
@@ -40,23 +37,20 @@ class OpenAIServer(LLM):
         summary="Any server with an OpenAI-compatible streaming chat API; keys come from the environment only.",
         stages=(Stage("llm.prefill", "think", "llm"), Stage("llm.decode", "think", "llm")),
         options=(
-            Option("llm-url", "http://127.0.0.1:8000/v1", "base URL of the server"),
-            Option("llm-model", "", "model name; empty: the only one that the server lists"),
-            Option("llm-timeout", 30.0, "timeout for connecting and between events, s"),
-            Option("llm-key-env", KEY_VARIABLE, "environment variable with the API key"),
+            *remote.options("llm"),
             options.MAX_TOKENS,
             options.MIN_TOKENS,
             options.TEMPERATURE,
             options.TOP_P,
         ),
-        requires=(Requirement("httpx2", "openai"),),
+        requires=(remote.REQUIRES,),
         needs_server=True,
     )
 
     def __init__(self, settings: Settings) -> None:
         """Raises `UsageError` for a URL that would put a secret into the records."""
         super().__init__(settings)
-        self._url = address(settings.text("llm-url"), "llm-url", "llm-key-env").removesuffix(PATH)
+        self._url = remote.url_from(settings, "llm", ENDPOINT)
         self._server: Server | None = None
         self._learned: Learned | None = None
 
@@ -66,17 +60,12 @@ class OpenAIServer(LLM):
         Raises `UsageError`, `MissingDependency`, or `ServerError` if the server is not there or refuses.
         """
         options.check(self.settings)
-        if not 0 < self.settings.number("llm-timeout") <= LONGEST_WAIT_S:
-            raise UsageError(
-                f"llm-timeout is {self.settings.options['llm-timeout']} s, but it must be above 0 s and at most "
-                f"{LONGEST_WAIT_S} s."
-            )
-        key = key_from(self.settings.text("llm-key-env"), "llm-key-env")
+        access = remote.access_from(self.settings, "llm", ENDPOINT)
         imported("httpx2", "openai", "The language model engine openai")
-        from firstpacket.pipelines.cascade.llm.openai.connection import Server
         from firstpacket.pipelines.cascade.llm.openai.loading import learn
+        from firstpacket.pipelines.remote.http.server import Server
 
-        self._server = Server(self._url, key, self.settings.number("llm-timeout"))
+        self._server = Server(access, "llm")
         try:
             self._learned = learn(self._server, self.settings, self.settings.text("llm-model"))
         except ServerError as error:
@@ -84,21 +73,26 @@ class OpenAIServer(LLM):
                 f"{str(error).rstrip('.')}. Check that the server is running, and check llm-url, llm-model and the key."
             ) from error
 
+    def prepare(self, trace: Trace) -> None:
+        """Make the connection, if the last one has ended. Raises `ServerError` and `TurnCancelled`."""
+        self._ready()[0].prepare(trace)
+
     def reply(self, text: str, trace: Trace) -> Iterator[str]:
         """Yield the answer as it arrives; thoughts before it give empty pieces. Yields nothing if the server's reply is
         empty, and notes why.
 
-        Raises `ServerError` with the reason in one line, and `TurnCancelled` with what it was waiting for.
+        Raises `TurnEnded` or `ServerError` with the reason in one line, and `TurnCancelled` with what it was waiting
+        for.
         """
-        from firstpacket.pipelines.cascade.llm.openai.reply import Reply, chunks
+        from firstpacket.pipelines.cascade.llm.openai.reply import Reply, asked, chunks
 
         server, learned = self._ready()
-        longest, end = self.settings.whole("llm-max-tokens"), learned.trial.stream_end
+        longest = self.settings.whole("llm-max-tokens")
         body = learned.accepted.body(documented(self.settings, learned.model, text, longest))
         reply = Reply(trace, Thoughts(learned.trial.unopened), server.secret_filter(), longest)
-        with server.chat(body, trace.cancellation, lambda: trace.mark(KnownMark.LLM_CONNECTED), end) as events:
-            trace.mark(KnownMark.LLM_FIRST_BYTE)
-            yield from reply.pieces(chunks(events, end))
+        with turn_outcomes(), asked(server, body, trace) as answer:
+            trace.mark(KnownMark.LLM_FIRST_BYTE, at_ns=answer.at_ns)
+            yield from reply.pieces(chunks(answer.events(), learned.trial.ends_at_finish))
         if reply.shortcoming:
             trace.text("shortcoming", server.hidden(reply.shortcoming))
 

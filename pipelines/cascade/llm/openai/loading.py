@@ -12,18 +12,19 @@ from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
 
-from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import OptionValue, Settings
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.llm.openai.about import about
-from firstpacket.pipelines.cascade.llm.openai.chunks import Chunk
-from firstpacket.pipelines.cascade.llm.openai.connection import Server, StreamEnd
 from firstpacket.pipelines.cascade.llm.openai.fields import Accepted, Body, documented, negotiate
-from firstpacket.pipelines.cascade.llm.openai.reply import chunks
+from firstpacket.pipelines.cascade.llm.openai.reply import asked, chunks
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
 from firstpacket.pipelines.remote.http.address import is_nearby
+from firstpacket.pipelines.remote.http.chat import Chunk
 from firstpacket.pipelines.remote.http.problems import ServerError, short
+from firstpacket.pipelines.remote.http.server import Server
 
 GREETING = "Hello."
 """The user's text of requests at loading."""
@@ -42,7 +43,8 @@ class Trial:
 
     unopened: bool = False
     """Whether the model closes thoughts that it never opens."""
-    stream_end: StreamEnd = "close"
+    ends_at_finish: bool = False
+    """Whether its stream stays open after the finish reason, without a word."""
     facts: dict[str, OptionValue] = field(default_factory=dict)
 
 
@@ -58,43 +60,25 @@ class Learned:
 
 def learn(server: Server, settings: Settings, model: str) -> Learned:
     """Learn all of it. Raises `UsageError` if the model is not clear, `ServerError` if the server refuses to answer."""
-    listed = _listed(server, model)
-    model = model or _only(tuple(listed))
+    model, listed = server.chosen_model(model)
 
     def wanted(longest: int) -> Body:
         return documented(settings, model, GREETING, longest)
 
     accepted = _accepted(server, wanted, settings.whole("llm-max-tokens"))
-    found = _about(server, listed.get(model, {}))
+    found = _about(server, listed)
     # More than the server's context may have room for.
     own = settings.whole("llm-max-tokens")
     trials = (_trial(server, accepted.body(wanted(longest))) for longest in (max(TRIAL_TOKENS, own), own))
     return Learned(model, accepted, found, next(filter(None, trials), Trial()))
 
 
-def _listed(server: Server, model: str) -> dict[str, dict[str, Any]]:
-    """The models that the server lists; none if it lists none and the user named one."""
-    try:
-        return server.models()
-    except ServerError:
-        if not model:
-            raise
-        return {}
-
-
-def _only(models: tuple[str, ...]) -> str:
-    if len(models) == 1:
-        return models[0]
-    listing = f"lists {', '.join(models[:8])}" if models else "lists none"
-    raise UsageError(f"llm-model is empty, and the server {listing}. Choose a model with llm-model.")
-
-
 def _accepted(server: Server, wanted: Callable[[int], Body], longest: int) -> Accepted:
     """What the server accepts, found with replies of one token. Raises `ServerError` if it accepts nothing."""
 
     def send(body: Body) -> None:
-        with server.chat(body, Cancellation()) as events:
-            for _ in chunks(events, "close"):
+        with asked(server, body, _unrecorded(Cancellation())) as answer:
+            for _ in chunks(answer.events()):
                 pass
 
     try:
@@ -122,28 +106,25 @@ def _about(server: Server, listed: dict[str, Any]) -> dict[str, OptionValue]:
 def _trial(server: Server, body: Body) -> Trial | None:
     """Read a whole reply; None if the server refuses. No other failure says anything of turns."""
     thoughts, facts = Thoughts(), dict[str, OptionValue]()
-    begun = False
-    finished: StreamEnd | None = None
+    begun = finished = ended = False
     with _limited(TRIAL_S) as limit:
         try:
-            with server.chat(body, limit.cancellation) as events:
-                for chunk in chunks(events, "close"):
+            with asked(server, body, _unrecorded(limit.cancellation)) as answer:
+                for chunk in chunks(answer.events()):
                     thoughts.push(chunk.content)
                     facts |= _facts(server, chunk)
-                    if chunk.finish and finished is None:
-                        finished = "finish"
+                    if chunk.finish and not finished:
+                        finished = True
                         limit.restart(END_S)
                     elif not begun and (chunk.content or chunk.reasons):
                         begun = True
                         limit.restart(TRIAL_REPLY_S)
-                finished = "done"
-                limit.restart(END_S)
+                ended = True
         except ServerError:
             return None
         except TurnCancelled:
             pass
-        stays_open = limit.cancellation.cancelled and finished is not None
-        return Trial(thoughts.closed_unopened, finished if stays_open and finished else "close", facts)
+        return Trial(thoughts.closed_unopened, finished and not ended, facts)
 
 
 def _facts(server: Server, chunk: Chunk) -> dict[str, OptionValue]:
@@ -153,6 +134,10 @@ def _facts(server: Server, chunk: Chunk) -> dict[str, OptionValue]:
     if chunk.usage is not None:
         facts["llm_cached_tokens"] = "not reported" if chunk.usage.cached is None else "reported"
     return facts
+
+
+def _unrecorded(cancellation: Cancellation) -> Trace:
+    return Trace(MonotonicClock(), cancellation=cancellation)
 
 
 class _Limit:

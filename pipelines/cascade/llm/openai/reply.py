@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
-from firstpacket.pipelines.cascade.llm.openai.chunks import DONE, Chunk, parse
-from firstpacket.pipelines.cascade.llm.openai.connection import StreamEnd
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
+from firstpacket.pipelines.remote.http.answer import Answer
+from firstpacket.pipelines.remote.http.chat import DONE, Chunk, parse
 from firstpacket.pipelines.remote.http.events import Event
 from firstpacket.pipelines.remote.http.key import SecretFilter
 from firstpacket.pipelines.remote.http.problems import ServerError, short
+from firstpacket.pipelines.remote.http.server import Content, Server
 
 PIECES_PER_TOKEN = 16
 """Some servers send a token letter by letter; more pieces than this per token means `llm-max-tokens` is ignored."""
@@ -19,8 +22,16 @@ CHARACTERS_PER_TOKEN = 256
 LENGTH, FILTERED = "length", "content_filter"
 
 
-def chunks(events: Iterator[Event], end: StreamEnd) -> Iterator[Chunk]:
-    """Chunks until the stream's end. Raises `ServerError` for one that ends before the reply does, or has none."""
+def asked(server: Server, body: dict[str, Any], trace: Trace) -> AbstractContextManager[Answer]:
+    """Ask for a completion: gives the answer once it has begun. Raises as `Server.exchange` does."""
+    return server.exchange("POST", f"{server.url}/chat/completions", trace, Content(json=body))
+
+
+def chunks(events: Iterator[Event], ends_at_finish: bool = False) -> Iterator[Chunk]:
+    """Chunks until the stream's end, or until the reply is finished.
+
+    Raises `ServerError` for a stream that ends before the reply does, or has none.
+    """
     chosen = finished = False
     for event in events:
         if event.data.strip() == DONE:
@@ -30,7 +41,7 @@ def chunks(events: Iterator[Event], end: StreamEnd) -> Iterator[Chunk]:
         chosen |= chunk.has_choice
         finished |= bool(chunk.finish)
         yield chunk
-        if finished and end == "finish":
+        if finished and ends_at_finish:
             break
     if not finished:
         raise ServerError("its stream broke off before the reply was complete")
@@ -49,11 +60,14 @@ class Reply:
         self._marked: set[KnownMark] = set()
         self._finish = self._refusal = self._called = ""
         self._reasoned = self._calls = False
+        self._at_ns: int | None = None
+        """When the last chunk arrived."""
 
     def pieces(self, chunks: Iterator[Chunk]) -> Iterator[str]:
         """Pieces of the answer; thoughts give empty ones. Raises `ServerError` for a reply that is too long."""
         pieces = characters = 0
         for chunk in chunks:
+            self._at_ns = chunk.at_ns
             self._note(chunk)
             if not (chunk.content or chunk.reasons):
                 continue
@@ -107,4 +121,4 @@ class Reply:
     def _mark(self, mark: KnownMark) -> None:
         if mark not in self._marked:
             self._marked.add(mark)
-            self._trace.mark(mark)
+            self._trace.mark(mark, at_ns=self._at_ns)

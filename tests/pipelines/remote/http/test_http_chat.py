@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firstpacket.pipelines.cascade.llm.openai.chunks import Chunk, Usage, parse
+from firstpacket.pipelines.remote.http.chat import Chunk, Usage, parse
 from firstpacket.pipelines.remote.http.events import Event
 from firstpacket.pipelines.remote.http.problems import ServerError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from firstpacket.pipelines.remote.http.events import Event
@@ -44,6 +44,8 @@ class Chunk:
     """Why the reply ended: `stop`, `length`, `content_filter`, `tool_calls`; empty if it goes on."""
     usage: Usage | None = None
     fingerprint: str = ""
+    at_ns: int = field(default=0, compare=False)
+    """When it arrived."""
 
 
 NOTHING = Chunk()
@@ -68,7 +70,7 @@ def parse(event: Event) -> Chunk:
         raise ServerError(f"an event's choices are not a list of objects: {short(event.data)}")
     usage, fingerprint = _usage(said), said.get("system_fingerprint")
     if not choices:
-        return Chunk(usage=usage, fingerprint=_string(fingerprint))
+        return Chunk(usage=usage, fingerprint=_string(fingerprint), at_ns=event.at_ns)
     if choices[0].get("error"):
         raise ServerError(f"it reported an error mid-stream: {error_text(choices[0])}")
     delta = choices[0].get("delta") or choices[0].get("message") or {}
@@ -86,6 +88,7 @@ def parse(event: Event) -> Chunk:
         finish=str(finish) if finish else "",
         usage=usage,
         fingerprint=_string(fingerprint),
+        at_ns=event.at_ns,
     )
 
 
