@@ -1,4 +1,4 @@
-"""A server that answers chat completions as a test tells it to, in this process."""
+"""A server with OpenAI's paths that answers as a test tells it to, in this process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Semaphore, Thread
 from typing import Any
@@ -27,13 +28,16 @@ class Answer(BaseHTTPRequestHandler):
         return self.plain(404, "") if page is None else self.plain(200, page)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        form = self.headers["Content-Type"].startswith("multipart/")
+        body = fields(self.headers["Content-Type"], raw) if form else json.loads(raw)
         self.server.asked.append((self.path, dict(self.headers), body))
         self.script(body)(self)
 
     def script(self, body: dict[str, Any]) -> Callable[[Answer], None]:
         """The script for a request: at loading the user says hello, first for replies of one token."""
-        if not body["messages"][-1]["content"].endswith("Hello."):
+        said = body["messages"][-1]["content"] if "messages" in body else ""
+        if not (isinstance(said, str) and said.endswith("Hello.")):
             return self.server.script
         short = 1 in (body.get("max_tokens"), body.get("max_completion_tokens"))
         return self.server.script_of_warm_up if short else self.server.script_of_trial
@@ -75,6 +79,18 @@ class Answer(BaseHTTPRequestHandler):
         self.connection.close()
 
     def log_message(self, *_: Any) -> None: ...
+
+
+def fields(content_type: str, raw: bytes) -> dict[str, Any]:
+    """The fields of a form: texts, and files as bytes."""
+    whole = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + raw)
+    found: dict[str, Any] = {}
+    for part in whole.walk():
+        payload = part.get_payload(decode=True)
+        if isinstance(payload, bytes):
+            name = str(part.get_param("name", header="content-disposition"))
+            found[name] = payload if part.get_filename() else payload.decode()
+    return found
 
 
 class Scripted(ThreadingHTTPServer):
