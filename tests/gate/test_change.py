@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.gate_pairs import measured, only, starts
 
 from firstpacket.bench.compare.pairs import Pairs
-from firstpacket.bench.gate.change import DEFAULT_BAND, LEAST_STARTS, Look, change, change_since
+from firstpacket.bench.gate.change import DEFAULT_BAND, LEAST_STARTS, Look, change, change_since, spread
 from firstpacket.bench.gate.decision import LEAST_CHANGE
+from firstpacket.bench.stats.bootstrap import Interval
 
 
 def test_a_slowdown_of_every_pair_is_found_exactly() -> None:
@@ -134,3 +135,20 @@ def test_stored_runs_that_differ_by_2_percent_give_few_false_alarms(count: int) 
 
 def _width(interval) -> float:
     return interval.high - interval.low
+
+
+def test_five_starts_are_enough_to_assume_nothing() -> None:
+    bands = [change(starts(count), only(count)).band for count in (LEAST_STARTS - 1, LEAST_STARTS)]
+    assert bands == [DEFAULT_BAND, 0.0]
+
+
+def test_where_a_band_is_assumed_it_widens_every_bound_and_usual_levels_apply() -> None:
+    found = spread(0.0, lambda level: Interval(-1.0, 1.0, level), only(3), 0.5)
+    assert found is not None and found.ruled_out == 1.5
+    assert {(each.low, each.high) for each in (found.interval_95, found.shown)} == {(-1.5, 1.5)}
+    assert change(starts(3), replace(only(3), false_alarms=1e-9)) == change(starts(3), only(3))
+
+
+def test_the_last_look_spends_what_is_left_and_a_look_that_is_the_only_one_all() -> None:
+    assert Look((LEAST_STARTS,), 50).level(0.01) < Look((LEAST_STARTS,), 50, final=True).level(0.01)
+    assert Look((3,), 3).level(0.01) == 0.01

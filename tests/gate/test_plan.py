@@ -58,6 +58,10 @@ def test_a_start_that_takes_longer_than_expected_is_cut_short() -> None:
     assert Plan(18, starts, pairs=10).seconds == 0
 
 
+def test_the_pairs_of_a_start_take_at_most_four_times_as_long_as_starting() -> None:
+    assert carried_out(600, 1, 0.5, within=0.6, between=0).pairs == 4 * 1 / 0.5
+
+
 def test_a_budget_for_one_start_makes_one_and_looks_at_it() -> None:
     plan = carried_out(5, 4, 0.5)
     assert len(plan.costs) == 1 and plan.looks == (1,)

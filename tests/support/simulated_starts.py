@@ -103,9 +103,8 @@ class SimulatedStarts:
         return replace(one, turns=turns, segments=(replace(one.segments[0], segment=number),))
 
     def _turn(self, turn: Turn, start: int) -> Turn:
-        changed = (
-            {"outcome": "failed", "figures": {}} if turn.label in self.silent and start >= self.silent_from else {}
-        )
+        is_silent = turn.label in self.silent and start >= self.silent_from
+        changed = {"outcome": "failed", "figures": {}} if is_silent else {}
         return replace(turn, segment=start, **changed)  # type: ignore[arg-type]
 
 
