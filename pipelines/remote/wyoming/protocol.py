@@ -145,7 +145,7 @@ def _length(said: Mapping[str, Any], name: str, most: int, kind: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise WyomingError(f"the {name} of its event {kind} is not a length: {str(value)[:40]}")
     if value > most:
-        raise WyomingError(f"its event {kind} has a {name} of {value:,} bytes; at most {most:,} are taken")
+        raise WyomingError(f"its event {kind} has a {name} of {str(value)[:20]} bytes; at most {most:,} are taken")
     return value
 
 

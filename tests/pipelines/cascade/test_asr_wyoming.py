@@ -8,42 +8,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.wyoming_server import MS, Behaviour, FakeServer, info, program, recogniser
+from support.wyoming_engine import Rig
+from support.wyoming_server import MS, Behaviour, info, program, recogniser
 from wyoming.asr import Transcript
 from wyoming.event import Event
 
 from firstpacket.bench.errors import BenchError, UsageError
-from firstpacket.bench.pipeline import Settings, TurnEnded
+from firstpacket.bench.pipeline import TurnEnded
 from firstpacket.bench.run.speech import HeardSpeech
-from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import TurnTrace
-from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.wyoming import WyomingASR
-from firstpacket.pipelines.remote.wyoming import line
 
 FRAME = np.full(320, 0.5, np.float32)
 
 
-class Rig:
-    """The engine, its server, and a clock for both."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, behave: Behaviour, **options: Any) -> None:
-        self.clock = VirtualClock()
-        self.server = FakeServer(self.clock, behave)
-        monkeypatch.setattr(line, "dial", self.server.dial)
-        defaults = {option.name: option.default for option in WyomingASR.declaration.options}
-        given = {name.replace("_", "-"): value for name, value in options.items()}
-        self.engine = WyomingASR(Settings(options={**defaults, **given}))
-
-    def loaded(self) -> Rig:
-        self.engine.load()
-        return self
+class AsrRig(Rig[WyomingASR]):
+    """With a microphone."""
 
     def turn(self, frames: int = 10, realtime: bool = True) -> tuple[str, TurnTrace, int]:
         """The transcript, the trace, and when speech ended."""
         speech = HeardSpeech(self.clock, "en")
-        trace = Trace(self.clock, cancellation=speech.cancellation)
-        self.engine.prepare(trace)
+        trace = self.prepared()
         over_ns = self.clock.now_ns() + (20 * MS * frames if realtime else 0)
 
         def speak() -> None:
@@ -62,12 +47,15 @@ class Rig:
         return text, trace.finish(), over_ns
 
 
+Make = Callable[..., AsrRig]
+
+
 @pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Rig]:
-    return lambda behave, **options: Rig(monkeypatch, behave, **options)
+def rig(monkeypatch: pytest.MonkeyPatch) -> Make:
+    return lambda behave, **options: AsrRig(monkeypatch, WyomingASR, behave, **options)
 
 
-def test_speech_is_sent_as_it_comes_and_the_wait_begins_with_its_end(rig: Callable[..., Rig]) -> None:
+def test_speech_is_sent_as_it_comes_and_the_wait_begins_with_its_end(rig: Make) -> None:
     made = rig(recogniser("hello there", answer_ms=250)).loaded()
     text, trace, over_ns = made.turn(frames=10)
     assert text == "hello there"
@@ -85,7 +73,7 @@ def test_speech_is_sent_as_it_comes_and_the_wait_begins_with_its_end(rig: Callab
     assert max(span.end_ns for span in trace.spans) == over_ns + 250 * MS
 
 
-def test_the_request_in_words_of_the_protocol(rig: Callable[..., Rig]) -> None:
+def test_the_request_in_words_of_the_protocol(rig: Make) -> None:
     made = rig(recogniser(), asr_model="tiny").loaded()
     _, trace, _ = made.turn(frames=1)
     received = made.server.peers[-1].received
@@ -99,7 +87,7 @@ def test_the_request_in_words_of_the_protocol(rig: Callable[..., Rig]) -> None:
     assert sent[0] > 640
 
 
-def test_a_clip_that_is_there_at_once_is_sent_in_pieces(rig: Callable[..., Rig]) -> None:
+def test_a_clip_that_is_there_at_once_is_sent_in_pieces(rig: Make) -> None:
     made = rig(recogniser(answer_ms=80)).loaded()
     text, trace, over_ns = made.turn(frames=12, realtime=False)
     assert text == "hello there"
@@ -107,13 +95,13 @@ def test_a_clip_that_is_there_at_once_is_sent_in_pieces(rig: Callable[..., Rig])
     assert trace.messages[-1].at_ns == over_ns + 80 * MS
 
 
-def test_a_language_that_is_named_is_asked_for(rig: Callable[..., Rig]) -> None:
+def test_a_language_that_is_named_is_asked_for(rig: Make) -> None:
     made = rig(recogniser(), asr_language="de").loaded()
     made.turn(frames=1)
     assert made.server.peers[-1].received[1][1].data == {"language": "de"}
 
 
-def test_connecting_is_no_part_of_the_turn(rig: Callable[..., Rig]) -> None:
+def test_connecting_is_no_part_of_the_turn(rig: Make) -> None:
     made = rig(recogniser()).loaded()
     made.server.connect_ms = 400
     before_ns = made.clock.now_ns()
@@ -126,7 +114,7 @@ def test_connecting_is_no_part_of_the_turn(rig: Callable[..., Rig]) -> None:
     assert min(span.start_ns for span in trace.spans) >= session.ready_ns
 
 
-def test_a_server_that_closes_after_each_transcript_gets_a_connection_per_turn(rig: Callable[..., Rig]) -> None:
+def test_a_server_that_closes_after_each_transcript_gets_a_connection_per_turn(rig: Make) -> None:
     """As wyoming-faster-whisper does: the next request on that connection would fail with a reset."""
     made = rig(recogniser(closes=True)).loaded()
     for _ in range(3):
@@ -137,7 +125,7 @@ def test_a_server_that_closes_after_each_transcript_gets_a_connection_per_turn(r
     assert len(made.server.peers) == 1 + 3, "one to describe itself, and one for each turn"
 
 
-def test_a_connection_that_stays_open_is_kept(rig: Callable[..., Rig]) -> None:
+def test_a_connection_that_stays_open_is_kept(rig: Make) -> None:
     made = rig(recogniser()).loaded()
     assert made.turn()[1].session is not None
     assert [made.turn()[1].session for _ in range(2)] == [None, None]
@@ -147,7 +135,7 @@ def test_a_connection_that_stays_open_is_kept(rig: Callable[..., Rig]) -> None:
     assert len(made.server.peers) == 3
 
 
-def test_what_a_server_still_sends_of_a_turn_does_not_reach_the_next(rig: Callable[..., Rig]) -> None:
+def test_what_a_server_still_sends_of_a_turn_does_not_reach_the_next(rig: Make) -> None:
     def behave(peer: Any) -> None:
         turns = iter(["one", "two"])
         described = info(asr=program("asr"))
@@ -161,7 +149,7 @@ def test_what_a_server_still_sends_of_a_turn_does_not_reach_the_next(rig: Callab
     assert [made.turn()[0], made.turn()[0]] == ["one", "two"]
 
 
-def test_partial_transcripts_have_the_time_at_which_they_were_received(rig: Callable[..., Rig]) -> None:
+def test_partial_transcripts_have_the_time_at_which_they_were_received(rig: Make) -> None:
     made = rig(recogniser("hello there", 100, pieces=("hello", " there"))).loaded()
     text, trace, over_ns = made.turn(frames=10)
     assert text == "hello there"
@@ -171,7 +159,7 @@ def test_partial_transcripts_have_the_time_at_which_they_were_received(rig: Call
     assert made.turn(frames=10)[0] == "hello there", "transcript-stop of the turn before is no answer"
 
 
-def test_pieces_alone_are_a_transcript(rig: Callable[..., Rig]) -> None:
+def test_pieces_alone_are_a_transcript(rig: Make) -> None:
     def behave(peer: Any) -> None:
         while (event := peer.read()) is not None:
             if event.type == "describe":
@@ -183,7 +171,7 @@ def test_pieces_alone_are_a_transcript(rig: Callable[..., Rig]) -> None:
     assert rig(behave).loaded().turn()[0] == "hello"
 
 
-def test_a_transcript_during_speech_is_a_split_turn(rig: Callable[..., Rig]) -> None:
+def test_a_transcript_during_speech_is_a_split_turn(rig: Make) -> None:
     def behave(peer: Any) -> None:
         while (event := peer.read()) is not None:
             if event.type == "describe":
@@ -198,13 +186,13 @@ def test_a_transcript_during_speech_is_a_split_turn(rig: Callable[..., Rig]) -> 
     assert ended.value.outcome == "split"
 
 
-def test_an_empty_transcript_says_why_the_turn_is_silent(rig: Callable[..., Rig]) -> None:
+def test_an_empty_transcript_says_why_the_turn_is_silent(rig: Make) -> None:
     text, trace, _ = rig(recogniser("")).loaded().turn()
     assert text == ""
     assert [each.text for each in trace.texts if each.kind == "shortcoming"] == ["the server's transcript is empty"]
 
 
-def test_facts_are_what_the_server_says_of_itself(rig: Callable[..., Rig]) -> None:
+def test_facts_are_what_the_server_says_of_itself(rig: Make) -> None:
     made = rig(recogniser(pieces=("a",))).loaded()
     assert made.engine.facts() == {
         "asr_server": "fake-asr",
@@ -225,7 +213,7 @@ def described(**programs: Any) -> Behaviour:
     return behave
 
 
-def test_a_server_without_the_service_is_refused_with_what_it_has(rig: Callable[..., Rig]) -> None:
+def test_a_server_without_the_service_is_refused_with_what_it_has(rig: Make) -> None:
     with pytest.raises(UsageError) as refused:
         rig(described(tts=program("tts"))).loaded()
     assert str(refused.value) == (
@@ -233,19 +221,19 @@ def test_a_server_without_the_service_is_refused_with_what_it_has(rig: Callable[
     )
 
 
-def test_a_model_that_is_not_there_is_refused_with_those_that_are(rig: Callable[..., Rig]) -> None:
+def test_a_model_that_is_not_there_is_refused_with_those_that_are(rig: Make) -> None:
     with pytest.raises(UsageError, match=r"it has no large \(asr-model\)\. It has tiny, small\."):
         rig(described(asr=program("asr", ("tiny", "small"))), asr_model="large").loaded()
 
 
-def test_a_model_that_would_be_downloaded_in_a_turn_is_refused(rig: Callable[..., Rig]) -> None:
+def test_a_model_that_would_be_downloaded_in_a_turn_is_refused(rig: Make) -> None:
     listed = program("asr", ("tiny",))
     listed["models"][0]["installed"] = False
     with pytest.raises(UsageError, match="would download it during a turn"):
         rig(described(asr=listed), asr_model="tiny").loaded()
 
 
-def test_another_program_of_the_server_is_selected(rig: Callable[..., Rig]) -> None:
+def test_another_program_of_the_server_is_selected(rig: Make) -> None:
     both = [program("asr", ("tiny",)), {**program("asr", ("small",)), "name": "other"}]
 
     def behave(peer: Any) -> None:
@@ -261,7 +249,7 @@ def test_another_program_of_the_server_is_selected(rig: Callable[..., Rig]) -> N
     assert (selected.type, selected.data) == ("select-program", {"name": "other"})
 
 
-def test_no_server(rig: Callable[..., Rig]) -> None:
+def test_no_server(rig: Make) -> None:
     made = rig(recogniser())
     made.server.refuses = True
     with pytest.raises(BenchError) as refused:
@@ -276,18 +264,18 @@ def test_no_server(rig: Callable[..., Rig]) -> None:
     "uri",
     ["", "http://127.0.0.1:10300", "tcp://127.0.0.1", "tcp://:10300", "unix://socket", "tcp://h:99999", "tcp://h:1/x"],
 )
-def test_an_address_that_is_none(rig: Callable[..., Rig], uri: str) -> None:
+def test_an_address_that_is_none(rig: Make, uri: str) -> None:
     with pytest.raises(UsageError, match="asr-uri is not an address of a Wyoming server"):
         rig(recogniser(), asr_uri=uri)
 
 
-def test_an_address_with_a_secret_is_refused_without_repeating_it(rig: Callable[..., Rig]) -> None:
+def test_an_address_with_a_secret_is_refused_without_repeating_it(rig: Make) -> None:
     with pytest.raises(UsageError) as refused:
         rig(recogniser(), asr_uri="tcp://me:hunter2@host:10300")
     assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0, 4000.0])
-def test_a_timeout_that_is_none(rig: Callable[..., Rig], timeout: float) -> None:
+def test_a_timeout_that_is_none(rig: Make, timeout: float) -> None:
     with pytest.raises(UsageError, match="asr-timeout is"):
         rig(recogniser(), asr_timeout=timeout)

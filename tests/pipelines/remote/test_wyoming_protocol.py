@@ -76,6 +76,8 @@ BAD = {
     b'{"type": "x", "payload_length": "9"}\n': "is not a length",
     b'{"type": "x", "data_length": 99999999999}\n': "at most 4,194,304 are taken",
     b'{"type": "x", "payload_length": 99999999999}\n': "at most 16,777,216 are taken",
+    b'{"type": "x", "payload_length": ' + b"9" * 4000 + b"}\n": "has a payload_length of 99999999999999999999 bytes",
+    b'{"type": "x", "payload_length": ' + b"9" * 5000 + b"}\n": "is not JSON",
     b'{"type": "x", "data_length": 2}\n[]': "the data of its event x is not a JSON object",
     b'{"type": "x", "data_length": 3}\n{}{': "the data of its event x is not JSON",
     b'{"type": "x", "data": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}\n": "is not JSON",
