@@ -1,0 +1,77 @@
+"""One open connection to a server, as protocols see it: messages go out, stamped messages come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from firstpacket.bench.timing.clock import Clock, Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message, and when it was read: before it was parsed, in the thread that reads."""
+
+    at_ns: int
+    raw: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The connection has ended, and why: `code` is the WebSocket's, 1006 if it broke off."""
+
+    at_ns: int
+    code: int
+    reason: str
+
+
+class Line(Protocol):
+    """An open connection. What arrives is put into the inbox that it was opened with: `Arrived`, at last `Ended`."""
+
+    def send(self, text: str) -> None:
+        """Write a message; returns once it is written. Raises `LineError` if the connection has ended."""
+        ...
+
+    def ping_ns(self, timeout_s: float) -> int | None:
+        """The time of a ping to the server and back; None if no answer comes."""
+        ...
+
+    def close(self) -> None:
+        """End it as the protocol wants it: say goodbye, and wait a little for the server's."""
+        ...
+
+    def abort(self) -> None:
+        """End it at once, from any thread; what blocks on it returns."""
+        ...
+
+
+class LineError(Exception):
+    """Raised when a connection cannot be made or used; the message says why in one line.
+
+    `status` is the HTTP status with which the server refused the connection, 0 if there was none.
+    """
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to connect: the address, and the headers, which may hold keys and are never recorded."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    subprotocols: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+
+    def __repr__(self) -> str:
+        return f"Target({self.url})"
+
+
+class Connect(Protocol):
+    """Opens a line."""
+
+    def __call__(self, target: Target, clock: Clock, inbox: Inbox) -> Line:
+        """Connect; returns once messages can be sent. Raises `LineError`."""
+        ...

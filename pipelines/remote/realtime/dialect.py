@@ -1,0 +1,137 @@
+"""What differs between servers that speak OpenAI's Realtime API: a table for each, in `dialects.toml` or in a file of the user's.
+
+The protocol is one (`protocol.py`); a server that needs something no table can say is no dialect.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from firstpacket.bench.codec import DecodeError, decode
+from firstpacket.bench.errors import UnknownName, UsageError, explained
+from firstpacket.pipelines.remote.realtime.audio import Format
+
+Turns = Literal["manual", "server_vad", "semantic_vad"]
+
+TABLES = Path(__file__).parent / "dialects.toml"
+REFERENCE = "openai"
+LARGEST_FILE = 1 << 16
+
+BETA = {
+    "response.audio.delta": "response.output_audio.delta",
+    "response.audio.done": "response.output_audio.done",
+    "response.audio_transcript.delta": "response.output_audio_transcript.delta",
+    "response.audio_transcript.done": "response.output_audio_transcript.done",
+    "response.text.delta": "response.output_text.delta",
+    "response.text.done": "response.output_text.done",
+}
+"""Event names of the beta, which OpenAI has switched off and other servers still send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One server's form of the protocol."""
+
+    name: str
+    summary: str
+    checked: str
+    """How this table was checked: against which server and when, or against documentation only."""
+    path: str
+    """Path of the route, appended to an address that has none."""
+    model_parameter: str
+    """Parameter of the address that names the model; empty: none."""
+    key_header: str
+    key_prefix: str
+    key_variable: str
+    """Environment variable of the key; empty: it needs none."""
+    session: Literal["nested", "flat", "model"]
+    """Form of `session.update`: OpenAI's, the beta's flat one, or the model's name alone."""
+    turn_detection: Literal["in input", "in session"]
+    """Where a nested session has it."""
+    formats: tuple[Format, ...]
+    input_rate: int
+    """Hz of PCM that is sent."""
+    output_rate: int
+    turns: tuple[Turns, ...]
+    """Ways in which the user's turn may end, the server's default first."""
+    end_of_turn: tuple[dict[str, Any], ...]
+    """Messages that end a manual turn."""
+    opens_with: str
+    """The server's first message; empty: it sends none."""
+    confirms_session: bool
+    """Whether it answers `session.update` with `session.updated`."""
+    commits: bool
+    """Whether it says `input_audio_buffer.committed`: a reply without it was given without the question."""
+    transcript: Literal["before reply", "unordered", "none"]
+    """When the transcript of the user's speech comes, if one was asked for."""
+    audio_field: str
+    """Where a message has its audio, as base64."""
+    minutes: float
+    """Longest session, min; 0: no limit is known."""
+    names: Literal["ga", "beta"] = "ga"
+    rate_field: str = ""
+    """Where an audio message states its sample rate; empty: nowhere."""
+    response_ends_with: str = "response.done"
+    late_speech_stopped: bool = False
+    """Whether `speech_stopped` is held back until the server is certain: its receipt is no moment of a decision."""
+    metadata: str = ""
+    """Key of `response.metadata` that has the server's own figures, as JSON."""
+    figures: dict[str, str] = field(default_factory=dict)
+    """Their names there (in seconds), and ours."""
+
+    def canonical(self, name: str) -> str:
+        """The generally available name of a server's message."""
+        return BETA.get(name, name) if self.names == "beta" else name
+
+
+@cache
+def dialects() -> dict[str, Dialect]:
+    """The dialects that come with the project, by name."""
+    tables = tomllib.loads(TABLES.read_text("utf-8"))
+    return {name: _dialect(name, {**tables[REFERENCE], **table}) for name, table in tables.items()}
+
+
+def dialect(name: str) -> Dialect:
+    """A dialect by name, or from a TOML file. Raises `UsageError`."""
+    if name.endswith(".toml"):
+        return _from_file(Path(name))
+    known = dialects()
+    if name not in known:
+        raise UnknownName("dialect", name, known, "Or pass a file: dialect=FILE.toml.")
+    return known[name]
+
+
+def _from_file(path: Path) -> Dialect:
+    with explained(f"Cannot read the dialect {path}", kind=UsageError), path.open("rb") as file:
+        raw = file.read(LARGEST_FILE + 1)
+    if len(raw) > LARGEST_FILE:
+        raise UsageError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no dialect.")
+    try:
+        table = tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} is not TOML: {error}. docs/realtime.md has an example of a dialect.") from error
+    base = table.pop("base", REFERENCE)
+    if base not in dialects():
+        raise UnknownName("base of a dialect", str(base), dialects())
+    reference = tomllib.loads(TABLES.read_text("utf-8"))
+    given = {"summary": path.name, "checked": "a table of the user's", **table}
+    try:
+        return _dialect(path.stem, {**reference[REFERENCE], **reference[base], **given})
+    except DecodeError as error:
+        raise UsageError(f"{path} is no dialect: {error}. docs/realtime.md explains its fields.") from error
+
+
+def _dialect(name: str, table: Mapping[str, Any]) -> Dialect:
+    made = decode(Dialect, {"name": name, **{key.replace("-", "_"): value for key, value in table.items()}}, name)
+    for each in fields(Dialect):
+        value = getattr(made, each.name)
+        if each.name in ("input_rate", "output_rate") and not 8_000 <= value <= 48_000:
+            raise DecodeError(f"{name}.{each.name} is {value} Hz, but it must lie between 8000 and 48000")
+    if not made.turns or not made.formats:
+        raise DecodeError(f"{name} needs at least one of turns and of formats")
+    return made
