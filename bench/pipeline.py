@@ -201,6 +201,11 @@ class Speech(Protocol):
         """All of the user's speech, shape `(n,)`; blocks until it has ended. Raises `TurnCancelled`."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Whether the frame given last came after the end of the user's speech, and is silence."""
+        ...
+
     def microphone(self) -> Iterator[Samples]:
         """Frames of 20 ms as a microphone delivers them: speech, then the room's noise, until the turn is over.
 

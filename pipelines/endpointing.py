@@ -140,6 +140,11 @@ class EndedSpeech:
         frames = list(self.frames())
         return frames[0] if len(frames) == 1 else np.concatenate([*frames, np.zeros(0, np.float32)])
 
+    @property
+    def over(self) -> bool:
+        """As of what the microphone delivers."""
+        return self._speech.over
+
     def microphone(self) -> Iterator[Samples]:
         """What the microphone delivers, whatever was decided."""
         return self._speech.microphone()

@@ -22,6 +22,8 @@ class HeardSpeech:
         self._language = language
         self._heard: list[Samples] = []
         self._over_at: int | None = None
+        self._given = 0
+        """Frames given by `microphone`."""
         self.cancellation = Cancellation()
         self.cpu = CpuWatch(clock)
 
@@ -34,6 +36,11 @@ class HeardSpeech:
     def language(self) -> str:
         """Language of the recording."""
         return self._language
+
+    @property
+    def over(self) -> bool:
+        """Whether the frame given last came after the end of the user's speech."""
+        return self._over_at is not None and self._given > self._over_at
 
     @property
     def cancelled(self) -> bool:
@@ -68,6 +75,7 @@ class HeardSpeech:
         for index in itertools.count():
             while index == len(self._heard):
                 self._receive()
+            self._given = index + 1
             yield self._heard[index]
 
     def _receive(self) -> None:

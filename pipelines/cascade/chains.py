@@ -62,6 +62,11 @@ class BufferedSpeech:
         """Everything."""
         return self._speech.whole()
 
+    @property
+    def over(self) -> bool:
+        """As of what the microphone delivers."""
+        return self._speech.over
+
     def microphone(self) -> Iterator[Samples]:
         """What the microphone delivers."""
         return self._speech.microphone()

@@ -29,7 +29,7 @@ class Line(Protocol):
     """An open connection. What arrives is put into the inbox that it was opened with: `Arrived`, at last `Ended`."""
 
     def send(self, text: str) -> None:
-        """Write a message; returns once it is written. Raises `LineError` if the connection has ended."""
+        """Write a message; returns once it is written. Raises `ServerError` if the connection has ended."""
         ...
 
     def ping_ns(self, timeout_s: float) -> int | None:
@@ -43,17 +43,6 @@ class Line(Protocol):
     def abort(self) -> None:
         """End it at once, from any thread; what blocks on it returns."""
         ...
-
-
-class LineError(Exception):
-    """Raised when a connection cannot be made or used; the message says why in one line.
-
-    `status` is the HTTP status with which the server refused the connection, 0 if there was none.
-    """
-
-    def __init__(self, reason: str, status: int = 0) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +62,5 @@ class Connect(Protocol):
     """Opens a line."""
 
     def __call__(self, target: Target, clock: Clock, inbox: Inbox) -> Line:
-        """Connect; returns once messages can be sent. Raises `LineError`."""
+        """Connect; returns once messages can be sent. Raises `ServerError`."""
         ...

@@ -16,17 +16,19 @@ from urllib.parse import urlsplit
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.clock import Clock, Inbox
-from firstpacket.pipelines.remote.line import Arrived, Ended, LineError, Target
-from firstpacket.pipelines.cascade.llm.openai.connection import is_this_machine
+from firstpacket.pipelines.remote.http.address import is_this_machine
+from firstpacket.pipelines.remote.http.problems import ServerError, body_text, short
+from firstpacket.pipelines.remote.line import Arrived, Ended, Target
 
 LARGEST = 16 << 20
 """Bytes of one message: 6 minutes of 24 kHz PCM, as base64, in one piece are just allowed."""
 CLOSE_S = 2.0
-SEND_S = 10.0
-"""How long a write may block before the connection counts as broken: the server has stopped reading."""
+MOST_OF_A_REFUSAL = 1 << 16
+"""Bytes."""
 
 
 class _Stamping(ClientConnection):
@@ -68,11 +70,11 @@ class WebSocketLine:
         self._connection = connection
 
     def send(self, text: str) -> None:
-        """Write a message. Raises `LineError` if the connection has ended, or the server stops reading."""
+        """Write a message. Raises `ServerError` if the connection has ended, or the server stops reading."""
         try:
             self._connection.send(text)
         except (OSError, WebSocketException) as error:
-            raise LineError(f"the connection has ended: {_line(error)}") from error
+            raise ServerError(f"the connection has ended: {_line(error)}") from error
 
     def ping_ns(self, timeout_s: float) -> int | None:
         """The time of a ping and its answer; None if none comes."""
@@ -96,38 +98,36 @@ class WebSocketLine:
 
 
 def open_websocket(target: Target, clock: Clock, inbox: Inbox) -> WebSocketLine:
-    """Connect. Raises `LineError` with the reason in one line."""
+    """Connect. Raises `ServerError` with the reason in one line."""
 
     def stamping(*arguments: Any, **options: Any) -> _Stamping:
         return _Stamping(*arguments, clock=clock, inbox=inbox, **options)
 
     nearby = is_this_machine(urlsplit(target.url).hostname or "")
     try:
-        connection = connect(
-            target.url,
-            additional_headers=dict(target.headers),
-            subprotocols=target.subprotocols or None,  # type: ignore[arg-type]
-            user_agent_header="firstpacket",
-            compression=None,
-            proxy=None if nearby else True,
-            open_timeout=target.timeout_s,
-            close_timeout=CLOSE_S,
-            ping_interval=None,
-            max_size=LARGEST,
-            create_connection=stamping,  # type: ignore[arg-type]
-        )
+        options: dict[str, Any] = {
+            "additional_headers": dict(target.headers),
+            "subprotocols": [Subprotocol(name) for name in target.subprotocols] or None,
+            "user_agent_header": "firstpacket",
+            "compression": None,
+            "proxy": None if nearby else True,
+            "open_timeout": target.timeout_s,
+            "close_timeout": CLOSE_S,
+            "ping_interval": None,
+            "max_size": LARGEST,
+            "create_connection": stamping,
+        }
+        connection = connect(target.url, **options)
     except InvalidStatus as error:
         status = error.response.status_code
-        said = clean((error.response.body or b"")[:300].decode("utf-8", "replace")).strip()
-        raise LineError(f"it refused the connection with HTTP status {status}{f': {said}' if said else ''}", status) from error
+        said = body_text((error.response.body or b"")[:MOST_OF_A_REFUSAL].decode("utf-8", "replace"))
+        raise ServerError(f"it refused the connection ({status}){f': {said}' if said else ''}", status) from error
     except TimeoutError as error:
-        raise LineError(f"no connection within {target.timeout_s:g} s") from error
+        raise ServerError(f"no connection within {target.timeout_s:g} s") from error
     except (OSError, WebSocketException, ValueError) as error:
-        raise LineError(f"no connection: {_line(error)}") from error
-    connection.socket.settimeout(None)
+        raise ServerError(f"no connection: {_line(error)}") from error
     return WebSocketLine(connection)
 
 
 def _line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return clean(text.splitlines()[0][:300])
+    return clean(short(str(error) or type(error).__name__))

@@ -1,6 +1,6 @@
-"""What differs between servers that speak OpenAI's Realtime API: a table for each, in `dialects.toml` or in a file of the user's.
+"""What differs between servers that speak OpenAI's Realtime API: a table for each, here or in a file of the user's.
 
-The protocol is one (`protocol.py`); a server that needs something no table can say is no dialect.
+The protocol is one; a server that needs something no table can say is no dialect.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from firstpacket.pipelines.remote.realtime.dialect import Dialect
 
 LONGEST_BODY = 4_000
 """Characters of a message's body that are kept."""
-AUDIO_LEFT_OUT = "audio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,12 @@ class Event:
     @property
     def kept(self) -> str:
         """The body as it is recorded."""
-        kept = clean(json.dumps(self.body, ensure_ascii=False))
+        try:
+            kept = clean(json.dumps(self.body, ensure_ascii=False))
+        except RecursionError:
+            kept = ""
+        if not kept:
+            return json.dumps({"type": self.type, "too deep": True})
         return kept if len(kept) <= LONGEST_BODY else json.dumps({"type": self.type, "too long": len(kept)})
 
 
@@ -55,13 +59,14 @@ def parse(raw: str | bytes, dialect: Dialect, hidden: Callable[[str], str] = str
     """Parse a message; `hidden` removes the key. Raises `TurnEnded` for what is no message of the protocol."""
     if isinstance(raw, bytes):
         raise TurnEnded("failed", f"the server sent {len(raw)} binary bytes where the protocol has JSON")
+    raw = hidden(raw)
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise TurnEnded("failed", f"the server sent something that is not JSON: {_excerpt(hidden(raw))}") from error
+        raise TurnEnded("failed", f"the server sent something that is not JSON: {_excerpt(raw)}") from error
     if not isinstance(body, dict) or not isinstance(body.get("type"), str):
-        raise TurnEnded("failed", f"the server sent JSON without a type: {_excerpt(hidden(raw))}")
-    kind = clean(hidden(body["type"]))[:100]
+        raise TurnEnded("failed", f"the server sent JSON without a type: {_excerpt(raw)}")
+    kind = clean(body["type"])[:100]
     name = dialect.canonical(kind)
     audio, rate = b"", 0
     if name == "response.output_audio.delta":
@@ -70,8 +75,6 @@ def parse(raw: str | bytes, dialect: Dialect, hidden: Callable[[str], str] = str
         rate = stated if isinstance(stated, int) and 4_000 <= stated <= 192_000 else 0
     else:
         _strip_audio(body)
-    if (text_of := hidden(json.dumps(body, ensure_ascii=False))) and text_of != json.dumps(body, ensure_ascii=False):
-        body = json.loads(text_of)
     return Event(name, kind, body, audio, rate)
 
 

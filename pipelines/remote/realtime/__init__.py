@@ -1,0 +1,15 @@
+"""The pipeline `realtime`: OpenAI's Realtime API over a WebSocket, and its dialects.
+
+plugin       the pipeline: options, threads, packets
+connection   an open session: connecting, sending, a record of every message
+dialect      what differs between servers, read from dialects.toml
+session      the session that is asked for, and what a server made of it
+events       a server's message, checked
+turn         messages → whether the turn is over, and how it ended (pure)
+timeline     messages → stages, marks, texts, the server's own figures (pure)
+audio        resampling, PCM and G.711
+"""
+
+from firstpacket.pipelines.remote.realtime.plugin import Realtime
+
+__all__ = ["Realtime"]

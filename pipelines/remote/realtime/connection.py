@@ -1,0 +1,183 @@
+"""A session with a server: connecting, asking for the session, sending audio, and a record of every message."""
+
+from __future__ import annotations
+
+import base64
+import json
+import queue
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from firstpacket.bench.pipeline import Samples, TurnEnded
+from firstpacket.bench.timing.clock import Clock, TimedInbox
+from firstpacket.bench.timing.spans import Message, Session
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.remote.http.key import Secrets
+from firstpacket.pipelines.remote.http.problems import OUTCOMES, ServerError
+from firstpacket.pipelines.remote.line import Arrived, Connect, Ended, Line, Target
+from firstpacket.pipelines.remote.realtime.audio import Encoder
+from firstpacket.pipelines.remote.realtime.dialect import Dialect
+from firstpacket.pipelines.remote.realtime.events import Event, parse
+from firstpacket.pipelines.remote.realtime.session import Wanted, not_applied, session_update
+from firstpacket.pipelines.remote.realtime.timeline import APPEND, AUDIO, SILENCE
+from firstpacket.pipelines.remote.realtime.turn import outcome_of_close, outcome_of_error
+
+LONGEST_PIECE = 16_000
+"""Samples in one message: a whole clip is sent in pieces of a second."""
+MOST_BODIES = 4_000
+"""Messages of a turn whose bodies are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server is, and what it needs to know of who asks. Secrets are in `headers` alone."""
+
+    url: str
+    model: str
+    dialect: Dialect
+    key: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    timeout_s: float = 10.0
+
+    @property
+    def target(self) -> Target:
+        """What a transport connects to."""
+        dialect = self.dialect
+        url = self.url.removesuffix("/v1") if dialect.path.startswith("/v1") else self.url
+        full = url if url.endswith(dialect.path) else f"{url}{dialect.path}"
+        if dialect.model_parameter and self.model:
+            full = f"{full}?{dialect.model_parameter}={quote(self.model, safe='')}"
+        key = ((dialect.key_header, f"{dialect.key_prefix}{self.key}"),) if self.key else ()
+        return Target(full, (*key, *self.headers), timeout_s=self.timeout_s)
+
+    def hidden(self, text: str) -> str:
+        """A text of the server without the secrets, which it may repeat."""
+        return Secrets(self.key, (value for _, value in self.headers)).hidden(text)
+
+
+@dataclass(slots=True)
+class Connection:
+    """An open session. Its messages are recorded in the trace of the turn that is under way, if one is."""
+
+    address: Address
+    wanted: Wanted
+    clock: Clock
+    line: Line
+    inbox: TimedInbox
+    setup: Session
+    encoder: Encoder
+    effective: dict[str, Any] = field(default_factory=dict)
+    """The session as the server says it is."""
+    not_applied: tuple[str, ...] = ()
+    position_ns: int = 0
+    """Audio sent since connecting."""
+    ended: bool = False
+    turns: int = 0
+    trace: Trace | None = None
+    messages: list[Message] = field(default_factory=list)
+    """Those of this turn."""
+
+    def begin_turn(self, trace: Trace) -> None:
+        """Record messages in this trace from now on."""
+        self.turns += 1
+        self.trace, self.messages = trace, []
+
+    def end_turn(self) -> None:
+        """Record no more: what still comes belongs to no turn."""
+        self.trace = None
+
+    def send(self, message: dict[str, Any], due_ns: int = 0) -> None:
+        """Send a message without audio. Raises `ServerError`."""
+        raw, begun_ns = json.dumps(message), self.clock.now_ns()
+        self.line.send(raw)
+        done_ns = self.clock.now_ns()
+        body = self.address.hidden(raw)
+        self._keep(Message(True, str(message["type"]), begun_ns, len(raw), done_ns, due_ns or begun_ns, body=body))
+
+    def send_audio(self, samples: Samples, due_ns: int, silence: bool = False) -> None:
+        """Send audio `(n,)` that was due at `due_ns`. Raises `ServerError`."""
+        for begin in range(0, len(samples), LONGEST_PIECE):
+            data = self.encoder.push(samples[begin : begin + LONGEST_PIECE])
+            raw = f'{{"type": "{APPEND}", "audio": "{base64.b64encode(data).decode("ascii")}"}}'
+            begun_ns, position_ns = self.clock.now_ns(), self.position_ns
+            self.line.send(raw)
+            done_ns = self.clock.now_ns()
+            self.position_ns += self.encoder.media_ns(len(data))
+            body = SILENCE if silence else ""
+            self._keep(Message(True, APPEND, begun_ns, len(raw), done_ns, due_ns, "", len(data), position_ns, body))
+
+    def next(self, until_ns: int | None = None) -> tuple[Event, int]:
+        """The next message and when it was read. Raises `TurnEnded`, and `queue.Empty` if there is none by then."""
+        item = self.inbox.get() if until_ns is None else self.inbox.get_until(until_ns)
+        if isinstance(item, BaseException):
+            raise item
+        if isinstance(item, Ended):
+            self.ended = True
+            raise TurnEnded(*outcome_of_close(item.code, self.address.hidden(item.reason)))
+        assert isinstance(item, Arrived)
+        event = parse(item.raw, self.address.dialect, self.address.hidden)
+        body = event.kept if len(self.messages) < MOST_BODIES and event.name != AUDIO else ""
+        size, audio_bytes = len(item.raw), len(event.audio)
+        self._keep(Message(False, event.type, item.at_ns, size, id=event.id, audio_bytes=audio_bytes, body=body))
+        return event, item.at_ns
+
+    def close(self) -> None:
+        """Leave the session properly."""
+        self.line.close()
+        self.ended = True
+
+    def _keep(self, message: Message) -> None:
+        self.messages.append(message)
+        if self.trace is not None:
+            self.trace.message(message)
+
+
+def open_session(
+    address: Address, wanted: Wanted, clock: Clock, connect: Connect, trace: Trace | None = None, renewed: bool = False
+) -> Connection:
+    """Connect, and ask for the session. Raises `TurnEnded` with the reason if the server does not grant it."""
+    inbox, begun_ns = clock.inbox(), clock.now_ns()
+    try:
+        line = connect(address.target, clock, inbox)
+    except ServerError as error:
+        raise TurnEnded(OUTCOMES.get(error.status, "failed"), address.hidden(str(error))) from error
+    open_ns = clock.now_ns()
+    dialect = address.dialect
+    encoder = Encoder(wanted.format, dialect.input_rate)
+    session = Session(begun_ns, open_ns, open_ns, renewed)
+    made = Connection(address, wanted, clock, line, inbox, session, encoder, trace=trace)
+    until_ns = begun_ns + int(address.timeout_s * 1e9)
+    try:
+        if dialect.opens_with:
+            _wait(made, dialect.opens_with, until_ns)
+        asked = session_update(wanted, dialect)
+        made.send(asked)
+        if dialect.confirms_session:
+            _wait(made, "session.updated", until_ns)
+            made.not_applied = not_applied(asked.get("session", {}), made.effective)
+    except ServerError as error:
+        line.abort()
+        raise TurnEnded("failed", address.hidden(str(error))) from error
+    except BaseException:
+        line.abort()
+        raise
+    made.setup = Session(begun_ns, open_ns, clock.now_ns(), renewed)
+    return made
+
+
+def _wait(made: Connection, name: str, until_ns: int) -> None:
+    """Wait for a message by name. Raises `TurnEnded`."""
+    while True:
+        try:
+            event, _ = made.next(until_ns)
+        except queue.Empty as error:
+            raise TurnEnded("failed", f"the server did not send {name} within {made.address.timeout_s:g} s") from error
+        if event.name == "error":
+            outcome, reason = outcome_of_error(event.body.get("error"))
+            raise TurnEnded("refused" if outcome == "failed" else outcome, reason)
+        session = event.body.get("session")
+        if event.name in ("session.created", "session.updated") and isinstance(session, dict):
+            made.effective = session
+        if event.name == name:
+            return

@@ -1,0 +1,366 @@
+"""The pipeline `realtime`: any server that speaks OpenAI's Realtime API, over a WebSocket.
+
+One thread sends the user's speech as it comes; the library's thread stamps what arrives; the turn itself parses,
+decodes, and hands over packets.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from threading import Event as Flag
+from typing import ClassVar, get_args
+from urllib.parse import urlsplit
+
+from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import (
+    Declaration,
+    Option,
+    OptionValue,
+    Packet,
+    Pipeline,
+    Requirement,
+    Settings,
+    Speech,
+    Stage,
+    TurnEnded,
+    Weights,
+)
+from firstpacket.bench.timing.cancellation import TurnCancelled
+from firstpacket.bench.timing.clock import Clock, MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.bench.vocabulary import KnownMark
+from firstpacket.pipelines.cascade.engines import imported
+from firstpacket.pipelines.remote.http.address import address, is_this_machine
+from firstpacket.pipelines.remote.http.key import headers_from, key_from
+from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.line import Connect
+from firstpacket.pipelines.remote.realtime.audio import Format, decode
+from firstpacket.pipelines.remote.realtime.connection import Address, Connection, open_session
+from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns, dialect
+from firstpacket.pipelines.remote.realtime.session import Wanted, output_rate
+from firstpacket.pipelines.remote.realtime.timeline import AUDIO, ENDPOINT, REPLY, UPLINK, WAIT, timeline
+from firstpacket.pipelines.remote.realtime.turn import Turn
+
+LIKE = "wss://api.openai.com"
+LEAVE_S = 10.0
+"""How long a session whose reply was left is waited for before it is closed: servers refuse others until then."""
+BUSY_S, BUSY_STEP_S = 15.0, 0.5
+"""How long a busy server is asked again before a turn, and how often."""
+MARGIN_S = 120.0
+"""A session is replaced so long before it would end."""
+PING_S = 1.0
+
+
+class Realtime(Pipeline):
+    """Sends speech to a server and plays its reply."""
+
+    declaration = Declaration(
+        name="realtime",
+        kind="remote",
+        summary="Any server with OpenAI's Realtime API or a dialect of it; keys come from the environment only.",
+        stages=(
+            Stage(UPLINK, "move"),
+            Stage(ENDPOINT, "wait", "endpoint"),
+            Stage(WAIT, "opaque"),
+            Stage(REPLY, "move"),
+        ),
+        options=(
+            Option("url", LIKE, "address of the server"),
+            Option("dialect", "openai", "kind of server (docs/realtime.md), or a TOML file with one of yours"),
+            Option("model", "", "model name; empty: the server's choice"),
+            Option(
+                "turns", "", "what ends the user's turn: manual, server_vad or semantic_vad; empty: the dialect's first"
+            ),
+            Option("endpoint-silence", 500, "silence after which the user has finished, ms (turns=server_vad)"),
+            Option("endpoint-threshold", 0.5, "speech probability threshold (turns=server_vad)"),
+            Option(
+                "eagerness",
+                "auto",
+                "how soon the server replies (turns=semantic_vad)",
+                choices=("auto", "low", "medium", "high"),
+            ),
+            Option("format", "pcm", "audio on the line", choices=get_args(Format)),
+            Option("voice", "", "voice; empty: the server's choice"),
+            Option("instructions", "", "instructions to the model; empty: the server's choice"),
+            Option("transcription", "", "model that transcribes the user's speech beside the reply; empty: none"),
+            Option("max-tokens", 0, "most tokens of a reply; 0: the server's choice"),
+            Option("conversation", "turn", "a session for each turn, or one for the run", choices=("turn", "run")),
+            Option("timeout", 10.0, "timeout for connecting, s"),
+            Option("key-env", "", "environment variable with the API key; empty: the dialect's"),
+            Option("headers-env", "", "environment variable with extra headers, one `Name: value` a line"),
+        ),
+        requires=(Requirement("websockets", "realtime"),),
+        finds_speech_end=True,
+        needs_server=True,
+    )
+    connect: ClassVar[Connect | None] = None
+    """The transport; None: a WebSocket."""
+    clock: ClassVar[Callable[[], Clock]] = MonotonicClock
+    """The clock at loading; turns have their trace's."""
+
+    @classmethod
+    def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
+        """The declaration; with manual turns, the end of speech is found by nobody."""
+        known = dialect(str(chosen.get("dialect", "openai")))
+        return replace(cls.declaration, finds_speech_end=_turns(str(chosen.get("turns", "")), known) != "manual")
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `UsageError` for options that do not fit the dialect, and for secrets in the address."""
+        super().__init__(settings)
+        self._dialect = dialect(settings.text("dialect"))
+        self._wanted = _wanted(settings, self._dialect)
+        self._address = _address(settings, self._dialect)
+        self._connection: Connection | None = None
+        self._turn: Turn | None = None
+        self._unusable = False
+        self._plays_until_ns = 0
+        self._facts: dict[str, OptionValue] = {}
+        self._notices: tuple[str, ...] = ()
+
+    def load(self) -> None:
+        """Open a session, to see whether the server grants it. Raises `ServerError` or `MissingDependency`."""
+        imported("websockets", "realtime", "The pipeline realtime")
+        try:
+            made = self._open(type(self).clock())
+        except TurnEnded as ended:
+            raise ServerError(
+                f"{self._address.target.url}: {str(ended).rstrip('.')}. Check that the server is running, and check "
+                "url, dialect, model and the key."
+            ) from ended
+        self._connection = made
+        self._facts = self._about(made)
+        if made.not_applied:
+            self._notices = (
+                f"its server did not apply what was asked for: {'; '.join(made.not_applied)}. Compare it only with "
+                "systems that were asked for what it has.",
+            )
+
+    def prepare(self, trace: Trace) -> None:
+        """Have a session ready, a new one if each turn has its own. Raises `TurnEnded` with the server's reason."""
+        clock = trace.clock
+        clock.sleep_until_ns(self._plays_until_ns)
+        renewed = self._leave(clock)
+        made = self._connection
+        if made is None:
+            made = self._connection = self._granted(trace, renewed)
+        if not made.turns:
+            trace.session(made.setup)
+        made.begin_turn(trace)
+        round_trip_ns = made.line.ping_ns(PING_S)
+        if round_trip_ns is not None:
+            trace.round_trip(round_trip_ns)
+        self._turn = Turn(self._dialect, self._wanted.turns == "manual")
+
+    def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
+        """Send the speech, and yield the reply as it arrives. Raises `TurnEnded` or `TurnCancelled`."""
+        made, turn = self._ready()
+        stopped = Flag()
+        sending = trace.clock.spawn(lambda: self._send(made, turn, speech, trace, stopped), UPLINK)
+        self._unusable = True  # until the turn has ended as it should
+        try:
+            with trace.cancellation.on_cancel(lambda: made.inbox.put(TurnCancelled("waiting for the server's reply"))):
+                yield from self._reply(made, turn, trace)
+            self._unusable = False
+        finally:
+            stopped.set()
+            if self._unusable and not turn.replying:
+                made.line.abort()  # a blocked write would not end
+            trace.clock.join(sending)
+            self._record(made, trace)
+        if shortcoming := turn.judge():
+            trace.text("shortcoming", self._address.hidden(shortcoming))
+
+    def close(self) -> None:
+        """Leave the session."""
+        made, self._connection = self._connection, None
+        if made is not None:
+            made.close()
+
+    def weights(self) -> tuple[Weights, ...]:
+        """The model that was asked for; only the server knows what it is."""
+        return (
+            Weights(
+                "all", "none", f"{self._wanted.model or 'a model'}, served by {self._address.url}", "not loaded here"
+            ),
+        )
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        """The dialect and how it was checked, the session as the server says it is, and what it did not apply."""
+        return self._facts
+
+    def servers(self) -> tuple[str, ...]:
+        """The server."""
+        return (self._address.url,)
+
+    def notices(self) -> tuple[str, ...]:
+        """What the server did not apply."""
+        return self._notices
+
+    def _open(self, clock: Clock, trace: Trace | None = None, renewed: bool = False) -> Connection:
+        from firstpacket.pipelines.remote.websocket import open_websocket
+
+        connect = type(self).connect or open_websocket
+        return open_session(self._address, self._wanted, clock, connect, trace, renewed)
+
+    def _granted(self, trace: Trace, renewed: bool) -> Connection:
+        """A new session; a busy server is asked again for a while, since it may still be leaving the last one."""
+        until_ns = trace.clock.now_ns() + int(BUSY_S * 1e9)
+        while True:
+            try:
+                return self._open(trace.clock, trace, renewed)
+            except TurnEnded as ended:
+                if ended.outcome != "busy" or trace.clock.now_ns() >= until_ns:
+                    raise
+            trace.clock.sleep_until_ns(trace.clock.now_ns() + int(BUSY_STEP_S * 1e9))
+
+    def _leave(self, clock: Clock) -> bool:
+        """Close a session that the next turn cannot use; returns whether it was to be used, but had ended."""
+        made = self._connection
+        if made is None or (not made.turns and not made.ended):
+            return False
+        age_s = (clock.now_ns() - made.setup.begun_ns) / 1e9
+        limit_s = self._dialect.minutes * 60 - MARGIN_S
+        due = self.settings.text("conversation") == "turn" or (self._dialect.minutes > 0 and age_s > limit_s)
+        if not (due or made.ended or self._unusable):
+            return False
+        if self._unusable:
+            self._await_end(made, clock)
+        lost = (made.ended or self._unusable) and not due
+        made.close()
+        self._connection, self._unusable = None, False
+        return lost
+
+    def _await_end(self, made: Connection, clock: Clock) -> None:
+        """Read on until the reply that was left is over."""
+        until_ns = clock.now_ns() + int(LEAVE_S * 1e9)
+        try:
+            while not made.ended and self._turn is not None and self._turn.replying:
+                event, _ = made.next(until_ns)
+                self._turn.received(event)
+        except (queue.Empty, TurnEnded, TurnCancelled):
+            pass
+
+    def _ready(self) -> tuple[Connection, Turn]:
+        if self._connection is None or self._turn is None:
+            raise RuntimeError("call load() and prepare() first")
+        return self._connection, self._turn
+
+    def _send(self, made: Connection, turn: Turn, speech: Speech, trace: Trace, stopped: Flag) -> None:
+        """Send speech, then what ends the turn, or silence until it is over. What goes wrong ends the turn."""
+        try:
+            if self._wanted.turns == "manual":
+                for frame in speech.frames():
+                    if stopped.is_set():
+                        return
+                    made.send_audio(frame, trace.clock.now_ns())
+                due_ns = trace.clock.now_ns()
+                for message in self._dialect.end_of_turn:
+                    made.send(message, due_ns)
+                turn.speech_over = True
+            else:
+                for frame in speech.microphone():
+                    if stopped.is_set():
+                        return
+                    turn.speech_over |= speech.over
+                    made.send_audio(frame, trace.clock.now_ns(), silence=speech.over)
+        except ServerError as error:
+            made.inbox.put(TurnEnded("failed", self._address.hidden(str(error))))
+        except BaseException as error:
+            made.inbox.put(error)
+
+    def _reply(self, made: Connection, turn: Turn, trace: Trace) -> Iterator[Packet]:
+        rest, done_ns = b"", 0
+        while not turn.over:
+            event, at_ns = made.next()
+            turn.received(event)
+            if event.name != AUDIO or not event.audio:
+                continue
+            data = rest + event.audio
+            whole = len(data) // 2 * 2 if self._wanted.format == "pcm" else len(data)
+            data, rest = data[:whole], data[whole:]
+            rate = event.rate or output_rate(self._wanted.format, self._dialect)
+            samples = decode(data, self._wanted.format)
+            begun_ns, done_ns = max(at_ns, done_ns), trace.clock.now_ns()
+            self._plays_until_ns = max(self._plays_until_ns, at_ns) + len(samples) * 1_000_000_000 // rate
+            trace.record(REPLY, begun_ns, done_ns)
+            yield Packet(samples, rate, trace.hand_off(REPLY))
+
+    def _record(self, made: Connection, trace: Trace) -> None:
+        """Write what the turn's messages say of it into the trace."""
+        made.end_turn()
+        found = timeline(sorted(made.messages, key=lambda message: message.at_ns), self._dialect)
+        for stage, start_ns, end_ns in found.stages:
+            trace.record(stage, start_ns, end_ns)
+        if found.endpoint_ns is not None:
+            trace.mark(KnownMark.ENDPOINT, found.endpoint_ns)
+        for kind, text, at_ns in found.texts:
+            trace.text(kind, self._address.hidden(text), at_ns)
+        for name, ns in found.figures:
+            trace.server_says(name, ns)
+
+    def _about(self, made: Connection) -> dict[str, OptionValue]:
+        effective = self._address.hidden(json.dumps(made.effective, ensure_ascii=False))
+        return {
+            "dialect": self._dialect.name,
+            "dialect_checked": self._dialect.checked,
+            "turns": self._wanted.turns,
+            "input_rate": made.encoder.rate,
+            "output_rate": output_rate(self._wanted.format, self._dialect),
+            "input_delay_ms": made.encoder.delay_ns / 1e6,
+            "session": effective if len(effective) < 8_000 else "too long to be kept",
+            "not_applied": "; ".join(made.not_applied) or "nothing" if self._dialect.confirms_session else "not known",
+            "first_session_ms": (made.setup.ready_ns - made.setup.begun_ns) / 1e6,
+        }
+
+
+def _turns(given: str, known: Dialect) -> Turns:
+    """How the user's turn ends. Raises `UsageError`."""
+    for each in known.turns:
+        if given in (each, ""):
+            return each
+    raise UsageError(f"turns={given} is not possible with the dialect {known.name}; it has {', '.join(known.turns)}.")
+
+
+def _wanted(settings: Settings, known: Dialect) -> Wanted:
+    format = next((each for each in known.formats if each == settings.text("format")), None)
+    if format is None:
+        raise UsageError(
+            f"format={settings.text('format')} is not possible with the dialect {known.name}; it has "
+            f"{', '.join(known.formats)}."
+        )
+    silence, threshold = settings.whole("endpoint-silence"), settings.number("endpoint-threshold")
+    if not 0 < silence <= 10_000:
+        raise UsageError(f"endpoint-silence is {silence} ms, but it must lie between 1 and 10000.")
+    if not 0 < threshold < 1:
+        raise UsageError(f"endpoint-threshold is {threshold:g}, but it must lie between 0 and 1.")
+    if settings.whole("max-tokens") < 0:
+        raise UsageError("max-tokens must not be negative; 0 leaves it to the server.")
+    return Wanted(
+        turns=_turns(settings.text("turns"), known),
+        format=format,
+        silence_ms=silence,
+        threshold=threshold,
+        eagerness=settings.text("eagerness"),
+        model=settings.text("model"),
+        voice=settings.text("voice"),
+        instructions=settings.text("instructions"),
+        transcription=settings.text("transcription"),
+        max_tokens=settings.whole("max-tokens"),
+    )
+
+
+def _address(settings: Settings, known: Dialect) -> Address:
+    """Raises `UsageError`; no message repeats a secret."""
+    url = address(settings.text("url"), "url", "key-env", like="ws://127.0.0.1:8000")
+    timeout_s = settings.number("timeout")
+    if not 0 < timeout_s <= 20:
+        raise UsageError(f"timeout is {timeout_s:g} s, but it must be above 0 s and at most 20 s.")
+    variable = settings.text("key-env") or known.key_variable
+    key = key_from(variable, "key-env") if variable else ""
+    headers = headers_from(settings.text("headers-env"), "headers-env")
+    if (key or headers) and url.startswith("ws:") and not is_this_machine(urlsplit(url).hostname or ""):
+        raise UsageError("url is not encrypted (ws://), so a key or headers would be sent readable. Use wss://.")
+    return Address(url, settings.text("model"), known, key, tuple(headers.items()), timeout_s)

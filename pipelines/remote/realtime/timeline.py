@@ -1,0 +1,141 @@
+"""A turn's stages, marks, texts and the server's own figures, from its messages alone: live, and when replayed.
+
+uplink     the end of the user's speech is sent: its last frame, or with manual turns what ends the turn
+endpoint   the server waits until it is certain that the user has finished (not with manual turns)
+wait       everything until the first audio of the reply: the server's work, and the way back
+reply      from the receipt of audio to the packet: decoding, on this side
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from firstpacket.bench.timing.spans import Message
+from firstpacket.pipelines.remote.realtime.dialect import Dialect
+from firstpacket.pipelines.remote.realtime.events import text
+
+UPLINK, ENDPOINT, WAIT, REPLY = "uplink", "endpoint", "wait", "reply"
+SILENCE = "silence"
+"""Body of audio that was sent after the user's speech."""
+APPEND = "input_audio_buffer.append"
+AUDIO = "response.output_audio.delta"
+MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What a turn's messages say of it."""
+
+    stages: tuple[tuple[str, int, int], ...]
+    """Stage, begin, end, in ns; those before the reply follow one another without gaps."""
+    endpoint_ns: int | None
+    """When the server had heard enough to decide that the user had finished, as far as it says so."""
+    texts: tuple[tuple[str, str, int], ...]
+    """Kind, text, ns."""
+    figures: tuple[tuple[str, int], ...]
+    """Name, ns: the server's own."""
+
+
+def timeline(messages: Sequence[Message], dialect: Dialect) -> Timeline:
+    """Pure: the same messages give the same timeline."""
+    received = [(message, dialect.canonical(message.type)) for message in messages if not message.sent]
+    first_audio_ns = next((message.at_ns for message, name in received if name == AUDIO and message.audio_bytes), None)
+    sent = [message for message in messages if message.sent]
+    speech = [message for message in sent if message.type == APPEND and message.body != SILENCE]
+    ending = [message for message in sent if message.type in {each["type"] for each in dialect.end_of_turn}]
+    endpoint_ns = None if ending else _endpoint_ns(received, sent, dialect)
+    last = (ending[0].due_ns, ending[-1].done_ns) if ending else None
+    if speech and last is None:
+        last = speech[-1].due_ns, speech[-1].done_ns
+    return Timeline(
+        tuple(_stages(last, endpoint_ns, first_audio_ns)) if last is not None else (),
+        endpoint_ns,
+        tuple(sorted(_texts(received), key=lambda each: each[2])),
+        tuple(_figures(received, dialect)),
+    )
+
+
+def _stages(last: tuple[int, int], endpoint_ns: int | None, audio_ns: int | None) -> Iterator[tuple[str, int, int]]:
+    begin_ns, sent_ns = last
+    until_ns = sent_ns if audio_ns is None else min(sent_ns, audio_ns)
+    yield UPLINK, begin_ns, max(begin_ns, until_ns)
+    if endpoint_ns is not None and endpoint_ns > until_ns:
+        decided_ns = endpoint_ns if audio_ns is None else min(endpoint_ns, audio_ns)
+        yield ENDPOINT, until_ns, decided_ns
+        until_ns = max(until_ns, decided_ns)
+    if audio_ns is not None and audio_ns > until_ns:
+        yield WAIT, until_ns, audio_ns
+
+
+def _endpoint_ns(received: Iterable[tuple[Message, str]], sent: Sequence[Message], dialect: Dialect) -> int | None:
+    """When the sample was sent at which the server's detector ended the turn; its receipt where no position is given.
+
+    `audio_end_ms` is a position on the audio's time line: of all audio sent on the connection, with the silence that
+    the detector waited for.
+    """
+    stops = [message for message, name in received if name == "input_audio_buffer.speech_stopped"]
+    if not stops:
+        return None
+    position = _body(stops[-1]).get("audio_end_ms")
+    if isinstance(position, (int, float)) and 0 <= position < 1e12:
+        return _sent_at_ns(int(position * MS), sent) or stops[-1].at_ns
+    return None if dialect.late_speech_stopped else stops[-1].at_ns
+
+
+def _sent_at_ns(position_ns: int, sent: Sequence[Message]) -> int | None:
+    """When the audio at this position was sent; None if it was not."""
+    audio = [message for message in sent if message.type == APPEND]
+    before = [message for message in audio if message.position_ns <= position_ns]
+    return before[-1].at_ns if before and position_ns <= audio[-1].position_ns + 1_000 * MS else None
+
+
+def _texts(received: Iterable[tuple[Message, str]]) -> Iterator[tuple[str, str, int]]:
+    reply: list[str] = []
+    written: list[str] = []
+    partial, last_ns = "", 0
+    for message, name in received:
+        if name.startswith("conversation.item.input_audio_transcription."):
+            body, kind = _body(message), name.rpartition(".")[2]
+            if kind == "delta":
+                partial += text(body.get("delta"))
+                yield "partial", partial, message.at_ns
+            elif kind == "updated":
+                yield "partial", text(body.get("transcript")), message.at_ns
+            elif kind == "completed":
+                partial = ""
+                yield "transcript", text(body.get("transcript")), message.at_ns
+        elif name in ("response.output_audio_transcript.delta", "response.output_text.delta"):
+            (reply if "audio" in name else written).append(text(_body(message).get("delta")))
+            last_ns = message.at_ns
+    if reply or written:
+        yield "reply", "".join(reply or written), last_ns
+
+
+def _figures(received: Iterable[tuple[Message, str]], dialect: Dialect) -> Iterator[tuple[str, int]]:
+    if not dialect.metadata:
+        return
+    for message, name in received:
+        if name != dialect.response_ends_with:
+            continue
+        response = _body(message).get("response")
+        metadata = response.get("metadata") if isinstance(response, dict) else None
+        stated = _json(metadata.get(dialect.metadata)) if isinstance(metadata, dict) else {}
+        for theirs, ours in dialect.figures.items():
+            seconds = stated.get(theirs)
+            if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < 1e6:
+                yield ours, round(seconds * 1e9)
+
+
+def _body(message: Message) -> dict[str, Any]:
+    return _json(message.body)
+
+
+def _json(given: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

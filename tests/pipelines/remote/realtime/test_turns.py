@@ -1,0 +1,114 @@
+"""Turns against an honest server, on virtual time: every stamp is exact."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.realtime_server import Server
+from support.realtime_turns import after_speech_ms, loaded, types
+
+from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.record.schema import Evidence, TurnResult
+from firstpacket.bench.vocabulary import KnownMark
+
+KINDS = {"endpoint": "endpoint"}
+
+
+def evidence(result: TurnResult) -> Evidence:
+    seen = {name: getattr(result, name) for name in TurnResult.__slots__}
+    return Evidence(**seen, label="remote", utterance="clip-1", kinds=KINDS)
+
+
+def test_a_turn_with_the_servers_detector() -> None:
+    result = loaded(Server(think_ms=300)).turn()
+    assert (result.outcome, result.reason) == ("answered", "")
+    # The detector needs 500 ms of silence after speech whose last half millisecond comes a frame later.
+    assert after_speech_ms(result) == [
+        ("uplink", 0, 0),
+        ("endpoint", 0, 520),
+        ("wait", 520, 820),
+        ("reply", 820, 820),
+    ]
+    figures = turn_figures(evidence(result))
+    assert figures.figures["first_packet_latency"] == 820_000_000
+    assert figures.figures["endpointing_delay"] == 520_000_000
+    assert {(part.stage, part.ns) for part in figures.path if part.ns} == {
+        ("endpoint", 520_000_000),
+        ("wait", 300_000_000),
+    }
+
+
+@pytest.mark.parametrize("input", ["file", "realtime"])
+def test_a_manual_turn(input: str) -> None:
+    result = loaded(Server(think_ms=300), turns="manual").turn(input)  # type: ignore[arg-type]
+    assert result.outcome == "answered"
+    assert after_speech_ms(result) == [("uplink", 0, 0), ("wait", 0, 300), ("reply", 300, 300)]
+    assert types(result, sent=True)[-2:] == ["input_audio_buffer.commit", "response.create"]
+    assert not [mark for mark in result.trace.marks if mark.name == KnownMark.ENDPOINT]
+
+
+def test_setting_up_a_session_is_no_part_of_a_turn() -> None:
+    pipeline = loaded(Server(ready_ms=100))
+    for _ in range(2):
+        result = pipeline.turn()
+        assert result.trace.session is not None
+        setup = result.trace.session
+        assert (setup.open_ns - setup.begun_ns, setup.ready_ns - setup.open_ns) == (50_000_000, 100_000_000)
+        assert setup.ready_ns < result.delivery.start_ns and not setup.renewed
+        assert result.trace.round_trips_ns == (4_000_000,)
+
+
+def test_a_conversation_for_the_run_has_one_session_and_one_time_line() -> None:
+    server = Server()
+    pipeline = loaded(server, conversation="run")
+    first, second = pipeline.turn(), pipeline.turn()
+    assert first.trace.session is not None and second.trace.session is None
+    assert len(server.peers) == 1
+    assert [each.outcome for each in (first, second)] == ["answered", "answered"]
+    assert after_speech_ms(second)[1] == ("endpoint", 0, 520), "positions count from the connection, not from the turn"
+    played_ns = first.trace.packets[0].at_ns + 600_000_000
+    assert second.delivery.start_ns >= played_ns, "the user waits until the reply was played"
+
+
+def test_every_message_is_recorded_as_it_came() -> None:
+    server = Server()
+    result = loaded(server).turn()
+    received = [message for message in result.trace.messages if not message.sent]
+    said = server.peers[0].said
+    assert [message.type for message in received] == [event["type"] for event in said][2:], "two came before the turn"
+    audio = [message for message in received if message.audio_bytes]
+    assert [message.audio_bytes for message in audio] == [9600, 9600, 9600] and not any(each.body for each in audio)
+    assert json.loads(received[-1].body)["response"]["status"] == "completed"
+    sent = [message for message in result.trace.messages if message.sent]
+    assert all(message.due_ns <= message.at_ns <= message.done_ns for message in sent)
+    positions = [message.position_ns for message in sent]
+    assert positions == sorted(positions) and positions[0] == 0
+    assert sum(message.audio_bytes for message in sent if message.body != "silence") == pytest.approx(48_000, abs=30)
+
+
+def test_texts_have_the_moment_of_their_receipt() -> None:
+    result = loaded(Server()).turn()
+    assert [(text.kind, text.text) for text in result.trace.texts] == [
+        ("transcript", "what time is it"),
+        ("reply", "It is noon."),
+    ]
+    assert result.trace.texts[0].at_ns == result.trace.packets[0].at_ns
+
+
+def test_what_the_server_did_not_apply_is_told() -> None:
+    facts = loaded(Server(overrides={"output_modalities": ["text"]}), voice="alloy", conversation="run").facts
+    assert facts.facts["not_applied"] == "output_modalities: asked ['audio'], is ['text']"
+    assert "did not apply what was asked for: output_modalities" in facts.notices[0]
+    assert loaded(Server()).facts.facts["not_applied"] == "nothing"
+
+
+def test_the_servers_own_figures_are_kept_beside_ours() -> None:
+    stated = {"speech_to_speech.turn_latency": json.dumps({"stt_s": 0.1, "e2e_s": 0.25, "status": "completed"})}
+    server = Server(metadata=stated, rate=16_000, confirms=False)
+    result = loaded(server, dialect="hf").turn()
+    figures = turn_figures(evidence(result)).figures
+    assert {name: ns for name, ns in figures.items() if name.startswith("server.")} == {
+        "server.transcription": 100_000_000,
+        "server.e2e": 250_000_000,
+    }

@@ -1,0 +1,303 @@
+"""A server that speaks OpenAI's Realtime API as a test tells it to: on a virtual clock, or over a real WebSocket.
+
+pipeline = realtime_on(Server(think_ms=300))          # a class of the pipeline, for InProcessExecutor
+with websocket_server(Server(think_ms=300)) as url:   # in this process, on the real clock
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from firstpacket.bench.timing.clock import Clock, Inbox, MonotonicClock, TimedInbox
+from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.line import Arrived, Ended, Target
+from firstpacket.pipelines.remote.realtime import Realtime
+from firstpacket.pipelines.remote.realtime.audio import Format, decode, encode
+
+MS = 1_000_000
+QUIET = 0.01
+"""Level below which the server's detector hears nothing."""
+
+
+class Gone(Exception):
+    """The client has ended the connection."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """The server's side of one connection."""
+
+    clock: Clock
+    inbox: TimedInbox
+    deliver: Callable[[str | bytes], None]
+    end: Callable[[int, str], None]
+    target: Target
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    """All messages of the client, audio left out."""
+    said: list[dict[str, Any]] = field(default_factory=list)
+
+    def receive(self, until_ns: int | None = None) -> dict[str, Any]:
+        """The client's next message. Raises `Gone`, and `queue.Empty`."""
+        item = self.inbox.get() if until_ns is None else self.inbox.get_until(until_ns)
+        if item is None:
+            raise Gone
+        message: dict[str, Any] = json.loads(item)
+        self.heard.append({**message, "audio": "..."} if "audio" in message else message)
+        return message
+
+    def say(self, type: str, **fields: Any) -> None:
+        """Send an event."""
+        event = {"type": type, "event_id": f"event_{len(self.said)}", **fields}
+        self.said.append(event)
+        self.deliver(json.dumps(event))
+
+    def wait(self, ms: float) -> None:
+        """Be busy for a while."""
+        self.clock.sleep_until_ns(self.clock.now_ns() + round(ms * MS))
+
+
+Script = Callable[[Peer], None]
+
+
+@dataclass(slots=True)
+class Server:
+    """An honest server: a voice activity detector on the level of the audio, a reply of a tone."""
+
+    think_ms: float = 300
+    """From its decision that the user has finished to the first audio."""
+    pieces: tuple[tuple[float, float], ...] = ((0, 200), (20, 200), (20, 200))
+    """The reply's deltas: ms after the one before, ms of audio."""
+    rate: int = 24_000
+    output_rate: int = 24_000
+    format: Format = "pcm"
+    transcript: str | None = "what time is it"
+    """What it heard; None: it does not say."""
+    reply: str = "It is noon."
+    beta: bool = False
+    audio_field: str = "delta"
+    confirms: bool = True
+    opens_with: str = "session.created"
+    prompt: bool = True
+    """Whether it says `speech_stopped` at once, not only with the reply."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """What its session has in place of what was asked for."""
+    connect_ms: float = 50
+    ready_ms: float = 100
+    silence_ms: float | None = None
+    """Silence that ends a turn, as the client asked; None for manual turns."""
+    peers: list[Peer] = field(default_factory=list)
+    """Its connections so far."""
+
+    def __call__(self, peer: Peer) -> None:
+        """Serve one connection until the client leaves."""
+        with suppress(Gone):
+            self.open(peer)
+            self.converse(peer)
+
+    def open(self, peer: Peer) -> None:
+        """Grant the session."""
+        peer.wait(self.ready_ms)
+        if self.opens_with:
+            peer.say(self.opens_with, **({"session": default_session()} if "session" in self.opens_with else {}))
+        asked = peer.receive()
+        assert asked["type"] == "session.update", asked
+        self.silence_ms = asked_silence_ms(asked)
+        if self.confirms:
+            session = asked.get("session", {})
+            peer.say("session.updated", session={**default_session(), **session, **self.overrides})
+
+    def converse(self, peer: Peer) -> None:
+        """Turn after turn."""
+        position = voiced_until = 0
+        speaking, number = False, 0
+        while True:
+            message = peer.receive()
+            if message["type"] == "input_audio_buffer.append":
+                samples = decode(base64.b64decode(message["audio"]), self.format)
+                loud = np.flatnonzero(np.abs(samples) > QUIET)
+                position += len(samples)
+                if len(loud):
+                    voiced_until = position - len(samples) + int(loud[-1]) + 1
+                if self.silence_ms is None:
+                    continue
+                if len(loud) and not speaking:
+                    speaking, number = True, number + 1
+                    at_ms = max(0, (position - len(samples)) * 1000 // self.rate - 300)
+                    peer.say("input_audio_buffer.speech_started", audio_start_ms=at_ms, item_id=f"item_{number}")
+                silent = position - voiced_until
+                if speaking and silent >= self.silence_ms * self.rate / 1000:
+                    speaking = False
+                    self.answer(peer, number, position * 1000 // self.rate)
+            elif message["type"] == "input_audio_buffer.commit":
+                number += 1
+                peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
+                if message.get("final"):
+                    self.respond(peer, number)
+            elif message["type"] == "response.create":
+                self.respond(peer, number)
+
+    def answer(self, peer: Peer, number: int, end_ms: int) -> None:
+        """The user has finished: say so, and reply."""
+        stopped = {"audio_end_ms": end_ms, "item_id": f"item_{number}"}
+        if self.prompt:
+            peer.say("input_audio_buffer.speech_stopped", **stopped)
+            peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
+            self.respond(peer, number)
+        else:
+            self.respond(peer, number, late=stopped)
+
+    def respond(self, peer: Peer, number: int, late: dict[str, Any] | None = None) -> None:
+        """Think, then speak."""
+        peer.wait(self.think_ms)
+        if late is not None:
+            peer.say("input_audio_buffer.speech_stopped", **late)
+            peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
+        if self.transcript is not None:
+            peer.say(
+                "conversation.item.input_audio_transcription.completed",
+                item_id=f"item_{number}",
+                content_index=0,
+                transcript=self.transcript,
+                usage={"type": "duration", "seconds": 1.0},
+            )
+        peer.say("response.created", response=self.response(number, "in_progress"))
+        ids = {"response_id": f"resp_{number}", "item_id": f"reply_{number}", "output_index": 0, "content_index": 0}
+        for delay_ms, audio_ms in self.pieces:
+            peer.wait(delay_ms)
+            data = base64.b64encode(encode(tone(audio_ms, self.output_rate), self.format)).decode()
+            peer.say(self.named("response.output_audio.delta"), **ids, **{self.audio_field: data})
+        peer.say(self.named("response.output_audio_transcript.delta"), **ids, delta=self.reply)
+        peer.say(self.named("response.output_audio.done"), **ids)
+        peer.say("response.done", response=self.response(number, "completed"))
+
+    def named(self, name: str) -> str:
+        """An event's name in this server's generation."""
+        return name.replace("output_audio", "audio") if self.beta else name
+
+    def response(self, number: int, status: str) -> dict[str, Any]:
+        """The response as an object."""
+        return {
+            "id": f"resp_{number}",
+            "object": "realtime.response",
+            "status": status,
+            "status_details": None,
+            "output": [],
+            "metadata": self.metadata or None,
+        }
+
+
+def default_session() -> dict[str, Any]:
+    """What a session is before anything was asked for."""
+    return {"type": "realtime", "id": "sess_1", "object": "realtime.session", "model": "tiny"}
+
+
+def asked_silence_ms(asked: dict[str, Any]) -> float | None:
+    """The silence that ends a turn in a `session.update`; None for manual turns."""
+    session = asked.get("session", {})
+    detection = session.get("turn_detection", session.get("audio", {}).get("input", {}).get("turn_detection"))
+    if detection is None:
+        return None
+    return float(detection.get("silence_duration_ms", 500))
+
+
+def tone(ms: float, rate: int) -> Any:
+    """A loud tone."""
+    return (0.3 * np.sin(np.arange(round(ms * rate / 1000)) * 0.2)).astype(np.float32)
+
+
+class _FakeLine:
+    def __init__(self, clock: Clock, peer: Peer, inbox: Inbox, ping_ms: float | None) -> None:
+        self._clock, self._peer, self._inbox, self._ping_ms = clock, peer, inbox, ping_ms
+        self.open = True
+
+    def send(self, text: str) -> None:
+        if not self.open:
+            raise ServerError("the connection has ended")
+        self._peer.inbox.put(text)
+
+    def ping_ns(self, timeout_s: float) -> int | None:
+        if self._ping_ms is None:
+            return None
+        self._clock.sleep_until_ns(self._clock.now_ns() + round(self._ping_ms * MS))
+        return round(self._ping_ms * MS)
+
+    def close(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
+        if self.open:
+            self.open = False
+            self._peer.inbox.put(None)
+            self._inbox.put(Ended(self._clock.now_ns(), 1000, ""))
+
+
+def realtime_on(server: Script, clock: Clock, connect_ms: float = 50, ping_ms: float | None = 4) -> type[Realtime]:
+    """The pipeline with a transport that leads to this server, on this clock."""
+
+    def connect(target: Target, clock: Clock, inbox: Inbox) -> _FakeLine:
+        clock.sleep_until_ns(clock.now_ns() + round(connect_ms * MS))
+
+        def deliver(raw: str | bytes) -> None:
+            inbox.put(Arrived(clock.now_ns(), raw))
+
+        def end(code: int, reason: str) -> None:
+            line.open = False
+            inbox.put(Ended(clock.now_ns(), code, reason))
+
+        peer = Peer(clock, clock.inbox(), deliver, end, target)
+        line = _FakeLine(clock, peer, inbox, ping_ms)
+        if isinstance(server, Server):
+            server.peers.append(peer)
+        clock.spawn(lambda: server(peer), "server")
+        return line
+
+    class OnThatServer(Realtime):
+        pass
+
+    OnThatServer.connect = staticmethod(connect)
+    OnThatServer.clock = staticmethod(lambda: clock)
+    return OnThatServer
+
+
+@contextmanager
+def websocket_server(server: Script) -> Iterator[str]:
+    """The server on a free port of this machine; gives its URL."""
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.server import ServerConnection, serve
+
+    clock = MonotonicClock()
+
+    def handle(socket: ServerConnection) -> None:
+        inbox = clock.inbox()
+        path = socket.request.path if socket.request is not None else ""
+
+        def deliver(raw: str | bytes) -> None:
+            with suppress(ConnectionClosed):
+                socket.send(raw)
+
+        peer = Peer(clock, inbox, deliver, lambda code, reason: socket.close(code, reason), Target(path))
+        if isinstance(server, Server):
+            server.peers.append(peer)
+        script = threading.Thread(target=server, args=(peer,), daemon=True)
+        script.start()
+        with suppress(ConnectionClosed):
+            for raw in socket:
+                inbox.put(raw)
+        inbox.put(None)
+        script.join(5)
+
+    with serve(handle, "127.0.0.1", 0, compression=None, max_size=None) as listening:
+        thread = threading.Thread(target=listening.serve_forever, daemon=True)
+        thread.start()
+        yield f"ws://127.0.0.1:{listening.socket.getsockname()[1]}"
+        listening.shutdown()
+        thread.join()
