@@ -7,12 +7,10 @@ An engine is a class derived from `ASR`, `LLM` or `TTS` and an entry point of th
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from firstpacket.bench.errors import MissingDependency, install_command
 from firstpacket.bench.pipeline import Declaration, OptionValue, Samples, Settings, Speech, Weights
 from firstpacket.bench.timing.trace import Trace
 
@@ -90,16 +88,6 @@ class TTS(Engine):
 
         Threads must have ended when the iterator is exhausted or closed. The calling chain opens the span `tts`.
         """
-
-
-def imported(module: str, extra: str, user: str) -> Any:
-    """The module. Raises `MissingDependency` with the pip command for the `extra` that brings it; `user` needs it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingDependency(
-            f"{user} needs {module}, which cannot be imported: {error}. Install it with: {install_command(extra)}"
-        ) from error
 
 
 def cause(error: BaseException) -> str:

@@ -10,8 +10,9 @@ from firstpacket.bench.errors import WeightsError
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_folder
-from firstpacket.pipelines.cascade.engines import cause, imported
+from firstpacket.pipelines.cascade.engines import cause
 from firstpacket.pipelines.models.cache import cached
+from firstpacket.pipelines.optional import imported
 
 COPIED = ("tokenizer.json", "preprocessor_config.json")
 

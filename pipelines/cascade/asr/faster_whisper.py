@@ -11,7 +11,8 @@ from firstpacket.pipelines.cascade.asr.whisper import LOG_PROBABILITY, LONGEST, 
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_converted
-from firstpacket.pipelines.cascade.engines import cause, imported
+from firstpacket.pipelines.cascade.engines import cause
+from firstpacket.pipelines.optional import imported
 
 
 class FasterWhisper(Whisper):

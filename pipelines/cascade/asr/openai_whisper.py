@@ -11,7 +11,8 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.asr.whisper import LOG_PROBABILITY, Whisper, options
 from firstpacket.pipelines.cascade.asr.whisper_config import check_sizes
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
-from firstpacket.pipelines.cascade.engines import cause, imported
+from firstpacket.pipelines.cascade.engines import cause
+from firstpacket.pipelines.optional import imported
 
 SIZES_IN_CONFIG = {
     "n_mels": "num_mel_bins",

@@ -8,7 +8,8 @@ import numpy as np
 
 from firstpacket.bench.pipeline import Declaration, Option, Requirement, Samples, Speech, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.engines import ASR, imported
+from firstpacket.pipelines.cascade.engines import ASR
+from firstpacket.pipelines.optional import imported
 
 BLOCK = 320
 """Samples per call, 20 ms. Cepstral means move with each call, so a fixed size makes it all one how frames come."""

@@ -11,7 +11,8 @@ from firstpacket.pipelines.cascade.asr.whisper import Whisper, options
 from firstpacket.pipelines.cascade.asr.whisper_config import check_features, check_generation, check_sizes
 from firstpacket.pipelines.cascade.asr.whisper_folders import WhisperCheckpoint
 from firstpacket.pipelines.cascade.asr.whisper_vocabulary import check_folder
-from firstpacket.pipelines.cascade.engines import cause, imported
+from firstpacket.pipelines.cascade.engines import cause
+from firstpacket.pipelines.optional import imported
 
 DTYPES = ("float32", "float16", "bfloat16")
 FRAMES = 3000

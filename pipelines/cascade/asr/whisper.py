@@ -23,8 +23,9 @@ from firstpacket.bench.timing.trace import HandOff, Trace
 from firstpacket.pipelines.cascade.asr.local_agreement import units
 from firstpacket.pipelines.cascade.asr.streaming import WINDOW, recognise_live
 from firstpacket.pipelines.cascade.asr.whisper_folders import Layout, WhisperCheckpoint, find
-from firstpacket.pipelines.cascade.engines import ASR, imported
+from firstpacket.pipelines.cascade.engines import ASR
 from firstpacket.pipelines.models.whisper_sizes import SIZES
+from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.weights import kinds
 
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

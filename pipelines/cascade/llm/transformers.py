@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Requirement, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.engines import LLM, imported
+from firstpacket.pipelines.cascade.engines import LLM
 from firstpacket.pipelines.cascade.llm import options
+from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.weights import kinds
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import numpy as np
 from firstpacket.bench.errors import MissingDependency, UnknownName, UsageError
 from firstpacket.bench.pipeline import Declaration, Option, Requirement, Samples, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.engines import TTS, imported
+from firstpacket.pipelines.cascade.engines import TTS
+from firstpacket.pipelines.optional import imported
 
 CHUNK_MS = 50
 """Chunk length requested from espeak-ng, which adds a fifth: a chunk has 1324 samples, 60 ms."""

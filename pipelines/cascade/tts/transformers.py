@@ -8,7 +8,8 @@ from typing import Any
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Origin, Requirement, Samples, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.engines import TTS, imported
+from firstpacket.pipelines.cascade.engines import TTS
+from firstpacket.pipelines.optional import imported
 
 
 class TransformersVoice(TTS):

@@ -25,6 +25,7 @@ from firstpacket.pipelines.remote.realtime.turn import outcome_of_close, outcome
 
 LONGEST_PIECE = 16_000
 """Samples in one message: a whole clip is sent in pieces of a second."""
+NO_SECRETS = Secrets("")
 MOST_BODIES = 4_000
 """Messages of a turn whose bodies are kept."""
 
@@ -36,8 +37,9 @@ class Address:
     url: str
     model: str
     dialect: Dialect
-    key: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    """The key's among them."""
+    secrets: Secrets = NO_SECRETS
     timeout_s: float = 10.0
 
     @property
@@ -48,12 +50,11 @@ class Address:
         full = url if url.endswith(dialect.path) else f"{url}{dialect.path}"
         if dialect.model_parameter and self.model:
             full = f"{full}?{dialect.model_parameter}={quote(self.model, safe='')}"
-        key = ((dialect.key_header, f"{dialect.key_prefix}{self.key}"),) if self.key else ()
-        return Target(full, (*key, *self.headers), timeout_s=self.timeout_s)
+        return Target(full, self.headers, timeout_s=self.timeout_s)
 
     def hidden(self, text: str) -> str:
         """A text of the server without the secrets, which it may repeat."""
-        return Secrets(self.key, (value for _, value in self.headers)).hidden(text)
+        return self.secrets.hidden(text)
 
 
 @dataclass(slots=True)

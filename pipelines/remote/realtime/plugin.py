@@ -32,9 +32,9 @@ from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
-from firstpacket.pipelines.cascade.engines import imported
+from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http.address import address, is_this_machine
-from firstpacket.pipelines.remote.http.key import headers_from, key_from
+from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_from
 from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.line import Connect
 from firstpacket.pipelines.remote.realtime.audio import Format, decode
@@ -363,4 +363,7 @@ def _address(settings: Settings, known: Dialect) -> Address:
     headers = headers_from(settings.text("headers-env"), "headers-env")
     if (key or headers) and url.startswith("ws:") and not is_this_machine(urlsplit(url).hostname or ""):
         raise UsageError("url is not encrypted (ws://), so a key or headers would be sent readable. Use wss://.")
-    return Address(url, settings.text("model"), known, key, tuple(headers.items()), timeout_s)
+    secrets = Secrets(key, headers.values())
+    if key:
+        headers = {known.key_header: f"{known.key_prefix}{key}", **headers}
+    return Address(url, settings.text("model"), known, tuple(headers.items()), secrets, timeout_s)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from firstpacket.bench.pipeline import Declaration, OptionValue, Settings, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
-from firstpacket.pipelines.cascade.engines import LLM, imported
+from firstpacket.pipelines.cascade.engines import LLM
 from firstpacket.pipelines.cascade.llm import options
 from firstpacket.pipelines.cascade.llm.openai.fields import documented
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
+from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http import options as remote
 from firstpacket.pipelines.remote.http.problems import ServerError, turn_outcomes
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from firstpacket.bench.pipeline import OptionValue, Samples, Settings, Weights
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.engines import TTS, imported
+from firstpacket.pipelines.cascade.engines import TTS
+from firstpacket.pipelines.optional import imported
 
 
 class InProcessCoqui(TTS):
