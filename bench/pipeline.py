@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firstpacket.bench.errors import UsageError
+from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import HandOff, Trace
 from firstpacket.bench.vocabulary import Architecture, Outcome, StageKind
 
@@ -287,6 +288,16 @@ class Pipeline(ABC):
         iterator is exhausted or closed. A cancelled turn (`trace.cancellation`) is given up within two seconds by
         raising `TurnCancelled`, or the process is killed and the turn's trace with it.
         """
+
+    @classmethod
+    def replay(cls, options: Mapping[str, OptionValue], trace: TurnTrace) -> TurnTrace:
+        """The trace with what follows from its messages derived again: stages, marks, texts, the server's figures.
+
+        `bench recompute` calls it for turns that have messages, and compares; `options` are those of the system. It
+        depends on nothing else: no network, no clock, nothing loaded. In a redacted run, texts in the messages are
+        placeholders, and the texts that follow from them are not compared.
+        """
+        return trace
 
     def close(self) -> None:  # noqa: B027 (deliberately empty: many pipelines have nothing to release)
         """Release what `load` acquired. Called once, even if `load` failed, unless the process died.

@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from firstpacket.bench import registry
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.format import counted
 from firstpacket.bench.metrics.definitions import versions
 from firstpacket.bench.metrics.figures import FLAGS, TurnFigures, turn_figures
-from firstpacket.bench.record.schema import Evidence, Turn, UtteranceFacts
+from firstpacket.bench.pipeline import Pipeline
+from firstpacket.bench.record.schema import Evidence, System, Turn, UtteranceFacts
 from firstpacket.bench.record.store import Run
-from firstpacket.bench.sanitize import clean, reason
+from firstpacket.bench.sanitize import clean, described, reason
+from firstpacket.bench.timing.spans import Mark, TurnTrace
 
 Value = int | float | str
 
@@ -63,6 +66,8 @@ class Recomputed:
     problems: tuple[str, ...]
     """Turns for which nothing could be derived, with reasons."""
     notices: tuple[str, ...]
+    turns_replayed: int = 0
+    """Turns in which stages, marks, texts and the server's figures were derived from the messages again."""
 
     @property
     def equal(self) -> bool:
@@ -77,15 +82,20 @@ def recompute(run: Run) -> Recomputed:
     compared: list[_Compared] = []
     problems: list[str] = []
     clips = {utterance.id: utterance for utterance in run.manifest.utterances}
+    replays, turns_replayed = _Replays(run), 0
     for turn in run.turns:
         try:
-            derived = _derived(run.evidence(turn), clips.get(turn.utterance))
+            evidence = run.evidence(turn)
+            stored, derived = _stored(turn), _derived(evidence, clips.get(turn.utterance))
+            if (replayed := replays.of(evidence)) is not None:
+                stored, derived = stored | _of_trace(evidence.trace), derived | _of_trace(replayed)
+                turns_replayed += 1
         except BenchError as error:
             problems.append(str(error))
         except Exception as error:  # what stands in a run folder may make no sense at all
             problems.append(f"turn {turn.turn} ({turn.label}): cannot derive figures: {reason(error)}")
         else:
-            compared.append(_compared(turn, derived, before.get(turn.segment, {}), now))
+            compared.append(_compared(turn, stored, derived, before.get(turn.segment, {}), now))
     redefined = Counter(each for one in compared for each in one.redefined)
     differences = tuple(difference for one in compared for difference in one.differences)
     figures = sum(one.figures for one in compared)
@@ -97,7 +107,8 @@ def recompute(run: Run) -> Recomputed:
         differences=differences,
         redefined=tuple(Redefined(*which, turns) for which, turns in sorted(redefined.items(), key=str)),
         problems=tuple(problems),
-        notices=(*run.notices, *_unversioned(run)),
+        notices=(*run.notices, *_unversioned(run), *replays.notes),
+        turns_replayed=turns_replayed,
     )
 
 
@@ -109,6 +120,8 @@ def lines(found: Recomputed) -> Iterator[str]:
     yield from (f"note: {notice}" for notice in found.notices)
     yield f"turns:   {found.turns_equal} of {found.turns} equal"
     yield f"figures: {found.figures_equal} of {found.figures} equal, bit for bit"
+    if found.turns_replayed:
+        yield f"replay:  {found.turns_replayed} of {found.turns} turns derived again from their messages"
 
 
 _Definition = tuple[str, int | None, int | None]
@@ -124,8 +137,13 @@ class _Compared:
     redefined: frozenset[_Definition]
 
 
-def _compared(turn: Turn, derived: dict[str, Value], before: Mapping[str, int], now: Mapping[str, int]) -> _Compared:
-    stored = _stored(turn)
+def _compared(
+    turn: Turn,
+    stored: dict[str, Value],
+    derived: dict[str, Value],
+    before: Mapping[str, int],
+    now: Mapping[str, int],
+) -> _Compared:
     redefined = _redefined(stored | derived, before, now)
     names = [name for name in stored | derived if name not in redefined]
     differences = tuple(
@@ -161,6 +179,54 @@ def _named(found: Turn | TurnFigures, whose: str) -> dict[str, Value]:
         "lateness": " ".join(map(str, found.lateness)),
         "turn": whose,
     }
+
+
+class _Replays:
+    """Derives traces from their messages again, by the plugins that made them; `notes` say why some cannot."""
+
+    def __init__(self, run: Run) -> None:
+        self._systems = {system.label: system for system in run.manifest.labels}
+        self._plugins: dict[str, type[Pipeline] | None] = {}
+        self.notes: list[str] = []
+
+    def of(self, evidence: Evidence) -> TurnTrace | None:
+        """None without messages, and for a pipeline that derives nothing from them."""
+        if not evidence.trace.messages:
+            return None
+        system = self._systems[evidence.label]
+        if system.label not in self._plugins:
+            self._plugins[system.label] = self._plugin(system)
+        plugin = self._plugins[system.label]
+        return plugin.replay(system.options, evidence.trace) if plugin else None
+
+    def _plugin(self, system: System) -> type[Pipeline] | None:
+        """Imported only when the first turn with messages needs it."""
+        if system.source:
+            self.notes.append(f"Messages of {system.label} were not replayed: it ran from {clean(system.source)}.")
+            return None
+        try:
+            plugin = registry.pipeline(system.pipeline)
+        except BenchError as error:
+            self.notes.append(f"Messages of {system.label} were not replayed. {described(error)}")
+            return None
+        derives_nothing = plugin.replay.__func__ is Pipeline.replay.__func__  # type: ignore[attr-defined]
+        return None if derives_nothing else plugin
+
+
+def _of_trace(trace: TurnTrace) -> dict[str, Value]:
+    """What follows from a turn's messages, by name."""
+    spans = sorted((span.start_ns, span.end_ns, span.stage) for span in trace.spans)
+    said = sorted((figure.name, figure.ns) for figure in trace.server_figures)
+    return {
+        "replayed stages": clean(", ".join(f"{stage} {start_ns} to {end_ns}" for start_ns, end_ns, stage in spans)),
+        "replayed marks": clean(", ".join(f"{each.name} {each.at_ns}" for each in sorted(trace.marks, key=_place))),
+        "replayed texts": clean("; ".join(f"{each.kind} {each.at_ns}: {each.text}" for each in trace.texts)),
+        "replayed server figures": clean(", ".join(f"{name} {ns}" for name, ns in said)),
+    }
+
+
+def _place(mark: Mark) -> tuple[int, str]:
+    return mark.at_ns, mark.name
 
 
 def _redefined(names: Iterable[str], before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, _Definition]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.command import here
+from support.remote import Server, served_run
 from support.virtual import virtual_run
 
+from firstpacket.bench import registry
 from firstpacket.bench.metrics import definitions, figures
+from firstpacket.bench.pipeline import OptionValue, Pipeline
 from firstpacket.bench.recompute import lines, recompute
 from firstpacket.bench.record.store import read_run
+from firstpacket.bench.timing.spans import ServerFigure, TurnTrace
 
 STREAMED = (
     "hear; asr 40; llm.prefill 20 token; llm.decode 30; send; llm.decode 50; send | take; tts 10; silence 60; "
@@ -254,3 +258,79 @@ def test_the_command_exits_with_1_if_anything_differs(run: Path) -> None:
     assert done.returncode == 1
     assert "path.error: stored 3, derived 0" in done.stdout
     assert "do not follow from its traces" in done.stderr
+
+
+class Replaying(Server):
+    """Derives its stages, texts and the server's figures from its messages, as its plugin does."""
+
+    @classmethod
+    def replay(cls, options: Mapping[str, OptionValue], trace: TurnTrace) -> TurnTrace:
+        bodies = [json.loads(message.body) for message in trace.messages if message.body]
+        heard = next(body["transcript"] for body in bodies if "transcript" in body)
+        (done,) = [body["response"] for body in bodies if "response" in body]
+        said = json.loads(done["metadata"]["turn_latency"])
+        texts = tuple(replace(each, text=heard) if each.kind == "transcript" else each for each in trace.texts)
+        figures = tuple(ServerFigure(name.removesuffix("_s"), round(s * 1e9)) for name, s in said.items())
+        return replace(trace, texts=texts, server_figures=figures)
+
+
+def with_plugin(monkeypatch: pytest.MonkeyPatch, plugin: type[Pipeline] = Replaying) -> None:
+    monkeypatch.setattr(registry, "pipeline", lambda name: plugin)
+
+
+def change_messages(path: Path, before: bytes, after: bytes) -> None:
+    """In every trace of the run, and in the places and checksums that point at them."""
+    content = (path / "traces.jsonl").read_bytes()
+    for turn in read_run(path).turns:
+        line = content[turn.evidence_at :][: turn.evidence_bytes]
+        replace_evidence(path, turn.turn, line.replace(before, after))
+
+
+def test_what_follows_from_messages_is_derived_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = served_run(tmp_path / "run", count=2)
+    with_plugin(monkeypatch)
+    found = recompute(read_run(run))
+    assert found.equal
+    served = [turn for turn in read_run(run).turns if turn.label == "realtime"]
+    assert found.turns_replayed == len(served) and not found.notices
+    assert f"replay:  {len(served)} of {2 * len(served)} turns derived again from their messages" in list(lines(found))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        (b": 0.35}", b": 0.25}", "replayed server figures: stored 'e2e 350000000, stt 9"),
+        (rb": \"the secret", rb": \"another", "replayed texts: stored 'transcript "),
+    ],
+)
+def test_a_message_that_does_not_fit_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes, after: bytes, what: str
+) -> None:
+    run = served_run(tmp_path / "run", count=1)
+    change_messages(run, before, after)
+    with_plugin(monkeypatch)
+    found = recompute(read_run(run))
+    assert not found.equal
+    assert {what in str(each) for each in found.differences} == {True}
+
+
+def test_without_the_plugin_messages_are_not_replayed_and_nothing_fails(tmp_path: Path) -> None:
+    run = served_run(tmp_path / "run", count=1)
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["labels"][1]["pipeline"] = "no-such-pipeline"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    found = recompute(read_run(run))
+    assert found.equal and found.turns_replayed == 0
+    (note,) = found.notices
+    assert note.startswith("Messages of realtime were not replayed. Unknown") and "no-such-pipeline" in note
+
+
+def test_a_plugin_that_cannot_replay_a_trace_is_a_problem_of_that_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = served_run(tmp_path / "run", count=1)
+    change_messages(run, b"transcript", b"transcribed")
+    with_plugin(monkeypatch)
+    found = recompute(read_run(run))
+    assert not found.equal and not found.differences
+    assert all("cannot derive figures: StopIteration" in problem for problem in found.problems)
