@@ -10,6 +10,9 @@ from firstpacket.bench.format import amount, counted, number
 from firstpacket.bench.metrics import gpu_figures
 from firstpacket.bench.metrics.carry_over import CarryOver
 from firstpacket.bench.metrics.drift import Drift
+from firstpacket.bench.metrics.order import OrderEffect
+from firstpacket.bench.metrics.same_clip import SameClip
+from firstpacket.bench.metrics.server import Server
 from firstpacket.bench.metrics.warmup_decision import WarmUp
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
@@ -23,11 +26,17 @@ WORTH_SAYING = 0.05
 HEAVY_CORES = 0.25
 """Cores that other processes may use at the start of a run without a notice."""
 PRESSURE_PERCENT = 1.0
+PADDING_MS = 50.0
+"""Silence at the beginning of a reply that is worth a notice."""
+LITTLE_LEFT = 0.10
+MOST_NAMED = 10
+"""Turns that a notice names."""
 
 Facts = Mapping[str, OptionValue | None]
 
 ADVICE = {
     Flag.NO_SUCH_START: "Measure from the end of speech (--t0 speech_end), which every turn has",
+    Flag.SESSION_RENEWED: "See which limit of the server ends sessions, such as a longest time",
     Flag.THOUGHTS_UNCLEAR: (
         "Start the server with a reasoning parser (vLLM, SGLang: --reasoning-parser), or turn the model's reasoning off"
     ),
@@ -168,16 +177,21 @@ def of_profiles(turns: Sequence[Turn]) -> Iterator[Notice]:
 
 
 def of_warmth(
-    label: str, warm_ups: Sequence[WarmUp], drift: Drift | None, carried: CarryOver | None
+    label: str,
+    warm_ups: Sequence[WarmUp],
+    drift: Drift | None,
+    carried: CarryOver | None,
+    same: SameClip | None = None,
+    order: OrderEffect | None = None,
 ) -> Iterator[Notice]:
-    """Of measured turns of a system that were not equally warm."""
+    """Of measured turns of a system that were not equally warm, or that others affected."""
     cold = [each for each in warm_ups if each.used and each.state != "steady"]
     if cold:
         yield Notice("warm-up", f"{label}: {_not_settled(cold[0])}.")
     if drift is not None and drift.notable:
         text = (
             f"the first {drift.early} measured turns of {label} took {_shift(drift.excess)} than later ones "
-            f"({_p(drift.p)}): {_settled(warm_ups)}, or the machine changed. "
+            f"({_p(drift.p)}): {_settled(warm_ups)}, or the machine changed{_remembered(same)}. "
         )
         yield Notice("drift", text + "Warm it up longer (--warmup N), and check the other warnings about the machine.")
     if carried is not None and carried.significant:
@@ -189,6 +203,52 @@ def of_warmth(
             "through caches, clocks or heat. "
         )
         yield Notice("carry-over", text + "Measure each system in a run of its own to see it undisturbed.")
+    if same is not None and same.notable and not (drift is not None and drift.notable):
+        text = (
+            f"the first packet of {label} took {_times(same.ratio)} as long when it had had the clip before: a cache "
+        )
+        text += "remembers the clip, or the system was not warm yet. "
+        yield Notice("same clip", text + "For figures without it, measure every clip once (as many --turns as clips).")
+    if order is not None and order.notable:
+        text = f"the first packet of {label} took {_shift(order.later)} when another system had had the clip first: "
+        text += "they seem to share a server, a cache or a GPU. "
+        yield Notice("order", text + "Measure each system in a run of its own to see it undisturbed.")
+
+
+def of_server(label: str, found: Server, leading_silence: Estimate | None) -> Iterator[Notice]:
+    """Of what the client saw of a system's server."""
+    if found.pace is not None and found.pace.paced and found.pace.rtf is not None:
+        text = f"the audio of {label} is paced by the server: it comes at the speed of playback (RTF steady "
+        yield Notice(
+            "pace", text + f"{number(found.pace.rtf.value, 'ratio')}), so how fast it is generated cannot be told."
+        )
+    if leading_silence is not None and leading_silence.value > PADDING_MS:
+        text = f"replies of {label} begin with {amount(leading_silence.value, 'ms')} of silence (median): "
+        yield Notice("padding", text + "what a listener waits for is the first audible sample, not the first packet.")
+    if found.rate_limit_left is not None and found.rate_limit_left < LITTLE_LEFT:
+        text = (
+            f"only {amount(found.rate_limit_left, 'share')} of a rate limit of {label}'s server was left: a server may "
+        )
+        yield Notice("rate limit", text + "slow down or refuse near its limits. Pause between turns (--pace-ms).")
+    if found.sessions is not None and (turns := found.sessions.renewed):
+        named = ", ".join(map(str, turns[:MOST_NAMED])) + (", ..." if len(turns) > MOST_NAMED else "")
+        text = f"the connection of {label} had ended and was made anew before {counted(len(turns), 'turn')} ({named}): "
+        yield Notice("session", text + "these turns begin on a fresh session, where the others do not.")
+
+
+def _remembered(same: SameClip | None) -> str:
+    """What else may explain slow early turns."""
+    if same is None or not same.notable:
+        return ""
+    return f", or a cache remembers the clips (on a clip that it had had before, {_times(same.ratio)} as long)"
+
+
+def _times(ratio: Estimate) -> str:
+    """`0.620 times (95 % CI 0.580 to 0.660)`."""
+    said = f"{number(ratio.value, 'ratio')} times"
+    if ratio.interval is None:
+        return said
+    return f"{said} (95 % CI {number(ratio.interval.low, 'ratio')} to {number(ratio.interval.high, 'ratio')})"
 
 
 def _not_settled(found: WarmUp) -> str:

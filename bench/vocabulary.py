@@ -116,6 +116,11 @@ class Flag(StrEnum):
         "trace",
         "the event chosen as t0 did not occur, so figures that count from it are missing",
     )
+    SESSION_RENEWED = (
+        "session_renewed",
+        "trace",
+        "the connection to the server had ended, and another one was made before the turn",
+    )
     THOUGHTS_UNCLEAR = (
         "thoughts_unclear",
         "trace",

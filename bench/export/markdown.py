@@ -15,6 +15,7 @@ from firstpacket.bench.metrics.definitions import Shown
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.overview import glance
+from firstpacket.bench.report.servers import server_tables
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.licences import licence_sentence
 from firstpacket.bench.summary.path import ROLES
@@ -44,6 +45,7 @@ def markdown(run: Run) -> str:
         *table_lines(glance(summary, latency_shares(run).labels, Shown.SUMMARY), BOUNDS),
         *table_lines(quality_table(summary), BOUNDS),
         *table_lines(_path(summary), BOUNDS),
+        *(line for made in server_tables(summary) for line in table_lines(made, BOUNDS)),
     ]
     if said.notices:
         lines += ["### Warnings", "", *_items(said.notices)]

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.latency import comparable_ms
+from firstpacket.bench.metrics.levels import levelled
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.stats.contrast import median_contrast
@@ -198,28 +199,7 @@ def _apart(groups: Places, ranks: Floats) -> Floats:
 def _differences(latencies: Floats, before: Places, clips: Sequence[str], labels: Sequence[str]) -> tuple[After, ...]:
     found = []
     for index, label in enumerate(labels):
-        values, inside, names = _levelled(latencies, before == index, clips)
+        values, inside, names = levelled(latencies, before == index, clips)
         if len(set(inside)) == 2:
             found.append(After(label, median_contrast(values, inside, names)))
     return tuple(found)
-
-
-def _levelled(
-    latencies: Floats, inside: npt.NDArray[np.bool_], clips: Sequence[str]
-) -> tuple[list[float], list[bool], list[str]]:
-    """Present latencies, whether they are in the group, and their clips, after subtracting the clips' levels.
-
-    A clip's level is the mean of the medians within and without the group, so that how many of its turns fell into the
-    group does not move it; clips without turns of both take no part. Where there is no other, levels stay as they are.
-    """
-    present = np.isfinite(latencies)
-    names = np.array(clips)
-    values = latencies.copy()
-    levelled = np.zeros(len(values), bool)
-    for clip in dict.fromkeys(clips):
-        rows = present & (names == clip)
-        if (inside & rows).any() and (~inside & rows).any():
-            values[rows] -= (np.median(latencies[rows & inside]) + np.median(latencies[rows & ~inside])) / 2
-            levelled |= rows
-    kept = levelled if levelled.any() else present
-    return values[kept].tolist(), inside[kept].tolist(), names[kept].tolist()

@@ -260,6 +260,14 @@ TURN_METRICS = (
         known_at_first_packet=True,
     ),
     Metric(
+        "rate_limit_left",
+        "rate limit left",
+        "what remained of the server's tightest limit on requests or tokens",
+        "divided by that limit, where the server states both",
+        unit="ratio",
+        side="server",
+    ),
+    Metric(
         "asr_first_partial",
         "first partial",
         "t0",

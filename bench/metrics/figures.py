@@ -15,6 +15,7 @@ from firstpacket.bench.metrics.host_flags import host_flags
 from firstpacket.bench.metrics.late_microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
 from firstpacket.bench.metrics.quality_figures import Reference, answer_figures, reply_figures, transcript_figures
+from firstpacket.bench.metrics.rate_limits import lowest_left
 from firstpacket.bench.metrics.t0 import all_starts, start_flags, start_ns
 from firstpacket.bench.record.schema import Evidence, PathPart
 from firstpacket.bench.timing.spans import TurnTrace
@@ -62,7 +63,7 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
     flags = (
         *_figure_flags(figures),
-        *_mark_flags(evidence.trace),
+        *_trace_flags(evidence.trace),
         *start_flags(evidence),
         *host_flags(evidence, t0_ns),
         *gpu_flags(evidence),
@@ -78,10 +79,11 @@ def _figure_flags(figures: Mapping[str, int | float]) -> tuple[Flag, ...]:
     return (Flag.FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
 
 
-def _mark_flags(trace: TurnTrace) -> tuple[Flag, ...]:
-    """`THOUGHTS_UNCLEAR` if reasoning may have been timed as the answer."""
+def _trace_flags(trace: TurnTrace) -> tuple[Flag, ...]:
+    """`SESSION_RENEWED` if a connection had ended, `THOUGHTS_UNCLEAR` if reasoning may be timed as the answer."""
+    renewed = trace.session is not None and trace.session.renewed
     unclear = any(mark.name == KnownMark.LLM_THOUGHTS_UNCLEAR for mark in trace.marks)
-    return (Flag.THOUGHTS_UNCLEAR,) if unclear else ()
+    return (*((Flag.SESSION_RENEWED,) if renewed else ()), *((Flag.THOUGHTS_UNCLEAR,) if unclear else ()))
 
 
 def heard_outcome(evidence: Evidence) -> Outcome:
@@ -252,6 +254,8 @@ def _server_figures(trace: TurnTrace) -> dict[str, int | float]:
         figures["session_setup"] = trace.session.ready_ns - trace.session.begun_ns
     if trace.round_trips_ns:
         figures["round_trip"] = min(trace.round_trips_ns)
+    if (left := lowest_left(trace)) is not None:
+        figures["rate_limit_left"] = left
     return figures
 
 

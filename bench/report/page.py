@@ -8,10 +8,11 @@ from firstpacket.bench.report.sections.distribution import spread
 from firstpacket.bench.report.sections.numbers import numbers
 from firstpacket.bench.report.sections.path import path
 from firstpacket.bench.report.sections.quality import claims, continuity, judged
+from firstpacket.bench.report.sections.servers import servers
 from firstpacket.bench.report.sections.trends import by_length, over_the_run, swept
 from firstpacket.bench.report.view import View
 
-BEFORE_TURNS = (path, judged, spread, numbers, by_length, over_the_run, continuity, swept, claims)
+BEFORE_TURNS = (path, servers, judged, spread, numbers, by_length, over_the_run, continuity, swept, claims)
 AFTER_TURNS = (clock_starts, microphone, warmth, gpu)
 
 

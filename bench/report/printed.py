@@ -13,6 +13,7 @@ from firstpacket.bench.compare.within import compare_moments
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.quality import quality_table
 from firstpacket.bench.report.sections.overview import glance
+from firstpacket.bench.report.servers import server_tables
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.summary.contents import Summary
 from firstpacket.bench.tables.table import Table
@@ -29,6 +30,7 @@ def first_screen(run: Run, summary: Summary) -> Iterator[str | Table]:
     yield f"{summary.run}: {said.measured_on}"
     yield glance(summary, latency_shares(run).labels)
     yield quality_table(summary)
+    yield from server_tables(summary)
     if packet:
         yield headlines((*packet, *audible))
     yield from said.first_lines

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from firstpacket.bench.contract import Keyed, computed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE
+from firstpacket.bench.metrics.server import Server
 from firstpacket.bench.overhead import Overhead
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.quality.findings import LabelQuality
@@ -85,6 +86,15 @@ class Cold:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Measured turns with one outcome other than `answered`, and one reason; it is empty if none was given."""
+
+    outcome: Outcome
+    reason: str
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabelSummary:
     """Everything a run says about one system."""
 
@@ -113,6 +123,10 @@ class LabelSummary:
     quality: LabelQuality
     warmth: LabelWarmth
     gpu: LabelGpu | None
+    server: Server | None
+    """None for a system without a server."""
+    reasons: tuple[Reason, ...]
+    """Why measured turns have no answer, the most frequent ones first."""
 
     @property
     def measured(self) -> int:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from firstpacket.bench import notices
 from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.server import server
 from firstpacket.bench.overhead import overhead
 from firstpacket.bench.quality.record import Line, read_quality
 from firstpacket.bench.record.schema import Phase, System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.sequential import sampling_of
-from firstpacket.bench.summary.contents import PHASES, Cold, LabelSummary, Summary
+from firstpacket.bench.summary.contents import PHASES, Cold, LabelSummary, Reason, Summary
 from firstpacket.bench.summary.figures import continuity, figure, metric_names
 from firstpacket.bench.summary.gpu import label_gpu
 from firstpacket.bench.summary.licences import licences
@@ -25,6 +26,9 @@ from firstpacket.bench.summary.warmth import LabelWarmth, warmth
 from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import OUTCOMES, Outcome
 
+MOST_REASONS = 20
+"""Of a system: servers may put something new into every message."""
+
 
 def summarise(run: Run) -> Summary:
     """The summary of a run. Raises `RunError` if a turn holds a figure that has no definition."""
@@ -32,6 +36,7 @@ def summarise(run: Run) -> Summary:
     judged = read_quality(run)
     warm = warmth(run)
     stopping = stopping_result(run)
+    labels = tuple(_label(run, plan, judged.lines, warm[plan.label], stopping) for plan in manifest.labels)
     return Summary(
         run=manifest.run,
         created=manifest.created,
@@ -40,8 +45,8 @@ def summarise(run: Run) -> Summary:
         seed=manifest.options.seed,
         corpus=manifest.corpus,
         corpus_sha256=manifest.corpus_sha256,
-        notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm, stopping)),
-        labels=tuple(_label(run, plan, judged.lines, warm[plan.label], stopping) for plan in manifest.labels),
+        notices=(*manifest.notices, *run.notices, *judged.notices, *_said(run, warm, stopping), *_of_servers(labels)),
+        labels=labels,
         microphone=microphone(run),
         stopping=stopping,
         licences=licences(manifest),
@@ -54,7 +59,16 @@ def _said(run: Run, warm: Mapping[str, LabelWarmth], stopping: StoppingResult | 
         yield notice(stopping)
     yield from (notice.text for notice in notices.of_run(run))
     for label, each in warm.items():
-        yield from (notice.text for notice in notices.of_warmth(label, each.warm_ups, each.drift, each.carry_over))
+        found = notices.of_warmth(label, each.warm_ups, each.drift, each.carry_over, each.same_clip, each.order)
+        yield from (notice.text for notice in found)
+
+
+def _of_servers(labels: Iterable[LabelSummary]) -> Iterator[str]:
+    for label in labels:
+        if label.server is not None:
+            silence = label.figures.get("leading_silence")
+            found = notices.of_server(label.label, label.server, silence.p50 if silence else None)
+            yield from (notice.text for notice in found)
 
 
 def _label(
@@ -87,12 +101,19 @@ def _label(
         quality=label_quality(run, plan.label, judged),
         warmth=warm,
         gpu=label_gpu(turns, plan),
+        server=server(turns, plan.kind == "remote"),
+        reasons=_reasons(measured),
     )
 
 
 def _outcomes(turns: Iterable[Turn]) -> dict[Phase, dict[Outcome, int]]:
     counted = Counter((turn.phase, turn.outcome) for turn in turns)
     return {phase: {outcome: counted[phase, outcome] for outcome in OUTCOMES} for phase in PHASES}
+
+
+def _reasons(measured: Iterable[Turn]) -> tuple[Reason, ...]:
+    counts = Counter((turn.outcome, turn.reason) for turn in measured if not turn.is_answered)
+    return tuple(Reason(*which, n) for which, n in counts.most_common(MOST_REASONS))
 
 
 def _cold(run: Run, label: str, turns: Iterable[Turn]) -> Cold:

@@ -1,4 +1,4 @@
-"""How warm a system was: cold, warm and idle turns separately, its warm-up, early drift and carry-over."""
+"""How warm a system was: cold, warm and idle turns, its warm-up, early drift, carry-over, repeated clips, order."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Literal
 from firstpacket.bench.metrics.carry_over import CarryOver, carry_over
 from firstpacket.bench.metrics.drift import Drift, early_drift
 from firstpacket.bench.metrics.latency import comparable_ms
+from firstpacket.bench.metrics.order import OrderEffect, order_effect
+from firstpacket.bench.metrics.same_clip import SameClip, same_clip
 from firstpacket.bench.metrics.warmup_decision import WarmUp, warm_ups
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
@@ -34,13 +36,15 @@ class ClassOfTurns:
 
 @dataclass(frozen=True, slots=True)
 class LabelWarmth:
-    """For one system. `drift` and `carry_over` are None if there are too few turns to tell."""
+    """For one system. From `drift` on, None if there are too few turns to tell."""
 
     classes: dict[Warmth, ClassOfTurns]
     warm_ups: tuple[WarmUp, ...]
     """Empty for a fixed number of warm-up turns."""
     drift: Drift | None
     carry_over: CarryOver | None
+    same_clip: SameClip | None
+    order: OrderEffect | None
 
 
 def warmth(run: Run) -> dict[str, LabelWarmth]:
@@ -55,6 +59,8 @@ def warmth(run: Run) -> dict[str, LabelWarmth]:
             warm_ups=warm_ups(turns, rule) if rule else (),
             drift=early_drift([turn for turn in turns if turn.is_measured]),
             carry_over=carried.get(label),
+            same_clip=same_clip(turns),
+            order=order_effect(run.turns, label),
         )
     return found
 

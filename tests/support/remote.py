@@ -29,7 +29,7 @@ REMOTE = (
     Stage("uplink", "move"), Stage("endpoint", "wait", "endpoint"), Stage("wait", "opaque"), Stage("reply", "move"),
 )  # fmt: skip
 URL = "ws://voice.example.internal:8765/v1/realtime"
-FACTS = {"server": "speech-to-speech 1.1.0", "dialect": "hf"}
+FACTS: Mapping[str, OptionValue] = {"server": "speech-to-speech 1.1.0", "dialect": "hf"}
 CASCADE: Timing = {"asr": 300, "llm.decode": 150, "tts": 50}
 ANSWER: Timing = {"uplink": 10, "endpoint": 200, "wait": 390, "reply": 0}
 
@@ -66,6 +66,9 @@ class Server(Pipeline):
         self.turn = 0
 
     def load(self) -> None: ...
+
+    def facts(self) -> Mapping[str, OptionValue]:
+        return FACTS
 
     def prepare(self, trace: Trace) -> None:
         self.turn += 1

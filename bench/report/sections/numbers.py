@@ -11,6 +11,7 @@ from firstpacket.bench.format import NONE
 from firstpacket.bench.metrics.definitions import Shown, shown_in
 from firstpacket.bench.record.schema import Phase
 from firstpacket.bench.report.section import Section
+from firstpacket.bench.report.servers import reasons_table
 from firstpacket.bench.report.view import View, of_label
 from firstpacket.bench.stats.quantiles import Quantile
 from firstpacket.bench.summary.contents import PHASES, Figure, LabelSummary
@@ -29,7 +30,8 @@ def numbers(view: View) -> Section:
     tables = [*differences(compared, ("comparison",))] if compared else []
     tables.append(_metrics(view, first, "Main metrics", folded=False))
     tables += [_metrics(view, others, f"{len(others)} more metrics", folded=True)] if others else []
-    return Section("figures", "Metrics", "", (*tables, _outcomes(view)))
+    reasons = reasons_table(view.contents.summary)
+    return Section("figures", "Metrics", "", (*tables, _outcomes(view), *([reasons] if reasons.rows else [])))
 
 
 class Line(NamedTuple):

@@ -18,6 +18,8 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 
 LONGEST_TEXT = 2000
 """Characters shown of a text; the trace has the rest."""
+MOST_TYPES = 20
+"""Types of messages that are named."""
 APART = ("partial", "transcript", "reply")
 """Texts of a trace that are shown elsewhere, or not at all."""
 
@@ -78,9 +80,28 @@ def _trace_facts(one: OneTurn) -> Iterator[Named]:
         said = f"stalled {len(stalls)} times: {', '.join(map(_amount, stalls))}" if stalls else "never stalled"
         yield "player", f"{said}{waited}"
     starts = all_starts(one.evidence)
+    yield from _server_facts(one)
     found = [f"{STARTS[name]} {_amount(ns - starts['speech_end'])}" for name, ns in starts.items() if name in STARTS]
     if found:
         yield "after the end of speech", "; ".join(found)
+
+
+def _server_facts(one: OneTurn) -> Iterator[Named]:
+    """The connection, what was exchanged on it, and what the server says of its own work."""
+    trace = one.trace
+    if (session := trace.session) is not None:
+        how = ", since the one before had ended" if session.renewed else ""
+        open_ns, ready_ns = session.open_ns - session.begun_ns, session.ready_ns - session.begun_ns
+        yield "session", f"made for this turn{how}: connected after {_amount(open_ns)}, ready after {_amount(ready_ns)}"
+    if trace.messages:
+        sent = sum(message.sent for message in trace.messages)
+        firsts = {message.type: message.at_ns for message in reversed(trace.messages)}
+        in_order = sorted(firsts.items(), key=lambda each: each[1])[:MOST_TYPES]
+        named = ", ".join(f"{kind} {_amount(at_ns - one.t0_ns)}" for kind, at_ns in in_order)
+        yield "messages", f"{sent} sent, {len(trace.messages) - sent} received; first of each type after t0: {named}"
+    if trace.server_figures:
+        named = ", ".join(f"{each.name} {_amount(each.ns)}" for each in trace.server_figures)
+        yield "as the server says", f"{named} (by its own clock; these need not add up)"
 
 
 def _texts(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -> Iterator[Named]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from firstpacket.bench.analysis.turn_trace import OneTurn, playback
-from firstpacket.bench.format import amount
+from firstpacket.bench.format import amount, counted
 from firstpacket.bench.metrics.player import media_ns
+from firstpacket.bench.metrics.server import E2E
 from firstpacket.bench.metrics.t0 import all_starts
 from firstpacket.bench.report.scale import Scale
 from firstpacket.bench.report.turns.marks import Stretch, area, at, blocks, ticks
 from firstpacket.bench.timing.clock import NS_PER_MS
+from firstpacket.bench.timing.spans import ServerFigure
 
 LANE = 26
 """Height of a lane."""
@@ -75,7 +77,7 @@ def stage_scale(turns: Iterable[OneTurn]) -> Scale:
 
 
 def stage_picture(one: OneTurn, scale: Scale) -> Picture:
-    """Where the turn's time went: its critical path, then every stage on host and GPU, then the packets."""
+    """Where the turn's time went: its critical path, every stage on host and GPU, packets, what a server shows."""
     roles = {stage.id: stage.role for stage in one.plan.stages}
     stages = dict.fromkeys([*roles, *(span.stage for span in one.trace.spans)])
     lanes = [_path_lane(one, scale, roles, 0)]
@@ -84,6 +86,10 @@ def stage_picture(one: OneTurn, scale: Scale) -> Picture:
         if any(stroke.d for stroke in lane.strokes):
             lanes.append(lane)
     lanes.append(_packet_lane(one, scale, LANE * len(lanes)))
+    if one.trace.messages:
+        lanes.append(_message_lane(one, scale, LANE * len(lanes)))
+    if one.trace.server_figures:
+        lanes.append(_server_lane(one.trace.server_figures, scale, LANE * len(lanes)))
     return Picture(scale, tuple(lanes), _rules(one, scale))
 
 
@@ -134,6 +140,35 @@ def _packet_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
     moments = [_ms(one, packet.at_ns) for packet in one.trace.packets]
     count = f"{len(moments)} {'packet' if len(moments) == 1 else 'packets'} arrived"
     return Lane("packets", count, (Stroke("packet", ticks(scale, moments, top + 6, 14)),))
+
+
+def _message_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
+    """Sent ones above, received ones below."""
+    sent, received = (
+        [_ms(one, message.at_ns) for message in one.trace.messages if message.sent == ours] for ours in (True, False)
+    )
+    strokes = (
+        Stroke("message", ticks(scale, sent, top + 3, 9)), Stroke("message", ticks(scale, received, top + 14, 9)),
+    )  # fmt: skip
+    said = f"{counted(len(sent), 'message')} sent (above), {len(received)} received (below)"
+    return Lane("messages", said, tuple(stroke for stroke in strokes if stroke.d))
+
+
+def _server_lane(figures: Sequence[ServerFigure], scale: Scale, top: int) -> Lane:
+    """What the server says, laid end to end from t0, and below that what it says of the whole turn."""
+    parts: list[list[Stretch]] = [[], []]
+    reached_ms = 0.0
+    for place, each in enumerate(each for each in figures if each.name != E2E):
+        parts[place % 2].append((reached_ms, reached_ms := reached_ms + each.ns / NS_PER_MS))
+    whole = [(0.0, each.ns / NS_PER_MS) for each in figures if each.name == E2E]
+    strokes = (
+        Stroke("says", blocks(scale, parts[0], top + 4, 12)),
+        Stroke("says other", blocks(scale, parts[1], top + 4, 12)),
+        Stroke("says whole", blocks(scale, whole, top + 18, 5)),
+    )
+    named = ", ".join(f"{each.name} {amount(each.ns / NS_PER_MS, 'ms')}" for each in figures)
+    said = f"as the server says: {named}. It states lengths without places; they are drawn end to end from t0"
+    return Lane("server says", said, tuple(stroke for stroke in strokes if stroke.d))
 
 
 def _player_lane(one: OneTurn, scale: Scale, top: int) -> Lane:

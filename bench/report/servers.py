@@ -1,0 +1,175 @@
+"""Servers: what they say of their own work beside what their clients saw, and how they were reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
+from firstpacket.bench.metrics.server import E2E, Pace
+from firstpacket.bench.report.view import column, of_label
+from firstpacket.bench.summary.contents import LabelSummary, Reason, Summary
+from firstpacket.bench.tables.cells import estimate, single
+from firstpacket.bench.tables.table import Column, Heading, JsonPath, Row, Table, rows, table, tells, words
+
+HERE, THERE = "the client", "the server"
+SAYS_NOTES = (
+    "What the server says is by its own clock, from and to events of its own choice: its figures need not add up, and "
+    "none of them is part of ours.",
+)
+E2E_NOTE = f"First packet - {E2E}: what a user waits for beyond what the server says of the whole turn, turn by turn."
+
+
+class Line(NamedTuple):
+    """One figure of a system, by the client's clock or as the server says."""
+
+    label: LabelSummary
+    metric: str
+    title: str
+    by: str
+
+    def at(self, *steps: str) -> JsonPath:
+        """Its place in the JSON, and what lies below it."""
+        return of_label(self.label, "figures", self.metric, *steps)
+
+
+SAYS: tuple[Column[Line], ...] = (
+    words("system", lambda line: line.label.label),
+    words("figure", lambda line: line.title),
+    words("seen by", lambda line: line.by),
+    Column("median", lambda line: estimate(line.label.figures[line.metric].p50, "ms", line.at("p50"))),
+    Column("mean", lambda line: single(line.label.figures[line.metric].mean, "ms", line.at("mean"))),
+    Column("turns", lambda line: single(line.label.figures[line.metric].n, "count", line.at("n"))),
+)
+
+
+def says_table(summary: Summary) -> Table:
+    """Our stages of every system whose server says something of itself, then what it says; empty without any."""
+    saying = [label for label in summary.labels if any(name.startswith("server.") for name in label.figures)]
+    groups = [
+        group
+        for label in saying
+        for group in (rows(SAYS, _ours(label)), (*rows(SAYS, _theirs(label)), *_beyond(label)))
+    ]
+    beyond = any(label.server and label.server.over_e2e for label in saying)
+    notes = (*SAYS_NOTES, *([E2E_NOTE] if beyond else []))
+    return table(
+        "As the server says, beside what its client saw [95 % CI]", SAYS, groups, notes=notes if saying else ()
+    )
+
+
+def _ours(label: LabelSummary) -> Iterator[Line]:
+    for stage in label.stages:
+        if (name := f"stage.{stage.id}.host") in label.figures:
+            yield Line(label, name, stage.id, HERE)
+    yield Line(label, HEADLINE, "first packet", HERE)
+
+
+def _theirs(label: LabelSummary) -> Iterator[Line]:
+    for name in label.figures:
+        if name.startswith("server."):
+            yield Line(label, name, name.removeprefix("server."), THERE)
+
+
+def _beyond(label: LabelSummary) -> Iterator[Row]:
+    found = label.server.over_e2e if label.server else None
+    if found is not None:
+        value = estimate(found, "ms", of_label(label, "server", "over_e2e"), signed=True)
+        title = f"first packet - {E2E}"
+        turns = single(found.n, "count", of_label(label, "server", "over_e2e", "n"))
+        yield Row(((label.label,), (title,), ("both",), value, ("",), turns), kind="quiet")
+
+
+def _renewed(label: LabelSummary) -> str:
+    sessions = label.server.sessions if label.server else None
+    return ", ".join(map(str, sessions.renewed)) if sessions else ""
+
+
+def _paced(label: LabelSummary) -> str:
+    return paced(label.server.pace) if label.server and label.server.pace else ""
+
+
+def paced(found: Pace) -> str:
+    """How the audio came, in words."""
+    if found.one_packet == found.replies:
+        return "every reply in one packet"
+    if found.paced:
+        return "paced by the server"
+    if found.rtf is None:
+        return ""
+    one = f", {found.one_packet} of {found.replies} in one packet" if found.one_packet else ""
+    return ("ahead of playback" if found.rtf.value < 1 else "slower than playback") + one
+
+
+FACTS: tuple[Column[LabelSummary], ...] = (
+    column("first packet", estimate, "ms", "figures", HEADLINE, "p50"),
+    column("first audible sample", estimate, "ms", "figures", FIRST_AUDIBLE, "p50"),
+    column("silence before it", estimate, "ms", "figures", "leading_silence", "p50"),
+    words("audio", _paced),
+    column("RTF steady", estimate, "ratio", "server", "pace", "rtf"),
+    column("session set-up", estimate, "ms", "server", "sessions", "setup"),
+    column("sessions made", single, "count", "server", "sessions", "made"),
+    words("made anew before turns", _renewed),
+    column("round trip", estimate, "ms", "server", "round_trips", "median"),
+    column("fastest round trip", single, "ms", "server", "round_trips", "fastest"),
+    column("jitter of round trips", single, "ms", "server", "round_trips", "jitter"),
+    column("lowest rate limit left", single, "share", "server", "rate_limit_left"),
+    column("same clip again (ratio)", estimate, "ratio", "warmth", "same_clip", "ratio"),
+    column("after another system on the clip", estimate, "ms", "warmth", "order", "later", signed=True),
+)
+FACTS_NOTE = (
+    "Medians over measured turns; sessions are of all turns, and made before the user begins to speak. Paced: the "
+    "audio comes at the speed of playback, so how fast it is generated cannot be told. A reply in one packet cannot "
+    "stall."
+)
+
+
+def servers_table(summary: Summary) -> Table:
+    """How each server was reached, and how its audio came: a column per system; empty without any."""
+    served = [label for label in summary.labels if label.server is not None]
+    told = [Row(((fact.heading,), *map(fact.cell, served))) for fact in FACTS]
+    headings = (Heading("server", is_number=False), *(Heading(label.label) for label in served))
+    kept = tuple(row for row in told if any(map(tells, row.cells[1:])))
+    return Table("Servers, as their clients see them [95 % CI]", headings, (kept,), (FACTS_NOTE,))
+
+
+class Unanswered(NamedTuple):
+    """Turns of a system without an answer."""
+
+    label: LabelSummary
+    place: int
+    found: Reason
+
+    def at(self, step: str) -> JsonPath:
+        """Its place in the JSON."""
+        return of_label(self.label, "reasons", self.place, step)
+
+
+REASONS: tuple[Column[Unanswered], ...] = (
+    words("system", lambda each: each.label.label),
+    words("outcome", lambda each: each.found.outcome),
+    Column(
+        "turns", lambda each: single(each.found.turns, "count", of_label(each.label, "reasons", each.place, "turns"))
+    ),
+    words("reason", lambda each: shortened(each.found.reason)),
+)
+LONGEST_REASON = 200
+
+
+def reasons_table(summary: Summary) -> Table:
+    """Why measured turns have no answer; empty if all have one."""
+    groups = [
+        rows(REASONS, (Unanswered(label, place, found) for place, found in enumerate(label.reasons)))
+        for label in summary.labels
+    ]
+    return table("Measured turns without an answer", REASONS, [group for group in groups if group])
+
+
+def shortened(text: str) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
+
+
+def server_tables(summary: Summary) -> tuple[Table, ...]:
+    """All that there are."""
+    return tuple(made for made in (says_table(summary), servers_table(summary), reasons_table(summary)) if made.rows)
