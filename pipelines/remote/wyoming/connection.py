@@ -78,7 +78,7 @@ class Connection:
         """The next event; waits for it. Raises `WyomingError`: an event that is none, an error that the server reports,
         too many events, or nothing for as long as the timeout."""
         until_ns = self.clock.now_ns() + round(self._timeout_s * 1e9)
-        return self._checked(self._next(until_ns, f"it sent nothing for {self._timeout_s:g} s"), trace)
+        return self._checked(self._next(until_ns, f"no event came for {self._timeout_s:g} s"), trace)
 
     def arrived(self, trace: Trace) -> list[Received]:
         """The events that are there; does not wait. Raises as `receive` does."""
