@@ -13,6 +13,7 @@ from firstpacket.bench.metrics.drift import Drift
 from firstpacket.bench.metrics.order import OrderEffect
 from firstpacket.bench.metrics.same_clip import SameClip
 from firstpacket.bench.metrics.server import Server
+from firstpacket.bench.metrics.usage_limits import explain, explain_unused, what_to_do
 from firstpacket.bench.metrics.warmup_decision import WarmUp
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.record.schema import Turn
@@ -68,6 +69,7 @@ def of_run(run: Run) -> tuple[Notice, ...]:
     """All of a stored run: of its machine at every start, and of its turns."""
     facts = {notice: None for each in run.segments for notice in of_machine(each.environment, run.manifest.threads)}
     return (
+        *of_limits(run),
         *facts,
         *of_turns_ended_early(run),
         *of_systems(run),
@@ -75,6 +77,15 @@ def of_run(run: Run) -> tuple[Notice, ...]:
         *of_turns(run.turns),
         *of_profiles(run.turns),
     )
+
+
+def of_limits(run: Run) -> Iterator[Notice]:
+    """Of the limit that ended the run, and of limits that apply to no system."""
+    if run.limit is not None:
+        advice = what_to_do(run.limit, None if run.manifest.replicated else run.path)
+        yield Notice("limit", f"{explain(run.limit)}. {advice}")
+    if any(each.usage_limits is not None and not each.usage_limits.systems for each in run.segments):
+        yield Notice("limit", f"{explain_unused(run.manifest.options)}.")
 
 
 def of_turns_ended_early(run: Run) -> Iterator[Notice]:

@@ -19,6 +19,8 @@ PASSES, MINUTES = 32, 60.0
 """Defaults with `precision`: at most this many passes over the corpus, and this many minutes."""
 IDLE_TURNS = 3
 """Default of `idle_turns`, per system."""
+MAX_TURNS = 200
+"""Default of `max_turns` where a server is not on this machine: it may cost money, or be other people's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class About:
     test: bool = True
     """Whether the pytest fixtures take it."""
     rule: Rule | None = None
+    on_resume: bool = False
+    """Whether a run that is resumed may be given another value."""
 
 
 RENAMED = {"until": "precision", "minutes": "max_minutes"}
@@ -213,6 +217,35 @@ class Options:
             rule=PACE_RULE,
         ),
     ] = 0.0
+    max_turns: Annotated[
+        int | None,
+        About(
+            "End the run before systems that use servers have had more turns than this, warm-up included.",
+            (1, 1_000_000),
+            shown=f"{MAX_TURNS} if a server is not on this machine",
+            gate=True,
+            on_resume=True,
+        ),
+    ] = None
+    max_audio_minutes: Annotated[
+        float | None,
+        About(
+            "End the run before these systems have been sent, and have given, more minutes of audio than this.",
+            (0.01, 1_000_000),
+            gate=True,
+            on_resume=True,
+        ),
+    ] = None
+    max_turns_per_minute: Annotated[
+        float | None,
+        About(
+            "Start turns of these systems at least a minute divided by this apart.",
+            (0.1, 60_000),
+            gate=True,
+            rule=PACE_RULE,
+            on_resume=True,
+        ),
+    ] = None
     keep_audio: Annotated[bool, About("Keep the audio of replies.", shown="keep", test=False)] = True
     limit: Annotated[int | None, About("Use only the first N utterances.", (1, 1_000_000), gate=True)] = None
     nvtx: Annotated[bool, About("Mark stages as NVTX ranges for Nsight.", rule=NVTX_RULE)] = False

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Who may import whom inside bench; whoever is lower knows nothing of those above.
 LAYERS = [
-    {"errors", "codec", "contract", "sanitize", "paths", "vocabulary"},
+    {"errors", "codec", "contract", "sanitize", "paths", "vocabulary", "addresses"},
     {"plugins", "calibration"},
     {"timing", "host"},
     {"pipeline"},
@@ -84,7 +84,7 @@ def test_bench_knows_no_model_and_looks_downwards_only(path: Path) -> None:
 @pytest.mark.parametrize("path", modules("pipelines"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_pipelines_reach_only_into_the_contract(path: Path) -> None:
     allowed = {"pipeline", "timing", "corpus", "errors", "registry", "codec", "environment", "sanitize", "paths"}
-    allowed |= {"vocabulary", "ipc"}
+    allowed |= {"vocabulary", "ipc", "addresses"}
     if "tools" in path.parts:
         allowed |= {"format", "packages", "plugins", "tables"}
     if "roofline" in path.parts:

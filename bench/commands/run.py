@@ -12,7 +12,7 @@ from firstpacket.bench.commands.console import console, say
 from firstpacket.bench.commands.console import progress as _progress
 from firstpacket.bench.commands.flags import run_options
 from firstpacket.bench.errors import BenchError, UsageError
-from firstpacket.bench.options import flag
+from firstpacket.bench.options import about, flag
 
 
 @run_options()
@@ -21,7 +21,9 @@ def run(
     config: Annotated[Path | None, typer.Option(help="TOML file with these options; flags take precedence.")] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Run folder of a stopped run to resume, with its own options: all others are refused."),
+        typer.Option(
+            help="Run folder of a stopped run to resume, with its own options: only its limits of usage can be changed."
+        ),
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,
 ) -> None:
@@ -32,15 +34,16 @@ def run(
     with _progress(console()) as progress:
         if resume is not None:
             _refuse_with_resume(given, config)
-            path = session.resume(resume, progress)
+            path = session.resume(resume, progress, given)
         else:
             path = session.start(gather(given, config), ["bench", *sys.argv[1:]], progress)
     _show_end(path, report)
 
 
 def _refuse_with_resume(given: dict[str, Any], config: Path | None) -> None:
-    """A resumed run keeps its options. Raises `UsageError` if others are given."""
-    named = [*map(flag, given), *(["--config"] if config is not None else [])]
+    """A resumed run keeps its options, but for some limits. Raises `UsageError` if others are given."""
+    named = [flag(name) for name in given if not about()[name].on_resume]
+    named += ["--config"] if config is not None else []
     if named:
         raise UsageError(f"--resume uses the options of the stopped run; remove {', '.join(named)}.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from firstpacket.bench.compare.pairs import clip_by_clip
 from firstpacket.bench.format import amount, counted
@@ -11,7 +12,9 @@ from firstpacket.bench.gate.change import DEFAULT_BAND, LEAST_RUNS, runs_sd
 from firstpacket.bench.gate.decision import Change, Spread
 from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.metrics.definitions import HEADLINE, metric
+from firstpacket.bench.metrics.usage_limits import explain, what_to_do
 from firstpacket.bench.paths import documentation
+from firstpacket.bench.record.rules import LimitReached
 from firstpacket.bench.record.store import Run
 
 
@@ -29,11 +32,20 @@ def noise_seen(checks: Iterable[Check]) -> Iterator[str]:
             )
 
 
+def ended_by_limit(check: Check, reached: LimitReached) -> Check:
+    """A check of a gate that a limit of usage ended: if it could not be decided, that is why."""
+    if check.verdict != "inconclusive":
+        return check
+    return replace(check, reason=f"{check.reason}; {explain(reached)}")
+
+
 def advice(result: GateResult) -> Iterator[str]:
     """A line for every inconclusive check, and one for where to read on."""
     unclear = [check for check in result.failing if check.verdict == "inconclusive"]
-    for check in unclear:
-        yield f"{check.label}: {check.limit.name}: {_of(check, result)}"
+    if unclear and result.limit_reached is not None:
+        yield f"{explain(result.limit_reached)}. {what_to_do(result.limit_reached)}"
+    else:
+        yield from (f"{check.label}: {check.limit.name}: {_of(check, result)}" for check in unclear)
     if unclear:
         yield f"see {documentation('gate')}"
 

@@ -37,6 +37,8 @@ class Plan:
     """The largest number of starts."""
     looks: tuple[int, ...] = ()
     """The numbers of starts after which the gate has looked so far."""
+    limit_reached: bool = False
+    """Whether a limit of usage allows no further turns."""
 
     @property
     def known_costs(self) -> tuple[Cost, ...]:
@@ -69,6 +71,8 @@ class Plan:
     @property
     def has_time(self) -> bool:
         """Whether there is time for another start, and there may be one."""
+        if self.limit_reached:
+            return False
         if not self.known_costs:
             return True
         return len(self.costs) < self.most_starts and self.spent_s + self.next_start_s <= self.budget_s
@@ -98,9 +102,9 @@ class Plan:
         return sum(cost.pairs_s for cost in self.known_costs) / max(1, sum(cost.pairs for cost in self.known_costs))
 
 
-def after_start(plan: Plan, cost: Cost) -> Plan:
-    """The plan after one more start."""
-    return replace(plan, costs=(*plan.costs, cost))
+def after_start(plan: Plan, cost: Cost, limit_reached: bool = False) -> Plan:
+    """The plan after one more start, which a limit of usage may have ended."""
+    return replace(plan, costs=(*plan.costs, cost), limit_reached=limit_reached)
 
 
 def after_look(plan: Plan, look: Look) -> Plan:

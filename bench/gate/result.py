@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from firstpacket.bench.contract import computed
 from firstpacket.bench.gate.decision import Change, Verdict
 from firstpacket.bench.gate.limits import Limit
+from firstpacket.bench.record.rules import LimitReached
 
 EXIT_CODES: dict[Verdict, int] = {
     "improved": 0,
@@ -62,6 +63,8 @@ class GateResult:
     """The slowdown that had to be ruled out, as a share."""
     looks: tuple[int, ...] = ()
     """The numbers of starts after which the gate looked whether checks can be decided."""
+    limit_reached: LimitReached | None = None
+    """The limit of usage that ended it, if one did."""
 
     @computed
     def verdict(self) -> Verdict:

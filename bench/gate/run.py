@@ -15,7 +15,7 @@ from pathlib import Path
 
 from firstpacket.bench import registry
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UnknownName, UsageError
-from firstpacket.bench.gate.advice import noise_seen
+from firstpacket.bench.gate.advice import ended_by_limit, noise_seen
 from firstpacket.bench.gate.change import LEAST_STARTS, Look
 from firstpacket.bench.gate.checks import ANSWERS, refused
 from firstpacket.bench.gate.evaluate import evaluate
@@ -28,6 +28,7 @@ from firstpacket.bench.gate.result import Check, GateResult
 from firstpacket.bench.gate.state import FILE, SCHEMA, Reference, State, read, save
 from firstpacket.bench.metrics.definitions import metric
 from firstpacket.bench.options import Options
+from firstpacket.bench.record.rules import LimitReached
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.run.manager import Progress
 from firstpacket.bench.run.replicates import Replicates, reopened, replicates
@@ -85,6 +86,8 @@ class Gate:
         self._state = state
         self._labels = labels
         self._checks: dict[tuple[str, Limit], Check] = {}
+        self._limit: LimitReached | None = None
+        """The limit of usage that ended the run."""
 
     def result(self, replicates: Replicates) -> GateResult:
         """Measure until every check is decided or time is up, or the versions turn out not to be comparable."""
@@ -100,8 +103,10 @@ class Gate:
         plan = self._replayed(replicates.run())
         while not plan.looks or (not self._is_decided and plan.has_time):
             self._save(plan)
-            plan = after_start(plan, replicates.start(plan.pairs, plan.seconds))
+            cost = replicates.start(plan.pairs, plan.seconds)
+            plan = after_start(plan, cost, limit_reached=replicates.run().limit is not None)
             plan = self._updated(plan, replicates.run())
+        self._limit = replicates.run().limit
         self._save(plan, ended=True)
 
     @property
@@ -124,7 +129,7 @@ class Gate:
             final = count == plan.looks[-1] and not plan.has_time
             self._look(Look(plan.looks[:number], max(plan.most_starts, count), final), run)
         for _ in range(len(run.segments) - len(plan.costs)):
-            plan = self._updated(after_start(plan, plan.mean_cost), run)
+            plan = self._updated(after_start(plan, plan.mean_cost, run.limit is not None), run)
         return plan
 
     def _updated(self, plan: Plan, run: Run) -> Plan:
@@ -162,8 +167,17 @@ class Gate:
     def _result(self, checks: tuple[Check, ...]) -> GateResult:
         notices = tuple(dict.fromkeys((*self._source.notices, *noise_seen(checks))))
         plan, limits = self._state.plan, self._state.limits
+        if self._limit is not None:
+            checks = tuple(ended_by_limit(check, self._limit) for check in checks)
         return GateResult(
-            self._source.name, checks, limits.allow, notices, plan.spent_s / 60, limits.resolution, plan.looks
+            self._source.name,
+            checks,
+            limits.allow,
+            notices,
+            plan.spent_s / 60,
+            limits.resolution,
+            plan.looks,
+            self._limit,
         )
 
 

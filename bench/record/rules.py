@@ -1,4 +1,4 @@
-"""The rules that end a run's phases; `firstpacket.bench.metrics` applies them."""
+"""The rules that end a run or its phases; `firstpacket.bench.metrics` applies them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,31 @@ class WarmupRule:
     """Maximum turns on the clip, per system."""
     budget_s: float = 120.0
     """After that, no turn beyond the first `window` of a system is started."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLimits:
+    """How much systems that use servers may be used in a run, all phases and starts together; None: without limit."""
+
+    systems: tuple[str, ...]
+    """Labels of the systems that use servers."""
+    turns: int | None = None
+    audio_minutes: float | None = None
+    """Speech sent (whole clips) and received."""
+    turns_per_minute: float | None = None
+    """No limit, but a pace."""
+    turns_by_default: bool = False
+    """Whether `turns` was not given, but applies because a server is not on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """The limit that ended a run, and how much had been used by then."""
+
+    option: Literal["max_turns", "max_audio_minutes"]
+    limits: UsageLimits
+    turns: int
+    audio_minutes: float
 
 
 Unit = Literal["share", "ms"]

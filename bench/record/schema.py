@@ -4,6 +4,7 @@
       manifest.json     one `Manifest`: options, systems and corpus
       segments.jsonl    one `Segment` per start of the manager (the run, each resumption): environment, weights
       traces.jsonl      one `Evidence` line per turn: everything raw
+      limit.json        one `LimitReached`, if a limit ended the run; removed when it goes on
       turns.jsonl       one `Turn` line per turn, written after its evidence: the commit record, narrow
       audio/            replies, if kept
       worker-LABEL.log  output of the label's worker
@@ -21,7 +22,7 @@ from firstpacket.bench.host.listeners import LocalServer
 from firstpacket.bench.options import Options
 from firstpacket.bench.pipeline import OptionValue, Settings, Stage, Weights
 from firstpacket.bench.record.gpu import GpuIdentity, GpuProfile
-from firstpacket.bench.record.rules import StoppingRule, WarmupRule
+from firstpacket.bench.record.rules import StoppingRule, UsageLimits, WarmupRule
 from firstpacket.bench.record.telemetry import Collections, CpuTime, Telemetry
 from firstpacket.bench.timing.spans import StageSpan, TurnTrace
 from firstpacket.bench.vocabulary import AnswerRule, Architecture, Flag, Outcome, StageKind
@@ -170,6 +171,8 @@ class LabelFacts:
     """Servers on this machine that it uses: their processes count as the run's own."""
     notices: tuple[str, ...] = ()
     """What the pipeline says a reader of its figures should know, in a sentence or two each."""
+    remote: bool = False
+    """Whether a server that it uses is not on this machine's loopback interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ class Segment:
     labels: tuple[LabelFacts, ...]
     metrics: dict[str, int] = field(default_factory=dict)
     """Versions of the metric definitions behind the figures; empty in runs from before they were recorded."""
+    usage_limits: UsageLimits | None = None
+    """What was in force; None without any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ from typing import Any, BinaryIO, TypeVar
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import RunError, UnknownName, explained
 from firstpacket.bench.record import migrate
+from firstpacket.bench.record.rules import LimitReached
 from firstpacket.bench.record.schema import SCHEMA, Evidence, Manifest, Segment, System, Turn
 from firstpacket.bench.sanitize import LABEL, clean
 
 T = TypeVar("T")
 MANIFEST, SEGMENTS, TRACES, TURNS, LOCK = "manifest.json", "segments.jsonl", "traces.jsonl", "turns.jsonl", "lock"
+LIMIT = "limit.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Run:
     notices: tuple[str, ...] = ()
     schema: int = SCHEMA
     """The schema of the folder; the values read are migrated to this version's (`bench.record.migrate`)."""
+    limit: LimitReached | None = None
+    """The limit that ended it, if one did."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -96,7 +100,16 @@ def read_run(path: Path) -> Run:
             )
         seen.add(turn.turn)
     notices = ("The last line of turns.jsonl is incomplete: the turn in flight when the run stopped is not counted.",)
-    return Run(path, manifest, segments, turns, notices if torn else (), schema)
+    return Run(path, manifest, segments, turns, notices if torn else (), schema, _read_limit(path / LIMIT))
+
+
+def _read_limit(file: Path) -> LimitReached | None:
+    try:
+        return decode(LimitReached, _parse(file.read_bytes(), str(file)), file.name)
+    except FileNotFoundError:
+        return None
+    except (OSError, DecodeError) as error:
+        raise RunError(f"{file} cannot be read: {error}. The run folder is damaged.") from error
 
 
 def in_use(path: Path) -> bool:
@@ -210,8 +223,14 @@ class RunWriter:
             self._lock = None
 
     def segment(self, segment: Segment) -> None:
-        """Append a segment."""
+        """Append a segment: the run goes on, whatever limit had ended it."""
+        with explained(f"Cannot remove {self.path / LIMIT}"):
+            (self.path / LIMIT).unlink(missing_ok=True)
         self._append(self._segments, to_line(segment))
+
+    def limit(self, reached: LimitReached) -> None:
+        """Write which limit ended the run."""
+        self._replace(LIMIT, json.dumps(encode(reached), indent=1).encode() + b"\n")
 
     def evidence(self, evidence: Evidence) -> tuple[int, int, int]:
         """Append a turn's evidence; returns its location: (offset, bytes, CRC-32 of its line)."""

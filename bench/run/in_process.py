@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from firstpacket.bench import registry
+from firstpacket.bench.addresses import is_loopback
 from firstpacket.bench.corpus.utterance import Utterance
 from firstpacket.bench.gpu.profiler import GpuProfiler
 from firstpacket.bench.host.listeners import local_servers
@@ -61,6 +62,7 @@ class InProcessExecutor:
             dict(pipeline.facts()),
             servers=local_servers(pipeline.servers()),
             notices=pipeline.notices(),
+            remote=not all(map(is_loopback, pipeline.servers())),
         )
 
     def run(self, turn: int, utterance: Utterance, config: TurnConfig, keep_audio: str = "") -> TurnResult:

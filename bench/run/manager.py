@@ -27,8 +27,9 @@ from firstpacket.bench.run.profiling import patient, profiled_turns
 from firstpacket.bench.run.schedule.base import Ended, Paced, Plan, PlannedTurn, Schedule, Wait
 from firstpacket.bench.run.schedule.full_run import full_schedule, warm_up
 from firstpacket.bench.run.schedule.orders import start_order
+from firstpacket.bench.run.usage_meter import OverLimit, UsageMeter
 from firstpacket.bench.run.watch import NoWatch, Watch
-from firstpacket.bench.timing.clock import Clock, MonotonicClock
+from firstpacket.bench.timing.clock import NS_PER_MS, Clock, MonotonicClock
 from firstpacket.bench.vocabulary import Flag, Outcome
 
 EARLY_TURNS = 20
@@ -105,6 +106,7 @@ class Manager:
         self._done = 0
         self._ended: list[Ended] = []
         self._late_turns = 0
+        self._meter = UsageMeter(None, {})
         self._revived: dict[str, tuple[Flag, ...]] = {}
         """Flags for the next turn of systems that were restarted."""
 
@@ -117,8 +119,9 @@ class Manager:
         """Start all systems, and run those turns of the manifest that are not recorded yet.
 
         `already` are the turns of the `segments_before` earlier starts; `segment` describes this one, given its number
-        and the facts of the workers. Raises `BenchError` if a system cannot be loaded or the disk is full;
-        `KeyboardInterrupt` is passed on once the turn in flight has been recorded.
+        and the facts of the workers. A limit of usage may end it early, and is then recorded. Raises `BenchError` if
+        a system cannot be loaded or the disk is full; `KeyboardInterrupt` is passed on once the turn in flight has been
+        recorded.
         """
         earlier = list(already)
         self._segment = segments_before
@@ -132,6 +135,8 @@ class Manager:
             facts = tuple(started[label] for label in labels)
             described = segment(self._segment, facts)
             self._writer.segment(described)
+            lengths_ns = {name: clip.duration_ms * NS_PER_MS for name, clip in self._utterances.items()}
+            self._meter = UsageMeter(described.usage_limits, lengths_ns, earlier)
             self._drive(
                 self._schedule(
                     self._manifest,
@@ -146,6 +151,8 @@ class Manager:
             for label in self._profiling:
                 seed = self._manifest.options.seed
                 self._profile(label, profiled_turns(label, list(self._utterances), seed, earlier))
+        except OverLimit as end:
+            self._writer.limit(end.reached)
         finally:
             self._stop_all()
 
@@ -175,6 +182,7 @@ class Manager:
 
     def _run(self, planned: PlannedTurn) -> Ended:
         """Run a turn and write it to disk. A dead worker is restarted for a measured turn, not for a warm-up turn."""
+        self._meter.require_room(planned)
         if planned.phase == "measured":
             self._revive(planned.label)
         elif planned.phase != "idle" and not self._executors[planned.label].ready:
@@ -231,6 +239,8 @@ class Manager:
 
     def _put(self, planned: PlannedTurn) -> tuple[Turn, int]:
         """Run a numbered turn; returns its record and its t0."""
+        self._meter.require_room(planned)  # again: a restarted system may have used it up to warm up
+        self._clock.sleep_until_ns(self._meter.start_ns(planned.label, self._clock.now_ns()))
         self._progress.begins(planned, self._done, self._total)
         executor, utterance = self._executors[planned.label], self._utterances[planned.utterance]
         config, audio = self._config_of(planned.phase), self._audio_path(planned.turn)
@@ -270,6 +280,7 @@ class Manager:
             result = replace(result, audio=str(Path("audio") / Path(result.audio).name))
         clip = self._utterances[planned.utterance]
         turn = commit(self._writer, self._manifest, self._segment, planned, clip, result, telemetry)
+        self._meter.count(turn)
         self._progress.ended(turn, self._done + (planned.phase == "measured"), self._total)
         if turn.is_measured:
             self._late_turns += Flag.LATE_MICROPHONE in turn.flags

@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from firstpacket.bench import environment
+from firstpacket.bench import environment, registry
+from firstpacket.bench.addresses import is_loopback
 from firstpacket.bench.corpus.utterance import Corpus
 from firstpacket.bench.host.other_processes import Neighbours
 from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.metrics.usage_limits import in_force
+from firstpacket.bench.record.rules import UsageLimits
 from firstpacket.bench.record.schema import LabelFacts, Manifest, Segment, System, Turn
 from firstpacket.bench.record.store import RunWriter
 from firstpacket.bench.run.base_version_worker import BaselineExecutor
@@ -88,6 +91,7 @@ def run_segment(
             setup.packages,
             labels,
             versions(),
+            usage_limits(manifest, labels),
         )
 
     watch = MachineWatch(HostWatch(host_counters()), GpuWatch())
@@ -106,6 +110,23 @@ def run_segment(
         pairs=pairs,
     )
     manager.run(already, segment, number)
+
+
+def usage_limits(manifest: Manifest, loaded: Sequence[LabelFacts]) -> UsageLimits | None:
+    """The limits of a start, given what its systems said when they were loaded."""
+    remote = {facts.label for facts in loaded if facts.remote}
+    remote |= {system.label for system in manifest.labels if not all(map(is_loopback, _urls(system)))}
+    servers = [
+        system.label
+        for system in manifest.labels
+        if system.label in remote or registry.check_options(system.pipeline, system.options)[0].needs_server
+    ]
+    return in_force(manifest.options, servers, bool(remote))
+
+
+def _urls(system: System) -> list[str]:
+    """The addresses among its options: `url`, `llm-url` and their like."""
+    return [str(value) for name, value in system.options.items() if value and name.split("-")[-1] == "url"]
 
 
 def _server_pids(labels: Sequence[LabelFacts]) -> tuple[int, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from firstpacket.bench.errors import BenchError, NotComparable, RunError, Stopped, UsageError, WorkerError
 from firstpacket.bench.metrics.stopping_decision import spent_ns
@@ -32,19 +34,31 @@ def start(options: Options, command: Sequence[str], progress: Progress) -> Path:
     return path
 
 
-def resume(path: Path, progress: Progress) -> Path:
-    """Resume a stopped run: same order, same options, a new segment. Raises `BenchError`."""
+def resume(path: Path, progress: Progress, changed: Mapping[str, Any] | None = None) -> Path:
+    """Resume a stopped run: same order, same options but for those `changed`, a new segment.
+
+    Nothing is measured if a limit had ended the run and none is changed. Raises `BenchError`.
+    """
     manifest = require_resumable(path)
     if manifest.replicated:
         raise RunError(f"{path} is the run of a gate. Continue that with: bench gate --resume {path.parent}")
     if any(plan.source for plan in manifest.labels):
         raise RunError(f"{path} is a round of a gate of an earlier version. Start a new gate.")
-    setup = reopen(path)
+    if not changed and read_run(path).limit is not None:
+        return path
+    setup = _with_options(reopen(path), changed or {})
     with RunWriter.resume(path) as writer, _resumable(path):
         before = read_run(path)
         spent = spent_ns(before) if setup.manifest.stopping_rule is not None else 0
         run_segment(setup, writer, progress, before.turns, len(before.segments), spent)
     return path
+
+
+def _with_options(setup: Setup, changed: Mapping[str, Any]) -> Setup:
+    """Raises `UsageError` for values that these options cannot have."""
+    options = replace(setup.manifest.options, **changed)
+    check_values(options)
+    return replace(setup, manifest=replace(setup.manifest, options=options))
 
 
 def reopen(path: Path, base: CodeVersion | None = None) -> Setup:

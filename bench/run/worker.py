@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from firstpacket.bench import registry
+from firstpacket.bench.addresses import is_loopback
 from firstpacket.bench.codec import DecodeError, decode, encode
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.gpu.identity import identity
@@ -184,6 +185,7 @@ class _Worker:
                 loaded_from(),
                 local_servers(said.servers),
                 said.notices,
+                not all(map(is_loopback, said.servers)),
             )
         )
         return pipeline, gpu

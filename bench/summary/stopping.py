@@ -23,8 +23,8 @@ from firstpacket.bench.record.rules import StoppingRule, amount
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.sequential import checkpoints
 
-Ended = Literal["narrow", "turns", "minutes", "unfinished"]
-"""`unfinished`: stopped by the user, or still running."""
+Ended = Literal["narrow", "turns", "minutes", "limit", "unfinished"]
+"""`limit`: by a limit of usage; `unfinished`: stopped by the user, or still running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ def stopping_result(run: Run) -> StoppingResult | None:
     elif complete == rule.blocks:
         ended = "turns"
     else:
-        ended = "minutes" if spent_ns(run) >= rule.minutes * NS_PER_MINUTE else "unfinished"
+        in_time = spent_ns(run) < rule.minutes * NS_PER_MINUTE
+        ended = "limit" if run.limit is not None else "unfinished" if in_time else "minutes"
         check = check_precision(turns, labels, rule, complete, check.level)
     return StoppingResult(rule, ended, check, len(planned), stalled, clips)
 
@@ -80,6 +81,7 @@ def notice(result: StoppingResult) -> str:
             f"the target of {result.rule} was not reached in the {result.rule.minutes:g} minutes allowed: {precision} "
             f"after {done}"
         ),
+        "limit": f"a limit of usage came before the target of {result.rule} was reached: {precision} after {done}",
         "unfinished": f"the run was stopped before the target of {result.rule} was reached: {precision} after {done}",
     }[result.ended] + f". Intervals are slightly wider, to allow for {counted(result.planned, 'check')}."
     if (needed := result.clips_needed) is not None:

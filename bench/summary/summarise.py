@@ -78,7 +78,9 @@ def _label(
     measured = [turn for turn in turns if turn.is_measured]
     rule = run.manifest.stopping_rule
     sampling = sampling_of(rule.blocks if rule else None)
-    ended_by_itself = run.manifest.replicated or (stopping is not None and stopping.ended != "unfinished")
+    ended_by_itself = (
+        run.manifest.replicated or run.limit is not None or (stopping is not None and stopping.ended != "unfinished")
+    )
     on_path = [turn for turn in measured if turn.path and turn.is_answered and started(turn)]
     return LabelSummary(
         label=plan.label,

@@ -18,9 +18,9 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from firstpacket.bench.addresses import is_this_machine
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.clock import Clock, Inbox
-from firstpacket.pipelines.remote.http.address import is_this_machine
 from firstpacket.pipelines.remote.http.problems import ServerError, body_text, short
 from firstpacket.pipelines.remote.line import Arrived, Ended, Target
 

@@ -29,14 +29,6 @@ def address(url: str, option: str, key_option: str, like: str = "http://127.0.0.
     return url.rstrip("/")
 
 
-def is_this_machine(host: str) -> bool:
-    """Whether a URL's host is this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def is_nearby(host: str) -> bool:
     """Whether a URL's host is this machine or one of this network, not a provider's."""
     try:

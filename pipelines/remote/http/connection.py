@@ -20,8 +20,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore2
 import httpx2
 
+from firstpacket.bench.addresses import is_this_machine
 from firstpacket.bench.errors import UsageError
-from firstpacket.pipelines.remote.http.address import is_this_machine
 
 Now = Callable[[], int]
 Headers = list[tuple[bytes, bytes]]

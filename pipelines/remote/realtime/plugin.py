@@ -14,6 +14,7 @@ from threading import Event as Flag
 from typing import ClassVar, get_args
 from urllib.parse import urlsplit
 
+from firstpacket.bench.addresses import is_this_machine
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import (
     Declaration,
@@ -33,7 +34,7 @@ from firstpacket.bench.timing.clock import Clock, MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.optional import imported
-from firstpacket.pipelines.remote.http.address import address, is_this_machine
+from firstpacket.pipelines.remote.http.address import address
 from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_from
 from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.line import Connect

@@ -1,0 +1,61 @@
+"""Keeps a run within the limits of what servers may be used for; the figures are those of a run that ended by itself.
+
+A pair is begun only if all its turns fit, so a run ends between pairs. If a restarted system has to warm up again
+within a pair, the limit still comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from firstpacket.bench.metrics.usage_limits import NS_PER_MINUTE, Usage
+from firstpacket.bench.record.rules import LimitReached, UsageLimits
+from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.run.schedule.base import PlannedTurn
+
+NO_LIMITS = UsageLimits(())
+
+
+class OverLimit(Exception):
+    """Raised instead of starting a turn that would exceed a limit."""
+
+    def __init__(self, reached: LimitReached) -> None:
+        super().__init__(reached)
+        self.reached = reached
+
+
+class UsageMeter:
+    """Counts turns as they end, and admits or delays those that are next."""
+
+    def __init__(self, limits: UsageLimits | None, clips_ns: Mapping[str, float], earlier: Iterable[Turn] = ()) -> None:
+        """`earlier` turns count as well; `clips_ns` are the lengths of the clips."""
+        self._limits = limits or NO_LIMITS
+        self._clips_ns = clips_ns
+        self._used = Usage()
+        self._pair: tuple[str, int, str] | None = None
+        self._next_start_ns = 0
+        for turn in earlier:
+            self.count(turn)
+
+    def count(self, turn: Turn) -> None:
+        """A turn has ended, however."""
+        self._used = self._used.after(turn, self._limits, self._clips_ns)
+
+    def require_room(self, planned: PlannedTurn) -> None:
+        """Raises `OverLimit` if a turn would exceed a limit, or the rest of the pair that it begins."""
+        pair = (planned.phase, planned.block, planned.utterance)
+        begins_pair = planned.phase in ("measured", "idle") and pair != self._pair
+        if begins_pair:
+            self._pair = pair
+        turns = len(self._limits.systems) if begins_pair else int(planned.label in self._limits.systems)
+        clip_ns = self._clips_ns.get(planned.utterance, 0)
+        if turns and (reached := self._used.exceeded_by(turns, clip_ns, self._limits)) is not None:
+            raise OverLimit(reached)
+
+    def start_ns(self, label: str, now_ns: int) -> int:
+        """When a turn of a system may start, now or later; the one after it is counted from then."""
+        if label not in self._limits.systems or not self._limits.turns_per_minute:
+            return now_ns
+        start_ns = max(now_ns, self._next_start_ns)
+        self._next_start_ns = start_ns + round(NS_PER_MINUTE / self._limits.turns_per_minute)
+        return start_ns
