@@ -1,7 +1,8 @@
 """Keeps a run within the limits of what servers may be used for; the figures are those of a run that ended by itself.
 
-A pair is begun only if all its turns fit, so a run ends between pairs. If a restarted system has to warm up again
-within a pair, the limit still comes first.
+A pair is begun only if all its turns fit, so a run ends between pairs. How long replies will be is not known, so those
+of the last pair may exceed the limit of audio. The limit of turns is never exceeded: where a restarted system has to
+warm up again within a pair, it may end the run there.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from collections.abc import Iterable, Mapping
 
 from firstpacket.bench.metrics.usage_limits import NS_PER_MINUTE, Usage
 from firstpacket.bench.record.rules import LimitReached, UsageLimits
-from firstpacket.bench.record.schema import Turn
+from firstpacket.bench.record.schema import Phase, Turn
 from firstpacket.bench.run.schedule.base import PlannedTurn
 
 NO_LIMITS = UsageLimits(())
+PAIRED: tuple[Phase, ...] = ("measured", "idle")
 
 
 class OverLimit(Exception):
@@ -43,13 +45,13 @@ class UsageMeter:
 
     def require_room(self, planned: PlannedTurn) -> None:
         """Raises `OverLimit` if a turn would exceed a limit, or the rest of the pair that it begins."""
-        pair = (planned.phase, planned.block, planned.utterance)
-        begins_pair = planned.phase in ("measured", "idle") and pair != self._pair
-        if begins_pair:
-            self._pair = pair
-        turns = len(self._limits.systems) if begins_pair else int(planned.label in self._limits.systems)
-        clip_ns = self._clips_ns.get(planned.utterance, 0)
-        if turns and (reached := self._used.exceeded_by(turns, clip_ns, self._limits)) is not None:
+        pair = (planned.phase, planned.block, planned.utterance) if planned.phase in PAIRED else None
+        goes_on = pair is not None and pair == self._pair
+        begins = pair is not None and not goes_on
+        self._pair = pair or self._pair
+        turns = len(self._limits.systems) if begins else int(planned.label in self._limits.systems)
+        reached = self._used.exceeded_by(turns, self._clips_ns.get(planned.utterance, 0), self._limits)
+        if turns and reached is not None and not (goes_on and reached.option == "max_audio_minutes"):
             raise OverLimit(reached)
 
     def start_ns(self, label: str, now_ns: int) -> int:

@@ -12,6 +12,7 @@ from support.simulated_starts import OTHER_PYTHON, SimulatedStarts, options, sim
 from support.virtual import NoProgress
 
 from firstpacket.bench.errors import NotComparable, RunError, UnknownName
+from firstpacket.bench.gate.advice import advice
 from firstpacket.bench.gate.change import LEAST_STARTS
 from firstpacket.bench.gate.limits import Limit, Limits
 from firstpacket.bench.gate.run import run_gate
@@ -47,6 +48,26 @@ def test_the_budget_ends_a_gate_that_cannot_tell(cwd: Path, monkeypatch: pytest.
     assert (result.verdict, result.exit_code) == ("inconclusive", 11)
     assert 40 <= sum(2 + 0.2 * pairs for pairs in simulated.pairs) <= 60
     assert simulated.pairs[LEAST_STARTS] < simulated.pairs[LEAST_STARTS - 1], "shorter starts, but more of them"
+
+
+@pytest.mark.parametrize("starts", [1, LEAST_STARTS + 1])
+def test_a_limit_of_usage_ends_a_gate_and_is_the_reason(
+    cwd: Path, monkeypatch: pytest.MonkeyPatch, starts: int
+) -> None:
+    """Checks that can be decided are; one that cannot is inconclusive, and more time is not the advice."""
+    simulated = simulate(monkeypatch, slow=200, unclear=102)
+    simulated.sd, simulated.limit_after = 0.3, starts
+    result, _ = run_gate(options("slow", "unclear"), Limits(), OTHER_PYTHON, NoProgress())
+    assert len(simulated.pairs) == starts
+    found = {check.label: check for check in result.checks if check.limit.metric == "first_packet_latency"}
+    assert found["unclear"].verdict == "inconclusive"
+    assert found["unclear"].reason.endswith(
+        "; the run ended at its limit of 200 turns (--max-turns): slow, unclear had 198 turns in all phases, and the "
+        "next would have exceeded it"
+    )
+    assert found["slow"].verdict == "regressed"
+    said = " ".join(advice(result))
+    assert "Start a new gate with a higher --max-turns." in said and "--max-minutes" not in said
 
 
 def test_a_decided_check_stays_as_it_is_while_others_are_open(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from firstpacket.bench.gate import run as gate
 from firstpacket.bench.gate.result import GateResult
 from firstpacket.bench.gate.state import Reference
 from firstpacket.bench.options import Options, PipelineChoice
+from firstpacket.bench.record.rules import LimitReached, UsageLimits
 from firstpacket.bench.record.schema import Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.run.code_version import CodeVersion
@@ -51,6 +52,8 @@ class SimulatedStarts:
     """Labels that do not answer."""
     silent_from: int = 0
     """The first start in which they do not."""
+    limit_after: int = 0
+    """The start that a limit of usage ends."""
     error: BaseException = field(default_factory=KeyboardInterrupt)
     pairs: list[int] = field(default_factory=list)
     """Of each start."""
@@ -83,6 +86,8 @@ class SimulatedStarts:
         one = self._measured(number, pairs)
         if fails:
             one = replace(one, turns=(*one.turns[:-1], interrupted(one.turns[-1])))
+        if len(self.pairs) == self.limit_after:
+            one = replace(one, limit=LimitReached("max_turns", UsageLimits(tuple(self.ms), 200), 198, 9.0))
         before = self.made or replace(one, turns=(), segments=())
         self.made = replace(one, turns=(*before.turns, *one.turns), segments=(*before.segments, *one.segments))
         if fails:
