@@ -105,7 +105,7 @@ def test_what_the_server_did_not_apply_is_told() -> None:
 
 def test_the_servers_own_figures_are_kept_beside_ours() -> None:
     stated = {"speech_to_speech.turn_latency": json.dumps({"stt_s": 0.1, "e2e_s": 0.25, "status": "completed"})}
-    server = Server(metadata=stated, rate=16_000, confirms=False)
+    server = Server(metadata=stated)
     result = loaded(server, dialect="hf").turn()
     figures = turn_figures(evidence(result)).figures
     assert {name: ns for name, ns in figures.items() if name.startswith("server.")} == {
