@@ -101,6 +101,15 @@ class Answer:
         """The first part that has more than white space; an empty one if there is none."""
         return next((part for part in self._parts if part.data.strip()), Part(b"", self.at_ns))
 
+    def first(self, least: int) -> Part:
+        """At least so many of the first bytes, if there are as many; its time is that of the last of them."""
+        data, at_ns = b"", self.at_ns
+        for part in self._parts:
+            data, at_ns = data + part.data, part.at_ns
+            if len(data) >= least:
+                break
+        return Part(data, at_ns)
+
     def note_part(self, part: Part, type: str, audio_bytes: int = 0) -> None:
         """Record a part that was read."""
         self._recording.part(part.at_ns, len(part.data), type, audio_bytes)

@@ -56,6 +56,18 @@ def turn_outcomes() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def explained_load(*options: str) -> Iterator[None]:
+    """Raise a `ServerError` of the body, which loads an engine, with the options to check."""
+    try:
+        yield
+    except ServerError as error:
+        raise ServerError(
+            f"{str(error).rstrip('.')}. Check that the server is running, and check {', '.join(options)} and the key.",
+            error.status,
+        ) from error
+
+
 def is_error(said: Mapping[str, Any]) -> bool:
     """Whether a JSON object reports an error, be it with status 200 or in a stream."""
     if said.get("choices"):

@@ -6,6 +6,7 @@ Of their bodies only texts are kept, without audio, secrets, and what is too lon
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,16 @@ class Recording:
     def _shown(self, text: str, most: int) -> str:
         text = clean(self._secrets.hidden(text))
         return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def came_at_once(messages: Sequence[Message]) -> bool:
+    """Whether all that followed a response's head came together, so that nothing was streamed as far as can be seen.
+
+    That is: in less than a twentieth of the time for which its beginning was waited for.
+    """
+    asked_ns = max((message.done_ns for message in messages if message.sent), default=0)
+    times = [message.at_ns for message in messages if not message.sent and message.bytes]
+    return not times or 20 * (max(times) - min(times)) < min(times) - asked_ns
 
 
 def parsed(text: str) -> Any:

@@ -21,7 +21,7 @@ from firstpacket.pipelines.cascade.llm.openai.fields import documented
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
 from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http import options as remote
-from firstpacket.pipelines.remote.http.problems import ServerError, turn_outcomes
+from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
 
 if TYPE_CHECKING:
     from firstpacket.pipelines.cascade.llm.openai.loading import Learned
@@ -67,12 +67,8 @@ class OpenAIServer(LLM):
         from firstpacket.pipelines.remote.http.server import Server
 
         self._server = Server(access, "llm")
-        try:
+        with explained_load("llm-url", "llm-model"):
             self._learned = learn(self._server, self.settings, self.settings.text("llm-model"))
-        except ServerError as error:
-            raise ServerError(
-                f"{str(error).rstrip('.')}. Check that the server is running, and check llm-url, llm-model and the key."
-            ) from error
 
     def prepare(self, trace: Trace) -> None:
         """Make the connection, if the last one has ended. Raises `ServerError` and `TurnCancelled`."""
