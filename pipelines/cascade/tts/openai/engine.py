@@ -15,8 +15,9 @@ from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Samples, Settings, Stage, Weights
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.cascade.engines import TTS, imported
+from firstpacket.pipelines.cascade.engines import TTS
 from firstpacket.pipelines.cascade.tts.openai.request import STREAMS, Body, accepted
+from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http import options as remote
 from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
 from firstpacket.pipelines.remote.http.sound import HIGHEST_RATE, LOWEST_RATE
