@@ -31,6 +31,7 @@ from firstpacket.bench.pipeline import (
 )
 from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import Clock, MonotonicClock
+from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.optional import imported
@@ -42,7 +43,7 @@ from firstpacket.pipelines.remote.realtime.audio import Format, decode
 from firstpacket.pipelines.remote.realtime.connection import Address, Connection, open_session
 from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns, dialect
 from firstpacket.pipelines.remote.realtime.session import Wanted, output_rate
-from firstpacket.pipelines.remote.realtime.timeline import AUDIO, ENDPOINT, REPLY, UPLINK, WAIT, timeline
+from firstpacket.pipelines.remote.realtime.timeline import AUDIO, ENDPOINT, REPLY, UPLINK, WAIT, replayed, timeline
 from firstpacket.pipelines.remote.realtime.turn import Turn
 
 LIKE = "wss://api.openai.com"
@@ -107,6 +108,11 @@ class Realtime(Pipeline):
         """The declaration; with manual turns, the end of speech is found by nobody."""
         known = dialect(str(chosen.get("dialect", "openai")))
         return replace(cls.declaration, finds_speech_end=_turns(str(chosen.get("turns", "")), known) != "manual")
+
+    @classmethod
+    def replay(cls, options: Mapping[str, OptionValue], trace: TurnTrace) -> TurnTrace:
+        """What follows from a turn's messages, derived again. Raises `UsageError` for a dialect that is gone."""
+        return replayed(trace, dialect(str(options["dialect"])))
 
     def __init__(self, settings: Settings) -> None:
         """Raises `UsageError` for options that do not fit the dialect, and for secrets in the address."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from firstpacket.bench.timing.spans import Message
+from firstpacket.bench.timing.spans import Mark, Message, ServerFigure, StageSpan, Text, TurnTrace
+from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.remote.realtime.dialect import Dialect
 from firstpacket.pipelines.remote.realtime.events import text
 
@@ -55,6 +56,25 @@ def timeline(messages: Sequence[Message], dialect: Dialect) -> Timeline:
         endpoint_ns,
         tuple(sorted(_texts(received), key=lambda each: each[2])),
         tuple(_figures(received, dialect)),
+    )
+
+
+def replayed(trace: TurnTrace, dialect: Dialect) -> TurnTrace:
+    """The trace with all that follows from its messages derived again; the rest, such as decoding here, stays."""
+    found = timeline(trace.messages, dialect)
+    derived = {UPLINK, ENDPOINT, WAIT}
+    thread = next((span.thread for span in trace.spans if span.stage in derived), 0)
+    spans = [span for span in trace.spans if span.stage not in derived]
+    spans += [StageSpan(stage, thread, start_ns, end_ns) for stage, start_ns, end_ns in found.stages]
+    marks = [mark for mark in trace.marks if mark.name != KnownMark.ENDPOINT]
+    marks += [Mark(KnownMark.ENDPOINT, found.endpoint_ns)] if found.endpoint_ns is not None else []
+    texts = [Text(kind, text, at_ns) for kind, text, at_ns in found.texts]
+    return replace(
+        trace,
+        spans=tuple(sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))),
+        marks=tuple(marks),
+        texts=(*texts, *(text for text in trace.texts if text.kind == "shortcoming")),
+        server_figures=tuple(ServerFigure(name, ns) for name, ns in found.figures),
     )
 
 
