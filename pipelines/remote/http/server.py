@@ -130,12 +130,16 @@ class Server:
             return answer.text(MOST_OF_A_LISTING)
 
     @contextmanager
-    def exchange(self, method: str, url: str, trace: Trace, content: Content | None = None) -> Iterator[Answer]:
+    def exchange(
+        self, method: str, url: str, trace: Trace, content: Content | None = None, due_ns: int | None = None
+    ) -> Iterator[Answer]:
         """Send a request; gives the answer once its head is there, and records both in the trace.
+
+        `due_ns` is when the request could have been made, now unless given: the content's own work counts, too.
 
         Raises `ServerError`, also for what goes wrong in the body, and `TurnCancelled`.
         """
-        due_ns = trace.clock.now_ns()
+        due_ns = trace.clock.now_ns() if due_ns is None else due_ns
         recording = Recording(trace, self._secrets)
         try:
             with self._explaining(trace.cancellation), trace.cancellation.on_cancel(self._break_off):

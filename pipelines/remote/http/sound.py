@@ -1,4 +1,4 @@
-"""Audio as servers send it, piece by piece → samples: raw 16-bit PCM, or WAV, by what its first bytes are.
+"""Samples → WAV, as servers take it; audio as they send it, piece by piece → samples: PCM or WAV, by its first bytes.
 
 What a server was asked for, and what it says it sends, is often something else. So a WAV header gives the rate if there
 is one, and its sizes count only as far as they can be true: servers that stream write 0 or the largest number.
@@ -26,6 +26,13 @@ COMPRESSED = ("audio/mpeg", "audio/mp3", "audio/aac", "audio/ogg", "audio/opus",
 AFTER_DATA = (b"LIST", b"fact", b"cue ", b"smpl", b"id3 ", b"bext", b"PEAK", b"JUNK", b"iXML")
 """Chunks that may follow the samples."""
 _KINDS: dict[tuple[int, int], np.dtype[Any]] = {(1, 16): np.dtype("<i2"), (3, 32): np.dtype("<f4")}
+
+
+def wav(samples: Samples, rate: int) -> bytes:
+    """Mono samples in [-1, 1] as a WAV file of 16 bits."""
+    pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return struct.pack("<4sI4s", b"RIFF", 36 + len(pcm), b"WAVE") + form + struct.pack("<4sI", b"data", len(pcm)) + pcm
 
 
 class SoundStream:
