@@ -34,6 +34,7 @@ COMMANDS = {
     "export": ("export:export", "Export a run for spreadsheets, pandas and CI services."),
     "history": ("history:history", "Show runs over time, and where latency changed."),
     "recompute": ("show:recompute", "Recompute a run's figures from its traces."),
+    "redact": ("redact:redact", "Copy a run without its texts and audio."),
     "trace": ("export:trace", "Export a turn as a trace for Perfetto or OpenTelemetry."),
     "list": ("machine:list_", "List pipelines, engines and corpora."),
     "doctor": ("machine:doctor", "Check what will run on this machine."),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from firstpacket.bench import registry
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.format import counted
-from firstpacket.bench.metrics.definitions import versions
+from firstpacket.bench.metrics.definitions import TURN_METRICS, versions
 from firstpacket.bench.metrics.figures import FLAGS, TurnFigures, turn_figures
 from firstpacket.bench.pipeline import Pipeline
 from firstpacket.bench.record.schema import Evidence, System, Turn, UtteranceFacts
@@ -95,6 +95,8 @@ def recompute(run: Run) -> Recomputed:
         except Exception as error:  # what stands in a run folder may make no sense at all
             problems.append(f"turn {turn.turn} ({turn.label}): cannot derive figures: {reason(error)}")
         else:
+            if run.manifest.redacted:
+                stored, derived = _without_texts(stored), _without_texts(derived)
             compared.append(_compared(turn, stored, derived, before.get(turn.segment, {}), now))
     redefined = Counter(each for one in compared for each in one.redefined)
     differences = tuple(difference for one in compared for difference in one.differences)
@@ -107,7 +109,7 @@ def recompute(run: Run) -> Recomputed:
         differences=differences,
         redefined=tuple(Redefined(*which, turns) for which, turns in sorted(redefined.items(), key=str)),
         problems=tuple(problems),
-        notices=(*run.notices, *_unversioned(run), *replays.notes),
+        notices=(*run.notices, *_unversioned(run), *_redacted(run), *replays.notes),
         turns_replayed=turns_replayed,
     )
 
@@ -181,6 +183,9 @@ def _named(found: Turn | TurnFigures, whose: str) -> dict[str, Value]:
     }
 
 
+REPLAYED_TEXTS = "replayed texts"
+
+
 class _Replays:
     """Derives traces from their messages again, by the plugins that made them; `notes` say why some cannot."""
 
@@ -220,7 +225,7 @@ def _of_trace(trace: TurnTrace) -> dict[str, Value]:
     return {
         "replayed stages": clean(", ".join(f"{stage} {start_ns} to {end_ns}" for start_ns, end_ns, stage in spans)),
         "replayed marks": clean(", ".join(f"{each.name} {each.at_ns}" for each in sorted(trace.marks, key=_place))),
-        "replayed texts": clean("; ".join(f"{each.kind} {each.at_ns}: {each.text}" for each in trace.texts)),
+        REPLAYED_TEXTS: clean("; ".join(f"{each.kind} {each.at_ns}: {each.text}" for each in trace.texts)),
         "replayed server figures": clean(", ".join(f"{name} {ns}" for name, ns in said)),
     }
 
@@ -255,6 +260,19 @@ def _unversioned(run: Run) -> tuple[str, ...]:
         "This run does not record the versions of its metrics, so figures whose definition has changed since are "
         "reported as differences.",
     )
+
+
+FROM_TEXTS = {REPLAYED_TEXTS, *(known.name for known in TURN_METRICS if known.needs_texts)}
+
+
+def _without_texts(found: dict[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in found.items() if name not in FROM_TEXTS}
+
+
+def _redacted(run: Run) -> tuple[str, ...]:
+    if not run.manifest.redacted:
+        return ()
+    return ("This run is a redacted copy: figures that follow from texts are as stored, and not derived again.",)
 
 
 def _version(number: int | None) -> str:

@@ -23,7 +23,7 @@ LAYERS = [
     {"quality"},
     {"gpu"},
     {"metrics"},
-    {"run", "overhead", "notices", "summary", "catalogue", "recompute"},
+    {"run", "overhead", "notices", "summary", "catalogue", "recompute", "redact"},
     {"compare", "doctor", "progress", "calibrate"},
     {"gate"},
     {"analysis"},

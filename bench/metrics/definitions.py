@@ -72,6 +72,8 @@ class Metric:
     """Whether it is among the scores that CI services track over time."""
     known_at_first_packet: bool = False
     """Whether nothing after the first packet can change it: a turn that is left there has it, and no other."""
+    needs_texts: bool = False
+    """Whether it follows from what was said, which a redacted run does not have."""
     quality: Quality | None = None
     """Set for metrics that measure a system's quality when pooled over its turns."""
 
@@ -201,6 +203,7 @@ TURN_METRICS = (
         unit="ratio",
         side="pipeline",
         shown=Shown.COMPARISON,
+        needs_texts=True,
     ),
     Metric("leading_silence", "leading silence", "first packet", "first audible sample, in media time"),
     Metric("turn_duration", "turn duration", "t0", "last reply sample played, without pre-roll"),
@@ -282,6 +285,7 @@ TURN_METRICS = (
         "divided by the words of the transcript",
         unit="ratio",
         side="pipeline",
+        needs_texts=True,
     ),
     Metric(
         "transcript_words",
@@ -289,6 +293,7 @@ TURN_METRICS = (
         "first word of the corpus' text",
         "its last word, in turns with a transcript",
         unit="count",
+        needs_texts=True,
     ),
     Metric(
         "answer_accuracy",
@@ -297,6 +302,7 @@ TURN_METRICS = (
         "0 if not, in turns with a reply text",
         unit="ratio",
         side="pipeline",
+        needs_texts=True,
     ),
     Metric(
         "answer_words",
@@ -305,6 +311,7 @@ TURN_METRICS = (
         "its last word, in turns whose answer was judged",
         unit="count",
         side="pipeline",
+        needs_texts=True,
         quality=Quality("median"),
     ),
     Metric(
@@ -316,6 +323,7 @@ TURN_METRICS = (
         "letters and digits of the reply's text",
         "divided by the time from the first to the last audible window",
         unit="per_s",
+        needs_texts=True,
     ),
     Metric(
         "reply_silence",

@@ -135,6 +135,8 @@ class Manifest:
     """The rule that ends the measured turns at a given precision; None if their number was set."""
     replicated: bool = False
     """Whether all systems are started in fresh processes again and again, as a gate does; each start is a segment."""
+    redacted: bool = False
+    """Whether it is a copy without texts (`bench redact`): figures that follow from texts cannot be derived again."""
 
     @property
     def t0(self) -> str:

@@ -130,13 +130,15 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def require_resumable(path: Path) -> Manifest:
-    """The manifest of a run that this version can resume. Raises `RunError` for one of another schema."""
+    """The manifest of a run that this version can resume. Raises `RunError` for one of another schema, and a copy."""
     manifest, schema = _read_manifest(path)
     if schema != SCHEMA:
         raise RunError(
             f"{path} has schema {schema}; only runs of schema {SCHEMA} can be resumed. It can be shown, compared and "
             "reported as it is; to measure more, start a new run."
         )
+    if manifest.redacted:
+        raise RunError(f"{path} is a redacted copy, which cannot be resumed. Resume the run that it is a copy of.")
     return manifest
 
 
