@@ -202,17 +202,25 @@ class _Replays:
         if system.label not in self._plugins:
             self._plugins[system.label] = self._plugin(system)
         plugin = self._plugins[system.label]
-        return plugin.replay(system.options, evidence.trace) if plugin else None
+        try:
+            return plugin.replay(system.options, evidence.trace) if plugin else None
+        except BenchError as error:
+            self._not_replayed(system, described(error))
+            return None
+
+    def _not_replayed(self, system: System, why: str) -> None:
+        self.notes.append(f"Messages of {system.label} were not replayed. {why}")
+        self._plugins[system.label] = None
 
     def _plugin(self, system: System) -> type[Pipeline] | None:
         """Imported only when the first turn with messages needs it."""
         if system.source:
-            self.notes.append(f"Messages of {system.label} were not replayed: it ran from {clean(system.source)}.")
+            self._not_replayed(system, f"It ran from {clean(system.source)}.")
             return None
         try:
             plugin = registry.pipeline(system.pipeline)
         except BenchError as error:
-            self.notes.append(f"Messages of {system.label} were not replayed. {described(error)}")
+            self._not_replayed(system, described(error))
             return None
         derives_nothing = plugin.replay.__func__ is Pipeline.replay.__func__  # type: ignore[attr-defined]
         return None if derives_nothing else plugin

@@ -18,6 +18,7 @@ from support.remote import Server, served_run
 from support.virtual import virtual_run
 
 from firstpacket.bench import registry
+from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics import definitions, figures
 from firstpacket.bench.pipeline import OptionValue, Pipeline
 from firstpacket.bench.recompute import lines, recompute
@@ -316,13 +317,23 @@ def test_a_message_that_does_not_fit_is_named(
 
 def test_without_the_plugin_messages_are_not_replayed_and_nothing_fails(tmp_path: Path) -> None:
     run = served_run(tmp_path / "run", count=1)
-    manifest = json.loads((run / "manifest.json").read_text())
-    manifest["labels"][1]["pipeline"] = "no-such-pipeline"
-    (run / "manifest.json").write_text(json.dumps(manifest))
     found = recompute(read_run(run))
     assert found.equal and found.turns_replayed == 0
     (note,) = found.notices
-    assert note.startswith("Messages of realtime were not replayed. Unknown") and "no-such-pipeline" in note
+    assert note.startswith("Messages of realtime were not replayed. Unknown") and "elsewhere" in note
+
+
+def test_a_plugin_that_lacks_what_it_needs_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lacking(Server):
+        @classmethod
+        def replay(cls, options: Mapping[str, OptionValue], trace: TurnTrace) -> TurnTrace:
+            raise UsageError("The dialect mine.toml is gone.")
+
+    run = served_run(tmp_path / "run", count=2)
+    with_plugin(monkeypatch, Lacking)
+    found = recompute(read_run(run))
+    assert found.equal and found.turns_replayed == 0
+    assert found.notices == ("Messages of realtime were not replayed. The dialect mine.toml is gone.",)
 
 
 def test_a_plugin_that_cannot_replay_a_trace_is_a_problem_of_that_turn(

@@ -151,7 +151,7 @@ def _served(run: Run, system: System) -> str:
     """`realtime: speech-to-speech 1.1.0, dialect hf, at ws://127.0.0.1:8765/v1/realtime`: what is known of a server."""
     loaded = [facts.facts for segment in run.segments for facts in segment.labels if facts.label == system.label]
     known = {name: str(value) for facts in loaded for name, value in facts.items() if value not in (None, "")}
-    parts = [known.get("server", "a server that does not say what it is")]
+    parts = [known.get("server", "a server")]
     parts += [f"dialect {known['dialect']}"] if "dialect" in known else []
     parts += [f"at {system.options['url']}"] if system.options.get("url") else []
     return f"{system.label}: {', '.join(parts)}"

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from firstpacket.bench.errors import RunError, UsageError
 from firstpacket.bench.format import counted
@@ -23,9 +24,18 @@ from firstpacket.bench.record.schema import (
     UtteranceFacts,
 )
 from firstpacket.bench.record.store import Run, RunWriter, to_line
-from firstpacket.bench.redact.messages import redacted_message
-from firstpacket.bench.redact.texts import PLACEHOLDER, Names, checksum, numbered_clips, numbered_hosts, without_words
+from firstpacket.bench.redact.messages import redacted_json, redacted_message
+from firstpacket.bench.redact.texts import (
+    PLACEHOLDER,
+    Names,
+    checksum,
+    is_prompt,
+    numbered_clips,
+    numbered_hosts,
+    without_words,
+)
 
+T = TypeVar("T")
 REMOVED = (
     "transcripts, replies and all other texts of the turns; texts within messages",
     "texts and right answers of the corpus, speakers and dialogues",
@@ -104,7 +114,12 @@ def _write(run: Run, names: Names, writer: RunWriter) -> int:
 def _names(run: Run, clip_names: bool) -> Names:
     manifest = run.manifest
     clips = [*(clip.id for clip in manifest.utterances), *(turn.utterance for turn in run.turns)]
-    return Names(numbered_hosts(_addresses(run)), numbered_clips(clips) if clip_names else {})
+    values = [value for system in manifest.labels for value in system.options.values()]
+    return Names(
+        numbered_hosts(_addresses(run)),
+        numbered_clips(clips) if clip_names else {},
+        tuple(str(value) for value in values if is_prompt(value)),
+    )
 
 
 def _addresses(run: Run) -> Iterator[str]:
@@ -161,10 +176,9 @@ def _options(given: dict[str, OptionValue], names: Names) -> dict[str, OptionVal
 
 
 def _option(value: OptionValue, names: Names) -> OptionValue:
-    """A text of several words is something that a model was told."""
     if not isinstance(value, str):
         return value
-    return checksum(value) if len(value.split()) > 1 else names.scrubbed(value)
+    return checksum(value) if is_prompt(value) else names.scrubbed(value)
 
 
 def _utterance(given: UtteranceFacts, names: Names) -> UtteranceFacts:
@@ -189,7 +203,7 @@ def _loaded(given: LabelFacts, names: Names) -> LabelFacts:
     return replace(
         given,
         weights=tuple(_weights(weights, names) for weights in given.weights),
-        facts={name: _option(value, names) for name, value in given.facts.items()},
+        facts={name: _fact(value, names) for name, value in given.facts.items()},
         code=(),
         servers=tuple(replace(server, url=names.scrubbed(server.url)) for server in given.servers),
         notices=tuple(map(names.scrubbed, given.notices)),
@@ -200,8 +214,9 @@ def _weights(given: Weights, names: Names) -> Weights:
     return replace(given, source=names.scrubbed(given.source), detail=names.scrubbed(given.detail))
 
 
-def _fact(value: OptionValue | None, names: Names) -> OptionValue | None:
-    return names.scrubbed(value) if isinstance(value, str) else value
+def _fact(value: T, names: Names) -> T | str:
+    """A session as its server described it is JSON, and may contain prompts."""
+    return names.scrubbed(redacted_json(value) or value) if isinstance(value, str) else value
 
 
 def _texts_of(clip: UtteranceFacts | None) -> list[str]:

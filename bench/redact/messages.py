@@ -16,8 +16,11 @@ KEPT = frozenset(
 
 
 def redacted_message(message: Message) -> Message:
-    """The message with placeholders for the words in its body; a body that is no JSON is one placeholder."""
-    if not message.body:
+    """The message with placeholders for the words in its body; a body that is no JSON is one placeholder.
+
+    The body of audio that was sent is the pipeline's own word for it, such as `silence`, and stays.
+    """
+    if not message.body or (message.sent and message.audio_bytes and message.body.isidentifier()):
         return message
     try:
         body = json.dumps(_redacted(json.loads(message.body)))
@@ -33,14 +36,14 @@ def _redacted(value: Any, name: str = "") -> Any:
         return [_redacted(each, name) for each in value]
     if not isinstance(value, str) or name in KEPT or name.endswith("_id"):
         return value
-    return _redacted_text(value)
+    return redacted_json(value) or without_words(value)
 
 
-def _redacted_text(text: str) -> str:
-    """JSON within a text, as some servers write their figures, keeps its numbers."""
-    if text[:1] in ("{", "["):
-        try:
-            return json.dumps(_redacted(json.loads(text)))
-        except ValueError:
-            pass
-    return without_words(text)
+def redacted_json(text: str) -> str:
+    """JSON as a text, with placeholders for words: some servers write figures so. Empty if it is none."""
+    if text[:1] not in ("{", "["):
+        return ""
+    try:
+        return json.dumps(_redacted(json.loads(text)))
+    except (ValueError, RecursionError):
+        return ""

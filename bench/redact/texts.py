@@ -41,19 +41,26 @@ class Names:
     hosts: Mapping[str, str] = field(default_factory=dict)
     clips: Mapping[str, str] = field(default_factory=dict)
     """Empty if clips keep their names."""
+    prompts: tuple[str, ...] = ()
+    """Texts that models were given."""
 
     def clip(self, name: str) -> str:
         """The name that a clip has in the copy."""
         return self.clips.get(name, name)
 
     def scrubbed(self, text: str, known: Iterable[str] = ()) -> str:
-        """A text for people, such as a reason: without home folders, hosts, secrets and the `known` texts."""
-        for each in sorted(set(known), key=len, reverse=True):
+        """A text for people, such as a reason: without home folders, hosts, secrets, prompts and the `known` texts."""
+        for each in sorted({*known, *self.prompts}, key=len, reverse=True):
             if len(each) >= SHORTEST_KNOWN:
                 text = text.replace(each, PLACEHOLDER)
         for before, after in (*self.hosts.items(), *self.clips.items()):
             text = re.sub(rf"(?<![\w.-]){re.escape(before)}(?![\w-]|\.\w)", after, text)
         return _HOME.sub("~", without_secrets(text))
+
+
+def is_prompt(value: object) -> bool:
+    """Whether an option's value is a text that a model is given: one of several words."""
+    return isinstance(value, str) and len(value.split()) > 1
 
 
 def numbered_hosts(texts: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from support.command import here
 from support.quality_runs import JUDGE, reply_of, write_lines
-from support.remote import URL, Server, served_run
+from support.remote import FACTS, URL, Server, served_run
+from support.runs import make_facts, make_segment
 
 from firstpacket.bench import registry
 from firstpacket.bench.compare.between import compare_metrics
@@ -22,7 +23,7 @@ from firstpacket.bench.pipeline import Packet, Speech, TurnEnded
 from firstpacket.bench.quality import wer
 from firstpacket.bench.quality.record import HeardReply
 from firstpacket.bench.recompute import recompute
-from firstpacket.bench.record.store import Run, read_run, require_resumable
+from firstpacket.bench.record.store import Run, read_run, require_resumable, to_line
 from firstpacket.bench.redact.copy import redact
 from firstpacket.bench.redact.messages import redacted_message
 from firstpacket.bench.redact.texts import Names, checksum, hosts_in, numbered_clips, without_words
@@ -62,6 +63,9 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clip |= {"text": f"a question for nobody else {number}", "answers": [f"the one true answer {number}"]}
         clip |= {"speaker": "Alice Example", "dialogue": "call of Alice"}
     (path / "manifest.json").write_text(json.dumps(manifest))
+    session = json.dumps({"instructions": PROMPT, "voice": "cedar", "turn_detection": {"silence_duration_ms": 500}})
+    facts = make_facts("realtime", facts={**FACTS, "session": session, "not_applied": f"instructions: {PROMPT}"})
+    (path / "segments.jsonl").write_bytes(to_line(make_segment(0, (make_facts("cascade"), facts))))
     run = read_run(path)
     answered = next(turn for turn in run.measured("cascade"))
     write_lines(path, HeardReply(1, "reply", reply_of(answered), JUDGE, HEARD, 3, 7, wer.VERSION))
@@ -162,6 +166,14 @@ def test_addresses_name_no_hosts_and_options_no_prompts(copied: Path) -> None:
     assert read_run(copied).manifest.corpus_source == "~/recordings"
 
 
+def test_what_a_system_said_of_itself_stays_without_prompts(copied: Path) -> None:
+    (segment,) = read_run(copied).segments
+    facts = segment.labels[1].facts
+    assert (facts["server"], facts["not_applied"]) == (FACTS["server"], "instructions: redacted")
+    session = json.loads(str(facts["session"]))
+    assert (session["voice"], session["turn_detection"]["silence_duration_ms"]) == ("cedar", 500)
+
+
 def test_clips_may_lose_their_names(original: Path, tmp_path: Path) -> None:
     found = redact(read_run(original), tmp_path / "copy", clip_names=True)
     run = read_run(found.path)
@@ -228,6 +240,13 @@ def test_words_in_messages(body: Any, left: Any) -> None:
 @pytest.mark.parametrize("body", ["plain words", "{" * 10, "[" * 100_000])
 def test_a_body_that_is_no_json(body: str) -> None:
     assert redacted_message(Message(False, "t", 0, 0, body=body)).body == "redacted"
+
+
+def test_the_pipelines_own_word_for_audio_that_was_sent_stays() -> None:
+    audio = Message(True, "append", 0, 0, audio_bytes=640, body="silence")
+    assert redacted_message(audio) == audio
+    for other in (replace(audio, body="two words"), replace(audio, audio_bytes=0), replace(audio, sent=False)):
+        assert redacted_message(other).body == "redacted"
 
 
 def test_words_are_counted_as_before() -> None:

@@ -35,7 +35,7 @@ ANSWER: Timing = {"uplink": 10, "endpoint": 200, "wait": 390, "reply": 0}
 
 
 def make_remote(label: str = "realtime", **changes: Any) -> System:
-    usual = {"pipeline": "realtime", "kind": "remote", "stages": REMOTE, "options": {"url": URL}}
+    usual = {"pipeline": "elsewhere", "kind": "remote", "stages": REMOTE, "options": {"url": URL}}
     return make_system(label, **{**usual, **changes})
 
 
@@ -58,7 +58,7 @@ class Server(Pipeline):
     It says that the whole took it 350 ms, while its client waits for `uplink` + `endpoint` + `wait`: 410 ms.
     """
 
-    declaration = Declaration("realtime", "answers elsewhere", "remote", stages=REMOTE)
+    declaration = Declaration("elsewhere", "answers elsewhere", "remote", stages=REMOTE)
     packets = 3
 
     def __init__(self, settings: Settings) -> None:

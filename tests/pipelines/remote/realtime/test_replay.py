@@ -9,6 +9,7 @@ import pytest
 from support.realtime_server import Server
 from support.realtime_turns import loaded
 
+from firstpacket.bench.redact.messages import redacted_message
 from firstpacket.bench.timing.spans import Message, TurnTrace
 from firstpacket.pipelines.remote.realtime import Realtime
 
@@ -30,6 +31,16 @@ def test_a_replay_gives_the_same_trace(options: dict[str, str]) -> None:
     for _ in range(2):
         trace = pipeline.turn().trace
         assert Realtime.replay({"dialect": options.get("dialect", "openai")}, trace) == trace
+
+
+@pytest.mark.parametrize("options", [{}, {"turns": "manual"}, {"dialect": "hf"}])
+def test_a_redacted_turn_has_the_same_stages_and_figures(options: dict[str, str]) -> None:
+    trace = loaded(Server(metadata=STATED), **options).turn().trace
+    redacted = replace(trace, messages=tuple(map(redacted_message, trace.messages)))
+    assert redacted.messages != trace.messages
+    again = Realtime.replay({"dialect": options.get("dialect", "openai")}, redacted)
+    assert replace(again, texts=(), messages=()) == replace(trace, texts=(), messages=())
+    assert {text.kind for text in again.texts} == {text.kind for text in trace.texts}
 
 
 def test_a_replay_follows_the_messages_alone() -> None:
