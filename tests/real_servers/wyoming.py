@@ -21,7 +21,8 @@ STARTING_S = 60.0
 def faster_whisper(folder: Path) -> Iterator[Server]:
     """The recogniser with this project's Whisper; its log goes to `folder`."""
     (model,) = export("faster-whisper", None)
-    options = ("--model", model, "--language", "en", "--stt-library", "faster-whisper", "--cpu-threads", "1")
+    decoding = ("--stt-library", "faster-whisper", "--beam-size", "1", "--cpu-threads", "1")
+    options = ("--model", model, "--language", "en", *decoding)
     with _started("wyoming_faster_whisper", folder, *options) as server:
         yield server
 

@@ -1,0 +1,62 @@
+"""Two turns with each server, measured as users measure theirs: in worker processes, in real time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_servers.process import HOST, Server
+
+import firstpacket
+from firstpacket.bench.corpus.load import load_corpus
+from firstpacket.bench.options import Options
+from firstpacket.bench.record.schema import Evidence
+from firstpacket.bench.record.store import Run, read_run
+from firstpacket.pipelines.tools.weights.export import export
+
+pytestmark = [pytest.mark.real_server, pytest.mark.timeout(300)]
+TURNS = 2
+
+
+def measured(folder: Path, *pipelines: str, **options: Any) -> Run:
+    """A run in which every turn was answered."""
+    path = folder / "run"
+    run = firstpacket.run(*pipelines, input="realtime", turns=TURNS, warmup=0, out=path, progress=False, **options)
+    turns = run.turns()
+    assert [(turn.outcome, turn.reason) for turn in turns.itertuples() if turn.outcome != "answered"] == []
+    return read_run(path)
+
+
+def evidence(run: Run, label: str) -> dict[str, Evidence]:
+    """Of the measured turns, by clip."""
+    return {turn.utterance: run.evidence(turn) for turn in run.measured(label)}
+
+
+def texts(found: dict[str, Evidence], kind: str) -> dict[str, str]:
+    return {clip: "".join(text.text for text in one.trace.texts if text.kind == kind) for clip, one in found.items()}
+
+
+def received(one: Evidence) -> list[str]:
+    return [message.type for message in one.trace.messages if not message.sent]
+
+
+def test_wyoming_servers_in_a_cascade(faster_whisper: Server, piper: Server, tmp_path: Path) -> None:
+    """Takes 15 s: a process that loads the language model, and clips in real time."""
+    asr = f"asr=wyoming,asr-uri=tcp://{HOST}:{faster_whisper.port}"
+    tts = f"tts=wyoming,tts-uri=tcp://{HOST}:{piper.port}"
+    turns = evidence(measured(tmp_path, f"cascade,{asr},{tts}"), "cascade")
+    assert len(turns) == TURNS
+    assert texts(turns, "transcript") == {clip: library_hears(clip) for clip in turns}
+    for one in turns.values():
+        assert received(one)[:2] == ["transcript", "audio-start"] and received(one)[-1] == "synthesize-stopped"
+
+
+def library_hears(clip: str) -> str:
+    """What faster-whisper makes of a clip, cut at the end of its speech, with the server's settings."""
+    from faster_whisper import WhisperModel
+
+    (model,) = export("faster-whisper", None)
+    (utterance,) = [one for one in load_corpus(Options().corpus).utterances if one.id == clip]
+    segments, _ = WhisperModel(str(model)).transcribe(utterance.speech(), language="en", beam_size=1)
+    return " ".join(segment.text for segment in segments)
