@@ -52,6 +52,29 @@ def test_wyoming_servers_in_a_cascade(faster_whisper: Server, piper: Server, tmp
         assert received(one)[:2] == ["transcript", "audio-start"] and received(one)[-1] == "synthesize-stopped"
 
 
+def test_speech_to_speech_waits_for_the_silence_that_was_asked(speech_to_speech: Server, tmp_path: Path) -> None:
+    """Takes 45 s: six turns in real time with a server that has room for one client."""
+    server = f"realtime,url=ws://{HOST}:{speech_to_speech.port},dialect=hf,endpoint-silence"
+    run = measured(tmp_path, f"short={server}=300", f"long={server}=900")
+    short, long = ({turn.utterance: turn for turn in run.measured(label)} for label in ("short", "long"))
+    assert len(short) == TURNS and short.keys() == long.keys()
+    for clip in short:
+        more_ns = long[clip].figures["endpointing_delay"] - short[clip].figures["endpointing_delay"]
+        assert 400e6 < more_ns < 800e6, "600 ms more, by audio_end_ms, in steps of its detector"
+
+
+def test_speech_to_speech_says_where_its_time_goes(speech_to_speech: Server, tmp_path: Path) -> None:
+    """Takes 20 s: clips in real time."""
+    run = measured(tmp_path, f"realtime,url=ws://{HOST}:{speech_to_speech.port},dialect=hf")
+    clips = {one.id: one.text for one in load_corpus(Options().corpus).utterances}
+    for turn in run.measured():
+        figures, one = turn.figures, run.evidence(turn)
+        assert texts({turn.utterance: one}, "transcript")[turn.utterance] == clips[turn.utterance]
+        parts = [figures[f"server.{name}"] for name in ("transcription", "llm", "speech", "endpoint decision")]
+        assert min(parts) > 0 and max(parts) < figures["server.e2e"] < figures["first_packet_latency"]
+        assert {"session.created", "session.updated", "response.done"} <= set(received(one))
+
+
 def library_hears(clip: str) -> str:
     """What faster-whisper makes of a clip, cut at the end of its speech, with the server's settings."""
     from faster_whisper import WhisperModel
