@@ -33,9 +33,9 @@ class Loaded:
         )
 
 
-def loaded(server: Script, ping_ms: float | None = 4, **options: Any) -> Loaded:
-    """The pipeline with these options, loaded from this server."""
-    clock = VirtualClock()
+def loaded(server: Script, ping_ms: float | None = 4, clock: VirtualClock | None = None, **options: Any) -> Loaded:
+    """The pipeline with these options, loaded from this server, on a clock of its own unless others share one."""
+    clock = clock or VirtualClock()
     pipeline = realtime_on(server, clock, ping_ms=ping_ms)
     given = {name.replace("_", "-"): value for name, value in options.items()}
     defaults = {option.name: option.default for option in pipeline.declaration.options}

@@ -10,7 +10,9 @@ import json
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from threading import Event as Flag
+from threading import Thread
 from typing import ClassVar, get_args
 from urllib.parse import urlsplit
 
@@ -120,7 +122,10 @@ class Realtime(Pipeline):
         self._dialect = dialect(settings.text("dialect"))
         self._wanted = _wanted(settings, self._dialect)
         self._address = _address(settings, self._dialect)
+        self._one_turn_each = settings.text("conversation") == "turn"
         self._connection: Connection | None = None
+        self._leaving: Thread | None = None
+        """A session that is being closed after its turn, so that other systems find the server free."""
         self._turn: Turn | None = None
         self._unusable = False
         self._plays_until_ns = 0
@@ -131,14 +136,17 @@ class Realtime(Pipeline):
         """Open a session, to see whether the server grants it. Raises `ServerError` or `MissingDependency`."""
         imported("websockets", "realtime", "The pipeline realtime")
         try:
-            made = self._open(type(self).clock())
+            made = self._granted(type(self).clock())
         except TurnEnded as ended:
             raise ServerError(
                 f"{self._address.target.url}: {str(ended).rstrip('.')}. Check that the server is running, and check "
                 "url, dialect, model and the key."
             ) from ended
-        self._connection = made
         self._facts = self._about(made)
+        if self._one_turn_each:
+            made.close()  # the server may have no room for other systems
+        else:
+            self._connection = made
         if made.not_applied:
             self._notices = (
                 f"its server did not apply what was asked for: {'; '.join(made.not_applied)}. Compare it only with "
@@ -149,10 +157,12 @@ class Realtime(Pipeline):
         """Have a session ready, a new one if each turn has its own. Raises `TurnEnded` with the server's reason."""
         clock = trace.clock
         clock.sleep_until_ns(self._plays_until_ns)
+        if self._leaving is not None:
+            clock.join(self._leaving)
         renewed = self._leave(clock)
         made = self._connection
         if made is None:
-            made = self._connection = self._granted(trace, renewed)
+            made = self._connection = self._granted(clock, trace, renewed)
         if not made.turns:
             trace.session(made.setup)
         made.begin_turn(trace)
@@ -177,6 +187,8 @@ class Realtime(Pipeline):
                 made.line.abort()  # a blocked write would not end
             trace.clock.join(sending)
             self._record(made, trace)
+            if self._one_turn_each:
+                self._leaving = trace.clock.spawn(partial(self._leave_now, trace.clock), "leave")
         if shortcoming := turn.judge():
             trace.text("shortcoming", self._address.hidden(shortcoming))
 
@@ -212,16 +224,16 @@ class Realtime(Pipeline):
         connect = type(self).connect or open_websocket
         return open_session(self._address, self._wanted, clock, connect, trace, renewed)
 
-    def _granted(self, trace: Trace, renewed: bool) -> Connection:
+    def _granted(self, clock: Clock, trace: Trace | None = None, renewed: bool = False) -> Connection:
         """A new session; a busy server is asked again for a while, since it may still be leaving the last one."""
-        until_ns = trace.clock.now_ns() + int(BUSY_S * 1e9)
+        until_ns = clock.now_ns() + int(BUSY_S * 1e9)
         while True:
             try:
-                return self._open(trace.clock, trace, renewed)
+                return self._open(clock, trace, renewed)
             except TurnEnded as ended:
-                if ended.outcome != "busy" or trace.clock.now_ns() >= until_ns:
+                if ended.outcome != "busy" or clock.now_ns() >= until_ns:
                     raise
-            trace.clock.sleep_until_ns(trace.clock.now_ns() + int(BUSY_STEP_S * 1e9))
+            clock.sleep_until_ns(clock.now_ns() + int(BUSY_STEP_S * 1e9))
 
     def _leave(self, clock: Clock) -> bool:
         """Close a session that the next turn cannot use; returns whether it was to be used, but had ended."""
@@ -230,7 +242,7 @@ class Realtime(Pipeline):
             return False
         age_s = (clock.now_ns() - made.setup.begun_ns) / 1e9
         limit_s = self._dialect.minutes * 60 - MARGIN_S
-        due = self.settings.text("conversation") == "turn" or (self._dialect.minutes > 0 and age_s > limit_s)
+        due = self._one_turn_each or (self._dialect.minutes > 0 and age_s > limit_s)
         if not (due or made.ended or self._unusable):
             return False
         if self._unusable:
@@ -239,6 +251,10 @@ class Realtime(Pipeline):
         made.close()
         self._connection, self._unusable = None, False
         return lost
+
+    def _leave_now(self, clock: Clock) -> None:
+        """After a turn, while nobody waits for this system."""
+        self._leave(clock)
 
     def _await_end(self, made: Connection, clock: Clock) -> None:
         """Read on until the reply that was left is over."""

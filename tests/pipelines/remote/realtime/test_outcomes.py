@@ -9,6 +9,7 @@ from support.realtime_server import Gone, Peer, Server
 from support.realtime_turns import loaded
 
 from firstpacket.bench.errors import BenchError
+from firstpacket.bench.timing.clock import VirtualClock
 
 
 class Saying(Server):
@@ -156,3 +157,21 @@ def test_a_server_that_is_busy_for_a_while_is_asked_again_before_the_turn() -> N
     assert pipeline.turn().outcome == "answered"
     assert pipeline.turn().outcome == "answered"
     assert Busy.refused == 3
+
+
+def test_systems_take_turns_with_a_server_that_has_room_for_one() -> None:
+    class OneAtATime(Server):
+        taken = False
+
+        def __call__(self, peer: Peer) -> None:
+            if self.taken:
+                peer.say("error", error={"code": "session_limit_reached", "message": "one at a time"})
+                return
+            self.taken = True
+            super().__call__(peer)
+            peer.wait(200)  # it is slow to notice that the client has left
+            self.taken = False
+
+    server, clock = OneAtATime(), VirtualClock()
+    systems = [loaded(server, clock=clock, endpoint_silence=silence) for silence in (300, 900)]
+    assert [system.turn().outcome for _ in range(2) for system in systems] == ["answered"] * 4
