@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import psutil
 
@@ -44,6 +44,8 @@ def descends_from(pid: int, roots: Iterable[int]) -> bool:
 def _local_server(url: str) -> LocalServer | None:
     try:
         parts = urlsplit(url)
+        if parts.scheme == "unix":
+            return _described(url, _listening_at(unquote(parts.path)))
         port = parts.port or PORTS[parts.scheme]
         addresses = {
             str(found[4][0]).partition("%")[0]
@@ -53,7 +55,10 @@ def _local_server(url: str) -> LocalServer | None:
             return None
     except (psutil.Error, OSError, ValueError, KeyError):
         return None
-    pids = _listening(addresses, port)
+    return _described(url, _listening(addresses, port))
+
+
+def _described(url: str, pids: tuple[int, ...]) -> LocalServer:
     return LocalServer(url, pids, tuple(dict.fromkeys(map(_name, pids))))
 
 
@@ -64,12 +69,20 @@ def _own_addresses() -> set[str]:
 
 def _listening(addresses: set[str], port: int) -> tuple[int, ...]:
     wanted = {*addresses, *(f"::ffff:{address}" for address in addresses), *ANY}
-    try:
-        lines = psutil.net_connections("tcp")
-    except (psutil.Error, OSError, RuntimeError):  # macOS shows them to root alone
-        return ()
-    listening = [line for line in lines if line.status == psutil.CONN_LISTEN and line.laddr]
+    listening = [line for line in _lines("tcp") if line.status == psutil.CONN_LISTEN and line.laddr]
     return tuple(sorted({each.pid for each in listening if each.pid and _matches(each, wanted, port)}))
+
+
+def _listening_at(path: str) -> tuple[int, ...]:
+    """Processes that have a unix socket of this path; a client's end has none."""
+    return tuple(sorted({line.pid for line in _lines("unix") if line.pid and line.laddr == path}))
+
+
+def _lines(kind: str) -> list[Any]:
+    try:
+        return list(psutil.net_connections(kind))
+    except (psutil.Error, OSError, RuntimeError):  # macOS shows them to root alone
+        return []
 
 
 def _matches(line: Any, addresses: set[str], port: int) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import gettempdir
 
 import psutil
 import pytest
@@ -22,6 +24,18 @@ def port() -> Iterator[int]:
 def test_whoever_listens_at_a_url_of_this_machine_is_found(host: str, port: int) -> None:
     url = f"http://{host}:{port}/v1"
     assert local_servers([url, url]) == (LocalServer(url, (os.getpid(),), (psutil.Process().name(),)),)
+
+
+def test_whoever_listens_at_a_unix_socket_is_found() -> None:
+    path = f"{gettempdir()}/firstpacket-{os.getpid()}.sock"  # such a path must be short, unlike tmp_path
+    try:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen()
+            assert local_servers([f"unix://{path}"])[0].pids == (os.getpid(),)
+    finally:
+        Path(path).unlink()
+    assert local_servers([f"unix://{path}"]) == (LocalServer(f"unix://{path}"),)
 
 
 def test_an_address_of_this_machine_without_a_listener_has_no_processes() -> None:
