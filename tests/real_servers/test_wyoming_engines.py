@@ -19,6 +19,7 @@ MS = 1_000_000
 
 
 def test_a_home_assistant_chain_is_measured(tmp_path: Path, faster_whisper: Server, piper: Server) -> None:
+    """It loads a language model, and plays five turns in real time."""
     chain = (
         f"home=cascade,asr=wyoming,asr-uri=tcp://{HOST}:{faster_whisper.port},"
         f"tts=wyoming,tts-uri=tcp://{HOST}:{piper.port}"

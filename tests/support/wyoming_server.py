@@ -46,16 +46,18 @@ NAME = {"name": "somebody", "url": "https://example.org"}
 class FakeLine:
     """The client's end."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, write_ms: float = 0) -> None:
         self.clock = clock
         self.arrivals = clock.inbox()
         self.sent = clock.inbox()
         self.broken = ""
         self.waiting = 0
+        self.write_ms = write_ms
 
     def write(self, data: bytes) -> None:
         if self.broken:
             raise ConnectionResetError(104, self.broken)
+        self.clock.advance(round(self.write_ms * MS))
         self.sent.put(data)
 
     def took(self, count: int) -> None:
@@ -131,13 +133,15 @@ class FakeServer:
         self.behave = behave
         self.connect_ms = connect_ms
         self.refuses = False
+        self.write_ms = 0.0
+        """How long a write to it takes."""
         self.peers: list[Peer] = []
 
     def dial(self, address: Address, timeout_s: float, cancellation: Cancellation) -> FakeLine:
         if self.refuses:
             raise ConnectionRefusedError(111, "Connection refused")
         self.clock.advance(round(self.connect_ms * MS))
-        peer = Peer(FakeLine(self.clock), len(self.peers))
+        peer = Peer(FakeLine(self.clock, self.write_ms), len(self.peers))
         self.peers.append(peer)
         self.clock.spawn(lambda: self.behave(peer), "server")
         return peer.line
@@ -182,7 +186,7 @@ def requests(peer: Peer, described: Event, first: str) -> Iterator[Event]:
 def recogniser(
     text: str = "hello there", answer_ms: float = 250, closes: bool = False, pieces: tuple[str, ...] = (), **more: Any
 ) -> Behaviour:
-    """Answers `audio-stop` after so many ms; `closes` as wyoming-faster-whisper does; `pieces` are sent before, 20 ms
+    """Answers `audio-stop` after so many ms; `closes` as wyoming-faster-whisper does; `pieces` are sent before, 25 ms
     apart from when the audio begins."""
     described = info(asr=program("asr", supports_transcript_streaming=bool(pieces), **more))
 
@@ -191,7 +195,7 @@ def recogniser(
             if pieces:
                 peer.send(TranscriptStart())
             for piece in pieces:
-                peer.after(20).send(TranscriptChunk(piece))
+                peer.after(25).send(TranscriptChunk(piece))
             if not peer.until("audio-stop"):
                 return
             peer.after(answer_ms).send(Transcript(text))

@@ -73,6 +73,20 @@ def test_speech_is_sent_as_it_comes_and_the_wait_begins_with_its_end(rig: Make) 
     assert max(span.end_ns for span in trace.spans) == over_ns + 250 * MS
 
 
+def test_sending_is_work_and_known_to_the_nanosecond(rig: Make) -> None:
+    made = rig(recogniser("hello there", answer_ms=250)).loaded()
+    made.server.write_ms = 2
+    _, trace, over_ns = made.turn(frames=10)
+    spans = [(span.start_ns, span.end_ns) for span in trace.spans if span.end_ns <= over_ns]
+    assert sum(end - start for start, end in spans) == (2 + 9) * 2 * MS, (
+        "two events before speech, nine chunks during it"
+    )
+    last, stop = [message for message in trace.messages if message.sent][-2:]
+    assert (last.due_ns, last.at_ns, last.done_ns) == (over_ns, over_ns, over_ns + 2 * MS)
+    assert (stop.at_ns, stop.done_ns) == (over_ns + 2 * MS, over_ns + 4 * MS)
+    assert max(span.end_ns for span in trace.spans) == over_ns + (4 + 250) * MS
+
+
 def test_the_request_in_words_of_the_protocol(rig: Make) -> None:
     made = rig(recogniser(), asr_model="tiny").loaded()
     _, trace, _ = made.turn(frames=1)
@@ -155,7 +169,7 @@ def test_partial_transcripts_have_the_time_at_which_they_were_received(rig: Make
     assert text == "hello there"
     begun_ns = over_ns - 200 * MS
     partials = [(each.text, each.at_ns - begun_ns) for each in trace.texts if each.kind == "partial"]
-    assert partials == [("hello", 20 * MS), ("hello there", 40 * MS)]
+    assert partials == [("hello", 25 * MS), ("hello there", 50 * MS)]
     assert made.turn(frames=10)[0] == "hello there", "transcript-stop of the turn before is no answer"
 
 

@@ -13,7 +13,7 @@ from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.event import Event, Eventable
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.pipeline import Samples, TurnEnded
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.pipelines.cascade.tts.wyoming import WyomingTTS
 from firstpacket.pipelines.remote.wyoming.protocol import WyomingError
@@ -122,6 +122,27 @@ def test_a_server_that_ends_the_connection_after_a_phrase_gets_another_for_the_n
     for _ in range(3):
         assert len(list(made.engine.speak("Good morning.", trace))) == 3
     assert [mark.name for mark in trace.finish().marks] == ["tts.connected"] * 2, "within the turn, but never unseen"
+
+
+def test_that_a_server_ends_its_connections_is_learned_from_a_phrase_that_fails(rig: Make) -> None:
+    """It ends them once the next phrase begins, so that nothing shows it before."""
+
+    def behave(peer: Any) -> None:
+        for number, _ in enumerate(requests(peer, info(tts=program("tts")), "synthesize")):
+            if number:
+                peer.hang_up()
+                return
+            peer.send(*sound(30))
+
+    made = rig(behave).loaded()
+    trace = made.prepared()
+    assert len(list(made.engine.speak("Good morning.", trace))) == 3
+    with pytest.raises(TurnEnded, match="it closed the connection, while waiting for speech") as ended:
+        list(made.engine.speak("How are you?", trace))
+    assert ended.value.outcome == "session_ended"
+    trace = made.prepared()
+    for _ in range(3):
+        assert len(list(made.engine.speak("Good morning.", trace))) == 3
 
 
 def test_samples_may_be_split_between_chunks(rig: Make) -> None:
