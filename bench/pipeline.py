@@ -106,6 +106,8 @@ class Declaration:
     finds_speech_end: bool = False
     """Whether it detects the end of speech itself: it then receives the silence that follows, and needs realtime "
     "input."""
+    speech_end_given: str = ""
+    """The option with which it would not, such as `endpoint=oracle`: it is told when the user has finished."""
     gpu: Literal["none", "optional", "required"] = "none"
     needs_server: bool = False
     """Whether it works only with a server that the user runs."""

@@ -65,6 +65,7 @@ def with_endpointing(declaration: Declaration, chosen: Mapping[str, OptionValue]
         options=(*declaration.options, *OPTIONS),
         requires=tuple(dict.fromkeys((*declaration.requires, *(needs if finds else ())))),
         finds_speech_end=finds,
+        speech_end_given="endpoint=oracle",
     )
 
 

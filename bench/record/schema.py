@@ -58,6 +58,8 @@ class System:
     """The engine chosen for each kind of stage; unknown for another version of the code."""
     overlaps: bool = False
     """Whether all its stages work at the same time."""
+    needs_server: bool = False
+    """Whether it works only with a server that the user runs, or a provider's."""
 
     @property
     def settings(self) -> Settings:

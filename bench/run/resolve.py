@@ -71,6 +71,7 @@ def resolve_one(choice: PipelineChoice, options: Options) -> Resolved:
         kind=declaration.kind,
         engines=declaration.engines(values),
         overlaps=declaration.overlaps,
+        needs_server=declaration.needs_server,
     )
     # Creating the object imports no model library, but lets the pipeline reject values before anything is loaded.
     registry.check_settings(choice.name, system.settings)
@@ -125,9 +126,10 @@ def _require_realtime(options: Options, resolved: Sequence[Resolved]) -> None:
     """Raises `UsageError` if a system must detect the end of speech in a clip that is cut there."""
     for each in resolved:
         if each.declaration.finds_speech_end and options.input == "file":
+            given = each.declaration.speech_end_given
             raise UsageError(
                 f"'{each.choice.label}' detects the end of speech by the silence that follows, but file input cuts the "
-                "clip there. Use --input realtime, or endpoint=oracle."
+                f"clip there. Use --input realtime{f', or {given}' if given else ''}."
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from firstpacket.bench import environment, registry
+from firstpacket.bench import environment
 from firstpacket.bench.addresses import is_loopback
 from firstpacket.bench.corpus.utterance import Corpus
 from firstpacket.bench.host.other_processes import Neighbours
@@ -116,11 +116,7 @@ def usage_limits(manifest: Manifest, loaded: Sequence[LabelFacts]) -> UsageLimit
     """The limits of a start, given what its systems said when they were loaded."""
     remote = {facts.label for facts in loaded if facts.remote}
     remote |= {system.label for system in manifest.labels if not all(map(is_loopback, _urls(system)))}
-    servers = [
-        system.label
-        for system in manifest.labels
-        if system.label in remote or registry.check_options(system.pipeline, system.options)[0].needs_server
-    ]
+    servers = [system.label for system in manifest.labels if system.label in remote or system.needs_server]
     return in_force(manifest.options, servers, bool(remote))
 
 

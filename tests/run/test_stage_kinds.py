@@ -144,7 +144,10 @@ def test_stages_without_a_kind_have_only_the_common_figures(tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"kind": "assistant"}, r"declaration\.kind: expected one of cascade, direct, other, found text 'assistant'"),
+        (
+            {"kind": "assistant"},
+            r"declaration\.kind: expected one of cascade, direct, remote, other, found text 'assistant'",
+        ),
         (
             {"stages": (Stage("stt", "listen", "stt"),)},
             r"declaration\.stages\[0\]\.kind: expected one of endpoint, .*'stt'",

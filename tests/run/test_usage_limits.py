@@ -205,7 +205,7 @@ def test_a_limit_that_comes_before_the_precision_is_said_to_have_done_so(tmp_pat
 def manifest(**options: Any) -> Manifest:
     systems = {label: options.pop(label) for label in ("a", "b") if label in options}
     labels = tuple(
-        make_system(label, pipeline="cascade" if given else "scripted", options=given)
+        make_system(label, pipeline="cascade" if given else "scripted", options=given, needs_server=bool(given))
         for label, given in systems.items()
     )
     return make_manifest(labels=labels, **options)

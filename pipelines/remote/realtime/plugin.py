@@ -109,7 +109,11 @@ class Realtime(Pipeline):
     def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
         """The declaration; with manual turns, the end of speech is found by nobody."""
         known = dialect(str(chosen.get("dialect", "openai")))
-        return replace(cls.declaration, finds_speech_end=_turns(str(chosen.get("turns", "")), known) != "manual")
+        told = "turns=manual" if "manual" in known.turns else ""
+        if _turns(str(chosen.get("turns", "")), known) != "manual":
+            return replace(cls.declaration, speech_end_given=told)
+        stages = tuple(stage for stage in cls.declaration.stages if stage.id != ENDPOINT)
+        return replace(cls.declaration, stages=stages, finds_speech_end=False, speech_end_given=told)
 
     @classmethod
     def replay(cls, options: Mapping[str, OptionValue], trace: TurnTrace) -> TurnTrace:

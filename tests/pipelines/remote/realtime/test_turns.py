@@ -11,6 +11,7 @@ from support.realtime_turns import after_speech_ms, loaded, types
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.record.schema import Evidence, TurnResult
 from firstpacket.bench.vocabulary import KnownMark
+from firstpacket.pipelines.remote.realtime import Realtime
 
 KINDS = {"endpoint": "endpoint"}
 
@@ -112,3 +113,16 @@ def test_the_servers_own_figures_are_kept_beside_ours() -> None:
         "server.transcription": 100_000_000,
         "server.e2e": 250_000_000,
     }
+
+
+def test_only_turns_that_the_server_ends_have_an_endpoint() -> None:
+    def stages(**chosen: str) -> list[str]:
+        return [stage.id for stage in Realtime.declare(chosen).stages]
+
+    assert stages() == ["uplink", "endpoint", "wait", "reply"]
+    assert stages(turns="manual") == ["uplink", "wait", "reply"]
+    assert Realtime.declare({}).finds_speech_end and not Realtime.declare({"turns": "manual"}).finds_speech_end
+    assert (Realtime.declare({}).speech_end_given, Realtime.declare({"dialect": "hf"}).speech_end_given) == (
+        "turns=manual",
+        "",
+    )
