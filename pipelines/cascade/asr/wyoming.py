@@ -26,12 +26,14 @@ from firstpacket.pipelines.remote.wyoming.audio import format_of, pcm
 from firstpacket.pipelines.remote.wyoming.client import Client
 from firstpacket.pipelines.remote.wyoming.connection import Received
 from firstpacket.pipelines.remote.wyoming.info import Program
-from firstpacket.pipelines.remote.wyoming.protocol import Event
+from firstpacket.pipelines.remote.wyoming.protocol import Event, joined
 
 PORT = 10300
 CHUNK = 1600
 """Samples in one event, where more than a frame of the microphone is there: 100 ms."""
 FORMAT = format_of(SAMPLE_RATE)
+MOST_OF_PARTIALS = 1 << 23
+"""Characters of partial transcripts that are kept, since each repeats what came before; speech of minutes has fewer."""
 
 
 class WyomingASR(ASR):
@@ -126,16 +128,17 @@ class _Transcript:
 
     def __init__(self, trace: Trace) -> None:
         self.final: str | None = None
-        self._said = ""
+        self._said, self._pieces = "", 0
         self._trace = trace
 
     def take(self, events: Iterable[Received]) -> None:
-        """Take in events. Raises `WyomingError` for one without text."""
+        """Take in events. Raises `WyomingError` for one without text, and for too much."""
         for received in events:
             event = received.event
             if event.type == "transcript-chunk":
-                self._said += event.text()
-                self._trace.text("partial", self._said, received.at_ns)
+                self._said, self._pieces = joined(self._said, event.text()), self._pieces + 1
+                if self._pieces * len(self._said) <= MOST_OF_PARTIALS:
+                    self._trace.text("partial", self._said, received.at_ns)
             elif event.type == "transcript":
                 self.final = event.text()
             elif event.type == "transcript-stop" and self.final is None:

@@ -14,7 +14,7 @@ from firstpacket.pipelines.cascade.engines import LLM
 from firstpacket.pipelines.remote.wyoming.address import address
 from firstpacket.pipelines.remote.wyoming.client import Client
 from firstpacket.pipelines.remote.wyoming.info import Program, Service
-from firstpacket.pipelines.remote.wyoming.protocol import Event, shown
+from firstpacket.pipelines.remote.wyoming.protocol import Event, joined, shown
 
 PORT = 10500
 SERVICES: dict[str, tuple[Service, ...]] = {
@@ -105,9 +105,9 @@ class _Answer:
         """Whether further intents may follow."""
 
     def take(self, event: Event) -> str:
-        """The text that the event adds. Raises `WyomingError` for one without its text."""
+        """The text that the event adds. Raises `WyomingError` for one without its text, and for too much."""
         text = self._text(event)
-        self.said += text
+        self.said = joined(self.said, text)
         return text
 
     def _text(self, event: Event) -> str:

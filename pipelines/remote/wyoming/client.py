@@ -132,7 +132,7 @@ class Client:
         self._connection = connection
         try:
             with trace.cancellation.on_cancel(connection.close):
-                connection.describe(self._set_up_s)
+                connection.describe(self._set_up_s, begun_ns)
         except BaseException:
             self._leave()
             raise

@@ -18,7 +18,8 @@ from firstpacket.pipelines.remote.wyoming.protocol import Decoder, Event, Wyomin
 MOST_EVENTS = 50_000
 """In one answer: over eight minutes of audio in chunks of 10 ms."""
 MOST_OF_A_BODY = 10_000
-"""Characters of a message that are recorded."""
+MOST_OF_ALL_BODIES = 1 << 22
+"""Characters of one message, and of all messages of a request, that are recorded."""
 
 
 class ConnectionEnded(WyomingError):
@@ -48,12 +49,12 @@ class Connection:
         self._timeout_s = timeout_s
         self._decoder = Decoder()
         self._ready: deque[Received] = deque()
-        self._events = 0
+        self._events = self._recorded = 0
         self._end: str | None = None
 
     def begin(self) -> None:
-        """A request begins: events are counted from here."""
-        self._events = 0
+        """A request begins: events and what is recorded of them are counted from here."""
+        self._events = self._recorded = 0
 
     def send(self, event: Event, trace: Trace, due_ns: int = 0, position_ns: int = 0) -> None:
         """Write an event, and record it. Raises `ConnectionEnded` or `ServerSilent`."""
@@ -70,7 +71,7 @@ class Connection:
                 due_ns=due_ns,
                 audio_bytes=len(event.payload),
                 position_ns=position_ns,
-                body="" if event.payload else _body(event.data),
+                body="" if event.payload else self._body(event.data),
             )
         )
 
@@ -89,14 +90,16 @@ class Connection:
             except ServerSilent:
                 return found
 
-    def describe(self, timeout_s: float) -> Event:
+    def describe(self, timeout_s: float, begun_ns: int | None = None) -> Event:
         """Ask the server to describe itself; gives its `info`, however much else it was still sending.
+
+        The timeout counts from now, or from `begun_ns`. Raises `WyomingError`.
 
         That it answers shows that it is there, and free, and has nothing left to say of the turn before.
         """
         self.begin()
         self._write(encode(Event("describe")))
-        until_ns = self.clock.now_ns() + round(timeout_s * 1e9)
+        until_ns = (self.clock.now_ns() if begun_ns is None else begun_ns) + round(timeout_s * 1e9)
         while True:
             found = self._next(until_ns, f"it did not describe itself within {timeout_s:g} s")
             if found.event.type == "info":
@@ -162,23 +165,24 @@ class Connection:
                 found.at_ns,
                 event.size,
                 audio_bytes=len(event.payload) if event.type == "audio-chunk" else 0,
-                body=_body(event.data),
+                body=self._body(event.data),
             )
         )
         if event.type == "error":
             raise _reported(event)
         return found
 
+    def _body(self, data: Mapping[str, Any]) -> str:
+        try:
+            text = clean(json.dumps(data, ensure_ascii=False)) if data else ""
+        except RecursionError:
+            return ""
+        text = text if len(text) <= MOST_OF_A_BODY else f"{text[:MOST_OF_A_BODY]}…"
+        self._recorded += len(text)
+        return text if self._recorded <= MOST_OF_ALL_BODIES else ""
+
 
 def _reported(event: Event) -> WyomingError:
     text, code = event.data.get("text"), event.data.get("code")
     said = shown(text) if isinstance(text, str) else "without saying which"
     return WyomingError(f"it reported an error: {said}{f' ({shown(code)})' if isinstance(code, str) and code else ''}")
-
-
-def _body(data: Mapping[str, Any]) -> str:
-    try:
-        text = clean(json.dumps(data, ensure_ascii=False)) if data else ""
-    except RecursionError:
-        return ""
-    return text if len(text) <= MOST_OF_A_BODY else f"{text[:MOST_OF_A_BODY]}…"

@@ -58,6 +58,13 @@ class Event:
         return "" if self.data.get(name) is None else self.text(name)
 
 
+def joined(said: str, piece: str) -> str:
+    """A text that comes in pieces. Raises `WyomingError` for one that is too long."""
+    if len(said) + len(piece) > MOST_OF_A_TEXT:
+        raise WyomingError(f"its text has more than {MOST_OF_A_TEXT:,} characters")
+    return said + piece
+
+
 def encode(event: Event) -> bytes:
     """The event as bytes, laid out as the package `wyoming` does it."""
     data = json.dumps(event.data, ensure_ascii=False).encode() if event.data else b""

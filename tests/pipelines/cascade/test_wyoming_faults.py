@@ -170,6 +170,29 @@ def test_while_we_wait_for_the_answer(
     assert any(span.stage == "asr" for span in broken.trace.spans), "what was seen before is kept"
 
 
+@pytest.mark.parametrize(("role", "piece"), [("asr", "transcript-chunk"), ("llm", "handled-chunk")])
+def test_a_text_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, piece: str) -> None:
+    """Pieces are short, and each partial transcript repeats those before it."""
+
+    def goes_on(peer: Peer) -> None:
+        peer.send(*[Event(piece, {"text": "and so on " * 10})] * 1500)
+
+    broken = second_turn(tmp_path, monkeypatch, role, breaking(role, REQUESTS[role], goes_on))
+    assert broken.outcome == "failed" and "its text has more than 100,000 characters" in broken.reason
+    assert sum(len(text.text) for text in broken.trace.texts) < 10_000_000
+
+
+def test_messages_are_recorded_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def says_much(peer: Peer) -> None:
+        peer.send(Event("pong", {"text": "x" * 50_000}), *[Event("pong", {"text": "x" * 900})] * 20, *ANSWERS["llm"])
+
+    monkeypatch.setattr(connection, "MOST_OF_ALL_BODIES", 20_000)
+    broken = second_turn(tmp_path, monkeypatch, "llm", breaking("llm", "transcript", says_much))
+    assert broken.outcome == "answered"
+    bodies = [len(message.body) for message in broken.trace.messages if message.type == "pong"]
+    assert bodies[:2] == [10_001, 912] and bodies[-1] == 0 and sum(bodies) <= 20_000
+
+
 @pytest.mark.parametrize("fault", [closes, resets])
 def test_while_the_user_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
     broken = second_turn(tmp_path, monkeypatch, "asr", breaking("asr", "audio-chunk", fault))
