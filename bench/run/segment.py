@@ -121,8 +121,8 @@ def usage_limits(manifest: Manifest, loaded: Sequence[LabelFacts]) -> UsageLimit
 
 
 def _urls(system: System) -> list[str]:
-    """The addresses among its options: `url`, `llm-url` and their like."""
-    return [str(value) for name, value in system.options.items() if value and name.split("-")[-1] == "url"]
+    """The addresses among its options: `url`, `asr-uri` and their like."""
+    return [str(value) for name, value in system.options.items() if value and name.split("-")[-1] in ("url", "uri")]
 
 
 def _server_pids(labels: Sequence[LabelFacts]) -> tuple[int, ...]:

@@ -45,11 +45,21 @@ def test_wyoming_servers_in_a_cascade(faster_whisper: Server, piper: Server, tmp
     """Takes 15 s: a process that loads the language model, and clips in real time."""
     asr = f"asr=wyoming,asr-uri=tcp://{HOST}:{faster_whisper.port}"
     tts = f"tts=wyoming,tts-uri=tcp://{HOST}:{piper.port}"
-    turns = evidence(measured(tmp_path, f"cascade,{asr},{tts}"), "cascade")
+    run = measured(tmp_path, f"cascade,{asr},{tts}")
+    turns = evidence(run, "cascade")
     assert len(turns) == TURNS
+    facts = run.segments[0].labels[0].facts
+    assert (facts["asr_server"], facts["tts_server"], facts["tts_text"]) == ("faster-whisper", "piper", "in parts")
     assert texts(turns, "transcript") == {clip: library_hears(clip) for clip in turns}
     for one in turns.values():
         assert received(one)[:2] == ["transcript", "audio-start"] and received(one)[-1] == "synthesize-stopped"
+        assert one.trace.session is not None and not one.trace.marks, "a connection per turn, made before it"
+    for turn in run.measured():
+        messages = turns[turn.utterance].trace.messages
+        stop = next(message for message in messages if message.sent and message.type == "audio-stop")
+        transcript = next(message for message in messages if message.type == "transcript")
+        waited_ns = transcript.at_ns - stop.done_ns
+        assert turn.figures["asr_final_latency"] == pytest.approx(waited_ns, abs=50_000_000)
 
 
 def test_speech_to_speech_waits_for_the_silence_that_was_asked(speech_to_speech: Server, tmp_path: Path) -> None:

@@ -213,6 +213,8 @@ def manifest(**options: Any) -> Manifest:
 
 LOCAL = {"llm": "openai", "llm-url": "http://127.0.0.1:8000/v1"}
 PROVIDER = {"llm": "openai", "llm-url": "https://api.example.com/v1"}
+ELSEWHERE = {"asr": "wyoming", "asr-uri": "tcp://192.0.2.1:10300"}
+SOCKET = {"asr": "wyoming", "asr-uri": "unix:///run/asr.sock"}
 
 
 @pytest.mark.parametrize(
@@ -221,10 +223,12 @@ PROVIDER = {"llm": "openai", "llm-url": "https://api.example.com/v1"}
         ({"a": {}, "b": LOCAL}, (), None, None),
         ({"a": {}, "b": PROVIDER}, (), ("b",), MAX_TURNS),
         ({"a": LOCAL, "b": PROVIDER}, (), ("a", "b"), MAX_TURNS),
+        ({"a": {}, "b": ELSEWHERE}, (), ("b",), MAX_TURNS),
+        ({"a": {}, "b": SOCKET}, (), None, None),
         ({"a": {}, "b": LOCAL}, ("b",), ("b",), MAX_TURNS),
         ({"a": {}}, ("a",), ("a",), MAX_TURNS),
     ],
-    ids=["loopback", "a provider", "both", "known after loading", "undeclared"],
+    ids=["loopback", "a provider", "both", "a Wyoming server", "a unix socket", "known after loading", "undeclared"],
 )
 def test_servers_elsewhere_have_a_default_limit(
     systems: dict[str, Any], remote: Sequence[str], systems_limited: tuple[str, ...] | None, turns: int | None

@@ -274,6 +274,11 @@ def test_no_server(rig: Make) -> None:
     )
 
 
+def test_a_server_that_says_nothing(rig: Make) -> None:
+    with pytest.raises(BenchError, match=r"it did not describe itself within 2 s\. Check that the server is running"):
+        rig(lambda peer: None, asr_timeout=2.0).loaded()
+
+
 @pytest.mark.parametrize(
     "uri",
     ["", "http://127.0.0.1:10300", "tcp://127.0.0.1", "tcp://:10300", "unix://socket", "tcp://h:99999", "tcp://h:1/x"],

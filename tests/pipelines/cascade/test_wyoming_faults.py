@@ -175,7 +175,7 @@ def test_a_text_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Pieces are short, and each partial transcript repeats those before it."""
 
     def goes_on(peer: Peer) -> None:
-        peer.send(*[Event(piece, {"text": "and so on " * 10})] * 1500)
+        peer.send(*[Event(piece, {"text": "and so on " * 100})] * 150)
 
     broken = second_turn(tmp_path, monkeypatch, role, breaking(role, REQUESTS[role], goes_on))
     assert broken.outcome == "failed" and "its text has more than 100,000 characters" in broken.reason
