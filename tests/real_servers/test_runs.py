@@ -11,6 +11,7 @@ from real_servers.process import HOST, Server
 import firstpacket
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.options import Options
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 from firstpacket.bench.record.schema import Evidence
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.pipelines.tools.weights.export import export
@@ -34,7 +35,11 @@ def evidence(run: Run, label: str) -> dict[str, Evidence]:
 
 
 def texts(found: dict[str, Evidence], kind: str) -> dict[str, str]:
-    return {clip: "".join(text.text for text in one.trace.texts if text.kind == kind) for clip, one in found.items()}
+    return {clip: "".join(texts_of(one, kind)) for clip, one in found.items()}
+
+
+def texts_of(one: Evidence, kind: str) -> list[str]:
+    return [text.text for text in one.trace.texts if text.kind == kind]
 
 
 def received(one: Evidence) -> list[str]:
@@ -50,7 +55,7 @@ def test_wyoming_servers_in_a_cascade(faster_whisper: Server, piper: Server, tmp
     assert len(turns) == TURNS
     facts = run.segments[0].labels[0].facts
     assert (facts["asr_server"], facts["tts_server"], facts["tts_text"]) == ("faster-whisper", "piper", "in parts")
-    assert texts(turns, "transcript") == {clip: library_hears(clip) for clip in turns}
+    assert texts(turns, "transcript") == {clip: faster_whisper_hears(clip) for clip in turns}
     for one in turns.values():
         assert received(one)[:2] == ["transcript", "audio-start"] and received(one)[-1] == "synthesize-stopped"
         assert one.trace.session is not None and not one.trace.marks, "a connection per turn, made before it"
@@ -60,6 +65,18 @@ def test_wyoming_servers_in_a_cascade(faster_whisper: Server, piper: Server, tmp
         transcript = next(message for message in messages if message.type == "transcript")
         waited_ns = transcript.at_ns - stop.done_ns
         assert turn.figures["asr_final_latency"] == pytest.approx(waited_ns, abs=50_000_000)
+
+
+@pytest.mark.parametrize("stream", ["off", "words"])
+def test_transformers_serve_in_a_cascade(transformers_server: str, tmp_path: Path, stream: str) -> None:
+    """Takes 10 s: clips in real time."""
+    (whisper,), (llama,) = export("transformers-whisper", None), export("llama", None)
+    asr = f"asr=openai,asr-url={transformers_server},asr-model={whisper},asr-stream={stream}"
+    llm = f"llm=openai,llm-url={transformers_server},llm-model={llama},llm-max-tokens=16"
+    turns = evidence(measured(tmp_path, f"cascade,{asr},{llm}"), "cascade")
+    assert len(turns) == TURNS and all(texts(turns, "reply").values())
+    assert texts(turns, "transcript") == {clip: transformers_hears(clip) for clip in turns}
+    assert {len(texts_of(one, "partial")) > 1 for one in turns.values()} == {stream == "words"}
 
 
 def test_speech_to_speech_waits_for_the_silence_that_was_asked(speech_to_speech: Server, tmp_path: Path) -> None:
@@ -85,11 +102,28 @@ def test_speech_to_speech_says_where_its_time_goes(speech_to_speech: Server, tmp
         assert {"session.created", "session.updated", "response.done"} <= set(received(one))
 
 
-def library_hears(clip: str) -> str:
-    """What faster-whisper makes of a clip, cut at the end of its speech, with the server's settings."""
+def speech(clip: str) -> Samples:
+    """The clip cut at the end of its speech, as the recognisers get it."""
+    (utterance,) = [one for one in load_corpus(Options().corpus).utterances if one.id == clip]
+    return utterance.speech()
+
+
+def faster_whisper_hears(clip: str) -> str:
+    """What the library makes of a clip, with the server's settings."""
     from faster_whisper import WhisperModel
 
     (model,) = export("faster-whisper", None)
-    (utterance,) = [one for one in load_corpus(Options().corpus).utterances if one.id == clip]
-    segments, _ = WhisperModel(str(model)).transcribe(utterance.speech(), language="en", beam_size=1)
+    segments, _ = WhisperModel(str(model)).transcribe(speech(clip), language="en", beam_size=1)
     return " ".join(segment.text for segment in segments)
+
+
+def transformers_hears(clip: str) -> str:
+    """What the library makes of a clip without being told its language, which the server ignores."""
+    from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
+
+    (folder,) = export("transformers-whisper", None)
+    processor = AutoProcessor.from_pretrained(folder)
+    heard = processor(speech(clip), sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    written = AutoModelForSpeechSeq2Seq.from_pretrained(folder).float().generate(heard.input_features)
+    text: str = processor.batch_decode(written, skip_special_tokens=True)[0]
+    return text
