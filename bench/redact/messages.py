@@ -10,7 +10,10 @@ from firstpacket.bench.redact.texts import PLACEHOLDER, without_words
 from firstpacket.bench.timing.spans import Message
 
 KEPT = frozenset(
-    {"type", "object", "id", "status", "reason", "code", "param", "model", "voice", "role", "phase", "finish_reason"}
+    {
+        *("type", "object", "id", "status", "code", "param", "reason", "finish_reason", "phase", "role"),
+        *("model", "voice", "format", "output_modalities", "modalities", "eagerness", "delay", "language"),
+    }
 )
 """Fields whose texts are names of the protocol, not of what was said; those that end in `_id` are kept, too."""
 

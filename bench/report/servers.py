@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
-from firstpacket.bench.metrics.server import E2E, Pace
+from firstpacket.bench.metrics.server import E2E, END_TO_END, Pace
 from firstpacket.bench.report.view import column, of_label
 from firstpacket.bench.summary.contents import LabelSummary, Reason, Summary
 from firstpacket.bench.tables.cells import estimate, single
@@ -66,7 +66,7 @@ def _ours(label: LabelSummary) -> Iterator[Line]:
 
 
 def _theirs(label: LabelSummary) -> Iterator[Line]:
-    for name in label.figures:
+    for name in sorted(label.figures, key=lambda name: name == END_TO_END):  # the whole after its parts
         if name.startswith("server."):
             yield Line(label, name, name.removeprefix("server."), THERE)
 

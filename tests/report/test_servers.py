@@ -41,8 +41,8 @@ def test_our_stages_and_the_servers_own_figures_are_apart_in_one_table(run: Run)
         ("endpoint", "the client", "200 ms"),
         ("wait", "the client", "200 ms"),
         ("first packet", "the client", "410 ms"),
-        ("e2e", "the server", "350 ms"),
         ("stt", "the server", "90.0 ms"),
+        ("e2e", "the server", "350 ms"),
         ("first packet - e2e", "both", ""),
     ]
     assert cells(shown)[-1][3].startswith("+60.0 ms [60.0, 60.0]")

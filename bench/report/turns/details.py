@@ -95,9 +95,10 @@ def _server_facts(one: OneTurn) -> Iterator[Named]:
         yield "session", f"made for this turn{how}: connected after {_amount(open_ns)}, ready after {_amount(ready_ns)}"
     if trace.messages:
         sent = sum(message.sent for message in trace.messages)
-        firsts = {message.type: message.at_ns for message in reversed(trace.messages)}
-        in_order = sorted(firsts.items(), key=lambda each: each[1])[:MOST_TYPES]
-        named = ", ".join(f"{kind} {_amount(at_ns - one.t0_ns)}" for kind, at_ns in in_order)
+        firsts: dict[str, int] = {}
+        for message in trace.messages:
+            firsts.setdefault(message.type, message.at_ns)
+        named = ", ".join(f"{kind} {_amount(ns - one.t0_ns)}" for kind, ns in [*firsts.items()][:MOST_TYPES])
         yield "messages", f"{sent} sent, {len(trace.messages) - sent} received; first of each type after t0: {named}"
     if trace.server_figures:
         named = ", ".join(f"{each.name} {_amount(each.ns)}" for each in trace.server_figures)
