@@ -7,6 +7,8 @@ server       one server: connects before a turn, sends requests, explains failur
 connection     one connection, over TLS and a proxy where needed, with stamps of all that passes
 answer         a response as it arrives
 recording      its messages, for the trace
+forms        the forms of a request, of which a server takes one
+sound        samples → WAV; bytes of audio → samples
 events       bytes → server-sent events
 chat         an event of a chat completion → what it says of the reply
 problems     a server's error, in any of the usual forms → one line; the outcome of a turn that it ends

@@ -47,6 +47,8 @@ class Answer:
         }
         self.at_ns = stream.read_ns
         """When its head was read."""
+        self.written_ns = stream.written_ns
+        """When the request's last byte was written."""
         self._response = response
         self._stream = stream
         self._recording = recording

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,10 @@ class Chunk:
     """One event of the stream."""
 
     content: str = ""
+    audio: str = ""
+    """Audio in base64."""
+    transcript: str = ""
+    """Words of the audio."""
     reasons: bool = False
     """Whether it has reasoning, in a field of its own."""
     refusal: str = ""
@@ -77,9 +81,14 @@ def parse(event: Event) -> Chunk:
     if not isinstance(delta, dict):
         raise ServerError(f"an event's delta is not an object: {short(event.data)}")
     content, thought = _content(delta, event.data)
+    audio, transcript = _audio(delta)
+    if said.get("modality") == "audio":  # vLLM-Omni's
+        content, audio = "", audio or content
     finish = choices[0].get("finish_reason")
     return Chunk(
         content=content,
+        audio=audio,
+        transcript=transcript,
         reasons=thought or any(delta.get(name) for name in REASONING),
         refusal=_string(delta.get("refusal")),
         called=_called(delta),
@@ -92,6 +101,28 @@ def parse(event: Event) -> Chunk:
     )
 
 
+def chunks(events: Iterator[Event], ends_at_finish: bool = False) -> Iterator[Chunk]:
+    """Chunks until the stream's end, or until the reply is finished.
+
+    Raises `ServerError` for a stream that ends before the reply does, or has none.
+    """
+    chosen = finished = False
+    for event in events:
+        if event.data.strip() == DONE:
+            finished = True
+            break
+        chunk = parse(event)
+        chosen |= chunk.has_choice
+        finished |= bool(chunk.finish)
+        yield chunk
+        if finished and ends_at_finish:
+            break
+    if not finished:
+        raise ServerError("its stream broke off before the reply was complete")
+    if not chosen:
+        raise ServerError("its stream contains no choices")
+
+
 def _content(delta: Mapping[str, Any], data: str) -> tuple[str, bool]:
     """The text of a delta, and whether its parts have thoughts."""
     value = delta.get("content") or ""
@@ -102,6 +133,12 @@ def _content(delta: Mapping[str, Any], data: str) -> tuple[str, bool]:
     if not all(isinstance(text, str) for text in texts):
         raise ServerError(f"an event's content is not text: {short(data)}")
     return _string("".join(texts)), any(part.get("type") in THOUGHT_PARTS for part in parts)
+
+
+def _audio(delta: Mapping[str, Any]) -> tuple[str, str]:
+    """Audio of a delta in base64, and its words."""
+    audio = delta.get("audio")
+    return (_string(audio.get("data")), _string(audio.get("transcript"))) if isinstance(audio, dict) else ("", "")
 
 
 def _string(value: object) -> str:

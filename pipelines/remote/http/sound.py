@@ -61,6 +61,11 @@ class SoundStream:
             self._recognise()
         return self._taken() if self.format else np.zeros(0, np.float32)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are bytes that were not given as samples."""
+        return bool(self._pending)
+
     def end(self) -> Samples:
         """The rest. Raises `ServerError` if all of it was no sound."""
         if not self.format and self._pending:

@@ -81,7 +81,8 @@ class OpenAIServer(LLM):
         Raises `TurnEnded` or `ServerError` with the reason in one line, and `TurnCancelled` with what it was waiting
         for.
         """
-        from firstpacket.pipelines.cascade.llm.openai.reply import Reply, asked, chunks
+        from firstpacket.pipelines.cascade.llm.openai.reply import Reply, asked
+        from firstpacket.pipelines.remote.http.chat import chunks
 
         server, learned = self._ready()
         longest = self.settings.whole("llm-max-tokens")

@@ -19,10 +19,10 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.llm.openai.about import about
 from firstpacket.pipelines.cascade.llm.openai.fields import Accepted, Body, documented, negotiate
-from firstpacket.pipelines.cascade.llm.openai.reply import asked, chunks
+from firstpacket.pipelines.cascade.llm.openai.reply import asked
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
 from firstpacket.pipelines.remote.http.address import is_nearby
-from firstpacket.pipelines.remote.http.chat import Chunk
+from firstpacket.pipelines.remote.http.chat import Chunk, chunks
 from firstpacket.pipelines.remote.http.problems import ServerError, short
 from firstpacket.pipelines.remote.http.server import Server
 

@@ -10,8 +10,7 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
 from firstpacket.pipelines.remote.http.answer import Answer
-from firstpacket.pipelines.remote.http.chat import DONE, Chunk, parse
-from firstpacket.pipelines.remote.http.events import Event
+from firstpacket.pipelines.remote.http.chat import Chunk
 from firstpacket.pipelines.remote.http.key import SecretFilter
 from firstpacket.pipelines.remote.http.problems import ServerError, short
 from firstpacket.pipelines.remote.http.server import Content, Server
@@ -25,28 +24,6 @@ LENGTH, FILTERED = "length", "content_filter"
 def asked(server: Server, body: dict[str, Any], trace: Trace) -> AbstractContextManager[Answer]:
     """Ask for a completion: gives the answer once it has begun. Raises as `Server.exchange` does."""
     return server.exchange("POST", f"{server.url}/chat/completions", trace, Content(json=body))
-
-
-def chunks(events: Iterator[Event], ends_at_finish: bool = False) -> Iterator[Chunk]:
-    """Chunks until the stream's end, or until the reply is finished.
-
-    Raises `ServerError` for a stream that ends before the reply does, or has none.
-    """
-    chosen = finished = False
-    for event in events:
-        if event.data.strip() == DONE:
-            finished = True
-            break
-        chunk = parse(event)
-        chosen |= chunk.has_choice
-        finished |= bool(chunk.finish)
-        yield chunk
-        if finished and ends_at_finish:
-            break
-    if not finished:
-        raise ServerError("its stream broke off before the reply was complete")
-    if not chosen:
-        raise ServerError("its stream contains no choices")
 
 
 class Reply:

@@ -16,14 +16,15 @@ from firstpacket.bench.pipeline import Declaration, Option, OptionValue, Samples
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import TTS
-from firstpacket.pipelines.cascade.tts.openai.request import STREAMS, Body, accepted
+from firstpacket.pipelines.cascade.tts.openai.request import STREAMS, forms
 from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http import options as remote
+from firstpacket.pipelines.remote.http.forms import Form, accepted
 from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
 from firstpacket.pipelines.remote.http.sound import HIGHEST_RATE, LOWEST_RATE
 
 if TYPE_CHECKING:
-    from firstpacket.pipelines.cascade.tts.openai.speech import Chunk, Form
+    from firstpacket.pipelines.cascade.tts.openai.speech import Chunk, Spoken
     from firstpacket.pipelines.remote.http.server import Server
 
 ENDPOINT = "/audio/speech"
@@ -35,9 +36,9 @@ class Learned:
     """What loading showed."""
 
     model: str
-    body: Body
+    body: Form
     """The fields that say how the audio is sent."""
-    form: Form
+    spoken: Spoken
     streamed: bool
 
 
@@ -80,7 +81,7 @@ class OpenAIVoice(TTS):
             raise UsageError(f"tts-rate is {rate} Hz, but it must lie between {LOWEST_RATE} and {HIGHEST_RATE}.")
         access = remote.access_from(self.settings, "tts", ENDPOINT)
         imported("httpx2", "openai", "The voice openai")
-        from firstpacket.pipelines.cascade.tts.openai.speech import Form
+        from firstpacket.pipelines.cascade.tts.openai.speech import Spoken
         from firstpacket.pipelines.remote.http.recording import came_at_once
         from firstpacket.pipelines.remote.http.server import Server
 
@@ -88,13 +89,13 @@ class OpenAIVoice(TTS):
         with explained_load("tts-url", "tts-model", "tts-voice"):
             model, _ = server.chosen_model(self.settings.text("tts-model"))
 
-            def send(body: Body) -> None:
-                form, trace = Form(), Trace(MonotonicClock())
-                for _ in self._chunks(server, self._asked(model, body, TRIAL), trace, form):
+            def send(body: Form) -> None:
+                spoken, trace = Spoken(), Trace(MonotonicClock())
+                for _ in self._chunks(server, self._asked(model, body, TRIAL), trace, spoken):
                     pass
-                self._learned = Learned(model, body, form, not came_at_once(trace.finish().messages))
+                self._learned = Learned(model, body, spoken, not came_at_once(trace.finish().messages))
 
-            accepted(send, self.settings.text("tts-stream"))
+            accepted(send, forms(self.settings.text("tts-stream")))
 
     def prepare(self, trace: Trace) -> None:
         """Make the connection, if the last one has ended. Raises `ServerError` and `TurnCancelled`."""
@@ -125,8 +126,8 @@ class OpenAIVoice(TTS):
             "tts_model": learned.model,
             "tts_voice": self.settings.text("tts-voice"),
             "tts_request": ", ".join(f"{name}={value}" for name, value in learned.body.items()),
-            "tts_format": f"{learned.form.format}{' in events' if learned.form.events else ''}",
-            "tts_rate": learned.form.rate,
+            "tts_format": f"{learned.spoken.format}{' in events' if learned.spoken.events else ''}",
+            "tts_rate": learned.spoken.rate,
             "tts_streamed": learned.streamed,
         }
 
@@ -143,16 +144,18 @@ class OpenAIVoice(TTS):
             "sound waits for the whole phrase. The server, its format or a proxy may be the reason (tts-stream).",
         )
 
-    def _asked(self, model: str, body: Body, text: str) -> dict[str, Any]:
+    def _asked(self, model: str, body: Form, text: str) -> dict[str, Any]:
         return {"model": model, "input": text, "voice": self.settings.text("tts-voice"), **body}
 
-    def _chunks(self, server: Server, body: dict[str, Any], trace: Trace, form: Form | None = None) -> Iterator[Chunk]:
+    def _chunks(
+        self, server: Server, body: dict[str, Any], trace: Trace, spoken: Spoken | None = None
+    ) -> Iterator[Chunk]:
         from firstpacket.pipelines.cascade.tts.openai.speech import chunks
         from firstpacket.pipelines.remote.http.server import Content
 
         with server.exchange("POST", f"{server.url}{ENDPOINT}", trace, Content(json=body)) as answer:
             trace.mark("tts.first_byte", at_ns=answer.at_ns)
-            for number, chunk in enumerate(chunks(answer, self.settings.whole("tts-rate"), form)):
+            for number, chunk in enumerate(chunks(answer, self.settings.whole("tts-rate"), spoken)):
                 if number == 0:
                     trace.mark("tts.first_audio", at_ns=chunk.at_ns)
                 yield chunk

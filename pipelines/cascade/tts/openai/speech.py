@@ -33,7 +33,7 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class Form:
+class Spoken:
     """What an answer turned out to be."""
 
     format: str = ""
@@ -43,27 +43,27 @@ class Form:
     samples: int = 0
 
 
-def chunks(answer: Answer, rate: int, form: Form | None = None) -> Iterator[Chunk]:
-    """The samples as they arrive; `rate` is that of audio without a header. What it was goes to `form`.
+def chunks(answer: Answer, rate: int, spoken: Spoken | None = None) -> Iterator[Chunk]:
+    """The samples as they arrive; `rate` is that of audio without a header. What it was goes to `spoken`.
 
     Raises `ServerError` for an answer that is no audio, or has none: a status of 200 or a header alone is not audio.
     """
-    form = form or Form()
+    spoken = spoken or Spoken()
     begin = answer.first(BEGIN)
-    form.events = answer.content_type == "text/event-stream" or begin.data.startswith(EVENTS)
-    if not form.events and _is_text(begin.data, answer.content_type):
+    spoken.events = answer.content_type == "text/event-stream" or begin.data.startswith(EVENTS)
+    if not spoken.events and _is_text(begin.data, answer.content_type):
         answer.note_part(begin, "text")
         raise ServerError(f"it answered with text instead of audio: {body_text(answer.text(begin=begin.data))}")
-    sound = SoundStream(rate, "" if form.events else answer.content_type)
+    sound = SoundStream(rate, "" if spoken.events else answer.content_type)
     at_ns = begin.at_ns
-    for part in _from_events(answer, begin) if form.events else _from_body(answer, begin):
+    for part in _from_events(answer, begin) if spoken.events else _from_body(answer, begin):
         at_ns = part.at_ns
         samples = sound.feed(part.data)
-        form.format, form.rate, form.samples = sound.format, sound.rate, sound.samples
+        spoken.format, spoken.rate, spoken.samples = sound.format, sound.rate, sound.samples
         if len(samples):
             yield Chunk(samples, sound.rate, at_ns)
     rest = sound.end()
-    form.format, form.rate, form.samples = sound.format, sound.rate, sound.samples
+    spoken.format, spoken.rate, spoken.samples = sound.format, sound.rate, sound.samples
     if len(rest):
         yield Chunk(rest, sound.rate, at_ns)
 
