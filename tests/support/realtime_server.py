@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -81,12 +81,27 @@ class Server:
     transcript: str | None = "what time is it"
     """What it heard; None: it does not say."""
     reply: str = "It is noon."
-    beta: bool = False
+    renames: dict[str, str] = field(default_factory=dict)
+    """Its names of events, by the generally available ones."""
     audio_field: str = "delta"
+    states_rate: bool = False
+    """Whether deltas of audio have their sample rate."""
+    with_responses: bool = True
+    """Whether it says `response.created` and `response.done`, and gives replies an id."""
+    commit_starts: bool = False
+    """Whether a manual turn must begin with a commit."""
+    commit_replies: bool = False
+    """Whether it replies to a commit; another request for a reply is then an error."""
     confirms: bool = True
-    opens_with: str = "session.created"
+    opens_with: tuple[str, ...] = ("session.created",)
+    refuses: tuple[str, ...] = ()
+    """Fields of a session that are an error."""
     prompt: bool = True
     """Whether it says `speech_stopped` at once, not only with the reply."""
+    position: Literal["decision", "end of speech", "its clock", "none"] = "decision"
+    """What its `audio_end_ms` is."""
+    transcript_last: bool = False
+    """Whether the transcript comes after the reply."""
     metadata: dict[str, str] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     """What its session has in place of what was asked for."""
@@ -106,19 +121,23 @@ class Server:
     def open(self, peer: Peer) -> None:
         """Grant the session."""
         peer.wait(self.ready_ms)
-        if self.opens_with:
-            peer.say(self.opens_with, **({"session": default_session()} if "session" in self.opens_with else {}))
+        for name in self.opens_with:
+            peer.say(name, **(OPENING[name]))
         asked = peer.receive()
         assert asked["type"] == "session.update", asked
         self.silence_ms = asked_silence_ms(asked)
+        session = asked.get("session", {})
+        for path in self.refuses:
+            if _has(session, path):
+                peer.say("error", error={"type": "invalid_request_error", "message": f"`{path}` is not supported"})
         if self.confirms:
-            session = asked.get("session", {})
             peer.say("session.updated", session={**default_session(), **session, **self.overrides})
 
     def converse(self, peer: Peer) -> None:
         """Turn after turn."""
         position = voiced_until = 0
         speaking, number = False, 0
+        at_speech = self.position == "end of speech"
         while True:
             message = peer.receive()
             if message["type"] == "input_audio_buffer.append":
@@ -136,18 +155,29 @@ class Server:
                 silent = position - voiced_until
                 if speaking and silent >= self.silence_ms * self.rate / 1000:
                     speaking = False
-                    self.answer(peer, number, position * 1000 // self.rate)
+                    self.answer(peer, number, (voiced_until if at_speech else position) * 1000 // self.rate)
             elif message["type"] == "input_audio_buffer.commit":
-                number += 1
-                peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
-                if message.get("final"):
-                    self.respond(peer, number)
+                self.committed(peer, number := number + 1, bool(message.get("final")))
             elif message["type"] == "response.create":
+                if self.commit_replies:
+                    raise AssertionError("it has replied to the commit already")
                 self.respond(peer, number)
+
+    def committed(self, peer: Peer, number: int, final: bool) -> None:
+        """The client has ended its turn, or has begun one."""
+        if not self.commit_starts:
+            peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
+        elif final and number == 1:
+            raise AssertionError("the turn was not begun")
+        if final or self.commit_replies:
+            self.respond(peer, number)
 
     def answer(self, peer: Peer, number: int, end_ms: int) -> None:
         """The user has finished: say so, and reply."""
-        stopped = {"audio_end_ms": end_ms, "item_id": f"item_{number}"}
+        positions = {"decision": end_ms, "end of speech": end_ms, "its clock": peer.clock.now_ns() // MS}
+        stopped = {"audio_end_ms": positions.get(self.position), "item_id": f"item_{number}"}
+        if self.position == "none":
+            del stopped["audio_end_ms"]
         if self.prompt:
             peer.say("input_audio_buffer.speech_stopped", **stopped)
             peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
@@ -161,27 +191,42 @@ class Server:
         if late is not None:
             peer.say("input_audio_buffer.speech_stopped", **late)
             peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
+        if not self.transcript_last:
+            self.transcribe(peer, number)
+        if self.with_responses:
+            peer.say("response.created", response=self.response(number, "in_progress"))
+        self.speak(peer, number)
+        if self.with_responses:
+            peer.say("response.done", response=self.response(number, "completed"))
+        if self.transcript_last:
+            self.transcribe(peer, number)
+
+    def transcribe(self, peer: Peer, number: int) -> None:
+        """Say what the user said."""
         if self.transcript is not None:
             peer.say(
-                "conversation.item.input_audio_transcription.completed",
+                self.named("conversation.item.input_audio_transcription.completed"),
                 item_id=f"item_{number}",
                 content_index=0,
                 transcript=self.transcript,
                 usage={"type": "duration", "seconds": 1.0},
             )
-        peer.say("response.created", response=self.response(number, "in_progress"))
-        ids = {"response_id": f"resp_{number}", "item_id": f"reply_{number}", "output_index": 0, "content_index": 0}
+
+    def speak(self, peer: Peer, number: int) -> None:
+        """The reply, audio and text."""
+        reply = {"response_id": f"resp_{number}", "item_id": f"reply_{number}", "output_index": 0, "content_index": 0}
+        ids = reply if self.with_responses else {}
+        rate = {"sample_rate_hz": self.output_rate} if self.states_rate else {}
         for delay_ms, audio_ms in self.pieces:
             peer.wait(delay_ms)
             data = base64.b64encode(encode(tone(audio_ms, self.output_rate), self.format)).decode()
-            peer.say(self.named("response.output_audio.delta"), **ids, **{self.audio_field: data})
+            peer.say(self.named("response.output_audio.delta"), **ids, **{self.audio_field: data}, **rate)
         peer.say(self.named("response.output_audio_transcript.delta"), **ids, delta=self.reply)
         peer.say(self.named("response.output_audio.done"), **ids)
-        peer.say("response.done", response=self.response(number, "completed"))
 
     def named(self, name: str) -> str:
-        """An event's name in this server's generation."""
-        return name.replace("output_audio", "audio") if self.beta else name
+        """What it calls an event."""
+        return self.renames.get(name, name)
 
     def response(self, number: int, status: str) -> dict[str, Any]:
         """The response as an object."""
@@ -189,15 +234,25 @@ class Server:
             "id": f"resp_{number}",
             "object": "realtime.response",
             "status": status,
-            "status_details": None,
             "output": [],
-            "metadata": self.metadata or None,
+            **({"metadata": self.metadata} if self.metadata else {}),
         }
 
 
 def default_session() -> dict[str, Any]:
     """What a session is before anything was asked for."""
     return {"type": "realtime", "id": "sess_1", "object": "realtime.session", "model": "tiny"}
+
+
+OPENING: dict[str, dict[str, Any]] = {
+    "session.created": {"session": default_session()},
+    "conversation.created": {"conversation": {"id": "conv_1", "object": "realtime.conversation"}},
+}
+
+
+def _has(session: dict[str, Any], path: str) -> bool:
+    first, _, rest = path.partition(".")
+    return first in session and (not rest or _has(session[first] or {}, rest))
 
 
 def asked_silence_ms(asked: dict[str, Any]) -> float | None:

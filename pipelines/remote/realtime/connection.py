@@ -7,9 +7,10 @@ import json
 import queue
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from firstpacket.bench.pipeline import Samples, TurnEnded
+from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import Clock, TimedInbox
 from firstpacket.bench.timing.spans import Message, Session
 from firstpacket.bench.timing.trace import Trace
@@ -21,7 +22,7 @@ from firstpacket.pipelines.remote.realtime.dialect import Dialect
 from firstpacket.pipelines.remote.realtime.events import Event, parse
 from firstpacket.pipelines.remote.realtime.session import Wanted, not_applied, session_update
 from firstpacket.pipelines.remote.realtime.timeline import APPEND, AUDIO, SILENCE
-from firstpacket.pipelines.remote.realtime.turn import outcome_of_close, outcome_of_error
+from firstpacket.pipelines.remote.realtime.turn import MOST_EVENTS, outcome_of_close, outcome_of_error
 
 LONGEST_PIECE = 16_000
 """Samples in one message: a whole clip is sent in pieces of a second."""
@@ -48,8 +49,10 @@ class Address:
         dialect = self.dialect
         url = self.url.removesuffix("/v1") if dialect.path.startswith("/v1") else self.url
         full = url if url.endswith(dialect.path) else f"{url}{dialect.path}"
+        parameters = dict(dialect.parameters)
         if dialect.model_parameter and self.model:
-            full = f"{full}?{dialect.model_parameter}={quote(self.model, safe='')}"
+            parameters[dialect.model_parameter] = self.model
+        full += f"?{urlencode(parameters, quote_via=quote, safe='')}" if parameters else ""
         return Target(full, self.headers, timeout_s=self.timeout_s)
 
     def hidden(self, text: str) -> str:
@@ -123,6 +126,17 @@ class Connection:
         self._keep(Message(False, event.type, item.at_ns, size, id=event.id, audio_bytes=audio_bytes, body=body))
         return event, item.at_ns
 
+    def skip(self, now_ns: int) -> None:
+        """Read what has come by now and belongs to no turn: a late transcript, the session's end."""
+        for _ in range(MOST_EVENTS):
+            try:
+                self.next(now_ns)
+            except queue.Empty:
+                return
+            except (TurnEnded, TurnCancelled):
+                if self.ended:
+                    return
+
     def close(self) -> None:
         """Leave the session properly."""
         self.line.close()
@@ -155,7 +169,7 @@ def open_session(
         asked = session_update(wanted, dialect)
         made.send(asked)
         if dialect.confirms_session:
-            _wait(made, "session.updated", until_ns)
+            _wait(made, ("session.updated",), until_ns)
             made.not_applied = not_applied(asked.get("session", {}), made.effective)
     except ServerError as error:
         line.abort()
@@ -167,18 +181,19 @@ def open_session(
     return made
 
 
-def _wait(made: Connection, name: str, until_ns: int) -> None:
-    """Wait for a message by name. Raises `TurnEnded`."""
+def _wait(made: Connection, names: tuple[str, ...], until_ns: int) -> None:
+    """Wait for a message with one of these names. Raises `TurnEnded`."""
     while True:
         try:
             event, _ = made.next(until_ns)
         except queue.Empty as error:
-            raise TurnEnded("failed", f"the server did not send {name} within {made.address.timeout_s:g} s") from error
+            missing = f"the server did not send {' or '.join(names)} within {made.address.timeout_s:g} s"
+            raise TurnEnded("failed", missing) from error
         if event.name == "error":
             outcome, reason = outcome_of_error(event.body.get("error"))
             raise TurnEnded("refused" if outcome == "failed" else outcome, reason)
         session = event.body.get("session")
         if event.name in ("session.created", "session.updated") and isinstance(session, dict):
             made.effective = session
-        if event.name == name:
+        if event.name in names:
             return

@@ -51,8 +51,6 @@ class Dialect:
     """Environment variable of the key; empty: it needs none."""
     session: Literal["nested", "flat", "model"]
     """Form of `session.update`: OpenAI's, the beta's flat one, or the model's name alone."""
-    turn_detection: Literal["in input", "in session"]
-    """Where a nested session has it."""
     formats: tuple[Format, ...]
     input_rate: int
     """Hz of PCM that is sent."""
@@ -61,12 +59,15 @@ class Dialect:
     """Ways in which the user's turn may end, the server's default first."""
     end_of_turn: tuple[dict[str, Any], ...]
     """Messages that end a manual turn."""
-    opens_with: str
-    """The server's first message; empty: it sends none."""
+    opens_with: tuple[str, ...]
+    """Messages of the server of which the first that comes opens the session; none: it sends none."""
     confirms_session: bool
     """Whether it answers `session.update` with `session.updated`."""
     commits: bool
     """Whether it says `input_audio_buffer.committed`: a reply without it was given without the question."""
+    endpoint: Literal["audio_end_ms", "receipt"]
+    """What tells when the server decided that the user had finished: the position in `speech_stopped`, mapped to the
+    moment at which that sample was sent, or the receipt of it, where the position is something else."""
     transcript: Literal["before reply", "unordered", "none"]
     """When the transcript of the user's speech comes, if one was asked for."""
     audio_field: str
@@ -74,6 +75,18 @@ class Dialect:
     minutes: float
     """Longest session, min; 0: no limit is known."""
     names: Literal["ga", "beta"] = "ga"
+    renames: dict[str, str] = field(default_factory=dict)
+    """Other names of its messages, and the generally available ones."""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Further parameters of the address."""
+    at_top: tuple[str, ...] = ()
+    """Fields that a nested session has at its top: turn_detection, voice."""
+    leaves_out: tuple[str, ...] = ()
+    """Fields of a session that the server does not take, as `turn_detection.threshold`."""
+    format_names: dict[str, str] = field(default_factory=dict)
+    """Its own names of formats."""
+    start_of_turn: tuple[dict[str, Any], ...] = ()
+    """Messages that begin a manual turn."""
     rate_field: str = ""
     """Where an audio message states its sample rate; empty: nowhere."""
     response_ends_with: str = "response.done"
@@ -86,7 +99,7 @@ class Dialect:
 
     def canonical(self, name: str) -> str:
         """The generally available name of a server's message."""
-        return BETA.get(name, name) if self.names == "beta" else name
+        return self.renames.get(name) or (BETA.get(name, name) if self.names == "beta" else name)
 
 
 @cache
@@ -134,4 +147,7 @@ def _dialect(name: str, table: Mapping[str, Any]) -> Dialect:
             raise DecodeError(f"{name}.{each.name} is {value} Hz, but it must lie between 8000 and 48000")
     if not made.turns or not made.formats:
         raise DecodeError(f"{name} needs at least one of turns and of formats")
+    for message in (*made.start_of_turn, *made.end_of_turn):
+        if not isinstance(message.get("type"), str):
+            raise DecodeError(f"{name} has a message without a type in start-of-turn or end-of-turn")
     return made

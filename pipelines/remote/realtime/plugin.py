@@ -242,7 +242,11 @@ class Realtime(Pipeline):
     def _leave(self, clock: Clock) -> bool:
         """Close a session that the next turn cannot use; returns whether it was to be used, but had ended."""
         made = self._connection
-        if made is None or (not made.turns and not made.ended):
+        if made is None:
+            return False
+        if not self._unusable:
+            made.skip(clock.now_ns())
+        if not made.turns and not made.ended:
             return False
         age_s = (clock.now_ns() - made.setup.begun_ns) / 1e9
         limit_s = self._dialect.minutes * 60 - MARGIN_S
@@ -279,6 +283,8 @@ class Realtime(Pipeline):
         """Send speech, then what ends the turn, or silence until it is over. What goes wrong ends the turn."""
         try:
             if self._wanted.turns == "manual":
+                for message in self._dialect.start_of_turn:
+                    made.send(message)
                 for frame in speech.frames():
                     if stopped.is_set():
                         return

@@ -38,35 +38,36 @@ def session_update(wanted: Wanted, dialect: Dialect) -> dict[str, Any]:
     """The message that asks for the session."""
     if dialect.session == "model":
         return {"type": "session.update", "model": wanted.model}
-    session = _flat(wanted) if dialect.session == "flat" else _nested(wanted, dialect)
+    session = _flat(wanted, dialect) if dialect.session == "flat" else _nested(wanted, dialect)
+    for path in dialect.leaves_out:
+        _leave_out(session, path)
     return {"type": "session.update", "session": session}
 
 
 def _nested(wanted: Wanted, dialect: Dialect) -> dict[str, Any]:
-    detection = {"turn_detection": _turn_detection(wanted)}
-    in_input = dialect.turn_detection == "in input"
+    input: dict[str, Any] = {
+        "format": _format(wanted.format, dialect, dialect.input_rate),
+        **_transcription(wanted, "transcription"),
+        "turn_detection": _turn_detection(wanted),
+    }
+    output = {"format": _format(wanted.format, dialect, dialect.output_rate), **_given(voice=wanted.voice)}
+    at_top = {name: part.pop(name) for part in (input, output) for name in dialect.at_top if name in part}
     return {
         "type": "realtime",
         "output_modalities": ["audio"],
         **_given(instructions=wanted.instructions, max_output_tokens=wanted.max_tokens),
-        **({} if in_input else detection),
-        "audio": {
-            "input": {
-                "format": _format(wanted.format, dialect.input_rate),
-                **_transcription(wanted, "transcription"),
-                **(detection if in_input else {}),
-            },
-            "output": {"format": _format(wanted.format, dialect.output_rate), **_given(voice=wanted.voice)},
-        },
+        **at_top,
+        "audio": {"input": input, "output": output},
     }
 
 
-def _flat(wanted: Wanted) -> dict[str, Any]:
+def _flat(wanted: Wanted, dialect: Dialect) -> dict[str, Any]:
+    format = dialect.format_names.get(wanted.format, BETA_FORMATS[wanted.format])
     return {
         "modalities": ["text", "audio"],
         **_given(instructions=wanted.instructions, voice=wanted.voice, max_response_output_tokens=wanted.max_tokens),
-        "input_audio_format": BETA_FORMATS[wanted.format],
-        "output_audio_format": BETA_FORMATS[wanted.format],
+        "input_audio_format": format,
+        "output_audio_format": format,
         **_transcription(wanted, "input_audio_transcription"),
         "turn_detection": _turn_detection(wanted),
     }
@@ -76,8 +77,17 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def _format(format: Format, rate: int) -> dict[str, Any]:
-    return {"type": GA_FORMATS[format], **({"rate": rate} if format == "pcm" else {})}
+def _leave_out(session: dict[str, Any], path: str) -> None:
+    first, _, rest = path.partition(".")
+    if not rest:
+        session.pop(first, None)
+    elif isinstance(inner := session.get(first), dict):
+        _leave_out(inner, rest)
+
+
+def _format(format: Format, dialect: Dialect, rate: int) -> dict[str, Any]:
+    name = dialect.format_names.get(format, GA_FORMATS[format])
+    return {"type": name, **({"rate": rate} if format == "pcm" else {})}
 
 
 def _transcription(wanted: Wanted, name: str) -> dict[str, Any]:
@@ -126,6 +136,8 @@ def _differences(asked: Mapping[str, Any], effective: Mapping[str, Any], where: 
 def _alike(asked: Any, is_now: Any) -> bool:
     if isinstance(asked, float) and isinstance(is_now, (int, float)):
         return abs(asked - is_now) < 1e-6  # servers keep it as 32 bits
+    if isinstance(asked, list) and isinstance(is_now, list):
+        return len(asked) == len(is_now) and all(each in is_now for each in asked)  # modalities in any order
     return bool(asked == is_now)
 
 

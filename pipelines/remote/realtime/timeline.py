@@ -46,7 +46,8 @@ def timeline(messages: Sequence[Message], dialect: Dialect) -> Timeline:
     first_audio_ns = next((message.at_ns for message, name in received if name == AUDIO and message.audio_bytes), None)
     sent = [message for message in messages if message.sent]
     speech = [message for message in sent if message.type == APPEND and message.body != SILENCE]
-    ending = [message for message in sent if message.type in {each["type"] for each in dialect.end_of_turn}]
+    after = sent[sent.index(speech[-1]) + 1 :] if speech else sent
+    ending = [message for message in after if message.type in {each["type"] for each in dialect.end_of_turn}]
     endpoint_ns = None if ending else _endpoint_ns(received, sent, dialect)
     last = (ending[0].due_ns, ending[-1].done_ns) if ending else None
     if speech and last is None:
@@ -91,15 +92,15 @@ def _stages(last: tuple[int, int], endpoint_ns: int | None, audio_ns: int | None
 
 
 def _endpoint_ns(received: Iterable[tuple[Message, str]], sent: Sequence[Message], dialect: Dialect) -> int | None:
-    """When the sample was sent at which the server's detector ended the turn; its receipt where no position is given.
+    """When the sample was sent at which the server's detector ended the turn; the receipt of that without a position.
 
     `audio_end_ms` is a position on the audio's time line: of all audio sent on the connection, with the silence that
-    the detector waited for.
+    the detector waited for. Servers whose position is another one have `endpoint = "receipt"` in their table.
     """
     stops = [message for message, name in received if name == "input_audio_buffer.speech_stopped"]
     if not stops:
         return None
-    position = _body(stops[-1]).get("audio_end_ms")
+    position = _body(stops[-1]).get("audio_end_ms") if dialect.endpoint == "audio_end_ms" else None
     if isinstance(position, (int, float)) and 0 <= position < 1e12:
         return _sent_at_ns(int(position * MS), sent) or stops[-1].at_ns
     return None if dialect.late_speech_stopped else stops[-1].at_ns

@@ -1,0 +1,61 @@
+"""Every dialect, against a fake of its server: what is sent, and what the turn is made of, exactly."""
+
+from __future__ import annotations
+
+import pytest
+from support.realtime_dialects import ADDRESS, FAKES
+from support.realtime_turns import after_speech_ms, loaded, types
+
+from firstpacket.bench.vocabulary import KnownMark
+from firstpacket.pipelines.remote.realtime.dialect import dialects
+
+EVERY_WAY = [(name, turns) for name, fake in FAKES.items() for turns in fake.turns]
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_KEY", "secret")
+
+
+def options(name: str, turns: str) -> dict[str, object]:
+    return {"dialect": name, "turns": turns, "url": ADDRESS, "model": "tiny", "key_env": "VOICE_KEY", "voice": "eve"}
+
+
+def test_every_dialect_has_a_fake_in_each_of_its_ways_to_end_a_turn() -> None:
+    assert {name: each.turns for name, each in dialects().items()} == {name: fake.turns for name, fake in FAKES.items()}
+
+
+@pytest.mark.parametrize(("name", "turns"), EVERY_WAY)
+def test_a_turn(name: str, turns: str) -> None:
+    fake = FAKES[name]
+    server = fake.server()
+    result = loaded(server, **options(name, turns)).turn()
+    assert (result.outcome, result.reason) == ("answered", "")
+    decided_ms = 0 if turns == "manual" else fake.endpoint_ms
+    endpoint = [] if turns == "manual" else [("endpoint", 0, decided_ms)]
+    wait = ("wait", decided_ms, decided_ms + 300)
+    assert after_speech_ms(result) == [("uplink", 0, 0), *endpoint, wait, ("reply", wait[2], wait[2])]
+    marks = [
+        (mark.at_ns - result.delivery.t0_ns) / 1e6 for mark in result.trace.marks if mark.name == KnownMark.ENDPOINT
+    ]
+    assert marks == [decided_ms for _ in endpoint]
+    assert tuple(text.kind for text in result.trace.texts) == fake.texts
+    assert result.trace.texts[-1].text == "It is noon."
+    assert [packet.sample_rate for packet in result.trace.packets] == [server.output_rate] * 3
+
+
+@pytest.mark.parametrize(("name", "fake"), FAKES.items())
+def test_where_a_server_is_and_how_it_gets_its_key(name: str, fake: object) -> None:
+    server = FAKES[name].server()
+    loaded(server, **options(name, ""))
+    target = server.peers[0].target
+    assert target.url == FAKES[name].url
+    assert dict(target.headers) == FAKES[name].key
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_a_conversation_of_several_turns_on_one_connection(name: str) -> None:
+    pipeline = loaded(FAKES[name].server(), **options(name, ""), conversation="run")
+    first, second = pipeline.turn(), pipeline.turn()
+    assert after_speech_ms(second) == after_speech_ms(first)
+    assert types(second, sent=False) == types(first, sent=False), "nothing of the first turn is left for the second"
