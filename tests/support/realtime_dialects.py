@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.realtime_server import Server
+from support.realtime_server import Server, default_session
 
 BETA = {
     "response.output_audio.delta": "response.audio.delta",
     "response.output_audio.done": "response.audio.done",
     "response.output_audio_transcript.delta": "response.audio_transcript.delta",
 }
+FLAT: dict[str, Any] = {"renames": BETA, "session": default_session(model="gpt-realtime")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,14 @@ FAKES = {
         BEARER,
         ("server_vad", "manual"),
         endpoint_ms=520,
-        options={"opens_with": ("conversation.created",), "position": "none"},
+        options={"opens_with": ("conversation.created",), "position": "its clock"},
     ),
     "dashscope": Fake(
         f"{ADDRESS}/api-ws/v1/realtime?model=tiny",
         BEARER,
         ("server_vad", "semantic_vad", "manual"),
         endpoint_ms=500,
-        options={"rate": 16_000, "renames": BETA, "position": "none"},
+        options={**FLAT, "rate": 16_000, "position": "its clock"},
     ),
     "hf": Fake(f"{ADDRESS}/v1/realtime", BEARER, ("server_vad",), endpoint_ms=520, options={"prompt": False}),
     "localai": Fake(
@@ -77,7 +78,7 @@ FAKES = {
         ("server_vad",),
         endpoint_ms=520,
         options={
-            "renames": BETA,
+            **FLAT,
             "position": "end of speech",
             "refuses": ("input_audio_format", "output_audio_format", "turn_detection.prefix_padding_ms"),
         },
@@ -106,6 +107,7 @@ FAKES = {
         ("server_vad", "semantic_vad"),
         endpoint_ms=500,
         options={
+            **FLAT,
             "rate": 16_000,
             "renames": {**BETA, "response.output_audio_transcript.delta": "response.text.delta"},
             "position": "end of speech",

@@ -103,6 +103,8 @@ class Server:
     transcript_last: bool = False
     """Whether the transcript comes after the reply."""
     metadata: dict[str, str] = field(default_factory=dict)
+    session: dict[str, Any] = field(default_factory=lambda: default_session(type="realtime"))
+    """What a session is before anything was asked for."""
     overrides: dict[str, Any] = field(default_factory=dict)
     """What its session has in place of what was asked for."""
     connect_ms: float = 50
@@ -122,7 +124,8 @@ class Server:
         """Grant the session."""
         peer.wait(self.ready_ms)
         for name in self.opens_with:
-            peer.say(name, **(OPENING[name]))
+            conversation = {"id": "conv_1", "object": "realtime.conversation"}
+            peer.say(name, **({"session": self.session} if "session" in name else {"conversation": conversation}))
         asked = peer.receive()
         assert asked["type"] == "session.update", asked
         self.silence_ms = asked_silence_ms(asked)
@@ -131,7 +134,7 @@ class Server:
             if _has(session, path):
                 peer.say("error", error={"type": "invalid_request_error", "message": f"`{path}` is not supported"})
         if self.confirms:
-            peer.say("session.updated", session={**default_session(), **session, **self.overrides})
+            peer.say("session.updated", session={**self.session, **session, **self.overrides})
 
     def converse(self, peer: Peer) -> None:
         """Turn after turn."""
@@ -239,15 +242,9 @@ class Server:
         }
 
 
-def default_session() -> dict[str, Any]:
-    """What a session is before anything was asked for."""
-    return {"type": "realtime", "id": "sess_1", "object": "realtime.session", "model": "tiny"}
-
-
-OPENING: dict[str, dict[str, Any]] = {
-    "session.created": {"session": default_session()},
-    "conversation.created": {"conversation": {"id": "conv_1", "object": "realtime.conversation"}},
-}
+def default_session(**fields: Any) -> dict[str, Any]:
+    """A session with what every server states."""
+    return {"id": "sess_1", "object": "realtime.session", "model": "tiny", **fields}
 
 
 def _has(session: dict[str, Any], path: str) -> bool:

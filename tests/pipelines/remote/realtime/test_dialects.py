@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.realtime_dialects import ADDRESS, FAKES
+from support.realtime_server import Server
 from support.realtime_turns import after_speech_ms, loaded, types
 
 from firstpacket.bench.vocabulary import KnownMark
@@ -59,3 +60,18 @@ def test_a_conversation_of_several_turns_on_one_connection(name: str) -> None:
     first, second = pipeline.turn(), pipeline.turn()
     assert after_speech_ms(second) == after_speech_ms(first)
     assert types(second, sent=False) == types(first, sent=False), "nothing of the first turn is left for the second"
+
+
+def test_without_a_position_the_receipt_of_speech_stopped_is_the_endpoint() -> None:
+    result = loaded(Server(position="none"), transcription="whisper").turn()
+    assert after_speech_ms(result)[1] == ("endpoint", 0, 520)
+    late = loaded(Server(position="none", prompt=False), dialect="hf").turn()
+    assert [stage for stage, _, _ in after_speech_ms(late)] == ["uplink", "wait", "reply"], "its receipt says nothing"
+
+
+@pytest.mark.parametrize("name", FAKES)
+def test_the_header_of_the_beta_is_never_sent(name: str) -> None:
+    """OpenAI ends a connection that has it."""
+    server = FAKES[name].server()
+    loaded(server, **options(name, ""))
+    assert not [header for header, _ in server.peers[0].target.headers if header.lower() == "openai-beta"]
