@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Option, Requirement, Settings
-from firstpacket.pipelines.remote.http.address import address
+from firstpacket.pipelines.remote.http.address import address, is_nearby
 from firstpacket.pipelines.remote.http.key import KEY_VARIABLE, headers_from, key_from
 
 LONGEST_WAIT_S = 3600
@@ -59,10 +60,12 @@ def access_from(settings: Settings, prefix: str, endpoint: str) -> Access:
             f"{named(prefix, 'timeout')} is {timeout_s} s, but it must be above 0 s and at most {LONGEST_WAIT_S} s."
         )
     key_option, headers_option = named(prefix, "key-env"), named(prefix, "headers-env")
-    return Access(
-        prefix,
-        url_from(settings, prefix, endpoint),
-        timeout_s,
-        key_from(settings.text(key_option), key_option),
-        headers_from(settings.text(headers_option), headers_option),
-    )
+    url = url_from(settings, prefix, endpoint)
+    key = key_from(settings.text(key_option), key_option)
+    headers = headers_from(settings.text(headers_option), headers_option)
+    if (key or headers) and url.startswith("http:") and not is_nearby(urlsplit(url).hostname or ""):
+        raise UsageError(
+            f"{named(prefix, 'url')} is not encrypted (http://) and leads to another network, which could read the key "
+            f"and the headers. Use https://, or unset {settings.text(key_option)} and leave out {headers_option}."
+        )
+    return Access(prefix, url, timeout_s, key, headers)

@@ -52,6 +52,7 @@ def test_the_key_is_in_no_record(server: Scripted, monkeypatch: pytest.MonkeyPat
     [
         ({"llm_key_env": KEY}, "not the name of an environment variable"),
         ({"llm_key_env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE, which is not set"),
+        ({"llm_headers_env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE, which is not set"),
         ({"llm_timeout": 0.0}, "llm-timeout is 0.0"),
         ({"llm_timeout": float("nan")}, "llm-timeout is nan"),
         ({"llm_timeout": float("inf")}, "llm-timeout is inf"),
@@ -62,6 +63,13 @@ def test_the_key_is_in_no_record(server: Scripted, monkeypatch: pytest.MonkeyPat
 def test_impossible_options_are_refused(server: Scripted, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said) as raised:
         engine(server.url, **changed).load()
+    assert KEY not in str(raised.value)
+
+
+def test_a_key_is_not_sent_readable_to_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(UsageError, match=r"llm-url is not encrypted .* Use https://, or unset OPENAI_API_KEY") as raised:
+        engine("http://api.example.com/v1").load()
     assert KEY not in str(raised.value)
 
 

@@ -62,8 +62,8 @@ def test_what_comes_later_has_a_later_time(server: Scripted) -> None:
     def script(answer: Answer) -> None:
         answer.stream(["first"], end=False)
         assert answer.server.over.wait(5)
-        answer.send(b"data: second\n\ndata: third\n\n")
-        answer.wfile.write(b"0\r\n\r\n")
+        # Two chunks in one segment: they are parsed one after the other, but were read at once.
+        answer.wfile.write(b"e\r\ndata: second\n\n\r\nd\r\ndata: third\n\n\r\n0\r\n\r\n")
 
     server.script = script
     trace = Trace(MonotonicClock())
@@ -90,6 +90,17 @@ def test_audio_and_secrets_are_not_in_what_is_recorded(server: Scripted) -> None
     assert request.audio_bytes == event.audio_bytes == 150
     assert json.loads(event.body)["audio"] == "(200 characters)"
     assert bare.body == "bare [key]"
+
+
+def test_a_secret_is_hidden_from_whoever_reads_the_events_and_in_its_escaped_form(server: Scripted) -> None:
+    escaped = "".join(f"\\u{ord(mark):04x}" for mark in KEY)
+    server.script = lambda answer: answer.stream([f"bare {KEY}", f'{{"note": "{escaped}"}}'])
+    remote, trace = server_at(server.url), Trace(MonotonicClock())
+    with remote.exchange("POST", f"{remote.url}/chat/completions", trace, ASKED) as answer:
+        assert next(answer.events()).data == "bare [key]"
+        for _ in answer.events_from(answer.begin()):
+            pass
+    assert json.loads(trace.finish().messages[-1].body) == {"note": "[key]"}
 
 
 def test_of_many_messages_the_rest_is_counted(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
