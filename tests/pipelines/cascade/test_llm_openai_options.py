@@ -68,7 +68,9 @@ def test_impossible_options_are_refused(server: Scripted, changed: dict[str, Any
 
 def test_a_key_is_not_sent_readable_to_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with pytest.raises(UsageError, match=r"llm-url is not encrypted .* Use https://, or unset OPENAI_API_KEY") as raised:
+    with pytest.raises(
+        UsageError, match=r"llm-url is not encrypted .* Use https://, or unset OPENAI_API_KEY"
+    ) as raised:
         engine("http://api.example.com/v1").load()
     assert KEY not in str(raised.value)
 

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("httpx2")
 
-from support.command import bench, write_clips
+from support.command import bench, here, write_clips
 from support.http_exchange import KEY, TOKEN
 from support.llm_server import Answer, Scripted, delta, serving
 from support.speech_server import PCM, base64_of, body, events
@@ -38,7 +38,7 @@ def echoing(answer: Answer) -> None:
 def server() -> Iterator[Scripted]:
     with serving() as made:
         made.models, made.listed = ("tiny",), {"owned_by": KEY}
-        made.pages = {"/version": {"version": ECHO}}
+        made.pages = {"/version": {"version": f"0.33 {KEY}"}}
         made.script = made.script_of_trial = made.script_of_warm_up = echoing
         yield made
 
@@ -68,3 +68,9 @@ def test_a_run_has_every_turn_and_no_secret(server: Scripted, tmp_path: Path, mo
     for secret in (KEY, TOKEN):
         assert not [name for name, text in texts.items() if secret.encode() in text]
     assert any(b"[key]" in text for text in texts.values()), "what the server repeated was there to be found"
+    assert here("recompute", out).returncode == 0
+    assert here("redact", out, "--out", tmp_path / "redacted").returncode == 0
+    assert any(b"You sent" in text for text in texts.values())
+    assert not [
+        file for file in (tmp_path / "redacted").rglob("*") if file.is_file() and b"You sent" in file.read_bytes()
+    ]
