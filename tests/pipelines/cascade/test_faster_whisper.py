@@ -77,6 +77,6 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     def absent(module: str) -> Any:
         raise ImportError(f"No module named '{module}'")
 
-    monkeypatch.setattr("firstpacket.pipelines.cascade.engines.importlib.import_module", absent)
+    monkeypatch.setattr("firstpacket.pipelines.optional.importlib.import_module", absent)
     with pytest.raises(MissingDependency, match=r"pip install .*\[transformers\]'"):
         engine().load()
