@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,7 +38,7 @@ class Line(Protocol):
         ...
 
     def close(self) -> None:
-        """End it as the protocol wants it: say goodbye, and wait a little for the server's."""
+        """End it as the protocol wants it, from any thread: say goodbye, and wait a little for the server's."""
         ...
 
     def abort(self) -> None:
@@ -53,6 +54,8 @@ class Target:
     headers: tuple[tuple[str, str], ...] = ()
     subprotocols: tuple[str, ...] = ()
     timeout_s: float = 10.0
+    hidden: Callable[[str], str] = str
+    """Removes secrets from what the server says: it may repeat them."""
 
     def __repr__(self) -> str:
         return f"Target({self.url})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,10 @@ class Peer:
     heard: list[dict[str, Any]] = field(default_factory=list)
     """All messages of the client, audio left out."""
     said: list[dict[str, Any]] = field(default_factory=list)
+    connection: Any = None
+    """The server's side of the WebSocket, if there is one."""
+    reads: threading.Event = field(default_factory=threading.Event)
+    """Whether it reads what the client sends, if there is a WebSocket."""
 
     def receive(self, until_ns: int | None = None) -> dict[str, Any]:
         """The client's next message. Raises `Gone`, and `queue.Empty`."""
@@ -321,35 +326,47 @@ def realtime_on(server: Script, clock: Clock, connect_ms: float = 50, ping_ms: f
 
 
 @contextmanager
-def websocket_server(server: Script) -> Iterator[str]:
-    """The server on a free port of this machine; gives its URL."""
+def websocket_server(server: Script, **options: Any) -> Iterator[str]:
+    """The server on a free port of this machine; gives its URL. `options` are those of the library's server."""
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.server import ServerConnection, serve
 
     clock = MonotonicClock()
+    connections: list[Peer] = []
 
-    def handle(socket: ServerConnection) -> None:
+    def handle(connection: ServerConnection) -> None:
         inbox = clock.inbox()
-        path = socket.request.path if socket.request is not None else ""
+        path = connection.request.path if connection.request is not None else ""
 
         def deliver(raw: str | bytes) -> None:
             with suppress(ConnectionClosed):
-                socket.send(raw)
+                connection.send(raw)
 
-        peer = Peer(clock, inbox, deliver, lambda code, reason: socket.close(code, reason), Target(path))
+        peer = Peer(clock, inbox, deliver, connection.close, Target(path))
+        peer.connection = connection
+        peer.reads.set()
+        connections.append(peer)
         if isinstance(server, Server):
             server.peers.append(peer)
         script = threading.Thread(target=server, args=(peer,), daemon=True)
         script.start()
         with suppress(ConnectionClosed):
-            for raw in socket:
+            for raw in connection:
                 inbox.put(raw)
+                peer.reads.wait()
         inbox.put(None)
         script.join(5)
 
-    with serve(handle, "127.0.0.1", 0, compression=None, max_size=None) as listening:
+    port = socket.create_server(("127.0.0.1", 0))
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # so that a client soon notices who does not read
+    with serve(handle, sock=port, compression=None, max_size=None, **options) as listening:
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
-        yield f"ws://127.0.0.1:{listening.socket.getsockname()[1]}"
-        listening.shutdown()
-        thread.join()
+        try:
+            yield f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{port.getsockname()[1]}"
+        finally:
+            for peer in connections:
+                peer.reads.set()
+                peer.connection.close_socket()
+            listening.shutdown()
+            thread.join()

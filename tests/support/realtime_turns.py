@@ -8,7 +8,8 @@ from typing import Any
 from firstpacket.bench.record.schema import InputMode, LabelFacts, TurnResult
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
-from firstpacket.bench.timing.clock import VirtualClock
+from firstpacket.bench.timing.clock import Clock, MonotonicClock, VirtualClock
+from firstpacket.pipelines.remote.realtime import Realtime
 from support.realtime_server import Script, realtime_on
 from support.runs import make_system
 from support.virtual import make_utterance
@@ -22,7 +23,7 @@ class Loaded:
 
     executor: InProcessExecutor
     facts: LabelFacts
-    clock: VirtualClock
+    clock: Clock
     turns: int = 0
 
     def turn(self, input: InputMode = "realtime", seconds: float = 1.0, deadline_s: float = 5) -> TurnResult:
@@ -44,6 +45,17 @@ def loaded(server: Script, ping_ms: float | None = 4, clock: VirtualClock | None
     declared = pipeline.declare(chosen)
     system = make_system("remote", options=chosen, stages=declared.stages)
     executor = InProcessExecutor(replace(system, finds_speech_end=declared.finds_speech_end), clock, pipeline)
+    return Loaded(executor, executor.start(), clock)
+
+
+def connected(url: str, **options: Any) -> Loaded:
+    """The pipeline with these options, loaded from the server at this URL, on the real clock."""
+    clock = MonotonicClock()
+    given = {"url": url, **{name.replace("_", "-"): value for name, value in options.items()}}
+    chosen = {option.name: option.default for option in Realtime.declaration.options} | given
+    declared = Realtime.declare(chosen)
+    system = make_system("remote", options=chosen, stages=declared.stages)
+    executor = InProcessExecutor(replace(system, finds_speech_end=declared.finds_speech_end), clock, Realtime)
     return Loaded(executor, executor.start(), clock)
 
 

@@ -14,7 +14,7 @@ from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import Clock, TimedInbox
 from firstpacket.bench.timing.spans import Message, Session
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.remote.http.key import Secrets
+from firstpacket.pipelines.remote.http.key import SecretFilter, Secrets
 from firstpacket.pipelines.remote.http.problems import OUTCOMES, ServerError
 from firstpacket.pipelines.remote.line import Arrived, Connect, Ended, Line, Target
 from firstpacket.pipelines.remote.realtime.audio import Encoder
@@ -29,6 +29,8 @@ LONGEST_PIECE = 16_000
 NO_SECRETS = Secrets("")
 MOST_BODIES = 4_000
 """Messages of a turn whose bodies are kept."""
+BEGINNINGS = ("response.created", "input_audio_buffer.speech_started", "input_audio_buffer.committed")
+"""An id in one of these is new, even if the server has used it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Address:
         if dialect.model_parameter and self.model:
             parameters[dialect.model_parameter] = self.model
         full += f"?{urlencode(parameters, quote_via=quote, safe='')}" if parameters else ""
-        return Target(full, self.headers, timeout_s=self.timeout_s)
+        return Target(full, self.headers, timeout_s=self.timeout_s, hidden=self.secrets.hidden)
 
     def hidden(self, text: str) -> str:
         """A text of the server without the secrets, which it may repeat."""
@@ -81,11 +83,16 @@ class Connection:
     trace: Trace | None = None
     messages: list[Message] = field(default_factory=list)
     """Those of this turn."""
+    _earlier: set[str] = field(default_factory=set)
+    """Responses and items of turns that are over."""
+    _split: dict[str, SecretFilter] = field(default_factory=dict)
+    """By kind of message: removes secrets from texts that come in pieces."""
 
     def begin_turn(self, trace: Trace) -> None:
         """Record messages in this trace from now on."""
+        self._earlier |= {message.id for message in self.messages if message.id and not message.sent}
         self.turns += 1
-        self.trace, self.messages = trace, []
+        self.trace, self.messages, self._split = trace, [], {}
 
     def end_turn(self) -> None:
         """Record no more: what still comes belongs to no turn."""
@@ -112,7 +119,22 @@ class Connection:
             self._keep(Message(True, APPEND, begun_ns, len(raw), done_ns, due_ns, "", len(data), position_ns, body))
 
     def next(self, until_ns: int | None = None) -> tuple[Event, int]:
-        """The next message and when it was read. Raises `TurnEnded`, and `queue.Empty` if there is none by then."""
+        """The next message of this turn, and when it was read.
+
+        Raises `TurnEnded`, what the thread that sends put in, and `queue.Empty` if there is none by then.
+        """
+        while True:
+            event, at_ns, size = self._take(until_ns)
+            if event.name in BEGINNINGS:
+                self._earlier.discard(event.id)
+            if event.id not in self._earlier:
+                break
+        body = event.kept if len(self.messages) < MOST_BODIES and event.name != AUDIO else ""
+        self._keep(Message(False, event.type, at_ns, size, id=event.id, audio_bytes=len(event.audio), body=body))
+        return event, at_ns
+
+    def _take(self, until_ns: int | None) -> tuple[Event, int, int]:
+        """The next message, when it was read, and its length."""
         item = self.inbox.get() if until_ns is None else self.inbox.get_until(until_ns)
         if isinstance(item, BaseException):
             raise item
@@ -121,10 +143,10 @@ class Connection:
             raise TurnEnded(*outcome_of_close(item.code, self.address.hidden(item.reason)))
         assert isinstance(item, Arrived)
         event = parse(item.raw, self.address.dialect, self.address.hidden)
-        body = event.kept if len(self.messages) < MOST_BODIES and event.name != AUDIO else ""
-        size, audio_bytes = len(item.raw), len(event.audio)
-        self._keep(Message(False, event.type, item.at_ns, size, id=event.id, audio_bytes=audio_bytes, body=body))
-        return event, item.at_ns
+        if isinstance(piece := event.body.get("delta"), str):
+            split = self._split.setdefault(event.name, self.address.secrets.filter())
+            event.body["delta"] = split.push(piece)
+        return event, item.at_ns, len(item.raw)
 
     def skip(self, now_ns: int) -> None:
         """Read what has come by now and belongs to no turn: a late transcript, the session's end."""
@@ -156,7 +178,7 @@ def open_session(
     try:
         line = connect(address.target, clock, inbox)
     except ServerError as error:
-        raise TurnEnded(OUTCOMES.get(error.status, "failed"), address.hidden(str(error))) from error
+        raise TurnEnded(OUTCOMES.get(error.status, "failed"), str(error)) from error
     open_ns = clock.now_ns()
     dialect = address.dialect
     encoder = Encoder(wanted.format, dialect.input_rate)
@@ -173,7 +195,7 @@ def open_session(
             made.not_applied = not_applied(asked.get("session", {}), made.effective)
     except ServerError as error:
         line.abort()
-        raise TurnEnded("failed", address.hidden(str(error))) from error
+        raise TurnEnded("failed", str(error)) from error
     except BaseException:
         line.abort()
         raise

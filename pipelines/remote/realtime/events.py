@@ -62,6 +62,8 @@ def parse(raw: str | bytes, dialect: Dialect, hidden: Callable[[str], str] = str
     raw = hidden(raw)
     try:
         body = json.loads(raw)
+        if "\\" in raw:
+            body = _hidden_within(body, hidden)  # JSON can write a secret in many ways
     except (ValueError, RecursionError) as error:
         raise TurnEnded("failed", f"the server sent something that is not JSON: {_excerpt(raw)}") from error
     if not isinstance(body, dict) or not isinstance(body.get("type"), str):
@@ -102,6 +104,16 @@ def _strip_audio(body: dict[str, Any]) -> None:
                 part.pop("audio", None)
     if isinstance(part := body.get("part"), dict):
         part.pop("audio", None)
+
+
+def _hidden_within(value: Any, hidden: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return hidden(value)
+    if isinstance(value, list):
+        return [_hidden_within(each, hidden) for each in value]
+    if isinstance(value, dict):
+        return {hidden(name): _hidden_within(each, hidden) for name, each in value.items()}
+    return value
 
 
 def _excerpt(raw: str) -> str:

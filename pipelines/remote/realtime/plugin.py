@@ -56,6 +56,11 @@ BUSY_S, BUSY_STEP_S = 15.0, 0.5
 MARGIN_S = 120.0
 """A session is replaced so long before it would end."""
 PING_S = 1.0
+LISTEN_S = 10.0
+"""How long the user listens at most before the next turn of a conversation, where the server was faster than real
+time."""
+STOP_S = 1.0
+"""How long a turn that is over waits for a write that blocks."""
 
 
 class Realtime(Pipeline):
@@ -160,9 +165,10 @@ class Realtime(Pipeline):
     def prepare(self, trace: Trace) -> None:
         """Have a session ready, a new one if each turn has its own. Raises `TurnEnded` with the server's reason."""
         clock = trace.clock
-        clock.sleep_until_ns(self._plays_until_ns)
         if self._leaving is not None:
             clock.join(self._leaving)
+        if not self._one_turn_each:
+            clock.sleep_until_ns(min(self._plays_until_ns, clock.now_ns() + int(LISTEN_S * 1e9)))
         renewed = self._leave(clock)
         made = self._connection
         if made is None:
@@ -178,27 +184,35 @@ class Realtime(Pipeline):
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
         """Send the speech, and yield the reply as it arrives. Raises `TurnEnded` or `TurnCancelled`."""
         made, turn = self._ready()
-        stopped = Flag()
-        sending = trace.clock.spawn(lambda: self._send(made, turn, speech, trace, stopped), UPLINK)
-        self._unusable = True  # until the turn has ended as it should
+        stopped, sent = Flag(), trace.clock.inbox()
+
+        def send() -> None:
+            self._send(made, turn, speech, trace, stopped)
+            sent.put(None)
+
+        sending = trace.clock.spawn(send, UPLINK)
+        self._unusable = True  # unless the turn ends as it should: more of it could reach the next one
         try:
             with trace.cancellation.on_cancel(lambda: made.inbox.put(TurnCancelled("waiting for the server's reply"))):
                 yield from self._reply(made, turn, trace)
-            self._unusable = False
         finally:
             stopped.set()
-            if self._unusable and not turn.replying:
+            try:
+                sent.get_until(trace.clock.now_ns() + int(STOP_S * 1e9))
+            except queue.Empty:
                 made.line.abort()  # a blocked write would not end
             trace.clock.join(sending)
             self._record(made, trace)
             if self._one_turn_each:
                 self._leaving = trace.clock.spawn(partial(self._leave_now, trace.clock), "leave")
-        if shortcoming := turn.judge():
+        shortcoming = turn.judge()
+        self._unusable = False
+        if shortcoming:
             trace.text("shortcoming", self._address.hidden(shortcoming))
 
     def close(self) -> None:
         """Leave the session."""
-        made, self._connection = self._connection, None
+        made, self._connection, self._unusable = self._connection, None, False
         if made is not None:
             made.close()
 
@@ -244,21 +258,17 @@ class Realtime(Pipeline):
         made = self._connection
         if made is None:
             return False
-        if not self._unusable:
-            made.skip(clock.now_ns())
-        if not made.turns and not made.ended:
-            return False
+        if self._unusable:
+            self._await_end(made, clock)
+        made.skip(clock.now_ns())
+        lost = made.ended or self._unusable
         age_s = (clock.now_ns() - made.setup.begun_ns) / 1e9
         limit_s = self._dialect.minutes * 60 - MARGIN_S
         due = self._one_turn_each or (self._dialect.minutes > 0 and age_s > limit_s)
-        if not (due or made.ended or self._unusable):
+        if not (lost or due):
             return False
-        if self._unusable:
-            self._await_end(made, clock)
-        lost = (made.ended or self._unusable) and not due
-        made.close()
-        self._connection, self._unusable = None, False
-        return lost
+        self.close()
+        return lost and not self._one_turn_each
 
     def _leave_now(self, clock: Clock) -> None:
         """After a turn, while nobody waits for this system."""
@@ -290,9 +300,9 @@ class Realtime(Pipeline):
                         return
                     made.send_audio(frame, trace.clock.now_ns())
                 due_ns = trace.clock.now_ns()
+                turn.speech_over = True  # a server may be done before this thread has gone on
                 for message in self._dialect.end_of_turn:
                     made.send(message, due_ns)
-                turn.speech_over = True
             else:
                 for frame in speech.microphone():
                     if stopped.is_set():
@@ -300,7 +310,7 @@ class Realtime(Pipeline):
                     turn.speech_over |= speech.over
                     made.send_audio(frame, trace.clock.now_ns(), silence=speech.over)
         except ServerError as error:
-            made.inbox.put(TurnEnded("failed", self._address.hidden(str(error))))
+            made.inbox.put(TurnEnded("failed", str(error)))
         except BaseException as error:
             made.inbox.put(error)
 

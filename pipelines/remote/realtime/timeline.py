@@ -24,6 +24,8 @@ SILENCE = "silence"
 APPEND = "input_audio_buffer.append"
 AUDIO = "response.output_audio.delta"
 MS = 1_000_000
+MOST_OF_PARTIALS = 1_000_000
+"""Characters of a turn's partial transcripts, each of which repeats the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,15 @@ def _sent_at_ns(position_ns: int, sent: Sequence[Message]) -> int | None:
 def _texts(received: Iterable[tuple[Message, str]]) -> Iterator[tuple[str, str, int]]:
     reply: list[str] = []
     written: list[str] = []
-    partial, last_ns = "", 0
+    partial, partials, last_ns = "", 0, 0
     for message, name in received:
         if name.startswith("conversation.item.input_audio_transcription."):
             body, kind = _body(message), name.rpartition(".")[2]
             if kind == "delta":
                 partial += text(body.get("delta"))
-                yield "partial", partial, message.at_ns
+                partials += len(partial)
+                if partials <= MOST_OF_PARTIALS:
+                    yield "partial", partial, message.at_ns
             elif kind == "updated":
                 yield "partial", text(body.get("transcript")), message.at_ns
             elif kind == "completed":

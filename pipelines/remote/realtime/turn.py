@@ -24,7 +24,11 @@ _CODES: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
     ),
 )  # fmt: skip
 """Outcomes by what the code or the type of an error contains; the first that fits."""
-CLOSE_CODES: dict[int, Outcome] = {1008: "refused", 1013: "busy", 1000: "session_ended", 1001: "session_ended"}
+CLOSE_CODES: dict[int, Outcome] = {
+    1008: "refused",
+    1013: "busy",
+    **dict.fromkeys((1000, 1001, 1005), "session_ended"),
+}
 """Outcomes by the code with which the server closed the connection. Those from 3000 on are its own: it ended the
 session."""
 
@@ -83,6 +87,11 @@ class Turn:
         if self._problem is not None and not self._responses:
             return True
         return self.speech_over and self._ended is not None and not self._responses and not self._speaking
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of it can still come: its response has ended."""
+        return self._ended is not None and not self._responses and len(self._items) <= 1
 
     @property
     def replying(self) -> bool:
