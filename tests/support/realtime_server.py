@@ -272,14 +272,15 @@ def tone(ms: float, rate: int) -> Any:
 
 
 class _FakeLine:
-    def __init__(self, clock: Clock, peer: Peer, inbox: Inbox, ping_ms: float | None) -> None:
-        self._clock, self._peer, self._inbox, self._ping_ms = clock, peer, inbox, ping_ms
+    def __init__(self, clock: Clock, peer: Peer, inbox: Inbox, ping_ms: float | None, send_ms: float) -> None:
+        self._clock, self._peer, self._inbox, self._ping_ms, self._send_ms = clock, peer, inbox, ping_ms, send_ms
         self.open = True
 
     def send(self, text: str) -> None:
         if not self.open:
             raise ServerError("the connection has ended")
         self._peer.inbox.put(text)
+        self._clock.sleep_until_ns(self._clock.now_ns() + round(self._send_ms * MS))
 
     def ping_ns(self, timeout_s: float) -> int | None:
         if self._ping_ms is None:
@@ -297,8 +298,13 @@ class _FakeLine:
             self._inbox.put(Ended(self._clock.now_ns(), 1000, ""))
 
 
-def realtime_on(server: Script, clock: Clock, connect_ms: float = 50, ping_ms: float | None = 4) -> type[Realtime]:
-    """The pipeline with a transport that leads to this server, on this clock."""
+def realtime_on(
+    server: Script, clock: Clock, connect_ms: float = 50, ping_ms: float | None = 4, send_ms: float = 0
+) -> type[Realtime]:
+    """The pipeline with a transport that leads to this server, on this clock.
+
+    `send_ms` is how long a write goes on after the server has what was written.
+    """
 
     def connect(target: Target, clock: Clock, inbox: Inbox) -> _FakeLine:
         clock.sleep_until_ns(clock.now_ns() + round(connect_ms * MS))
@@ -311,7 +317,7 @@ def realtime_on(server: Script, clock: Clock, connect_ms: float = 50, ping_ms: f
             inbox.put(Ended(clock.now_ns(), code, reason))
 
         peer = Peer(clock, clock.inbox(), deliver, end, target)
-        line = _FakeLine(clock, peer, inbox, ping_ms)
+        line = _FakeLine(clock, peer, inbox, ping_ms, send_ms)
         if isinstance(server, Server):
             server.peers.append(peer)
         clock.spawn(lambda: server(peer), "server")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from firstpacket.bench.options import LeaveAfter
 from firstpacket.bench.record.schema import InputMode, LabelFacts, TurnResult
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
@@ -26,18 +27,25 @@ class Loaded:
     clock: Clock
     turns: int = 0
 
-    def turn(self, input: InputMode = "realtime", seconds: float = 1.0, deadline_s: float = 5) -> TurnResult:
+    def turn(
+        self,
+        input: InputMode = "realtime",
+        seconds: float = 1.0,
+        deadline_s: float = 5,
+        leave_after: LeaveAfter = "reply",
+    ) -> TurnResult:
         """One more turn, on a clip that is loud all the way."""
         self.turns += 1
-        return self.executor.run(
-            self.turns, make_utterance(seconds=seconds), TurnConfig(input, round(deadline_s * SECOND))
-        )
+        config = TurnConfig(input, round(deadline_s * SECOND), leave_after)
+        return self.executor.run(self.turns, make_utterance(seconds=seconds), config)
 
 
-def loaded(server: Script, ping_ms: float | None = 4, clock: VirtualClock | None = None, **options: Any) -> Loaded:
+def loaded(
+    server: Script, ping_ms: float | None = 4, send_ms: float = 0, clock: VirtualClock | None = None, **options: Any
+) -> Loaded:
     """The pipeline with these options, loaded from this server, on a clock of its own unless others share one."""
     clock = clock or VirtualClock()
-    pipeline = realtime_on(server, clock, ping_ms=ping_ms)
+    pipeline = realtime_on(server, clock, ping_ms=ping_ms, send_ms=send_ms)
     given = {name.replace("_", "-"): value for name, value in options.items()}
     defaults = {option.name: option.default for option in pipeline.declaration.options}
     assert given.keys() <= defaults.keys()

@@ -89,11 +89,6 @@ class Turn:
         return self.speech_over and self._ended is not None and not self._responses and not self._speaking
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing of it can still come: its response has ended."""
-        return self._ended is not None and not self._responses and len(self._items) <= 1
-
-    @property
     def replying(self) -> bool:
         """Whether the server is still busy with a response."""
         return self._responses > 0
