@@ -99,7 +99,7 @@ class _Stamping(ClientConnection):
 
     def _why(self) -> str:
         """Why it broke off, as far as this side knows."""
-        wrong = self.protocol.parser_exc
+        wrong: BaseException | None = self.protocol.parser_exc
         if wrong is None or isinstance(wrong, EOFError):
             wrong = self.connection_exc
         if isinstance(wrong, (BlockingIOError, ssl.SSLWantWriteError)):

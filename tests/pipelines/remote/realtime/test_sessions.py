@@ -9,6 +9,8 @@ import pytest
 from support.realtime_server import Gone, Peer, Server
 from support.realtime_turns import Loaded, loaded
 
+from firstpacket.bench.timing.clock import VirtualClock
+
 SECOND = 1_000_000_000
 
 
@@ -37,7 +39,8 @@ class OneAtATime(Server):
 
 def test_systems_take_turns_with_a_servers_only_session() -> None:
     server = OneAtATime()
-    first, second = loaded(server), loaded(server)
+    clock = VirtualClock()
+    first, second = loaded(server, clock=clock), loaded(server, clock=clock)
     for pipeline in (first, second, first):
         assert pipeline.turn().outcome == "answered"
     assert server.refused == 0
