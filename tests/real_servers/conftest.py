@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from real_servers import openai_gateway as gateway
 from real_servers import speech_to_speech as hugging_face
 from real_servers import wyoming
-from real_servers.environment import Environment
+from real_servers.environment import OPENAI_GATEWAY, SPEECH_TO_SPEECH, WYOMING, Environment
 from real_servers.process import Server
 from support import transformers_serve
 
@@ -27,21 +28,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
 
 @pytest.fixture(scope="session")
 def faster_whisper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    _needs(wyoming.ENVIRONMENT)
+    _needs(WYOMING)
     with wyoming.faster_whisper(tmp_path_factory.mktemp("faster-whisper")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def piper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    _needs(wyoming.ENVIRONMENT)
+    _needs(WYOMING)
     with wyoming.piper(tmp_path_factory.mktemp("piper")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
+def openai_gateway(faster_whisper: Server, piper: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    _needs(OPENAI_GATEWAY)
+    with gateway.openai_gateway(faster_whisper, piper, tmp_path_factory.mktemp("openai-gateway")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def speech_to_speech(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    _needs(hugging_face.ENVIRONMENT)
+    _needs(SPEECH_TO_SPEECH)
     with hugging_face.speech_to_speech(tmp_path_factory.mktemp("speech-to-speech")) as server:
         yield server
 

@@ -1,12 +1,14 @@
 """The servers' environments: `environments/NAME.in` is what is wanted, `NAME.txt` the exact versions.
 
-To renew one: `uv pip compile NAME.in --overrides overrides.txt --no-header --no-annotate -o NAME.txt`, and then write
-torch's version without what follows its `+`, since that depends on where it was found.
+To renew one: `uv pip compile NAME.in --overrides overrides.txt --no-header --no-annotate -o NAME.txt`, with
+`--python-version` as below, and then write torch's version without what follows its `+`, which depends on where it was
+found.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,8 @@ class Environment:
     """One server's environment, in a folder that git ignores."""
 
     name: str
+    pythons: str = sys.executable
+    """Which Python it needs, as for `uv venv --python`."""
 
     @property
     def folder(self) -> Path:
@@ -47,7 +51,7 @@ class Environment:
     def make(self, uv_options: list[str]) -> None:
         """Install it anew. Raises `subprocess.CalledProcessError`, with what uv says."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        _uv("venv", "--python", sys.executable, str(self.folder))
+        _uv("venv", "--python", self.pythons, "--no-python-downloads", str(self.folder))
         wanted = ["--requirements", str(self.lock), "--overrides", str(OVERRIDES)]
         _uv("pip", "install", "--python", str(self.python), *uv_options, *wanted)
         (self.folder / MADE).write_text(self._sha256())
@@ -56,7 +60,10 @@ class Environment:
         return hashlib.sha256(self.lock.read_bytes() + OVERRIDES.read_bytes()).hexdigest()
 
 
-ALL = tuple(Environment(lock.stem) for lock in sorted(LOCKS.glob("*.txt")) if lock != OVERRIDES)
+WYOMING = Environment("wyoming")
+SPEECH_TO_SPEECH = Environment("speech-to-speech")
+OPENAI_GATEWAY = Environment("openai-gateway", ">=3.12,<3.14")
+ALL = (WYOMING, SPEECH_TO_SPEECH, OPENAI_GATEWAY)
 
 
 def main(uv_options: list[str]) -> None:
@@ -76,7 +83,9 @@ def main(uv_options: list[str]) -> None:
 
 def _uv(*arguments: str) -> None:
     uv = str(Path(sys.executable).with_name("uv"))
-    subprocess.run([uv, *arguments, "--quiet"], check=True, stderr=subprocess.PIPE, text=True)
+    of_pyenv = [str(folder) for folder in Path.home().glob(".pyenv/versions/*/bin")]  # uv sees those on the path only
+    environment = {**os.environ, "PATH": os.pathsep.join([os.environ["PATH"], *of_pyenv])}
+    subprocess.run([uv, *arguments, "--quiet"], check=True, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from real_servers.environment import Environment
+from real_servers.environment import SPEECH_TO_SPEECH
 from real_servers.process import HOST, Server, free_port, started
 
 from firstpacket.pipelines.tools.weights.export import export
 
-ENVIRONMENT = Environment("speech-to-speech")
 STARTING_S = 150.0
 HUB = "snakers4_silero-vad_master"
 HUBCONF = """
@@ -28,7 +27,7 @@ PUNKT = ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_star
 def speech_to_speech(folder: Path) -> Iterator[Server]:
     """Recogniser, language model and a voice of noise; its log goes to `folder`."""
     port = free_port()
-    command = (ENVIRONMENT.folder / "bin" / "speech-to-speech", "serve", "--host", HOST, "--port", str(port))
+    command = (SPEECH_TO_SPEECH.folder / "bin" / "speech-to-speech", "serve", "--host", HOST, "--port", str(port))
     log = folder / "speech-to-speech.log"
     with started("speech-to-speech", (*command, *_models()), port, log, STARTING_S, **_offline(folder)) as server:
         yield server

@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("locked", ALL, ids=lambda locked: locked.name)
 def test_locks_have_exact_versions_and_nothing_of_where_they_were_found(locked: Environment) -> None:
     lines = locked.lock.read_text("utf-8").splitlines()
-    assert len(lines) > 20
+    assert len(lines) > 10
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", line)] == []
 
 

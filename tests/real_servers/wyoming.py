@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from real_servers.environment import Environment
+from real_servers.environment import WYOMING
 from real_servers.process import HOST, Server, free_port, started
 
 from firstpacket.pipelines.tools.weights.export import export
 
-ENVIRONMENT = Environment("wyoming")
 VOICE = "en_US-tone-low"
 STARTING_S = 60.0
 
@@ -30,7 +29,7 @@ def faster_whisper(folder: Path) -> Iterator[Server]:
 @contextmanager
 def piper(folder: Path) -> Iterator[Server]:
     """The voice, which says tones."""
-    writing = [ENVIRONMENT.python, Path(__file__).with_name("piper_voice.py"), folder, VOICE]
+    writing = [WYOMING.python, Path(__file__).with_name("piper_voice.py"), folder, VOICE]
     subprocess.run([str(part) for part in writing], check=True)
     with _started("wyoming_piper", folder, "--voice", VOICE) as server:
         yield server
@@ -40,6 +39,6 @@ def piper(folder: Path) -> Iterator[Server]:
 def _started(module: str, folder: Path, *options: str | Path) -> Iterator[Server]:
     port = free_port()
     local = ("--uri", f"tcp://{HOST}:{port}", "--data-dir", folder, "--local-files-only")
-    command = (ENVIRONMENT.python, "-m", module, *options, *local)
+    command = (WYOMING.python, "-m", module, *options, *local)
     with started(module, command, port, folder / f"{module}.log", STARTING_S) as server:
         yield server
