@@ -23,6 +23,8 @@ MOST_OF_A_DOCUMENT = 1 << 16
 BROKEN = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError)
 """What a connection may raise in the middle of an answer."""
 SHOWN_HEADERS = ("content-type", "content-length", "transfer-encoding", "connection", "server", "via", "x-request-id")
+LONGEST_HEADER = 200
+"""Characters recorded of one of these."""
 TIMED_HEADERS = ("server-timing", "openai-processing-ms", "x-envoy-upstream-service-time")
 """What servers say of their own time."""
 
@@ -54,8 +56,10 @@ class Answer:
         self._recording = recording
         self._secrets = secrets
         self._parts = self._arriving()
-        shown = {name: self.headers[name] for name in SHOWN_HEADERS + TIMED_HEADERS if name in self.headers}
-        recording.head(self.at_ns, f"HTTP {self.status}", shown)
+        shown = {
+            name: self.headers[name][:LONGEST_HEADER] for name in SHOWN_HEADERS + TIMED_HEADERS if name in self.headers
+        }
+        recording.head(self.at_ns, self.status, shown)
 
     @property
     def content_type(self) -> str:

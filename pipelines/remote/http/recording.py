@@ -22,6 +22,8 @@ LONGEST = 4000
 """Characters recorded of one message."""
 LONGEST_TEXT = 1000
 """Characters of a text within a message; audio in base64 is longer."""
+HEAD = "HTTP"
+"""Type of the message that is the head of a response, with its status."""
 AUDIO_FIELDS = ("data", "audio", "url")
 
 
@@ -47,9 +49,9 @@ class Recording:
         """Record the request, whose body is JSON or empty."""
         self._trace.message(message)
 
-    def head(self, at_ns: int, status: str, headers: dict[str, str]) -> None:
+    def head(self, at_ns: int, status: int, headers: dict[str, str]) -> None:
         """Note the head of a response."""
-        self._note(_Received(at_ns, 0, status, json.dumps(headers), 0))
+        self._note(_Received(at_ns, 0, f"{HEAD} {status}", json.dumps(headers), 0))
 
     def event(self, event: Event) -> None:
         """Note a server-sent event."""
@@ -96,8 +98,12 @@ class Recording:
 def came_at_once(messages: Sequence[Message]) -> bool:
     """Whether all that followed a response's head came together, so that nothing was streamed as far as can be seen.
 
-    That is: in less than a twentieth of the time for which its beginning was waited for.
+    That is: a server that states the length in the head had all of it, and otherwise it came in less than a twentieth
+    of the time for which its beginning was waited for.
     """
+    heads = [parsed(message.body) for message in messages if message.type.startswith(HEAD)]
+    if any(isinstance(head, dict) and "content-length" in head for head in heads):
+        return True
     asked_ns = max((message.done_ns for message in messages if message.sent), default=0)
     times = [message.at_ns for message in messages if not message.sent and message.bytes]
     return not times or 20 * (max(times) - min(times)) < min(times) - asked_ns

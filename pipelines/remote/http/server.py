@@ -110,14 +110,16 @@ class Server:
 
         Raises `UsageError` if the model is not clear, and `ServerError` if only a listing could make it clear.
         """
+        option = named(self._access.prefix, "model")
         try:
             listed = self.models()
-        except ServerError:
+        except ServerError as error:
             if not model:
-                raise
+                raise ServerError(
+                    f"{error}. If it does not list its models, name one with {option}", error.status
+                ) from error
             return model, {}
         if not model and len(listed) != 1:
-            option = named(self._access.prefix, "model")
             listing = f"lists {', '.join([*listed][:8])}" if listed else "lists none"
             raise UsageError(f"{option} is empty, and the server {listing}. Choose a model with {option}.")
         model = model or next(iter(listed))

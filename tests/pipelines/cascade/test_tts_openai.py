@@ -169,10 +169,19 @@ def test_a_server_that_does_not_stream_is_noticed(server: Scripted) -> None:
         assert not answer.server.over.wait(0.1)
         body(PCM * 10, PCM * 10)(answer)
 
-    server.script = at_once
-    model = loaded(server)
-    assert model.facts()["tts_streamed"] is False
-    assert "did not stream" in model.notices()[0]
+    def with_its_length(answer: Answer) -> None:
+        answer.send_response(200)
+        answer.send_header("Content-Length", str(2 * len(PCM)))
+        answer.end_headers()
+        for _ in range(2):
+            answer.wfile.write(PCM)
+            assert not answer.server.over.wait(0.05), "a slow line"
+
+    for script in (at_once, with_its_length):
+        server.script = script
+        model = loaded(server)
+        assert model.facts()["tts_streamed"] is False
+        assert "did not stream" in model.notices()[0]
 
     def as_it_comes(answer: Answer) -> None:
         answer.begin("audio/pcm")
@@ -309,3 +318,12 @@ def test_impossible_options_are_refused(server: Scripted, changed: dict[str, Any
     with pytest.raises(BenchError, match=reason) as raised:
         loaded(server, **changed)
     assert KEY not in str(raised.value)
+
+
+def test_a_server_without_a_listing_of_models_must_be_given_one(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answer, "do_GET", lambda answer: answer.plain(404, {"detail": "Not Found"}))
+    with pytest.raises(ServerError, match=r"404: Not Found\. If it does not list its models, name one with tts-model"):
+        loaded(server)
+    assert turn(Speaking(loaded(server, tts_model="any")))[0].outcome == "answered"
