@@ -293,6 +293,24 @@ def test_a_stream_that_stays_open_after_the_reply_holds_nothing_up(
     assert not ended.is_set(), "they were still open"
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_reply_that_is_collected_on_its_way_is_noticed(server: Scripted, streamed: bool) -> None:
+    events = [*map(delta, "abcdefghij"), delta(finish="stop"), "[DONE]"]
+
+    def script(answer: Answer) -> None:
+        assert not answer.server.over.wait(0.05)
+        answer.stream(events[:5] if streamed else events, end=not streamed)
+        if streamed:
+            assert not answer.server.over.wait(0.05)
+            for data in events[5:]:
+                answer.send(f"data: {data}\n\n".encode())
+            answer.wfile.write(b"0\r\n\r\n")
+
+    server.script_of_trial = script
+    notices = loaded(server).notices()
+    assert ["did not stream" in notice for notice in notices] == ([] if streamed else [True])
+
+
 def test_compressed_events_are_read_as_they_come(server: Scripted) -> None:
     def script(answer: Answer) -> None:
         compressor = zlib.compressobj(wbits=31)

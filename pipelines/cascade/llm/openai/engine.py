@@ -121,14 +121,17 @@ class OpenAIServer(LLM):
         return (self._url,)
 
     def notices(self) -> tuple[str, ...]:
-        """What the server did not accept."""
+        """What the server did not accept, and whether its replies come at once."""
         _, learned = self._ready()
-        if not learned.accepted.changes:
-            return ()
-        return (
+        refused = (
             f"its server refused a part of the request: {'; '.join(learned.accepted.changes)}. Its own settings apply "
-            "to what is not sent. Compare it only with systems that were asked for the same.",
+            "to what is not sent. Compare it only with systems that were asked for the same."
         )
+        at_once = (
+            "the language model's server did not stream: the first and the last event of a reply came together, so the "
+            "voice waits for the whole reply. The server or a proxy may be the reason."
+        )
+        return (*([refused] if learned.accepted.changes else []), *([] if learned.trial.streamed else [at_once]))
 
     def _ready(self) -> tuple[Server, Learned]:
         if self._server is None or self._learned is None:

@@ -24,6 +24,7 @@ from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
 from firstpacket.pipelines.remote.http.address import is_nearby
 from firstpacket.pipelines.remote.http.chat import Chunk, chunks
 from firstpacket.pipelines.remote.http.problems import ServerError, short
+from firstpacket.pipelines.remote.http.recording import came_at_once
 from firstpacket.pipelines.remote.http.server import Server
 
 GREETING = "Hello."
@@ -33,6 +34,8 @@ TRIAL_TOKENS = 1024
 ABOUT_S = 3.0
 TRIAL_S, TRIAL_REPLY_S = 10.0, 30.0
 """How long a trial waits for the first token, and for the rest of the reply."""
+ENOUGH_TO_TELL = 8
+"""Events of a reply that must have been made one after the other."""
 END_S = 1.0
 """How long a stream may stay open after the reply before it counts as one that stays open."""
 
@@ -45,6 +48,8 @@ class Trial:
     """Whether the model closes thoughts that it never opens."""
     ends_at_finish: bool = False
     """Whether its stream stays open after the finish reason, without a word."""
+    streamed: bool = True
+    """False if a reply of several events came at once."""
     facts: dict[str, OptionValue] = field(default_factory=dict)
 
 
@@ -106,11 +111,14 @@ def _about(server: Server, listed: dict[str, Any]) -> dict[str, OptionValue]:
 def _trial(server: Server, body: Body) -> Trial | None:
     """Read a whole reply; None if the server refuses. No other failure says anything of turns."""
     thoughts, facts = Thoughts(), dict[str, OptionValue]()
+    read = 0
     begun = finished = ended = False
     with _limited(TRIAL_S) as limit:
+        trace = _unrecorded(limit.cancellation)
         try:
-            with asked(server, body, _unrecorded(limit.cancellation)) as answer:
+            with asked(server, body, trace) as answer:
                 for chunk in chunks(answer.events()):
+                    read += 1
                     thoughts.push(chunk.content)
                     facts |= _facts(server, chunk)
                     if chunk.finish and not finished:
@@ -124,7 +132,8 @@ def _trial(server: Server, body: Body) -> Trial | None:
             return None
         except TurnCancelled:
             pass
-        return Trial(thoughts.closed_unopened, finished and not ended, facts)
+        streamed = read < ENOUGH_TO_TELL or not came_at_once(trace.finish().messages)
+        return Trial(thoughts.closed_unopened, finished and not ended, streamed, facts)
 
 
 def _facts(server: Server, chunk: Chunk) -> dict[str, OptionValue]:
