@@ -105,7 +105,7 @@ class Message:
     position_ns: int = 0
     """For audio that was sent: where it begins on the connection's own audio time line."""
     body: str = ""
-    """What it says: its JSON with audio left out; empty for audio that was sent."""
+    """What it says: its JSON without audio. For audio that was sent: `silence` if it came after the user's speech."""
 
 
 @dataclass(frozen=True, slots=True)
