@@ -53,8 +53,11 @@ class Route:
 
 
 def route_to(url: str) -> Route:
-    """The route to a URL's server. Raises `UsageError` for a proxy that cannot be used."""
-    target = httpx2.URL(url)
+    """The route to a URL's server. Raises `UsageError` for a host that is none, or a proxy that cannot be used."""
+    try:
+        target = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise UsageError(f"{url} is not a valid URL: {error}.") from error
     server = _peer(target)
     if is_this_machine(server.host) or proxy_bypass(f"{server.host}:{server.port}"):
         return Route(server, None, ())

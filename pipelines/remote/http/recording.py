@@ -6,7 +6,7 @@ Of their bodies only texts are kept, without audio, secrets, and what is too lon
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +42,13 @@ class Recording:
     def __init__(self, trace: Trace, secrets: Secrets) -> None:
         self._trace = trace
         self._secrets = secrets
+        self._sent: Callable[[], Message] | None = None
         self._received: list[_Received] = []
         self._dropped = self._dropped_bytes = self._last_ns = 0
 
-    def sent(self, message: Message) -> None:
-        """Record the request, whose body is JSON or empty."""
-        self._trace.message(message)
+    def sent(self, message: Callable[[], Message]) -> None:
+        """Note the request; its message is made when all is over."""
+        self._sent = message
 
     def head(self, at_ns: int, status: int, headers: dict[str, str]) -> None:
         """Note the head of a response."""
@@ -63,12 +64,14 @@ class Recording:
 
     def finish(self) -> None:
         """Write down all that was noted."""
+        if self._sent is not None:
+            self._trace.message(self._sent())
         for each in self._received:
             self._trace.message(self._message(each))
         if self._dropped:
             more = f"{self._dropped} more messages, which were not recorded"
             self._trace.message(Message(False, more, self._last_ns, self._dropped_bytes))
-        self._received, self._dropped = [], 0
+        self._received, self._dropped, self._sent = [], 0, None
 
     def _note(self, received: _Received) -> None:
         if len(self._received) < MOST:

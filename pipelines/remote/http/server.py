@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpcore2
@@ -180,23 +181,21 @@ class Server:
         try:
             response = self._connection.send(request, self._access.timeout_s)
         finally:
-            recording.sent(self._sent(request, content, due_ns))
+            recording.sent(partial(self._sent, stream.write_begun_ns, stream.written_ns, request, content, due_ns))
         self._waiting_for = "for more of its answer"
         self._last = answer = Answer(response, stream, recording, self._secrets)
         if answer.status != 200:
             raise self._refusal(answer)
         return answer
 
-    def _sent(self, request: httpx2.Request, content: Content, due_ns: int) -> Message:
-        assert self._connection is not None
-        stream = self._connection.stream
+    def _sent(self, begun_ns: int, done_ns: int, request: httpx2.Request, content: Content, due_ns: int) -> Message:
         said = content.json if content.json is not None else dict(content.fields)
         return Message(
             True,
             f"{request.method} {request.url.path}",
-            stream.write_begun_ns or due_ns,
+            begun_ns or due_ns,
             len(request.content),
-            done_ns=stream.written_ns,
+            done_ns=done_ns,
             due_ns=due_ns,
             audio_bytes=content.audio_bytes or audio_bytes(said),
             body=self.hidden(without_audio(said)) if said else "",
@@ -216,8 +215,6 @@ class Server:
             if not isinstance(error, ServerError) or error.status >= SERVER_FAILED or error.status == 200:
                 self.close()
             raise self._explained(error) from error
-        except httpx2.InvalidURL as error:
-            raise self._problem(_first_line(error)) from error
 
     def _connect(self, trace: Trace) -> None:
         """Connecting cannot be broken off, so it may be left behind."""

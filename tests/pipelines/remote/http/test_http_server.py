@@ -149,6 +149,12 @@ def test_a_server_that_is_down_fails_the_preparation() -> None:
         server_at(url).prepare(Trace(MonotonicClock()))
 
 
+@pytest.mark.parametrize("url", ["http://exa mple/v1", "http://xn--/v1", "http://\u2603.\u00ad/v1"])
+def test_a_host_that_is_none_is_explained(url: str) -> None:
+    with pytest.raises((UsageError, ServerError), match=r"is not a valid URL|cannot connect"):
+        server_at(url).prepare(Trace(MonotonicClock()))
+
+
 def test_an_endless_answer_is_given_up(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("firstpacket.pipelines.remote.http.answer.MOST", 1 << 20)
 
