@@ -30,6 +30,7 @@ class Entry:
     kind: str = ""
     """Of a pipeline: cascade, direct or other."""
     needs_server: bool = False
+    details: tuple[str, ...] = ()
 
 
 def catalogue() -> tuple[Entry, ...]:
@@ -76,4 +77,5 @@ def _plugin(title: str, group: str, name: str) -> Entry:
         tuple(f"{option.name}={option.default}  {option.help}" for option in declaration.options),
         declaration.kind if group == "pipelines" else "",
         declaration.needs_server,
+        declaration.details,
     )

@@ -25,7 +25,7 @@ class Finding:
 
 def diagnose() -> tuple[Finding, ...]:
     """Check machine, GPU, packages and plugins. Imports no model library (torch is probed in a process of its own)."""
-    return (*_machine(), *_gpu(), *_packages(), *_plugins())
+    return (*_machine(), *_gpu(), *_packages(), *of_plugins())
 
 
 def _machine() -> list[Finding]:
@@ -72,7 +72,8 @@ def _installed(entry: catalogue.Entry) -> str:
     return "installed; needs a server, which `bench run` checks" if entry.needs_server else "will run"
 
 
-def _plugins() -> list[Finding]:
+def of_plugins() -> list[Finding]:
+    """What can be named on the command line: whether it will run."""
     findings = []
     for entry in catalogue.catalogue():
         if entry.installed:

@@ -111,6 +111,8 @@ class Declaration:
     gpu: Literal["none", "optional", "required"] = "none"
     needs_server: bool = False
     """Whether it works only with a server that the user runs."""
+    details: tuple[str, ...] = ()
+    """More that `bench list` says of it, a line each."""
     install: str = ""
     """Command that installs it, for third-party plugins; empty means the extras of `requires`."""
 

@@ -23,7 +23,7 @@ def list_() -> None:
         lines = [f"kind {entry.kind}"] if entry.kind else []
         lines += [f"needs {entry.needs}"] if entry.needs else []
         lines += [] if entry.installed else [f"not installed: {entry.install or 'it cannot be imported'}"]
-        lines += [f"option {option}" for option in entry.options]
+        lines += [*entry.details, *(f"option {option}" for option in entry.options)]
         for line in lines:
             shown.print(Padding(Text(line), (0, 0, 0, 4)))
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from firstpacket.bench.codec import DecodeError, decode
 from firstpacket.bench.errors import UnknownName, UsageError, explained
+from firstpacket.bench.paths import documentation
 from firstpacket.pipelines.remote.realtime.audio import Format
 
 Turns = Literal["manual", "server_vad", "semantic_vad"]
@@ -127,16 +128,26 @@ def _from_file(path: Path) -> Dialect:
     try:
         table = tomllib.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not TOML: {error}. docs/realtime.md has an example of a dialect.") from error
-    base = table.pop("base", REFERENCE)
+        raise UsageError(f"{path} is not TOML: {error}. See {documentation('realtime')} for an example.") from error
+    base = str(table.pop("base", REFERENCE))
     if base not in dialects():
-        raise UnknownName("base of a dialect", str(base), dialects())
+        raise UnknownName(f"base in {path}", base, dialects())
+    known = {_in_file(each.name) for each in fields(Dialect)} - {"name"}
+    for name in table.keys() - known:
+        raise UnknownName(f"field in {path}", name, known)
     reference = tomllib.loads(TABLES.read_text("utf-8"))
     given = {"summary": path.name, "checked": "a table of the user's", **table}
     try:
         return _dialect(path.stem, {**reference[REFERENCE], **reference[base], **given})
     except DecodeError as error:
-        raise UsageError(f"{path} is no dialect: {error}. docs/realtime.md explains its fields.") from error
+        said = str(error)
+        for each in fields(Dialect):
+            said = said.replace(each.name, _in_file(each.name))
+        raise UsageError(f"{path} is no dialect: {said}. See {documentation('realtime')} for its fields.") from error
+
+
+def _in_file(field: str) -> str:
+    return field.replace("_", "-")
 
 
 def _dialect(name: str, table: Mapping[str, Any]) -> Dialect:

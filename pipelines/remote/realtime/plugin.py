@@ -43,7 +43,7 @@ from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.line import Connect
 from firstpacket.pipelines.remote.realtime.audio import Format, decode
 from firstpacket.pipelines.remote.realtime.connection import Address, Connection, open_session
-from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns, dialect
+from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns, dialect, dialects
 from firstpacket.pipelines.remote.realtime.session import Wanted, output_rate
 from firstpacket.pipelines.remote.realtime.timeline import AUDIO, ENDPOINT, REPLY, UPLINK, WAIT, replayed, timeline
 from firstpacket.pipelines.remote.realtime.turn import Turn
@@ -104,6 +104,7 @@ class Realtime(Pipeline):
         requires=(Requirement("websockets", "realtime"),),
         finds_speech_end=True,
         needs_server=True,
+        details=tuple(f"dialect {each.name}  {each.summary}; checked: {each.checked}" for each in dialects().values()),
     )
     connect: ClassVar[Connect | None] = None
     """The transport; None: a WebSocket."""
