@@ -36,6 +36,11 @@ def error(code: str, message: str = "no.") -> tuple[str, dict[str, object]]:
     ("events", "outcome", "reason"),
     [
         ([done("completed")], "silent", "the server's reply is completed and has no audio"),
+        (
+            [("response.function_call_arguments.done", {"name": "look_up", "arguments": "{}"}), done("completed")],
+            "silent",
+            "the model called look_up instead of answering",
+        ),
         ([done("incomplete", reason="content_filter")], "silent", "incomplete (content_filter)"),
         (
             [done("failed", error={"code": "insufficient_quota", "message": "pay"})],
