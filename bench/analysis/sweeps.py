@@ -13,8 +13,10 @@ from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.quality.findings import ErrorRate, ScoredBy
 from firstpacket.bench.record.schema import Manifest, System
 from firstpacket.bench.record.store import Run
+from firstpacket.bench.stats.binomial import Share, share
 from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.summary.contents import LabelSummary, Summary
+from firstpacket.bench.vocabulary import Flag
 
 SweepKey = tuple[str, str, str, str, tuple[tuple[str, str], ...]]
 
@@ -25,6 +27,8 @@ class Point:
 
     value: float
     summary: Omitted[LabelSummary]
+    cut_off: Share | None
+    """Measured turns whose end it found too early; None for a system that is told when the user has finished."""
 
     @computed
     def label(self) -> str:
@@ -66,6 +70,7 @@ class Sweep:
 def sweeps(run: Run, summary: Summary) -> tuple[Sweep, ...]:
     """Every sweep of a run; a system may be part of several."""
     by_name = {label.label: label for label in summary.labels}
+    cut_off = {plan.label: _cut_off(run, plan) for plan in run.manifest.labels}
     groups: dict[SweepKey, dict[float, LabelSummary]] = defaultdict(dict)
     for plan in run.manifest.labels:
         for option, setting in plan.options.items():
@@ -75,10 +80,17 @@ def sweeps(run: Run, summary: Summary) -> tuple[Sweep, ...]:
     found = []
     for (pipeline, option, *_), labels in groups.items():
         if len(labels) > 1:
-            points = tuple(Point(value, labels[value]) for value in sorted(labels))
+            points = tuple(Point(value, labels[value], cut_off[labels[value].label]) for value in sorted(labels))
             published, reason = _published(run.manifest, option)
             found.append(Sweep(pipeline, option, points, published, reason))
     return tuple(found)
+
+
+def _cut_off(run: Run, plan: System) -> Share | None:
+    turns = [turn for turn in run.turns if turn.label == plan.label and turn.is_measured]
+    if not plan.finds_speech_end or not turns:
+        return None
+    return share([Flag.FALSE_ENDPOINT in turn.flags for turn in turns], [turn.utterance for turn in turns])
 
 
 def _all_else(plan: System, option: str) -> SweepKey:

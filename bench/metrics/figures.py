@@ -62,7 +62,7 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
     flags = (
-        *_figure_flags(figures),
+        *_end_flags(figures, evidence.outcome),
         *_trace_flags(evidence.trace),
         *start_flags(evidence),
         *host_flags(evidence, t0_ns),
@@ -74,9 +74,9 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
     return TurnFigures(figures, parts, _path_error_ns(path), hidden_ns, flags, histogram(evidence.delivery))
 
 
-def _figure_flags(figures: Mapping[str, int | float]) -> tuple[Flag, ...]:
-    """`FALSE_ENDPOINT` if the end of the user's turn was detected too early."""
-    return (Flag.FALSE_ENDPOINT,) if figures.get("endpointing_delay", 0) < 0 else ()
+def _end_flags(figures: Mapping[str, int | float], outcome: Outcome) -> tuple[Flag, ...]:
+    """`FALSE_ENDPOINT` if the end of the user's turn was detected too early: while the user spoke, or several times."""
+    return (Flag.FALSE_ENDPOINT,) if outcome == "split" or figures.get("endpointing_delay", 0) < 0 else ()
 
 
 def _trace_flags(trace: TurnTrace) -> tuple[Flag, ...]:

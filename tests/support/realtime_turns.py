@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from firstpacket.bench.options import LeaveAfter
-from firstpacket.bench.record.schema import InputMode, LabelFacts, TurnResult
+from firstpacket.bench.record.schema import Evidence, InputMode, LabelFacts, TurnResult
 from firstpacket.bench.run.executor import TurnConfig
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.timing.clock import Clock, MonotonicClock, VirtualClock
@@ -76,6 +76,12 @@ def after_speech_ms(result: TurnResult) -> list[tuple[str, float, float]]:
         for span in spans
         if span.start_ns <= until_ns and span.end_ns <= until_ns
     ]
+
+
+def evidence(result: TurnResult) -> Evidence:
+    """What its figures are made from."""
+    seen = {name: getattr(result, name) for name in TurnResult.__slots__}
+    return Evidence(**seen, label="remote", utterance="clip-1", kinds={"endpoint": "endpoint"})
 
 
 def types(result: TurnResult, sent: bool) -> list[str]:

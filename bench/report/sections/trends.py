@@ -133,11 +133,15 @@ def _swept(number: int, sweep: Sweep) -> Table:
 
         return Column(scorer, cell)
 
+    def cut_off(row: tuple[int, Point]) -> Cell:
+        return estimate(row[1].cut_off, "share", at(row[0], "cut_off"))
+
     columns: tuple[Column[tuple[int, Point]], ...] = (
         Column(sweep.option, lambda row: _value(row[1].value, at(row[0], "value"))),
         words("system", lambda row: row[1].label),
         Column("mean first packet [95 % CI]", lambda row: estimate(row[1].mean, "ms", at(row[0], "mean"))),
         Column("median", lambda row: estimate(row[1].p50, "ms", at(row[0], "p50"))),
+        *([Column("cut off [95 % CI]", cut_off)] if any(point.cut_off for point in sweep.points) else []),
         Column("reply WER", lambda row: estimate(row[1].reply.rate, "ratio", at(row[0], "reply", "rate"))),
         *map(scored, dict.fromkeys(score.scorer for point in sweep.points for score in point.scores)),
     )

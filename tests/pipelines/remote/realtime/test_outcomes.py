@@ -6,9 +6,10 @@ from contextlib import suppress
 
 import pytest
 from support.realtime_server import Gone, Peer, Server
-from support.realtime_turns import loaded
+from support.realtime_turns import evidence, loaded
 
 from firstpacket.bench.errors import BenchError
+from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.timing.clock import VirtualClock
 
 
@@ -103,6 +104,7 @@ def test_a_pause_that_the_server_takes_for_the_end_splits_the_turn() -> None:
 
     result = loaded(Hasty(think_ms=10)).turn()
     assert (result.outcome, result.reason) == ("split", "the server took the utterance for 2 turns")
+    assert turn_figures(evidence(result)).flags == ("false_endpoint",)
 
 
 def test_a_server_that_never_replies_is_a_timeout() -> None:

@@ -6,19 +6,11 @@ import json
 
 import pytest
 from support.realtime_server import Server
-from support.realtime_turns import after_speech_ms, loaded, types
+from support.realtime_turns import after_speech_ms, evidence, loaded, types
 
 from firstpacket.bench.metrics.figures import turn_figures
-from firstpacket.bench.record.schema import Evidence, TurnResult
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.remote.realtime import Realtime
-
-KINDS = {"endpoint": "endpoint"}
-
-
-def evidence(result: TurnResult) -> Evidence:
-    seen = {name: getattr(result, name) for name in TurnResult.__slots__}
-    return Evidence(**seen, label="remote", utterance="clip-1", kinds=KINDS)
 
 
 def test_a_turn_with_the_servers_detector() -> None:
