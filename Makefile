@@ -53,7 +53,7 @@ bench: setup
 soak: setup
 	$(BIN)/pytest -m soak --timeout 3600
 
-# Against servers that nobody here wrote. Their environments, about 1.7 GB in .servers, are made where they are missing.
+# Against servers that nobody here wrote. Their environments, 2 GB in .servers, are made where they are missing.
 real-servers: setup
 	$(BIN)/python tests/real_servers/environment.py $(FIND) $(BACKEND)
 	$(BIN)/pytest -m real_server -rs --timeout 300 tests/real_servers
