@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from firstpacket.bench.pipeline import Declaration, Option, Requirement, Samples, Speech, Stage, Weights
+from firstpacket.bench.pipeline import Declaration, Option, Requirement, Speech, Stage, Weights
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import ASR
 from firstpacket.pipelines.optional import imported
+from firstpacket.pipelines.pcm import pcm16
 
 BLOCK = 320
 """Samples per call, 20 ms. Cepstral means move with each call, so a fixed size makes it all one how frames come."""
@@ -72,7 +73,7 @@ class PocketSphinx(ASR):
         samples = speech.whole()
         with trace.stage("asr"):
             if len(samples):  # it refuses an empty buffer
-                self._decoder.process_raw(_pcm(samples), full_utt=True)
+                self._decoder.process_raw(pcm16(samples).tobytes(), full_utt=True)
 
     def _listen(self, speech: Speech, trace: Trace) -> None:
         rest, unsaid, said = np.zeros(0, np.float32), 0, ""
@@ -84,12 +85,12 @@ class PocketSphinx(ASR):
                 heard = np.concatenate((rest, frame))
                 whole = len(heard) - len(heard) % BLOCK
                 for start in range(0, whole, BLOCK):
-                    self._decoder.process_raw(_pcm(heard[start : start + BLOCK]))
+                    self._decoder.process_raw(pcm16(heard[start : start + BLOCK]).tobytes())
                 rest = heard[whole:]
             unsaid += len(frame)
         if len(rest):
             with trace.stage("asr"):
-                self._decoder.process_raw(_pcm(rest))
+                self._decoder.process_raw(pcm16(rest).tobytes())
 
     def _partial(self, said: str, trace: Trace) -> str:
         """The hypothesis so far; recorded if it differs from `said`."""
@@ -99,8 +100,3 @@ class PocketSphinx(ASR):
         if text != said:
             trace.text("partial", text)
         return text
-
-
-def _pcm(samples: Samples) -> bytes:
-    """Float samples as 16-bit PCM."""
-    return (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16).tobytes()

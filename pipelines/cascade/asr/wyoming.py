@@ -21,8 +21,9 @@ from firstpacket.bench.pipeline import (
 )
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import ASR
+from firstpacket.pipelines.pcm import pcm16
 from firstpacket.pipelines.remote.wyoming.address import address
-from firstpacket.pipelines.remote.wyoming.audio import format_of, pcm
+from firstpacket.pipelines.remote.wyoming.audio import format_of
 from firstpacket.pipelines.remote.wyoming.client import Client
 from firstpacket.pipelines.remote.wyoming.connection import Received
 from firstpacket.pipelines.remote.wyoming.info import Program
@@ -86,7 +87,7 @@ class WyomingASR(ASR):
                     if transcript.final is not None:
                         raise TurnEnded("split", "the server ended the utterance itself, while the user was speaking")
                     for start in range(0, len(frame), CHUNK):
-                        chunk = pcm(frame[start : start + CHUNK])
+                        chunk = pcm16(frame[start : start + CHUNK]).tobytes()
                         position_ns = sent * 1_000_000_000 // SAMPLE_RATE
                         connection.send(Event("audio-chunk", FORMAT, chunk), trace, due_ns, position_ns)
                         sent += len(chunk) // 2

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from firstpacket.bench.pipeline import Samples
+from firstpacket.pipelines.pcm import pcm16
 from firstpacket.pipelines.remote.http.problems import ServerError
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
@@ -30,7 +31,7 @@ _KINDS: dict[tuple[int, int], np.dtype[Any]] = {(1, 16): np.dtype("<i2"), (3, 32
 
 def wav(samples: Samples, rate: int) -> bytes:
     """Mono samples in [-1, 1] as a WAV file of 16 bits."""
-    pcm = (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    pcm = pcm16(samples).tobytes()
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
     return struct.pack("<4sI4s", b"RIFF", 36 + len(pcm), b"WAVE") + form + struct.pack("<4sI", b"data", len(pcm)) + pcm
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.pipelines.pcm import pcm16
 
 Format = Literal["pcm", "pcmu", "pcma"]
 G711_RATE = 8_000
@@ -80,9 +81,9 @@ class Encoder:
 
 def encode(samples: Samples, format: Format) -> bytes:
     """Samples `(n,)` in [-1, 1] as little-endian 16-bit PCM or G.711."""
-    whole = np.clip(np.rint(samples * 32767), -32768, 32767).astype(np.int32)
+    whole = pcm16(samples)
     if format == "pcm":
-        return whole.astype("<i2").tobytes()
+        return whole.tobytes()
     return _nearest(whole, MU_LAW if format == "pcmu" else A_LAW).tobytes()
 
 
@@ -113,7 +114,7 @@ def _a_law_table() -> npt.NDArray[np.int16]:
 MU_LAW, A_LAW = _mu_law_table(), _a_law_table()
 
 
-def _nearest(whole: npt.NDArray[np.int32], table: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+def _nearest(whole: npt.NDArray[np.int16], table: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     """The code of the nearest value."""
     order = np.argsort(table, kind="stable")
     values = table[order].astype(np.int32)

@@ -16,7 +16,6 @@ from threading import Thread
 from typing import ClassVar, get_args
 from urllib.parse import urlsplit
 
-from firstpacket.bench.addresses import is_this_machine
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import (
     Declaration,
@@ -37,7 +36,7 @@ from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.optional import imported
-from firstpacket.pipelines.remote.http.address import address
+from firstpacket.pipelines.remote.http.address import address, is_nearby
 from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_from
 from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.line import Connect
@@ -405,8 +404,11 @@ def _address(settings: Settings, known: Dialect) -> Address:
     variable = settings.text("key-env") or known.key_variable
     key = key_from(variable, "key-env") if variable else ""
     headers = headers_from(settings.text("headers-env"), "headers-env")
-    if (key or headers) and url.startswith("ws:") and not is_this_machine(urlsplit(url).hostname or ""):
-        raise UsageError("url is not encrypted (ws://), so a key or headers would be sent readable. Use wss://.")
+    if (key or headers) and url.startswith("ws:") and not is_nearby(urlsplit(url).hostname or ""):
+        raise UsageError(
+            "url is not encrypted (ws://) and leads to another network, which could read the key and the headers. Use "
+            "wss://."
+        )
     secrets = Secrets(key, headers.values())
     if key:
         headers = {known.key_header: f"{known.key_prefix}{key}", **headers}

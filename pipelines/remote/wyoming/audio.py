@@ -20,11 +20,6 @@ def format_of(rate: int) -> dict[str, Any]:
     return {"rate": rate, "width": WIDTH, "channels": 1}
 
 
-def pcm(samples: Samples) -> bytes:
-    """Samples in [-1, 1] as 16-bit PCM."""
-    return (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-
-
 @dataclass(frozen=True, slots=True)
 class Format:
     """The format of a server's audio."""

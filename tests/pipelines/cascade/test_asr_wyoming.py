@@ -96,7 +96,7 @@ def test_the_request_in_words_of_the_protocol(rig: Make) -> None:
     ]  # fmt: skip
     assert received[1][1].data == {"name": "tiny", "language": "en"}
     assert received[3][1].data == {"rate": 16_000, "width": 2, "channels": 1}
-    assert np.frombuffer(received[3][1].payload or b"", np.int16).tolist() == [16383] * 320
+    assert np.frombuffer(received[3][1].payload or b"", np.int16).tolist() == [16384] * 320
     sent = [message.bytes for message in trace.messages if message.sent and message.type == "audio-chunk"]
     assert sent[0] > 640
 
