@@ -365,11 +365,12 @@ def websocket_server(server: Script, **options: Any) -> Iterator[str]:
 
     port = socket.create_server(("127.0.0.1", 0))
     port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # so that a client soon notices who does not read
+    url = f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{port.getsockname()[1]}"
     with serve(handle, sock=port, compression=None, max_size=None, **options) as listening:
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{port.getsockname()[1]}"
+            yield url
         finally:
             for peer in connections:
                 peer.reads.set()
