@@ -109,9 +109,9 @@ def _endpoint_ns(received: Iterable[tuple[Message, str]], sent: Sequence[Message
 
 
 def _sent_at_ns(position_ns: int, sent: Sequence[Message]) -> int | None:
-    """When the audio at this position was sent; None if it was not."""
+    """When the audio that ends at this position was sent; None if it was not."""
     audio = [message for message in sent if message.type == APPEND]
-    before = [message for message in audio if message.position_ns <= position_ns]
+    before = [message for message in audio if message.position_ns < position_ns]
     return before[-1].at_ns if before and position_ns <= audio[-1].position_ns + 1_000 * MS else None
 
 
