@@ -37,6 +37,7 @@ INPUTS: dict[InputMode, dict[str, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 @pytest.mark.parametrize("input", INPUTS)
 def test_first_packets_against_the_servers_log(
