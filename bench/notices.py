@@ -41,6 +41,7 @@ ADVICE = {
     Flag.THOUGHTS_UNCLEAR: (
         "Start the server with a reasoning parser (vLLM, SGLang: --reasoning-parser), or turn the model's reasoning off"
     ),
+    Flag.READ_LATE: "Stop other work on this machine: it makes the server look slower than it is",
     Flag.HOST_BUSY: (
         "Stop them (`bench doctor` names the heavy ones) and measure again, or treat small differences as noise"
     ),

@@ -24,6 +24,9 @@ from firstpacket.bench.vocabulary import Flag, KnownMark, Outcome, flags_from
 FLAGS = flags_from("trace", "host", "gpu")
 """All flags that are derived from a turn's evidence; a turn may have others, which say how it was run."""
 
+MARKED = {KnownMark.LLM_THOUGHTS_UNCLEAR: Flag.THOUGHTS_UNCLEAR, KnownMark.READ_LATE: Flag.READ_LATE}
+"""Flags that a mark of the pipeline says."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnFigures:
@@ -80,10 +83,11 @@ def _end_flags(figures: Mapping[str, int | float], outcome: Outcome) -> tuple[Fl
 
 
 def _trace_flags(trace: TurnTrace) -> tuple[Flag, ...]:
-    """`SESSION_RENEWED` if a connection had ended, `THOUGHTS_UNCLEAR` if reasoning may be timed as the answer."""
+    """`SESSION_RENEWED` if a connection had ended; what pipelines mark: `THOUGHTS_UNCLEAR`, `READ_LATE`."""
     renewed = trace.session is not None and trace.session.renewed
-    unclear = any(mark.name == KnownMark.LLM_THOUGHTS_UNCLEAR for mark in trace.marks)
-    return (*((Flag.SESSION_RENEWED,) if renewed else ()), *((Flag.THOUGHTS_UNCLEAR,) if unclear else ()))
+    marks = {mark.name for mark in trace.marks}
+    marked = tuple(flag for mark, flag in MARKED.items() if mark in marks)
+    return (*((Flag.SESSION_RENEWED,) if renewed else ()), *marked)
 
 
 def heard_outcome(evidence: Evidence) -> Outcome:

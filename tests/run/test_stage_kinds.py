@@ -106,6 +106,7 @@ def test_a_reply_without_text_has_no_time_of_its_first_token(
     class Speaker(Foreign):
         def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
             trace.mark(KnownMark.LLM_THOUGHTS_UNCLEAR)
+            trace.mark(KnownMark.READ_LATE)
             trace.text("reply", reply)
             return super().respond(speech, trace)
 
@@ -114,7 +115,7 @@ def test_a_reply_without_text_has_no_time_of_its_first_token(
         {"llm_ttft", "llm_first_token_latency"} if tokens else set()
     )
     assert turn.figures["llm_ttfb"] == 5 * MS
-    assert Flag.THOUGHTS_UNCLEAR in turn.flags
+    assert {Flag.THOUGHTS_UNCLEAR, Flag.READ_LATE} <= {*turn.flags}
 
 
 def test_the_evidence_is_enough_to_derive_them_again(run: Run) -> None:

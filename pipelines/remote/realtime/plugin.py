@@ -58,6 +58,8 @@ PING_S = 1.0
 LISTEN_S = 10.0
 """How long the user listens at most before the next turn of a conversation, where the server was faster than real
 time."""
+LATE_NS = 5_000_000
+"""How long a message may wait for this side before the turn is flagged."""
 STOP_S = 1.0
 """How long a turn that is over waits for a write that blocks."""
 
@@ -315,9 +317,12 @@ class Realtime(Pipeline):
             made.inbox.put(error)
 
     def _reply(self, made: Connection, turn: Turn, trace: Trace) -> Iterator[Packet]:
-        rest, done_ns = b"", 0
+        rest, done_ns, begun_ns, is_late = b"", 0, trace.clock.now_ns(), False
         while not turn.over:
             event, at_ns = made.next()
+            if not is_late and trace.clock.now_ns() - max(at_ns, begun_ns) > LATE_NS:
+                is_late = True
+                trace.mark(KnownMark.READ_LATE)
             turn.received(event)
             if event.name != AUDIO or not event.audio:
                 continue
@@ -326,9 +331,9 @@ class Realtime(Pipeline):
             data, rest = data[:whole], data[whole:]
             rate = event.rate or output_rate(self._wanted.format, self._dialect)
             samples = decode(data, self._wanted.format)
-            begun_ns, done_ns = max(at_ns, done_ns), trace.clock.now_ns()
+            free_ns, done_ns = max(at_ns, done_ns), trace.clock.now_ns()
             self._plays_until_ns = max(self._plays_until_ns, at_ns) + len(samples) * 1_000_000_000 // rate
-            trace.record(REPLY, begun_ns, done_ns)
+            trace.record(REPLY, free_ns, done_ns)
             yield Packet(samples, rate, trace.hand_off(REPLY))
 
     def _record(self, made: Connection, trace: Trace) -> None:

@@ -7,8 +7,11 @@ import json
 import pytest
 from support.realtime_server import Server
 from support.realtime_turns import after_speech_ms, evidence, loaded, types
+from support.virtual import make_utterance
 
 from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.run.speech import HeardSpeech
+from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.remote.realtime import Realtime
 
@@ -118,3 +121,19 @@ def test_only_turns_that_the_server_ends_have_an_endpoint() -> None:
         "turns=manual",
         "",
     )
+
+
+@pytest.mark.parametrize(("busy_ms", "late"), [(4, False), (6, True)])
+def test_a_turn_whose_messages_wait_for_this_side_says_so(busy_ms: int, late: bool) -> None:
+    pipeline = loaded(Server(pieces=((0, 20), (1, 20), (1, 20))), turns="manual")
+    plugin, clock = pipeline.executor._pipeline, pipeline.clock
+    assert plugin is not None
+    speech, trace = HeardSpeech(clock, "en"), Trace(clock)
+    plugin.prepare(trace)
+    speech.hear(make_utterance().samples)
+    speech.end()
+    for packet in plugin.respond(speech, trace):
+        assert len(packet.samples) == 480
+        clock.sleep_until_ns(clock.now_ns() + (busy_ms + 1) * 1_000_000)
+        busy_ms = 0
+    assert [mark.name for mark in trace.finish().marks] == [KnownMark.READ_LATE] * late
