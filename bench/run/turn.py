@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from firstpacket.bench.errors import BenchError
 from firstpacket.bench.metrics.audible_onset import reply_levels
 from firstpacket.bench.options import LeaveAfter
 from firstpacket.bench.pipeline import Pipeline, Samples, TurnEnded
@@ -62,7 +63,8 @@ def perform(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # libraries give up with SystemExit or asyncio's CancelledError, too
-        outcome, why = "failed", reason(error)
+        # A `BenchError` is a message for people, of anything else the class matters.
+        outcome, why = "failed", described(error) if isinstance(error, BenchError) else reason(error)
     try:
         if gpu is not None:
             gpu.end_turn()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.virtual import make_scripted, make_utterance
 
+from firstpacket.bench.errors import WeightsError
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.pipeline import Declaration, Packet, Pipeline, Speech, Stage, TurnEnded
 from firstpacket.bench.record.schema import Evidence, TurnResult
@@ -78,6 +79,10 @@ def test_a_pipeline_can_end_a_turn_with_an_outcome(where: str) -> None:
     result = one_turn(TurnEnded("busy", "the server has no free session"), where)
     assert (result.outcome, result.reason) == ("busy", "the server has no free session")
     assert result.trace.session is not None, "what was seen before is kept"
+
+
+def test_an_error_for_people_is_its_own_reason() -> None:
+    assert one_turn(WeightsError("The model is gone.")).reason == "The model is gone."
 
 
 def test_an_error_while_preparing_fails_the_turn() -> None:
