@@ -17,6 +17,11 @@ BETA = {
 }
 FLAT: dict[str, Any] = {"renames": BETA, "session": default_session(model="gpt-realtime")}
 
+RATE_LIMITS = {
+    "type": "rate_limits.updated",
+    "rate_limits": [{"name": "tokens", "limit": 40_000, "remaining": 10_000, "reset_seconds": 30.0}],
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Fake:
@@ -42,7 +47,12 @@ BEARER = {"Authorization": "Bearer secret"}
 ADDRESS = "wss://voice.example"
 FAKES = {
     "openai": Fake(
-        f"{ADDRESS}/v1/realtime?model=tiny", BEARER, ("server_vad", "semantic_vad", "manual"), endpoint_ms=520
+        f"{ADDRESS}/v1/realtime?model=tiny",
+        BEARER,
+        ("server_vad", "semantic_vad", "manual"),
+        endpoint_ms=520,
+        options={"interim": "delta", "extra": (RATE_LIMITS,)},
+        texts=("partial", "transcript", "reply"),
     ),
     "azure": Fake(
         f"{ADDRESS}/openai/v1/realtime?model=tiny",
@@ -55,7 +65,13 @@ FAKES = {
         BEARER,
         ("server_vad", "manual"),
         endpoint_ms=520,
-        options={"opens_with": ("conversation.created",), "position": "its clock"},
+        options={
+            "opens_with": ("conversation.created", "session.created"),
+            "position": "its clock",
+            "interim": "updated",
+            "extra": ({"type": "ping"},),
+        },
+        texts=("partial", "transcript", "reply"),
     ),
     "dashscope": Fake(
         f"{ADDRESS}/api-ws/v1/realtime?model=tiny",

@@ -105,6 +105,10 @@ class Server:
     """Whether it says `speech_stopped` at once, not only with the reply."""
     position: Literal["decision", "end of speech", "its clock", "none"] = "decision"
     """What its `audio_end_ms` is."""
+    interim: Literal["", "delta", "updated"] = ""
+    """The event, if any, with which it says what it has understood before it says what it heard."""
+    extra: tuple[dict[str, Any], ...] = ()
+    """Further events that it says before it replies."""
     transcript_last: bool = False
     """Whether the transcript comes after the reply."""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -196,6 +200,8 @@ class Server:
     def respond(self, peer: Peer, number: int, late: dict[str, Any] | None = None) -> None:
         """Think, then speak."""
         peer.wait(self.think_ms)
+        for event in self.extra:
+            peer.say(**event)
         if late is not None:
             peer.say("input_audio_buffer.speech_stopped", **late)
             peer.say("input_audio_buffer.committed", item_id=f"item_{number}", previous_item_id=None)
@@ -211,6 +217,10 @@ class Server:
 
     def transcribe(self, peer: Peer, number: int) -> None:
         """Say what the user said."""
+        field = {"delta": "delta", "updated": "transcript"}
+        if self.transcript is not None and self.interim:
+            name = f"conversation.item.input_audio_transcription.{self.interim}"
+            peer.say(name, item_id=f"item_{number}", content_index=0, **{field[self.interim]: self.transcript[:9]})
         if self.transcript is not None:
             peer.say(
                 self.named("conversation.item.input_audio_transcription.completed"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from support.realtime_dialects import ADDRESS, FAKES
 from support.realtime_server import Server
-from support.realtime_turns import after_speech_ms, loaded, types
+from support.realtime_turns import after_speech_ms, evidence, loaded, types
 
+from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.vocabulary import KnownMark
+from firstpacket.pipelines.remote.realtime.audio import Format
 from firstpacket.pipelines.remote.realtime.dialect import dialects
 
 EVERY_WAY = [(name, turns) for name, fake in FAKES.items() for turns in fake.turns]
@@ -41,7 +43,8 @@ def test_a_turn(name: str, turns: str) -> None:
     ]
     assert marks == [decided_ms for _ in endpoint]
     assert tuple(text.kind for text in result.trace.texts) == fake.texts
-    assert result.trace.texts[-1].text == "It is noon."
+    said = {text.kind: text.text for text in result.trace.texts}
+    assert said["reply"] == "It is noon." and said.get("partial", "what time") == "what time"
     assert [packet.sample_rate for packet in result.trace.packets] == [server.output_rate] * 3
 
 
@@ -75,3 +78,19 @@ def test_the_header_of_the_beta_is_never_sent(name: str) -> None:
     server = FAKES[name].server()
     loaded(server, **options(name, ""))
     assert not [header for header, _ in server.peers[0].target.headers if header.lower() == "openai-beta"]
+
+
+@pytest.mark.parametrize("format", ["pcmu", "pcma"])
+def test_a_turn_in_telephone_quality(format: Format) -> None:
+    server = Server(format=format, rate=8_000, output_rate=8_000)
+    result = loaded(server, format=format).turn()
+    assert after_speech_ms(result)[1:3] == [("endpoint", 0, 520), ("wait", 520, 820)]
+    assert {(packet.sample_rate, packet.samples) for packet in result.trace.packets} == {(8_000, 1_600)}
+    audio = next(peer.heard[0]["session"]["audio"] for peer in server.peers)
+    name = {"type": f"audio/{format}"}
+    assert (audio["input"]["format"], audio["output"]["format"]) == (name, name), "its rate is known"
+
+
+def test_what_is_left_of_the_servers_limits_is_a_figure() -> None:
+    result = loaded(FAKES["openai"].server(), **options("openai", "manual")).turn()
+    assert turn_figures(evidence(result)).figures["rate_limit_left"] == 0.25
