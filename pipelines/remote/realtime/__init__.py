@@ -1,6 +1,7 @@
 """The pipeline `realtime`: OpenAI's Realtime API over a WebSocket, and its dialects.
 
 plugin       the pipeline: options, threads, packets
+options      what a user may choose, checked
 connection   an open session: connecting, sending, a record of every message
 dialect      what differs between servers, read from dialects.toml
 session      the session that is asked for, and what a server made of it

@@ -13,13 +13,10 @@ from dataclasses import replace
 from functools import partial
 from threading import Event as Flag
 from threading import Thread
-from typing import ClassVar, get_args
-from urllib.parse import urlsplit
+from typing import ClassVar
 
-from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import (
     Declaration,
-    Option,
     OptionValue,
     Packet,
     Pipeline,
@@ -36,18 +33,16 @@ from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.optional import imported
-from firstpacket.pipelines.remote.http.address import address, is_nearby
-from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_from
 from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.line import Connect
-from firstpacket.pipelines.remote.realtime.audio import Format, decode
-from firstpacket.pipelines.remote.realtime.connection import Address, Connection, open_session
-from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns, dialect, dialects
-from firstpacket.pipelines.remote.realtime.session import Wanted, output_rate
+from firstpacket.pipelines.remote.realtime.audio import decode
+from firstpacket.pipelines.remote.realtime.connection import Connection, open_session
+from firstpacket.pipelines.remote.realtime.dialect import dialect, dialects
+from firstpacket.pipelines.remote.realtime.options import OPTIONS, address_from, turns_of, wanted_from
+from firstpacket.pipelines.remote.realtime.session import output_rate
 from firstpacket.pipelines.remote.realtime.timeline import AUDIO, ENDPOINT, REPLY, UPLINK, WAIT, replayed, timeline
 from firstpacket.pipelines.remote.realtime.turn import Turn
 
-LIKE = "wss://api.openai.com"
 LEAVE_S = 10.0
 """How long a session whose reply was left is waited for before it is closed: servers refuse others until then."""
 BUSY_S, BUSY_STEP_S = 15.0, 0.5
@@ -77,31 +72,7 @@ class Realtime(Pipeline):
             Stage(WAIT, "opaque"),
             Stage(REPLY, "move"),
         ),
-        options=(
-            Option("url", LIKE, "address of the server"),
-            Option("dialect", "openai", "kind of server (docs/realtime.md), or a TOML file with one of yours"),
-            Option("model", "", "model name; empty: the server's choice"),
-            Option(
-                "turns", "", "what ends the user's turn: manual, server_vad or semantic_vad; empty: the dialect's first"
-            ),
-            Option("endpoint-silence", 500, "silence after which the user has finished, ms (turns=server_vad)"),
-            Option("endpoint-threshold", 0.5, "speech probability threshold (turns=server_vad)"),
-            Option(
-                "eagerness",
-                "auto",
-                "how soon the server replies (turns=semantic_vad)",
-                choices=("auto", "low", "medium", "high"),
-            ),
-            Option("format", "pcm", "audio on the line", choices=get_args(Format)),
-            Option("voice", "", "voice; empty: the server's choice"),
-            Option("instructions", "", "instructions to the model; empty: the server's choice"),
-            Option("transcription", "", "model that transcribes the user's speech beside the reply; empty: none"),
-            Option("max-tokens", 0, "most tokens of a reply; 0: the server's choice"),
-            Option("conversation", "turn", "a session for each turn, or one for the run", choices=("turn", "run")),
-            Option("timeout", 10.0, "timeout for connecting, s"),
-            Option("key-env", "", "environment variable with the API key; empty: the dialect's"),
-            Option("headers-env", "", "environment variable with extra headers, one `Name: value` a line"),
-        ),
+        options=OPTIONS,
         requires=(Requirement("websockets", "realtime"),),
         finds_speech_end=True,
         needs_server=True,
@@ -117,7 +88,7 @@ class Realtime(Pipeline):
         """The declaration; with manual turns, the end of speech is found by nobody."""
         known = dialect(str(chosen.get("dialect", "openai")))
         told = "turns=manual" if "manual" in known.turns else ""
-        if _turns(str(chosen.get("turns", "")), known) != "manual":
+        if turns_of(str(chosen.get("turns", "")), known) != "manual":
             return replace(cls.declaration, speech_end_given=told)
         stages = tuple(stage for stage in cls.declaration.stages if stage.id != ENDPOINT)
         return replace(cls.declaration, stages=stages, finds_speech_end=False, speech_end_given=told)
@@ -131,8 +102,8 @@ class Realtime(Pipeline):
         """Raises `UsageError` for options that do not fit the dialect, and for secrets in the address."""
         super().__init__(settings)
         self._dialect = dialect(settings.text("dialect"))
-        self._wanted = _wanted(settings, self._dialect)
-        self._address = _address(settings, self._dialect)
+        self._wanted = wanted_from(settings, self._dialect)
+        self._address = address_from(settings, self._dialect)
         self._one_turn_each = settings.text("conversation") == "turn"
         self._connection: Connection | None = None
         self._leaving: Thread | None = None
@@ -362,59 +333,3 @@ class Realtime(Pipeline):
             "not_applied": "; ".join(made.not_applied) or "nothing" if self._dialect.confirms_session else "not known",
             "first_session_ms": (made.setup.ready_ns - made.setup.begun_ns) / 1e6,
         }
-
-
-def _turns(given: str, known: Dialect) -> Turns:
-    """How the user's turn ends. Raises `UsageError`."""
-    for each in known.turns:
-        if given in (each, ""):
-            return each
-    raise UsageError(f"turns={given} is not possible with the dialect {known.name}; it has {', '.join(known.turns)}.")
-
-
-def _wanted(settings: Settings, known: Dialect) -> Wanted:
-    format = next((each for each in known.formats if each == settings.text("format")), None)
-    if format is None:
-        raise UsageError(
-            f"format={settings.text('format')} is not possible with the dialect {known.name}; it has "
-            f"{', '.join(known.formats)}."
-        )
-    silence, threshold = settings.whole("endpoint-silence"), settings.number("endpoint-threshold")
-    if not 0 < silence <= 10_000:
-        raise UsageError(f"endpoint-silence is {silence} ms, but it must lie between 1 and 10000.")
-    if not 0 < threshold < 1:
-        raise UsageError(f"endpoint-threshold is {threshold:g}, but it must lie between 0 and 1.")
-    if settings.whole("max-tokens") < 0:
-        raise UsageError("max-tokens must not be negative; 0 leaves it to the server.")
-    return Wanted(
-        turns=_turns(settings.text("turns"), known),
-        format=format,
-        silence_ms=silence,
-        threshold=threshold,
-        eagerness=settings.text("eagerness"),
-        model=settings.text("model"),
-        voice=settings.text("voice"),
-        instructions=settings.text("instructions"),
-        transcription=settings.text("transcription"),
-        max_tokens=settings.whole("max-tokens"),
-    )
-
-
-def _address(settings: Settings, known: Dialect) -> Address:
-    """Raises `UsageError`; no message repeats a secret."""
-    url = address(settings.text("url"), "url", "key-env", like="ws://127.0.0.1:8000")
-    timeout_s = settings.number("timeout")
-    if not 0 < timeout_s <= 20:
-        raise UsageError(f"timeout is {timeout_s:g} s, but it must be above 0 s and at most 20 s.")
-    variable = settings.text("key-env") or known.key_variable
-    key = key_from(variable, "key-env") if variable else ""
-    headers = headers_from(settings.text("headers-env"), "headers-env")
-    if (key or headers) and url.startswith("ws:") and not is_nearby(urlsplit(url).hostname or ""):
-        raise UsageError(
-            "url is not encrypted (ws://) and leads to another network, which could read the key and the headers. Use "
-            "wss://."
-        )
-    secrets = Secrets(key, headers.values())
-    if key:
-        headers = {known.key_header: f"{known.key_prefix}{key}", **headers}
-    return Address(url, settings.text("model"), known, tuple(headers.items()), secrets, timeout_s)
