@@ -42,6 +42,8 @@ class Dialect:
     summary: str
     checked: str
     """How this table was checked: against which server and when, or against documentation only."""
+    url: str
+    """The server's usual address; empty: it has none."""
     path: str
     """Path of the route, appended to an address that has none."""
     model_parameter: str
@@ -136,7 +138,8 @@ def _from_file(path: Path) -> Dialect:
     for name in table.keys() - known:
         raise UnknownName(f"field in {path}", name, known)
     reference = tomllib.loads(TABLES.read_text("utf-8"))
-    given = {"summary": path.name, "checked": "a table of the user's", **table}
+    # Not the base's address: the key of one server is nothing for another.
+    given = {"summary": path.name, "checked": "a table of the user's", "url": "", **table}
     try:
         return _dialect(path.stem, {**reference[REFERENCE], **reference[base], **given})
     except DecodeError as error:

@@ -14,10 +14,8 @@ from firstpacket.pipelines.remote.realtime.connection import Address
 from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns
 from firstpacket.pipelines.remote.realtime.session import Wanted
 
-LIKE = "wss://api.openai.com"
-
 OPTIONS = (
-    Option("url", LIKE, "address of the server"),
+    Option("url", "", "address of the server; empty: the dialect's usual one"),
     Option("dialect", "openai", "kind of server (docs/realtime.md), or a TOML file with one of yours"),
     Option("model", "", "model name; empty: the server's choice"),
     Option("turns", "", "what ends the user's turn: manual, server_vad or semantic_vad; empty: the dialect's first"),
@@ -80,7 +78,10 @@ def wanted_from(settings: Settings, known: Dialect) -> Wanted:
 
 def address_from(settings: Settings, known: Dialect) -> Address:
     """Where the server is, and the secrets, from the environment. Raises `UsageError`, which repeats no secret."""
-    url = address(settings.text("url"), "url", "key-env", like="ws://127.0.0.1:8000")
+    given = settings.text("url") or known.url
+    if not given:
+        raise UsageError(f"url is missing: servers of the dialect {known.name} have no usual address.")
+    url = address(given, "url", "key-env", like="ws://127.0.0.1:8000")
     timeout_s = settings.number("timeout")
     if not 0 < timeout_s <= 20:
         raise UsageError(f"timeout is {timeout_s:g} s, but it must be above 0 s and at most 20 s.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
 from support.realtime_dialects import ADDRESS, FAKES
 from support.realtime_server import Server
 from support.realtime_turns import after_speech_ms, evidence, loaded, types
 
+from firstpacket.bench.errors import UsageError
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.remote.realtime.audio import Format
@@ -94,3 +98,30 @@ def test_a_turn_in_telephone_quality(format: Format) -> None:
 def test_what_is_left_of_the_servers_limits_is_a_figure() -> None:
     result = loaded(FAKES["openai"].server(), **options("openai", "manual")).turn()
     assert turn_figures(evidence(result)).figures["rate_limit_left"] == 0.25
+
+
+USUAL = {
+    "openai": "api.openai.com",
+    "xai": "api.x.ai",
+    "dashscope": "dashscope.aliyuncs.com",
+    "hf": "127.0.0.1",
+    "localai": "127.0.0.1",
+    "speaches": "127.0.0.1",
+    "vllm-omni": "127.0.0.1",
+    "sglang-omni": "127.0.0.1",
+}
+
+
+@pytest.mark.parametrize(("name", "host"), USUAL.items())
+def test_without_an_address_a_key_goes_to_its_own_provider(name: str, host: str) -> None:
+    server = FAKES[name].server()
+    loaded(server, **{**options(name, ""), "url": ""})
+    assert urlsplit(server.peers[0].target.url).hostname == host
+
+
+def test_an_address_that_is_missing_is_said(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('key-variable = "VOICE_KEY"')
+    for name in ("azure", str(mine)):
+        with pytest.raises(UsageError, match=r"url is missing: servers of the dialect (azure|mine) have no usual"):
+            loaded(Server(), **{**options(name, ""), "url": ""})
