@@ -80,7 +80,9 @@ def address_from(settings: Settings, known: Dialect) -> Address:
     """Where the server is, and the secrets, from the environment. Raises `UsageError`, which repeats no secret."""
     given = settings.text("url") or known.url
     if not given:
-        raise UsageError(f"url is missing: servers of the dialect {known.name} have no usual address.")
+        raise UsageError(
+            f"url is missing: servers of the dialect {known.name} have no usual address. Add url=wss://HOST."
+        )
     url = address(given, "url", "key-env", like="ws://127.0.0.1:8000")
     timeout_s = settings.number("timeout")
     if not 0 < timeout_s <= 20:

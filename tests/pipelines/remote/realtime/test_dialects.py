@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -125,3 +127,52 @@ def test_an_address_that_is_missing_is_said(tmp_path: Path) -> None:
     for name in ("azure", str(mine)):
         with pytest.raises(UsageError, match=r"url is missing: servers of the dialect (azure|mine) have no usual"):
             loaded(Server(), **{**options(name, ""), "url": ""})
+
+
+VAD = {"type", "threshold", "prefix_padding_ms", "silence_duration_ms", "create_response", "interrupt_response"}
+REPLIES = {"create_response", "interrupt_response"}
+
+
+def ga(at_top: set[str], leaves_out: set[str]) -> set[str]:
+    """Fields of a session as OpenAI has it now."""
+    voice = "voice" if "voice" in at_top else "audio.output.voice"
+    detection = "turn_detection" if "turn_detection" in at_top else "audio.input.turn_detection"
+    formats = {f"audio.{side}.format.{field}" for side in ("input", "output") for field in ("type", "rate")}
+    return {"type", "output_modalities", voice, *formats, *(f"{detection}.{field}" for field in VAD - leaves_out)}
+
+
+def flat(leaves_out: set[str]) -> set[str]:
+    """Fields of a session as OpenAI's beta had it."""
+    formats = {"input_audio_format", "output_audio_format"}
+    detection = {f"turn_detection.{field}" for field in VAD - leaves_out}
+    return {"modalities", "voice", *(formats - leaves_out), *detection}
+
+
+SESSIONS = {
+    "openai": ga(set(), set()),
+    "azure": ga(set(), set()),
+    "hf": ga(set(), set()),
+    "localai": ga(set(), set()),
+    "xai": ga({"voice", "turn_detection"}, REPLIES),
+    "dashscope": flat(REPLIES),
+    "sglang-omni": flat({"create_response"}),
+    "speaches": flat({"prefix_padding_ms", "input_audio_format", "output_audio_format"}),
+    "vllm-omni": set(),
+}
+
+
+@pytest.mark.parametrize(("name", "fields"), SESSIONS.items())
+def test_what_a_session_is_asked_for(name: str, fields: set[str]) -> None:
+    server = FAKES[name].server()
+    loaded(server, **options(name, ""))
+    asked = server.peers[0].heard[0]
+    assert set(leaves(asked.get("session", {}))) == fields
+    assert asked.get("model") == ("tiny" if name == "vllm-omni" else None)
+
+
+def leaves(session: dict[str, Any], where: str = "") -> Iterator[str]:
+    for field, value in session.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{where}{field}.")
+        else:
+            yield f"{where}{field}"
