@@ -35,9 +35,9 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(think_ms: tuple[float, float], pieces: int = 3) -> Iterator[ServerProcess]:
+def server_process(think_ms: tuple[float, float], pieces: int = 3, port: int = 0) -> Iterator[ServerProcess]:
     """Thinks for as long as chance will have it, then speaks in so many pieces of 20 ms, each 5 ms after the other."""
-    command = [sys.executable, "-m", "support.realtime_process", *map(str, (*think_ms, pieces))]
+    command = [sys.executable, "-m", "support.realtime_process", *map(str, (*think_ms, pieces, port))]
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": ""}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
@@ -71,7 +71,7 @@ class Writing(Server):
 
 
 if __name__ == "__main__":
-    least_ms, most_ms, pieces = sys.argv[1:]
-    with websocket_server(Writing(float(least_ms), float(most_ms), int(pieces))) as url:
+    least_ms, most_ms, pieces, port = sys.argv[1:]
+    with websocket_server(Writing(float(least_ms), float(most_ms), int(pieces)), int(port)) as url:
         print(url, flush=True)  # noqa: T201
         Event().wait()

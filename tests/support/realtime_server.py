@@ -342,8 +342,11 @@ def realtime_on(
 
 
 @contextmanager
-def websocket_server(server: Script, **options: Any) -> Iterator[str]:
-    """The server on a free port of this machine; gives its URL. `options` are those of the library's server."""
+def websocket_server(server: Script, port: int = 0, **options: Any) -> Iterator[str]:
+    """The server on a port of this machine, by default a free one; gives its URL.
+
+    `options` are those of the library's server.
+    """
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.server import ServerConnection, serve
 
@@ -373,10 +376,10 @@ def websocket_server(server: Script, **options: Any) -> Iterator[str]:
         inbox.put(None)
         script.join(5)
 
-    port = socket.create_server(("127.0.0.1", 0))
-    port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # so that a client soon notices who does not read
-    url = f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{port.getsockname()[1]}"
-    with serve(handle, sock=port, compression=None, max_size=None, **options) as listening:
+    listener = socket.create_server(("127.0.0.1", port))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # so that a client soon notices who does not read
+    url = f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{listener.getsockname()[1]}"
+    with serve(handle, sock=listener, compression=None, max_size=None, **options) as listening:
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
         try:

@@ -21,6 +21,7 @@ from firstpacket.bench.run.executor import Executor
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.run.schedule.base import PlannedTurn
+from firstpacket.bench.run.watch import Watch
 from firstpacket.bench.timing.clock import VirtualClock
 from support.runs import make_manifest, make_segment, make_system
 
@@ -87,7 +88,11 @@ class NoProgress:
 
 
 def run_manager(
-    path: Path, what: Manifest, clips: tuple[Utterance, ...], executors: dict[str, Executor] | None = None
+    path: Path,
+    what: Manifest,
+    clips: tuple[Utterance, ...],
+    executors: dict[str, Executor] | None = None,
+    watch: Watch | None = None,
 ) -> VirtualClock:
     """A whole run into the folder `path`, in this process unless `executors` say otherwise."""
     clock = VirtualClock()
@@ -96,7 +101,7 @@ def run_manager(
         for system in what.labels
     }
     with RunWriter.create(path, what) as writer:
-        Manager(what, writer, answering, clips, NoProgress(), clock=clock).run((), make_segment)
+        Manager(what, writer, answering, clips, NoProgress(), watch=watch, clock=clock).run((), make_segment)
     return clock
 
 

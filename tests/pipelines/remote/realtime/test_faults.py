@@ -257,6 +257,25 @@ def test_a_turn_whose_write_blocks_can_be_cancelled() -> None:
         assert loaded.turn("file", seconds=0.06).outcome == "answered"
 
 
+# It is closed by another thread, as a worker does whose run ends.
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_a_turn_in_flight_ends_when_its_pipeline_is_closed(blocked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "CLOSE_S", 0.2)
+    with stuck() as loaded:
+        pipeline, found = loaded.executor._pipeline, []
+        assert pipeline is not None
+        turn = threading.Thread(target=lambda: found.append(loaded.turn("file", seconds=150 if blocked else 0.06)))
+        turn.start()
+        time.sleep(1 if blocked else 0.2)
+        began = time.monotonic()
+        pipeline.close()
+        assert time.monotonic() - began < 1.5, "a worker has 5 s, of which 1 s has passed by then"
+        turn.join(3)
+        assert [each.outcome for each in found] == ["failed" if blocked else "session_ended"]
+
+
 # Before there is a connection.
 
 
