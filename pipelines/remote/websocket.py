@@ -31,6 +31,10 @@ from firstpacket.pipelines.remote.line import Arrived, Ended, Target
 
 LARGEST = 16 << 20
 """Bytes of one message: 4 minutes of 24 kHz PCM, as base64, in one piece are just allowed."""
+MOST = 512 << 20
+"""Bytes of all messages of a connection: those that nobody has read yet are in memory. 2 hours of 24 kHz PCM fit."""
+COST = 200
+"""Bytes that a message takes in memory besides its own."""
 WRITE_S = 5.0
 """How long a write may wait for a server that does not read."""
 CLOSE_S = 2.0
@@ -49,6 +53,7 @@ class _Stamping(ClientConnection):
         self._parts: list[bytes] = []
         self._is_text = True
         self._has_ended = False
+        self._taken = 0
         # The library writes with its lock taken, which reading needs, too: a write that blocks would block everything.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, PATIENCE)
         super().__init__(sock, *arguments, **options)
@@ -68,6 +73,13 @@ class _Stamping(ClientConnection):
         at_ns = self._clock.now_ns()
         if event.opcode is Opcode.CLOSE:
             self._end()  # some servers leave the connection open after it
+            return
+        self._taken += len(event.data) + COST
+        if self._taken > MOST:
+            self._end()
+            with suppress(OSError):
+                _shut_down(self.socket)
+        if self._has_ended:
             return
         if event.opcode is not Opcode.CONT:
             self._is_text = event.opcode is Opcode.TEXT
@@ -99,6 +111,8 @@ class _Stamping(ClientConnection):
 
     def _why(self) -> str:
         """Why it broke off, as far as this side knows."""
+        if self._taken > MOST:
+            return f"the server sent more than {MOST >> 20} MiB"
         wrong: BaseException | None = self.protocol.parser_exc
         if wrong is None or isinstance(wrong, EOFError):
             wrong = self.connection_exc

@@ -212,6 +212,20 @@ def test_many_events(events: int, outcome: str) -> None:
     assert next_one.outcome == "answered"
 
 
+def test_a_flood_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has not been read is in memory."""
+    monkeypatch.setattr(websocket, "MOST", 1 << 20)
+
+    def flooding(peer: Peer) -> None:
+        for _ in range(300):
+            peer.deliver(json.dumps({"type": "x" * 10_000}))
+
+    broken, next_one = turns(Breaking("response.created", flooding))
+    assert (broken.outcome, broken.reason) == ("failed", "the connection broke off: the server sent more than 1 MiB")
+    assert len([message for message in broken.trace.messages if message.type[:1] == "x"]) < 110
+    assert next_one.outcome == "answered"
+
+
 # It neither answers nor reads.
 
 
