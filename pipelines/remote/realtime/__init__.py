@@ -2,6 +2,7 @@
 
 plugin       the pipeline: options, threads, packets
 options      what a user may choose, checked
+sessions     one for each turn or one for the run: made before a turn, left properly
 connection   an open session: connecting, sending, a record of every message
 dialect      what differs between servers, read from dialects.toml
 session      the session that is asked for, and what a server made of it

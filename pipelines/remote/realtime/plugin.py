@@ -10,9 +10,7 @@ import json
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from threading import Event as Flag
-from threading import Thread
 from typing import ClassVar
 
 from firstpacket.bench.pipeline import (
@@ -36,19 +34,14 @@ from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.line import Connect
 from firstpacket.pipelines.remote.realtime.audio import decode
-from firstpacket.pipelines.remote.realtime.connection import Connection, open_session
+from firstpacket.pipelines.remote.realtime.connection import Connection
 from firstpacket.pipelines.remote.realtime.dialect import dialect, dialects
 from firstpacket.pipelines.remote.realtime.options import OPTIONS, address_from, turns_of, wanted_from
 from firstpacket.pipelines.remote.realtime.session import output_rate
+from firstpacket.pipelines.remote.realtime.sessions import Sessions
 from firstpacket.pipelines.remote.realtime.timeline import AUDIO, ENDPOINT, REPLY, UPLINK, WAIT, replayed, timeline
 from firstpacket.pipelines.remote.realtime.turn import Turn
 
-LEAVE_S = 10.0
-"""How long a session whose reply was left is waited for before it is closed: servers refuse others until then."""
-BUSY_S, BUSY_STEP_S = 15.0, 0.5
-"""How long a busy server is asked again before a turn, and how often."""
-MARGIN_S = 120.0
-"""A session is replaced so long before it would end."""
 PING_S = 1.0
 LISTEN_S = 10.0
 """How long the user listens at most before the next turn of a conversation, where the server was faster than real
@@ -104,12 +97,8 @@ class Realtime(Pipeline):
         self._dialect = dialect(settings.text("dialect"))
         self._wanted = wanted_from(settings, self._dialect)
         self._address = address_from(settings, self._dialect)
-        self._one_turn_each = settings.text("conversation") == "turn"
-        self._connection: Connection | None = None
-        self._leaving: Thread | None = None
-        """A session that is being closed after its turn, so that other systems find the server free."""
-        self._turn: Turn | None = None
-        self._unusable = False
+        self._sessions: Sessions | None = None
+        self._under_way: tuple[Connection, Turn] | None = None
         self._plays_until_ns = 0
         self._facts: dict[str, OptionValue] = {}
         self._notices: tuple[str, ...] = ()
@@ -117,18 +106,18 @@ class Realtime(Pipeline):
     def load(self) -> None:
         """Open a session, to see whether the server grants it. Raises `ServerError` or `MissingDependency`."""
         imported("websockets", "realtime", "The pipeline realtime")
+        from firstpacket.pipelines.remote.websocket import open_websocket
+
+        alone = self.settings.text("conversation") == "turn"
+        self._sessions = Sessions(self._address, self._wanted, alone, type(self).connect or open_websocket)
         try:
-            made = self._granted(type(self).clock())
+            made = self._sessions.try_out(type(self).clock())
         except TurnEnded as ended:
             raise ServerError(
                 f"{self._address.target.url}: {str(ended).rstrip('.')}. Check that the server is running, and check "
                 "url, dialect, model and the key."
             ) from ended
         self._facts = self._about(made)
-        if self._one_turn_each:
-            made.close()  # the server may have no room for other systems
-        else:
-            self._connection = made
         if made.not_applied:
             self._notices = (
                 f"its server did not apply what was asked for: {'; '.join(made.not_applied)}. Compare it only with "
@@ -138,25 +127,20 @@ class Realtime(Pipeline):
     def prepare(self, trace: Trace) -> None:
         """Have a session ready, a new one if each turn has its own. Raises `TurnEnded` with the server's reason."""
         clock = trace.clock
-        if self._leaving is not None:
-            clock.join(self._leaving)
-        if not self._one_turn_each:
+        if self.settings.text("conversation") == "run":
             clock.sleep_until_ns(min(self._plays_until_ns, clock.now_ns() + int(LISTEN_S * 1e9)))
-        renewed = self._leave(clock)
-        made = self._connection
-        if made is None:
-            made = self._connection = self._granted(clock, trace, renewed)
-        if not made.turns:
-            trace.session(made.setup)
-        made.begin_turn(trace)
+        turn = Turn(self._dialect, self._wanted.turns == "manual")
+        made = self._loaded.begin_turn(turn, trace)
         round_trip_ns = made.line.ping_ns(PING_S)
         if round_trip_ns is not None:
             trace.round_trip(round_trip_ns)
-        self._turn = Turn(self._dialect, self._wanted.turns == "manual")
+        self._under_way = made, turn
 
     def respond(self, speech: Speech, trace: Trace) -> Iterator[Packet]:
         """Send the speech, and yield the reply as it arrives. Raises `TurnEnded` or `TurnCancelled`."""
-        made, turn = self._ready()
+        if self._under_way is None:
+            raise RuntimeError("call prepare() first")
+        made, turn = self._under_way
         stopped, sent = Flag(), trace.clock.inbox()
 
         def send() -> None:
@@ -164,7 +148,6 @@ class Realtime(Pipeline):
             sent.put(None)
 
         sending = trace.clock.spawn(send, UPLINK)
-        self._unusable = True  # unless the turn ends as it should: more of it could reach the next one
         try:
             with trace.cancellation.on_cancel(lambda: made.inbox.put(TurnCancelled("waiting for the server's reply"))):
                 yield from self._reply(made, turn, trace)
@@ -176,18 +159,16 @@ class Realtime(Pipeline):
                 made.line.abort()  # a blocked write would not end
             trace.clock.join(sending)
             self._record(made, trace)
-            if self._one_turn_each:
-                self._leaving = trace.clock.spawn(partial(self._leave_now, trace.clock), "leave")
+            self._loaded.end_turn(trace.clock)
         shortcoming = turn.judge()
-        self._unusable = False
+        self._loaded.keep()
         if shortcoming:
             trace.text("shortcoming", self._address.hidden(shortcoming))
 
     def close(self) -> None:
         """Leave the session."""
-        made, self._connection, self._unusable = self._connection, None, False
-        if made is not None:
-            made.close()
+        if self._sessions is not None:
+            self._sessions.close()
 
     def weights(self) -> tuple[Weights, ...]:
         """The model that was asked for; only the server knows what it is."""
@@ -209,58 +190,11 @@ class Realtime(Pipeline):
         """What the server did not apply."""
         return self._notices
 
-    def _open(self, clock: Clock, trace: Trace | None = None, renewed: bool = False) -> Connection:
-        from firstpacket.pipelines.remote.websocket import open_websocket
-
-        connect = type(self).connect or open_websocket
-        return open_session(self._address, self._wanted, clock, connect, trace, renewed)
-
-    def _granted(self, clock: Clock, trace: Trace | None = None, renewed: bool = False) -> Connection:
-        """A new session; a busy server is asked again for a while, since it may still be leaving the last one."""
-        until_ns = clock.now_ns() + int(BUSY_S * 1e9)
-        while True:
-            try:
-                return self._open(clock, trace, renewed)
-            except TurnEnded as ended:
-                if ended.outcome != "busy" or clock.now_ns() >= until_ns:
-                    raise
-            clock.sleep_until_ns(clock.now_ns() + int(BUSY_STEP_S * 1e9))
-
-    def _leave(self, clock: Clock) -> bool:
-        """Close a session that the next turn cannot use; returns whether it was to be used, but had ended."""
-        made = self._connection
-        if made is None:
-            return False
-        if self._unusable:
-            self._await_end(made, clock)
-        made.skip(clock.now_ns())
-        lost = made.ended or self._unusable
-        age_s = (clock.now_ns() - made.setup.begun_ns) / 1e9
-        limit_s = self._dialect.minutes * 60 - MARGIN_S
-        due = self._one_turn_each or (self._dialect.minutes > 0 and age_s > limit_s)
-        if not (lost or due):
-            return False
-        self.close()
-        return lost and not self._one_turn_each
-
-    def _leave_now(self, clock: Clock) -> None:
-        """After a turn, while nobody waits for this system."""
-        self._leave(clock)
-
-    def _await_end(self, made: Connection, clock: Clock) -> None:
-        """Read on until the reply that was left is over."""
-        until_ns = clock.now_ns() + int(LEAVE_S * 1e9)
-        try:
-            while not made.ended and self._turn is not None and self._turn.replying:
-                event, _ = made.next(until_ns)
-                self._turn.received(event)
-        except (queue.Empty, TurnEnded, TurnCancelled):
-            pass
-
-    def _ready(self) -> tuple[Connection, Turn]:
-        if self._connection is None or self._turn is None:
-            raise RuntimeError("call load() and prepare() first")
-        return self._connection, self._turn
+    @property
+    def _loaded(self) -> Sessions:
+        if self._sessions is None:
+            raise RuntimeError("call load() first")
+        return self._sessions
 
     def _send(self, made: Connection, turn: Turn, speech: Speech, trace: Trace, stopped: Flag) -> None:
         """Send speech, then what ends the turn, or silence until it is over. What goes wrong ends the turn."""
