@@ -23,8 +23,10 @@ from support.virtual import make_utterances, run_manager, scripted_manifest
 from firstpacket.bench.calibrate.busy_cores import busy_cores
 from firstpacket.bench.record.schema import InputMode
 from firstpacket.bench.record.store import read_run
+from firstpacket.bench.run.gpu_watch import GpuWatch
 from firstpacket.bench.run.host_watch import HostWatch, host_counters
 from firstpacket.bench.run.process import ProcessExecutor
+from firstpacket.bench.run.watch import MachineWatch
 from firstpacket.bench.run.worker_environment import worker_environment
 from firstpacket.bench.vocabulary import Flag, flags_from
 from firstpacket.pipelines.remote.realtime import Realtime
@@ -85,7 +87,9 @@ def errors_ms(folder: Path, input: InputMode, count: int) -> list[tuple[float, b
         what = scripted_manifest({"remote": "hear"}, clips, input=input, warmup=0)
         what = replace(what, labels=(system,), turns=count)
         worker = ProcessExecutor(system, folder / "worker.log", worker_environment(1))
-        run_manager(folder / "run", what, clips, {"remote": worker}, HostWatch(host_counters()))
+        run_manager(
+            folder / "run", what, clips, {"remote": worker}, MachineWatch(HostWatch(host_counters()), GpuWatch())
+        )
         wrote_ns = server.wrote_ns()
     run = read_run(folder / "run")
     assert {turn.outcome for turn in run.turns} == {"answered"} and len(run.turns) == len(wrote_ns)
