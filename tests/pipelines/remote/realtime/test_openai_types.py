@@ -6,7 +6,9 @@ The types accept fields that they do not know, so a misspelt optional field pass
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -123,3 +125,13 @@ def test_a_misspelt_field_is_found(types: dict[tuple[str, str], Types]) -> None:
     update = types["realtime", "RealtimeClientEvent"]["session.update"]
     judged = update.model_validate({"type": "session.update", "session": session})
     assert set(unknown(judged)) == {"session.audio.input.turn_detecton"}
+
+
+def test_a_recorded_server_speaks_what_the_types_say(types: dict[tuple[str, str], Types]) -> None:
+    recording = Path(__file__).parents[3] / "real_servers/recordings/hf-speech-to-speech-1.1.0.jsonl"
+    for line in map(json.loads, recording.read_text("utf-8").splitlines()):
+        side = "RealtimeServerEvent" if line["from"] == "server" else "RealtimeClientEvent"
+        place = {"input_audio_buffer.append": "audio", "response.output_audio.delta": "delta"}
+        event = {**line["event"], **({place[line["event"]["type"]]: ""} if "audio_bytes" in line else {})}
+        judged = types["realtime", side][event["type"]].model_validate(event)
+        assert set(unknown(judged)) <= OWN["realtime"], event
