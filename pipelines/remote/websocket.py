@@ -1,8 +1,8 @@
 """A line over a WebSocket. The library's own thread reads; it stamps a message as soon as its last frame is there.
 
-Without compression, which doubles the time per message; without a limit on unread messages, since a reader that stops
-makes the server look slow; without automatic pings. TLS is verified; the usual variables (SSL_CERT_FILE, HTTPS_PROXY)
-apply, proxies not to servers on this machine.
+Without compression, which doubles the time per message; without waiting for messages to be taken, since a reader that
+stops makes the server look slow; without automatic pings. TLS is verified; the usual variables (SSL_CERT_FILE,
+HTTPS_PROXY) apply, proxies not to servers on this machine.
 """
 
 from __future__ import annotations
