@@ -36,7 +36,7 @@ MOST = 512 << 20
 COST = 200
 """Bytes that a message takes in memory besides its own."""
 WRITE_S = 5.0
-"""How long a write may wait for a server that does not read."""
+"""How long a write may wait for a server that does not read; over TLS, Python waits on until the turn's deadline."""
 CLOSE_S = 2.0
 MOST_OF_A_REFUSAL = 1 << 16
 """Bytes."""
@@ -116,7 +116,7 @@ class _Stamping(ClientConnection):
         wrong: BaseException | None = self.protocol.parser_exc
         if wrong is None or isinstance(wrong, EOFError):
             wrong = self.connection_exc
-        if isinstance(wrong, (BlockingIOError, ssl.SSLWantWriteError)):
+        if isinstance(wrong, BlockingIOError):
             return f"the server has not read for {WRITE_S:g} s"
         return _line(wrong) if wrong is not None else ""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import queue
-from threading import Thread
+from collections.abc import Callable
+from functools import partial
 
 from firstpacket.bench.pipeline import TurnEnded
 from firstpacket.bench.timing.cancellation import TurnCancelled
@@ -33,8 +34,8 @@ class Sessions:
         self._connection: Connection | None = None
         self._turn: Turn | None = None
         """The last turn, unless it ended as it should: more of it could reach the next one."""
-        self._leaving: Thread | None = None
-        """Closes a session after its turn, so that other systems find the server free."""
+        self._leaving: Callable[[], None] = _nothing
+        """Waits for the thread that closes a session after its turn, so that other systems find the server free."""
 
     def try_out(self, clock: Clock) -> Connection:
         """A session, to see whether the server grants one. Raises `TurnEnded` with its reason."""
@@ -47,8 +48,7 @@ class Sessions:
 
     def begin_turn(self, turn: Turn, trace: Trace) -> Connection:
         """The session for a turn. Raises `TurnEnded` with the server's reason if it grants none."""
-        if self._leaving is not None:
-            trace.clock.join(self._leaving)
+        self._leaving()
         renewed = self._leave(trace.clock)
         made = self._connection
         if made is None:
@@ -66,14 +66,18 @@ class Sessions:
             self._leave(clock)
 
         if self._one_for_each_turn:
-            self._leaving = clock.spawn(leave, "leave")
+            self._leaving = partial(clock.join, clock.spawn(leave, "leave"))
 
     def keep(self) -> None:
         """The turn ended as it should, so the next one may use its session."""
         self._turn = None
 
     def close(self) -> None:
-        """Leave the session that is open, if one is."""
+        """Leave the session that is open, if one is; when this returns it is left, so the process may end."""
+        self._close()
+        self._leaving()
+
+    def _close(self) -> None:
         made, self._connection, self._turn = self._connection, None, None
         if made is not None:
             made.close()
@@ -100,12 +104,16 @@ class Sessions:
         lost = made.ended or left is not None
         if not (lost or self._one_for_each_turn or self._ends_soon(made, clock)):
             return False
-        self.close()
+        self._close()
         return lost and not self._one_for_each_turn
 
     def _ends_soon(self, made: Connection, clock: Clock) -> bool:
         minutes = self._address.dialect.minutes
         return minutes > 0 and (clock.now_ns() - made.setup.begun_ns) / 1e9 > minutes * 60 - MARGIN_S
+
+
+def _nothing() -> None:
+    """No session is being left."""
 
 
 def _await_end(made: Connection, left: Turn, clock: Clock) -> None:

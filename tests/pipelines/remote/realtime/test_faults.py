@@ -290,6 +290,29 @@ def test_a_turn_in_flight_ends_when_its_pipeline_is_closed(blocked: bool, monkey
         assert [each.outcome for each in found] == ["failed" if blocked else "session_ended"]
 
 
+@pytest.mark.parametrize("conversation", ["turn", "run"])
+def test_a_run_that_ends_has_said_goodbye(conversation: str) -> None:
+    """The process ends next, and would take a thread with it that says so."""
+
+    class Slow(Server):
+        def __call__(self, peer: Peer) -> None:
+            receive = peer.connection.protocol.receive_data
+
+            def slowly(data: bytes) -> None:
+                time.sleep(0.02)
+                receive(data)
+
+            peer.connection.protocol.receive_data = slowly
+            super().__call__(peer)
+
+    server = Slow(**quick())
+    with websocket_server(server) as url:
+        pipeline = connected(url, turns="manual", conversation=conversation)
+        assert pipeline.turn("file", seconds=0.06).outcome == "answered"
+        pipeline.executor.stop()
+        assert [peer.connection.protocol.close_code for peer in server.peers] == [1000] * len(server.peers)
+
+
 # Before there is a connection.
 
 
