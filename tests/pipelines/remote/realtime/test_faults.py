@@ -310,7 +310,8 @@ def test_a_run_that_ends_has_said_goodbye(conversation: str) -> None:
         pipeline = connected(url, turns="manual", conversation=conversation)
         assert pipeline.turn("file", seconds=0.06).outcome == "answered"
         pipeline.executor.stop()
-        assert [peer.connection.protocol.close_code for peer in server.peers] == [1000] * len(server.peers)
+        received = [peer.connection.protocol.close_rcvd for peer in server.peers]
+        assert [frame and frame.code for frame in received] == [1000] * len(received)
 
 
 # Before there is a connection.
