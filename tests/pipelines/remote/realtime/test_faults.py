@@ -150,6 +150,16 @@ def closing(code: int, reason: str = "") -> Fault:
     return lambda peer: peer.connection.close(code, reason)
 
 
+def deaf(fault: Fault) -> Fault:
+    """It leaves the connection open whatever it is told afterwards."""
+
+    def act(peer: Peer) -> None:
+        peer.connection.protocol.receive_data = lambda data: None
+        fault(peer)
+
+    return act
+
+
 def close_frame_alone(peer: Peer) -> None:
     """It says goodbye, and leaves the connection as it is."""
     peer.connection.socket.sendall(b"\x88\x06\x03\xf5later"[:8])
@@ -159,6 +169,7 @@ def close_frame_alone(peer: Peer) -> None:
     ("fault", "outcome", "reason"),
     [
         (raw(b"\xff" * 64), "failed", "the connection broke off: "),
+        (deaf(raw(b"\xff" * 64)), "failed", "the connection broke off: "),
         (raw(b"\x81\x7f" + (websocket.LARGEST + 1).to_bytes(8, "big")), "failed", "16777217 bytes exceeds limit"),
         (raw(b"\x81\x02\xff\xfe"), "failed", "not JSON"),
         (message("[" * 100_000), "failed", "not JSON"),
@@ -167,9 +178,10 @@ def close_frame_alone(peer: Peer) -> None:
         (message(json.dumps({"type": "error", "error": "oh\n" * 1_000_000})), "failed", "the server reports: oh oh"),
         (closing(1013, "later"), "busy", "(code 1013): later"),
         (closing(1000), "session_ended", "(code 1000)"),
-        (close_frame_alone, "busy", "(code 1013): late"),
+        (deaf(close_frame_alone), "busy", "(code 1013): late"),
     ],
-    ids=["frames", "too large", "not UTF-8", "deep", "deep but whole", "cut", "long", "busy", "goodbye", "no end"],
+    ids=["frames", "frames and nothing", "too large",
+         "not UTF-8", "deep", "deep but whole", "cut", "long", "busy", "goodbye", "no end"],
 )  # fmt: skip
 def test_what_is_no_answer_costs_one_turn(fault: Fault, outcome: str, reason: str) -> None:
     broken, next_one = turns(Breaking("response.created", fault))
