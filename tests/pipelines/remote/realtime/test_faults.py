@@ -32,6 +32,11 @@ TURN = 2
 """The connection of the first turn; the one before is that of loading."""
 
 
+@pytest.fixture(autouse=True)
+def short_goodbyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "CLOSE_S", 0.2)
+
+
 def quick(**options: Any) -> dict[str, Any]:
     return {"think_ms": 2, "ready_ms": 0, "pieces": ((0, 20), (2, 20), (2, 20)), **options}
 
@@ -287,8 +292,7 @@ def test_a_turn_whose_write_blocks_can_be_cancelled() -> None:
 
 
 @pytest.mark.parametrize("blocked", [True, False])
-def test_a_turn_in_flight_ends_when_its_pipeline_is_closed(blocked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "CLOSE_S", 0.2)
+def test_a_turn_in_flight_ends_when_its_pipeline_is_closed(blocked: bool) -> None:
     with stuck() as loaded:
         pipeline, found = loaded.executor._pipeline, []
         assert pipeline is not None
