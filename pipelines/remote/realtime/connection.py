@@ -27,8 +27,8 @@ from firstpacket.pipelines.remote.realtime.turn import MOST_EVENTS, outcome_of_c
 LONGEST_PIECE = 16_000
 """Samples in one message: a whole clip is sent in pieces of a second."""
 NO_SECRETS = Secrets("")
-MOST_BODIES = 4_000
-"""Messages of a turn whose bodies are kept."""
+MOST_OF_BODIES = 8_000_000
+"""Characters of the bodies of a turn's messages that are kept: 20,000 pieces of text."""
 BEGINNINGS = ("response.created", "input_audio_buffer.speech_started", "input_audio_buffer.committed")
 """An id in one of these is new, even if the server has used it before."""
 
@@ -83,6 +83,8 @@ class Connection:
     trace: Trace | None = None
     messages: list[Message] = field(default_factory=list)
     """Those of this turn."""
+    _kept: int = 0
+    """Characters of their bodies."""
     _earlier: set[str] = field(default_factory=set)
     """Responses and items of turns that are over."""
     _split: dict[str, SecretFilter] = field(default_factory=dict)
@@ -92,7 +94,7 @@ class Connection:
         """Record messages in this trace from now on."""
         self._earlier |= {message.id for message in self.messages if message.id and not message.sent}
         self.turns += 1
-        self.trace, self.messages, self._split = trace, [], {}
+        self.trace, self.messages, self._kept, self._split = trace, [], 0, {}
 
     def end_turn(self) -> None:
         """Record no more: what still comes belongs to no turn."""
@@ -129,7 +131,9 @@ class Connection:
                 self._earlier.discard(event.id)
             if event.id not in self._earlier:
                 break
-        body = event.kept if len(self.messages) < MOST_BODIES and event.name != AUDIO else ""
+        body = event.kept if event.name != AUDIO else ""
+        self._kept += len(body)
+        body = body if self._kept <= MOST_OF_BODIES else ""
         self._keep(Message(False, event.type, at_ns, size, id=event.id, audio_bytes=len(event.audio), body=body))
         return event, at_ns
 

@@ -13,7 +13,7 @@ from firstpacket.bench.pipeline import TurnEnded
 from firstpacket.bench.sanitize import clean
 from firstpacket.pipelines.remote.realtime.dialect import Dialect
 
-LONGEST_BODY = 4_000
+LONGEST_BODY = 64_000
 """Characters of a message's body that are kept."""
 
 
@@ -37,11 +37,6 @@ class Event:
         response = self.body.get("response")
         own = response.get("id") if isinstance(response, dict) else None
         return next((text(each) for each in (own, *map(self.body.get, ("response_id", "item_id"))) if each), "")
-
-    def milliseconds(self, name: str) -> int | None:
-        """A position on the audio's time line."""
-        value = self.body.get(name)
-        return int(value) if isinstance(value, (int, float)) and 0 <= value < 1e12 else None
 
     @property
     def kept(self) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from support.realtime_server import Server
+from support.realtime_server import Peer, Server
 from support.realtime_turns import loaded
 
 from firstpacket.bench.redact.messages import redacted_message
@@ -51,3 +52,17 @@ def test_a_replay_follows_the_messages_alone() -> None:
     assert (after.start_ns, after.end_ns) == (before.start_ns, before.end_ns + 5_000_000)
     without = replace(trace, messages=())
     assert not [span for span in Realtime.replay({"dialect": "openai"}, without).spans if span.stage != "reply"]
+
+
+def test_what_a_long_turn_says_at_its_end_is_kept() -> None:
+    class Talkative(Server):
+        def respond(self, peer: Peer, number: int, late: dict[str, Any] | None = None) -> None:
+            peer.say("response.created", response=self.response(number, "in_progress"))
+            for _ in range(5_000):
+                peer.say("response.output_audio_transcript.delta", response_id=f"resp_{number}", delta="word ")
+            super().respond(peer, number, late)
+
+    trace = loaded(Talkative(metadata={**STATED, "long": "x" * 20_000}), dialect="hf").turn().trace
+    assert [figure.name for figure in trace.server_figures] == ["transcription"]
+    (reply,) = [text.text for text in trace.texts if text.kind == "reply"]
+    assert reply.startswith("word word") and reply.endswith("It is noon.")
