@@ -1,8 +1,8 @@
-"""A line over a WebSocket. The library's own thread reads; it stamps a message as soon as its last frame is there.
+"""A transport over a WebSocket. The library's own thread reads, and stamps a message once its last frame is there.
 
-Without compression, which doubles the time per message; without waiting for messages to be taken, since a reader that
-stops makes the server look slow; without automatic pings. TLS is verified; the usual variables (SSL_CERT_FILE,
-HTTPS_PROXY) apply, proxies not to servers on this machine.
+There is no compression, which doubles the time per message; no backpressure, since a reader that stops makes the server
+look slow; and no automatic pings. TLS is verified; the usual variables (SSL_CERT_FILE, HTTPS_PROXY) apply, but servers
+on this machine are reached without a proxy.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from firstpacket.bench.addresses import is_this_machine
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.clock import Clock, Inbox
 from firstpacket.pipelines.remote.http.problems import ServerError, body_text, short
-from firstpacket.pipelines.remote.line import Arrived, Ended, Target
+from firstpacket.pipelines.remote.transport import Closed, Received, Target
 
-LARGEST = 16 << 20
-"""Bytes of one message: 4 minutes of 24 kHz PCM, as base64, in one piece are just allowed."""
-MOST = 512 << 20
-"""Bytes of all messages of a connection: those that nobody has read yet are in memory. 2 hours of 24 kHz PCM fit."""
-COST = 200
-"""Bytes that a message takes in memory besides its own."""
+LARGEST_MESSAGE = 16 << 20
+"""Bytes of one message: just enough for 4 minutes of 24 kHz PCM as base64."""
+MOST_BYTES = 512 << 20
+"""Bytes of all messages of a connection, since unread ones are in memory: 2 hours of 24 kHz PCM fit."""
+MESSAGE_OVERHEAD = 200
+"""Bytes that a message takes in memory besides its content."""
 WRITE_S = 5.0
-"""How long a write may wait for a server that does not read; over TLS, Python waits on until the turn's deadline."""
+"""How long a write may wait for a server that does not read; over TLS, Python waits until the turn's deadline."""
 CLOSE_S = 2.0
-MOST_OF_A_REFUSAL = 1 << 16
+LONGEST_REFUSAL = 1 << 16
 """Bytes."""
-PATIENCE = struct.pack("ll", int(WRITE_S), 0)
+WRITE_TIMEOUT = struct.pack("ll", int(WRITE_S), 0)
 """A `timeval`."""
 
 
-class _Stamping(ClientConnection):
+class _StampedConnection(ClientConnection):
     """A connection that passes messages on from the thread that reads them, instead of queueing them."""
 
     def __init__(self, sock: Any, *arguments: Any, clock: Clock, inbox: Inbox, **options: Any) -> None:
@@ -53,9 +53,9 @@ class _Stamping(ClientConnection):
         self._parts: list[bytes] = []
         self._is_text = True
         self._has_ended = False
-        self._taken = 0
+        self._received_bytes = 0
         # The library writes with its lock taken, which reading needs, too: a write that blocks would block everything.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, PATIENCE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, WRITE_TIMEOUT)
         super().__init__(sock, *arguments, **options)
 
     def handshake(self, *arguments: Any, **options: Any) -> None:
@@ -74,8 +74,8 @@ class _Stamping(ClientConnection):
         if event.opcode is Opcode.CLOSE:
             self._end()  # some servers leave the connection open after it
             return
-        self._taken += len(event.data) + COST
-        if self._taken > MOST:
+        self._received_bytes += len(event.data) + MESSAGE_OVERHEAD
+        if self._received_bytes > MOST_BYTES:
             self._end()
             with suppress(OSError):
                 _shut_down(self.socket)
@@ -85,18 +85,18 @@ class _Stamping(ClientConnection):
             self._is_text = event.opcode is Opcode.TEXT
         self._parts.append(bytes(event.data))
         if event.fin:
-            whole, self._parts = b"".join(self._parts), []
-            self._inbox.put(Arrived(at_ns, whole.decode("utf-8", "replace") if self._is_text else whole))
+            message, self._parts = b"".join(self._parts), []
+            self._inbox.put(Received(at_ns, message.decode("utf-8", "replace") if self._is_text else message))
 
     def send_data(self) -> None:
-        """Write; what is no WebSocket ends the connection at once, since its sender may never close it."""
+        """Write; after a protocol error, close at once, since the server may never do so."""
         super().send_data()
         if self.protocol.parser_exc is not None:
             with suppress(OSError):
                 _shut_down(self.socket)
 
     def recv_events(self) -> None:
-        """Read until the connection ends, and say so."""
+        """Read until the connection ends, then report it."""
         try:
             super().recv_events()
         finally:
@@ -107,18 +107,18 @@ class _Stamping(ClientConnection):
             self._has_ended = True
             closed = self.protocol.close_rcvd
             code, reason = (closed.code, closed.reason) if closed is not None else (1006, self._why())
-            self._inbox.put(Ended(self._clock.now_ns(), code, clean(reason)))
+            self._inbox.put(Closed(self._clock.now_ns(), code, clean(reason)))
 
     def _why(self) -> str:
-        """Why it broke off, as far as this side knows."""
-        if self._taken > MOST:
-            return f"the server sent more than {MOST >> 20} MiB"
-        wrong: BaseException | None = self.protocol.parser_exc
-        if wrong is None or isinstance(wrong, EOFError):
-            wrong = self.connection_exc
-        if isinstance(wrong, BlockingIOError):
+        """Why it broke off, as far as the client can tell."""
+        if self._received_bytes > MOST_BYTES:
+            return f"the server sent more than {MOST_BYTES >> 20} MiB"
+        error: BaseException | None = self.protocol.parser_exc
+        if error is None or isinstance(error, EOFError):
+            error = self.connection_exc
+        if isinstance(error, BlockingIOError):
             return f"the server has not read for {WRITE_S:g} s"
-        return _line(wrong) if wrong is not None else ""
+        return _one_line(error) if error is not None else ""
 
 
 class _Refused(Exception):
@@ -127,7 +127,7 @@ class _Refused(Exception):
         self.response = response
 
 
-class WebSocketLine:
+class WebSocketTransport:
     """An open WebSocket."""
 
     def __init__(self, connection: ClientConnection, hidden: Callable[[str], str] = str) -> None:
@@ -139,25 +139,25 @@ class WebSocketLine:
         try:
             self._connection.send(text)
         except (OSError, WebSocketException) as error:
-            raise ServerError(f"the connection has ended: {_line(error, self._hidden)}") from None
+            raise ServerError(f"the connection has ended: {_one_line(error, self._hidden)}") from None
 
     def ping_ns(self, timeout_s: float) -> int | None:
-        """The time of a ping and its answer; None if none comes."""
-        began_ns = time.monotonic_ns()
+        """The round-trip time of a ping; None if it is not answered."""
+        begun_ns = time.monotonic_ns()
         try:
             answered = self._connection.ping().wait(timeout_s)
         except (OSError, WebSocketException):
             return None
-        return time.monotonic_ns() - began_ns if answered else None
+        return time.monotonic_ns() - begun_ns if answered else None
 
     def close(self) -> None:
-        """Say goodbye, and wait for the server's; not for a write that blocks in another thread."""
-        impatient = threading.Timer(2 * CLOSE_S, self.abort)
-        impatient.daemon = True
-        impatient.start()
+        """Send a close frame, and wait for the server's; a write that blocks in another thread is aborted."""
+        watchdog = threading.Timer(2 * CLOSE_S, self.abort)
+        watchdog.daemon = True
+        watchdog.start()
         with suppress(OSError, WebSocketException):
             self._connection.close()
-        impatient.cancel()
+        watchdog.cancel()
 
     def abort(self) -> None:
         """Shut the socket down."""
@@ -165,14 +165,14 @@ class WebSocketLine:
             _shut_down(self._connection.socket)
 
 
-def open_websocket(target: Target, clock: Clock, inbox: Inbox) -> WebSocketLine:
-    """Connect. Raises `ServerError` with the reason in one line.
+def open_websocket(target: Target, clock: Clock, inbox: Inbox) -> WebSocketTransport:
+    """Connect. Raises `ServerError` with a one-line reason.
 
-    No redirect is followed: it would be sent the key.
+    Redirects are not followed, since they would be sent the key.
     """
 
-    def stamping(*arguments: Any, **options: Any) -> _Stamping:
-        return _Stamping(*arguments, clock=clock, inbox=inbox, **options)
+    def stamping(*arguments: Any, **options: Any) -> _StampedConnection:
+        return _StampedConnection(*arguments, clock=clock, inbox=inbox, **options)
 
     host = urlsplit(target.url).hostname or ""
     options: dict[str, Any] = {
@@ -184,10 +184,10 @@ def open_websocket(target: Target, clock: Clock, inbox: Inbox) -> WebSocketLine:
         "open_timeout": target.timeout_s,
         "close_timeout": CLOSE_S,
         "ping_interval": None,
-        "max_size": LARGEST,
+        "max_size": LARGEST_MESSAGE,
         "create_connection": stamping,
     }
-    # Without their causes: those repeat what the server said.
+    # `from None`: the causes repeat what the server said.
     try:
         connection = connect(target.url, **options)
     except _Refused as refused:
@@ -196,28 +196,30 @@ def open_websocket(target: Target, clock: Clock, inbox: Inbox) -> WebSocketLine:
         raise ServerError(f"no connection within {target.timeout_s:g} s") from None
     except (InvalidProxy, ImportError):
         raise ServerError(
-            "the environment's proxy cannot be used, which is no HTTP proxy (http:// or https://). Set HTTPS_PROXY to "
-            f"one, or add {host} to NO_PROXY"
+            "the proxy set in the environment is not an HTTP proxy (http:// or https://). Set HTTPS_PROXY to one, or "
+            f"add {host} to NO_PROXY"
         ) from None
     except ssl.SSLCertVerificationError as error:
         raise ServerError(
-            f"its certificate is not accepted: {error.verify_message}. If its authority is one of your own, name that "
-            "authority's file in SSL_CERT_FILE"
+            f"its certificate is not trusted: {error.verify_message}. If your own authority signed it, set "
+            "SSL_CERT_FILE to that authority's file"
         ) from None
     except (OSError, WebSocketException, ValueError) as error:
-        raise ServerError(f"no connection: {_line(error, target.hidden)}") from None
+        raise ServerError(f"no connection: {_one_line(error, target.hidden)}") from None
     connection.pending_legacy_warning = False
-    return WebSocketLine(connection, target.hidden)
+    return WebSocketTransport(connection, target.hidden)
 
 
 def _refusal(response: Response, target: Target) -> ServerError:
     status = response.status_code
     if status in range(300, 400):
-        to = short(target.hidden(response.headers.get("Location", "")))
-        return ServerError(f"it redirects to {clean(to)} ({status}), which is not followed; set url to that", status)
-    body = target.hidden((response.body or b"")[:MOST_OF_A_REFUSAL].decode("utf-8", "replace"))
-    said = clean(body_text(body))
-    return ServerError(f"it refused the connection ({status}){f': {said}' if said else ''}", status)
+        location = short(target.hidden(response.headers.get("Location", "")))
+        return ServerError(
+            f"it redirects to {clean(location)} ({status}), which is not followed. Set url to that address", status
+        )
+    body = target.hidden((response.body or b"")[:LONGEST_REFUSAL].decode("utf-8", "replace"))
+    reason = clean(body_text(body))
+    return ServerError(f"it refused the connection ({status}){f': {reason}' if reason else ''}", status)
 
 
 def _shut_down(connection: socket.socket) -> None:
@@ -225,5 +227,5 @@ def _shut_down(connection: socket.socket) -> None:
     socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
-def _line(error: BaseException, hidden: Callable[[str], str] = str) -> str:
+def _one_line(error: BaseException, hidden: Callable[[str], str] = str) -> str:
     return clean(short(hidden(str(error)) or type(error).__name__))

@@ -23,11 +23,11 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import Session
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.remote.http.key import Secrets
-from firstpacket.pipelines.remote.line import Arrived
 from firstpacket.pipelines.remote.realtime.audio import Encoder, decode, encode
 from firstpacket.pipelines.remote.realtime.connection import Address, Connection
-from firstpacket.pipelines.remote.realtime.dialect import dialect
-from firstpacket.pipelines.remote.realtime.session import Wanted
+from firstpacket.pipelines.remote.realtime.dialect import load_dialect
+from firstpacket.pipelines.remote.realtime.session import SessionConfig
+from firstpacket.pipelines.remote.transport import Received
 
 COUNT = 500
 IDS = {"event_id": "event_123", "response_id": "resp_123", "item_id": "item_123", "output_index": 0, "content_index": 0}
@@ -54,10 +54,10 @@ class Nowhere:
 
 
 def connection() -> Connection:
-    clock, known = MonotonicClock(), dialect("openai")
-    address = Address("ws://127.0.0.1", "tiny", known, secrets=Secrets("sk-very-secret-0123456789"))
+    clock, dialect = MonotonicClock(), load_dialect("openai")
+    address = Address("ws://127.0.0.1", "tiny", dialect, secrets=Secrets("sk-very-secret-0123456789"))
     made = Connection(
-        address, Wanted(), clock, Nowhere(), clock.inbox(), Session(0, 0, 0), Encoder("pcm", known.input_rate)
+        address, SessionConfig(), clock, Nowhere(), clock.inbox(), Session(0, 0, 0), Encoder("pcm", dialect.input_rate)
     )
     made.begin_turn(Trace(clock))
     return made
@@ -67,7 +67,7 @@ def receiving(raw: str) -> Callable[[], None]:
     def work() -> None:
         made = connection()
         for _ in range(COUNT):
-            made.inbox.put(Arrived(0, raw))
+            made.inbox.put(Received(0, raw))
         for _ in range(COUNT):
             event, _ = made.next()
             if event.audio:

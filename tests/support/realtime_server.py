@@ -19,9 +19,9 @@ import numpy as np
 
 from firstpacket.bench.timing.clock import Clock, Inbox, MonotonicClock, TimedInbox
 from firstpacket.pipelines.remote.http.problems import ServerError
-from firstpacket.pipelines.remote.line import Arrived, Ended, Target
 from firstpacket.pipelines.remote.realtime import Realtime
 from firstpacket.pipelines.remote.realtime.audio import Format, decode, encode
+from firstpacket.pipelines.remote.transport import Closed, Received, Target
 
 MS = 1_000_000
 QUIET = 0.01
@@ -281,7 +281,7 @@ def tone(ms: float, rate: int) -> Any:
     return (0.3 * np.sin(np.arange(round(ms * rate / 1000)) * 0.2)).astype(np.float32)
 
 
-class _FakeLine:
+class _FakeTransport:
     def __init__(self, clock: Clock, peer: Peer, inbox: Inbox, ping_ms: float | None, send_ms: float) -> None:
         self._clock, self._peer, self._inbox, self._ping_ms, self._send_ms = clock, peer, inbox, ping_ms, send_ms
         self.open = True
@@ -305,7 +305,7 @@ class _FakeLine:
         if self.open:
             self.open = False
             self._peer.inbox.put(None)
-            self._inbox.put(Ended(self._clock.now_ns(), 1000, ""))
+            self._inbox.put(Closed(self._clock.now_ns(), 1000, ""))
 
 
 def realtime_on(
@@ -316,22 +316,22 @@ def realtime_on(
     `send_ms` is how long a write goes on after the server has what was written.
     """
 
-    def connect(target: Target, clock: Clock, inbox: Inbox) -> _FakeLine:
+    def connect(target: Target, clock: Clock, inbox: Inbox) -> _FakeTransport:
         clock.sleep_until_ns(clock.now_ns() + round(connect_ms * MS))
 
         def deliver(raw: str | bytes) -> None:
-            inbox.put(Arrived(clock.now_ns(), raw))
+            inbox.put(Received(clock.now_ns(), raw))
 
         def end(code: int, reason: str) -> None:
-            line.open = False
-            inbox.put(Ended(clock.now_ns(), code, reason))
+            transport.open = False
+            inbox.put(Closed(clock.now_ns(), code, reason))
 
         peer = Peer(clock, clock.inbox(), deliver, end, target)
-        line = _FakeLine(clock, peer, inbox, ping_ms, send_ms)
+        transport = _FakeTransport(clock, peer, inbox, ping_ms, send_ms)
         if isinstance(server, Server):
             server.peers.append(peer)
         clock.spawn(lambda: server(peer), "server")
-        return line
+        return transport
 
     class OnThatServer(Realtime):
         pass

@@ -11,7 +11,7 @@ from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import ASR, LLM, TTS
-from firstpacket.pipelines.remote.wyoming import line
+from firstpacket.pipelines.remote.wyoming import transport
 from support.wyoming_server import MS, Behaviour, FakeServer
 
 E = TypeVar("E", ASR, LLM, TTS)
@@ -23,7 +23,7 @@ class Rig(Generic[E]):
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kind: type[E], behave: Behaviour, **options: Any) -> None:
         self.clock = VirtualClock()
         self.server = FakeServer(self.clock, behave)
-        monkeypatch.setattr(line, "dial", self.server.dial)
+        monkeypatch.setattr(transport, "dial", self.server.dial)
         defaults = {option.name: option.default for option in kind.declaration.options}
         given = {name.replace("_", "-"): value for name, value in options.items()}
         self.engine: E = kind(Settings(options={**defaults, **given}))

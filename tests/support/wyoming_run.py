@@ -12,7 +12,7 @@ from firstpacket.bench.record.store import Run, RunWriter, read_run
 from firstpacket.bench.run.in_process import InProcessExecutor
 from firstpacket.bench.run.manager import Manager
 from firstpacket.bench.timing.clock import VirtualClock
-from firstpacket.pipelines.remote.wyoming import line
+from firstpacket.pipelines.remote.wyoming import transport
 from support.runs import make_manifest, make_segment, make_system
 from support.virtual import NoProgress, facts_of, make_utterances
 from support.wyoming_server import Behaviour, FakeServer, agent, by_address, recogniser, voice
@@ -35,7 +35,7 @@ def wyoming_run(
     clock = VirtualClock()
     behave = {"asr": recogniser(), "llm": agent(), "tts": voice(), **(behaviours or {})}
     servers = {role: FakeServer(clock, behave[role]) for role in ROLES}
-    monkeypatch.setattr(line, "dial", by_address(**servers))
+    monkeypatch.setattr(transport, "dial", by_address(**servers))
     uris = {f"{role}-uri": f"tcp://{role}:1" for role in ROLES}
     chosen = {**dict.fromkeys(ROLES, "wyoming"), **uris, **{name.replace("_", "-"): v for name, v in options.items()}}
     declaration, values = registry.check_options("cascade", chosen)

@@ -23,7 +23,7 @@ from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, Synthesize
 from firstpacket.bench.timing.cancellation import Cancellation
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.pipelines.remote.wyoming.address import Address
-from firstpacket.pipelines.remote.wyoming.line import Arrival, LineEnd
+from firstpacket.pipelines.remote.wyoming.transport import Arrival, Closed
 
 MS = 1_000_000
 REQUESTS: dict[str, type[Eventable]] = {
@@ -43,7 +43,7 @@ REQUESTS: dict[str, type[Eventable]] = {
 NAME = {"name": "somebody", "url": "https://example.org"}
 
 
-class FakeLine:
+class FakeTransport:
     """The client's end."""
 
     def __init__(self, clock: VirtualClock, write_ms: float = 0) -> None:
@@ -68,21 +68,21 @@ class FakeLine:
         self.end("it closed the connection")
 
     def end(self, reason: str) -> None:
-        self.arrivals.put(LineEnd(reason, self.clock.now_ns()))
+        self.arrivals.put(Closed(reason, self.clock.now_ns()))
 
 
 class Peer:
     """The server's end of one connection."""
 
-    def __init__(self, line: FakeLine, number: int) -> None:
-        self.line = line
+    def __init__(self, transport: FakeTransport, number: int) -> None:
+        self.transport = transport
         self.number = number
         """How many connections there were before."""
         self.received: list[tuple[int, Event]] = []
 
     def read(self) -> Event | None:
         """The next request, judged by the package's types; None when the client has left."""
-        data = self.line.sent.get()
+        data = self.transport.sent.get()
         if data is None:
             return None
         stream = io.BytesIO(data)
@@ -91,7 +91,7 @@ class Peer:
         again = REQUESTS[event.type].from_event(event).event()
         assert event.data.keys() <= again.data.keys(), f"{event.type}: fields that it has not"
         assert all(again.data[name] == value for name, value in event.data.items())
-        self.received.append((self.line.clock.now_ns(), event))
+        self.received.append((self.transport.clock.now_ns(), event))
         return event
 
     def until(self, kind: str) -> bool:
@@ -102,7 +102,7 @@ class Peer:
         return False
 
     def after(self, ms: float) -> Peer:
-        self.line.clock.advance(round(ms * MS))
+        self.transport.clock.advance(round(ms * MS))
         return self
 
     def send(self, *events: Eventable | Event) -> Peer:
@@ -113,13 +113,13 @@ class Peer:
         return self
 
     def raw(self, data: bytes) -> Peer:
-        self.line.waiting += len(data)
-        self.line.arrivals.put(Arrival(data, self.line.clock.now_ns()))
+        self.transport.waiting += len(data)
+        self.transport.arrivals.put(Arrival(data, self.transport.clock.now_ns()))
         return self
 
     def hang_up(self, reason: str = "it closed the connection") -> None:
-        self.line.broken = "Connection reset by peer"
-        self.line.end(reason)
+        self.transport.broken = "Connection reset by peer"
+        self.transport.end(reason)
 
 
 Behaviour = Callable[[Peer], None]
@@ -137,14 +137,14 @@ class FakeServer:
         """How long a write to it takes."""
         self.peers: list[Peer] = []
 
-    def dial(self, address: Address, timeout_s: float, cancellation: Cancellation) -> FakeLine:
+    def dial(self, address: Address, timeout_s: float, cancellation: Cancellation) -> FakeTransport:
         if self.refuses:
             raise ConnectionRefusedError(111, "Connection refused")
         self.clock.advance(round(self.connect_ms * MS))
-        peer = Peer(FakeLine(self.clock, self.write_ms), len(self.peers))
+        peer = Peer(FakeTransport(self.clock, self.write_ms), len(self.peers))
         self.peers.append(peer)
         self.clock.spawn(lambda: self.behave(peer), "server")
-        return peer.line
+        return peer.transport
 
     @property
     def requests(self) -> list[str]:
@@ -152,7 +152,7 @@ class FakeServer:
         return [event.type for peer in self.peers for _, event in peer.received]
 
 
-def by_address(**servers: FakeServer) -> Callable[[Address, float, Cancellation], FakeLine]:
+def by_address(**servers: FakeServer) -> Callable[[Address, float, Cancellation], FakeTransport]:
     """Dials the server whose name is the host of the address."""
     return lambda address, timeout_s, cancellation: servers[address.host].dial(address, timeout_s, cancellation)
 

@@ -31,31 +31,31 @@ class Resampler:
         self._up, self._down = rate // common, SAMPLE_RATE // common
         cutoff = min(1.0, rate / SAMPLE_RATE)
         self.half = 0 if rate == SAMPLE_RATE else round(HALF_WIDTH / cutoff)
-        """Samples of the input that the newest output waits for."""
+        """Input samples that the newest output needs beyond its own position."""
         taps = np.arange(1 - self.half, self.half + 1)
         offsets = taps[None] - np.arange(self._up)[:, None] / self._up
         window = 0.5 + 0.5 * np.cos(np.pi * np.clip(offsets / max(self.half, 1), -1, 1))
         kernel = cutoff * np.sinc(cutoff * offsets) * window
         self._taps = taps
         self._kernel = (kernel / kernel.sum(axis=1, keepdims=True)).astype(np.float32) if self.half else kernel
-        self._held = np.zeros(self.half, np.float32)
-        self._begins = -self.half
-        """Position of the first sample held."""
+        self._buffer = np.zeros(self.half, np.float32)
+        self._buffer_start = -self.half
+        """Position of the first buffered sample."""
         self._next = 0
         """Number of the next output sample."""
 
     def push(self, samples: Samples) -> Samples:
-        """The output samples that are known after these."""
+        """The output samples that these complete."""
         if not self.half:
             return samples
-        self._held = np.concatenate((self._held, samples))
-        known = self._begins + len(self._held) - self.half
-        outputs = np.arange(self._next, -(-known * self._up // self._down))
+        self._buffer = np.concatenate((self._buffer, samples))
+        complete = self._buffer_start + len(self._buffer) - self.half
+        outputs = np.arange(self._next, -(-complete * self._up // self._down))
         at, phase = outputs * self._down // self._up, outputs * self._down % self._up
-        inputs = self._held[at[:, None] + self._taps[None] - self._begins]
+        inputs = self._buffer[at[:, None] + self._taps[None] - self._buffer_start]
         self._next += len(outputs)
-        done = self._next * self._down // self._up - self.half - self._begins
-        self._held, self._begins = self._held[max(done, 0) :], self._begins + max(done, 0)
+        used = self._next * self._down // self._up - self.half - self._buffer_start
+        self._buffer, self._buffer_start = self._buffer[max(used, 0) :], self._buffer_start + max(used, 0)
         result: Samples = np.einsum("ij,ij->i", inputs, self._kernel[phase]).astype(np.float32)
         return result
 
@@ -71,29 +71,29 @@ class Encoder:
         """By how much what is sent is behind what was pushed."""
 
     def push(self, samples: Samples) -> bytes:
-        """Bytes for the line."""
+        """The bytes to send."""
         return encode(self._resampler.push(samples), self._format)
 
     def media_ns(self, data: int) -> int:
-        """How long so many bytes sound."""
+        """Duration of this many bytes of audio."""
         return data // WIDTH[self._format] * 1_000_000_000 // self.rate
 
 
 def encode(samples: Samples, format: Format) -> bytes:
     """Samples `(n,)` in [-1, 1] as little-endian 16-bit PCM or G.711."""
-    whole = pcm16(samples)
+    pcm = pcm16(samples)
     if format == "pcm":
-        return whole.tobytes()
-    return _nearest(whole, MU_LAW if format == "pcmu" else A_LAW).tobytes()
+        return pcm.tobytes()
+    return _nearest(pcm, MU_LAW if format == "pcmu" else A_LAW).tobytes()
 
 
 def decode(data: bytes, format: Format) -> Samples:
     """Samples `(n,)` in [-1, 1]; an odd last byte of PCM is dropped."""
     if format == "pcm":
-        whole = np.frombuffer(data[: len(data) // 2 * 2], "<i2")
+        pcm = np.frombuffer(data[: len(data) // 2 * 2], "<i2")
     else:
-        whole = (MU_LAW if format == "pcmu" else A_LAW)[np.frombuffer(data, np.uint8)]
-    return whole.astype(np.float32) / np.float32(32768)
+        pcm = (MU_LAW if format == "pcmu" else A_LAW)[np.frombuffer(data, np.uint8)]
+    return pcm.astype(np.float32) / np.float32(32768)
 
 
 def _mu_law_table() -> npt.NDArray[np.int16]:
@@ -114,10 +114,10 @@ def _a_law_table() -> npt.NDArray[np.int16]:
 MU_LAW, A_LAW = _mu_law_table(), _a_law_table()
 
 
-def _nearest(whole: npt.NDArray[np.int16], table: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+def _nearest(pcm: npt.NDArray[np.int16], table: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     """The code of the nearest value."""
     order = np.argsort(table, kind="stable")
     values = table[order].astype(np.int32)
     borders = (values[1:] + values[:-1]) // 2
-    codes: npt.NDArray[np.uint8] = order[np.searchsorted(borders, whole)].astype(np.uint8)
+    codes: npt.NDArray[np.uint8] = order[np.searchsorted(borders, pcm)].astype(np.uint8)
     return codes

@@ -1,4 +1,4 @@
-"""A session with a server: connecting, asking for the session, sending audio, and a record of every message."""
+"""An open session: connecting, configuring it, sending audio, and a record of every message."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from firstpacket.bench.timing.spans import Message, Session
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.remote.http.key import SecretFilter, Secrets
 from firstpacket.pipelines.remote.http.problems import OUTCOMES, ServerError
-from firstpacket.pipelines.remote.line import Arrived, Connect, Ended, Line, Target
 from firstpacket.pipelines.remote.realtime.audio import Encoder
 from firstpacket.pipelines.remote.realtime.dialect import Dialect
 from firstpacket.pipelines.remote.realtime.events import Event, parse
-from firstpacket.pipelines.remote.realtime.session import Wanted, not_applied, session_update
+from firstpacket.pipelines.remote.realtime.session import SessionConfig, not_applied, session_update
 from firstpacket.pipelines.remote.realtime.timeline import APPEND, AUDIO, SILENCE
-from firstpacket.pipelines.remote.realtime.turn import MOST_EVENTS, outcome_of_close, outcome_of_error
+from firstpacket.pipelines.remote.realtime.turn import MAX_EVENTS, outcome_of_close, outcome_of_error
+from firstpacket.pipelines.remote.transport import Closed, Connect, Received, Target, Transport
 
-LONGEST_PIECE = 16_000
+MAX_SAMPLES = 16_000
 """Samples in one message: a whole clip is sent in pieces of a second."""
 NO_SECRETS = Secrets("")
-MOST_OF_BODIES = 8_000_000
-"""Characters of the bodies of a turn's messages that are kept: 20,000 pieces of text."""
-BEGINNINGS = ("response.created", "input_audio_buffer.speech_started", "input_audio_buffer.committed")
-"""An id in one of these is new, even if the server has used it before."""
+MAX_BODY_CHARACTERS = 8_000_000
+"""Recorded of all messages of a turn: 20,000 pieces of text."""
+NEW_IDS = ("response.created", "input_audio_buffer.speech_started", "input_audio_buffer.committed")
+"""Messages whose id is new, even if the server has used it in an earlier turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server is, and what it needs to know of who asks. Secrets are in `headers` alone."""
+    """Where the server is, its dialect and the credentials, which are in `headers` and `secrets` alone."""
 
     url: str
     model: str
     dialect: Dialect
     headers: tuple[tuple[str, str], ...] = ()
-    """The key's among them."""
+    """Including the key's."""
     secrets: Secrets = NO_SECRETS
     timeout_s: float = 10.0
 
@@ -64,17 +64,17 @@ class Address:
 
 @dataclass(slots=True)
 class Connection:
-    """An open session. Its messages are recorded in the trace of the turn that is under way, if one is."""
+    """An open session. Its messages are recorded in the trace of the current turn, if there is one."""
 
     address: Address
-    wanted: Wanted
+    config: SessionConfig
     clock: Clock
-    line: Line
+    transport: Transport
     inbox: TimedInbox
     setup: Session
     encoder: Encoder
     effective: dict[str, Any] = field(default_factory=dict)
-    """The session as the server says it is."""
+    """The session as the server confirms it."""
     not_applied: tuple[str, ...] = ()
     position_ns: int = 0
     """Audio sent since connecting."""
@@ -83,38 +83,38 @@ class Connection:
     trace: Trace | None = None
     messages: list[Message] = field(default_factory=list)
     """Those of this turn."""
-    _kept: int = 0
-    """Characters of their bodies."""
+    _body_characters: int = 0
+    """Of these messages."""
     _earlier: set[str] = field(default_factory=set)
     """Responses and items of turns that are over."""
-    _split: dict[str, SecretFilter] = field(default_factory=dict)
+    _secret_filters: dict[str, SecretFilter] = field(default_factory=dict)
     """By kind of message: removes secrets from texts that come in pieces."""
 
     def begin_turn(self, trace: Trace) -> None:
         """Record messages in this trace from now on."""
         self._earlier |= {message.id for message in self.messages if message.id and not message.sent}
         self.turns += 1
-        self.trace, self.messages, self._kept, self._split = trace, [], 0, {}
+        self.trace, self.messages, self._body_characters, self._secret_filters = trace, [], 0, {}
 
     def end_turn(self) -> None:
-        """Record no more: what still comes belongs to no turn."""
+        """Stop recording: what still arrives belongs to no turn."""
         self.trace = None
 
     def send(self, message: dict[str, Any], due_ns: int = 0) -> None:
         """Send a message without audio. Raises `ServerError`."""
         raw, begun_ns = json.dumps(message), self.clock.now_ns()
-        self.line.send(raw)
+        self.transport.send(raw)
         done_ns = self.clock.now_ns()
         body = self.address.hidden(raw)
         self._keep(Message(True, str(message["type"]), begun_ns, len(raw), done_ns, due_ns or begun_ns, body=body))
 
     def send_audio(self, samples: Samples, due_ns: int, silence: bool = False) -> None:
         """Send audio `(n,)` that was due at `due_ns`. Raises `ServerError`."""
-        for begin in range(0, len(samples), LONGEST_PIECE):
-            data = self.encoder.push(samples[begin : begin + LONGEST_PIECE])
+        for begin in range(0, len(samples), MAX_SAMPLES):
+            data = self.encoder.push(samples[begin : begin + MAX_SAMPLES])
             raw = f'{{"type": "{APPEND}", "audio": "{base64.b64encode(data).decode("ascii")}"}}'
             begun_ns, position_ns = self.clock.now_ns(), self.position_ns
-            self.line.send(raw)
+            self.transport.send(raw)
             done_ns = self.clock.now_ns()
             self.position_ns += self.encoder.media_ns(len(data))
             body = SILENCE if silence else ""
@@ -123,17 +123,17 @@ class Connection:
     def next(self, until_ns: int | None = None) -> tuple[Event, int]:
         """The next message of this turn, and when it was read.
 
-        Raises `TurnEnded`, what the thread that sends put in, and `queue.Empty` if there is none by then.
+        Raises `TurnEnded`, any error of the sending thread, and `queue.Empty` if none arrives in time.
         """
         while True:
             event, at_ns, size = self._take(until_ns)
-            if event.name in BEGINNINGS:
+            if event.name in NEW_IDS:
                 self._earlier.discard(event.id)
             if event.id not in self._earlier:
                 break
-        body = event.kept if event.name != AUDIO else ""
-        self._kept += len(body)
-        body = body if self._kept <= MOST_OF_BODIES else ""
+        body = event.recorded_body if event.name != AUDIO else ""
+        self._body_characters += len(body)
+        body = body if self._body_characters <= MAX_BODY_CHARACTERS else ""
         self._keep(Message(False, event.type, at_ns, size, id=event.id, audio_bytes=len(event.audio), body=body))
         return event, at_ns
 
@@ -142,19 +142,19 @@ class Connection:
         item = self.inbox.get() if until_ns is None else self.inbox.get_until(until_ns)
         if isinstance(item, BaseException):
             raise item
-        if isinstance(item, Ended):
+        if isinstance(item, Closed):
             self.ended = True
             raise TurnEnded(*outcome_of_close(item.code, self.address.hidden(item.reason)))
-        assert isinstance(item, Arrived)
+        assert isinstance(item, Received)
         event = parse(item.raw, self.address.dialect, self.address.hidden)
         if isinstance(piece := event.body.get("delta"), str):
-            split = self._split.setdefault(event.name, self.address.secrets.filter())
-            event.body["delta"] = split.push(piece)
+            secret_filter = self._secret_filters.setdefault(event.name, self.address.secrets.filter())
+            event.body["delta"] = secret_filter.push(piece)
         return event, item.at_ns, len(item.raw)
 
     def skip(self, now_ns: int) -> None:
-        """Read what has come by now and belongs to no turn: a late transcript, the session's end."""
-        for _ in range(MOST_EVENTS):
+        """Discard what has arrived since the last turn: a late transcript, the session's end."""
+        for _ in range(MAX_EVENTS):
             try:
                 self.next(now_ns)
             except queue.Empty:
@@ -164,8 +164,8 @@ class Connection:
                     return
 
     def close(self) -> None:
-        """Leave the session properly."""
-        self.line.close()
+        """Close the session properly."""
+        self.transport.close()
         self.ended = True
 
     def _keep(self, message: Message) -> None:
@@ -175,51 +175,56 @@ class Connection:
 
 
 def open_session(
-    address: Address, wanted: Wanted, clock: Clock, connect: Connect, trace: Trace | None = None, renewed: bool = False
+    address: Address,
+    config: SessionConfig,
+    clock: Clock,
+    connect: Connect,
+    trace: Trace | None = None,
+    renewed: bool = False,
 ) -> Connection:
-    """Connect, and ask for the session. Raises `TurnEnded` with the reason if the server does not grant it."""
+    """Connect, and configure the session. Raises `TurnEnded` with the reason if the server refuses."""
     inbox, begun_ns = clock.inbox(), clock.now_ns()
     try:
-        line = connect(address.target, clock, inbox)
+        transport = connect(address.target, clock, inbox)
     except ServerError as error:
         raise TurnEnded(OUTCOMES.get(error.status, "failed"), str(error)) from error
     open_ns = clock.now_ns()
     dialect = address.dialect
-    encoder = Encoder(wanted.format, dialect.input_rate)
+    encoder = Encoder(config.format, dialect.input_rate)
     session = Session(begun_ns, open_ns, open_ns, renewed)
-    made = Connection(address, wanted, clock, line, inbox, session, encoder, trace=trace)
+    connection = Connection(address, config, clock, transport, inbox, session, encoder, trace=trace)
     until_ns = begun_ns + int(address.timeout_s * 1e9)
     try:
         if dialect.opens_with:
-            _wait(made, dialect.opens_with, until_ns)
-        asked = session_update(wanted, dialect)
-        made.send(asked)
+            _wait(connection, dialect.opens_with, until_ns)
+        request = session_update(config, dialect)
+        connection.send(request)
         if dialect.confirms_session:
-            _wait(made, ("session.updated",), until_ns)
-            made.not_applied = not_applied(asked.get("session", {}), made.effective)
+            _wait(connection, ("session.updated",), until_ns)
+            connection.not_applied = not_applied(request.get("session", {}), connection.effective)
     except ServerError as error:
-        line.abort()
+        transport.abort()
         raise TurnEnded("failed", str(error)) from error
     except BaseException:
-        line.abort()
+        transport.abort()
         raise
-    made.setup = Session(begun_ns, open_ns, clock.now_ns(), renewed)
-    return made
+    connection.setup = Session(begun_ns, open_ns, clock.now_ns(), renewed)
+    return connection
 
 
-def _wait(made: Connection, names: tuple[str, ...], until_ns: int) -> None:
+def _wait(connection: Connection, names: tuple[str, ...], until_ns: int) -> None:
     """Wait for a message with one of these names. Raises `TurnEnded`."""
     while True:
         try:
-            event, _ = made.next(until_ns)
+            event, _ = connection.next(until_ns)
         except queue.Empty as error:
-            missing = f"the server did not send {' or '.join(names)} within {made.address.timeout_s:g} s"
+            missing = f"the server did not send {' or '.join(names)} within {connection.address.timeout_s:g} s"
             raise TurnEnded("failed", missing) from error
         if event.name == "error":
             outcome, reason = outcome_of_error(event.body.get("error"))
             raise TurnEnded("refused" if outcome == "failed" else outcome, reason)
         session = event.body.get("session")
         if event.name in ("session.created", "session.updated") and isinstance(session, dict):
-            made.effective = session
+            connection.effective = session
         if event.name in names:
             return

@@ -1,6 +1,6 @@
-"""What differs between servers that speak OpenAI's Realtime API: a table for each, here or in a file of the user's.
+"""What differs between servers that speak OpenAI's Realtime API: a table for each, here or in the user's file.
 
-The protocol is one; a server that needs something no table can say is no dialect.
+The protocol code is the same for all; a server that a table cannot describe is not supported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Dialect:
     key_header: str
     key_prefix: str
     key_variable: str
-    """Environment variable of the key; empty: it needs none."""
+    """Environment variable with the key; empty: the server needs none."""
     session: Literal["nested", "flat", "model"]
     """Form of `session.update`: OpenAI's, the beta's flat one, or the model's name alone."""
     formats: tuple[Format, ...]
@@ -63,11 +63,11 @@ class Dialect:
     end_of_turn: tuple[dict[str, Any], ...]
     """Messages that end a manual turn."""
     opens_with: tuple[str, ...]
-    """Messages of the server of which the first that comes opens the session; none: it sends none."""
+    """The server's first message, any of these; empty: it sends none."""
     confirms_session: bool
     """Whether it answers `session.update` with `session.updated`."""
     commits: bool
-    """Whether it says `input_audio_buffer.committed`: a reply without it was given without the question."""
+    """Whether it sends `input_audio_buffer.committed`: a reply before that is a reply without the question."""
     endpoint: Literal["audio_end_ms", "receipt"]
     """What tells when the server decided that the user had finished: the position in `speech_stopped`, mapped to the
     moment at which that sample was sent, or the receipt of it, where the position is something else."""
@@ -79,13 +79,13 @@ class Dialect:
     """Longest session, min; 0: no limit is known."""
     names: Literal["ga", "beta"] = "ga"
     renames: dict[str, str] = field(default_factory=dict)
-    """Other names of its messages, and the generally available ones."""
+    """Its own names of messages, and OpenAI's current ones."""
     parameters: dict[str, str] = field(default_factory=dict)
     """Further parameters of the address."""
     at_top: tuple[str, ...] = ()
     """Fields that a nested session has at its top: turn_detection, voice."""
     leaves_out: tuple[str, ...] = ()
-    """Fields of a session that the server does not take, as `turn_detection.threshold`."""
+    """Session fields that the server does not accept, such as `turn_detection.threshold`."""
     format_names: dict[str, str] = field(default_factory=dict)
     """Its own names of formats."""
     start_of_turn: tuple[dict[str, Any], ...] = ()
@@ -94,14 +94,14 @@ class Dialect:
     """Where an audio message states its sample rate; empty: nowhere."""
     response_ends_with: str = "response.done"
     late_speech_stopped: bool = False
-    """Whether `speech_stopped` is held back until the server is certain: its receipt is no moment of a decision."""
+    """Whether `speech_stopped` is delayed until the server is certain, so its receipt is not when it decided."""
     metadata: str = ""
     """Key of `response.metadata` that has the server's own figures, as JSON."""
     figures: dict[str, str] = field(default_factory=dict)
     """Their names there (in seconds), and ours."""
 
     def canonical(self, name: str) -> str:
-        """The generally available name of a server's message."""
+        """OpenAI's current name of a server's message."""
         return self.renames.get(name) or (BETA.get(name, name) if self.names == "beta" else name)
 
 
@@ -109,10 +109,10 @@ class Dialect:
 def dialects() -> dict[str, Dialect]:
     """The dialects that come with the project, by name."""
     tables = tomllib.loads(TABLES.read_text("utf-8"))
-    return {name: _dialect(name, {**tables[REFERENCE], **table}) for name, table in tables.items()}
+    return {name: _build(name, {**tables[REFERENCE], **table}) for name, table in tables.items()}
 
 
-def dialect(name: str) -> Dialect:
+def load_dialect(name: str) -> Dialect:
     """A dialect by name, or from a TOML file. Raises `UsageError`."""
     if name.endswith(".toml"):
         return _from_file(Path(name))
@@ -126,7 +126,7 @@ def _from_file(path: Path) -> Dialect:
     with explained(f"Cannot read the dialect {path}", kind=UsageError), path.open("rb") as file:
         raw = file.read(LARGEST_FILE + 1)
     if len(raw) > LARGEST_FILE:
-        raise UsageError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no dialect.")
+        raise UsageError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a dialect file.")
     try:
         table = tomllib.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -138,30 +138,32 @@ def _from_file(path: Path) -> Dialect:
     for name in table.keys() - known:
         raise UnknownName(f"field in {path}", name, known)
     reference = tomllib.loads(TABLES.read_text("utf-8"))
-    # Not the base's address: the key of one server is nothing for another.
-    given = {"summary": path.name, "checked": "a table of the user's", "url": "", **table}
+    # Not the base's address: the key of one server must not be sent to another.
+    defaults = {"summary": path.name, "checked": "a table of the user's", "url": "", **table}
     try:
-        return _dialect(path.stem, {**reference[REFERENCE], **reference[base], **given})
+        return _build(path.stem, {**reference[REFERENCE], **reference[base], **defaults})
     except DecodeError as error:
-        said = str(error)
+        message = str(error)
         for each in fields(Dialect):
-            said = said.replace(each.name, _in_file(each.name))
-        raise UsageError(f"{path} is no dialect: {said}. See {documentation('realtime')} for its fields.") from error
+            message = message.replace(each.name, _in_file(each.name))
+        raise UsageError(
+            f"{path} is not a valid dialect: {message}. See {documentation('realtime')} for its fields."
+        ) from error
 
 
 def _in_file(field: str) -> str:
     return field.replace("_", "-")
 
 
-def _dialect(name: str, table: Mapping[str, Any]) -> Dialect:
-    made = decode(Dialect, {"name": name, **{key.replace("-", "_"): value for key, value in table.items()}}, name)
+def _build(name: str, table: Mapping[str, Any]) -> Dialect:
+    dialect = decode(Dialect, {"name": name, **{key.replace("-", "_"): value for key, value in table.items()}}, name)
     for each in fields(Dialect):
-        value = getattr(made, each.name)
+        value = getattr(dialect, each.name)
         if each.name in ("input_rate", "output_rate") and not 8_000 <= value <= 48_000:
             raise DecodeError(f"{name}.{each.name} is {value} Hz, but it must lie between 8000 and 48000")
-    if not made.turns or not made.formats:
+    if not dialect.turns or not dialect.formats:
         raise DecodeError(f"{name} needs at least one of turns and of formats")
-    for message in (*made.start_of_turn, *made.end_of_turn):
+    for message in (*dialect.start_of_turn, *dialect.end_of_turn):
         if not isinstance(message.get("type"), str):
             raise DecodeError(f"{name} has a message without a type in start-of-turn or end-of-turn")
-    return made
+    return dialect

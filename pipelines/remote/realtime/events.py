@@ -1,4 +1,4 @@
-"""A server's message: from the line to what the protocol needs of it. Nothing in it is trusted."""
+"""A server's message, parsed into what the protocol needs. Nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Event:
     """One message of the server."""
 
     name: str
-    """In the form that is generally available, whatever the dialect calls it."""
+    """OpenAI's current name for it, whatever the dialect calls it."""
     type: str
     """As the server calls it."""
     body: dict[str, Any]
@@ -33,25 +33,23 @@ class Event:
 
     @property
     def id(self) -> str:
-        """The id by which it belongs to others: its response's, its item's, or its own."""
+        """The id that groups it with other messages: its response's, else its item's."""
         response = self.body.get("response")
         own = response.get("id") if isinstance(response, dict) else None
         return next((text(each) for each in (own, *map(self.body.get, ("response_id", "item_id"))) if each), "")
 
     @property
-    def kept(self) -> str:
+    def recorded_body(self) -> str:
         """The body as it is recorded."""
         try:
-            kept = clean(json.dumps(self.body, ensure_ascii=False))
+            body = clean(json.dumps(self.body, ensure_ascii=False))
         except RecursionError:
-            kept = ""
-        if not kept:
             return json.dumps({"type": self.type, "too deep": True})
-        return kept if len(kept) <= LONGEST_BODY else json.dumps({"type": self.type, "too long": len(kept)})
+        return body if len(body) <= LONGEST_BODY else json.dumps({"type": self.type, "too long": len(body)})
 
 
 def parse(raw: str | bytes, dialect: Dialect, hidden: Callable[[str], str] = str) -> Event:
-    """Parse a message; `hidden` removes the key. Raises `TurnEnded` for what is no message of the protocol."""
+    """Parse a message; `hidden` removes the key. Raises `TurnEnded` if it is not one of the protocol."""
     if isinstance(raw, bytes):
         raise TurnEnded("failed", f"the server sent {len(raw)} binary bytes where the protocol has JSON")
     raw = hidden(raw)
@@ -76,7 +74,7 @@ def parse(raw: str | bytes, dialect: Dialect, hidden: Callable[[str], str] = str
 
 
 def text(value: Any) -> str:
-    """A text of the server; empty for anything else."""
+    """A text from the server; empty for any other value."""
     # JSON can hold half a character (a lone surrogate), which no file takes.
     return clean(value.encode("utf-8", "replace").decode("utf-8")) if isinstance(value, str) else ""
 
@@ -89,7 +87,7 @@ def _audio(value: Any) -> bytes:
 
 
 def _strip_audio(body: dict[str, Any]) -> None:
-    """Leave audio out that some servers repeat in their last messages."""
+    """Remove audio that some servers repeat in their last messages."""
     response = body.get("response")
     items = response.get("output") if isinstance(response, dict) else [body.get("item")]
     for item in items if isinstance(items, list) else []:

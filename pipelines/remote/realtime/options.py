@@ -1,4 +1,4 @@
-"""The options of `realtime`: what a user may choose, and what that means for the session and the connection."""
+"""The options of `realtime`, and the session and the address that follow from them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_fro
 from firstpacket.pipelines.remote.realtime.audio import Format
 from firstpacket.pipelines.remote.realtime.connection import Address
 from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns
-from firstpacket.pipelines.remote.realtime.session import Wanted
+from firstpacket.pipelines.remote.realtime.session import SessionConfig
 
 OPTIONS = (
     Option("url", "", "address of the server; empty: the dialect's usual one"),
-    Option("dialect", "openai", "kind of server (docs/realtime.md), or a TOML file with one of yours"),
+    Option("dialect", "openai", "kind of server (docs/realtime.md), or a TOML file that describes yours"),
     Option("model", "", "model name; empty: the server's choice"),
     Option("turns", "", "what ends the user's turn: manual, server_vad or semantic_vad; empty: the dialect's first"),
     Option("endpoint-silence", 500, "silence after which the user has finished, ms (turns=server_vad)"),
@@ -27,11 +27,11 @@ OPTIONS = (
         "how soon the server replies (turns=semantic_vad)",
         choices=("auto", "low", "medium", "high"),
     ),
-    Option("format", "pcm", "audio on the line", choices=get_args(Format)),
+    Option("format", "pcm", "encoding of the audio", choices=get_args(Format)),
     Option("voice", "", "voice; empty: the server's choice"),
     Option("instructions", "", "instructions to the model; empty: the server's choice"),
-    Option("transcription", "", "model that transcribes the user's speech beside the reply; empty: none"),
-    Option("max-tokens", 0, "most tokens of a reply; 0: the server's choice"),
+    Option("transcription", "", "model that also transcribes the user's speech; empty: none"),
+    Option("max-tokens", 0, "maximum tokens of a reply; 0: the server's choice"),
     Option("conversation", "turn", "a session for each turn, or one for the run", choices=("turn", "run")),
     Option("timeout", 10.0, "timeout for connecting, s"),
     Option("key-env", "", "environment variable with the API key; empty: the dialect's"),
@@ -39,21 +39,23 @@ OPTIONS = (
 )
 
 
-def turns_of(given: str, known: Dialect) -> Turns:
+def turns_of(choice: str, dialect: Dialect) -> Turns:
     """How the user's turn ends. Raises `UsageError`."""
-    for each in known.turns:
-        if given in (each, ""):
+    for each in dialect.turns:
+        if choice in (each, ""):
             return each
-    raise UsageError(f"turns={given} is not possible with the dialect {known.name}; it has {', '.join(known.turns)}.")
+    raise UsageError(
+        f"turns={choice} is not possible with the dialect {dialect.name}; it has {', '.join(dialect.turns)}."
+    )
 
 
-def wanted_from(settings: Settings, known: Dialect) -> Wanted:
-    """The session to ask for. Raises `UsageError` for what the dialect does not have."""
-    format = next((each for each in known.formats if each == settings.text("format")), None)
+def config_from(settings: Settings, dialect: Dialect) -> SessionConfig:
+    """The session to request. Raises `UsageError` for what the dialect does not have."""
+    format = next((each for each in dialect.formats if each == settings.text("format")), None)
     if format is None:
         raise UsageError(
-            f"format={settings.text('format')} is not possible with the dialect {known.name}; it has "
-            f"{', '.join(known.formats)}."
+            f"format={settings.text('format')} is not possible with the dialect {dialect.name}; it has "
+            f"{', '.join(dialect.formats)}."
         )
     silence, threshold = settings.whole("endpoint-silence"), settings.number("endpoint-threshold")
     if not 0 < silence <= 10_000:
@@ -62,8 +64,8 @@ def wanted_from(settings: Settings, known: Dialect) -> Wanted:
         raise UsageError(f"endpoint-threshold is {threshold:g}, but it must lie between 0 and 1.")
     if settings.whole("max-tokens") < 0:
         raise UsageError("max-tokens must not be negative; 0 leaves it to the server.")
-    return Wanted(
-        turns=turns_of(settings.text("turns"), known),
+    return SessionConfig(
+        turns=turns_of(settings.text("turns"), dialect),
         format=format,
         silence_ms=silence,
         threshold=threshold,
@@ -76,26 +78,26 @@ def wanted_from(settings: Settings, known: Dialect) -> Wanted:
     )
 
 
-def address_from(settings: Settings, known: Dialect) -> Address:
-    """Where the server is, and the secrets, from the environment. Raises `UsageError`, which repeats no secret."""
-    given = settings.text("url") or known.url
-    if not given:
+def address_from(settings: Settings, dialect: Dialect) -> Address:
+    """Where the server is, and the credentials from the environment. Raises `UsageError`, which repeats no secret."""
+    usual = settings.text("url") or dialect.url
+    if not usual:
         raise UsageError(
-            f"url is missing: servers of the dialect {known.name} have no usual address. Add url=wss://HOST."
+            f"url is missing: servers of the dialect {dialect.name} have no usual address. Add url=wss://HOST."
         )
-    url = address(given, "url", "key-env", like="ws://127.0.0.1:8000")
+    url = address(usual, "url", "key-env", like="ws://127.0.0.1:8000")
     timeout_s = settings.number("timeout")
     if not 0 < timeout_s <= 20:
         raise UsageError(f"timeout is {timeout_s:g} s, but it must be above 0 s and at most 20 s.")
-    variable = settings.text("key-env") or known.key_variable
+    variable = settings.text("key-env") or dialect.key_variable
     key = key_from(variable, "key-env") if variable else ""
     headers = headers_from(settings.text("headers-env"), "headers-env")
     if (key or headers) and url.startswith("ws:") and not is_nearby(urlsplit(url).hostname or ""):
         raise UsageError(
-            "url is not encrypted (ws://) and leads to another network, which could read the key and the headers. Use "
-            "wss://."
+            "url is not encrypted (ws://) and leads to another network, where the key and the headers could be read. "
+            "Use wss://."
         )
     secrets = Secrets(key, headers.values())
     if key:
-        headers = {known.key_header: f"{known.key_prefix}{key}", **headers}
-    return Address(url, settings.text("model"), known, tuple(headers.items()), secrets, timeout_s)
+        headers = {dialect.key_header: f"{dialect.key_prefix}{key}", **headers}
+    return Address(url, settings.text("model"), dialect, tuple(headers.items()), secrets, timeout_s)

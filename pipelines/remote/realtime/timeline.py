@@ -1,6 +1,6 @@
-"""A turn's stages, marks, texts and the server's own figures, from its messages alone: live, and when replayed.
+"""A turn's stages, marks, texts and server figures, derived from its messages alone: live, and when replayed.
 
-uplink     the end of the user's speech is sent: its last frame, or with manual turns what ends the turn
+uplink     sending the end of the user's speech: its last frame, or with manual turns the messages that end the turn
 endpoint   the server waits until it is certain that the user has finished (not with manual turns)
 wait       everything until the first audio of the reply: the server's work, and the way back
 reply      from the receipt of audio to the packet: decoding, on this side
@@ -24,13 +24,13 @@ SILENCE = "silence"
 APPEND = "input_audio_buffer.append"
 AUDIO = "response.output_audio.delta"
 MS = 1_000_000
-MOST_OF_PARTIALS = 1_000_000
+MAX_PARTIAL_CHARACTERS = 1_000_000
 """Characters of a turn's partial transcripts, each of which repeats the one before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What a turn's messages say of it."""
+    """What a turn's messages show."""
 
     stages: tuple[tuple[str, int, int], ...]
     """Stage, begin, end, in ns; those before the reply follow one another without gaps."""
@@ -42,20 +42,22 @@ class Timeline:
     """Name, ns: the server's own."""
 
 
-def timeline(messages: Sequence[Message], dialect: Dialect) -> Timeline:
+def build_timeline(messages: Sequence[Message], dialect: Dialect) -> Timeline:
     """Pure: the same messages give the same timeline."""
     received = [(message, dialect.canonical(message.type)) for message in messages if not message.sent]
     first_audio_ns = next((message.at_ns for message, name in received if name == AUDIO and message.audio_bytes), None)
     sent = [message for message in messages if message.sent]
     speech = [message for message in sent if message.type == APPEND and message.body != SILENCE]
-    after = sent[sent.index(speech[-1]) + 1 :] if speech else sent
-    ending = [message for message in after if message.type in {each["type"] for each in dialect.end_of_turn}]
-    endpoint_ns = None if ending else _endpoint_ns(received, sent, dialect)
-    last = (ending[0].due_ns, ending[-1].done_ns) if ending else None
-    if speech and last is None:
-        last = speech[-1].due_ns, speech[-1].done_ns
+    after_speech = sent[sent.index(speech[-1]) + 1 :] if speech else sent
+    end_messages = [
+        message for message in after_speech if message.type in {each["type"] for each in dialect.end_of_turn}
+    ]
+    endpoint_ns = None if end_messages else _endpoint_ns(received, sent, dialect)
+    end_of_speech = (end_messages[0].due_ns, end_messages[-1].done_ns) if end_messages else None
+    if speech and end_of_speech is None:
+        end_of_speech = speech[-1].due_ns, speech[-1].done_ns
     return Timeline(
-        tuple(_stages(last, endpoint_ns, first_audio_ns)) if last is not None else (),
+        tuple(_stages(end_of_speech, endpoint_ns, first_audio_ns)) if end_of_speech is not None else (),
         endpoint_ns,
         tuple(sorted(_texts(received), key=lambda each: each[2])),
         tuple(_figures(received, dialect)),
@@ -63,26 +65,28 @@ def timeline(messages: Sequence[Message], dialect: Dialect) -> Timeline:
 
 
 def replayed(trace: TurnTrace, dialect: Dialect) -> TurnTrace:
-    """The trace with all that follows from its messages derived again; the rest, such as decoding here, stays."""
-    found = timeline(trace.messages, dialect)
+    """The trace with everything that follows from its messages derived again; the rest, such as decoding, is kept."""
+    timeline = build_timeline(trace.messages, dialect)
     derived = {UPLINK, ENDPOINT, WAIT}
     thread = next((span.thread for span in trace.spans if span.stage in derived), 0)
     spans = [span for span in trace.spans if span.stage not in derived]
-    spans += [StageSpan(stage, thread, start_ns, end_ns) for stage, start_ns, end_ns in found.stages]
+    spans += [StageSpan(stage, thread, start_ns, end_ns) for stage, start_ns, end_ns in timeline.stages]
     marks = [mark for mark in trace.marks if mark.name != KnownMark.ENDPOINT]
-    marks += [Mark(KnownMark.ENDPOINT, found.endpoint_ns)] if found.endpoint_ns is not None else []
-    texts = [Text(kind, text, at_ns) for kind, text, at_ns in found.texts]
+    marks += [Mark(KnownMark.ENDPOINT, timeline.endpoint_ns)] if timeline.endpoint_ns is not None else []
+    texts = [Text(kind, text, at_ns) for kind, text, at_ns in timeline.texts]
     return replace(
         trace,
         spans=tuple(sorted(spans, key=lambda span: (span.start_ns, -span.end_ns))),
         marks=tuple(marks),
         texts=(*texts, *(text for text in trace.texts if text.kind == "shortcoming")),
-        server_figures=tuple(ServerFigure(name, ns) for name, ns in found.figures),
+        server_figures=tuple(ServerFigure(name, ns) for name, ns in timeline.figures),
     )
 
 
-def _stages(last: tuple[int, int], endpoint_ns: int | None, audio_ns: int | None) -> Iterator[tuple[str, int, int]]:
-    begin_ns, sent_ns = last
+def _stages(
+    end_of_speech: tuple[int, int], endpoint_ns: int | None, audio_ns: int | None
+) -> Iterator[tuple[str, int, int]]:
+    begin_ns, sent_ns = end_of_speech
     until_ns = sent_ns if audio_ns is None else min(sent_ns, audio_ns)
     yield UPLINK, begin_ns, max(begin_ns, until_ns)
     if endpoint_ns is not None and endpoint_ns > until_ns:
@@ -94,10 +98,10 @@ def _stages(last: tuple[int, int], endpoint_ns: int | None, audio_ns: int | None
 
 
 def _endpoint_ns(received: Iterable[tuple[Message, str]], sent: Sequence[Message], dialect: Dialect) -> int | None:
-    """When the sample was sent at which the server's detector ended the turn; the receipt of that without a position.
+    """When the sample at which the server's detector ended the turn was sent; without a position, when the event came.
 
     `audio_end_ms` is a position on the audio's time line: of all audio sent on the connection, with the silence that
-    the detector waited for. Servers whose position is another one have `endpoint = "receipt"` in their table.
+    the detector waited for. Servers that mean another position have `endpoint = "receipt"` in their table.
     """
     stops = [message for message, name in received if name == "input_audio_buffer.speech_stopped"]
     if not stops:
@@ -125,7 +129,7 @@ def _texts(received: Iterable[tuple[Message, str]]) -> Iterator[tuple[str, str, 
             if kind == "delta":
                 partial += text(body.get("delta"))
                 partials += len(partial)
-                if partials <= MOST_OF_PARTIALS:
+                if partials <= MAX_PARTIAL_CHARACTERS:
                     yield "partial", partial, message.at_ns
             elif kind == "updated":
                 yield "partial", text(body.get("transcript")), message.at_ns
@@ -158,9 +162,9 @@ def _body(message: Message) -> dict[str, Any]:
     return _json(message.body)
 
 
-def _json(given: Any) -> dict[str, Any]:
+def _json(value: Any) -> dict[str, Any]:
     try:
-        found = json.loads(given) if isinstance(given, str) else given
+        parsed = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}

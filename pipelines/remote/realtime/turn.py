@@ -10,10 +10,10 @@ from firstpacket.pipelines.remote.http.problems import short
 from firstpacket.pipelines.remote.realtime.dialect import Dialect
 from firstpacket.pipelines.remote.realtime.events import Event, text
 
-MOST_EVENTS = 20_000
-"""Messages of one turn: more are no reply."""
+MAX_EVENTS = 20_000
+"""In one turn: a server that sends more is not replying."""
 
-_CODES: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
+_ERROR_WORDS: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
     ("limited", ("rate_limit", "quota", "billing", "too_many_requests", "tokens_exceeded")),
     ("busy", ("session_limit", "server_busy", "overloaded", "too_many_sessions", "capacity", "no_slot")),
     ("session_ended", ("session_expired", "session_ended", "session_closed", "session_timeout")),
@@ -23,25 +23,24 @@ _CODES: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
          "unknown_parameter", "invalid_value", "missing_required_parameter", "invalid_type"),
     ),
 )  # fmt: skip
-"""Outcomes by what the code or the type of an error contains; the first that fits."""
+"""Outcomes by words in the code or the type of an error; the first match counts."""
 CLOSE_CODES: dict[int, Outcome] = {
     1008: "refused",
     1013: "busy",
     **dict.fromkeys((1000, 1001, 1005), "session_ended"),
 }
-"""Outcomes by the code with which the server closed the connection. Those from 3000 on are its own: it ended the
-session."""
+"""Outcomes by the WebSocket close code. Codes from 3000 on are the server's own: it ended the session."""
 
 
 def outcome_of_error(error: Any) -> tuple[Outcome, str]:
-    """The outcome that a server's error means for a turn, and its text."""
+    """The outcome of a turn in which the server reports this error, and its text."""
     if not isinstance(error, dict):
         error = {"message": error}
     words = " ".join(str(error.get(name) or "") for name in ("code", "type")).lower()
-    said = short(text(error.get("message")) or words or "an error without a message")
+    message = short(text(error.get("message")) or words or "an error without a message")
     code = text(error.get("code")) or text(error.get("type"))
-    found: Outcome = _by_words(words) or "failed"
-    return found, f"the server reports {short(code)}: {said}" if code else f"the server reports: {said}"
+    outcome: Outcome = _by_words(words) or "failed"
+    return outcome, f"the server reports {short(code)}: {message}" if code else f"the server reports: {message}"
 
 
 def outcome_of_close(code: int, reason: str) -> tuple[Outcome, str]:
@@ -49,12 +48,12 @@ def outcome_of_close(code: int, reason: str) -> tuple[Outcome, str]:
     why = f": {short(reason)}" if reason else ""
     if code == 1006:
         return "failed", f"the connection broke off{why}"
-    found = _by_words(reason.lower()) or CLOSE_CODES.get(code) or ("session_ended" if code >= 3000 else "failed")
-    return found, f"the server ended the session (code {code}){why}"
+    outcome = _by_words(reason.lower()) or CLOSE_CODES.get(code) or ("session_ended" if code >= 3000 else "failed")
+    return outcome, f"the server ended the session (code {code}){why}"
 
 
 def _by_words(words: str) -> Outcome | None:
-    return next((outcome for outcome, parts in _CODES if any(part in words for part in parts)), None)
+    return next((outcome for outcome, parts in _ERROR_WORDS if any(part in words for part in parts)), None)
 
 
 class Turn:
@@ -67,14 +66,14 @@ class Turn:
         self._speaking = False
         """Whether the server hears the user speak."""
         self._items: list[str] = []
-        """Pieces of the user's speech that it took for turns."""
+        """Ids of the stretches of speech that it took for turns."""
         self._responses = 0
         """Responses under way."""
         self._ended: dict[str, Any] | None = None
         """The last response that ended."""
         self._audio = False
-        self._committed_first = False
-        """Whether it had taken in a turn before it began to reply."""
+        self._committed_before_reply = False
+        """Whether the server committed the user's turn before it began to reply."""
         self._transcript: str | None = None
         self._problem: tuple[Outcome, str] | None = None
         self._tool = ""
@@ -94,10 +93,10 @@ class Turn:
         return self._responses > 0
 
     def received(self, event: Event) -> None:
-        """Take in the next message. Raises `TurnEnded` if there are too many."""
+        """Process the next message. Raises `TurnEnded` if there are too many."""
         self._events += 1
-        if self._events > MOST_EVENTS:
-            raise TurnEnded("failed", f"the server sent more than {MOST_EVENTS} messages in one turn")
+        if self._events > MAX_EVENTS:
+            raise TurnEnded("failed", f"the server sent more than {MAX_EVENTS} messages in one turn")
         name, body = event.name, event.body
         if name == "error":
             self._take_error(body.get("error"))
@@ -123,22 +122,21 @@ class Turn:
             self._ended = response if isinstance(response, dict) else {}
 
     def _take_error(self, error: Any) -> None:
-        found = outcome_of_error(error)
         if self._problem is None:
-            self._problem = found
+            self._problem = outcome_of_error(error)
 
     def _take_audio(self, event: Event) -> None:
         if event.audio and not self._audio:
             self._audio = True
-            self._committed_first = bool(self._items)
+            self._committed_before_reply = bool(self._items)
 
     def judge(self) -> str:
-        """Why the turn has no answer, if it has no audio; empty if it has. Raises `TurnEnded` for other outcomes."""
+        """Empty if the turn was answered, else why it is silent. Raises `TurnEnded` for every other outcome."""
         status, details = self._status()
         if len(self._items) > 1 and not self._manual:
-            raise TurnEnded("split", f"the server took the utterance for {len(self._items)} turns")
-        if self._audio and self._dialect.commits and not self._committed_first:
-            raise TurnEnded("not_heard", "the server replied before it had taken in the user's turn")
+            raise TurnEnded("split", f"the server split the utterance into {len(self._items)} turns")
+        if self._audio and self._dialect.commits and not self._committed_before_reply:
+            raise TurnEnded("not_heard", "the server replied before it had committed the user's turn")
         if self._transcript is not None and not self._transcript.strip():
             raise TurnEnded("not_heard", "the server's transcript of the user's speech is empty")
         if self._audio and self._dialect.transcript == "before reply" and self._transcript is None:

@@ -4,7 +4,7 @@ address      a server's URI, checked
 protocol     the framing, without I/O: bytes → events, an event → bytes
 info         what a server says of itself: its programs, their models and abilities
 audio        samples → 16-bit PCM, and back, checked
-line         a TCP or unix connection: bytes with the time at which they were received
-connection   events over a line, recorded in the turn's trace
+transport    a TCP or unix connection: bytes with the time at which they were received
+connection   events over a transport, recorded in the turn's trace
 client       one server through a run: described, connected before every turn, left when a turn breaks off
 """

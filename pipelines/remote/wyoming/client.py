@@ -10,7 +10,7 @@ from firstpacket.bench.pipeline import TurnEnded
 from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
 from firstpacket.bench.timing.spans import Session
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.remote.wyoming import line
+from firstpacket.pipelines.remote.wyoming import transport
 from firstpacket.pipelines.remote.wyoming.address import Address
 from firstpacket.pipelines.remote.wyoming.connection import Connection, ConnectionEnded
 from firstpacket.pipelines.remote.wyoming.info import Program, Service, read_info
@@ -146,7 +146,7 @@ class Client:
 
     def _dialled(self, cancellation: Cancellation) -> Connection:
         try:
-            return Connection(line.dial(self.address, self._set_up_s, cancellation), self._timeout_s)
+            return Connection(transport.dial(self.address, self._set_up_s, cancellation), self._timeout_s)
         except TimeoutError as error:
             raise WyomingError(f"it did not accept a connection within {self._set_up_s:g} s") from error
         except OSError as error:

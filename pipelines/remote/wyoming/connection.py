@@ -1,4 +1,4 @@
-"""Events over a line: what is sent and received is recorded in the turn's trace."""
+"""Events over a transport: what is sent and received is recorded in the turn's trace."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.spans import Message
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.remote.wyoming.line import Arrival, Line, LineEnd
 from firstpacket.pipelines.remote.wyoming.protocol import Decoder, Event, WyomingError, encode, shown
+from firstpacket.pipelines.remote.wyoming.transport import Arrival, Closed, Transport
 
 MOST_EVENTS = 50_000
 """In one answer: over eight minutes of audio in chunks of 10 ms."""
@@ -41,11 +41,11 @@ class Received:
 class Connection:
     """One connection. All methods but `close` belong to one thread at a time."""
 
-    def __init__(self, line: Line, timeout_s: float) -> None:
-        self.clock = line.clock
+    def __init__(self, transport: Transport, timeout_s: float) -> None:
+        self.clock = transport.clock
         self.answers = 0
         """How many requests it has served."""
-        self._line = line
+        self._transport = transport
         self._timeout_s = timeout_s
         self._decoder = Decoder()
         self._ready: deque[Received] = deque()
@@ -111,11 +111,11 @@ class Connection:
 
     def close(self) -> None:
         """End it, from any thread; a thread that waits for it gets `ConnectionEnded`."""
-        self._line.close()
+        self._transport.close()
 
     def _write(self, data: bytes) -> None:
         try:
-            self._line.write(data)
+            self._transport.write(data)
         except TimeoutError as error:
             raise ServerSilent(str(error)) from error
         except OSError as error:
@@ -148,12 +148,12 @@ class Connection:
 
     def _read(self, until_ns: int) -> None:
         """Take one arrival. Raises `queue.Empty` if there is none in time, and `WyomingError`."""
-        arrived = self._line.arrivals.get_until(until_ns)
-        if isinstance(arrived, LineEnd):
+        arrived = self._transport.arrivals.get_until(until_ns)
+        if isinstance(arrived, Closed):
             cut = " in the middle of an event" if self._decoder.in_the_middle else ""
             self._end = arrived.reason + cut
         elif isinstance(arrived, Arrival):
-            self._line.took(len(arrived.data))
+            self._transport.took(len(arrived.data))
             self._ready.extend(Received(event, arrived.at_ns) for event in self._decoder.feed(arrived.data))
 
     def _checked(self, found: Received, trace: Trace) -> Received:

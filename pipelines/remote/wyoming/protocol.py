@@ -42,7 +42,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
     payload: bytes = b""
     size: int = 0
-    """Bytes on the line; 0 for one that was not received."""
+    """Bytes received; 0 for one that was not received."""
 
     def text(self, name: str = "text") -> str:
         """A field that must be text, without what no voice and no file takes. Raises `WyomingError`."""

@@ -10,7 +10,7 @@ from support.realtime_server import Server
 from support.realtime_turns import loaded
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.pipelines.remote.realtime.dialect import LARGEST_FILE, dialect
+from firstpacket.pipelines.remote.realtime.dialect import LARGEST_FILE, load_dialect
 
 PAGE = Path(__file__).resolve().parents[4] / "docs/realtime.md"
 
@@ -41,12 +41,12 @@ def written(tmp_path: Path, text: str | bytes) -> str:
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str | bytes, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        dialect(written(tmp_path, text))
+        load_dialect(written(tmp_path, text))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Cannot read the dialect .*none\.toml: No such file"):
-        dialect(str(tmp_path / "none.toml"))
+        load_dialect(str(tmp_path / "none.toml"))
 
 
 def test_the_example_in_the_documents_works(tmp_path: Path) -> None:

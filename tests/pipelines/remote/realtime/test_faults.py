@@ -25,7 +25,7 @@ from firstpacket.bench.run.speech import HeardSpeech
 from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.remote import websocket
-from firstpacket.pipelines.remote.realtime.turn import MOST_EVENTS
+from firstpacket.pipelines.remote.realtime.turn import MAX_EVENTS
 
 Fault = Callable[[Peer], None]
 TURN = 2
@@ -175,7 +175,7 @@ def close_frame_alone(peer: Peer) -> None:
     [
         (raw(b"\xff" * 64), "failed", "the connection broke off: "),
         (deaf(raw(b"\xff" * 64)), "failed", "the connection broke off: "),
-        (raw(b"\x81\x7f" + (websocket.LARGEST + 1).to_bytes(8, "big")), "failed", "16777217 bytes exceeds limit"),
+        (raw(b"\x81\x7f" + (websocket.LARGEST_MESSAGE + 1).to_bytes(8, "big")), "failed", "16777217 bytes exceeds limit"),
         (raw(b"\x81\x02\xff\xfe"), "failed", "not JSON"),
         (message("[" * 100_000), "failed", "not JSON"),
         (message('{"type": "error", "error": ' + "[" * 900 + "]" * 900 + "}"), "failed", "the server reports"),
@@ -215,7 +215,7 @@ def test_a_large_message_and_one_that_comes_byte_by_byte_are_as_good_as_others()
     assert len(received["mcp_list_tools.completed"].body) < 1000
 
 
-@pytest.mark.parametrize(("events", "outcome"), [(10_000, "answered"), (MOST_EVENTS + 1_000, "failed")])
+@pytest.mark.parametrize(("events", "outcome"), [(10_000, "answered"), (MAX_EVENTS + 1_000, "failed")])
 def test_many_events(events: int, outcome: str) -> None:
     class Talkative(Server):
         def respond(self, peer: Peer, number: int, late: dict[str, Any] | None = None) -> None:
@@ -225,13 +225,13 @@ def test_many_events(events: int, outcome: str) -> None:
 
     broken, next_one = turns(Talkative(**quick()))
     assert broken.outcome == outcome
-    assert outcome == "answered" or broken.reason == f"the server sent more than {MOST_EVENTS} messages in one turn"
+    assert outcome == "answered" or broken.reason == f"the server sent more than {MAX_EVENTS} messages in one turn"
     assert next_one.outcome == "answered"
 
 
 def test_a_flood_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has not been read is in memory."""
-    monkeypatch.setattr(websocket, "MOST", 1 << 20)
+    monkeypatch.setattr(websocket, "MOST_BYTES", 1 << 20)
 
     def flooding(peer: Peer) -> None:
         for _ in range(300):
@@ -265,7 +265,7 @@ def stuck() -> Iterator[Loaded]:
 
 
 def test_a_write_that_blocks_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "PATIENCE", struct.pack("ll", 0, 300_000))
+    monkeypatch.setattr(websocket, "WRITE_TIMEOUT", struct.pack("ll", 0, 300_000))
     with stuck() as pipeline:
         found = pipeline.turn("file", seconds=150)
         assert (found.outcome, found.reason) == ("failed", "the connection broke off: the server has not read for 5 s")
@@ -368,7 +368,7 @@ def answering(text: bytes) -> Callable[[socket.socket], None]:
         (answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno.\n"), r"refused the connection \(403\): no"),
         (
             answering(b"HTTP/1.1 307 Moved\r\nLocation: wss://elsewhere.example/\r\nContent-Length: 0\r\n\r\n"),
-            r"it redirects to wss://elsewhere.example/ \(307\), which is not followed; set url to that",
+            r"it redirects to wss://elsewhere.example/ \(307\), which is not followed. Set url to that address",
         ),
     ],
     ids=["closed", "silent", "no HTTP", "refused", "redirect"],

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from support.realtime_dialects import ADDRESS, FAKES
 from support.realtime_turns import loaded
 
-from firstpacket.pipelines.remote.realtime.dialect import dialect
+from firstpacket.pipelines.remote.realtime.dialect import load_dialect
 from firstpacket.pipelines.remote.realtime.session import BETA_FORMATS
 
 GENERATION = {
@@ -112,7 +112,7 @@ def test_every_message_of_both_sides(
 
 def as_openai_says(message: dict[str, Any], name: str) -> dict[str, Any]:
     """The message with OpenAI's names of formats in place of the dialect's."""
-    names = {own: BETA_FORMATS[format] for format, own in dialect(name).format_names.items()}
+    names = {own: BETA_FORMATS[format] for format, own in load_dialect(name).format_names.items()}
     session = {
         field: names.get(value, value) if field.endswith("audio_format") else value
         for field, value in message.get("session", {}).items()

@@ -84,7 +84,7 @@ def test_a_reply_without_the_question_is_not_heard_however_fast_it_is() -> None:
 
     result = loaded(Deaf(), turns="manual").turn("file")
     assert result.outcome == "not_heard"
-    assert result.reason == "the server replied before it had taken in the user's turn"
+    assert result.reason == "the server replied before it had committed the user's turn"
     assert result.trace.packets, "what came is kept"
 
 
@@ -103,7 +103,7 @@ def test_a_pause_that_the_server_takes_for_the_end_splits_the_turn() -> None:
                 peer.receive()
 
     result = loaded(Hasty(think_ms=10)).turn()
-    assert (result.outcome, result.reason) == ("split", "the server took the utterance for 2 turns")
+    assert (result.outcome, result.reason) == ("split", "the server split the utterance into 2 turns")
     assert turn_figures(evidence(result)).flags == ("false_endpoint",)
 
 

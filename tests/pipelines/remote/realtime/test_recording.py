@@ -12,13 +12,13 @@ from support.realtime_turns import loaded
 
 from firstpacket.bench.corpus.load import load_corpus
 from firstpacket.bench.timing.spans import Message
-from firstpacket.pipelines.remote.realtime.dialect import dialect
+from firstpacket.pipelines.remote.realtime.dialect import load_dialect
 from firstpacket.pipelines.remote.realtime.events import parse
-from firstpacket.pipelines.remote.realtime.timeline import APPEND, SILENCE, timeline
+from firstpacket.pipelines.remote.realtime.timeline import APPEND, SILENCE, build_timeline
 from firstpacket.pipelines.remote.realtime.turn import Turn
 
 RECORDING = Path(__file__).parents[3] / "real_servers/recordings/hf-speech-to-speech-1.1.0.jsonl"
-HF = dialect("hf")
+HF = load_dialect("hf")
 RATE = 24_000
 MS = 1_000_000
 
@@ -53,7 +53,7 @@ def messages(lines: list[dict[str, Any]]) -> list[Message]:
 
 
 def test_the_endpoint_is_when_the_server_had_heard_enough_not_when_it_says_so(lines: list[dict[str, Any]]) -> None:
-    found = timeline(messages(lines), HF)
+    found = build_timeline(messages(lines), HF)
     stages = {stage: (end_ns - start_ns) / MS for stage, start_ns, end_ns in found.stages}
     said_ms = next(line["at_ns"] for line in lines if line["event"]["type"].endswith("speech_stopped")) / MS
     assert found.endpoint_ns is not None

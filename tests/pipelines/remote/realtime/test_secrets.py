@@ -172,11 +172,11 @@ def test_a_certificate_is_verified_unless_its_authority_is_named(
 ) -> None:
     authority, context = tls(tmp_path, "127.0.0.1")
     with websocket_server(quick(), ssl=context) as url:
-        with pytest.raises(BenchError, match=r"certificate is not accepted: self.signed certificate.* SSL_CERT_FILE"):
+        with pytest.raises(BenchError, match=r"certificate is not trusted: self.signed certificate.* SSL_CERT_FILE"):
             connected(url, timeout=3)
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
         assert connected(url, turns="manual").turn("file").outcome == "answered"
-        with pytest.raises(BenchError, match=r"certificate is not accepted: .*mismatch"):
+        with pytest.raises(BenchError, match=r"certificate is not trusted: .*mismatch"):
             connected(url.replace("127.0.0.1", "localhost"), timeout=3)
 
 

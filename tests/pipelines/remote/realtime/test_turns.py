@@ -94,8 +94,8 @@ def test_texts_have_the_moment_of_their_receipt() -> None:
 
 def test_what_the_server_did_not_apply_is_told() -> None:
     facts = loaded(Server(overrides={"output_modalities": ["text"]}), voice="alloy", conversation="run").facts
-    assert facts.facts["not_applied"] == "output_modalities: asked ['audio'], is ['text']"
-    assert "did not apply what was asked for: output_modalities" in facts.notices[0]
+    assert facts.facts["not_applied"] == "output_modalities: requested ['audio'], got ['text']"
+    assert "did not apply all requested settings: output_modalities" in facts.notices[0]
     assert loaded(Server()).facts.facts["not_applied"] == "nothing"
 
 

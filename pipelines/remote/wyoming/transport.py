@@ -1,4 +1,4 @@
-"""The line to a server: bytes go out, and bytes come in with the time at which they were received.
+"""The transport to a server: bytes go out, and bytes come in with the time at which they were received.
 
 A thread of its own does nothing but receive, stamp and queue, so that neither a busy consumer nor the parsing of what
 came before delays a stamp, and the server never waits for us. What one read returns has one stamp: messages that arrive
@@ -34,14 +34,14 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class LineEnd:
-    """The last thing in a line's inbox: why nothing more comes."""
+class Closed:
+    """The last item in a transport's inbox: why nothing more comes."""
 
     reason: str
     at_ns: int
 
 
-class Line(Protocol):
+class Transport(Protocol):
     """A connection to a server; fakes put one on a virtual clock."""
 
     @property
@@ -67,13 +67,15 @@ class Line(Protocol):
         ...
 
 
-Dial = Callable[[Address, float, Cancellation], Line]
+Dial = Callable[[Address, float, Cancellation], Transport]
 """Connects within so many seconds. Raises `OSError`, and `TurnCancelled`."""
 
 
-def dial(address: Address, timeout_s: float, cancellation: Cancellation) -> Line:
-    """A line over a socket. Raises `OSError`, and `TurnCancelled`."""
-    return cancellation.abandonable(lambda: SocketLine(_connected(address, timeout_s)), SocketLine.close, "connecting")
+def dial(address: Address, timeout_s: float, cancellation: Cancellation) -> Transport:
+    """A transport over a new socket. Raises `OSError`, and `TurnCancelled`."""
+    return cancellation.abandonable(
+        lambda: SocketTransport(_connected(address, timeout_s)), SocketTransport.close, "connecting"
+    )
 
 
 def _connected(address: Address, timeout_s: float) -> socket.socket:
@@ -96,8 +98,8 @@ def _connected(address: Address, timeout_s: float) -> socket.socket:
     return connected
 
 
-class SocketLine:
-    """A line over a connected socket."""
+class SocketTransport:
+    """A transport over a connected socket."""
 
     def __init__(self, connected: socket.socket) -> None:
         self.clock = MonotonicClock()
@@ -135,7 +137,7 @@ class SocketLine:
                     break
         except OSError as error:
             reason = f"the connection broke: {error.strerror or error}"
-        self.arrivals.put(LineEnd(reason, self.clock.now_ns()))
+        self.arrivals.put(Closed(reason, self.clock.now_ns()))
         self.close()
         with self._writing:  # or the descriptor might be another connection's by the time that a write goes on
             self._socket.close()

@@ -1,4 +1,4 @@
-"""The real line: bytes over TCP and unix sockets, stamped at receipt, given up at once when it is closed."""
+"""The real transport: bytes over TCP and unix sockets, stamped at receipt, abandoned at once when it is closed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from firstpacket.bench.timing.cancellation import Cancellation
-from firstpacket.pipelines.remote.wyoming import line
+from firstpacket.pipelines.remote.wyoming import transport
 from firstpacket.pipelines.remote.wyoming.address import Address, address
-from firstpacket.pipelines.remote.wyoming.line import Arrival, Line, LineEnd, dial
+from firstpacket.pipelines.remote.wyoming.transport import Arrival, Closed, Transport, dial
 
-Pair = tuple[Line, socket.socket]
+Pair = tuple[Transport, socket.socket]
 
 
 @pytest.fixture(params=["tcp", "unix"])
@@ -68,7 +68,7 @@ def test_the_servers_close_is_the_last_arrival(pair: Pair) -> None:
     server.close()
     assert made.arrivals.get().data == b"bye"
     end = made.arrivals.get()
-    assert isinstance(end, LineEnd) and end.reason == "it closed the connection"
+    assert isinstance(end, Closed) and end.reason == "it closed the connection"
 
 
 def test_a_reset(pair: Pair) -> None:
@@ -82,7 +82,7 @@ def test_a_reset(pair: Pair) -> None:
 
 def test_closing_wakes_a_thread_that_waits(pair: Pair) -> None:
     made, _ = pair
-    ends: list[LineEnd] = []
+    ends: list[Closed] = []
     waiting = threading.Thread(target=lambda: ends.append(made.arrivals.get()))
     waiting.start()
     made.close()
@@ -118,12 +118,12 @@ def test_a_server_that_does_not_read_is_not_waited_for_for_ever(pair: Pair) -> N
 
 def test_a_flood_ends_the_line(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     made, server = pair
-    monkeypatch.setattr(line, "MOST_WAITING", 1 << 20)
+    monkeypatch.setattr(transport, "MOST_WAITING", 1 << 20)
     with pytest.raises(OSError):
         for _ in range(1000):
             server.sendall(b"x" * 65_536)
     items = [made.arrivals.get()]
-    while not isinstance(items[-1], LineEnd):
+    while not isinstance(items[-1], Closed):
         items.append(made.arrivals.get())
     assert items[-1].reason == "it sent more than 1 MiB faster than they can be used"
     assert sum(len(item.data) for item in items[:-1]) < 2 << 20
