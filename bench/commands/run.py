@@ -22,7 +22,7 @@ def run(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Run folder of a stopped run to resume, with its own options: only its limits of usage can be changed."
+            help="Run folder of a stopped run to resume, with its own options: only its usage limits can be changed."
         ),
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")] = True,

@@ -33,7 +33,7 @@ def noise_seen(checks: Iterable[Check]) -> Iterator[str]:
 
 
 def ended_by_limit(check: Check, reached: LimitReached) -> Check:
-    """A check of a gate that a limit of usage ended: if it could not be decided, that is why."""
+    """A check of a gate that a usage limit ended: if it could not be decided, that is why."""
     if check.verdict != "inconclusive":
         return check
     return replace(check, reason=f"{check.reason}; {explain(reached)}")

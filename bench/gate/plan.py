@@ -38,7 +38,7 @@ class Plan:
     looks: tuple[int, ...] = ()
     """The numbers of starts after which the gate has looked so far."""
     limit_reached: bool = False
-    """Whether a limit of usage allows no further turns."""
+    """Whether a usage limit allows no further turns."""
 
     @property
     def known_costs(self) -> tuple[Cost, ...]:
@@ -103,7 +103,7 @@ class Plan:
 
 
 def after_start(plan: Plan, cost: Cost, limit_reached: bool = False) -> Plan:
-    """The plan after one more start, which a limit of usage may have ended."""
+    """The plan after one more start, which a usage limit may have ended."""
     return replace(plan, costs=(*plan.costs, cost), limit_reached=limit_reached)
 
 

@@ -64,7 +64,7 @@ class GateResult:
     looks: tuple[int, ...] = ()
     """The numbers of starts after which the gate looked whether checks can be decided."""
     limit_reached: LimitReached | None = None
-    """The limit of usage that ended it, if one did."""
+    """The usage limit that ended it, if one did."""
 
     @computed
     def verdict(self) -> Verdict:

@@ -87,7 +87,7 @@ class Gate:
         self._labels = labels
         self._checks: dict[tuple[str, Limit], Check] = {}
         self._limit: LimitReached | None = None
-        """The limit of usage that ended the run."""
+        """The usage limit that ended the run."""
 
     def result(self, replicates: Replicates) -> GateResult:
         """Measure until every check is decided or time is up, or the versions turn out not to be comparable."""

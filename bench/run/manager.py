@@ -119,7 +119,7 @@ class Manager:
         """Start all systems, and run those turns of the manifest that are not recorded yet.
 
         `already` are the turns of the `segments_before` earlier starts; `segment` describes this one, given its number
-        and the facts of the workers. A limit of usage may end it early, and is then recorded. Raises `BenchError` if
+        and the facts of the workers. A usage limit may end it early, and is then recorded. Raises `BenchError` if
         a system cannot be loaded or the disk is full; `KeyboardInterrupt` is passed on once the turn in flight has been
         recorded.
         """

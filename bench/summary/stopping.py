@@ -24,7 +24,7 @@ from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.sequential import checkpoints
 
 Ended = Literal["narrow", "turns", "minutes", "limit", "unfinished"]
-"""`limit`: by a limit of usage; `unfinished`: stopped by the user, or still running."""
+"""`limit`: by a usage limit; `unfinished`: stopped by the user, or still running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def notice(result: StoppingResult) -> str:
             f"the target of {result.rule} was not reached in the {result.rule.minutes:g} minutes allowed: {precision} "
             f"after {done}"
         ),
-        "limit": f"a limit of usage came before the target of {result.rule} was reached: {precision} after {done}",
+        "limit": f"a usage limit came before the target of {result.rule} was reached: {precision} after {done}",
         "unfinished": f"the run was stopped before the target of {result.rule} was reached: {precision} after {done}",
     }[result.ended] + f". Intervals are slightly wider, to allow for {counted(result.planned, 'check')}."
     if (needed := result.clips_needed) is not None:

@@ -53,7 +53,7 @@ class SimulatedStarts:
     silent_from: int = 0
     """The first start in which they do not."""
     limit_after: int = 0
-    """The start that a limit of usage ends."""
+    """The start that a usage limit ends."""
     error: BaseException = field(default_factory=KeyboardInterrupt)
     pairs: list[int] = field(default_factory=list)
     """Of each start."""
