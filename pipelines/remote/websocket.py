@@ -29,9 +29,9 @@ from firstpacket.bench.timing.clock import Clock, Inbox
 from firstpacket.pipelines.remote.http.problems import ServerError, body_text, short
 from firstpacket.pipelines.remote.transport import Closed, Received, Target
 
-LARGEST_MESSAGE = 16 << 20
+MAX_SIZE = 16 << 20
 """Bytes of one message: just enough for 4 minutes of 24 kHz PCM as base64."""
-MOST_BYTES = 512 << 20
+MAX_TOTAL = 512 << 20
 """Bytes of all messages of a connection, since unread ones are in memory: 2 hours of 24 kHz PCM fit."""
 MESSAGE_OVERHEAD = 200
 """Bytes that a message takes in memory besides its content."""
@@ -75,7 +75,7 @@ class _StampedConnection(ClientConnection):
             self._end()  # some servers leave the connection open after it
             return
         self._received_bytes += len(event.data) + MESSAGE_OVERHEAD
-        if self._received_bytes > MOST_BYTES:
+        if self._received_bytes > MAX_TOTAL:
             self._end()
             with suppress(OSError):
                 _shut_down(self.socket)
@@ -111,8 +111,8 @@ class _StampedConnection(ClientConnection):
 
     def _why(self) -> str:
         """Why it broke off, as far as the client can tell."""
-        if self._received_bytes > MOST_BYTES:
-            return f"the server sent more than {MOST_BYTES >> 20} MiB"
+        if self._received_bytes > MAX_TOTAL:
+            return f"the server sent more than {MAX_TOTAL >> 20} MiB"
         error: BaseException | None = self.protocol.parser_exc
         if error is None or isinstance(error, EOFError):
             error = self.connection_exc
@@ -184,7 +184,7 @@ def open_websocket(target: Target, clock: Clock, inbox: Inbox) -> WebSocketTrans
         "open_timeout": target.timeout_s,
         "close_timeout": CLOSE_S,
         "ping_interval": None,
-        "max_size": LARGEST_MESSAGE,
+        "max_size": MAX_SIZE,
         "create_connection": stamping,
     }
     # `from None`: the causes repeat what the server said.

@@ -175,7 +175,7 @@ def close_frame_alone(peer: Peer) -> None:
     [
         (raw(b"\xff" * 64), "failed", "the connection broke off: "),
         (deaf(raw(b"\xff" * 64)), "failed", "the connection broke off: "),
-        (raw(b"\x81\x7f" + (websocket.LARGEST_MESSAGE + 1).to_bytes(8, "big")), "failed", "16777217 bytes exceeds limit"),
+        (raw(b"\x81\x7f" + (websocket.MAX_SIZE + 1).to_bytes(8, "big")), "failed", "16777217 bytes exceeds limit"),
         (raw(b"\x81\x02\xff\xfe"), "failed", "not JSON"),
         (message("[" * 100_000), "failed", "not JSON"),
         (message('{"type": "error", "error": ' + "[" * 900 + "]" * 900 + "}"), "failed", "the server reports"),
@@ -231,7 +231,7 @@ def test_many_events(events: int, outcome: str) -> None:
 
 def test_a_flood_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has not been read is in memory."""
-    monkeypatch.setattr(websocket, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(websocket, "MAX_TOTAL", 1 << 20)
 
     def flooding(peer: Peer) -> None:
         for _ in range(300):
