@@ -37,7 +37,7 @@ Facts = Mapping[str, OptionValue | None]
 
 ADVICE = {
     Flag.NO_SUCH_START: "Measure from the end of speech (--t0 speech_end), which every turn has",
-    Flag.SESSION_RENEWED: "See which limit of the server ends sessions, such as a longest time",
+    Flag.SESSION_RENEWED: "Check which limit of the server ends sessions, such as a maximum duration",
     Flag.THOUGHTS_UNCLEAR: (
         "Start the server with a reasoning parser (vLLM, SGLang: --reasoning-parser), or turn the model's reasoning off"
     ),
@@ -81,7 +81,7 @@ def of_run(run: Run) -> tuple[Notice, ...]:
 
 
 def of_limits(run: Run) -> Iterator[Notice]:
-    """Of the limit that ended the run, and of limits that apply to no system."""
+    """About the usage limit that ended the run, and limits that apply to no system."""
     if run.limit is not None:
         advice = what_to_do(run.limit, None if run.manifest.replicated else run.path)
         yield Notice("limit", f"{explain(run.limit)}. {advice}")
@@ -196,7 +196,7 @@ def of_warmth(
     same: SameClip | None = None,
     order: OrderEffect | None = None,
 ) -> Iterator[Notice]:
-    """Of measured turns of a system that were not equally warm, or that others affected."""
+    """About measured turns that were not equally warm, or that other systems affected."""
     cold = [each for each in warm_ups if each.used and each.state != "steady"]
     if cold:
         yield Notice("warm-up", f"{label}: {_not_settled(cold[0])}.")
@@ -214,45 +214,51 @@ def of_warmth(
             f"({_p(carried.adjusted_p)}): {largest.predecessor} seems to affect the next turn, for example "
             "through caches, clocks or heat. "
         )
-        yield Notice("carry-over", text + "Measure each system in a run of its own to see it undisturbed.")
+        yield Notice("carry-over", text + "Measure each system in its own run to avoid this.")
     if same is not None and same.notable and not (drift is not None and drift.notable):
         text = (
-            f"the first packet of {label} took {_times(same.ratio)} as long when it had had the clip before: a cache "
+            f"the first packet of {label} took {_times(same.ratio)} as long on clips that it had already had: a cache "
         )
-        text += "remembers the clip, or the system was not warm yet. "
-        yield Notice("same clip", text + "For figures without it, measure every clip once (as many --turns as clips).")
+        text += "may remember them, or the system was not warm yet. "
+        yield Notice("same clip", text + "To avoid this, measure every clip once (as many --turns as clips).")
     if order is not None and order.notable:
-        text = f"the first packet of {label} took {_shift(order.later)} when another system had had the clip first: "
-        text += "they seem to share a server, a cache or a GPU. "
-        yield Notice("order", text + "Measure each system in a run of its own to see it undisturbed.")
+        text = (
+            f"the first packet of {label} took {_shift(order.later)} when another system had just had the same clip: "
+        )
+        text += "they may share a server, a cache or a GPU. "
+        yield Notice("order", text + "Measure each system in its own run to avoid this.")
 
 
 def of_server(label: str, found: Server, leading_silence: Estimate | None) -> Iterator[Notice]:
-    """Of what the client saw of a system's server."""
+    """About a system's server, as its client saw it."""
     if found.pace is not None and found.pace.paced and found.pace.rtf is not None:
         text = f"the audio of {label} is paced by the server: it comes at the speed of playback (RTF steady "
         yield Notice(
-            "pace", text + f"{number(found.pace.rtf.value, 'ratio')}), so how fast it is generated cannot be told."
+            "pace", text + f"{number(found.pace.rtf.value, 'ratio')}), so how fast it is generated is unknown."
         )
     if leading_silence is not None and leading_silence.value > PADDING_MS:
         text = f"replies of {label} begin with {amount(leading_silence.value, 'ms')} of silence (median): "
-        yield Notice("padding", text + "what a listener waits for is the first audible sample, not the first packet.")
+        yield Notice(
+            "padding",
+            text
+            + "a listener waits for the first audible sample, not for the first packet. Compare response_latency, too.",
+        )
     if found.rate_limit_left is not None and found.rate_limit_left < LITTLE_LEFT:
         text = (
-            f"only {amount(found.rate_limit_left, 'share')} of a rate limit of {label}'s server was left: a server may "
+            f"only {amount(found.rate_limit_left, 'share')} of a rate limit of {label}'s server was left: servers may "
         )
-        yield Notice("rate limit", text + "slow down or refuse near its limits. Pause between turns (--pace-ms).")
+        yield Notice("rate limit", text + "slow down or refuse requests near their limits. Set --max-turns-per-minute.")
     if found.sessions is not None and (turns := found.sessions.renewed):
         named = ", ".join(map(str, turns[:MOST_NAMED])) + (", ..." if len(turns) > MOST_NAMED else "")
-        text = f"the connection of {label} had ended and was made anew before {counted(len(turns), 'turn')} ({named}): "
-        yield Notice("session", text + "these turns begin on a fresh session, where the others do not.")
+        text = f"the connection of {label} had ended and was reopened before {counted(len(turns), 'turn')} ({named}): "
+        yield Notice("session", text + "these turns start on a fresh session, unlike the others.")
 
 
 def _remembered(same: SameClip | None) -> str:
     """What else may explain slow early turns."""
     if same is None or not same.notable:
         return ""
-    return f", or a cache remembers the clips (on a clip that it had had before, {_times(same.ratio)} as long)"
+    return f", or a cache remembers the clips (on clips that it had already had, {_times(same.ratio)} as long)"
 
 
 def _times(ratio: Estimate) -> str:

@@ -20,7 +20,7 @@ PASSES, MINUTES = 32, 60.0
 IDLE_TURNS = 3
 """Default of `idle_turns`, per system."""
 MAX_TURNS = 200
-"""Default of `max_turns` where a server is not on this machine: it may cost money, or be other people's."""
+"""Default of `max_turns` where a server is not on this machine: it may cost money, or belong to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ class Options:
     max_audio_minutes: Annotated[
         float | None,
         About(
-            "End the run before these systems have been sent, and have given, more minutes of audio than this.",
+            "End the run before more minutes of audio than this go to and come from these systems.",
             (0.01, 1_000_000),
             gate=True,
             on_resume=True,
@@ -239,7 +239,7 @@ class Options:
     max_turns_per_minute: Annotated[
         float | None,
         About(
-            "Start turns of these systems at least a minute divided by this apart.",
+            "Start at most this many turns of these systems per minute, evenly spaced.",
             (0.1, 60_000),
             gate=True,
             rule=PACE_RULE,

@@ -119,14 +119,14 @@ class Flag(StrEnum):
     SESSION_RENEWED = (
         "session_renewed",
         "trace",
-        "the connection to the server had ended, and another one was made before the turn",
+        "the connection to the server had ended, and a new one was opened before the turn",
     )
     THOUGHTS_UNCLEAR = (
         "thoughts_unclear",
         "trace",
         "a server's reply did not show where its reasoning ended: reasoning was spoken, or the answer was held back",
     )
-    READ_LATE = "read_late", "trace", "messages of the server waited over 5 ms in this program before they were read"
+    READ_LATE = "read_late", "trace", "messages of the server waited over 5 ms in the client before they were handled"
     LATE_MICROPHONE = "late_microphone", "host", "the user's speech came later than a microphone would deliver it"
     HOST_BUSY = "host_busy", "host", "other processes took over 10 % of the cores"
     STOLEN = "stolen", "host", "the hypervisor gave over 2 % of the CPU time to other machines"
@@ -168,4 +168,4 @@ class KnownMark(StrEnum):
         "the first text of the answer itself arrived, neither reasoning nor white space: `llm_ttfat`",
     )
     LLM_THOUGHTS_UNCLEAR = "llm.thoughts_unclear", "its reasoning could not be told from the answer: `thoughts_unclear`"
-    READ_LATE = "read_late", "a message of a server had waited over 5 ms before it was read: `read_late`"
+    READ_LATE = "read_late", "a message of a server waited over 5 ms before it was handled: `read_late`"

@@ -1,4 +1,4 @@
-"""`bench redact`: a copy of a run to attach to a report of a problem."""
+"""`bench redact`: a copy of a run to attach to a bug report."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ TURN_METRICS = (
         "rate_limit_left",
         "rate limit left",
         "what remained of the server's tightest limit on requests or tokens",
-        "divided by that limit, where the server states both",
+        "divided by that limit, if the server states both",
         unit="ratio",
         side="server",
     ),
@@ -402,7 +402,7 @@ ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2, "lateness": 1}
 
 
 def versions() -> dict[str, int]:
-    """The version of every definition by name; `stage.host` covers all stages, `server` all that a server says."""
+    """The version of every definition by name; `stage.host` covers all stages, `server` all server-reported figures."""
     stages = {f"stage.{side}": template.version for side, template in STAGE_METRICS.items()}
     per_name = stages | {"server": SERVER_METRIC.version}
     return {known.name: known.version for known in TURN_METRICS} | per_name | ATTRIBUTION
@@ -414,7 +414,7 @@ def metric(name: str) -> Metric:
         if known.name == name:
             return known
     if name.startswith("server."):
-        return replace(SERVER_METRIC, name=name, title=f"{name.removeprefix('server.')} (the server says)")
+        return replace(SERVER_METRIC, name=name, title=f"{name.removeprefix('server.')} (reported by the server)")
     if name.startswith("stage.") and name.rpartition(".")[2] in STAGE_METRICS:
         _, *stage, side = name.split(".")
         stage_id = ".".join(stage)

@@ -1,4 +1,4 @@
-"""The server behind a system, as its client sees it: connections, round trips, the pace of its audio, its limits."""
+"""A system's server, as its client sees it: connections, round trips, pace of the audio, rate limits."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import Flag
 
 E2E = "e2e"
-"""What a server calls its figure of a whole turn, if it has one."""
+"""Name of the server-reported figure for a whole turn."""
 END_TO_END = f"server.{E2E}"
 PACED = 0.10
-"""Audio that comes within this share of the speed of playback was held back to it..."""
+"""Audio whose speed is within this share of playback is paced..."""
 MOST = 0.75
-"""... if at least this share of the replies does."""
+"""... if at least this share of the replies is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Connections that were made, before turns of any phase; `setup` in ms."""
+    """Connections opened before turns of any phase; `setup` in ms."""
 
     made: int
     setup: Estimate
     renewed: tuple[int, ...]
-    """Numbers of the turns before which one had to be made anew, since the one in use had ended."""
+    """Numbers of the turns before which the connection had ended and was reopened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +46,37 @@ class RoundTrips:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How the audio of answered turns came."""
+    """How the audio of answered turns arrived."""
 
     replies: int
     one_packet: int
-    """Replies that came in one packet, and so have no pace."""
+    """Replies in one packet, which have no pace."""
     rtf: Estimate | None
     """First to last packet, divided by the audio after the first packet: 1 is the speed of playback."""
     as_played: int
-    """Replies that came at the speed of playback."""
+    """Replies that arrived at the speed of playback."""
 
     @computed
     def paced(self) -> bool:
-        """Whether most replies came at the speed of playback: how fast they were generated cannot be told."""
+        """Whether most replies arrived at the speed of playback: how fast they were generated is then unknown."""
         return bool(self.rtf) and self.as_played >= MOST * (self.replies - self.one_packet)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is known of a system's server; None for what did not occur."""
+    """What is known about a system's server; None for what did not occur."""
 
     sessions: Sessions | None
     round_trips: RoundTrips | None
     pace: Pace | None
     rate_limit_left: float | None
-    """The lowest share of any of its limits that remained in a turn."""
+    """The lowest remaining share of any of its limits in any turn."""
     over_e2e: Estimate | None
-    """First packet minus what the server says of the whole turn, turn by turn, ms."""
+    """First packet minus the server's figure for the whole turn, turn by turn, ms."""
 
 
 def server(turns: Sequence[Turn], is_remote: bool) -> Server | None:
-    """Of all turns of a system; None if it is not remote, and no turn shows a server."""
+    """From all turns of a system; None if it is not remote and no turn has figures of a server."""
     shows = {"session_setup", "round_trip", "rate_limit_left"}
     if not is_remote and not any(
         name in shows or name.startswith("server.") for turn in turns for name in turn.figures

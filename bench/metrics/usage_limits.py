@@ -1,4 +1,4 @@
-"""How much a run has used its servers, and what that means for the limits that a user has set; pure."""
+"""How much a run has used its servers, and whether that reaches the user's limits; pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Usage:
         return Usage(self.turns + 1, self.audio_ns + clips_ns.get(turn.utterance, 0) + heard_ns)
 
     def exceeded_by(self, turns: int, clip_ns: float, limits: UsageLimits) -> LimitReached | None:
-        """The limit that so many more turns on a clip would exceed, whatever they are answered; None if none."""
+        """The limit that this many more turns on a clip would exceed, or None."""
         sent_ns = self.audio_ns + turns * clip_ns
         minutes = self.audio_ns / NS_PER_MINUTE
         if limits.turns is not None and self.turns + turns > limits.turns:
@@ -40,10 +40,7 @@ class Usage:
 
 
 def in_force(options: Options, with_server: Iterable[str], is_remote: bool) -> UsageLimits | None:
-    """The limits of a start; `with_server` are the systems that use servers, `is_remote` says of one that it is away.
-
-    None if there are none, by option or by default.
-    """
+    """The limits of a start, None without any. `with_server`: systems that use servers; `is_remote`: one is remote."""
     by_default = options.max_turns is None and is_remote
     limits = UsageLimits(
         tuple(with_server),
@@ -56,7 +53,7 @@ def in_force(options: Options, with_server: Iterable[str], is_remote: bool) -> U
 
 
 def explain(reached: LimitReached) -> str:
-    """What ended a run, without a full stop."""
+    """Which limit ended a run and why, without a full stop."""
     limits, given = reached.limits, flag(reached.option)
     so_far = f"{', '.join(limits.systems)} had {counted(reached.turns, 'turn')} in all phases"
     if reached.option == "max_audio_minutes":
@@ -64,18 +61,18 @@ def explain(reached: LimitReached) -> str:
         so_far += f", with {reached.audio_minutes:.1f} minutes of speech and replies"
     else:
         limit = counted(limits.turns or 0, "turn")
-        given += ", the default since a server is not on this machine" if limits.turns_by_default else ""
+        given += ", the default if a server is not on this machine" if limits.turns_by_default else ""
     return f"the run ended at its limit of {limit} ({given}): {so_far}, and the next would have exceeded it"
 
 
 def explain_unused(options: Options) -> str:
-    """That the limits which were given apply to no system."""
+    """A notice that the chosen limits apply to no system."""
     given = [flag(name) for name, known in about().items() if known.on_resume and getattr(options, name) is not None]
-    return f"no system of the run uses a server, so {', '.join(given)} limits nothing"
+    return f"no system of the run uses a server, so {', '.join(given)} has no effect"
 
 
 def what_to_do(reached: LimitReached, path: Path | None = None) -> str:
-    """How to measure more: with a run at `path`, or with a gate."""
+    """How to measure more: by resuming the run at `path`, or with a new gate."""
     if path is None:
         return f"Start a new gate with a higher {flag(reached.option)}."
     return f"To measure more: bench run --resume {path} {flag(reached.option)} N, with a higher N."

@@ -1,4 +1,4 @@
-"""Servers: what they say of their own work beside what their clients saw, and how they were reached."""
+"""Servers: their own figures next to what their clients measured, and how they were reached."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from firstpacket.bench.tables.table import Column, Heading, JsonPath, Row, Table
 
 HERE, THERE = "the client", "the server"
 SAYS_NOTES = (
-    "What the server says is by its own clock, from and to events of its own choice: its figures need not add up, and "
-    "none of them is part of ours.",
+    "Server-reported figures are by the server's clock, between events of its choice: they need not add up, and none "
+    "of them is part of ours.",
 )
-E2E_NOTE = f"First packet - {E2E}: what a user waits for beyond what the server says of the whole turn, turn by turn."
+E2E_NOTE = f"First packet - {E2E}: the wait that the server's own figure leaves out, turn by turn."
 
 
 class Line(NamedTuple):
-    """One figure of a system, by the client's clock or as the server says."""
+    """One figure of a system, measured by the client or reported by the server."""
 
     label: LabelSummary
     metric: str
@@ -44,7 +44,7 @@ SAYS: tuple[Column[Line], ...] = (
 
 
 def says_table(summary: Summary) -> Table:
-    """Our stages of every system whose server says something of itself, then what it says; empty without any."""
+    """The stages of every system whose server reports figures, then those figures; empty without any."""
     saying = [label for label in summary.labels if any(name.startswith("server.") for name in label.figures)]
     groups = [
         group
@@ -53,9 +53,7 @@ def says_table(summary: Summary) -> Table:
     ]
     beyond = any(label.server and label.server.over_e2e for label in saying)
     notes = (*SAYS_NOTES, *([E2E_NOTE] if beyond else []))
-    return table(
-        "As the server says, beside what its client saw [95 % CI]", SAYS, groups, notes=notes if saying else ()
-    )
+    return table("Server-reported figures, next to the client's [95 % CI]", SAYS, groups, notes=notes if saying else ())
 
 
 def _ours(label: LabelSummary) -> Iterator[Line]:
@@ -90,7 +88,7 @@ def _paced(label: LabelSummary) -> str:
 
 
 def paced(found: Pace) -> str:
-    """How the audio came, in words."""
+    """How the audio arrived, in words."""
     if found.one_packet == found.replies:
         return "every reply in one packet"
     if found.paced:
@@ -104,28 +102,27 @@ def paced(found: Pace) -> str:
 FACTS: tuple[Column[LabelSummary], ...] = (
     column("first packet", estimate, "ms", "figures", HEADLINE, "p50"),
     column("first audible sample", estimate, "ms", "figures", FIRST_AUDIBLE, "p50"),
-    column("silence before it", estimate, "ms", "figures", "leading_silence", "p50"),
+    column("leading silence", estimate, "ms", "figures", "leading_silence", "p50"),
     words("audio", _paced),
     column("RTF steady", estimate, "ratio", "server", "pace", "rtf"),
     column("session set-up", estimate, "ms", "server", "sessions", "setup"),
-    column("sessions made", single, "count", "server", "sessions", "made"),
-    words("made anew before turns", _renewed),
+    column("sessions opened", single, "count", "server", "sessions", "made"),
+    words("reopened before turns", _renewed),
     column("round trip", estimate, "ms", "server", "round_trips", "median"),
     column("fastest round trip", single, "ms", "server", "round_trips", "fastest"),
     column("jitter of round trips", single, "ms", "server", "round_trips", "jitter"),
     column("lowest rate limit left", single, "share", "server", "rate_limit_left"),
-    column("same clip again (ratio)", estimate, "ratio", "warmth", "same_clip", "ratio"),
+    column("repeated clip (ratio)", estimate, "ratio", "warmth", "same_clip", "ratio"),
     column("after another system on the clip", estimate, "ms", "warmth", "order", "later", signed=True),
 )
 FACTS_NOTE = (
-    "Medians over measured turns; sessions are of all turns, and made before the user begins to speak. Paced: the "
-    "audio comes at the speed of playback, so how fast it is generated cannot be told. A reply in one packet cannot "
-    "stall."
+    "Medians over measured turns; sessions of all turns, opened before the user speaks. Paced: the audio arrives at "
+    "the speed of playback, so how fast it is generated is unknown. A reply in one packet cannot stall."
 )
 
 
 def servers_table(summary: Summary) -> Table:
-    """How each server was reached, and how its audio came: a column per system; empty without any."""
+    """How each server was reached, and how its audio arrived: a column per system; empty without any."""
     served = [label for label in summary.labels if label.server is not None]
     told = [Row(((fact.heading,), *map(fact.cell, served))) for fact in FACTS]
     headings = (Heading("server", is_number=False), *(Heading(label.label) for label in served))

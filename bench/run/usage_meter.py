@@ -1,8 +1,8 @@
-"""Keeps a run within the limits of what servers may be used for; the figures are those of a run that ended by itself.
+"""Keeps a run within its usage limits; a run that a limit ends is otherwise complete.
 
-A pair is begun only if all its turns fit, so a run ends between pairs. How long replies will be is not known, so those
-of the last pair may exceed the limit of audio. The limit of turns is never exceeded: where a restarted system has to
-warm up again within a pair, it may end the run there.
+A pair is begun only if all its turns fit, so a run ends between pairs. The length of replies is not known in advance,
+so those of the last pair may exceed the limit on audio. The limit on turns is never exceeded: if a restarted system has
+to warm up again within a pair, the run may end there.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class UsageMeter:
             self.count(turn)
 
     def count(self, turn: Turn) -> None:
-        """A turn has ended, however."""
+        """Count a turn that has ended, whatever its outcome."""
         self._used = self._used.after(turn, self._limits, self._clips_ns)
 
     def require_room(self, planned: PlannedTurn) -> None:
-        """Raises `OverLimit` if a turn would exceed a limit, or the rest of the pair that it begins."""
+        """Raises `OverLimit` if the turn, or the pair that it begins, would exceed a limit."""
         pair = (planned.phase, planned.block, planned.utterance) if planned.phase in PAIRED else None
         goes_on = pair is not None and pair == self._pair
         begins = pair is not None and not goes_on
@@ -55,7 +55,7 @@ class UsageMeter:
             raise OverLimit(reached)
 
     def start_ns(self, label: str, now_ns: int) -> int:
-        """When a turn of a system may start, now or later; the one after it is counted from then."""
+        """The earliest start of a system's turn; the next turn is paced from it."""
         if label not in self._limits.systems or not self._limits.turns_per_minute:
             return now_ns
         start_ns = max(now_ns, self._next_start_ns)

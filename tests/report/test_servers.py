@@ -47,7 +47,7 @@ def test_our_stages_and_the_servers_own_figures_are_apart_in_one_table(run: Run)
     ]
     assert cells(shown)[-1][3].startswith("+60.0 ms [60.0, 60.0]")
     assert len(shown.groups) == 2
-    assert "by its own clock" in shown.notes[0] and "need not add up" in shown.notes[0]
+    assert "by the server's clock" in shown.notes[0] and "need not add up" in shown.notes[0]
 
 
 def test_how_the_server_was_reached(run: Run) -> None:
@@ -55,11 +55,11 @@ def test_how_the_server_was_reached(run: Run) -> None:
     assert [heading.text for heading in shown.headings] == ["server", "realtime"], "the cascade has none"
     found = dict(cells(shown))
     assert found["audio"] == "paced by the server"
-    assert found["sessions made"] == "1" and found["session set-up"].startswith("300 ms")
+    assert found["sessions opened"] == "1" and found["session set-up"].startswith("300 ms")
     assert found["fastest round trip"] == "5.0 ms" and found["jitter of round trips"] == "1.0 ms"
-    assert found["silence before it"].startswith("40.0 ms")
+    assert found["leading silence"].startswith("40.0 ms")
     assert found["lowest rate limit left"] == "90 %"
-    assert "made anew before turns" not in found, "rows without any value are left out"
+    assert "reopened before turns" not in found, "rows without any value are left out"
 
 
 def test_every_format_shows_the_tables(run: Run) -> None:
@@ -68,7 +68,7 @@ def test_every_format_shows_the_tables(run: Run) -> None:
     forms = (console.export_text(), rendered([run], "html"), rendered([run], "md"), markdown(run))
     for form in forms:
         plain = form.replace("\\", "")
-        assert "As the server says" in plain
+        assert "Server-reported figures" in plain
         assert "Servers, as their clients see them" in plain
         assert f"realtime: {FACTS['server']}, dialect {FACTS['dialect']}, at " in plain
     assert URL in forms[0]
@@ -114,7 +114,7 @@ def test_notices_say_what_limits_the_figures() -> None:
     assert [notice for notice in told if notice.startswith("replies of a begin with 80.0 ms of silence")]
     assert [notice for notice in told if notice.startswith("only 4.0 % of a rate limit of a's server was left")]
     assert [notice for notice in told if notice.startswith("the audio of a is paced by the server")]
-    assert [notice for notice in told if "made anew before 1 turn (3)" in notice]
+    assert [notice for notice in told if "reopened before 1 turn (3)" in notice]
     assert not [notice for notice in told if " of b " in notice]
 
 
@@ -123,11 +123,11 @@ def test_a_turn_shows_messages_and_what_the_server_says(run: Run) -> None:
     one = checked_turn(run, turn)
     lanes = {lane.name: lane for lane in stage_picture(one, stage_scale([one])).lanes}
     assert lanes["messages"].said == "2 messages sent (above), 7 received (below)"
-    says = lanes["server says"]
-    assert "stt 90.0 ms, e2e 350 ms" in says.said and "without places" in says.said
+    says = lanes["server reports"]
+    assert "stt 90.0 ms, e2e 350 ms" in says.said and "without start times" in says.said
     assert [stroke.looks for stroke in says.strokes] == ["says", "says whole"]
     facts = dict(opened(one, None, ()).facts)
-    assert facts["as the server says"] == "stt 90.0 ms, e2e 350 ms (by its own clock; these need not add up)"
+    assert facts["reported by the server"] == "stt 90.0 ms, e2e 350 ms (by its own clock; these need not add up)"
     assert facts["messages"].startswith(
         "2 sent, 7 received; first of each type after t0: input_audio_buffer.append 0 ms, "
     )
@@ -139,7 +139,7 @@ def test_parts_of_the_servers_bar_are_as_long_as_it_says(run: Run) -> None:
     per_ms = 1000 / (scale.end_ms - scale.start_ms)
     three = tuple(ServerFigure(name, ms * NS_PER_MS) for name, ms in (("stt", 100), ("llm", 200), ("e2e", 310)))
     two = replace(one, evidence=replace(one.evidence, trace=replace(one.trace, server_figures=three)))
-    (lane,) = [lane for lane in stage_picture(two, scale).lanes if lane.name == "server says"]
+    (lane,) = [lane for lane in stage_picture(two, scale).lanes if lane.name == "server reports"]
     first, second, whole = (stroke.d for stroke in lane.strokes)
     begin = round(-scale.start_ms * per_ms)
     assert first.startswith(f"M{begin} ") and second.startswith(f"M{round(begin + 100 * per_ms)} ")

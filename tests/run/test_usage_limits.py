@@ -1,4 +1,4 @@
-"""Limits of usage end a run between pairs, pace its turns, and are told; whole runs on virtual time."""
+"""Usage limits end a run between pairs, pace its turns, and are reported; whole runs on virtual time."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_a_run_that_a_limit_ended_is_not_unfinished(tmp_path: Path) -> None:
     summary = summarise(measured(tmp_path / "run", UsageLimits(SERVERS, 9, turns_by_default=True)))
     (said,) = (notice for notice in summary.notices if "limit" in notice)
     assert said.startswith(
-        "the run ended at its limit of 9 turns (--max-turns, the default since a server is not on this machine): "
+        "the run ended at its limit of 9 turns (--max-turns, the default if a server is not on this machine): "
         "server, other had 8 turns in all phases"
     )
     assert {label.planned for label in summary.labels} == {2}
@@ -252,4 +252,4 @@ def test_a_system_knows_after_loading_that_its_server_is_elsewhere(monkeypatch: 
 def test_a_limit_that_limits_nothing_is_said_to(tmp_path: Path) -> None:
     limits = in_force(Options(max_turns=9), (), False)
     run = make_run({"a": [100.0] * 8}, segment={"usage_limits": limits}, max_turns=9)
-    assert "no system of the run uses a server, so --max-turns limits nothing." in summarise(run).notices
+    assert "no system of the run uses a server, so --max-turns has no effect." in summarise(run).notices

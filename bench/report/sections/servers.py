@@ -1,4 +1,4 @@
-"""Servers: what they say of themselves, and what their clients saw."""
+"""Servers: their own figures, and what their clients measured."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from firstpacket.bench.report.view import View
 
 
 def servers(view: View) -> Section:
-    """Of the systems that have one."""
+    """The section about systems that have a server."""
     summary = view.contents.summary
     lead = (
-        "What the client of a server sees: when the speech had been sent, when the server decided that the user had "
-        "finished, and when the reply came. Whatever lies in between is one wait."
+        "A client sees when the speech has been sent, when the server decides that the user has finished, and when the "
+        "reply arrives. Everything inside the server is a single wait."
     )
     blocks = tuple(made for made in (says_table(summary), servers_table(summary)) if made.rows)
     return Section("servers", "Servers", lead, blocks)

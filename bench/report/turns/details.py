@@ -87,7 +87,7 @@ def _trace_facts(one: OneTurn) -> Iterator[Named]:
 
 
 def _server_facts(one: OneTurn) -> Iterator[Named]:
-    """The connection, what was exchanged on it, and what the server says of its own work."""
+    """The connection, its messages, and the server's own figures."""
     trace = one.trace
     if (session := trace.session) is not None:
         how = ", since the one before had ended" if session.renewed else ""
@@ -102,7 +102,7 @@ def _server_facts(one: OneTurn) -> Iterator[Named]:
         yield "messages", f"{sent} sent, {len(trace.messages) - sent} received; first of each type after t0: {named}"
     if trace.server_figures:
         named = ", ".join(f"{each.name} {_amount(each.ns)}" for each in trace.server_figures)
-        yield "as the server says", f"{named} (by its own clock; these need not add up)"
+        yield "reported by the server", f"{named} (by its own clock; these need not add up)"
 
 
 def _texts(one: OneTurn, asked: UtteranceFacts | None, answers: Sequence[str]) -> Iterator[Named]:

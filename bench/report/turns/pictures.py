@@ -155,7 +155,7 @@ def _message_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
 
 
 def _server_lane(figures: Sequence[ServerFigure], scale: Scale, top: int) -> Lane:
-    """What the server says, laid end to end from t0, and below that what it says of the whole turn."""
+    """The server's own figures, drawn end to end from t0, and below them its figure for the whole turn."""
     parts: list[list[Stretch]] = [[], []]
     reached_ms = 0.0
     for place, each in enumerate(each for each in figures if each.name != E2E):
@@ -167,8 +167,10 @@ def _server_lane(figures: Sequence[ServerFigure], scale: Scale, top: int) -> Lan
         Stroke("says whole", blocks(scale, whole, top + 18, 5)),
     )
     named = ", ".join(f"{each.name} {amount(each.ns / NS_PER_MS, 'ms')}" for each in figures)
-    said = f"as the server says: {named}. It states lengths without places; they are drawn end to end from t0"
-    return Lane("server says", said, tuple(stroke for stroke in strokes if stroke.d))
+    said = (
+        f"reported by the server: {named}. It states durations without start times; they are drawn end to end from t0"
+    )
+    return Lane("server reports", said, tuple(stroke for stroke in strokes if stroke.d))
 
 
 def _player_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
