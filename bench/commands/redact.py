@@ -19,8 +19,8 @@ def redact(
     from firstpacket.bench.record.store import read_run
     from firstpacket.bench.redact.copy import redact as copy
 
-    found = copy(read_run(path), out or path.resolve().with_name(f"{path.resolve().name}-redacted"), clip_names)
-    for title, texts in (("removed", found.removed), ("remains", found.remains), ("note", found.notices)):
+    result = copy(read_run(path), out or path.resolve().with_name(f"{path.resolve().name}-redacted"), clip_names)
+    for title, texts in (("removed", result.removed), ("remains", result.remains), ("note", result.notices)):
         for text in texts:
             say(f"{title + ':':<9}{text}", stderr=False)
-    say(f"written: {found.path}", stderr=False)
+    say(f"written: {result.path}", stderr=False)

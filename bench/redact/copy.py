@@ -94,18 +94,18 @@ def _write(run: Run, names: Names, writer: RunWriter) -> int:
     for segment in run.segments:
         writer.segment(_segment(segment, names))
     for turn in run.turns:
-        known = _texts_of(clips.get(turn.utterance))
+        texts = _texts_of(clips.get(turn.utterance))
         try:
             evidence = run.evidence(turn)
         except RunError:
             left_out += 1
             place = (0, 0, turn.evidence_crc32)
         else:
-            known += [text.text for text in evidence.trace.texts]
-            place = writer.evidence(_evidence(evidence, names, known))
+            texts += [text.text for text in evidence.trace.texts]
+            place = writer.evidence(_evidence(evidence, names, texts))
         checksums[turn.turn, turn.label] = place[2]
-        writer.turn(_turn(turn, names, known, place))
-    lines = [_judged(line, names, checksums) for line in read_quality(run).lines]
+        writer.turn(_turn(turn, names, texts, place))
+    lines = [_quality_line(line, names, checksums) for line in read_quality(run).lines]
     if lines:
         (writer.path / QUALITY).write_bytes(b"".join(map(to_line, lines)))
     return left_out
@@ -136,43 +136,43 @@ def _addresses(run: Run) -> Iterator[str]:
     yield from (turn.reason for turn in run.turns)
 
 
-def _manifest(given: Manifest, names: Names) -> Manifest:
-    rule = given.warmup_rule
-    known = [text for clip in given.utterances for text in _texts_of(clip)]
+def _manifest(original: Manifest, names: Names) -> Manifest:
+    rule = original.warmup_rule
+    texts = [text for clip in original.utterances for text in _texts_of(clip)]
     return replace(
-        given,
+        original,
         schema=SCHEMA,
         redacted=True,
         command=("bench", "run"),
-        options=_run_options(given.options, names),
-        labels=tuple(_system(system, names) for system in given.labels),
-        corpus=names.scrubbed(given.corpus),
-        corpus_source=names.scrubbed(given.corpus_source),
-        utterances=tuple(_utterance(clip, names) for clip in given.utterances),
-        notices=tuple(names.scrubbed(notice, known) for notice in given.notices),
+        options=_run_options(original.options, names),
+        labels=tuple(_system(system, names) for system in original.labels),
+        corpus=names.scrubbed(original.corpus),
+        corpus_source=names.scrubbed(original.corpus_source),
+        utterances=tuple(_utterance(clip, names) for clip in original.utterances),
+        notices=tuple(names.scrubbed(notice, texts) for notice in original.notices),
         warmup_rule=replace(rule, clip=names.clip(rule.clip)) if rule else None,
     )
 
 
-def _run_options(given: Options, names: Names) -> Options:
+def _run_options(original: Options, names: Names) -> Options:
     return replace(
-        given,
-        corpus=names.scrubbed(given.corpus),
+        original,
+        corpus=names.scrubbed(original.corpus),
         out=None,
-        pipelines=tuple(_choice(choice, names) for choice in given.pipelines),
+        pipelines=tuple(_choice(choice, names) for choice in original.pipelines),
     )
 
 
-def _choice(given: PipelineChoice, names: Names) -> PipelineChoice:
-    return replace(given, options=_options(given.options, names))
+def _choice(original: PipelineChoice, names: Names) -> PipelineChoice:
+    return replace(original, options=_options(original.options, names))
 
 
-def _system(given: System, names: Names) -> System:
-    return replace(given, options=_options(given.options, names), source=names.scrubbed(given.source))
+def _system(original: System, names: Names) -> System:
+    return replace(original, options=_options(original.options, names), source=names.scrubbed(original.source))
 
 
-def _options(given: dict[str, OptionValue], names: Names) -> dict[str, OptionValue]:
-    return {name: _option(value, names) for name, value in given.items()}
+def _options(original: dict[str, OptionValue], names: Names) -> dict[str, OptionValue]:
+    return {name: _option(value, names) for name, value in original.items()}
 
 
 def _option(value: OptionValue, names: Names) -> OptionValue:
@@ -181,37 +181,39 @@ def _option(value: OptionValue, names: Names) -> OptionValue:
     return checksum(value) if is_prompt(value) else names.scrubbed(value)
 
 
-def _utterance(given: UtteranceFacts, names: Names) -> UtteranceFacts:
+def _utterance(original: UtteranceFacts, names: Names) -> UtteranceFacts:
     return replace(
-        given,
-        id=names.clip(given.id),
-        text=None if given.text is None else without_words(given.text),
-        answers=tuple(map(without_words, given.answers)),
+        original,
+        id=names.clip(original.id),
+        text=None if original.text is None else without_words(original.text),
+        answers=tuple(map(without_words, original.answers)),
         speaker="",
         dialogue="",
     )
 
 
-def _segment(given: Segment, names: Names) -> Segment:
-    environment = {name: _fact(value, names) for name, value in given.environment.items()}
+def _segment(original: Segment, names: Names) -> Segment:
+    environment = {name: _fact(value, names) for name, value in original.environment.items()}
     if environment.get("heavy_processes"):
         environment["heavy_processes"] = PLACEHOLDER
-    return replace(given, environment=environment, labels=tuple(_loaded(facts, names) for facts in given.labels))
-
-
-def _loaded(given: LabelFacts, names: Names) -> LabelFacts:
     return replace(
-        given,
-        weights=tuple(_weights(weights, names) for weights in given.weights),
-        facts={name: _fact(value, names) for name, value in given.facts.items()},
-        code=(),
-        servers=tuple(replace(server, url=names.scrubbed(server.url)) for server in given.servers),
-        notices=tuple(map(names.scrubbed, given.notices)),
+        original, environment=environment, labels=tuple(_label_facts(facts, names) for facts in original.labels)
     )
 
 
-def _weights(given: Weights, names: Names) -> Weights:
-    return replace(given, source=names.scrubbed(given.source), detail=names.scrubbed(given.detail))
+def _label_facts(original: LabelFacts, names: Names) -> LabelFacts:
+    return replace(
+        original,
+        weights=tuple(_weights(weights, names) for weights in original.weights),
+        facts={name: _fact(value, names) for name, value in original.facts.items()},
+        code=(),
+        servers=tuple(replace(server, url=names.scrubbed(server.url)) for server in original.servers),
+        notices=tuple(map(names.scrubbed, original.notices)),
+    )
+
+
+def _weights(original: Weights, names: Names) -> Weights:
+    return replace(original, source=names.scrubbed(original.source), detail=names.scrubbed(original.detail))
 
 
 def _fact(value: T, names: Names) -> T | str:
@@ -223,31 +225,31 @@ def _texts_of(clip: UtteranceFacts | None) -> list[str]:
     return [] if clip is None else [*([clip.text] if clip.text else []), *clip.answers]
 
 
-def _evidence(given: Evidence, names: Names, known: Iterable[str]) -> Evidence:
-    texts = tuple(replace(text, text=without_words(text.text)) for text in given.trace.texts)
-    messages = tuple(map(redacted_message, given.trace.messages))
+def _evidence(original: Evidence, names: Names, texts: Iterable[str]) -> Evidence:
+    placeholders = tuple(replace(text, text=without_words(text.text)) for text in original.trace.texts)
+    messages = tuple(map(redacted_message, original.trace.messages))
     return replace(
-        given,
-        utterance=names.clip(given.utterance),
-        reason=names.scrubbed(given.reason, known),
+        original,
+        utterance=names.clip(original.utterance),
+        reason=names.scrubbed(original.reason, texts),
         audio="",
-        trace=replace(given.trace, texts=texts, messages=messages),
+        trace=replace(original.trace, texts=placeholders, messages=messages),
     )
 
 
-def _turn(given: Turn, names: Names, known: Iterable[str], place: tuple[int, int, int]) -> Turn:
+def _turn(original: Turn, names: Names, texts: Iterable[str], place: tuple[int, int, int]) -> Turn:
     at, size, crc32 = place
     return replace(
-        given,
-        utterance=names.clip(given.utterance),
-        reason=names.scrubbed(given.reason, known),
+        original,
+        utterance=names.clip(original.utterance),
+        reason=names.scrubbed(original.reason, texts),
         evidence_at=at,
         evidence_bytes=size,
         evidence_crc32=crc32,
     )
 
 
-def _judged(line: Line, names: Names, checksums: dict[tuple[int, str], int]) -> Line:
+def _quality_line(line: Line, names: Names, checksums: dict[tuple[int, str], int]) -> Line:
     """A result of `bench quality`, with the checksum of the copy's trace."""
     if isinstance(line, HeardClip):
         return replace(line, clip=names.clip(line.clip), transcript=without_words(line.transcript))

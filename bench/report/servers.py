@@ -70,11 +70,11 @@ def _theirs(label: LabelSummary) -> Iterator[Line]:
 
 
 def _beyond(label: LabelSummary) -> Iterator[Row]:
-    found = label.server.over_e2e if label.server else None
-    if found is not None:
-        value = estimate(found, "ms", of_label(label, "server", "over_e2e"), signed=True)
+    difference = label.server.over_e2e if label.server else None
+    if difference is not None:
+        value = estimate(difference, "ms", of_label(label, "server", "over_e2e"), signed=True)
         title = f"first packet - {E2E}"
-        turns = single(found.n, "count", of_label(label, "server", "over_e2e", "n"))
+        turns = single(difference.n, "count", of_label(label, "server", "over_e2e", "n"))
         yield Row(((label.label,), (title,), ("both",), value, ("",), turns), kind="quiet")
 
 
@@ -87,16 +87,16 @@ def _paced(label: LabelSummary) -> str:
     return paced(label.server.pace) if label.server and label.server.pace else ""
 
 
-def paced(found: Pace) -> str:
+def paced(pace: Pace) -> str:
     """How the audio arrived, in words."""
-    if found.one_packet == found.replies:
+    if pace.one_packet == pace.replies:
         return "every reply in one packet"
-    if found.paced:
+    if pace.paced:
         return "paced by the server"
-    if found.rtf is None:
+    if pace.rtf is None:
         return ""
-    one = f", {found.one_packet} of {found.replies} in one packet" if found.one_packet else ""
-    return ("ahead of playback" if found.rtf.value < 1 else "slower than playback") + one
+    one = f", {pace.one_packet} of {pace.replies} in one packet" if pace.one_packet else ""
+    return ("ahead of playback" if pace.rtf.value < 1 else "slower than playback") + one
 
 
 FACTS: tuple[Column[LabelSummary], ...] = (
@@ -124,10 +124,10 @@ FACTS_NOTE = (
 def servers_table(summary: Summary) -> Table:
     """How each server was reached, and how its audio arrived: a column per system; empty without any."""
     served = [label for label in summary.labels if label.server is not None]
-    told = [Row(((fact.heading,), *map(fact.cell, served))) for fact in FACTS]
+    all_rows = [Row(((fact.heading,), *map(fact.cell, served))) for fact in FACTS]
     headings = (Heading("server", is_number=False), *(Heading(label.label) for label in served))
-    kept = tuple(row for row in told if any(map(tells, row.cells[1:])))
-    return Table("Servers, as their clients see them [95 % CI]", headings, (kept,), (FACTS_NOTE,))
+    shown_rows = tuple(row for row in all_rows if any(map(tells, row.cells[1:])))
+    return Table("Servers, as their clients see them [95 % CI]", headings, (shown_rows,), (FACTS_NOTE,))
 
 
 class Unanswered(NamedTuple):
@@ -135,7 +135,7 @@ class Unanswered(NamedTuple):
 
     label: LabelSummary
     place: int
-    found: Reason
+    reason: Reason
 
     def at(self, step: str) -> JsonPath:
         """Its place in the JSON."""
@@ -144,11 +144,11 @@ class Unanswered(NamedTuple):
 
 REASONS: tuple[Column[Unanswered], ...] = (
     words("system", lambda each: each.label.label),
-    words("outcome", lambda each: each.found.outcome),
+    words("outcome", lambda each: each.reason.outcome),
     Column(
-        "turns", lambda each: single(each.found.turns, "count", of_label(each.label, "reasons", each.place, "turns"))
+        "turns", lambda each: single(each.reason.turns, "count", of_label(each.label, "reasons", each.place, "turns"))
     ),
-    words("reason", lambda each: shortened(each.found.reason)),
+    words("reason", lambda each: shortened(each.reason.reason)),
 )
 LONGEST_REASON = 200
 
@@ -156,7 +156,7 @@ LONGEST_REASON = 200
 def reasons_table(summary: Summary) -> Table:
     """Why measured turns have no answer; empty if all have one."""
     groups = [
-        rows(REASONS, (Unanswered(label, place, found) for place, found in enumerate(label.reasons)))
+        rows(REASONS, (Unanswered(label, place, reason) for place, reason in enumerate(label.reasons)))
         for label in summary.labels
     ]
     return table("Measured turns without an answer", REASONS, [group for group in groups if group])

@@ -42,7 +42,7 @@ class WyomingASR(ASR):
 
     declaration = Declaration(
         name="wyoming",
-        summary="Any recogniser with Home Assistant's protocol Wyoming, such as wyoming-faster-whisper.",
+        summary="Any recogniser that speaks Wyoming, Home Assistant's protocol, such as wyoming-faster-whisper.",
         stages=(Stage("asr", "listen", "asr"),),
         options=(
             Option("asr-uri", f"tcp://127.0.0.1:{PORT}", "address of the server: tcp://HOST:PORT or unix:///PATH"),

@@ -29,7 +29,7 @@ class WyomingLLM(LLM):
 
     declaration = Declaration(
         name="wyoming",
-        summary="Any agent with Home Assistant's protocol Wyoming: a handle or an intent service.",
+        summary="Any agent that speaks Wyoming, Home Assistant's protocol: a handle or an intent service.",
         stages=(Stage("llm.prefill", "think", "llm"), Stage("llm.decode", "think", "llm")),
         options=(
             Option("llm-uri", f"tcp://127.0.0.1:{PORT}", "address of the server: tcp://HOST:PORT or unix:///PATH"),

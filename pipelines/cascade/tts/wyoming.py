@@ -27,7 +27,7 @@ class WyomingTTS(TTS):
 
     declaration = Declaration(
         name="wyoming",
-        summary="Any voice with Home Assistant's protocol Wyoming, such as wyoming-piper.",
+        summary="Any voice that speaks Wyoming, Home Assistant's protocol, such as wyoming-piper.",
         stages=(Stage("tts", "speak", "tts"),),
         options=(
             Option("tts-uri", f"tcp://127.0.0.1:{PORT}", "address of the server: tcp://HOST:PORT or unix:///PATH"),

@@ -35,7 +35,7 @@ from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.endpointing import Endpointer, with_endpointing
 from firstpacket.pipelines.optional import imported
-from firstpacket.pipelines.remote.chat_audio.request import FORMS, INPUTS, Wanted, request
+from firstpacket.pipelines.remote.chat_audio.request import FORMS, INPUTS, RequestSettings, request
 from firstpacket.pipelines.remote.http import options as remote
 from firstpacket.pipelines.remote.http.forms import Form, accepted
 from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
@@ -53,7 +53,7 @@ LONGEST_EVENT = 1 << 25
 TRIAL = np.zeros(SAMPLE_RATE, np.float32)
 """What is sent at loading: a second of silence."""
 NOT_KNOWN = (
-    "chat completions do not say what was heard: a fast reply to a question that was not understood looks like any "
+    "chat completions do not include what the server heard: a fast reply to a misunderstood question looks like any "
     "other. Judge the answers, too (docs/quality.md)."
 )
 
@@ -68,7 +68,7 @@ _DECLARATION = Declaration(
         Option("rate", 24000, "sample rate of audio that comes without a header, Hz"),
         Option("input", INPUTS[0], "how the request carries speech", choices=INPUTS),
         Option("instructions", "", "instructions to the model; empty: none"),
-        Option("max-tokens", 0, "most tokens of a reply; 0: the server's choice"),
+        Option("max-tokens", 0, "maximum tokens of a reply; 0: the server's choice"),
     ),
     requires=(remote.REQUIRES,),
     needs_server=True,
@@ -91,7 +91,7 @@ class ChatAudio(Pipeline):
         self._url = remote.url_from(settings, "", ENDPOINT)
         self._endpointer = Endpointer(settings)
         self._server: Server | None = None
-        self._wanted: Wanted | None = None
+        self._request_settings: RequestSettings | None = None
         self._form: Form = {}
         self._facts: dict[str, OptionValue] = {}
         self._notices: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class ChatAudio(Pipeline):
         with explained_load("url", "model", "voice", "input"):
             model, _ = server.chosen_model(self.settings.text("model"))
             text = self.settings.text
-            self._wanted = Wanted(model, text("voice"), text("instructions"), text("input"), longest)
+            self._request_settings = RequestSettings(model, text("voice"), text("instructions"), text("input"), longest)
             self._form = accepted(self._try, FORMS)
 
     def prepare(self, trace: Trace) -> None:
@@ -150,8 +150,8 @@ class ChatAudio(Pipeline):
 
     def weights(self) -> tuple[Weights, ...]:
         """The model that was requested; only the server knows where its weights come from."""
-        _, wanted = self._ready()
-        return (Weights("all", "none", f"{wanted.model}, served by {self._url}", "not loaded here"),)
+        _, request_settings = self._ready()
+        return (Weights("all", "none", f"{request_settings.model}, served by {self._url}", "not loaded here"),)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """The model, what was asked for, and how its audio comes."""
@@ -169,22 +169,22 @@ class ChatAudio(Pipeline):
         from firstpacket.pipelines.remote.chat_audio.reply import Reply
         from firstpacket.pipelines.remote.http.recording import came_at_once
 
-        server, wanted = self._ready()
+        server, request_settings = self._ready()
         trace, reply = Trace(MonotonicClock()), Reply(self.settings.whole("rate"))
         with server.exchange("POST", f"{server.url}{ENDPOINT}", trace, self._body(TRIAL, form)) as answer:
             for _ in self._packets(answer, reply, trace):
                 pass
         streamed = not came_at_once(trace.finish().messages)
         self._facts = {
-            "model": wanted.model,
-            "voice": wanted.voice,
+            "model": request_settings.model,
+            "voice": request_settings.voice,
             "reply_asked": str(form["format"]),
             "reply_format": reply.format or "no audio",
             "reply_streamed": streamed,
             "heard": "not known",
         }
-        silent = f"at loading there was no audio: {server.hidden(reply.shortcoming)}." if reply.shortcoming else ""
-        at_once = "" if streamed else "its server did not stream: the first and the last byte of a reply came together."
+        silent = f"its reply at loading had no audio: {server.hidden(reply.shortcoming)}." if reply.shortcoming else ""
+        at_once = "" if streamed else "its server did not stream: the reply came all at once. It or a proxy buffers."
         self._notices = (NOT_KNOWN, *filter(None, (silent, at_once)))
 
     def _body(self, samples: Samples, form: Form) -> Content:
@@ -208,14 +208,14 @@ class ChatAudio(Pipeline):
 
     def _note(self, reply: Reply, trace: Trace) -> None:
         server, _ = self._ready()
-        if said := reply.spoken or reply.written:
-            trace.text("reply", server.hidden(said))
+        if text := reply.spoken or reply.written:
+            trace.text("reply", server.hidden(text))
         if reply.usage is not None:
             trace.usage(reply.usage.prompt, reply.usage.reply, reply.usage.cached)
         if reply.shortcoming:
             trace.text("shortcoming", server.hidden(reply.shortcoming))
 
-    def _ready(self) -> tuple[Server, Wanted]:
-        if self._server is None or self._wanted is None:
+    def _ready(self) -> tuple[Server, RequestSettings]:
+        if self._server is None or self._request_settings is None:
             raise RuntimeError("call load() first")
-        return self._server, self._wanted
+        return self._server, self._request_settings

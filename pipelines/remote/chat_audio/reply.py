@@ -48,9 +48,9 @@ class Reply:
             self._note(chunk)
             if chunk.audio:
                 at_ns = chunk.at_ns
-                yield from self._taken(self._fed(chunk.audio), at_ns)
+                yield from self._emit(self._feed(chunk.audio), at_ns)
         if self.format or self._sound.waiting:
-            yield from self._taken(self._sound.end(), at_ns)
+            yield from self._emit(self._sound.end(), at_ns)
 
     @property
     def shortcoming(self) -> str:
@@ -70,7 +70,7 @@ class Reply:
             return "the reply was cut off before it had audio (max-tokens)"
         return "the server's reply has neither audio nor text"
 
-    def _fed(self, audio: str) -> Samples:
+    def _feed(self, audio: str) -> Samples:
         try:
             data = base64.b64decode(audio, validate=True)
         except (binascii.Error, ValueError) as error:
@@ -79,7 +79,7 @@ class Reply:
             self._sound = SoundStream(self._rate)
         return self._sound.feed(data)
 
-    def _taken(self, samples: Samples, at_ns: int) -> Iterator[Sound]:
+    def _emit(self, samples: Samples, at_ns: int) -> Iterator[Sound]:
         self.format = self._sound.format
         self.samples += len(samples)
         if len(samples):

@@ -24,7 +24,7 @@ FORMS: tuple[Form, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestSettings:
     """What every request has in common."""
 
     model: str
@@ -34,17 +34,20 @@ class Wanted:
     max_tokens: int
 
 
-def request(wanted: Wanted, form: Form, speech: Samples) -> dict[str, Any]:
+def request(settings: RequestSettings, form: Form, speech: Samples) -> dict[str, Any]:
     """The request; `speech` is mono, `(n,)`, at 16 kHz."""
     data = base64.b64encode(wav(speech, SAMPLE_RATE)).decode("ascii")
     parts = {"input_audio": {"data": data, "format": "wav"}, "audio_url": {"url": f"data:audio/wav;base64,{data}"}}
-    system = [{"role": "system", "content": wanted.instructions}] if wanted.instructions else []
+    system = [{"role": "system", "content": settings.instructions}] if settings.instructions else []
     return {
-        "model": wanted.model,
-        "messages": [*system, {"role": "user", "content": [{"type": wanted.input, wanted.input: parts[wanted.input]}]}],
+        "model": settings.model,
+        "messages": [
+            *system,
+            {"role": "user", "content": [{"type": settings.input, settings.input: parts[settings.input]}]},
+        ],
         "modalities": ["text", "audio"],
-        "audio": {"voice": wanted.voice, "format": form["format"]},
+        "audio": {"voice": settings.voice, "format": form["format"]},
         "stream": True,
         **({"stream_options": {"include_usage": True}} if form["usage"] else {}),
-        **({"max_completion_tokens": wanted.max_tokens} if wanted.max_tokens else {}),
+        **({"max_completion_tokens": settings.max_tokens} if settings.max_tokens else {}),
     }

@@ -178,9 +178,9 @@ def looks_like_document(begin: bytes) -> bool:
 def not_a_stream(body: str) -> ServerError:
     """A document, where a stream was asked for, as a reason."""
     try:
-        said = json.loads(body)
+        payload = json.loads(body)
     except (ValueError, RecursionError):
         return ServerError(f"it answered with a document instead of a stream: {body_text(body)}")
-    if isinstance(said, dict) and said.get("choices") and not is_error(said):
+    if isinstance(payload, dict) and payload.get("choices") and not is_error(payload):
         return ServerError("it sent the whole reply at once, as one JSON object, instead of a stream")
-    return ServerError(f"it answered with an error instead of a stream: {error_text(said)}")
+    return ServerError(f"it answered with an error instead of a stream: {error_text(payload)}")

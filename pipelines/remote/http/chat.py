@@ -58,21 +58,21 @@ NOTHING = Chunk()
 def parse(event: Event) -> Chunk:
     """Parse one event. Raises `ServerError` if it is not a chunk, or is an error reported by the server."""
     try:
-        said = json.loads(event.data)
+        payload = json.loads(event.data)
     except (ValueError, RecursionError) as error:
         if event.name == "error":
             raise ServerError(f"it reported an error mid-stream: {short(event.data)}") from error
         if event.name not in ("", "message"):  # a gateway's own, such as `ping`
             return NOTHING
         raise ServerError(f"an event of its stream is not JSON: {short(event.data)}") from error
-    if event.name == "error" or (isinstance(said, dict) and is_error(said)):
-        raise ServerError(f"it reported an error mid-stream: {error_text(said)}")
-    if not isinstance(said, dict):
+    if event.name == "error" or (isinstance(payload, dict) and is_error(payload)):
+        raise ServerError(f"it reported an error mid-stream: {error_text(payload)}")
+    if not isinstance(payload, dict):
         raise ServerError(f"an event of its stream is not a JSON object: {short(event.data)}")
-    choices = said.get("choices") or []
+    choices = payload.get("choices") or []
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise ServerError(f"an event's choices are not a list of objects: {short(event.data)}")
-    usage, fingerprint = _usage(said), said.get("system_fingerprint")
+    usage, fingerprint = _usage(payload), payload.get("system_fingerprint")
     if not choices:
         return Chunk(usage=usage, fingerprint=_string(fingerprint), at_ns=event.at_ns)
     if choices[0].get("error"):
@@ -82,7 +82,7 @@ def parse(event: Event) -> Chunk:
         raise ServerError(f"an event's delta is not an object: {short(event.data)}")
     content, thought = _content(delta, event.data)
     audio, transcript = _audio(delta)
-    if said.get("modality") == "audio":  # vLLM-Omni's
+    if payload.get("modality") == "audio":  # vLLM-Omni's
         content, audio = "", audio or content
     finish = choices[0].get("finish_reason")
     return Chunk(
@@ -153,18 +153,18 @@ def _called(delta: Mapping[str, Any]) -> str:
     return _string(function.get("name")) if isinstance(function, dict) else ""
 
 
-def _usage(said: Mapping[str, Any]) -> Usage | None:
+def _usage(payload: Mapping[str, Any]) -> Usage | None:
     """Token counts are optional: anything malformed is ignored."""
-    usage = said.get("usage")
+    usage = payload.get("usage")
     if not isinstance(usage, dict):
         return None
     prompt, reply = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    return None if prompt is None or reply is None else Usage(prompt, reply, _cached(said, usage))
+    return None if prompt is None or reply is None else Usage(prompt, reply, _cached(payload, usage))
 
 
-def _cached(said: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
+def _cached(payload: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
     """OpenAI's and vLLM's detail, DeepSeek's field, or llama.cpp's timings."""
-    details, timings = usage.get("prompt_tokens_details"), said.get("timings")
+    details, timings = usage.get("prompt_tokens_details"), payload.get("timings")
     found = (
         details.get("cached_tokens") if isinstance(details, dict) else None,
         usage.get("prompt_cache_hit_tokens"),

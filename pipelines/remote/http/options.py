@@ -29,7 +29,7 @@ def options(prefix: str) -> tuple[Option, ...]:
         Option(
             named(prefix, "headers-env"),
             "",
-            "environment variable with more headers of every request, one `Name: value` a line",
+            "environment variable with extra headers, one `Name: value` a line",
         ),
     )
 

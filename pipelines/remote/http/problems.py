@@ -68,18 +68,21 @@ def explained_load(*options: str) -> Iterator[None]:
         ) from error
 
 
-def is_error(said: Mapping[str, Any]) -> bool:
+def is_error(payload: Mapping[str, Any]) -> bool:
     """Whether a JSON object reports an error, be it with status 200 or in a stream."""
-    if said.get("choices"):
-        return bool(said.get("error"))
-    reported = bool(said.get("error") or said.get("errors")) or "error" in (said.get("object"), said.get("type"))
-    return reported or any(said.get(place) for place in PLACES[2:])
+    if payload.get("choices"):
+        return bool(payload.get("error"))
+    reported = bool(payload.get("error") or payload.get("errors")) or "error" in (
+        payload.get("object"),
+        payload.get("type"),
+    )
+    return reported or any(payload.get(place) for place in PLACES[2:])
 
 
-def error_text(said: Any) -> str:
+def error_text(payload: Any) -> str:
     """The text of an error in JSON; the whole of it if none is found."""
     with suppress(RecursionError):
-        return short(_text(said) or json.dumps(said))
+        return short(_text(payload) or json.dumps(payload))
     return "an error that is nested too deeply to be read"
 
 
@@ -101,23 +104,23 @@ def short(text: str) -> str:
     return line if len(line) <= MOST else f"{line[:MOST]}…"
 
 
-def _text(said: Any) -> str:
-    if isinstance(said, str):
-        return said
-    if isinstance(said, list):
-        return "; ".join(filter(None, map(_item, said[:3])))
-    if not isinstance(said, dict):
+def _text(payload: Any) -> str:
+    if isinstance(payload, str):
+        return payload
+    if isinstance(payload, list):
+        return "; ".join(filter(None, map(_item, payload[:3])))
+    if not isinstance(payload, dict):
         return ""
-    text = next(filter(None, (_text(said.get(place)) for place in PLACES)), "")
+    text = next(filter(None, (_text(payload.get(place)) for place in PLACES)), "")
     # OpenRouter keeps what the provider said here.
-    metadata = said.get("metadata")
+    metadata = payload.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    more = [each for each in (said.get("param"), raw) if isinstance(each, str) and each and each not in text]
+    more = [each for each in (payload.get("param"), raw) if isinstance(each, str) and each and each not in text]
     return f"{text} ({', '.join(more)})" if text and more else text
 
 
-def _item(said: Any) -> str:
+def _item(payload: Any) -> str:
     """One of several errors; pydantic's say where in the request they are."""
-    place = said.get("loc") if isinstance(said, dict) else None
+    place = payload.get("loc") if isinstance(payload, dict) else None
     where = ".".join(str(part) for part in place if part != "body") if isinstance(place, list) else ""
-    return f"{where}: {_text(said)}" if where else _text(said)
+    return f"{where}: {_text(payload)}" if where else _text(payload)

@@ -81,16 +81,16 @@ class Recording:
         self._dropped_bytes += received.bytes
 
     def _message(self, received: _Received) -> Message:
-        said, type = parsed(received.body), received.type
-        if isinstance(said, dict) and not type:
-            type = next((str(said[name]) for name in ("type", "object") if said.get(name)), "")
+        payload, type = parsed(received.body), received.type
+        if isinstance(payload, dict) and not type:
+            type = next((str(payload[name]) for name in ("type", "object") if payload.get(name)), "")
         return Message(
             False,
             self._shown(type or "data", 100),
             received.at_ns,
             received.bytes,
-            audio_bytes=received.audio_bytes or audio_bytes(said),
-            body=self._shown(received.body if said is None else without_audio(said), LONGEST),
+            audio_bytes=received.audio_bytes or audio_bytes(payload),
+            body=self._shown(received.body if payload is None else without_audio(payload), LONGEST),
         )
 
     def _shown(self, text: str, most: int) -> str:
@@ -122,31 +122,33 @@ def parsed(text: str) -> Any:
         return None
 
 
-def without_audio(said: Any) -> str:
+def without_audio(payload: Any) -> str:
     """JSON in which audio is its length."""
     try:
-        return json.dumps(_stripped(said), ensure_ascii=False)
+        return json.dumps(_stripped(payload), ensure_ascii=False)
     except RecursionError:
         return "(nested too deeply to be recorded)"
 
 
-def _stripped(said: Any, name: str = "") -> Any:
-    if isinstance(said, dict):
-        return {key: _stripped(value, key) for key, value in said.items()}
-    if isinstance(said, list):
-        return [_stripped(each, name) for each in said]
-    if isinstance(said, str) and (len(said) > LONGEST_TEXT or _is_audio(said, name)):
-        return f"({len(said):,} characters)"
-    return said
+def _stripped(payload: Any, name: str = "") -> Any:
+    if isinstance(payload, dict):
+        return {key: _stripped(value, key) for key, value in payload.items()}
+    if isinstance(payload, list):
+        return [_stripped(each, name) for each in payload]
+    if isinstance(payload, str) and (len(payload) > LONGEST_TEXT or _is_audio(payload, name)):
+        return f"({len(payload):,} characters)"
+    return payload
 
 
-def audio_bytes(said: Any, name: str = "") -> int:
+def audio_bytes(payload: Any, name: str = "") -> int:
     """Bytes of the audio in JSON, which is in base64."""
-    if isinstance(said, dict):
-        return sum(audio_bytes(value, key) for key, value in said.items())
-    if isinstance(said, list):
-        return sum(audio_bytes(each, name) for each in said)
-    return len(said) * 3 // 4 - said.count("=", -2) if isinstance(said, str) and _is_audio(said, name) else 0
+    if isinstance(payload, dict):
+        return sum(audio_bytes(value, key) for key, value in payload.items())
+    if isinstance(payload, list):
+        return sum(audio_bytes(each, name) for each in payload)
+    return (
+        len(payload) * 3 // 4 - payload.count("=", -2) if isinstance(payload, str) and _is_audio(payload, name) else 0
+    )
 
 
 def _is_audio(text: str, name: str) -> bool:

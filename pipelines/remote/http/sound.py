@@ -60,7 +60,7 @@ class SoundStream:
         self._pending += data
         if not self.format:
             self._recognise()
-        return self._taken() if self.format else np.zeros(0, np.float32)
+        return self._pending_samples() if self.format else np.zeros(0, np.float32)
 
     @property
     def waiting(self) -> bool:
@@ -71,7 +71,7 @@ class SoundStream:
         """The rest. Raises `ServerError` if all of it was no sound."""
         if not self.format and self._pending:
             self._recognise(whole=True)
-        rest = self._taken() if self.format else np.zeros(0, np.float32)
+        rest = self._pending_samples() if self.format else np.zeros(0, np.float32)
         if not self.samples:
             what = f"only the header of a {self.format} file" if self.format == "wav" else "no audio"
             raise ServerError(f"its answer has {what}")
@@ -94,11 +94,11 @@ class SoundStream:
     def _read_header(self, whole: bool) -> None:
         """Read a WAV header up to its samples, once it is there."""
         at, begin = 12, self._pending
-        known = False
+        has_format = False
         while len(begin) >= at + 8:
             name, (size,) = begin[at : at + 4], struct.unpack_from("<I", begin, at + 4)
             if name == b"data":
-                if not known:
+                if not has_format:
                     raise ServerError("its WAV file does not say what it holds")
                 self.format, self._pending = "wav", begin[at + 8 :]
                 self._left = size if 0 < size < UNKNOWN_SIZE else None
@@ -106,17 +106,17 @@ class SoundStream:
             end = at + 8 + min(max(size, 16), 40)
             if name == b"fmt " and len(begin) >= end:
                 self._read_format(begin[at + 8 : end])
-                known = True
+                has_format = True
             at += 8 + size + size % 2
             if at > LONGEST_HEADER:
                 break
         if whole or len(begin) > LONGEST_HEADER or at > LONGEST_HEADER:
             raise ServerError("it sends a WAV file whose header has no end")
 
-    def _read_format(self, said: bytes) -> None:
-        code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", said)
-        if code == 0xFFFE and len(said) >= 26:
-            (code,) = struct.unpack_from("<H", said, 24)
+    def _read_format(self, fmt: bytes) -> None:
+        code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", fmt)
+        if code == 0xFFFE and len(fmt) >= 26:
+            (code,) = struct.unpack_from("<H", fmt, 24)
         if (code, bits) not in _KINDS or not 1 <= channels <= MOST_CHANNELS or not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise ServerError(
                 f"it sends a WAV file of format {code} with {bits} bits, {channels} channels and {rate} Hz, which is "
@@ -124,19 +124,19 @@ class SoundStream:
             )
         self._dtype, self._channels, self.rate = _KINDS[code, bits], channels, rate
 
-    def _taken(self) -> Samples:
+    def _pending_samples(self) -> Samples:
         """Whole frames of what is there."""
         size = self._dtype.itemsize * self._channels
         data = self._within_size()
         count = len(data) // size
-        taken: Samples = np.frombuffer(data, self._dtype, count * self._channels)
+        samples: Samples = np.frombuffer(data, self._dtype, count * self._channels)
         self._pending = self._pending[count * size :]
         if self._left is not None:
             self._left -= count * size
         self.samples += count
         if self._dtype.kind == "i":
-            taken = taken.astype(np.float32) / np.float32(2**15)
-        mono: Samples = taken.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
+            samples = samples.astype(np.float32) / np.float32(2**15)
+        mono: Samples = samples.reshape(-1, self._channels).mean(axis=1, dtype=np.float32)
         return mono
 
     def _within_size(self) -> bytes:

@@ -198,7 +198,7 @@ def test_a_reply_without_audio_says_why(server: Scripted, said: list[dict[str, A
 def test_what_cannot_be_known_is_said(server: Scripted) -> None:
     model = loaded(server)
     assert model.facts()["heard"] == "not known"
-    assert "do not say what was heard" in model.notices()[0]
+    assert "do not include what the server heard" in model.notices()[0]
 
 
 BAD: list[tuple[Script, str, str]] = [

@@ -84,8 +84,8 @@ class OpenAIRecogniser(ASR):
         self._server = Server(access, "asr")
         with explained_load("asr-url", "asr-model", "asr-stream"):
             self._model, _ = self._server.chosen_model(self.settings.text("asr-model"))
-            read = self._asked(TRIAL, self.settings.text("asr-language"), Trace(MonotonicClock()))
-        self._dialect = read.dialect
+            transcript = self._request(TRIAL, self.settings.text("asr-language"), Trace(MonotonicClock()))
+        self._dialect = transcript.dialect
 
     def prepare(self, trace: Trace) -> None:
         """Make the connection, if the last one has ended. Raises `ServerError` and `TurnCancelled`."""
@@ -98,9 +98,9 @@ class OpenAIRecogniser(ASR):
         """
         frames = list(speech.frames())
         with trace.stage("asr"), turn_outcomes():
-            whole = np.concatenate([*frames, np.zeros(0, np.float32)])
-            read = self._asked(whole, self.settings.text("asr-language") or speech.language, trace)
-        text = self._ready().hidden(read.text)
+            samples = np.concatenate([*frames, np.zeros(0, np.float32)])
+            transcript = self._request(samples, self.settings.text("asr-language") or speech.language, trace)
+        text = self._ready().hidden(transcript.text)
         if not text.strip():
             trace.text("shortcoming", "the recogniser's server returned no text")
         return text
@@ -135,10 +135,11 @@ class OpenAIRecogniser(ASR):
         if self.settings.text("asr-stream") == OFF or self._dialect != "json":
             return ()
         return (
-            "the recogniser's server does not stream transcripts: it ignored asr-stream, and sent no partial ones.",
+            "the recogniser's server does not stream transcripts: it ignored asr-stream, and sent no partial ones. "
+            "Leave asr-stream off.",
         )
 
-    def _asked(self, samples: Samples, language: str, trace: Trace) -> Transcript:
+    def _request(self, samples: Samples, language: str, trace: Trace) -> Transcript:
         from firstpacket.pipelines.cascade.asr.openai.transcript import Transcript
         from firstpacket.pipelines.remote.http.server import Content
 

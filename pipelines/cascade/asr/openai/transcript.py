@@ -58,9 +58,9 @@ class Transcript:
             raise ServerError("its stream broke off before the transcript was complete")
 
     def _take(self, event: Event) -> None:
-        said = _parsed(event)
+        payload = _parsed(event)
         if self.dialect == "auto":
-            self.dialect = _sniffed(said)
+            self.dialect = _sniffed(payload)
         before = self.text
         if self.dialect == "words":
             self.text += event.data
@@ -68,8 +68,8 @@ class Transcript:
             chunk = parse(event)
             self.text += chunk.content
             self._finished |= bool(chunk.finish)
-        elif isinstance(said, dict):
-            self._take_openai(said)
+        elif isinstance(payload, dict):
+            self._take_openai(payload)
         else:
             raise ServerError(f"an event of its stream is not a JSON object: {short(event.data)}")
         if len(self.text) > LONGEST:
@@ -78,41 +78,41 @@ class Transcript:
             self._partials += 1
             self._partial(self.text, event.at_ns)
 
-    def _take_openai(self, said: dict[str, Any]) -> None:
-        if said.get("type") == DELTA:
-            self.text += _string(said.get("delta"))
-        elif said.get("type") == FINAL:
-            self.text = _string(said.get("text")) or self.text
+    def _take_openai(self, payload: dict[str, Any]) -> None:
+        if payload.get("type") == DELTA:
+            self.text += _string(payload.get("delta"))
+        elif payload.get("type") == FINAL:
+            self.text = _string(payload.get("text")) or self.text
             self._finished = True
 
 
-def _sniffed(said: Any) -> str:
-    if not isinstance(said, dict):
+def _sniffed(payload: Any) -> str:
+    if not isinstance(payload, dict):
         return "words"
-    return "chat" if "choices" in said else "openai"
+    return "chat" if "choices" in payload else "openai"
 
 
 def _parsed(event: Event) -> Any:
     """The event as JSON, None if it is none. Raises `ServerError` for an error that it reports."""
     try:
-        said = json.loads(event.data)
+        payload = json.loads(event.data)
     except (ValueError, RecursionError):
-        said = None
-    if event.name == "error" or (isinstance(said, dict) and is_error(said)):
-        raise ServerError(f"it reported an error mid-stream: {error_text(event.data if said is None else said)}")
-    return said
+        payload = None
+    if event.name == "error" or (isinstance(payload, dict) and is_error(payload)):
+        raise ServerError(f"it reported an error mid-stream: {error_text(event.data if payload is None else payload)}")
+    return payload
 
 
 def _from_document(body: str, content_type: str) -> str:
     try:
-        said = json.loads(body)
+        payload = json.loads(body)
     except (ValueError, RecursionError):
         if content_type == "text/plain" and not body.lstrip().startswith("<"):
             return _string(body)
         raise ServerError(f"it answered with no transcript: {body_text(body)}") from None
-    if isinstance(said, dict) and isinstance(said.get("text"), str):
-        return _string(said["text"])
-    raise ServerError(f"it answered with no transcript: {error_text(said)}")
+    if isinstance(payload, dict) and isinstance(payload.get("text"), str):
+        return _string(payload["text"])
+    raise ServerError(f"it answered with no transcript: {error_text(payload)}")
 
 
 def _string(value: object) -> str:

@@ -24,7 +24,7 @@ from firstpacket.pipelines.remote.http.problems import explained_load, turn_outc
 from firstpacket.pipelines.remote.http.sound import HIGHEST_RATE, LOWEST_RATE
 
 if TYPE_CHECKING:
-    from firstpacket.pipelines.cascade.tts.openai.speech import Chunk, Spoken
+    from firstpacket.pipelines.cascade.tts.openai.speech import AudioInfo, Chunk
     from firstpacket.pipelines.remote.http.server import Server
 
 ENDPOINT = "/audio/speech"
@@ -32,13 +32,13 @@ TRIAL = "This is what a voice says before the first turn, long enough to come in
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class TrialResult:
     """What loading showed."""
 
     model: str
     body: Form
     """The fields that say how the audio is sent."""
-    spoken: Spoken
+    info: AudioInfo
     streamed: bool
 
 
@@ -69,7 +69,7 @@ class OpenAIVoice(TTS):
         super().__init__(settings)
         self._url = remote.url_from(settings, "tts", ENDPOINT)
         self._server: Server | None = None
-        self._learned: Learned | None = None
+        self._trial_result: TrialResult | None = None
 
     def load(self) -> None:
         """Connect, and let it speak a sentence: how the server sends audio, and at what rate, is known only then.
@@ -81,7 +81,7 @@ class OpenAIVoice(TTS):
             raise UsageError(f"tts-rate is {rate} Hz, but it must lie between {LOWEST_RATE} and {HIGHEST_RATE}.")
         access = remote.access_from(self.settings, "tts", ENDPOINT)
         imported("httpx2", "openai", "The voice openai")
-        from firstpacket.pipelines.cascade.tts.openai.speech import Spoken
+        from firstpacket.pipelines.cascade.tts.openai.speech import AudioInfo
         from firstpacket.pipelines.remote.http.recording import came_at_once
         from firstpacket.pipelines.remote.http.server import Server
 
@@ -90,10 +90,10 @@ class OpenAIVoice(TTS):
             model, _ = server.chosen_model(self.settings.text("tts-model"))
 
             def send(body: Form) -> None:
-                spoken, trace = Spoken(), Trace(MonotonicClock())
-                for _ in self._chunks(server, self._asked(model, body, TRIAL), trace, spoken):
+                info, trace = AudioInfo(), Trace(MonotonicClock())
+                for _ in self._chunks(server, self._request_body(model, body, TRIAL), trace, info):
                     pass
-                self._learned = Learned(model, body, spoken, not came_at_once(trace.finish().messages))
+                self._trial_result = TrialResult(model, body, info, not came_at_once(trace.finish().messages))
 
             accepted(send, forms(self.settings.text("tts-stream")))
 
@@ -103,9 +103,9 @@ class OpenAIVoice(TTS):
 
     def speak(self, text: str, trace: Trace) -> Iterator[tuple[Samples, int]]:
         """Samples as they arrive. Raises `TurnEnded` or `ServerError` with the reason, and `TurnCancelled`."""
-        server, learned = self._ready()
+        server, trial_result = self._ready()
         with turn_outcomes():
-            for chunk in self._chunks(server, self._asked(learned.model, learned.body, text), trace):
+            for chunk in self._chunks(server, self._request_body(trial_result.model, trial_result.body, text), trace):
                 yield chunk.samples, chunk.rate
 
     def close(self) -> None:
@@ -116,19 +116,19 @@ class OpenAIVoice(TTS):
 
     def weights(self) -> tuple[Weights, ...]:
         """The model that was requested; only the server knows where its weights come from."""
-        _, learned = self._ready()
-        return (Weights("tts", "none", f"{learned.model}, served by {self._url}", "not loaded here"),)
+        _, trial_result = self._ready()
+        return (Weights("tts", "none", f"{trial_result.model}, served by {self._url}", "not loaded here"),)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """The model, the voice, and how its audio comes."""
-        _, learned = self._ready()
+        _, trial_result = self._ready()
         return {
-            "tts_model": learned.model,
+            "tts_model": trial_result.model,
             "tts_voice": self.settings.text("tts-voice"),
-            "tts_request": ", ".join(f"{name}={value}" for name, value in learned.body.items()),
-            "tts_format": f"{learned.spoken.format}{' in events' if learned.spoken.events else ''}",
-            "tts_rate": learned.spoken.rate,
-            "tts_streamed": learned.streamed,
+            "tts_request": ", ".join(f"{name}={value}" for name, value in trial_result.body.items()),
+            "tts_format": f"{trial_result.info.format}{' in events' if trial_result.info.events else ''}",
+            "tts_rate": trial_result.info.rate,
+            "tts_streamed": trial_result.streamed,
         }
 
     def servers(self) -> tuple[str, ...]:
@@ -144,23 +144,23 @@ class OpenAIVoice(TTS):
             "sound waits for the whole phrase. The server, its format or a proxy may be the reason (tts-stream).",
         )
 
-    def _asked(self, model: str, body: Form, text: str) -> dict[str, Any]:
+    def _request_body(self, model: str, body: Form, text: str) -> dict[str, Any]:
         return {"model": model, "input": text, "voice": self.settings.text("tts-voice"), **body}
 
     def _chunks(
-        self, server: Server, body: dict[str, Any], trace: Trace, spoken: Spoken | None = None
+        self, server: Server, body: dict[str, Any], trace: Trace, info: AudioInfo | None = None
     ) -> Iterator[Chunk]:
         from firstpacket.pipelines.cascade.tts.openai.speech import chunks
         from firstpacket.pipelines.remote.http.server import Content
 
         with server.exchange("POST", f"{server.url}{ENDPOINT}", trace, Content(json=body)) as answer:
             trace.mark("tts.first_byte", at_ns=answer.at_ns)
-            for number, chunk in enumerate(chunks(answer, self.settings.whole("tts-rate"), spoken)):
+            for number, chunk in enumerate(chunks(answer, self.settings.whole("tts-rate"), info)):
                 if number == 0:
                     trace.mark("tts.first_audio", at_ns=chunk.at_ns)
                 yield chunk
 
-    def _ready(self) -> tuple[Server, Learned]:
-        if self._server is None or self._learned is None:
+    def _ready(self) -> tuple[Server, TrialResult]:
+        if self._server is None or self._trial_result is None:
             raise RuntimeError("call load() first")
-        return self._server, self._learned
+        return self._server, self._trial_result

@@ -33,7 +33,7 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class Spoken:
+class AudioInfo:
     """What an answer turned out to be."""
 
     format: str = ""
@@ -43,27 +43,27 @@ class Spoken:
     samples: int = 0
 
 
-def chunks(answer: Answer, rate: int, spoken: Spoken | None = None) -> Iterator[Chunk]:
+def chunks(answer: Answer, rate: int, info: AudioInfo | None = None) -> Iterator[Chunk]:
     """The samples as they arrive; `rate` is that of audio without a header. What it was goes to `spoken`.
 
     Raises `ServerError` for an answer that is no audio, or has none: a status of 200 or a header alone is not audio.
     """
-    spoken = spoken or Spoken()
+    info = info or AudioInfo()
     begin = answer.first(BEGIN)
-    spoken.events = answer.content_type == "text/event-stream" or begin.data.startswith(EVENTS)
-    if not spoken.events and _is_text(begin.data, answer.content_type):
+    info.events = answer.content_type == "text/event-stream" or begin.data.startswith(EVENTS)
+    if not info.events and _is_text(begin.data, answer.content_type):
         answer.note_part(begin, "text")
         raise ServerError(f"it answered with text instead of audio: {body_text(answer.text(begin=begin.data))}")
-    sound = SoundStream(rate, "" if spoken.events else answer.content_type)
+    sound = SoundStream(rate, "" if info.events else answer.content_type)
     at_ns = begin.at_ns
-    for part in _from_events(answer, begin) if spoken.events else _from_body(answer, begin):
+    for part in _from_events(answer, begin) if info.events else _from_body(answer, begin):
         at_ns = part.at_ns
         samples = sound.feed(part.data)
-        spoken.format, spoken.rate, spoken.samples = sound.format, sound.rate, sound.samples
+        info.format, info.rate, info.samples = sound.format, sound.rate, sound.samples
         if len(samples):
             yield Chunk(samples, sound.rate, at_ns)
     rest = sound.end()
-    spoken.format, spoken.rate, spoken.samples = sound.format, sound.rate, sound.samples
+    info.format, info.rate, info.samples = sound.format, sound.rate, sound.samples
     if len(rest):
         yield Chunk(rest, sound.rate, at_ns)
 
@@ -79,11 +79,11 @@ def _from_events(answer: Answer, begin: Part) -> Iterator[Part]:
     for event in answer.events_from(begin, LONGEST_EVENT):
         if event.data.strip() == DONE:
             return
-        said = _parsed(event)
-        kind = str(said.get("type", event.name))
+        payload = _parsed(event)
+        kind = str(payload.get("type", event.name))
         if kind.endswith("done"):
             return
-        audio = next((said[name] for name in ("audio", "delta", "data") if isinstance(said.get(name), str)), "")
+        audio = next((payload[name] for name in ("audio", "delta", "data") if isinstance(payload.get(name), str)), "")
         if audio and (kind.endswith("delta") or kind in ("", "message")):
             yield Part(_decoded(audio), event.at_ns)
     raise ServerError("its stream broke off before the audio was complete")
@@ -91,16 +91,18 @@ def _from_events(answer: Answer, begin: Part) -> Iterator[Part]:
 
 def _parsed(event: Event) -> dict[str, Any]:
     try:
-        said = json.loads(event.data)
+        payload = json.loads(event.data)
     except (ValueError, RecursionError):
-        said = None
+        payload = None
     if event.name == "error" or (
-        isinstance(said, dict) and (is_error(said) or str(said.get("type")).endswith("error"))
+        isinstance(payload, dict) and (is_error(payload) or str(payload.get("type")).endswith("error"))
     ):
-        raise ServerError(f"it reported an error mid-stream: {error_text(said if said is not None else event.data)}")
-    if not isinstance(said, dict):
+        raise ServerError(
+            f"it reported an error mid-stream: {error_text(payload if payload is not None else event.data)}"
+        )
+    if not isinstance(payload, dict):
         raise ServerError(f"an event of its stream is not a JSON object: {event.data[:100]}")
-    return said
+    return payload
 
 
 def _decoded(audio: str) -> bytes:
