@@ -221,7 +221,7 @@ def of_warmth(
         )
         text += "may remember them, or the system was not warm yet. "
         yield Notice("same clip", text + "To avoid this, measure every clip once (as many --turns as clips).")
-    if order is not None and order.notable:
+    if order is not None and order.notable and not (carried is not None and carried.significant):
         text = (
             f"the first packet of {label} took {_shift(order.later)} when another system had just had the same clip: "
         )

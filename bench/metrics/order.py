@@ -41,7 +41,9 @@ class OrderEffect:
     @computed
     def notable(self) -> bool:
         """Whether it is neither chance nor negligible."""
-        return self.p <= ALPHA and abs(self.later.value) > NOTABLE * self.first_ms
+        bounds = self.later.interval
+        shown = bounds is not None and (bounds.low > 0 or bounds.high < 0)
+        return shown and self.p <= ALPHA and abs(self.later.value) > NOTABLE * self.first_ms
 
 
 Timed = Sequence[tuple[str, float]]

@@ -15,7 +15,7 @@ from firstpacket.bench.tables.table import Column, Heading, JsonPath, Row, Table
 HERE, THERE = "the client", "the server"
 SAYS_NOTES = (
     "Server-reported figures are by the server's clock, between events of its choice: they need not add up, and none "
-    "of them is part of ours.",
+    "of them is part of ours. The client's means are those of the critical path to the first packet, and do add up.",
 )
 E2E_NOTE = f"First packet - {E2E}: the wait that the server's own figure leaves out, turn by turn."
 
@@ -47,20 +47,20 @@ def says_table(summary: Summary) -> Table:
     """The stages of every system whose server reports figures, then those figures; empty without any."""
     saying = [label for label in summary.labels if any(name.startswith("server.") for name in label.figures)]
     groups = [
-        group
-        for label in saying
-        for group in (rows(SAYS, _ours(label)), (*rows(SAYS, _theirs(label)), *_beyond(label)))
+        group for label in saying for group in (tuple(_ours(label)), (*rows(SAYS, _theirs(label)), *_beyond(label)))
     ]
     beyond = any(label.server and label.server.over_e2e for label in saying)
     notes = (*SAYS_NOTES, *([E2E_NOTE] if beyond else []))
     return table("Server-reported figures, next to the client's [95 % CI]", SAYS, groups, notes=notes if saying else ())
 
 
-def _ours(label: LabelSummary) -> Iterator[Line]:
-    for stage in label.stages:
-        if (name := f"stage.{stage.id}.host") in label.figures:
-            yield Line(label, name, stage.id, HERE)
-    yield Line(label, HEADLINE, "first packet", HERE)
+def _ours(label: LabelSummary) -> Iterator[Row]:
+    """The critical path, whose means add up to that of the first packet."""
+    for number, part in enumerate(label.path.parts):
+        mean = estimate(part.mean, "ms", of_label(label, "path", "parts", number, "mean"))
+        turns = single(label.path.n, "count", of_label(label, "path", "n"))
+        yield Row(((label.label,), (part.stage or "no stage",), (HERE,), ("",), mean, turns))
+    yield from rows(SAYS, [Line(label, HEADLINE, "first packet", HERE)])
 
 
 def _theirs(label: LabelSummary) -> Iterator[Line]:

@@ -50,7 +50,7 @@ def resolve(options: Options) -> tuple[tuple[Resolved, ...], tuple[str, ...]]:
             found[choice.label] = resolve_one(choice, options)
     resolved = tuple(found[choice.label] for choice in choices)
     _require_realtime(options, resolved)
-    return resolved, (*notices, *_input_notices(options, resolved))
+    return resolved, (*notices, *_input_notices(options, resolved), *_endpoint_notices(resolved))
 
 
 def resolve_one(choice: PipelineChoice, options: Options) -> Resolved:
@@ -131,6 +131,19 @@ def _require_realtime(options: Options, resolved: Sequence[Resolved]) -> None:
                 f"'{each.choice.label}' detects the end of speech by the silence that follows, but file input cuts the "
                 f"clip there. Use --input realtime{f', or {given}' if given else ''}."
             )
+
+
+def _endpoint_notices(resolved: Sequence[Resolved]) -> tuple[str, ...]:
+    """Waiting for the end of speech is a large part of the latency: a system that is told has an advantage."""
+    assistants = [each for each in resolved if each.declaration.kind != "other"]
+    waiting = [each.choice.label for each in assistants if each.declaration.finds_speech_end]
+    told = [each.choice.label for each in assistants if not each.declaration.finds_speech_end]
+    if not (waiting and told):
+        return ()
+    return (
+        f"{', '.join(waiting)} must wait to find the end of the user's speech, which the corpus tells "
+        f"{', '.join(told)}: their differences contain that wait. For equal conditions, use endpoint=vad in all.",
+    )
 
 
 def _input_notices(options: Options, resolved: Sequence[Resolved]) -> tuple[str, ...]:

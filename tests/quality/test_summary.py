@@ -283,5 +283,5 @@ def test_pace_is_judged_by_the_script_of_the_question(tmp_path: Path) -> None:
 
 def test_silence_is_not_called_unintelligible(tmp_path: Path) -> None:
     mute = labels(read_run(known_run(tmp_path / "run", CLIPS[:2], {"mute": SILENCE})))["mute"]
-    assert [*quality_notices(mute)] == ["mute is mostly silent: 0 % of its measured turns are audible."]
+    assert [*quality_notices(mute)] == ["mute is mostly silent: 2 of 2 turns have no audible reply."]
     assert mute.quality.figures["reply_silence"].value == 1.0

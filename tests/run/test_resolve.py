@@ -89,6 +89,14 @@ def test_finding_the_end_of_speech_needs_realtime_input() -> None:
     assert resolved.system.finds_speech_end
 
 
+def test_a_system_that_is_told_the_end_of_speech_has_an_advantage_that_is_named() -> None:
+    _, notices = resolve(options("cascade,endpoint=vad", "direct", input="realtime"))
+    (notice,) = notices
+    assert "cascade must wait to find the end of the user's speech, which the corpus tells direct" in notice
+    for equal in (("cascade", "direct"), ("cascade,endpoint=vad", "direct,endpoint=vad")):
+        assert resolve(options(*equal, input="realtime"))[1] == ()
+
+
 def test_a_matched_label_with_a_missing_engine_is_refused() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'pocketsphinx'"):
         resolve(options("direct", "cascade,matched=true,asr=pocketsphynx"))

@@ -16,9 +16,11 @@ def address(url: str, option: str, key_option: str, like: str = "http://127.0.0.
     plain = urlsplit(like).scheme
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in (plain, f"{plain}s") and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         usable = False
+    if usable and parts.scheme not in (plain, f"{plain}s"):
+        raise UsageError(f"{option} must begin with {plain}:// or {plain}s://. Use one like {like}.")
     if not usable:
         raise UsageError(f"{option} is not a valid URL. Use one like {like}.")
     if parts.username or parts.password or parts.query or parts.fragment:

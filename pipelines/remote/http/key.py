@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from firstpacket.bench.errors import UsageError
+from firstpacket.bench.pipeline import Settings
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 """The key's variable unless an option names another one."""
@@ -60,6 +61,16 @@ def _value(variable: str, option: str, required: bool) -> str:
     if not value and required:
         raise UsageError(f"{option} names {variable}, which is not set. Set it, or remove {option}.")
     return value
+
+
+def require_kept_out(settings: Settings, key: str) -> None:
+    """Raises `UsageError` if an option contains the key: options are recorded with every run."""
+    for name, value in settings.options.items():
+        if key and len(key) >= SHORTEST_VALUE and key in str(value):
+            raise UsageError(
+                f"{name} contains the API key, but options are recorded with every run. Remove it there; the key is "
+                "taken from its environment variable."
+            )
 
 
 class Secrets:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Option, Requirement, Settings
 from firstpacket.pipelines.remote.http.address import address, is_nearby
-from firstpacket.pipelines.remote.http.key import KEY_VARIABLE, headers_from, key_from
+from firstpacket.pipelines.remote.http.key import KEY_VARIABLE, headers_from, key_from, require_kept_out
 
 LONGEST_WAIT_S = 3600
 REQUIRES = Requirement("httpx2", "openai")
@@ -62,6 +62,7 @@ def access_from(settings: Settings, prefix: str, endpoint: str) -> Access:
     key_option, headers_option = named(prefix, "key-env"), named(prefix, "headers-env")
     url = url_from(settings, prefix, endpoint)
     key = key_from(settings.text(key_option), key_option)
+    require_kept_out(settings, key)
     headers = headers_from(settings.text(headers_option), headers_option)
     if (key or headers) and url.startswith("http:") and not is_nearby(urlsplit(url).hostname or ""):
         raise UsageError(

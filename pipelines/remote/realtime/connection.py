@@ -46,6 +46,11 @@ class Address:
     timeout_s: float = 10.0
 
     @property
+    def has_key(self) -> bool:
+        """Whether a key is sent."""
+        return any(name == self.dialect.key_header for name, _ in self.headers)
+
+    @property
     def target(self) -> Target:
         """What a transport connects to."""
         dialect = self.dialect

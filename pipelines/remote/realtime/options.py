@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Option, Settings
 from firstpacket.pipelines.remote.http.address import address, is_nearby
-from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_from
+from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_from, require_kept_out
 from firstpacket.pipelines.remote.realtime.audio import Format
 from firstpacket.pipelines.remote.realtime.connection import Address
 from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns
@@ -62,10 +62,13 @@ def config_from(settings: Settings, dialect: Dialect) -> SessionConfig:
         raise UsageError(f"endpoint-silence is {silence} ms, but it must lie between 1 and 10000.")
     if not 0 < threshold < 1:
         raise UsageError(f"endpoint-threshold is {threshold:g}, but it must lie between 0 and 1.")
+    turns = turns_of(settings.text("turns"), dialect)
+    if settings.text("eagerness") != "auto" and turns != "semantic_vad":
+        raise UsageError(f"eagerness has no effect with turns={turns}. Remove it, or use turns=semantic_vad.")
     if settings.whole("max-tokens") < 0:
         raise UsageError("max-tokens must not be negative; 0 leaves it to the server.")
     return SessionConfig(
-        turns=turns_of(settings.text("turns"), dialect),
+        turns=turns,
         format=format,
         silence_ms=silence,
         threshold=threshold,
@@ -90,7 +93,9 @@ def address_from(settings: Settings, dialect: Dialect) -> Address:
     if not 0 < timeout_s <= 20:
         raise UsageError(f"timeout is {timeout_s:g} s, but it must be above 0 s and at most 20 s.")
     variable = settings.text("key-env") or dialect.key_variable
-    key = key_from(variable, "key-env") if variable else ""
+    given = settings.text("key-env")
+    key = key_from(variable, "key-env" if given else f"the dialect {dialect.name}") if variable else ""
+    require_kept_out(settings, key)
     headers = headers_from(settings.text("headers-env"), "headers-env")
     if (key or headers) and url.startswith("ws:") and not is_nearby(urlsplit(url).hostname or ""):
         raise UsageError(

@@ -122,7 +122,7 @@ class Realtime(Pipeline):
         except TurnEnded as ended:
             raise ServerError(
                 f"{self._address.target.url}: {str(ended).rstrip('.')}. Check that the server is running, and check "
-                "url, dialect, model and the key."
+                f"url, dialect, model and the key{self._without_key()}."
             ) from ended
         self._facts = self._about(connection)
         if connection.not_applied:
@@ -130,6 +130,11 @@ class Realtime(Pipeline):
                 f"its server did not apply all requested settings: {'; '.join(connection.not_applied)}. Compare it "
                 "only with systems that have the same settings.",
             )
+
+    def _without_key(self) -> str:
+        """What to say where a server that needs a key got none."""
+        variable = self.settings.text("key-env") or self._dialect.key_variable
+        return f" ({variable} is not set)" if variable and not self._address.has_key else ""
 
     def prepare(self, trace: Trace) -> None:
         """Open a session, or keep that of the run. Raises `TurnEnded` with the server's reason."""

@@ -85,7 +85,8 @@ class Turn:
         """Whether nothing more will come, as far as can be known."""
         if self._problem is not None and not self._responses:
             return True
-        return self.speech_over and self._ended is not None and not self._responses and not self._speaking
+        goes_on = self._speaking and not self._manual  # some servers' detectors cannot be switched off
+        return self.speech_over and self._ended is not None and not self._responses and not goes_on
 
     @property
     def replying(self) -> bool:

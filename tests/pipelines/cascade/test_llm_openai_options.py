@@ -82,10 +82,22 @@ def test_a_key_that_is_invalid_in_a_header_is_refused(server: Scripted, monkeypa
     assert "sk-" not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x/v1", "http://", "http://x:99999/v1", "http://[::1/v1"])
+@pytest.mark.parametrize("url", ["", "localhost:8000", "http://", "http://x:99999/v1", "http://[::1/v1"])
 def test_a_malformed_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="llm-url is not a valid URL"):
         engine(url)
+
+
+def test_another_scheme_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"llm-url must begin with http:// or https://\."):
+        engine("ws://x/v1")
+
+
+def test_an_option_that_contains_the_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(UsageError, match="llm-url contains the API key") as raised:
+        engine(f"http://127.0.0.1:1/{KEY}/v1").load()
+    assert KEY not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", [f"http://me:{KEY}@x/v1", f"http://x/v1?key={KEY}"])

@@ -10,6 +10,7 @@ from support.realtime_turns import evidence, loaded
 
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.metrics.figures import turn_figures
+from firstpacket.bench.record.schema import InputMode
 from firstpacket.bench.timing.clock import VirtualClock
 
 
@@ -182,3 +183,22 @@ def test_systems_take_turns_with_a_server_that_has_room_for_one() -> None:
     server, clock = OneAtATime(), VirtualClock()
     systems = [loaded(server, clock=clock, endpoint_silence=silence) for silence in (300, 900)]
     assert [system.turn().outcome for _ in range(2) for system in systems] == ["answered"] * 4
+
+
+@pytest.mark.parametrize("input", ["file", "realtime"])
+def test_a_server_whose_detector_cannot_be_switched_off_did_not_hear_a_manual_turn(input: InputMode) -> None:
+    class Detecting(Server):
+        """Hears the user begin, never says that they stopped, and replies to `response.create` without the question."""
+
+        def converse(self, peer: Peer) -> None:
+            peer.receive()
+            peer.say("input_audio_buffer.speech_started", audio_start_ms=0, item_id="item_1")
+            while peer.receive()["type"] != "response.create":
+                pass
+            self.transcript = None
+            self.respond(peer, 1)
+            while True:
+                peer.receive()
+
+    result = loaded(Detecting(), turns="manual").turn(input)
+    assert result.outcome == "not_heard" and not result.flags
