@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from firstpacket.bench.format import amount, counted, estimated, valued
+from firstpacket.bench.format import amount, estimated, valued
 from firstpacket.bench.quality.findings import ErrorRate, HeardBy
 from firstpacket.bench.summary.contents import LabelSummary
 
@@ -23,7 +23,7 @@ def quality_notices(label: LabelSummary) -> Iterator[str]:
     outcomes = label.outcomes["measured"]
     replies = outcomes["answered"] + outcomes["silent"]
     if label.audible_share is not None and outcomes["silent"] > MOST * replies:
-        yield f"{name} is mostly silent: {outcomes['silent']} of {counted(replies, 'turn')} have no audible reply."
+        yield f"{name} is mostly silent: {outcomes['silent']} of {replies} turns have no audible reply."
     elif heard and rate_value(heard.reply) > BAD_WER and rate_value(heard.clips) > BAD_WER:
         yield (
             f"{heard.recogniser} cannot judge whether the replies of {name} are intelligible: reply WER "
