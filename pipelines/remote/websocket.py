@@ -26,7 +26,7 @@ from websockets.typing import Subprotocol
 from firstpacket.bench.addresses import is_this_machine
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.clock import Clock, Inbox
-from firstpacket.pipelines.remote.http.problems import ServerError, body_text, short
+from firstpacket.pipelines.remote.problems import ServerError, body_text, short
 from firstpacket.pipelines.remote.transport import Closed, Received, Target
 
 MAX_SIZE = 16 << 20

@@ -22,7 +22,7 @@ from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import Session
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.remote.http.key import Secrets
+from firstpacket.pipelines.remote.credentials import Secrets
 from firstpacket.pipelines.remote.realtime.audio import Encoder, decode, encode
 from firstpacket.pipelines.remote.realtime.connection import Address, Connection
 from firstpacket.pipelines.remote.realtime.dialect import load_dialect

@@ -83,8 +83,9 @@ def main(uv_options: list[str]) -> None:
 
 def _uv(*arguments: str) -> None:
     uv = str(Path(sys.executable).with_name("uv"))
-    of_pyenv = [str(folder) for folder in Path.home().glob(".pyenv/versions/*/bin")]  # uv sees those on the path only
-    environment = {**os.environ, "PATH": os.pathsep.join([os.environ["PATH"], *of_pyenv])}
+    # Other Pythons may be installed beside this one; uv finds only those on the path.
+    siblings = [str(folder) for folder in Path(sys.base_prefix).parent.glob("*/bin")]
+    environment = {**os.environ, "PATH": os.pathsep.join([os.environ["PATH"], *siblings])}
     subprocess.run([uv, *arguments, "--quiet"], check=True, stderr=subprocess.PIPE, text=True, env=environment)
 
 

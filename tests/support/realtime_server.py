@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from firstpacket.bench.timing.clock import Clock, Inbox, MonotonicClock, TimedInbox
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 from firstpacket.pipelines.remote.realtime import Realtime
 from firstpacket.pipelines.remote.realtime.audio import Format, decode, encode
 from firstpacket.pipelines.remote.transport import Closed, Received, Target

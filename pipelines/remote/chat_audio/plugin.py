@@ -38,8 +38,8 @@ from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.chat_audio.request import FORMS, INPUTS, RequestSettings, request
 from firstpacket.pipelines.remote.http import options as remote
 from firstpacket.pipelines.remote.http.forms import Form, accepted
-from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
 from firstpacket.pipelines.remote.http.sound import HIGHEST_RATE, LOWEST_RATE
+from firstpacket.pipelines.remote.problems import explained_load, turn_outcomes
 
 if TYPE_CHECKING:
     from firstpacket.pipelines.remote.chat_audio.reply import Reply

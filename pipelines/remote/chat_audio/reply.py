@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from firstpacket.bench.pipeline import Samples
 from firstpacket.pipelines.remote.http.chat import Chunk, Usage
-from firstpacket.pipelines.remote.http.problems import ServerError, short
 from firstpacket.pipelines.remote.http.sound import SoundStream
+from firstpacket.pipelines.remote.problems import ServerError, short
 
 MOST_CHARACTERS = 100_000
 

@@ -1,8 +1,6 @@
 """HTTP servers: one connection each, with a one-line reason for every failure, and no secret in any record.
 
 options      the options of whatever uses a server, and what they and the environment say
-address        a server's URL, checked
-key            what is secret, where it comes from, and how it is kept out of what a server says
 server       one server: connects before a turn, sends requests, explains failures
 connection     one connection, over TLS and a proxy where needed, with stamps of all that passes
 answer         a response as it arrives
@@ -11,5 +9,4 @@ forms        the forms of a request, of which a server takes one
 sound        samples → WAV; bytes of audio → samples
 events       bytes → server-sent events
 chat         an event of a chat completion → what it says of the reply
-problems     a server's error, in any of the usual forms → one line; the outcome of a turn that it ends
 """

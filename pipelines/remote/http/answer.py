@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import httpcore2
 
+from firstpacket.pipelines.remote.credentials import Secrets
 from firstpacket.pipelines.remote.http.connection import StampedStream
 from firstpacket.pipelines.remote.http.events import LONGEST, Event, EventParser
-from firstpacket.pipelines.remote.http.key import Secrets
-from firstpacket.pipelines.remote.http.problems import ServerError, body_text, error_text, is_error
 from firstpacket.pipelines.remote.http.recording import Recording
+from firstpacket.pipelines.remote.problems import ServerError, body_text, error_text, is_error
 
 MOST = 1 << 26
 """Bytes of a body: 23 minutes of speech at 24 kHz."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firstpacket.pipelines.remote.http.events import Event
-from firstpacket.pipelines.remote.http.problems import ServerError, error_text, is_error, short
+from firstpacket.pipelines.remote.problems import ServerError, error_text, is_error, short
 
 DONE = "[DONE]"
 REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks", "thought")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 LONGEST = 1 << 20
 """Bytes of one event, unless another limit is given."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Option, Requirement, Settings
-from firstpacket.pipelines.remote.http.address import address, is_nearby
-from firstpacket.pipelines.remote.http.key import KEY_VARIABLE, headers_from, key_from, require_kept_out
+from firstpacket.pipelines.remote.address import address
+from firstpacket.pipelines.remote.credentials import KEY_VARIABLE, CredentialOptions, credentials_from
 
 LONGEST_WAIT_S = 3600
 REQUIRES = Requirement("httpx2", "openai")
@@ -61,12 +60,6 @@ def access_from(settings: Settings, prefix: str, endpoint: str) -> Access:
         )
     key_option, headers_option = named(prefix, "key-env"), named(prefix, "headers-env")
     url = url_from(settings, prefix, endpoint)
-    key = key_from(settings.text(key_option), key_option)
-    require_kept_out(settings, key)
-    headers = headers_from(settings.text(headers_option), headers_option)
-    if (key or headers) and url.startswith("http:") and not is_nearby(urlsplit(url).hostname or ""):
-        raise UsageError(
-            f"{named(prefix, 'url')} is not encrypted (http://) and leads to another network, which could read the key "
-            f"and the headers. Use https://, or unset {settings.text(key_option)} and leave out {headers_option}."
-        )
-    return Access(prefix, url, timeout_s, key, headers)
+    asked = CredentialOptions(settings.text(key_option), named(prefix, "url"), key_option, headers_option)
+    credentials = credentials_from(settings, url, asked)
+    return Access(prefix, url, timeout_s, credentials.key, credentials.headers)

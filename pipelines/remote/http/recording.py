@@ -13,8 +13,8 @@ from typing import Any
 from firstpacket.bench.sanitize import clean
 from firstpacket.bench.timing.spans import Message
 from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.remote.credentials import Secrets
 from firstpacket.pipelines.remote.http.events import Event
-from firstpacket.pipelines.remote.http.key import Secrets
 
 MOST = 1000
 """Messages recorded of one exchange."""

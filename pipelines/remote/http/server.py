@@ -18,12 +18,12 @@ from firstpacket.bench.timing.cancellation import Cancellation, TurnCancelled
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.spans import Message, Session
 from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.remote.credentials import SecretFilter, Secrets
 from firstpacket.pipelines.remote.http.answer import Answer
 from firstpacket.pipelines.remote.http.connection import Connection, route_to, tls_context
-from firstpacket.pipelines.remote.http.key import SecretFilter, Secrets
 from firstpacket.pipelines.remote.http.options import Access, named
-from firstpacket.pipelines.remote.http.problems import ServerError, body_text, short
 from firstpacket.pipelines.remote.http.recording import Recording, audio_bytes, without_audio
+from firstpacket.pipelines.remote.problems import ServerError, body_text, short
 
 MOST_OF_A_LISTING = 1 << 20
 """Bytes."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from firstpacket.bench.pipeline import Samples
 from firstpacket.pipelines.pcm import pcm16
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 MOST_CHANNELS = 8

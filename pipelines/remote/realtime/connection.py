@@ -14,8 +14,8 @@ from firstpacket.bench.timing.cancellation import TurnCancelled
 from firstpacket.bench.timing.clock import Clock, TimedInbox
 from firstpacket.bench.timing.spans import Message, Session
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.remote.http.key import SecretFilter, Secrets
-from firstpacket.pipelines.remote.http.problems import OUTCOMES, ServerError
+from firstpacket.pipelines.remote.credentials import SecretFilter, Secrets
+from firstpacket.pipelines.remote.problems import OUTCOMES, ServerError
 from firstpacket.pipelines.remote.realtime.audio import Encoder
 from firstpacket.pipelines.remote.realtime.dialect import Dialect
 from firstpacket.pipelines.remote.realtime.events import Event, parse

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import get_args
-from urllib.parse import urlsplit
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Option, Settings
-from firstpacket.pipelines.remote.http.address import address, is_nearby
-from firstpacket.pipelines.remote.http.key import Secrets, headers_from, key_from, require_kept_out
+from firstpacket.pipelines.remote.address import address
+from firstpacket.pipelines.remote.credentials import CredentialOptions, Secrets, credentials_from
 from firstpacket.pipelines.remote.realtime.audio import Format
 from firstpacket.pipelines.remote.realtime.connection import Address
 from firstpacket.pipelines.remote.realtime.dialect import Dialect, Turns
@@ -92,17 +91,11 @@ def address_from(settings: Settings, dialect: Dialect) -> Address:
     timeout_s = settings.number("timeout")
     if not 0 < timeout_s <= 20:
         raise UsageError(f"timeout is {timeout_s:g} s, but it must be above 0 s and at most 20 s.")
-    variable = settings.text("key-env") or dialect.key_variable
     given = settings.text("key-env")
-    key = key_from(variable, "key-env" if given else f"the dialect {dialect.name}") if variable else ""
-    require_kept_out(settings, key)
-    headers = headers_from(settings.text("headers-env"), "headers-env")
-    if (key or headers) and url.startswith("ws:") and not is_nearby(urlsplit(url).hostname or ""):
-        raise UsageError(
-            "url is not encrypted (ws://) and leads to another network, where the key and the headers could be read. "
-            "Use wss://."
-        )
-    secrets = Secrets(key, headers.values())
-    if key:
-        headers = {dialect.key_header: f"{dialect.key_prefix}{key}", **headers}
+    asked = CredentialOptions(given or dialect.key_variable, key="key-env" if given else f"the dialect {dialect.name}")
+    credentials = credentials_from(settings, url, asked)
+    headers = credentials.headers
+    if credentials.key:
+        headers = {dialect.key_header: f"{dialect.key_prefix}{credentials.key}", **headers}
+    secrets = Secrets(credentials.key, credentials.headers.values())
     return Address(url, settings.text("model"), dialect, tuple(headers.items()), secrets, timeout_s)

@@ -31,7 +31,7 @@ from firstpacket.bench.timing.spans import TurnTrace
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.optional import imported
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 from firstpacket.pipelines.remote.realtime.audio import decode
 from firstpacket.pipelines.remote.realtime.connection import Connection
 from firstpacket.pipelines.remote.realtime.dialect import dialects, load_dialect

@@ -6,7 +6,7 @@ from typing import Any
 
 from firstpacket.bench.pipeline import TurnEnded
 from firstpacket.bench.vocabulary import Outcome
-from firstpacket.pipelines.remote.http.problems import short
+from firstpacket.pipelines.remote.problems import short
 from firstpacket.pipelines.remote.realtime.dialect import Dialect
 from firstpacket.pipelines.remote.realtime.events import Event, text
 

@@ -15,7 +15,7 @@ import pytest
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Settings
 from firstpacket.bench.timing.spans import TurnTrace
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 pytest.importorskip("httpx2")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from firstpacket.pipelines.cascade.llm.openai.about import about
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 VLLM_METRICS = """\
 # HELP vllm:cache_config_info Information of the LLMEngine CacheConfig

@@ -13,7 +13,7 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.pipeline import TurnEnded
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 pytest.importorskip("httpx2")
 

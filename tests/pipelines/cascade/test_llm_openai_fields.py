@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from firstpacket.pipelines.cascade.llm.openai.fields import Accepted, Body, negotiate
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 WANTED: Body = {
     "model": "m",

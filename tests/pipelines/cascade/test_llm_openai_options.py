@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 pytest.importorskip("httpx2")
 

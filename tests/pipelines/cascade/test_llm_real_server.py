@@ -16,7 +16,7 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import LLM
 from firstpacket.pipelines.cascade.llm.openai import OpenAIServer
 from firstpacket.pipelines.cascade.llm.transformers import TransformersLM
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 if lacking := transformers_serve.missing():
     pytest.skip(f"{', '.join(lacking)} not installed", allow_module_level=True)

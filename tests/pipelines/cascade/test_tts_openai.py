@@ -11,8 +11,8 @@ import pytest
 
 from firstpacket.bench.errors import BenchError, UsageError
 from firstpacket.bench.pipeline import Settings
-from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.http.sound import SoundStream
+from firstpacket.pipelines.remote.problems import ServerError
 
 pytest.importorskip("httpx2")
 

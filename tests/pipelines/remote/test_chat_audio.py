@@ -17,7 +17,7 @@ from firstpacket.bench.errors import BenchError
 from firstpacket.bench.metrics.figures import turn_figures
 from firstpacket.bench.pipeline import Settings
 from firstpacket.bench.record.schema import Evidence, TurnResult
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 pytest.importorskip("httpx2")
 

@@ -29,8 +29,8 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.cascade.engines import ASR
 from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http import options as remote
-from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
 from firstpacket.pipelines.remote.http.sound import wav
+from firstpacket.pipelines.remote.problems import explained_load, turn_outcomes
 
 if TYPE_CHECKING:
     from firstpacket.pipelines.cascade.asr.openai.transcript import Transcript

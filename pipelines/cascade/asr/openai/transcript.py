@@ -15,7 +15,7 @@ from typing import Any
 from firstpacket.pipelines.remote.http.answer import Answer, looks_like_document
 from firstpacket.pipelines.remote.http.chat import DONE, parse
 from firstpacket.pipelines.remote.http.events import Event
-from firstpacket.pipelines.remote.http.problems import ServerError, body_text, error_text, is_error, short
+from firstpacket.pipelines.remote.problems import ServerError, body_text, error_text, is_error, short
 
 LONGEST = 100_000
 """Characters of a transcript."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.sanitize import clean
-from firstpacket.pipelines.remote.http.problems import ServerError, short
+from firstpacket.pipelines.remote.problems import ServerError, short
 
 Facts = dict[str, OptionValue]
 Get = Callable[[str], str]

@@ -21,7 +21,7 @@ from firstpacket.pipelines.cascade.llm.openai.fields import documented
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
 from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http import options as remote
-from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
+from firstpacket.pipelines.remote.problems import explained_load, turn_outcomes
 
 if TYPE_CHECKING:
     from firstpacket.pipelines.cascade.llm.openai.loading import Learned

@@ -13,7 +13,7 @@ from typing import Any
 
 from firstpacket.bench.pipeline import Settings
 from firstpacket.pipelines.cascade.llm import options
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 Body = dict[str, Any]
 OPTIONAL = ("stream_options", "seed", "temperature", "top_p")

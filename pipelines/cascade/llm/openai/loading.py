@@ -21,11 +21,11 @@ from firstpacket.pipelines.cascade.llm.openai.about import about
 from firstpacket.pipelines.cascade.llm.openai.fields import Accepted, Body, documented, negotiate
 from firstpacket.pipelines.cascade.llm.openai.reply import asked
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
-from firstpacket.pipelines.remote.http.address import is_nearby
+from firstpacket.pipelines.remote.address import is_nearby
 from firstpacket.pipelines.remote.http.chat import Chunk, chunks
-from firstpacket.pipelines.remote.http.problems import ServerError, short
 from firstpacket.pipelines.remote.http.recording import came_at_once
 from firstpacket.pipelines.remote.http.server import Server
+from firstpacket.pipelines.remote.problems import ServerError, short
 
 GREETING = "Hello."
 """The user's text of requests at loading."""

@@ -9,11 +9,11 @@ from typing import Any
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.bench.vocabulary import KnownMark
 from firstpacket.pipelines.cascade.llm.openai.thoughts import Thoughts
+from firstpacket.pipelines.remote.credentials import SecretFilter
 from firstpacket.pipelines.remote.http.answer import Answer
 from firstpacket.pipelines.remote.http.chat import Chunk
-from firstpacket.pipelines.remote.http.key import SecretFilter
-from firstpacket.pipelines.remote.http.problems import ServerError, short
 from firstpacket.pipelines.remote.http.server import Content, Server
+from firstpacket.pipelines.remote.problems import ServerError, short
 
 PIECES_PER_TOKEN = 16
 """Some servers send a token letter by letter; more pieces than this per token means `llm-max-tokens` is ignored."""

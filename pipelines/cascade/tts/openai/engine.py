@@ -20,8 +20,8 @@ from firstpacket.pipelines.cascade.tts.openai.request import STREAMS, forms
 from firstpacket.pipelines.optional import imported
 from firstpacket.pipelines.remote.http import options as remote
 from firstpacket.pipelines.remote.http.forms import Form, accepted
-from firstpacket.pipelines.remote.http.problems import explained_load, turn_outcomes
 from firstpacket.pipelines.remote.http.sound import HIGHEST_RATE, LOWEST_RATE
+from firstpacket.pipelines.remote.problems import explained_load, turn_outcomes
 
 if TYPE_CHECKING:
     from firstpacket.pipelines.cascade.tts.openai.speech import AudioInfo, Chunk

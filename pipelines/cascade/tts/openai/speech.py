@@ -13,8 +13,8 @@ from typing import Any
 from firstpacket.bench.pipeline import Samples
 from firstpacket.pipelines.remote.http.answer import Answer, Part
 from firstpacket.pipelines.remote.http.events import Event
-from firstpacket.pipelines.remote.http.problems import ServerError, body_text, error_text, is_error
 from firstpacket.pipelines.remote.http.sound import BEGIN, SoundStream
+from firstpacket.pipelines.remote.problems import ServerError, body_text, error_text, is_error
 
 LONGEST_EVENT = 1 << 25
 """Bytes: a whole phrase may be in one event."""

@@ -6,7 +6,7 @@ import pytest
 
 from firstpacket.pipelines.remote.http.chat import Chunk, Usage, parse
 from firstpacket.pipelines.remote.http.events import Event
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstpacket.pipelines.remote.http.events import LONGEST, Event, EventParser
-from firstpacket.pipelines.remote.http.problems import ServerError
+from firstpacket.pipelines.remote.problems import ServerError
 
 STREAM = (
     ": a comment\n\n"

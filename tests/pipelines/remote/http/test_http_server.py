@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,10 +19,11 @@ pytest.importorskip("httpx2")
 
 from support.http_exchange import KEY, TOKEN, certificate, exchanged, server_at
 from support.llm_server import Answer, Scripted, delta, serving
+from support.tunnel import tunneling
 
 from firstpacket.pipelines.remote.http import recording
-from firstpacket.pipelines.remote.http.problems import ServerError
 from firstpacket.pipelines.remote.http.server import Content
+from firstpacket.pipelines.remote.problems import ServerError
 
 ASKED = Content(json={"messages": [{"role": "user", "content": "Why?"}]})
 
@@ -233,28 +233,9 @@ def test_a_proxy_of_the_environment_is_used_for_other_machines_only(
 @pytest.fixture
 def tunnel(server: Scripted) -> Iterator[tuple[str, list[bytes]]]:
     """A proxy that opens tunnels, all of them to the server; gives its URL, and what it is asked."""
-    asked: list[bytes] = []
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def proxy() -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listening.accept()
-                asked.append(client.recv(65_536))
-                upstream = socket.create_connection(("127.0.0.1", server.server_port))
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                for pair in ((client, upstream), (upstream, client)):
-                    threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=proxy, daemon=True).start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
-    listening.close()
+    with tunneling() as (url, asked, ports):
+        ports.append(server.server_port)
+        yield url, asked
 
 
 def test_a_tunnel_through_a_proxy_is_encrypted_end_to_end(

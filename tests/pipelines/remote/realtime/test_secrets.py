@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +18,7 @@ from support.command import bench, write_clips
 from support.http_exchange import KEY, certificate
 from support.realtime_server import Gone, Peer, Server, websocket_server
 from support.realtime_turns import connected
+from support.tunnel import tunneling
 
 from firstpacket.bench.errors import BenchError
 from firstpacket.bench.record.store import read_run
@@ -182,30 +181,8 @@ def test_a_certificate_is_verified_unless_its_authority_is_named(
 
 @pytest.fixture
 def tunnel() -> Iterator[tuple[str, list[bytes], list[int]]]:
-    """A proxy that opens tunnels to the port in the list, wherever they should lead; its URL, and what it is asked."""
-    asked: list[bytes] = []
-    ports: list[int] = []
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def proxy() -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listening.accept()
-                asked.append(client.recv(65_536))
-                upstream = socket.create_connection(("127.0.0.1", ports[0]))
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                for pair in ((client, upstream), (upstream, client)):
-                    threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=proxy, daemon=True).start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked, ports
-    listening.close()
+    with tunneling() as made:
+        yield made
 
 
 def test_a_tunnel_through_a_proxy_is_encrypted_end_to_end(

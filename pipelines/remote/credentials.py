@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Settings
+from firstpacket.pipelines.remote.address import is_nearby
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 """The key's variable unless an option names another one."""
@@ -63,7 +66,46 @@ def _value(variable: str, option: str, required: bool) -> str:
     return value
 
 
-def require_kept_out(settings: Settings, key: str) -> None:
+@dataclass(frozen=True, slots=True)
+class CredentialOptions:
+    """Where credentials come from: the key's variable, and the names of options for messages."""
+
+    variable: str
+    """Empty: the server needs no key."""
+    url: str = "url"
+    key: str = "key-env"
+    """What names the variable."""
+    headers: str = "headers-env"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What opens a server, from the environment."""
+
+    key: str = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+
+
+def credentials_from(settings: Settings, url: str, options: CredentialOptions) -> Credentials:
+    """The key and extra headers for a server at `url`.
+
+    Raises `UsageError`, which repeats no secret: also if an option contains the key, or both would be sent readable to
+    another network.
+    """
+    key = key_from(options.variable, options.key) if options.variable else ""
+    _require_kept_out(settings, key)
+    headers = headers_from(settings.text(options.headers), options.headers)
+    parts = urlsplit(url)
+    if (key or headers) and parts.scheme in ("http", "ws") and not is_nearby(parts.hostname or ""):
+        unset = f"unset {options.variable} and " if options.variable else ""
+        raise UsageError(
+            f"{options.url} is not encrypted ({parts.scheme}://) and leads to another network, where the key and the "
+            f"headers could be read. Use {parts.scheme}s://, or {unset}leave out {options.headers}."
+        )
+    return Credentials(key, headers)
+
+
+def _require_kept_out(settings: Settings, key: str) -> None:
     """Raises `UsageError` if an option contains the key: options are recorded with every run."""
     for name, value in settings.options.items():
         if key and len(key) >= SHORTEST_VALUE and key in str(value):

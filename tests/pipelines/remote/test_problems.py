@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from firstpacket.bench.pipeline import TurnEnded
-from firstpacket.pipelines.remote.http.problems import ServerError, body_text, turn_outcomes
+from firstpacket.pipelines.remote.problems import ServerError, body_text, turn_outcomes
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstpacket.bench.errors import UsageError
-from firstpacket.pipelines.remote.http.key import Secrets, headers_from
+from firstpacket.pipelines.remote.credentials import Secrets, headers_from
 
 
 @given(st.lists(st.integers(1, 80), max_size=12))
