@@ -49,3 +49,16 @@ def test_a_server_that_refuses_and_got_no_key_is_said_to_have_got_none(monkeypat
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(BenchError, match=r"model and the key\."):
         loaded(refusing)
+
+
+def test_a_key_is_not_sent_readable_to_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(UsageError, match=r"url is not encrypted \(ws://\) .* Use wss://, or unset OPENAI_API_KEY"):
+        loaded(Server(), url="ws://api.example.com")
+    for url in ("ws://127.0.0.1:1", "ws://10.0.0.7:1", "wss://api.example.com"):
+        assert loaded(Server(), url=url).facts
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert loaded(Server(), url="ws://api.example.com").facts
+    monkeypatch.setenv("EXTRA", "X-Tenant: secret-value-1")
+    with pytest.raises(UsageError, match=r"url is not encrypted \(ws://\)"):
+        loaded(Server(), url="ws://api.example.com", headers_env="EXTRA")
