@@ -116,8 +116,9 @@ FACTS: tuple[Column[LabelSummary], ...] = (
     column("after another system on the clip", estimate, "ms", "warmth", "order", "later", signed=True),
 )
 FACTS_NOTE = (
-    "Medians over measured turns; sessions of all turns, opened before the user speaks. Paced: the audio arrives at "
-    "the speed of playback, so how fast it is generated is unknown. A reply in one packet cannot stall."
+    "Medians over measured turns; sessions of all turns, opened before the user speaks. Audio paced by the "
+    "server arrives at the speed of playback, so how fast it is generated is unknown. A reply in one packet cannot "
+    "stall."
 )
 
 

@@ -110,5 +110,5 @@ def _hidden_within(value: Any, hidden: Callable[[str], str]) -> Any:
 
 
 def _excerpt(raw: str) -> str:
-    line = " ".join(clean(raw[:200]).split())
+    line = " ".join(clean(raw[:200]).split()) or f"{len(raw)} characters that begin with white space"
     return f"{line[:120]}…" if len(line) > 120 else line

@@ -38,6 +38,7 @@ def error(code: str, message: str = "no.") -> tuple[str, dict[str, object]]:
     ("events", "outcome", "reason"),
     [
         ([done("completed")], "silent", "the server's reply is completed and has no audio"),
+        ([("response.done", {"response": []})], "silent", "the server's reply is over and has no audio"),
         (
             [("response.function_call_arguments.done", {"name": "look_up", "arguments": "{}"}), done("completed")],
             "silent",
@@ -116,6 +117,7 @@ def test_a_server_that_never_replies_is_a_timeout() -> None:
     ("raw", "reason"),
     [
         ("garbage", "not JSON: garbage"),
+        (" " * 1_000, "not JSON: 1000 characters that begin with white space"),
         ("[1]", "JSON without a type"),
         ('{"type": 3}', "JSON without a type"),
         ("[" * 100_000, "not JSON"),
