@@ -33,6 +33,7 @@ from firstpacket.bench.timing.spans import Message
 from firstpacket.bench.timing.trace import Trace
 
 PROMPT = "You are the assistant of a bank that nobody knows"
+MACHINE = {"cores": 2, "heavy_processes": "game-of-alice (1.3 cores)"}
 HEARD = "what the recogniser heard in the reply"
 
 
@@ -59,13 +60,14 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     manifest = json.loads((path / "manifest.json").read_text())
     manifest["labels"][1]["options"]["instructions"] = PROMPT
+    manifest["options"]["out"] = "/srv/alice-and-her-bank"
     for number, clip in enumerate(manifest["utterances"]):
         clip |= {"text": f"a question for nobody else {number}", "answers": [f"the one true answer {number}"]}
         clip |= {"speaker": "Alice Example", "dialogue": "call of Alice"}
     (path / "manifest.json").write_text(json.dumps(manifest))
     session = json.dumps({"instructions": PROMPT, "voice": "cedar", "turn_detection": {"silence_duration_ms": 500}})
     facts = make_facts("realtime", facts={**FACTS, "session": session, "not_applied": f"instructions: {PROMPT}"})
-    (path / "segments.jsonl").write_bytes(to_line(make_segment(0, (make_facts("cascade"), facts))))
+    (path / "segments.jsonl").write_bytes(to_line(make_segment(0, (make_facts("cascade"), facts), environment=MACHINE)))
     run = read_run(path)
     answered = next(turn for turn in run.measured("cascade"))
     write_lines(path, HeardReply(1, "reply", reply_of(answered), JUDGE, HEARD, 3, 7, wer.VERSION))
@@ -164,6 +166,13 @@ def test_addresses_name_no_hosts_and_options_no_prompts(copied: Path) -> None:
     assert system.options == {"url": "ws://server-1:8765/v1/realtime"}
     assert str(prompt).startswith("redacted-") and prompt != checksum("another prompt")
     assert read_run(copied).manifest.corpus_source == "~/recordings"
+
+
+def test_neither_the_folder_of_the_run_nor_other_processes_are_named(copied: Path) -> None:
+    (segment,) = read_run(copied).segments
+    assert segment.environment == {**MACHINE, "heavy_processes": "redacted"}
+    content = [file.read_text() for file in copied.rglob("*") if file.is_file()]
+    assert not [text for text in content if "alice-and-her-bank" in text or "game-of-alice" in text]
 
 
 def test_what_a_system_said_of_itself_stays_without_prompts(copied: Path) -> None:

@@ -75,6 +75,14 @@ def test_a_key_is_not_sent_readable_to_another_network(monkeypatch: pytest.Monke
     assert KEY not in str(raised.value)
 
 
+def test_extra_headers_are_not_sent_readable_to_another_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("MY_HEADERS", f"X-Token: {KEY}")
+    with pytest.raises(UsageError, match="llm-url is not encrypted") as raised:
+        engine("http://api.example.com/v1", llm_headers_env="MY_HEADERS").load()
+    assert KEY not in str(raised.value)
+
+
 def test_a_key_that_is_invalid_in_a_header_is_refused(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
     with pytest.raises(UsageError, match="OPENAI_API_KEY is not a valid key") as raised:

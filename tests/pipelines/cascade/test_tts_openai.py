@@ -127,6 +127,21 @@ def test_audio_is_given_as_soon_as_it_is_sent_and_the_head_is_no_audio(server: S
     assert result.trace.packets[0].at_ns >= parts[1].at_ns
 
 
+def test_first_audio_has_the_time_at_which_it_came_not_that_of_the_head(server: Scripted) -> None:
+    model = loaded(server)
+
+    def script(answer: Answer) -> None:
+        answer.begin("audio/pcm")
+        assert not answer.server.over.wait(0.05)
+        answer.send(PCM)
+        answer.wfile.write(b"0\r\n\r\n")
+
+    server.script = script
+    result, _ = turn(Speaking(model))
+    marks = {mark.name: mark.at_ns for mark in result.trace.marks}
+    assert marks["tts.first_audio"] - marks["tts.first_byte"] >= 50_000_000
+
+
 def test_the_request_is_one_that_the_official_client_could_send(server: Scripted) -> None:
     types = pytest.importorskip("openai.types.audio.speech_create_params")
     pydantic = pytest.importorskip("pydantic")

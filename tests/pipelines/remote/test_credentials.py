@@ -38,6 +38,11 @@ def test_of_two_secrets_both_are_taken_out_and_short_words_of_headers_are_not() 
     assert "".join(map(kept.push, pieces)) + kept.flush() == "true: [key], [key] and Bearer"
 
 
+def test_of_a_secret_that_begins_with_another_nothing_is_left() -> None:
+    secrets = Secrets("team-key", ["team-key-of-mine"])
+    assert secrets.hidden("team-key-of-mine, team-key") == "[key], [key]"
+
+
 def test_extra_headers_come_from_lines_of_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_HEADERS", "\nX-Team: voice\n X-Token:  one two \n")
     assert headers_from("MY_HEADERS", "llm-headers-env") == {"X-Team": "voice", "X-Token": "one two"}

@@ -17,13 +17,16 @@ from firstpacket.bench.timing.trace import Trace
 
 pytest.importorskip("httpx2")
 
+from httpcore2 import MockStream
 from support.http_exchange import KEY, TOKEN, certificate, exchanged, server_at
 from support.llm_server import Answer, Scripted, delta, serving
 from support.tunnel import tunneling
 
 from firstpacket.pipelines.remote.http import recording
+from firstpacket.pipelines.remote.http.answer import LONGEST_HEADER
+from firstpacket.pipelines.remote.http.connection import StampedStream
 from firstpacket.pipelines.remote.http.server import Content
-from firstpacket.pipelines.remote.problems import ServerError
+from firstpacket.pipelines.remote.problems import MOST, ServerError
 
 ASKED = Content(json={"messages": [{"role": "user", "content": "Why?"}]})
 
@@ -82,7 +85,7 @@ def test_audio_and_secrets_are_not_in_what_is_recorded(server: Scripted) -> None
     audio = "UklGR" * 40
     said = json.dumps({"type": "speech.audio.delta", "audio": audio, "note": f"{KEY} {TOKEN}"})
     server.script = lambda answer: answer.stream([said, f"bare {KEY}"])
-    asked = Content(json={"messages": [{"role": "user", "content": [{"input_audio": {"data": audio}}]}]})
+    asked = Content(json={"messages": [{"role": "user", "content": [{"input_audio": {"data": audio}, "text": KEY}]}]})
     trace = exchanged(server_at(server.url), asked)
     assert server.asked[-1][1]["Authorization"] == f"Bearer {KEY}" and server.asked[-1][1]["X-Token"] == TOKEN
     assert not [text for text in (KEY, TOKEN, audio) if text in repr(trace)]
@@ -101,6 +104,28 @@ def test_a_secret_is_hidden_from_whoever_reads_the_events_and_in_its_escaped_for
         for _ in answer.events_from(answer.begin()):
             pass
     assert json.loads(trace.finish().messages[-1].body) == {"note": "[key]"}
+
+
+def test_a_secret_is_hidden_before_a_long_text_is_cut_within_it(server: Scripted) -> None:
+    server.script = lambda answer: (
+        answer.begin(X_Request_Id="x" * (LONGEST_HEADER - 10) + KEY)
+        or answer.send(f"{'y' * (MOST - 10)}{KEY}\n\n".encode() + b"0\r\n\r\n")
+    )
+    remote, trace = server_at(server.url, 0.5), Trace(MonotonicClock())
+    with (
+        pytest.raises(ServerError) as raised,
+        remote.exchange("POST", f"{remote.url}/chat/completions", trace, ASKED) as answer,
+    ):
+        list(answer.events())
+    assert KEY[:10] not in repr(trace.finish()) + str(raised.value)
+
+
+def test_a_request_begins_with_its_first_write() -> None:
+    times = iter(range(1, 9))
+    stream = StampedStream(MockStream([]), lambda: next(times))
+    stream.write(b"head")
+    stream.write(b"body")
+    assert (stream.write_begun_ns, stream.written_ns) == (1, 3)
 
 
 def test_of_many_messages_the_rest_is_counted(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
