@@ -66,7 +66,12 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clip |= {"speaker": "Alice Example", "dialogue": "call of Alice"}
     (path / "manifest.json").write_text(json.dumps(manifest))
     session = json.dumps({"instructions": PROMPT, "voice": "cedar", "turn_detection": {"silence_duration_ms": 500}})
-    facts = make_facts("realtime", facts={**FACTS, "session": session, "not_applied": f"instructions: {PROMPT}"})
+    facts = make_facts(
+        "realtime",
+        facts={**FACTS, "session": session, "not_applied": f"instructions: {PROMPT}"},
+        code=("/srv/plugins-of-alice",),
+        notices=("https://gateway.alice.example/v1 buffers",),
+    )
     (path / "segments.jsonl").write_bytes(to_line(make_segment(0, (make_facts("cascade"), facts), environment=MACHINE)))
     run = read_run(path)
     answered = next(turn for turn in run.measured("cascade"))
@@ -168,11 +173,12 @@ def test_addresses_name_no_hosts_and_options_no_prompts(copied: Path) -> None:
     assert read_run(copied).manifest.corpus_source == "~/recordings"
 
 
-def test_neither_the_folder_of_the_run_nor_other_processes_are_named(copied: Path) -> None:
+def test_no_folder_server_or_process_of_the_machine_is_named(copied: Path) -> None:
     (segment,) = read_run(copied).segments
     assert segment.environment == {**MACHINE, "heavy_processes": "redacted"}
-    content = [file.read_text() for file in copied.rglob("*") if file.is_file()]
-    assert not [text for text in content if "alice-and-her-bank" in text or "game-of-alice" in text]
+    names = ("alice-and-her-bank", "game-of-alice", "plugins-of-alice", "gateway.alice.example")
+    content = "".join(file.read_text() for file in copied.rglob("*") if file.is_file())
+    assert [name for name in names if name in content] == []
 
 
 def test_what_a_system_said_of_itself_stays_without_prompts(copied: Path) -> None:
