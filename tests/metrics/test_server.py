@@ -39,6 +39,7 @@ def pace(*rtf: float | None) -> Pace:
         ((0.2, 0.3, None), "ahead of playback, 1 of 3 in one packet"),
         ((1.4, 1.2), "slower than playback"),
         ((None, None), "every reply in one packet"),
+        ((1.0, None), "paced by the server"),
     ],
 )
 def test_the_pace_of_the_audio(rtf: tuple[float | None, ...], said: str) -> None:
@@ -59,6 +60,15 @@ def test_round_trips_over_the_turns() -> None:
     assert found is not None and found.round_trips is not None
     trips = found.round_trips
     assert (trips.median.value, trips.fastest, trips.jitter) == (6.0, 5.0, 3.5)
+
+
+def test_warm_ups_and_replies_that_were_left_have_no_pace_but_use_up_limits() -> None:
+    aside = {"rtf_steady": 0.2, "round_trip": 90 * MS, "rate_limit_left": 0.1}
+    made = turns({"rtf_steady": 1.0, "round_trip": 5 * MS, "rate_limit_left": 0.5})
+    made += turns(aside, phase="warmup")
+    found = server(made + turns({"rtf_steady": 0.2}, flags=("left_early",)), is_remote=True)
+    assert found is not None and found.pace is not None and found.round_trips is not None
+    assert (found.pace.replies, found.round_trips.median.value, found.rate_limit_left) == (1, 5.0, 0.1)
 
 
 def test_what_a_user_waits_for_beyond_the_servers_own_figure_is_paired_by_turn() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from contextlib import suppress
 
 import pytest
@@ -167,6 +168,23 @@ def test_a_server_that_is_busy_for_a_while_is_asked_again_before_the_turn() -> N
     assert pipeline.turn().outcome == "answered"
     assert pipeline.turn().outcome == "answered"
     assert Busy.refused == 3
+
+
+def test_an_error_of_any_kind_before_a_turn_is_a_refusal() -> None:
+    class Strict(Server):
+        def open(self, peer: Peer) -> None:
+            if len(self.peers) > 1:
+                peer.say("error", error={"code": "boom", "message": "no"})
+                raise Gone
+            super().open(peer)
+
+    assert loaded(Strict()).turn().outcome == "refused"
+
+
+def test_a_sample_in_two_messages_is_not_lost() -> None:
+    pieces = [("response.output_audio.delta", {"delta": b64encode(data).decode()}) for data in (b"\1\2\3", b"\4")]
+    result = loaded(Saying(*pieces, done("completed"))).turn()
+    assert [packet.samples for packet in result.trace.packets] == [1, 1]
 
 
 def test_systems_take_turns_with_a_server_that_has_room_for_one() -> None:

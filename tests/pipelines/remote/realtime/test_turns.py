@@ -46,6 +46,7 @@ def test_a_manual_turn(input: str) -> None:
 
 def test_setting_up_a_session_is_no_part_of_a_turn() -> None:
     pipeline = loaded(Server(ready_ms=100))
+    assert pipeline.facts.facts["first_session_ms"] == 150
     for _ in range(2):
         result = pipeline.turn()
         assert result.trace.session is not None
@@ -136,4 +137,7 @@ def test_a_turn_whose_messages_wait_for_this_side_says_so(busy_ms: int, late: bo
         assert len(packet.samples) == 480
         clock.sleep_until_ns(clock.now_ns() + (busy_ms + 1) * 1_000_000)
         busy_ms = 0
-    assert [mark.name for mark in trace.finish().marks] == [KnownMark.READ_LATE] * late
+    seen = trace.finish()
+    assert [mark.name for mark in seen.marks] == [KnownMark.READ_LATE] * late
+    first, second, _ = (message.at_ns for message in seen.messages if message.audio_bytes and not message.sent)
+    assert second - first == 1_000_000, "stamped at receipt, not when it was read"
