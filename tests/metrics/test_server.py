@@ -116,10 +116,10 @@ def test_a_renewed_session_is_a_flag() -> None:
         assert ("session_renewed" in turn_figures(make_evidence(trace)).flags) == renewed
 
 
-def passes(*blocks: float, clips: int = 8, label: str = "a") -> list[Turn]:
+def passes(*blocks: float, clips: int = 8, label: str = "a", **changes: Any) -> list[Turn]:
     """One turn per clip in every block, of so many ms; clips differ."""
     return [
-        make_turn(ms + 10 * clip, label=label, utterance=f"clip-{clip}", block=block)
+        make_turn(ms + 10 * clip, label=label, utterance=f"clip-{clip}", block=block, **changes)
         for block, ms in enumerate(blocks)
         for clip in range(clips)
     ]
@@ -130,6 +130,8 @@ def test_later_turns_on_a_clip_are_compared_with_the_first() -> None:
     assert found is not None and found.notable
     assert (found.ratio.n, found.ratio.clusters) == (8, 8)
     assert found.ratio.value == pytest.approx(0.572, abs=0.01)
+    uneven = same_clip(passes(200, 100, 150, 150))
+    assert uneven is not None and uneven.ratio.value > 0.7, "the median of the later ones"
     steady = same_clip(passes(100, 98, 101))
     assert steady is not None and not steady.notable
     slower = same_clip(passes(100, 200))
@@ -140,6 +142,8 @@ def test_a_clip_that_was_heard_before_is_not_heard_for_the_first_time() -> None:
     warm_up = make_turn(300, utterance="clip-0", phase="warmup")
     found = same_clip([warm_up, *passes(200, 100)])
     assert found is not None and found.ratio.n == 7
+    again = same_clip([*passes(200, 100), warm_up])
+    assert again is not None and again.ratio.n == 8
     assert same_clip(passes(100)) is None, "no clip twice"
 
 
@@ -158,6 +162,8 @@ def test_turns_after_another_system_s_are_compared_with_those_before() -> None:
     found = order_effect(alternating(200, 150), "a")
     assert found is not None and found.notable
     assert found.later.value == pytest.approx(-50.0)
+    assert found.first_ms == 235, "200 ms and the median of what clips add"
+    assert order_effect([*alternating(200, 150), *passes(900, phase="warmup")], "a") == found
     even = order_effect(alternating(200, 201), "a")
     assert even is not None and not even.notable
     assert order_effect(passes(100, 100), "a") is None, "nothing else runs"

@@ -23,8 +23,9 @@ def got(at_ns: int, name: str, audio_bytes: int = 0, body: str = "") -> Message:
     return Message(False, name, at_ns, 1, audio_bytes=audio_bytes, body=body)
 
 
-def stopped(at_ns: int) -> Message:
-    return got(at_ns, "input_audio_buffer.speech_stopped")
+def stopped(at_ns: int, audio_end_ms: int | None = None) -> Message:
+    body = "" if audio_end_ms is None else f'{{"audio_end_ms": {audio_end_ms}}}'
+    return got(at_ns, "input_audio_buffer.speech_stopped", body=body)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +33,9 @@ def stopped(at_ns: int) -> Message:
     [
         ([SPEECH, stopped(40), got(60, AUDIO, 0), got(90, AUDIO, 2)],
          [("uplink", 10, 15), ("endpoint", 15, 40), ("wait", 40, 90)]),
-        ([SPEECH, stopped(20), stopped(40), got(90, AUDIO, 2)],
-         [("uplink", 10, 15), ("endpoint", 15, 40), ("wait", 40, 90)]),
+        ([SPEECH, Message(True, APPEND, 30, 1, audio_bytes=2, position_ns=20_000_000, body="silence"),
+          stopped(32, 10), stopped(40, 30), got(90, AUDIO, 2)],
+         [("uplink", 10, 15), ("endpoint", 15, 30), ("wait", 30, 90)]),
         ([SPEECH, got(13, AUDIO, 2), stopped(40)], [("uplink", 10, 13), ("endpoint", 13, 13)]),
         ([SPEECH,
           Message(True, "input_audio_buffer.commit", 22, 1, done_ns=25, due_ns=20),
