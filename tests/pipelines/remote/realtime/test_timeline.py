@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from firstpacket.pipelines.remote.http.problems import ServerError
 
 from firstpacket.bench.pipeline import TurnEnded
 from firstpacket.bench.timing.clock import VirtualClock
 from firstpacket.bench.timing.spans import Message
+from firstpacket.pipelines.remote.problems import ServerError
 from firstpacket.pipelines.remote.realtime.connection import Address, open_session
 from firstpacket.pipelines.remote.realtime.dialect import load_dialect
 from firstpacket.pipelines.remote.realtime.events import Event
