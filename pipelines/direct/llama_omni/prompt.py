@@ -15,24 +15,34 @@ SPEECH_TOKEN = -200
 SPEECH_MARK = "<speech>"
 INSTRUCTION = f"{SPEECH_MARK}\nPlease directly answer the questions in the user's speech."
 
-TEMPLATE = "".join(
-    (
-        BEGIN,
-        *(HEADER.format("system"), SYSTEM, END_OF_TURN),
-        *(HEADER.format("user"), INSTRUCTION, END_OF_TURN),
-        HEADER.format("assistant"),
+STREAMING_INSTRUCTION = f"Please directly answer the questions in the user's speech.\n{SPEECH_MARK}"
+"""The instruction first, so that little is left to take in once the user has finished."""
+
+
+def _template(instruction: str) -> str:
+    """The published conversation format "llama_3"."""
+    return "".join(
+        (
+            BEGIN,
+            *(HEADER.format("system"), SYSTEM, END_OF_TURN),
+            *(HEADER.format("user"), instruction, END_OF_TURN),
+            HEADER.format("assistant"),
+        )
     )
-)
-"""The published conversation format "llama_3"."""
 
 
-def prompt_ids(encode: Callable[[str], list[int]], bos: int) -> list[int]:
-    """Ids of the published prompt, with `SPEECH_TOKEN` where speech goes.
+TEMPLATE = _template(INSTRUCTION)
+STREAMING_TEMPLATE = _template(STREAMING_INSTRUCTION)
+"""Of models that take speech in while the user speaks."""
+
+
+def prompt_ids(encode: Callable[[str], list[int]], bos: int, template: str = TEMPLATE) -> list[int]:
+    """Ids of a prompt, by default the published one, with `SPEECH_TOKEN` where speech goes.
 
     It begins with two BOS: the reference's tokenizer adds one, and the template's text begins with one. The text on
     either side of the speech is tokenised by itself.
     """
-    before, after = TEMPLATE.split(SPEECH_MARK)
+    before, after = template.split(SPEECH_MARK)
     return [bos, *encode(before), SPEECH_TOKEN, *encode(after)]
 
 

@@ -22,6 +22,13 @@ Batch = Annotated[
     int | None, typer.Option(min=1, help="Batch size per process; by default as for the published weights.")
 ]
 Accumulate = Annotated[int, typer.Option(min=1, help="Gradient accumulation: batches per step.")]
+TeachersEncoder = Annotated[
+    Path | None, typer.Option(help="Whisper folder or .pt file; by default the result of the step asr.")
+]
+TeachersFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a LLaMA-Omni (language model and adaptor); by default the result of listening."),
+]
 
 
 @command.callback()
@@ -146,6 +153,46 @@ def train_speaking(
     schedule = planned(SCHEDULE, seed, steps, accumulate)
     before = BEGINNING.steps if beginning is None else beginning
     said(run(data, work, schedule, layers or SIZES, batch or BATCH, unpaired, frames or FRAMES_PER_TOKEN, before))
+
+
+@command.command("streaming-encoder")
+def train_streaming_encoder(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    steps: Steps = None,
+    encoder: TeachersEncoder = None,
+    llm: TeachersFolder = None,
+    batch: Batch = None,
+    accumulate: Accumulate = 1,
+) -> None:
+    """Streaming, stage 0: teach the speech encoder to listen in blocks, with itself on 30 s as the teacher."""
+    from firstpacket.pipelines.tools.training.streaming_encoder import BATCH, SCHEDULE, run
+    from firstpacket.pipelines.tools.training.teacher import Teacher
+
+    schedule = planned(SCHEDULE, seed, steps, accumulate)
+    said(run(data, work, schedule, Teacher(work, encoder, llm), batch or BATCH))
+
+
+@command.command("streaming-listening")
+def train_streaming_listening(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    steps: Steps = None,
+    llm: TeachersFolder = None,
+    sparing: Annotated[
+        bool, typer.Option("--sparing", help="Recompute activations: less memory, a third slower.")
+    ] = False,
+    batch: Batch = None,
+    accumulate: Accumulate = 1,
+) -> None:
+    """Streaming, stage 1: train adaptor and language model to answer speech heard in blocks; the encoder is frozen."""
+    from firstpacket.pipelines.tools.training.streaming_listening import BATCH, SCHEDULE, run
+    from firstpacket.pipelines.tools.training.teacher import Teacher
+
+    schedule = planned(SCHEDULE, seed, steps, accumulate)
+    said(run(data, work, schedule, Teacher(work, llm=llm), batch or BATCH, sparing))
 
 
 @command.command("replies")

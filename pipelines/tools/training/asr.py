@@ -212,12 +212,13 @@ def written(model: TrainableWhisper, vocabulary: Vocabulary, mel: Tensor, silenc
 
 def _examples(clips: Sequence[corpus.Clip], vocabulary: Vocabulary, mels: int, work: Path) -> list[Example]:
     return [
-        Example(one, vocabulary.places(clip.text), _letters(clip.text), clip.text)
+        Example(one, vocabulary.places(clip.text), letters_of(clip.text), clip.text)
         for clip, one in zip(clips, heard(clips, mels, work), strict=True)
     ]
 
 
-def _letters(text: str) -> tuple[int, ...]:
+def letters_of(text: str) -> tuple[int, ...]:
+    """Places of a text's letters among `LETTERS`; other characters are left out."""
     return tuple(LETTERS.index(letter) for letter in text.lower() if letter in LETTERS)
 
 

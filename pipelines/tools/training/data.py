@@ -8,6 +8,7 @@ texts.jsonl      {"question", "response", "split", "topic"}: every question, spo
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from firstpacket.bench.corpus.audio import read_clip
 from firstpacket.bench.corpus.manifest import MANIFEST, read_manifest, read_text
 from firstpacket.bench.errors import CorpusError
-from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Clip:
     voice: str
     split: str
     sha256: str
+    speech_end_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ def clips(data: Path, split: str) -> tuple[Clip, ...]:
             continue
         if not line.text or not line.answers:
             raise CorpusError(f"{entry.where}: clip '{line.id}' has no text or no answer. {_BUILD}")
-        found.append(Clip(line.id, entry.audio, line.text, line.answers[0], line.voice, split, line.sha256))
+        end_ms = math.inf if line.speech_end_ms is None else line.speech_end_ms
+        found.append(Clip(line.id, entry.audio, line.text, line.answers[0], line.voice, split, line.sha256, end_ms))
     if not found:
         raise CorpusError(f"{data / MANIFEST} has no clip in the split '{split}'. {_BUILD}")
     return tuple(found)
@@ -78,6 +81,12 @@ def texts(data: Path, split: str) -> tuple[Text, ...]:
     if not found:
         raise CorpusError(f"{data / 'texts.jsonl'} has no text in the split '{split}'. {_BUILD}")
     return found
+
+
+def speech(clip: Clip) -> Samples:
+    """A clip up to the end of speech, as pipelines receive it: float32 `(n,)` at 16 kHz. Raises `CorpusError`."""
+    samples = sound(clip.path)
+    return samples if math.isinf(clip.speech_end_ms) else samples[: round(clip.speech_end_ms * SAMPLE_RATE / 1000)]
 
 
 def sound(path: Path) -> Samples:

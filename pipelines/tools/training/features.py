@@ -60,7 +60,7 @@ def joined(
     for row, one in zip(out, batch, strict=True):
         row[:, : one.mel.shape[1]] = one.mel
         if masks is not None and random is not None:
-            _hide(row[:, : one.mel.shape[1]], masks, random)
+            hide(row[:, : one.mel.shape[1]], masks, random)
     return out
 
 
@@ -86,7 +86,8 @@ def alike(lengths: Sequence[int], count: int) -> Callable[[np.random.Generator],
     return draw
 
 
-def _hide(mel: Tensor, masks: Masks, random: np.random.Generator) -> None:
+def hide(mel: Tensor, masks: Masks, random: np.random.Generator) -> None:
+    """Hide stretches and bands of features `(mels, n)`, in place."""
     mean = mel.mean()
     for _ in range(masks.times):
         width = int(random.integers(0, masks.longest + 1))

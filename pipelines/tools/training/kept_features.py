@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from firstpacket.pipelines.tools.training.data import Clip, sound
 from firstpacket.pipelines.tools.training.features import ClipFeatures, features
@@ -20,7 +21,7 @@ def heard(clips: Sequence[Clip], mels: int, work: Path) -> list[ClipFeatures]:
 
     Raises `CorpusError` for a clip that cannot be read.
     """
-    path = work / _FOLDER / f"{_name(clips, mels)}.safetensors"
+    path = work / _FOLDER / f"{name_of(clips, mels)}.safetensors"
     if not path.is_file():
         made = [features(sound(clip.path), mels) for clip in clips]
         _keep(path, made)
@@ -31,17 +32,23 @@ def heard(clips: Sequence[Clip], mels: int, work: Path) -> list[ClipFeatures]:
 
 
 def _keep(path: Path, made: Sequence[ClipFeatures]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
     tensors = {
         "mel": torch.cat([one.mel for one in made], dim=1),
         "lengths": torch.tensor([one.mel.shape[1] for one in made]),
         "floors": torch.tensor([one.floor for one in made], dtype=torch.float64),
     }
+    save_kept(path, tensors)
+
+
+def save_kept(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a file of tensors whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
     save_file(tensors, fresh)
     fresh.replace(path)
 
 
-def _name(clips: Sequence[Clip], mels: int) -> str:
+def name_of(clips: Sequence[Clip], mels: int) -> str:
+    """A name that changes with the clips, their order, and the number of mel bands."""
     said = "\n".join(f"{clip.id} {clip.sha256} {clip.path.stat().st_size}" for clip in clips)
     return f"{mels}-{hashlib.sha256(said.encode()).hexdigest()[:24]}"

@@ -23,7 +23,7 @@ from firstpacket.pipelines.tools.training import folders, llm_model, tokenizer
 from firstpacket.pipelines.tools.training.asr import trained as trained_whisper
 from firstpacket.pipelines.tools.training.features import Masks, alike
 from firstpacket.pipelines.tools.training.kept_features import heard
-from firstpacket.pipelines.tools.training.listening_model import Batch, Example, Listener, labelled
+from firstpacket.pipelines.tools.training.listening_model import Batch, BlockBatch, Example, Listener, labelled
 from firstpacket.pipelines.tools.training.llm import STEP as LLM
 from firstpacket.pipelines.tools.training.llm import read as read_llm
 from firstpacket.pipelines.tools.training.llm import reply_ids
@@ -148,7 +148,7 @@ def examples_of(clips: Sequence[corpus.Clip], words: Any, listener: Listener, wo
     ]
 
 
-def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+def losses(model: nn.Module, batch: Batch | BlockBatch) -> dict[str, Tensor]:
     """Cross-entropy of the replies; and CTC (Graves 2006) of the questions' words over the embeddings of the speech."""
     replies, words = model(batch)
     labels, questions = labelled(batch.replies).to(replies.device), batch.questions.to(replies.device)

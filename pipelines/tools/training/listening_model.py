@@ -19,6 +19,7 @@ from torch.nn import functional
 from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN
 from firstpacket.pipelines.tools.training import llm_model
+from firstpacket.pipelines.tools.training.block_encoder import in_blocks
 from firstpacket.pipelines.tools.training.features import ClipFeatures, Masks, joined
 from firstpacket.pipelines.tools.training.llm_model import IGNORED, TrainableLlama
 from firstpacket.pipelines.tools.training.whisper import Encoder, Silence
@@ -102,13 +103,13 @@ class Listener(nn.Module):
         self.blank = nn.Parameter(torch.randn(llm.llama.config.hidden))
         self.sharpness = nn.Parameter(torch.tensor(_SHARPNESS))
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: Batch | BlockBatch) -> tuple[Tensor, Tensor]:
         """What training looks at: see `states`, `words`. Both are float32.
 
         Logits `(k, vocab)` of all k ids of the replies, row by row; and of the question's words, of which none is last,
         `(b, speech, vocab + 1)`.
         """
-        heard = self.speech(batch.mel, batch.silence)
+        heard = self.speech(batch)
         return self.llm.logits(self.states(batch, heard)), self.words(heard[:, : self._spoken(batch)])
 
     def words(self, speech: Tensor) -> Tensor:
@@ -119,28 +120,29 @@ class Listener(nn.Module):
         known = torch.cat((self.llm.llama.model.embed_tokens.weight.detach(), self.blank[None]))
         return (functional.normalize(speech, dim=-1) @ functional.normalize(known, dim=-1).T).float() * self.sharpness
 
-    def states(self, batch: Batch, heard: Tensor | None = None) -> Tensor:
+    def states(self, batch: Batch | BlockBatch, heard: Tensor | None = None) -> Tensor:
         """The language model's last states `(k, hidden)` from which the k ids of the replies are predicted.
 
         `heard` is what `speech` made of the batch, if that is known.
         """
-        heard = self.speech(batch.mel, batch.silence) if heard is None else heard
+        heard = self.speech(batch) if heard is None else heard
         labels = labelled(batch.replies).to(heard.device)
         embed = self.llm.llama.embed
         after = embed(self._ids(self._after)).expand(len(heard), -1, -1)
         rows = torch.cat((heard, after, embed(batch.replies.to(heard.device).clamp(min=0))), dim=1)
         positions, weights = self._places(batch)
         head = embed(self._ids(self._before))
-        states = self.llm.states(head, rows, positions.to(heard.device), weights.to(heard.device))
+        states = self.llm.states(
+            head, rows, positions.to(heard.device), None if weights is None else weights.to(heard.device)
+        )
         return llm_model.predicting(states[:, rows.shape[1] - labels.shape[1] :], labels)
 
-    def speech(self, mel: Tensor, silence: Silence | None) -> Tensor:
+    def speech(self, batch: Batch | BlockBatch) -> Tensor:
         """Features to embeddings `(b, n, hidden)`: those of the speech, then those of the drawn silence."""
+        assert isinstance(batch, Batch)
         with torch.no_grad():
-            frames = self.encoder(mel.to(self._device), silence)
-        groups = frames.unflatten(1, (-1, self.adaptor.joined)).flatten(2)
-        out: Tensor = self.adaptor.linear2(functional.relu(self.adaptor.linear1(groups)))
-        return out
+            frames = self.encoder(batch.mel.to(self._device), batch.silence)
+        return adapted(self.adaptor, frames)
 
     @property
     def _device(self) -> torch.device:
@@ -149,12 +151,13 @@ class Listener(nn.Module):
     def _ids(self, ids: list[int]) -> Tensor:
         return torch.tensor(ids, dtype=torch.int64, device=self._device)
 
-    def _spoken(self, batch: Batch) -> int:
+    def _spoken(self, batch: Batch | BlockBatch) -> int:
         """Embeddings before those of the drawn silence."""
         return (batch.mel.shape[2] // 2 - 2) // self.extent.joined
 
-    def _places(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Of every place of a row: its position in use, and the log of its weight as a key."""
+    def _places(self, batch: Batch | BlockBatch) -> tuple[Tensor, Tensor | None]:
+        """Of every place of a row: its position in use, and the log of its weight as a key, if they differ."""
+        assert isinstance(batch, Batch)
         speech = self._spoken(batch)
         silent = batch.silence.positions[:: self.extent.joined] // self.extent.joined
         head, text = len(self._before), len(self._after) + batch.replies.shape[1]
@@ -168,6 +171,44 @@ class Listener(nn.Module):
         weights = torch.zeros(len(positions))
         weights[head + speech : head + speech + len(silent)] = batch.silence.log_weight
         return positions, weights
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBatch:
+    """Spoken questions with their replies, for a streaming encoder with blocks of `block` frames.
+
+    `mel` `(b, mels, 2 · joined · groups)` float32; `questions` `(b, q)` and `replies` `(b, r)` as in `Batch`.
+    """
+
+    mel: Tensor
+    block: int
+    questions: Tensor
+    replies: Tensor
+
+
+class BlockListener(Listener):
+    """The same with a streaming encoder: a prompt has the embeddings of the speech, and no others."""
+
+    def speech(self, batch: Batch | BlockBatch) -> Tensor:
+        """Features to embeddings `(b, groups, hidden)`."""
+        assert isinstance(batch, BlockBatch)
+        with torch.no_grad():
+            frames = in_blocks(self.encoder, batch.mel.to(self._device), batch.block)
+        return adapted(self.adaptor, frames)
+
+    def _spoken(self, batch: Batch | BlockBatch) -> int:
+        return batch.mel.shape[2] // (2 * self.extent.joined)
+
+    def _places(self, batch: Batch | BlockBatch) -> tuple[Tensor, None]:
+        text = len(self._after) + batch.replies.shape[1]
+        return torch.arange(len(self._before) + self._spoken(batch) + text), None
+
+
+def adapted(adaptor: SpeechAdaptor, frames: Tensor) -> Tensor:
+    """Frames `(b, n, state)` of whole groups to embeddings `(b, n / joined, hidden)`."""
+    groups = frames.reshape(len(frames), frames.shape[1] // adaptor.joined, -1)
+    out: Tensor = adaptor.linear2(functional.relu(adaptor.linear1(groups)))
+    return out
 
 
 def labelled(replies: Tensor) -> Tensor:

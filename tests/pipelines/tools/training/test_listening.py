@@ -68,7 +68,7 @@ def test_with_all_silence_drawn_training_equals_inference(listener: Listener) ->
     said = [speech(0.5, 1), speech(0.9, 2)]
     examples = [Example(features(one, SIZES.mels), (7, 8), reply) for one, reply in zip(said, REPLIES, strict=True)]
     batch = Batch.of(examples, EXTENT, EXTENT.embeddings, np.random.default_rng(0))
-    heard = listener.speech(batch.mel, batch.silence)
+    heard = listener.speech(batch)
     encoder = SpeechEncoder(EncoderConfig(SIZES.mels, SIZES.positions, SIZES.state, SIZES.heads, SIZES.layers))
     encoder.load_state_dict(listener.encoder.state_dict())
     for example, embeddings in zip(examples, heard, strict=True):
