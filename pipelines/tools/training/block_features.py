@@ -55,15 +55,19 @@ def causal_features(samples: Samples, mels: int) -> SpokenFeatures:
     return SpokenFeatures((((log_mel.clamp(min=CEILING - 8.0)) + 4.0) / 4.0).half())
 
 
-def joined(some: Sequence[SpokenFeatures], random: np.random.Generator, masks: Masks | None = None) -> Tensor:
+def joined(
+    some: Sequence[SpokenFeatures], longest: int, random: np.random.Generator, masks: Masks | None = None
+) -> Tensor:
     """Features `(b, mels, 10 · groups)` float32 of clips, and the silence after them: digital, or as it sounds in them.
 
-    To learn from (with `masks`), half the batches end in up to 2 s of silence, and parts of the speech are hidden.
+    At most `longest` groups. To learn from (with `masks`), half the batches end in up to 2 s of silence, and parts of
+    the speech are hidden.
     """
     groups = max(one.groups for one in some)
     if masks is not None and random.random() < SILENCE_FOLLOWS:
         groups += int(random.integers(1, LONGEST_SILENCE + 1))
-    mel = torch.stack([_extended(one.mel.float(), groups * GROUP, random) for one in some])
+    length = min(groups, longest) * GROUP
+    mel = torch.stack([_extended(one.mel[:, :length].float(), length, random) for one in some])
     for row, one in zip(mel, some, strict=True):
         if masks is not None:
             hide(row[:, : one.mel.shape[1]], masks, random)

@@ -81,6 +81,11 @@ class Student(nn.Module):
         self.ctc_head = nn.Linear(encoder.positional_embedding.shape[1], len(LETTERS) + 1)
         """The last class is the blank."""
 
+    @property
+    def groups(self) -> int:
+        """Embeddings of the longest speech: 300."""
+        return len(self.encoder.positional_embedding) // self.adaptor.joined
+
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Embeddings `(b, groups, hidden)` and letters' logits `(b, frames, letters + 1)`, both float32."""
         frames = in_blocks(self.encoder, batch.mel.to(self.encoder.positional_embedding.device), batch.block)
@@ -103,7 +108,9 @@ def run(
 
     def batch_of(random: np.random.Generator) -> Batch:
         chosen = [examples[place] for place in draw(random)]
-        return Batch(joined([one.heard for one in chosen], random, Masks()), drawn_block(random), chosen)
+        return Batch(
+            joined([one.heard for one in chosen], student.groups, random, Masks()), drawn_block(random), chosen
+        )
 
     def validate(trained: nn.Module) -> dict[str, float]:
         return validated(trained, unheard)
@@ -133,9 +140,10 @@ def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     sigmoid of the cosine, over the speech alone.
     """
     embeddings, letters = model(batch)
-    counts = [example.heard.groups for example in batch.examples]
+    counts = [min(example.heard.groups, embeddings.shape[1]) for example in batch.examples]
     ours = torch.cat([row[:count] for row, count in zip(embeddings, counts, strict=True)])
-    theirs = torch.cat([example.taught for example in batch.examples]).float().to(ours.device)
+    theirs = torch.cat([one.taught[:count].float() for one, count in zip(batch.examples, counts, strict=True)])
+    theirs = theirs.to(ours.device)
     distance = (ours - theirs).abs().mean() / theirs.abs().mean()
     direction = -functional.logsigmoid(functional.cosine_similarity(ours, theirs, dim=-1)).mean()
     of_letters = functional.ctc_loss(
@@ -163,7 +171,7 @@ def validated(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]
         random, distance, wrong, words = np.random.default_rng(0), 0.0, 0, 0
         for first in range(0, len(by_length), _AT_ONCE):
             some = by_length[first : first + _AT_ONCE]
-            batch = Batch(joined([one.heard for one in some], random), block, some)
+            batch = Batch(joined([one.heard for one in some], model.groups, random), block, some)
             distance += float(losses(model, batch)["distance"]) * len(batch.examples)
             for row, example in zip(model(batch)[1], batch.examples, strict=True):
                 missed, said = errors(example.text, read_off(row[: example.heard.groups * GROUP // 2]))

@@ -68,9 +68,10 @@ def run(
     examples = examples_of(corpus.clips(data, "train"), words, listener, work)
     unheard = examples_of(corpus.clips(data, "validation"), words, listener, work)
     draw = alike([example.heard.groups for example in examples], batch)
+    longest = listener.extent.embeddings
 
     def batch_of(random: np.random.Generator) -> BlockBatch:
-        return batched([examples[place] for place in draw(random)], drawn_block(random), random, Masks())
+        return batched([examples[place] for place in draw(random)], longest, drawn_block(random), random, Masks())
 
     def validate(trained: nn.Module) -> dict[str, float]:
         return validated(trained, unheard)
@@ -113,11 +114,11 @@ def examples_of(clips: Sequence[corpus.Clip], words: Any, listener: BlockListene
 
 
 def batched(
-    examples: Sequence[Example], block: int, random: np.random.Generator, masks: Masks | None = None
+    examples: Sequence[Example], longest: int, block: int, random: np.random.Generator, masks: Masks | None = None
 ) -> BlockBatch:
     """Clips that are about as long as each other; see `block_features.joined`."""
     questions, replies = ([one.question for one in examples], [one.reply for one in examples])
-    mel = joined([one.heard for one in examples], random, masks)
+    mel = joined([one.heard for one in examples], longest, random, masks)
     return BlockBatch(mel, block, llm_model.padded(questions, IGNORED), llm_model.padded(replies, IGNORED))
 
 
@@ -136,7 +137,7 @@ def scored(model: BlockListener, examples: Sequence[Example], block: int) -> tup
     random, device = np.random.default_rng(0), next(model.parameters()).device
     loss, right = 0.0, 0
     for some in _of_one_length(examples):
-        batch = batched(some, block, random)
+        batch = batched(some, model.extent.embeddings, block, random)
         labels = labelled(batch.replies).to(device)
         scores = model.llm.logits(model.states(batch))
         loss += float(llm_model.loss(scores, labels)) * len(some)
