@@ -10,7 +10,7 @@ As in Silero's own iterator, a voice begins at a probability of `endpoint-thresh
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -124,7 +124,7 @@ class EndedSpeech:
         self._speech = speech
         self._trace = trace
 
-    def frames(self) -> Iterator[Samples]:
+    def frames(self) -> Generator[Samples, None, None]:
         """Frames until the end is decided. Raises `TurnCancelled`."""
         incoming = self._speech.frames()
         while True:
@@ -172,7 +172,7 @@ class OverheardSpeech(EndedSpeech):
         self._detector = detector
         self._stopped = Event()
 
-    def frames(self) -> Iterator[Samples]:
+    def frames(self) -> Generator[Samples, None, None]:
         """Frames until the end is decided, with the silence before it. Raises `TurnCancelled`."""
         inbox = self._trace.clock.inbox()
         thread = self._trace.clock.spawn(lambda: self._listen(inbox), STAGE.id)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from firstpacket.bench.pipeline import (
     Work,
 )
 from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni import blocks
 from firstpacket.pipelines.direct.llama_omni.chunking import parse_chunk_units
 from firstpacket.pipelines.endpointing import Endpointer, with_endpointing
 from firstpacket.pipelines.weights import kinds
@@ -36,7 +38,7 @@ LONGEST_CANNED_REPLY = 36
 """Tokens, the end of sequence included."""
 
 DTYPES = ("float32", "bfloat16", "float16")
-
+STREAMING = "streaming"
 
 _MODEL = Declaration(
     name="direct",
@@ -75,8 +77,13 @@ _MODEL = Declaration(
         Option(
             "encoder-context",
             "full",
-            "encoder input: 30 s, padded with silence (as trained), or the speech alone",
-            choices=("full", "trimmed"),
+            "encoder input: 30 s, padded with silence; the speech alone; or blocks of it while the user speaks",
+            choices=("full", "trimmed", STREAMING),
+        ),
+        Option(
+            "encoder-block",
+            "",
+            "length of a block (encoder-context=streaming; default 500): 100 to 2000 ms in steps of 100, or whole",
         ),
         Option("cuda-graphs", True, "on CUDA: replay each token's steps as CUDA graphs"),
         Option("compile", False, "on CUDA, with cuda-graphs: compile these steps with torch.compile"),
@@ -95,7 +102,12 @@ class Direct(Pipeline):
     @classmethod
     def declare(cls, chosen: Mapping[str, OptionValue]) -> Declaration:
         """The declaration, with what the chosen endpointing needs, and the weights that a chosen size implies."""
-        return with_endpointing(replace(_MODEL, options=kinds.settled(_MODEL.options, chosen)), chosen)
+        options = kinds.settled(_MODEL.options, chosen)
+        streams = chosen.get("encoder-context") == STREAMING
+        if streams:
+            options = tuple(_with_default_block(option) for option in options)
+        early = streams and chosen.get("encoder-block") != blocks.WHOLE
+        return with_endpointing(replace(_MODEL, options=options, starts_before_speech_ends=early), chosen)
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -125,13 +137,20 @@ class Direct(Pipeline):
         memory runs out.
         """
         ready = self._ready()
-        heard_s = ready.loaded.model.config.encoder.seconds
-        heard = self._endpointer.heard(speech, trace).whole()
-        samples = _within_limit(heard, heard_s, self.settings.text("overlong"))
         turn = ready.assistant.turn(trace)
-        with ready.room.explained("answering"):
-            yield from turn.packets(samples)
+        with closing(self._heard(speech, trace)) as frames, ready.room.explained("answering"):
+            yield from turn.packets(frames)
         trace.text("reply", ready.tokenizer.decode(turn.ids))
+
+    def _heard(self, speech: Speech, trace: Trace) -> Generator[Samples, None, None]:
+        """The user's speech as the encoder takes it in: whole, or frame by frame."""
+        heard, overlong = self._endpointer.heard(speech, trace), self.settings.text("overlong")
+        limit_s = self._ready().loaded.model.config.encoder.seconds
+        if self.settings.text("encoder-context") != STREAMING:
+            yield _within_limit(heard.whole(), limit_s, overlong)
+            return
+        with closing(heard.frames()) as frames:
+            yield from _until_limit(frames, limit_s, overlong)
 
     def close(self) -> None:
         """Release weights and caches."""
@@ -170,9 +189,14 @@ class Direct(Pipeline):
         return self._assembled
 
 
+def _with_default_block(option: Option) -> Option:
+    return replace(option, default=blocks.DEFAULT) if option.name == "encoder-block" else option
+
+
 def _check(settings: Settings) -> None:
     """Raises `UsageError` for invalid combinations of options."""
     parse_chunk_units(settings.text("chunk-units"))
+    _check_block(settings.text("encoder-context"), settings.text("encoder-block"))
     ranges = {
         "max-new-tokens": (settings.whole("max-new-tokens") >= 1, "1 or more"),
         "temperature": (settings.number("temperature") >= 0.0, "0 or more"),
@@ -198,6 +222,16 @@ def _check(settings: Settings) -> None:
         raise UsageError(f"dtype is '{settings.dtype}', but the direct pipeline runs in {', '.join(DTYPES)}.")
 
 
+def _check_block(context: str, block: str) -> None:
+    if context == STREAMING:
+        blocks.parse_block(block)
+    elif block:
+        raise UsageError(
+            f"encoder-block is '{block}', but encoder-context={context} has no blocks. Remove encoder-block, or set "
+            f"encoder-context={STREAMING}."
+        )
+
+
 def _grouped(names: Sequence[str]) -> str:
     """Tensor names by the part they belong to: `decoder.* (167), model.speech_encoder.* (487)`."""
     parts = Counter(re.sub(r"^((?:model\.)?[^.]+)\..*", r"\1.*", name) for name in names)
@@ -208,7 +242,22 @@ def _within_limit(samples: Samples, heard_s: float, overlong: str) -> Samples:
     limit = round(heard_s * SAMPLE_RATE)
     if len(samples) <= limit or overlong == "cut":
         return samples[:limit]
-    raise CorpusError(
-        f"The recording lasts {len(samples) / SAMPLE_RATE:.1f} s, but the speech encoder takes {heard_s:g} s and "
-        "would drop the rest. Remove it from the corpus, or set overlong=cut to truncate it."
+    raise _overlong(f"lasts {len(samples) / SAMPLE_RATE:.1f} s", heard_s)
+
+
+def _until_limit(frames: Iterator[Samples], heard_s: float, overlong: str) -> Iterator[Samples]:
+    """Frames as they arrive, until the encoder has heard as much as it can; with `cut` those after that are dropped."""
+    left = round(heard_s * SAMPLE_RATE)
+    for frame in frames:
+        if len(frame) > left and overlong == "error":
+            raise _overlong(f"lasts over {heard_s:g} s", heard_s)
+        if left:
+            yield frame[:left]
+        left = max(0, left - len(frame))
+
+
+def _overlong(how_long: str, heard_s: float) -> CorpusError:
+    return CorpusError(
+        f"The recording {how_long}, but the speech encoder takes {heard_s:g} s and would drop the rest. Remove it from "
+        "the corpus, or set overlong=cut to truncate it."
     )

@@ -102,7 +102,7 @@ def test_agreement_of_our_best(benchmark: BenchmarkFixture, say: Say) -> None:
     heard = {"plain, bfloat16": (half.ids, half.units)}
     for name, ours in (("float32", Ours(plain, None, tokens)), ("our best", Ours(plain, None, tokens, HALF, HALF))):
         turn, _ = ours.turn()
-        whole(turn.packets(AUDIO))
+        whole(turn.packets([AUDIO]))
         heard[name] = (turn.ids, turn.chunker.units)
     for name, (ids, units) in heard.items():
         same = sum(a == b for a, b in zip(ids, expected.ids, strict=True))

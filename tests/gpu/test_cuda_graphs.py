@@ -39,7 +39,7 @@ def assistant(launching: object) -> object:
 
 def answer(ready: object) -> tuple[list[int], list[int], Samples]:
     turn = ready.turn(Trace(MonotonicClock()))
-    packets = [packet.samples for packet in turn.packets(SPEECH)]
+    packets = [packet.samples for packet in turn.packets([SPEECH])]
     return turn.ids, turn.chunker.units, np.concatenate(packets)
 
 

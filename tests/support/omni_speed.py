@@ -135,13 +135,13 @@ class Ours:
         return self.assistant.turn(trace), trace
 
     def chunks(self) -> Iterator[object]:
-        return self.turn()[0].packets(AUDIO)
+        return self.turn()[0].packets([AUDIO])
 
     def traced(self, chunk_units: int | None) -> TurnTrace:
         """A whole turn with another chunk size."""
         self.assistant.plan = replace(self.plan, chunk_units=chunk_units)
         turn, trace = self.turn()
-        for _ in turn.packets(AUDIO):
+        for _ in turn.packets([AUDIO]):
             pass
         return trace.finish()
 

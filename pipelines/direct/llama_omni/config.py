@@ -5,11 +5,21 @@ from __future__ import annotations
 import ast
 import math
 from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 from firstpacket.bench.errors import WeightsError
 from firstpacket.bench.pipeline import SAMPLE_RATE
 from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.llama_config import LlamaConfig
+
+EncoderContext = Literal["full", "trimmed", "streaming"]
+"""What the encoder hears: 30 s, padded with silence; the speech alone; or the speech block by block, as it comes."""
+
+N_FFT = 400
+"""Samples in a window of the features."""
+
+HOP = 160
+"""Samples from one mel frame to the next: 10 ms."""
 
 FRAME_S = 0.02
 """Seconds of speech in one frame of the encoder: two mel frames of 10 ms."""
@@ -141,6 +151,8 @@ class OmniConfig:
     eos: tuple[int, ...]
     longest_prompt: int = 2048
     """The prompt, speech included, is cut to so many positions (`tokenizer_model_max_length`)."""
+    trained_context: EncoderContext = "full"
+    """What the encoder was trained to hear (`speech_encoder_context`, which published models do not have)."""
 
     @classmethod
     def from_json(
@@ -183,7 +195,15 @@ class OmniConfig:
             bos=fields.whole("bos_token_id", least=0),
             eos=ending.wholes("eos_token_id", least=0),
             longest_prompt=fields.whole("tokenizer_model_max_length", 2048),
+            trained_context=_trained_context(fields),
         )
+
+
+def _trained_context(fields: Fields) -> EncoderContext:
+    context = fields.json.get("speech_encoder_context") or "full"
+    if context in ("full", "streaming"):
+        return cast(EncoderContext, context)
+    raise fields.unlike("speech_encoder_context", context, "'full' or 'streaming'")
 
 
 def _decoder_layers(llm: LlamaConfig, fields: Fields) -> LlamaConfig:

@@ -1,15 +1,54 @@
 """The encoder of openai-whisper, with the tensor names of its `.pt` files.
 
 LayerNorms are plain `nn.LayerNorm`: as in the published model they run in the model's own precision.
+It encodes speech as a whole, or block by block: then a frame sees its own block and those before it.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from firstpacket.pipelines.direct.llama_omni.config import EncoderConfig
+
+
+class EncoderCache:
+    """Keys and values of the frames encoded so far, preallocated for all that the encoder can hear."""
+
+    def __init__(self, config: EncoderConfig, device: torch.device, dtype: torch.dtype) -> None:
+        shape = (config.layers, 1, config.heads, config.positions, config.state // config.heads)
+        self.used = 0
+        """Frames so far; set it to 0 for another utterance."""
+        self._keys = torch.zeros(shape, device=device, dtype=dtype)
+        self._values = torch.zeros(shape, device=device, dtype=dtype)
+
+    @staticmethod
+    def bytes_of(config: EncoderConfig, dtype: torch.dtype) -> int:
+        """Bytes that such a cache takes."""
+        return 2 * config.layers * config.positions * config.state * dtype.itemsize
+
+    def layer(self, index: int) -> LayerCache:
+        """The part of one layer."""
+        return LayerCache(self._keys[index], self._values[index], self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCache:
+    """Keys and values `(1, heads, positions, width)` of one layer, the first `used` of which are known."""
+
+    keys: Tensor
+    values: Tensor
+    used: int
+
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store those of the next frames `(1, heads, new, width)`; returns all so far."""
+        end = self.used + keys.shape[2]
+        self.keys[:, :, self.used : end] = keys
+        self.values[:, :, self.used : end] = values
+        return self.keys[:, :, :end], self.values[:, :, :end]
 
 
 class SelfAttention(nn.Module):
@@ -25,7 +64,14 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(1, frames, state)` to the same."""
+        return self._mixed(*(self._split(part(x)) for part in (self.query, self.key, self.value)))
+
+    def after(self, x: Tensor, before: LayerCache) -> Tensor:
+        """The same for frames that also see those of a cache, and are added to it."""
         queries, keys, values = (self._split(part(x)) for part in (self.query, self.key, self.value))
+        return self._mixed(queries, *before.append(keys, values))
+
+    def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         mixed = _attend(queries, keys, values)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
@@ -35,7 +81,7 @@ class SelfAttention(nn.Module):
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Attention of `(1, heads, frames, width)`, all three, to the same.
+    """Attention of `(1, heads, frames, width)`, all three, to the same as the queries.
 
     On the CPU in bfloat16, torch's fused kernel leaves the bfloat16 instructions unused that plain products of
     matrices take; head by head the scores stay in the processor's cache.
@@ -58,9 +104,10 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(state, 4 * state), nn.GELU(), nn.Linear(4 * state, state))
         self.mlp_ln = nn.LayerNorm(state)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(1, frames, state)` to the same."""
-        x = x + self.attn(self.attn_ln(x))
+    def forward(self, x: Tensor, before: LayerCache | None = None) -> Tensor:
+        """`(1, frames, state)` to the same; with a cache as in `SelfAttention.after`."""
+        normed = self.attn_ln(x)
+        x = x + (self.attn(normed) if before is None else self.attn.after(normed, before))
         out: Tensor = x + self.mlp(self.mlp_ln(x))
         return out
 
@@ -78,12 +125,30 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Features `(mels, 2 · n)` of any float type to `(1, n, state)` in the model's type; `n` up to `positions`."""
-        x = mel.to(self.positional_embedding.dtype)[None]
-        x = functional.gelu(self.conv1(x))
-        x = functional.gelu(self.conv2(x))
-        x = x.transpose(1, 2)
+        x = self._convolved(mel)
         x = x + self.positional_embedding[: x.shape[1]]
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.ln_post(x)
         return out
+
+    def encode_block(self, mel: Tensor, cache: EncoderCache) -> Tensor:
+        """The next features `(mels, 2 · n)` of an utterance to `(1, n, state)`; they see no later ones.
+
+        From the second block on, `mel` begins with the two frames before it, which the convolutions see once more.
+        """
+        start = cache.used
+        x = self._convolved(mel)[:, 1 if start else 0 :]
+        end = start + x.shape[1]
+        x = x + self.positional_embedding[start:end]
+        for index, block in enumerate(self.blocks):
+            x = block(x, cache.layer(index))
+        cache.used = end
+        out: Tensor = self.ln_post(x)
+        return out
+
+    def _convolved(self, mel: Tensor) -> Tensor:
+        x = mel.to(self.positional_embedding.dtype)[None]
+        x = functional.gelu(self.conv1(x))
+        x = functional.gelu(self.conv2(x))
+        return x.transpose(1, 2)

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.pipelines.direct.llama_omni.config import HOP, N_FFT
 
-N_FFT = 400
-HOP = 160
 LINEAR_HZ_PER_MEL = 200 / 3
 LOG_REGION_HZ = 1000.0
 LOG_REGION_MEL = LOG_REGION_HZ / LINEAR_HZ_PER_MEL
@@ -60,3 +59,27 @@ class LogMel:
         power = spectrum[:, :-1].abs() ** 2
         log_mel = (self._filters @ power).clamp(min=1e-10).log10()
         return (torch.maximum(log_mel, log_mel.max() - 8.0) + 4.0) / 4.0
+
+
+CEILING = 1.5
+"""Of log-mel values without an utterance's own maximum: they are floored at 8 below it."""
+
+
+class CausalLogMel:
+    """The front end of a streaming encoder: every mel frame ends with its hop, and nothing after it is heard."""
+
+    def __init__(self, n_mels: int, device: torch.device) -> None:
+        self._device = device
+        self._filters = torch.from_numpy(mel_filters(n_mels)).to(device)
+        self._window = torch.hann_window(N_FFT, device=device)
+
+    def __call__(self, samples: Samples) -> Tensor:
+        """Features `(n_mels, n)` float32 of 16 kHz samples `(N_FFT - HOP + n · HOP,)`: all but the hops are past.
+
+        As `LogMel`, but the floor is fixed, at 8 below `CEILING`.
+        """
+        audio = torch.from_numpy(samples).to(self._device)
+        spectrum = torch.fft.rfft(audio.unfold(0, N_FFT, HOP) * self._window)
+        power = torch.view_as_real(spectrum).square().sum(dim=-1)
+        log_mel = (self._filters @ power.T).clamp(min=1e-10).log10()
+        return (log_mel.clamp(min=CEILING - 8.0) + 4.0) / 4.0

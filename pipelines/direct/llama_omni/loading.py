@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
+from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Settings
 from firstpacket.pipelines.direct.llama_omni import dummy, files
+from firstpacket.pipelines.direct.llama_omni.block_encoder import check_blocks
+from firstpacket.pipelines.direct.llama_omni.blocks import parse_block
 from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
 from firstpacket.pipelines.direct.llama_omni.chunking import parse_chunk_units
-from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
+from firstpacket.pipelines.direct.llama_omni.config import EncoderContext, OmniConfig
 from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching
+from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache
 from firstpacket.pipelines.direct.llama_omni.files import Files
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
-from firstpacket.pipelines.direct.llama_omni.prompt import Prompt, prompt_ids
+from firstpacket.pipelines.direct.llama_omni.prompt import STREAMING_TEMPLATE, TEMPLATE, Prompt, prompt_ids
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
 from firstpacket.pipelines.models.chat import TextTokenizer
@@ -55,8 +60,15 @@ def assemble(settings: Settings) -> Assembled:
     device, dtype = device_of(settings.device), getattr(torch, settings.dtype)
     source = _source(settings, device, dtype)
     config, longest = source.config, settings.whole("max-new-tokens")
-    ids = prompt_ids(source.tokenizer.encode, config.bos)
-    room = budget_of(config, device, dtype, len(ids) - 1, longest, source.smaller)
+    context = cast(EncoderContext, settings.text("encoder-context"))
+    streams = context == "streaming"
+    ids = prompt_ids(source.tokenizer.encode, config.bos, STREAMING_TEMPLATE if streams else TEMPLATE)
+    block = parse_block(settings.text("encoder-block")) if streams else None
+    if settings.text("weights") != kinds.DUMMY and streams != (config.trained_context == "streaming"):
+        raise _untrained(context)
+    if streams:
+        check_blocks(config, block, len(ids) - 1)
+    room = budget_of(config, device, dtype, len(ids) - 1, longest, source.smaller, streams)
     room.require()
     with room.explained("loading"):
         with Uninitialised():
@@ -68,10 +80,24 @@ def assemble(settings: Settings) -> Assembled:
             eos=frozenset(config.eos),
             max_new_tokens=longest,
             chunk_units=parse_chunk_units(settings.text("chunk-units")),
-            trimmed=settings.text("encoder-context") == "trimmed",
+            encoder_context=context,
+            block=block,
             launching=Launching(settings.switch("cuda-graphs"), settings.switch("compile"), settings.switch("overlap")),
         )
         return Assembled(loaded, source.tokenizer, Assistant(loaded.model, plan), room)
+
+
+def _untrained(context: EncoderContext) -> UsageError:
+    if context == "streaming":
+        return UsageError(
+            "encoder-context is 'streaming', but these weights were not trained to hear speech in blocks "
+            "(speech_encoder_context in config.json): answers would mean nothing. Remove the option, or use weights "
+            "made for it; weights=dummy measures times."
+        )
+    return UsageError(
+        f"encoder-context is '{context}', but these weights were trained to hear speech in blocks "
+        "(speech_encoder_context in config.json). Set encoder-context=streaming."
+    )
 
 
 def _source(settings: Settings, device: torch.device, dtype: torch.dtype) -> Source:
@@ -113,16 +139,23 @@ def _sampling(settings: Settings) -> Sampling:
 
 
 def budget_of(
-    config: OmniConfig, device: torch.device, dtype: torch.dtype, text: int, new: int, options: str
+    config: OmniConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    text: int,
+    new: int,
+    options: str,
+    streams: bool = False,
 ) -> MemoryBudget:
     """Memory for a model with a prompt of `text` text tokens and replies of up to `new`; no weights are allocated."""
     with Uninitialised():
         model = LlamaOmni.without_weights(config, torch.device("cpu"), dtype)
     speech = config.encoder.positions // config.adaptor.joined
     positions = min(text + speech, config.longest_prompt) + new
+    heard = EncoderCache.bytes_of(config.encoder, dtype) if streams else 0
     return MemoryBudget(
         weights=sum(parameters(part) * kind.itemsize for part, kind in model.parts().values()),
-        caches=positions * model.text_cache(1).nbytes + new * model.speech_cache(1).nbytes,
+        caches=positions * model.text_cache(1).nbytes + new * model.speech_cache(1).nbytes + heard,
         device=device,
         options=options,
     )

@@ -171,7 +171,7 @@ def _answer(model: LlamaOmni, golden: Golden, expected: Sequence[int], eos: froz
         chunk_units=CHUNK_UNITS,
     )
     turn = Assistant(model, plan).turn(Trace(MonotonicClock()))
-    packets = [torch.from_numpy(packet.samples) for packet in turn.packets(golden.audio)]
+    packets = [torch.from_numpy(packet.samples) for packet in turn.packets([golden.audio])]
     return turn, torch.cat(packets) if packets else torch.zeros(0)
 
 

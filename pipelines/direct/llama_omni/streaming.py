@@ -7,7 +7,7 @@ whether the reply has ended and whether a chunk is due.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, OptionValue, Packet, Samples
 from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni.block_encoder import BlockEncoder
 from firstpacket.pipelines.direct.llama_omni.chunking import Chunker
+from firstpacket.pipelines.direct.llama_omni.config import HOP, EncoderContext
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
 from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching, Steps
-from firstpacket.pipelines.direct.llama_omni.features import HOP
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices
@@ -35,8 +36,9 @@ class Plan:
     eos: frozenset[int]
     max_new_tokens: int
     chunk_units: int | None
-    trimmed: bool = False
-    """Whether the encoder gets only the speech instead of the 30 s that it was trained on."""
+    encoder_context: EncoderContext = "full"
+    block: int | None = None
+    """Samples per block of a streaming encoder; None: all speech is one block."""
     launching: Launching = field(default_factory=Launching)
 
 
@@ -56,8 +58,11 @@ class Assistant:
         self.prompt_tokens = min(plan.prompt.text_tokens + speech, model.config.longest_prompt)
         self.text_cache = model.text_cache(self.prompt_tokens + plan.max_new_tokens)
         self.speech_cache = model.speech_cache(plan.max_new_tokens)
+        streams = plan.encoder_context == "streaming"
+        self.block_encoder = BlockEncoder(model, plan.block) if streams else None
         self._remember_head()
-        self.steps = Steps(model, self.text_cache, self.speech_cache, self.prompt_tokens, plan.launching)
+        shortest = self.prompt_tokens if plan.encoder_context == "full" else plan.prompt.text_tokens + 1
+        self.steps = Steps(model, self.text_cache, self.speech_cache, shortest, plan.launching)
 
     @torch.inference_mode()
     def _remember_head(self) -> None:
@@ -72,7 +77,7 @@ class Assistant:
         packed = any(isinstance(layer, PackedLinear) for layer in self.model.llm.modules())
         facts: dict[str, OptionValue] = {
             "vocoder_dtype": str(self.model.vocoder.sound_dtype).removeprefix("torch."),
-            "encoder_context": "trimmed to the speech" if self.plan.trimmed else "full",
+            "encoder_context": self._context(),
             "kernels": "oneDNN, weights laid out at loading" if packed else "torch",
             "threads": torch.get_num_threads(),
         }
@@ -80,11 +85,22 @@ class Assistant:
             facts["cuda_graphs"] = self.steps.notice
         return facts
 
+    def _context(self) -> str:
+        if self.block_encoder is not None:
+            return f"streaming in blocks of {self.block_encoder.block_ms} ms"
+        return "trimmed to the speech" if self.plan.encoder_context == "trimmed" else "full"
+
     def turn(self, trace: Trace) -> Turn:
         """Begin a turn; the one before it must be over."""
+        self.forget()
+        return Turn(self, trace)
+
+    def forget(self) -> None:
+        """Leave nothing of a turn in the caches but the text before the speech."""
         self.text_cache.used = self.head_tokens
         self.speech_cache.used = 0
-        return Turn(self, trace)
+        if self.block_encoder is not None:
+            self.block_encoder.cache.used = 0
 
 
 class Turn:
@@ -103,10 +119,16 @@ class Turn:
         """How many units were known after each text token."""
 
     @torch.inference_mode()
-    def packets(self, samples: Samples) -> Iterator[Packet]:
-        """Answer 16 kHz samples `(n,)` float32."""
+    def packets(self, frames: Iterable[Samples]) -> Iterator[Packet]:
+        """Answer 16 kHz samples `(n,)` float32, which may arrive in pieces; the caches are left as they were before."""
+        try:
+            yield from self._answer(frames)
+        finally:
+            self._assistant.forget()
+
+    def _answer(self, frames: Iterable[Samples]) -> Iterator[Packet]:
         self._plan.choices.begin()
-        hidden, token = self._prefill(self._listen(samples))
+        hidden, token = self._prefill(self._listen(frames))
         ahead = self._assistant.steps.ahead
         while True:
             ended = self._decode_speech(hidden, token)
@@ -121,8 +143,27 @@ class Turn:
             if not ahead:
                 hidden, token = self._decode_text(token)
 
-    def _listen(self, samples: Samples) -> Tensor:
-        """Samples to speech embeddings `(m, hidden)`."""
+    def _listen(self, frames: Iterable[Samples]) -> Tensor:
+        """Samples to speech embeddings `(m, hidden)`, as far as the LLM has not taken them in yet."""
+        encoder = self._assistant.block_encoder
+        return self._listen_whole(frames) if encoder is None else self._listen_in_blocks(frames, encoder)
+
+    def _listen_in_blocks(self, frames: Iterable[Samples], encoder: BlockEncoder) -> Tensor:
+        """The LLM takes in all blocks but the last one, each as soon as it is complete."""
+        blocks = encoder.blocks()
+        for block in blocks.complete(frames):
+            embeds = encoder.embeddings(block, self._trace)
+            with self._trace.stage("llm.prefill", gpu=True):
+                self._model.llm.remember(embeds, self._assistant.text_cache)
+        last = blocks.rest()
+        return encoder.embeddings(last, self._trace) if last is not None else self._nothing()
+
+    def _nothing(self) -> Tensor:
+        return torch.empty(0, self._model.config.llm.hidden, device=self._model.device, dtype=self._model.dtype)
+
+    def _listen_whole(self, frames: Iterable[Samples]) -> Tensor:
+        parts = list(frames)
+        samples = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.float32)])
         with self._trace.stage("features", gpu=True):
             mel = self._model.features(samples)
         with self._trace.stage("encoder", gpu=True):
@@ -134,7 +175,7 @@ class Turn:
     def _heard(self, samples: int) -> int:
         """Mel frames given to the encoder: all, or those of the speech, padded to whole embeddings."""
         model = self._model.config
-        if not self._plan.trimmed:
+        if self._plan.encoder_context == "full":
             return 2 * model.encoder.positions
         embeddings = max(1, math.ceil(samples / (2 * HOP * model.adaptor.joined)))
         return 2 * min(embeddings * model.adaptor.joined, model.encoder.positions)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from firstpacket.bench.pipeline import Samples
-from firstpacket.pipelines.direct.llama_omni.features import HOP, LogMel
+from firstpacket.pipelines.direct.llama_omni.config import HOP
+from firstpacket.pipelines.direct.llama_omni.features import LogMel
 
 MARGIN = 10
 """Positions of 20 ms kept after a clip before silence is drawn from."""

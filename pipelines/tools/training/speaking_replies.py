@@ -86,7 +86,7 @@ def replies(clips: Sequence[corpus.Clip], work: Path, step: str, chunk_units: in
     found = []
     for clip in clips:
         turn = made.turn(Trace(MonotonicClock()))
-        packets = [packet.samples for packet in turn.packets(corpus.sound(clip.path))]
+        packets = [packet.samples for packet in turn.packets([corpus.sound(clip.path)])]
         text = str(words.decode(turn.ids, skip_special_tokens=True)).strip()
         found.append(SpokenReply(clip, text, np.concatenate(packets) if packets else np.zeros(0, np.float32)))
     return found

@@ -22,8 +22,8 @@ from scipy.signal.windows import hann
 from firstpacket.bench.corpus.manifest import read_text
 from firstpacket.bench.errors import CorpusError
 from firstpacket.bench.pipeline import Samples
-from firstpacket.pipelines.direct.llama_omni.config import SAMPLES_PER_FRAME
-from firstpacket.pipelines.direct.llama_omni.features import N_FFT, mel_filters
+from firstpacket.pipelines.direct.llama_omni.config import N_FFT, SAMPLES_PER_FRAME
+from firstpacket.pipelines.direct.llama_omni.features import mel_filters
 from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders
 

@@ -41,7 +41,7 @@ def assistant() -> Assistant:
 
 def answer(assistant: Assistant) -> tuple[Turn, list[Samples]]:
     turn = assistant.turn(Trace(MonotonicClock()))
-    return turn, [packet.samples for packet in turn.packets(SPEECH)]
+    return turn, [packet.samples for packet in turn.packets([SPEECH])]
 
 
 def assert_same(ours: tuple[Turn, list[Samples]], plain: tuple[Turn, list[Samples]]) -> None:
@@ -94,15 +94,16 @@ def test_lengths_double_and_end_with_the_cache(first: int, more: int) -> None:
 def test_a_trimmed_encoder_input_ends_at_a_whole_embedding(
     assistant: Assistant, seconds: float, embeddings: int
 ) -> None:
-    assistant.plan = replace(assistant.plan, trimmed=True)
+    assistant.plan = replace(assistant.plan, encoder_context="trimmed")
     turn = assistant.turn(Trace(MonotonicClock()))
     with torch.inference_mode():
-        speech = turn._listen(np.zeros(round(16_000 * seconds), np.float32))
+        speech = turn._listen([np.zeros(round(16_000 * seconds), np.float32)])
     assert speech.shape == (embeddings, 256)
 
 
 def test_trimmed_prompts_are_shorter_and_still_answered(assistant: Assistant) -> None:
-    assistant.plan = replace(assistant.plan, trimmed=True)
-    turn, _ = answer(assistant)
+    assistant.plan = replace(assistant.plan, encoder_context="trimmed")
+    turn = assistant.turn(Trace(MonotonicClock()))
+    used = [assistant.text_cache.used for _ in turn.packets([SPEECH])]
     assert len(turn.ids) == TOKENS
-    assert assistant.text_cache.used == 5 + 20 + TOKENS - 1
+    assert used[-1] == 5 + 20 + TOKENS - 1

@@ -92,7 +92,7 @@ def test_the_streaming_pipeline_uses_the_trained_decoder(data, work):
     made, _ = speaking_replies.assistant(work, speaking.STEP, 10)
     clip = corpus.clips(data, "validation")[0]
     turn = made.turn(Trace(MonotonicClock()))
-    sound = np.concatenate([packet.samples for packet in turn.packets(corpus.sound(clip.path))])
+    sound = np.concatenate([packet.samples for packet in turn.packets([corpus.sound(clip.path)])])
     listener, words = listening.trained(work)
     (example,) = listening.examples_of([clip], words, listener, work)
     every = listener.extent.embeddings

@@ -1,0 +1,158 @@
+"""Features and encoder block by block, against the definitions written out over whole utterances."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from support.frames import in_frames
+from torch import Tensor
+from torch.nn import functional
+
+from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.timing.clock import MonotonicClock
+from firstpacket.bench.timing.trace import Trace
+from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.direct.llama_omni.block_encoder import BlockEncoder
+from firstpacket.pipelines.direct.llama_omni.blocks import OVERLAP, Blocks
+from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache
+from firstpacket.pipelines.direct.llama_omni.features import CausalLogMel, mel_filters
+from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+
+CPU = torch.device("cpu")
+MS = 16
+"""Samples."""
+BLOCKS = [100 * MS, 500 * MS, 700 * MS, 2000 * MS, None]
+SPEECH: Samples = np.random.default_rng(1).normal(0, 0.1, 2345 * MS + 7).astype(np.float32)
+"""24 embeddings, the last of which is padded."""
+EMBEDDINGS = 24
+
+
+@pytest.fixture(scope="module")
+def model() -> LlamaOmni:
+    """Random values, biases and norms included: a zero and the convolution of one then differ."""
+    made = dummy.build("tiny", 0, CPU, torch.float32).model
+    for part in (made.encoder, made.adaptor):
+        for each in part.parameters():
+            if each.dim() == 1:
+                each += torch.empty_like(each).normal_(0, 0.3, generator=torch.Generator().manual_seed(each.numel()))
+    return made
+
+
+@torch.inference_mode()
+def embeddings(model: LlamaOmni, speech: Samples, block: int | None, frame: int = 320) -> list[Tensor]:
+    """Of each block, the last one included."""
+    encoder = BlockEncoder(model, block)
+    blocks, trace = encoder.blocks(), Trace(MonotonicClock())
+    made = [encoder.embeddings(one, trace) for one in blocks.complete(in_frames(speech, frame))]
+    rest = blocks.rest()
+    return made if rest is None else [*made, encoder.embeddings(rest, trace)]
+
+
+def defined_mel(speech: Samples, filters: np.ndarray) -> Tensor:
+    """The causal features as they are defined, frame by frame in double precision."""
+    padded = np.concatenate((speech, np.zeros(-len(speech) % 1600)))
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    past = np.concatenate((np.zeros(240), padded))
+    frames = np.stack([past[160 * t : 160 * t + 400] * window for t in range(len(padded) // 160)])
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    logs = np.log10(np.maximum(filters.astype(np.float64) @ power.T, 1e-10))
+    return torch.from_numpy((np.maximum(logs, 1.5 - 8) + 4) / 4).float()
+
+
+@torch.inference_mode()
+def defined_embeddings(model: LlamaOmni, mel: Tensor, block: int | None) -> Tensor:
+    """The adaptor's output for whole features, with a mask in the place of the cache."""
+    encoder, length = model.encoder, mel.shape[1]
+    size = block // 160 if block else length
+    starts = [*range(0, length, size), length]
+    x = torch.cat([_defined_convolutions(model, mel, start, end) for start, end in pairwise(starts)])
+    x = x + encoder.positional_embedding[: len(x)]
+    number = torch.arange(len(x)) // (size // 2)
+    seen = number[None, :] <= number[:, None]
+    for layer in encoder.blocks:
+        normed, attn = layer.attn_ln(x), layer.attn
+        split = (part(normed).unflatten(1, (attn.heads, -1)) for part in (attn.query, attn.key, attn.value))
+        queries, keys, values = (part.transpose(0, 1) for part in split)
+        scores = queries @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5
+        mixed = scores.masked_fill(~seen, -torch.inf).softmax(dim=-1) @ values
+        x = x + attn.out(mixed.transpose(0, 1).flatten(1))
+        x = x + layer.mlp(layer.mlp_ln(x))
+    out: Tensor = model.adaptor(encoder.ln_post(x)[None])
+    return out
+
+
+def _defined_convolutions(model: LlamaOmni, mel: Tensor, start: int, end: int) -> Tensor:
+    """Of mel frames [start, end): two frames of the past are seen, and a zero after the last."""
+    first, second = model.encoder.conv1, model.encoder.conv2
+    heard = functional.pad(mel[:, max(0, start - 2) : end], (0 if start else 1, 1))
+    once = functional.gelu(functional.conv1d(heard, first.weight, first.bias))
+    once = once if start else functional.pad(once, (1, 0))
+    return functional.gelu(functional.conv1d(once, second.weight, second.bias, stride=2)).T
+
+
+def test_causal_features_are_as_defined() -> None:
+    causal = CausalLogMel(80, CPU)
+    padded = np.concatenate((np.zeros(OVERLAP, np.float32), SPEECH, np.zeros(-len(SPEECH) % 1600, np.float32)))
+    torch.testing.assert_close(causal(padded), defined_mel(SPEECH, mel_filters(80)), rtol=0, atol=1e-5)
+
+
+def test_silence_is_at_the_fixed_floor() -> None:
+    assert CausalLogMel(80, CPU)(np.zeros(OVERLAP + 1600, np.float32)).unique().tolist() == [(1.5 - 8 + 4) / 4]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_blocks_are_the_masked_whole(model: LlamaOmni, block: int | None) -> None:
+    expected = defined_embeddings(model, defined_mel(SPEECH, mel_filters(80)), block)
+    ours = torch.cat(embeddings(model, SPEECH, block))
+    assert ours.shape == (EMBEDDINGS, model.config.llm.hidden)
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("frame", [1, 333, 1600, 16_000, len(SPEECH)])
+def test_frames_of_any_length_give_the_same(model: LlamaOmni, frame: int) -> None:
+    expected = embeddings(model, SPEECH, 500 * MS)
+    ours = embeddings(model, SPEECH, 500 * MS, frame)
+    assert [len(each) for each in ours] == [5, 5, 5, 5, 4]
+    for mine, theirs in zip(ours, expected, strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_later_samples_change_nothing_before_them(model: LlamaOmni) -> None:
+    """Not one bit: a block does not see the sample after its last."""
+    other = SPEECH.copy()
+    other[1000 * MS :] *= -3
+    before, after = embeddings(model, SPEECH, 500 * MS), embeddings(model, other, 500 * MS)
+    assert [torch.equal(*pair) for pair in zip(before, after, strict=True)] == [True, True, False, False, False]
+
+
+@torch.inference_mode()
+def test_one_block_of_the_whole_window_is_the_full_encoder(model: LlamaOmni) -> None:
+    mel = model.features(SPEECH)
+    cache = EncoderCache(model.config.encoder, CPU, torch.float32)
+    assert torch.equal(model.encoder.encode_block(mel, cache), model.encoder(mel))
+    assert cache.used == model.config.encoder.positions
+
+
+@pytest.mark.parametrize(
+    ("samples", "block", "expected"),
+    [
+        (0, 500, [1]),
+        (1, 500, [1]),
+        (1600, 500, [1]),
+        (1601, 500, [2]),
+        (500 * MS, 500, [5]),
+        (1000 * MS, 500, [5, 5]),
+        (1000 * MS + 1, 500, [5, 5, 1]),
+        (2999 * MS, 1000, [10, 10, 10]),
+    ],
+)
+def test_the_last_block_is_padded_to_a_whole_embedding(samples: int, block: int, expected: list[int]) -> None:
+    blocks = Blocks(block * MS, 1600, 480_000)
+    made = list(blocks.complete(in_frames(np.ones(samples, np.float32), 320)))
+    rest = blocks.rest()
+    made = made if rest is None else [*made, rest]
+    assert [len(one) // 1600 for one in made] == expected
+    assert sum(one[-(len(one) // 1600 * 1600) :].sum() for one in made) == samples
