@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from firstpacket.bench.pipeline import Samples
-from firstpacket.pipelines.direct.llama_omni.features import HOP, N_FFT, mel_filters
+from firstpacket.pipelines.direct.llama_omni.config import HOP, N_FFT
+from firstpacket.pipelines.direct.llama_omni.features import mel_filters
 from firstpacket.pipelines.tools.training.data import Clip, speech
 from firstpacket.pipelines.tools.training.features import Masks, hide
 from firstpacket.pipelines.tools.training.kept_features import name_of, save_kept

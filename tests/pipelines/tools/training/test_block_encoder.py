@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from firstpacket.bench.pipeline import Samples
-from firstpacket.pipelines.direct.llama_omni.features import HOP
+from firstpacket.pipelines.direct.llama_omni.config import HOP
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training.block_encoder import in_blocks
 from firstpacket.pipelines.tools.training.block_features import GROUP_SAMPLES, causal_features, joined
