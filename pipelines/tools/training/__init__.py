@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from firstpacket.bench.errors import UsageError
+
 if TYPE_CHECKING:
     from firstpacket.pipelines.tools.training.loop import Schedule
 
@@ -97,6 +99,9 @@ def find_units(
         int | None, typer.Option(min=2, help="Number of distinct units; default 300, at full size 1000.")
     ] = None,
     sequences: Annotated[Path | None, typer.Option(help="File with precomputed units, such as mHuBERT's.")] = None,
+    untrimmed: Annotated[
+        bool, typer.Option("--untrimmed", help="Keep the silence before the answers, so that replies begin with it.")
+    ] = False,
 ) -> None:
     """Convert the answers' speech to discrete units: K-means of cepstra, or precomputed units."""
     from firstpacket.pipelines.tools.training import units
@@ -105,7 +110,7 @@ def find_units(
     if sequences is not None:
         said(units.given(data, work, sequences, sizes.units))
     else:
-        said(units.run(data, work, seed, sizes))
+        said(units.run(data, work, seed, sizes, untrimmed))
 
 
 @command.command("vocoder")
@@ -146,13 +151,26 @@ def train_speaking(
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Ablation: train with the speech of other replies.")
     ] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Folder of a LLaMA-Omni; trains its speech decoder further, at its sizes.")
+    ] = None,
 ) -> None:
     """Stage 2: train the speech decoder to predict units; everything else is frozen."""
-    from firstpacket.pipelines.tools.training.speaking import BATCH, BEGINNING, FRAMES_PER_TOKEN, SCHEDULE, SIZES, run
+    from firstpacket.pipelines.tools.training import speaking
 
-    schedule = planned(SCHEDULE, seed, steps, accumulate)
-    before = BEGINNING.steps if beginning is None else beginning
-    said(run(data, work, schedule, layers or SIZES, batch or BATCH, unpaired, frames or FRAMES_PER_TOKEN, before))
+    size = batch or speaking.BATCH
+    if start is not None:
+        if layers or frames or beginning is not None or unpaired:
+            raise UsageError(
+                "--start takes sizes and frames from the speech decoder in that folder. Leave out --layers, --frames, "
+                "--beginning and --unpaired."
+            )
+        said(speaking.tune(data, work, start, planned(speaking.TUNING, seed, steps, accumulate), size))
+        return
+    schedule = planned(speaking.SCHEDULE, seed, steps, accumulate)
+    before = speaking.BEGINNING.steps if beginning is None else beginning
+    per_token = frames or speaking.FRAMES_PER_TOKEN
+    said(speaking.run(data, work, schedule, layers or speaking.SIZES, size, unpaired, per_token, before))
 
 
 @command.command("streaming-encoder")
@@ -193,6 +211,28 @@ def train_streaming_listening(
 
     schedule = planned(SCHEDULE, seed, steps, accumulate)
     said(run(data, work, schedule, Teacher(work, llm=llm), batch or BATCH, sparing))
+
+
+@command.command("streaming-speaking")
+def train_streaming_speaking(
+    data: Data,
+    work: Work,
+    seed: Seed = 1,
+    steps: Steps = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a LLaMA-Omni whose speech decoder to start from; by default the step speaking's."),
+    ] = None,
+    batch: Batch = None,
+    accumulate: Accumulate = 1,
+) -> None:
+    """Streaming, stage 2: train the speech decoder further on what the streaming model writes."""
+    from firstpacket.pipelines.tools.training import speaking
+    from firstpacket.pipelines.tools.training.speaking_states import STREAMING
+
+    schedule = planned(speaking.TUNING, seed, steps, accumulate)
+    begin, step = start or work / speaking.STEP, speaking.STREAMING_STEP
+    said(speaking.tune(data, work, begin, schedule, batch or speaking.BATCH, STREAMING, step))
 
 
 @command.command("replies")

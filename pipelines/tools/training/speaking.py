@@ -5,7 +5,6 @@ Graves et al. 2006: the loss sums over all ways of laying the answer's units alo
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,25 +17,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from firstpacket.bench.errors import CorpusError
+from firstpacket.bench.errors import CorpusError, WeightsError
 from firstpacket.bench.quality.wer import edits
-from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
-from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.llama_config import LlamaConfig
-from firstpacket.pipelines.tools.training import folders, listening, units
+from firstpacket.pipelines.tools.training import folders, units
 from firstpacket.pipelines.tools.training.features import alike
 from firstpacket.pipelines.tools.training.loop import Schedule, finished, seconds_of, train
-from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder
-from firstpacket.pipelines.tools.training.speaking_states import Reply, replies
+from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder, read, sizes
+from firstpacket.pipelines.tools.training.speaking_states import LISTENING, Reply, Source, replies
 
 STEP = "speaking"
+STREAMING_STEP = "streaming-speaking"
+"""Where the decoder of the streaming model is written."""
 UNPAIRED = "speaking-unpaired"
 """Where the same step's result goes when every reply was given the speech of another one."""
 SCHEDULE = Schedule(steps=3000, learning_rate=1e-3, warmup=30, validate_every=500, precision="bf16", weight_decay=0.01)
 BEGINNING = Schedule(
     steps=10_000, learning_rate=2e-3, warmup=200, validate_every=1000, precision="bf16", weight_decay=0.01
 )
+TUNING = Schedule(steps=600, learning_rate=3e-4, warmup=30, validate_every=100, precision="bf16", weight_decay=0.01)
+"""Of a decoder that speaks already."""
 BEGINNING_FRAMES = 16
 """λ to begin with: half the work, and learnt in fewer steps. No weight's shape depends on it."""
 BATCH = 8
@@ -93,6 +94,28 @@ class Speaker(nn.Module):
         return self.decoder.batch(states, self.frames)
 
 
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Replies to learn from and to judge by, and how they are learnt."""
+
+    examples: list[Example]
+    unheard: list[Example]
+    batch: int
+
+    def learn(self, folder: Path, speaker: Speaker, later: bool, schedule: Schedule) -> dict[str, float]:
+        """Train in `folder`; see `losses` for `later`."""
+        draw = alike([len(example.states) for example in self.examples], self.batch)
+
+        def batch_of(random: np.random.Generator) -> Batch:
+            return Batch.of([self.examples[place] for place in draw(random)])
+
+        def validate(trained: nn.Module) -> dict[str, float]:
+            assert isinstance(trained, Speaker)
+            return validated(trained, self.unheard)
+
+        return train(folder, speaker, batch_of, partial(losses, later=later), validate, schedule)
+
+
 def run(
     data: Path,
     work: Path,
@@ -110,69 +133,84 @@ def run(
     """
     torch.manual_seed(schedule.seed)
     spoken, count = units.made(work)
-    heard = replies(data, work, "train", PER_ANSWER, schedule.seed)
-    unheard = examples_of(replies(data, work, "validation", 1, schedule.seed), spoken)
+    heard, unheard = _replies(data, work, LISTENING, work / STEP, schedule.seed)
     paired = examples_of(heard, spoken)
     examples = examples_of(heard, shuffled(spoken, schedule.seed)) if unpaired else paired
-    llm = LlamaConfig.from_json(folders.config(work, listening.STEP), str(work / listening.STEP))
-    config = sizes(llm, layers, count, frames_per_token(paired, frames, later=True))
+    lessons = Lessons(examples, examples_of(unheard, spoken), batch)
+    config = sizes(_llm(work, LISTENING), layers, count, frames_per_token(paired, frames, later=True))
     decoder = TrainableSpeechDecoder(config)
-    draw = alike([len(example.states) for example in examples], batch)
-
-    def batch_of(random: np.random.Generator) -> Batch:
-        return Batch.of([examples[place] for place in draw(random)])
-
-    def validate(trained: nn.Module) -> dict[str, float]:
-        assert isinstance(trained, Speaker)
-        return validated(trained, unheard)
-
-    def learn(place: Path, per_token: int, later: bool, plan: Schedule) -> dict[str, float]:
-        return train(place, Speaker(decoder, per_token), batch_of, partial(losses, later=later), validate, plan)
-
     folder = work / (UNPAIRED if unpaired else STEP)
     begun = folder / "beginning"
     if not (begun / folders.TENSORS).is_file():
         fewer = min(config.frames_per_token, frames_per_token(paired, BEGINNING_FRAMES))
         plan = replace(BEGINNING, seed=schedule.seed, steps=beginning, precision=schedule.precision)
-        found = learn(begun, fewer, False, plan)
+        found = lessons.learn(begun, Speaker(decoder, fewer), False, plan)
         folders.save(begun, decoder.state_dict(), {"frames": fewer}, found | {"seconds": seconds_of(begun)})
         finished(begun)
     decoder.load_state_dict(folders.tensors(folder, begun.name))
-    figures: dict[str, Any] = dict(learn(folder, config.frames_per_token, True, schedule))
+    figures: dict[str, Any] = dict(lessons.learn(folder, Speaker(decoder, config.frames_per_token), True, schedule))
     figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(begun) + seconds_of(folder)}
-    figures["replies"] = len(examples)
-    figures["paired"] = not unpaired
+    figures |= {"replies": len(examples), "paired": not unpaired}
+    return _written(folder, work, decoder, figures)
+
+
+def tune(
+    data: Path,
+    work: Path,
+    start: Path,
+    schedule: Schedule = TUNING,
+    batch: int = BATCH,
+    source: Source = LISTENING,
+    step: str = STEP,
+) -> dict[str, Any]:
+    """Train the speech decoder in `start` further, on the states of `source`, and write `work/STEP/`.
+
+    `start` is the folder of a LLaMA-Omni or of the step speaking. Returns the validation figures, and before them those
+    it began with. Raises `CorpusError` or `WeightsError`.
+    """
+    torch.manual_seed(schedule.seed)
+    spoken, count = units.made(work)
+    folder = work / step
+    heard, unheard = (examples_of(some, spoken) for some in _replies(data, work, source, folder, schedule.seed))
+    decoder = read(start, _llm(work, source))
+    if decoder.config.units != count:
+        raise WeightsError(
+            f"{start} speaks {decoder.config.units} units, but the step units made {count}. Run it again with --count "
+            f"{decoder.config.units}, or start from another speech decoder."
+        )
+    frames = frames_per_token(heard, decoder.config.frames_per_token, later=True)
+    decoder.config = replace(decoder.config, frames_per_token=frames)
+    speaker = Speaker(decoder, frames)
+    with torch.no_grad():
+        began = {f"{name}_at_start": value for name, value in validated(speaker, unheard).items()}
+    figures: dict[str, Any] = began | Lessons(heard, unheard, batch).learn(folder, speaker, True, schedule)
+    figures |= {"seed": schedule.seed, "steps": schedule.steps, "seconds": seconds_of(folder), "replies": len(heard)}
+    return _written(folder, work, decoder, figures)
+
+
+def _llm(work: Path, source: Source) -> LlamaConfig:
+    return LlamaConfig.from_json(folders.config(work, source.step), str(work / source.step))
+
+
+def _replies(data: Path, work: Path, source: Source, folder: Path, seed: int) -> tuple[list[Reply], list[Reply]]:
+    """To learn from, and to judge by."""
+    return (
+        replies(data, work, "train", PER_ANSWER, seed, source, folder),
+        replies(data, work, "validation", 1, seed, source, folder),
+    )
+
+
+def _written(folder: Path, work: Path, decoder: TrainableSpeechDecoder, figures: dict[str, Any]) -> dict[str, Any]:
     figures["units_sha256"] = folders.digest(work / units.STEP / units.SEQUENCES)
+    own = decoder.config.layers
     published = {
-        "ctc_decoder_config": str(tuple(layers)),
-        "ctc_upsample_factor": config.frames_per_token,
-        "unit_vocab_size": count,
+        "ctc_decoder_config": str((own.layers, own.hidden, own.heads, own.intermediate)),
+        "ctc_upsample_factor": decoder.config.frames_per_token,
+        "unit_vocab_size": decoder.config.units,
     }
     folders.save(folder, decoder.state_dict(), published, figures)
     finished(folder)
     return figures
-
-
-def sizes(llm: LlamaConfig, layers: tuple[int, int, int, int], count: int, frames: int) -> SpeechDecoderConfig:
-    """The speech decoder of a language model: what `layers` does not say is the language model's."""
-    number, width, heads, intermediate = layers
-    own = replace(
-        llm,
-        layers=number,
-        hidden=width,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=width // heads,
-        intermediate=intermediate,
-    )
-    return SpeechDecoderConfig(llm.hidden, own, count, frames)
-
-
-def config_of(work: Path, step: str, llm: LlamaConfig) -> SpeechDecoderConfig:
-    """Sizes of the speech decoder that was trained. Raises `WeightsError`."""
-    fields = Fields(folders.config(work, step), str(work / step))
-    layers = ast.literal_eval(str(fields.value("ctc_decoder_config")))
-    return sizes(llm, layers, fields.whole("unit_vocab_size"), fields.whole("ctc_upsample_factor"))
 
 
 def examples_of(heard: Sequence[Reply], spoken: Mapping[str, units.Spoken]) -> list[Example]:

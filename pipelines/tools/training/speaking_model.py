@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+from dataclasses import replace
+from pathlib import Path
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from firstpacket.pipelines.direct.llama_omni.config import SpeechDecoderConfig
 from firstpacket.pipelines.direct.llama_omni.speech_decoder import SpeechDecoder
+from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.kv_cache import inverse_frequencies
 from firstpacket.pipelines.models.llama import Attention, Layer
+from firstpacket.pipelines.models.llama_config import LlamaConfig
+from firstpacket.pipelines.models.tensors import CPU, SafetensorsFolder, fill, read_json
+from firstpacket.pipelines.tools.training import folders
+
+PREFIX = "speech_generator."
+"""Of the speech decoder's tensors in a published LLaMA-Omni."""
 
 
 class TrainableSpeechDecoder(SpeechDecoder):
@@ -69,3 +80,38 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, later: Tensor) -> Ten
     scores = queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2) + later.to(queries.dtype)
     mixed: Tensor = scores.softmax(-1) @ values
     return mixed
+
+
+def sizes(llm: LlamaConfig, layers: tuple[int, int, int, int], count: int, frames: int) -> SpeechDecoderConfig:
+    """The speech decoder of a language model: what `layers` does not say is the language model's."""
+    number, width, heads, intermediate = layers
+    own = replace(
+        llm,
+        layers=number,
+        hidden=width,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=width // heads,
+        intermediate=intermediate,
+    )
+    return SpeechDecoderConfig(llm.hidden, own, count, frames)
+
+
+def read(folder: Path, llm: LlamaConfig) -> TrainableSpeechDecoder:
+    """The speech decoder of a LLaMA-Omni, or the one in a step's folder, to be trained. Raises `WeightsError`."""
+    tensors, where = SafetensorsFolder(folder), folder / folders.CONFIG
+    prefix = PREFIX if any(name.startswith(PREFIX) for name in tensors.names()) else ""
+    decoder = TrainableSpeechDecoder(_config(Fields(read_json(where), str(where)), llm))
+    fill(decoder, tensors, prefix, CPU, torch.float32)
+    decoder.requires_grad_(True)
+    return decoder
+
+
+def config_of(work: Path, step: str, llm: LlamaConfig) -> SpeechDecoderConfig:
+    """Sizes of the speech decoder that was trained. Raises `WeightsError`."""
+    return _config(Fields(folders.config(work, step), str(work / step)), llm)
+
+
+def _config(fields: Fields, llm: LlamaConfig) -> SpeechDecoderConfig:
+    layers = ast.literal_eval(str(fields.value("ctc_decoder_config")))
+    return sizes(llm, layers, fields.whole("unit_vocab_size"), fields.whole("ctc_upsample_factor"))

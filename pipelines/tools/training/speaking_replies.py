@@ -32,6 +32,7 @@ from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders, listening, speaking, vocoder
 from firstpacket.pipelines.tools.training.listening_model import Listener
 from firstpacket.pipelines.tools.training.llm import ENDS
+from firstpacket.pipelines.tools.training.speaking_model import config_of
 from firstpacket.pipelines.tools.training.whisper import Block
 
 REPLIES = "replies.json"
@@ -129,7 +130,7 @@ def _config(work: Path, step: str, listener: Listener, words: Any) -> OmniConfig
         encoder=sizes,
         adaptor=AdaptorConfig(listener.adaptor.joined, state, llm.hidden, listener.adaptor.linear1.out_features),
         llm=llm,
-        speech_decoder=speaking.config_of(work, step, llm),
+        speech_decoder=config_of(work, step, llm),
         vocoder=VocoderConfig.from_json(Fields(folders.config(work, vocoder.STEP), str(work / vocoder.STEP))),
         bos=words.bos_token_id,
         eos=tuple(known[mark] for mark in ENDS if mark in known),

@@ -2,6 +2,10 @@
 
 Here K-means of cepstra: one voice that is known from the start needs no self-supervised model. Units made elsewhere
 (mHuBERT's, for a model of published size) come in as a file of the same form.
+
+Recordings begin with silence, and a speech decoder that learns it says it: the first packet of every reply would be
+silent. So units begin where an answer becomes audible. They are those of the whole recording, and so are the centres:
+only the silent frames before them are gone.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ from scipy.signal.windows import hann
 
 from firstpacket.bench.corpus.manifest import read_text
 from firstpacket.bench.errors import CorpusError
-from firstpacket.bench.pipeline import Samples
+from firstpacket.bench.metrics.audible_onset import AUDIBLE, audible_onset_ns, reply_levels
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.pipelines.direct.llama_omni.config import N_FFT, SAMPLES_PER_FRAME
 from firstpacket.pipelines.direct.llama_omni.features import mel_filters
 from firstpacket.pipelines.tools.training import data as corpus
@@ -31,6 +37,7 @@ STEP = "units"
 SEQUENCES = "units.jsonl"
 Features = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
+_FRAME_NS = 1000 * SAMPLES_PER_FRAME // SAMPLE_RATE * NS_PER_MS
 _ROUNDS = 30
 _FLOOR = 1e-6
 """Of a mel band's power: what is below is silence, whatever is in it."""
@@ -54,6 +61,8 @@ class Spoken:
     text: str
     units: tuple[int, ...]
     durations: tuple[int, ...]
+    start: int = 0
+    """Frames of the recording before the first unit."""
 
     @property
     def frames(self) -> Codes:
@@ -103,13 +112,28 @@ def without_repeats(codes: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, .
     return tuple(unit for unit, _ in runs), tuple(length for _, length in runs)
 
 
-def run(data: Path, work: Path, seed: int = 1, sizes: UnitSizes = UnitSizes()) -> dict[str, Any]:
-    """Find the units of all answers and write `work/units/`. Returns figures. Raises `CorpusError`."""
-    sounds = {text: features(corpus.sound(path), sizes) for text, path in corpus.answers(data).items()}
-    every = np.concatenate(list(sounds.values()))
-    found = centres(every, sizes, seed)
-    spoken = [Spoken(text, *without_repeats(coded(frames, found))) for text, frames in sounds.items()]
-    return _written(work / STEP, found, asdict(sizes), spoken, figures_of(spoken, every, found) | {"seed": seed})
+def silent_frames(samples: Samples) -> int:
+    """Whole frames before 16 kHz samples `(n,)` become audible; 0 if they never do."""
+    onset_ns = audible_onset_ns(reply_levels([(samples, SAMPLE_RATE)]), AUDIBLE)
+    return 0 if onset_ns is None else onset_ns // _FRAME_NS
+
+
+def run(
+    data: Path, work: Path, seed: int = 1, sizes: UnitSizes = UnitSizes(), untrimmed: bool = False
+) -> dict[str, Any]:
+    """Find the units of all answers and write `work/units/`. Returns figures. Raises `CorpusError`.
+
+    They begin with the frame in which the answer becomes audible, or, `untrimmed`, with the recording.
+    """
+    sounds = {text: corpus.sound(path) for text, path in corpus.answers(data).items()}
+    heard = {text: features(sound, sizes) for text, sound in sounds.items()}
+    found = centres(np.concatenate(list(heard.values())), sizes, seed)
+    starts = {text: 0 if untrimmed else silent_frames(sound) for text, sound in sounds.items()}
+    said = {text: frames[starts[text] :] for text, frames in heard.items()}
+    spoken = [Spoken(text, *without_repeats(coded(frames, found)), start=starts[text]) for text, frames in said.items()]
+    figures = figures_of(spoken, np.concatenate(list(said.values())), found)
+    figures |= {"silent_frames": sum(starts.values()), "seed": seed}
+    return _written(work / STEP, found, asdict(sizes), spoken, figures)
 
 
 def figures_of(spoken: list[Spoken], every: Features, found: Features) -> dict[str, Any]:
@@ -146,13 +170,16 @@ def read(path: Path) -> dict[str, Spoken]:
     for number, text in enumerate(read_text(path).splitlines(), start=1):
         try:
             line = json.loads(text)
-            one = Spoken(str(line["text"]), *(tuple(map(int, line[field])) for field in ("units", "durations")))
+            codes, durations = (tuple(map(int, line[field])) for field in ("units", "durations"))
+            one = Spoken(str(line["text"]), codes, durations, int(line.get("start", 0)))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise CorpusError(f"{path}:{number} is not an object with text, units and durations ({error}).") from error
         if not one.units or len(one.units) != len(one.durations) or min(one.units) < 0 or min(one.durations) < 1:
             raise CorpusError(
                 f"{path}:{number}: units must be 0 or more, with one duration each of at least one frame of 20 ms."
             )
+        if one.start < 0:
+            raise CorpusError(f"{path}:{number}: start is {one.start}, but it counts frames from the beginning.")
         found[one.text] = one
     return found
 
@@ -170,7 +197,12 @@ def _written(
 
     centres_of = {} if found is None else {"centres": torch.from_numpy(found)}
     folder.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps({"text": one.text, "units": one.units, "durations": one.durations}) for one in spoken)
+    lines = (json.dumps(_line(one)) for one in spoken)
     (folder / SEQUENCES).write_text("".join(f"{line}\n" for line in lines), "utf-8")
     folders.save(folder, centres_of, dict(config), figures)
     return figures
+
+
+def _line(one: Spoken) -> dict[str, Any]:
+    line = {"text": one.text, "units": one.units, "durations": one.durations}
+    return line | ({"start": one.start} if one.start else {})

@@ -185,7 +185,7 @@ def examples(data: Path, spoken: Mapping[str, units.Spoken]) -> list[Example]:
     for text, path in corpus.answers(data).items():
         if text in spoken:
             frames = torch.from_numpy(spoken[text].frames)
-            sound = torch.from_numpy(corpus.sound(path))
+            sound = torch.from_numpy(corpus.sound(path)[spoken[text].start * SAMPLES_PER_FRAME :])
             whole = min(len(frames), len(sound) // SAMPLES_PER_FRAME)
             found.append(Example(spoken[text], frames[:whole], sound[: whole * SAMPLES_PER_FRAME]))
     return found

@@ -15,13 +15,13 @@ from firstpacket.pipelines.tools.training import speaking  # noqa: E402
 from firstpacket.pipelines.tools.training.data import Clip  # noqa: E402
 from firstpacket.pipelines.tools.training.loop import Schedule, train  # noqa: E402
 from firstpacket.pipelines.tools.training.speaking import Batch, Example, Speaker  # noqa: E402
-from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
+from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder, sizes  # noqa: E402
 from firstpacket.pipelines.tools.training.speaking_states import Reply, chosen  # noqa: E402
 from firstpacket.pipelines.tools.training.units import Spoken  # noqa: E402
 
 LLM = LlamaConfig(16, 2, 2, 1, 8, 32, 64, rope_theta=10_000.0, tied=True)
 WORDS, UNITS, FRAMES = 6, 8, 4
-CONFIG = speaking.sizes(LLM, (2, 32, 2, 64), UNITS, FRAMES)
+CONFIG = sizes(LLM, (2, 32, 2, 64), UNITS, FRAMES)
 SCHEDULE = Schedule(steps=150, learning_rate=4e-3, warmup=10)
 
 
@@ -144,7 +144,7 @@ def test_a_reply_without_speech_is_named(language):
 
 
 def test_some_clips_of_every_answer_are_chosen(tmp_path):
-    clips = [Clip(f"{text}{take}", tmp_path, "", text, "", "train", "") for take in range(5) for text in "ab"]
+    clips = [Clip(f"{text}{take}", tmp_path, "", text, "", "train", "", 0.0) for take in range(5) for text in "ab"]
     found = chosen(clips, 3, 1)
     assert sorted(clip.answer for clip in found) == ["a"] * 3 + ["b"] * 3
     assert len({clip.id for clip in found}) == 6

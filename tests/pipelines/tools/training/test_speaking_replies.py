@@ -12,6 +12,7 @@ soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("transformers", exc_type=ImportError)
 pytest.importorskip("accelerate")
 
+from firstpacket.bench.errors import WeightsError  # noqa: E402
 from firstpacket.bench.timing.clock import MonotonicClock  # noqa: E402
 from firstpacket.bench.timing.trace import Trace  # noqa: E402
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse  # noqa: E402
@@ -30,7 +31,8 @@ from firstpacket.pipelines.tools.training import (  # noqa: E402
 from firstpacket.pipelines.tools.training.listening_model import Batch, Example  # noqa: E402
 from firstpacket.pipelines.tools.training.llm import write as write_llm  # noqa: E402
 from firstpacket.pipelines.tools.training.llm_model import TrainableLlama  # noqa: E402
-from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder  # noqa: E402
+from firstpacket.pipelines.tools.training.speaking_model import TrainableSpeechDecoder, config_of  # noqa: E402
+from firstpacket.pipelines.tools.training.speaking_states import Source  # noqa: E402
 from firstpacket.pipelines.tools.training.whisper import TrainableWhisper  # noqa: E402
 
 RATE = 16_000
@@ -98,7 +100,7 @@ def test_the_streaming_pipeline_uses_the_trained_decoder(data, work):
     every = listener.extent.embeddings
     example = Example(example.heard, example.question, tuple(turn.ids))
     states = listener.states(Batch.of([example], listener.extent, every, np.random.default_rng(0)))
-    decoder = TrainableSpeechDecoder(speaking.config_of(work, speaking.STEP, listener.llm.llama.config))
+    decoder = TrainableSpeechDecoder(config_of(work, speaking.STEP, listener.llm.llama.config))
     decoder.load_state_dict(folders.tensors(work, speaking.STEP))
     labels = decoder.batch(states[None])[0].argmax(-1)
     wanted = Collapse(4).push(labels.tolist())
@@ -133,6 +135,40 @@ def test_the_unpaired_decoder_is_saved_separately(work):
     figures = [json.loads((work / step / "figures.json").read_text()) for step in (speaking.STEP, speaking.UNPAIRED)]
     assert [one["paired"] for one in figures] == [True, False]
     assert all(one["replies"] == 6 and one["validation_loss"] > 0 for one in figures)
+
+
+def test_a_trained_decoder_is_trained_further_from_a_step_or_a_published_folder(data, work, tmp_path):
+    """On the states of any model that listens; the result is a step of its own."""
+    heard = []
+
+    def states(clips, where):
+        heard.append((len(clips), where))
+        return [torch.full((3, LLAMA.hidden), float(len(clip.answer)), dtype=torch.float16) for clip in clips]
+
+    source = Source("listening", states)
+    published = tmp_path / "published"
+    tensors = {f"speech_generator.{name}": one for name, one in folders.tensors(work, speaking.STEP).items()}
+    folders.save(published, tensors, folders.config(work, speaking.STEP), {})
+    for start, step in ((work / speaking.STEP, "of-a-step"), (published, "of-a-folder")):
+        nothing_more = replace(speaking.TUNING, steps=0, precision="no")
+        figures = speaking.tune(data, work, start, nothing_more, 2, source, step)
+        kept, begun = folders.tensors(work, step), folders.tensors(work, speaking.STEP)
+        assert all(torch.equal(kept[name], tensor) for name, tensor in begun.items())
+        assert folders.config(work, step).keys() == folders.config(work, speaking.STEP).keys()
+        assert figures["unit_error_rate_at_start"] == figures["unit_error_rate"]
+    assert heard == [(6, work), (2, work)] * 2
+    figures = speaking.tune(
+        data, work, work / speaking.STEP, replace(speaking.TUNING, steps=2, precision="no"), 2, source, "of-a-step"
+    )
+    assert len(heard) == 4, "states are kept with the step"
+    assert figures["validation_loss"] < figures["validation_loss_at_start"]
+
+
+def test_a_decoder_of_other_units_is_refused(data, work, tmp_path):
+    shutil.copytree(work, tmp_path / "work")
+    units.run(data, tmp_path / "work", 1, units.UnitSizes(units=3))
+    with pytest.raises(WeightsError, match="speaks 4 units, but the step units made 3"):
+        speaking.tune(data, tmp_path / "work", work / speaking.STEP, replace(speaking.TUNING, steps=0))
 
 
 def test_word_error_rates_of_replies_and_of_the_voice(data, work, monkeypatch):

@@ -20,7 +20,14 @@ from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
 from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
-from firstpacket.pipelines.tools.training import folders, streaming_encoder, streaming_listening, tokenizer
+from firstpacket.pipelines.tools.training import (
+    data,
+    folders,
+    speaking_states,
+    streaming_encoder,
+    streaming_listening,
+    tokenizer,
+)
 from firstpacket.pipelines.tools.training.block_features import SpokenFeatures
 from firstpacket.pipelines.tools.training.listening_model import BlockListener
 from firstpacket.pipelines.tools.training.llm import write as write_llm
@@ -119,6 +126,24 @@ def test_a_row_is_what_one_turn_computes(work: Path) -> None:
     cache = KVCache(llama.config, len(row) + len(reply), CPU, torch.float32)
     states = [llama(row, cache)] + [llama(llama.embed(torch.tensor([word])), cache) for word in reply[:-1]]
     torch.testing.assert_close(listener.states(batch), torch.cat(states), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_speech_decoder_learns_from_states_of_clips_heard_alone_in_drawn_blocks(
+    tones: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = data.clips(tones, "train")
+    listener, words = streaming_listening.trained(work)
+    blocks = iter((5, 10) * len(clips))
+    monkeypatch.setattr(speaking_states, "drawn_block", lambda random: next(blocks))
+    found = speaking_states.STREAMING.states(clips, work)
+    assert next(blocks) == 5 and len({clip.answer for clip in clips}) == 2, "one block for each of two lengths"
+    examples = streaming_listening.examples_of(clips, words, listener, work)
+    first = examples[0].heard.groups
+    for example, states in zip(examples, found, strict=True):
+        block = 5 if example.heard.groups == first else 10
+        alone = streaming_listening.batched([example], block, np.random.default_rng(0))
+        torch.testing.assert_close(states.float(), listener.states(alone), rtol=0, atol=0.1)
 
 
 def test_missing_steps_are_named_with_their_commands(work: Path, tmp_path: Path) -> None:

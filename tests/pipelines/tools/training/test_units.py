@@ -8,7 +8,7 @@ from firstpacket.bench.errors import CorpusError
 
 pytest.importorskip("torch")
 
-from firstpacket.pipelines.tools.training import units
+from firstpacket.pipelines.tools.training import units, vocoder
 from firstpacket.pipelines.tools.training.units import Spoken, UnitSizes
 
 SIZES = UnitSizes(units=4)
@@ -61,6 +61,40 @@ def test_the_same_seed_gives_the_same_units(spoken, tmp_path):
     assert (tmp_path / "units/units.jsonl").read_bytes() == (work / "units/units.jsonl").read_bytes()
 
 
+@pytest.fixture(scope="module")
+def late(tmp_path_factory):
+    """An answer that becomes audible after 75 ms of faint noise, and one that never does."""
+    data = tmp_path_factory.mktemp("late")
+    faint = 1e-3 * np.random.default_rng(0).normal(size=RATE)
+    said = {"low": np.concatenate([faint[:1200], tone(300, 0.2), faint[:3200]]), "nothing": faint}
+    for text, sound in said.items():
+        soundfile.write(data / f"{text}.flac", sound, RATE)
+    lines = (json.dumps({"text": text, "audio": f"{text}.flac"}) + "\n" for text in said)
+    (data / "answers.jsonl").write_text("".join(lines))
+    return data
+
+
+def test_units_begin_with_the_frame_in_which_an_answer_becomes_audible(late, tmp_path):
+    """The others are those of the whole recording."""
+    units.run(late, tmp_path / "whole", 1, SIZES, untrimmed=True)
+    figures = units.run(late, tmp_path / "audible", 1, SIZES)
+    (whole, _), (audible, _) = units.made(tmp_path / "whole"), units.made(tmp_path / "audible")
+    assert [audible[text].start for text in ("low", "nothing")] == [3, 0]
+    assert figures["silent_frames"] == 3
+    assert np.array_equal(audible["low"].frames, whole["low"].frames[3:])
+    assert audible["nothing"] == whole["nothing"]
+    assert audible["low"].units[0] != whole["low"].units[0], "silence is a unit, and the answer begins with another"
+
+
+def test_the_vocoder_learns_the_sound_of_the_frames_that_were_kept(late, tmp_path):
+    units.run(late, tmp_path, 1, SIZES)
+    found, _ = units.made(tmp_path)
+    example = next(one for one in vocoder.examples(late, found) if one.spoken.text == "low")
+    recorded, _ = soundfile.read(late / "low.flac", dtype="float32")
+    assert np.array_equal(example.sound.numpy(), recorded[3 * 320 :][: len(example.sound)])
+    assert len(example.sound) == 320 * len(example.frames)
+
+
 def test_a_frame_depends_only_on_its_own_20_ms():
     sound = np.concatenate((np.zeros(3200, np.float32), tone(500, 0.2)))
     found = units.features(np.append(sound, np.zeros(319, np.float32)), SIZES)
@@ -86,6 +120,8 @@ def test_more_units_than_different_frames_are_refused(spoken):
         '{"text": "a", "units": [-1], "durations": [1]}',
         '{"text": "a", "units": [1], "durations": [0]}',
         '{"text": "a", "units": "x", "durations": [1]}',
+        '{"text": "a", "units": [1], "durations": [1], "start": -1}',
+        '{"text": "a", "units": [1], "durations": [1], "start": null}',
     ],
 )
 def test_a_bad_line_of_units_is_named(tmp_path, line):
