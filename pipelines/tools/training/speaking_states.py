@@ -94,14 +94,14 @@ def _of_blocks(clips: Sequence[Clip], work: Path) -> list[Tensor]:
     by_length: dict[int, list[int]] = {}
     for place, example in enumerate(examples):
         by_length.setdefault(example.heard.groups, []).append(place)
-    random = np.random.default_rng(0)
+    random, longest = np.random.default_rng(0), listener.extent.embeddings
 
     def batches() -> Iterator[tuple[list[int], BlockBatch]]:
         for alike in by_length.values():
             for first in range(0, len(alike), _AT_ONCE):
                 places = alike[first : first + _AT_ONCE]
                 some = [examples[place] for place in places]
-                yield places, streaming_listening.batched(some, drawn_block(random), random)
+                yield places, streaming_listening.batched(some, longest, drawn_block(random), random)
 
     return _states(listener, [len(example.reply) for example in examples], batches())
 
