@@ -56,7 +56,7 @@ StageKind = Literal["endpoint", "asr", "llm", "tts", "other"]
 STAGE_KINDS: dict[StageKind, str] = {
     "endpoint": "detects the end of the user's turn; work that begins after it is the request",
     "asr": "transcribes speech: `asr_final_latency` ends with its last span",
-    "llm": "the language model: `llm_ttft` and similar metrics begin with its first span",
+    "llm": "language model: `llm_ttft` begins with the span of its first output, its other metrics with its first span",
     "tts": "synthesises speech",
     "other": "none of these: it has only the metrics that every stage has",
 }
@@ -169,3 +169,5 @@ class KnownMark(StrEnum):
     )
     LLM_THOUGHTS_UNCLEAR = "llm.thoughts_unclear", "its reasoning could not be told from the answer: `thoughts_unclear`"
     READ_LATE = "read_late", "a message of a server waited over 5 ms before it was handled: `read_late`"
+    BLOCK = "speech.block", "a block of the user's speech was complete, and work on it began: `late_blocks`"
+    LATE_BLOCK = "speech.late_block", "the same, when the work on the block before it was still going on: `late_blocks`"

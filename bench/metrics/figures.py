@@ -12,6 +12,7 @@ from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden,
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, metric
 from firstpacket.bench.metrics.gpu_figures import gpu_figures, gpu_flags
 from firstpacket.bench.metrics.host_flags import host_flags
+from firstpacket.bench.metrics.late_blocks import late_blocks
 from firstpacket.bench.metrics.late_microphone import histogram, late_frames
 from firstpacket.bench.metrics.player import media_ns, play
 from firstpacket.bench.metrics.quality_figures import Reference, answer_figures, reply_figures, transcript_figures
@@ -62,6 +63,7 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
         **reply_figures(evidence.trace, evidence.reply_levels),
         **gpu_figures(evidence),
         **late_frames(evidence.delivery, evidence.microphone_limit_ns),
+        **late_blocks(evidence),
     }
     parts = tuple(PathPart(stage, kind, ns) for (stage, kind), ns in summed(path).items())
     flags = (
@@ -227,11 +229,13 @@ def _language_figures(evidence: Evidence, t0_ns: int) -> dict[str, int | float]:
     if not thinking:
         return {}
     begins_ns = thinking[0].start_ns
-    tokens = [span.first_output_ns for span in thinking if span.first_output_ns is not None]
+    # A model that listens while the user speaks has spans before this one.
+    tokens = [(span.first_output_ns, span.start_ns) for span in thinking if span.first_output_ns is not None]
     replies = [text.text for text in evidence.trace.texts if text.kind == "reply"]
     if tokens and (not replies or "".join(replies).strip()):
-        figures["llm_ttft"] = min(tokens) - begins_ns
-        figures["llm_first_token_latency"] = min(tokens) - t0_ns
+        token_ns, prompted_ns = min(tokens)
+        figures["llm_ttft"] = token_ns - prompted_ns
+        figures["llm_first_token_latency"] = token_ns - t0_ns
     usage = evidence.trace.usage
     if usage is not None and usage.cached_tokens is not None and usage.prompt_tokens:
         figures["llm_prompt_cached"] = usage.cached_tokens / usage.prompt_tokens

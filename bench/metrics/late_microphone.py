@@ -23,7 +23,7 @@ _EDGES_NS = tuple(round(edge * NS_PER_MS) for edge in EDGES_MS)
 
 def histogram(delivery: Delivery) -> tuple[int, ...]:
     """Frames by lateness, one count per bucket; empty with file input."""
-    if not _scheduled(delivery):
+    if not scheduled(delivery):
         return ()
     counts = [0] * (len(EDGES_MS) + 1)
     for lateness_ns in delivery.lateness_ns:
@@ -33,14 +33,14 @@ def histogram(delivery: Delivery) -> tuple[int, ...]:
 
 def late_frames(delivery: Delivery, limit_ns: int) -> dict[str, int]:
     """The figure `late_frames`: frames that came later than the limit; absent with file input."""
-    if not _scheduled(delivery):
+    if not scheduled(delivery):
         return {}
     return {"late_frames": sum(lateness_ns > limit_ns for lateness_ns in delivery.lateness_ns)}
 
 
 def is_late(delivery: Delivery, limit_ns: int) -> bool:
     """Whether a turn is flagged `late_microphone`."""
-    if not _scheduled(delivery):
+    if not scheduled(delivery):
         return False
     last_frame_late = delivery.last_frame_ns - delivery.t0_ns > limit_ns
     return last_frame_late or max(delivery.lateness_ns) > limit_ns + FRAME_NS
@@ -51,6 +51,6 @@ def too_many(late_turns: int, turns: int) -> bool:
     return late_turns >= LATE_TURNS and late_turns > LATE_TURNS_SHARE * turns
 
 
-def _scheduled(delivery: Delivery) -> bool:
+def scheduled(delivery: Delivery) -> bool:
     """Whether frames had due times: a clip that is handed over as a file starts at its t0."""
     return delivery.start_ns < delivery.t0_ns and bool(delivery.lateness_ns)

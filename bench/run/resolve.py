@@ -149,7 +149,7 @@ def _endpoint_notices(resolved: Sequence[Resolved]) -> tuple[str, ...]:
 def _input_notices(options: Options, resolved: Sequence[Resolved]) -> tuple[str, ...]:
     """With file input a pipeline cannot work while the user speaks; readers must know."""
     early = [each.choice.label for each in resolved if each.declaration.starts_before_speech_ends]
-    if options.input != "file" or not early or len(early) == len(resolved):
+    if options.input != "file" or not early:
         return ()
     return (
         f"{', '.join(early)} can work while the user speaks, but file input delivers the whole clip at one instant, so "

@@ -26,7 +26,7 @@ def parse_block(text: str) -> int | None:
     """Samples of a block from an option: 100 to 2000 ms in steps of 100, or `whole` (None). Raises `UsageError`."""
     if text == WHOLE:
         return None
-    ms = int(text) if text.isdecimal() else 0
+    ms = int(text) if text.isascii() and text.isdecimal() else 0
     if STEP_MS <= ms <= LONGEST_MS and ms % STEP_MS == 0:
         return ms * SAMPLE_RATE // 1000
     raise UsageError(

@@ -22,6 +22,7 @@ from firstpacket.pipelines.direct.llama_omni.config import HOP, EncoderContext
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
 from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching, Steps
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+from firstpacket.pipelines.direct.llama_omni.pace import Pace
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices
 from firstpacket.pipelines.models.packing import PackedConv, PackedLinear, pack
@@ -150,13 +151,18 @@ class Turn:
 
     def _listen_in_blocks(self, frames: Iterable[Samples], encoder: BlockEncoder) -> Tensor:
         """The LLM takes in all blocks but the last one, each as soon as it is complete."""
-        blocks = encoder.blocks()
+        blocks, pace = encoder.blocks(), Pace(self._trace, self._model.device)
         for block in blocks.complete(frames):
+            pace.begins()
             embeds = encoder.embeddings(block, self._trace)
             with self._trace.stage("llm.prefill", gpu=True):
                 self._model.llm.remember(embeds, self._assistant.text_cache)
+            pace.launched()
         last = blocks.rest()
-        return encoder.embeddings(last, self._trace) if last is not None else self._nothing()
+        if last is None:
+            return self._nothing()
+        pace.begins()
+        return encoder.embeddings(last, self._trace)
 
     def _nothing(self) -> Tensor:
         return torch.empty(0, self._model.config.llm.hidden, device=self._model.device, dtype=self._model.dtype)
