@@ -161,13 +161,19 @@ class Direct(Pipeline):
         return self._ready().loaded.weights
 
     def work(self) -> tuple[Work, ...]:
-        """The least work of the first packet, for the roofline; `inf` units are those of the longest canned reply."""
-        from firstpacket.pipelines.direct.llama_omni.work import UNITS_PER_TOKEN, first_packet_work
+        """The least work of the first packet, for the roofline; `inf` units are those of the longest canned reply.
 
-        ready = self._ready()
-        model = ready.loaded.model
-        units = ready.assistant.plan.chunk_units or UNITS_PER_TOKEN * LONGEST_CANNED_REPLY
-        return first_packet_work(model.config, ready.assistant.prompt_tokens, units, model.dtype.itemsize)
+        With blocks it is the work after the end of speech: the last block, which is half as long on average.
+        """
+        from firstpacket.pipelines.direct.llama_omni.work import UNITS_PER_TOKEN, Remaining, first_packet_work
+
+        assistant = self._ready().assistant
+        model, plan = assistant.model, assistant.plan
+        left = Remaining.of(
+            model.config, plan.encoder_context, plan.block, assistant.head_tokens, assistant.prompt_tokens
+        )
+        units = plan.chunk_units or UNITS_PER_TOKEN * LONGEST_CANNED_REPLY
+        return first_packet_work(model.config, left, units, model.dtype.itemsize)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """Sizes, and notes of the loader."""

@@ -7,9 +7,10 @@ Operations count a multiply-add as two. Counted per stage as docs/accuracy.md de
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from firstpacket.bench.pipeline import Work
-from firstpacket.pipelines.direct.llama_omni.config import OmniConfig, VocoderConfig
+from firstpacket.pipelines.direct.llama_omni.config import FRAME_S, HOP, EncoderContext, OmniConfig, VocoderConfig
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 
 UNITS_PER_TOKEN = 7
@@ -20,28 +21,64 @@ MEL_FRAME_OPERATIONS = 50_000
 """A 400-point transform and its filters, generously; the features never decide."""
 
 
-def first_packet_work(config: OmniConfig, prompt_tokens: int, chunk_units: int, value_bytes: int) -> tuple[Work, ...]:
+SPOKEN_S = 3.0
+"""How long the user is assumed to have spoken, where the work depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left to take in once the user has finished: frames of the encoder, and positions of the LLM."""
+
+    frames: int
+    frames_before: int
+    """Encoded while the user spoke: these are attended to, from kept keys and values."""
+    positions: int
+    positions_before: int
+    """The same for the LLM, with the text before the speech."""
+
+    @classmethod
+    def of(cls, config: OmniConfig, context: EncoderContext, block: int | None, head: int, prompt: int) -> Remaining:
+        """After `SPOKEN_S` of speech, for a prompt of at most `prompt` positions that begins with `head` of text.
+
+        With blocks (of `block` samples) the last one is left: on average (k + 1) / 2 of the k embeddings of a block,
+        as it is padded to whole ones.
+        """
+        joined, most = config.adaptor.joined, config.encoder.positions // config.adaptor.joined
+        spoken = min(most, math.ceil(SPOKEN_S / FRAME_S / joined))
+        heard = most if context == "full" else spoken
+        left = heard if block is None else (block // (2 * HOP * joined) + 1) // 2
+        tail = prompt - head - most
+        return cls(left * joined, (heard - left) * joined, left + tail, head + heard - left)
+
+
+def first_packet_work(config: OmniConfig, left: Remaining, chunk_units: int, value_bytes: int) -> tuple[Work, ...]:
     """Work by stage for a first chunk of `chunk_units`; the vocoder computes in float32 whatever the rest does."""
     tokens = math.ceil(chunk_units / UNITS_PER_TOKEN)
     frames = round(chunk_units * FRAMES_PER_UNIT)
     llm, decoder = config.llm, config.speech_decoder
-    positions, state = config.encoder.positions, config.encoder.state
+    state, seen = config.encoder.state, left.frames + left.frames_before
     encoder_weights = config.encoder.layers * 12 * state**2 + 3 * state * (config.encoder.mels + state)
-    attention = config.encoder.layers * 4 * positions**2 * state
-    speech = positions // config.adaptor.joined
+    attention = config.encoder.layers * 4 * left.frames * seen * state
+    kept_frames = 2 * config.encoder.layers * left.frames_before * state * value_bytes
+    speech = left.frames // config.adaptor.joined
     adaptor_weights = (config.adaptor.joined * config.adaptor.state + config.adaptor.hidden) * config.adaptor.inner
     body, head = _body_weights(llm), llm.hidden * llm.vocab
-    prefill_attention = llm.layers * 2 * prompt_tokens**2 * llm.heads * llm.head_dim
+    prefill_attention = llm.layers * 2 * left.positions * (left.positions + 2 * left.positions_before) * _width(llm)
+    kept_positions = 2 * llm.layers * left.positions_before * llm.kv_heads * llm.head_dim * value_bytes
     decoder_weights = _body_weights(decoder.layers) + decoder.state * decoder.layers.hidden
     unit_head = decoder.layers.hidden * (decoder.units + 1)
     spoken = tokens * decoder.frames_per_token
     vocoder_weights, vocoder_operations = _vocoder(config.vocoder, frames)
     samples = frames * math.prod(config.vocoder.up_rates)
     return (
-        Work("features", 4 * 2 * positions * 160, 2 * positions * MEL_FRAME_OPERATIONS),
-        Work("encoder", encoder_weights * value_bytes, 2 * encoder_weights * positions + attention),
+        Work("features", 4 * 2 * left.frames * HOP, 2 * left.frames * MEL_FRAME_OPERATIONS),
+        Work("encoder", encoder_weights * value_bytes + kept_frames, 2 * encoder_weights * left.frames + attention),
         Work("adaptor", adaptor_weights * value_bytes, 2 * adaptor_weights * speech),
-        Work("llm.prefill", (body + head) * value_bytes, 2 * (body * prompt_tokens + head) + prefill_attention),
+        Work(
+            "llm.prefill",
+            (body + head) * value_bytes + kept_positions,
+            2 * (body * left.positions + head) + prefill_attention,
+        ),
         Work("llm.decode", (tokens - 1) * (body + head) * value_bytes, (tokens - 1) * 2 * (body + head)),
         Work(
             "speech_decoder",
@@ -53,9 +90,13 @@ def first_packet_work(config: OmniConfig, prompt_tokens: int, chunk_units: int, 
     )
 
 
+def _width(config: LlamaConfig) -> int:
+    return config.heads * config.head_dim
+
+
 def _body_weights(config: LlamaConfig) -> int:
     """Weights of the layers that every position passes."""
-    width = config.heads * config.head_dim
+    width = _width(config)
     narrow = config.kv_heads * config.head_dim
     return config.layers * (config.hidden * (2 * width + 2 * narrow) + 3 * config.hidden * config.intermediate)
 
