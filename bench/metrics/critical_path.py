@@ -77,23 +77,28 @@ def hidden(trace: TurnTrace, t0_ns: int, path: Iterable[Part]) -> dict[str, int]
     if not trace.packets:
         return {}
     until_ns = trace.packets[0].at_ns
-    worked: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for span in trace.spans:
-        worked[span.stage].append((span.start_ns, span.end_ns))
-        if span.gpu is not None:
-            worked[span.stage].append((span.gpu.start_ns, span.gpu.end_ns))
     owned: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for part in path:
         if part.kind in ("host", "gpu", "launch"):
             owned[part.stage].append((part.start_ns, part.end_ns))
     result = {}
-    for stage, stretches in worked.items():
+    for stage, stretches in stretches_by_stage(trace.spans).items():
         stretches = [(max(start, t0_ns), min(end, until_ns)) for start, end in stretches]
         total = covered_ns(stretches)
         off_path = covered_ns(stretches + owned[stage]) - covered_ns(owned[stage])
         if total and off_path:
             result[stage] = off_path
     return result
+
+
+def stretches_by_stage(spans: Iterable[StageSpan]) -> dict[str, list[tuple[int, int]]]:
+    """When each stage worked, on the host or on the GPU, as `(start_ns, end_ns)`; these may overlap."""
+    worked: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for span in spans:
+        worked[span.stage].append((span.start_ns, span.end_ns))
+        if span.gpu is not None:
+            worked[span.stage].append((span.gpu.start_ns, span.gpu.end_ns))
+    return worked
 
 
 class _Walk:
@@ -107,14 +112,16 @@ class _Walk:
         self._hand_offs = {hand_off.id: hand_off for hand_off in trace.hand_offs}
         self._threads: dict[int, list[_Piece]] = defaultdict(list)
         by_thread: dict[int, list[StageSpan]] = defaultdict(list)
-        # Work that began after the packet cannot have delayed it; skipping it keeps long replies cheap.
+        # Work that began after the packet cannot have delayed it, and the path does not enter what was over before t0;
+        # skipping both keeps long replies cheap, and systems that take speech in by small blocks.
         until_ns = trace.packets[0].at_ns
         spans = [span for span in trace.spans if span.start_ns < until_ns]
         for span in spans:
-            by_thread[span.thread].append(span)
+            if span.end_ns > t0_ns:
+                by_thread[span.thread].append(span)
         waits: dict[int, list[DeviceWait]] = defaultdict(list)
         for wait in trace.waits:
-            if wait.start_ns < until_ns:
+            if t0_ns < wait.end_ns and wait.start_ns < until_ns:
                 waits[wait.thread].append(wait)
         for thread in by_thread.keys() | waits.keys():
             self._threads[thread] = _flatten(by_thread[thread], waits[thread])

@@ -1,7 +1,8 @@
 """Every metric by name: from which event to which, on which clock, in which unit.
 
 Names are the standard terms where there are any (see docs/metrics.md). A definition that changes gets a higher
-`version`. Stage metrics exist once per stage that ran: `stage.STAGE.host`, `.gpu` and `.busy`.
+`version`. Stage metrics exist once per stage that ran: `stage.STAGE.host`, `.gpu`, `.busy` and
+`.during_speech`.
 """
 
 from __future__ import annotations
@@ -164,6 +165,16 @@ TURN_METRICS = (
         known_at_first_packet=True,
     ),
     Metric(
+        "work_during_speech",
+        "work during speech",
+        "the user begins to speak",
+        "end of speech: time in which any stage worked, without waits",
+        side="pipeline",
+        shown=Shown.TERMINAL,
+        short="during speech",
+        known_at_first_packet=True,
+    ),
+    Metric(
         "generation_duration",
         "last packet",
         "t0",
@@ -254,6 +265,14 @@ TURN_METRICS = (
         "request delay",
         "end of speech",
         "first work after all speech arrived",
+        side="pipeline",
+        known_at_first_packet=True,
+    ),
+    Metric(
+        "llm_start",
+        "LLM started",
+        "end of speech",
+        "start of the language model; negative if it begins while the user speaks",
         side="pipeline",
         known_at_first_packet=True,
     ),
@@ -400,11 +419,19 @@ STAGE_METRICS = {
     "host": Metric("", "", "stage entered", "stage left, summed over its spans", side="pipeline"),
     "gpu": Metric("", "", "events before the stage's launches", "after them, summed", side="gpu"),
     "busy": Metric("", "", "union of its kernels, copies and fills", "in a turn under the profiler", side="gpu"),
+    "during_speech": Metric(
+        "",
+        "",
+        "the user begins to speak",
+        "end of speech: time in which the stage worked, without waits",
+        side="pipeline",
+        known_at_first_packet=True,
+    ),
 }
 """Templates of the metrics that exist once per stage."""
 SERVER_METRIC = Metric("", "", "an event that the server chose", "another one, by the server's clock", side="server")
 """Template of the metrics that a server states about its own work: `server.NAME`."""
-STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy"}
+STAGE_TITLES = {"host": "host", "gpu": "GPU", "busy": "GPU busy", "during_speech": "during speech"}
 
 ATTRIBUTION = {"path": 1, "hidden": 1, "flags": 2, "lateness": 1}
 """Versions of what a turn's line contains besides its metrics: the critical path and its error, hidden work, flags."""

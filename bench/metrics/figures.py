@@ -10,6 +10,7 @@ from itertools import pairwise, takewhile
 from firstpacket.bench.metrics.audible_onset import Audible, audible_onset_ns
 from firstpacket.bench.metrics.critical_path import Part, critical_path, hidden, summed
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, metric
+from firstpacket.bench.metrics.during_speech import during_speech
 from firstpacket.bench.metrics.gpu_figures import gpu_figures, gpu_flags
 from firstpacket.bench.metrics.host_flags import host_flags
 from firstpacket.bench.metrics.late_blocks import late_blocks
@@ -57,6 +58,7 @@ def turn_figures(evidence: Evidence, reference: Reference | None = None) -> Turn
         **_listening_figures(evidence, t0_ns),
         **_language_figures(evidence, t0_ns),
         **_stage_figures(evidence.trace),
+        **during_speech(evidence),
         **_server_figures(evidence.trace),
         **(transcript_figures(evidence.trace, reference.text) if reference is not None else {}),
         **(answer_figures(evidence.trace, reference) if reference is not None else {}),
@@ -193,6 +195,8 @@ def _start_figures(evidence: Evidence) -> dict[str, int | float]:
         figures["endpointing_delay"] = starts["endpoint"] - starts["speech_end"]
     if "request" in starts:
         figures["request_delay"] = starts["request"] - starts["speech_end"]
+    if thinking := evidence.spans_of("llm"):
+        figures["llm_start"] = thinking[0].start_ns - starts["speech_end"]
     return figures
 
 

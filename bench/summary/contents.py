@@ -78,6 +78,18 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
+class DuringSpeech:
+    """Work before the end of the user's speech: means over the turns of the path, ms."""
+
+    total: Estimate
+    """Time in which any stage worked; stages that work at once count once."""
+    stages: dict[str, Estimate]
+    """Only stages that worked in any of the turns."""
+    share: Estimate | None
+    """`total` divided by itself and the work on the path: how much of the work nobody waits for. None without work."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cold:
     """Before the measured turns: loading, once per segment, and the first packet of cold turns."""
 
@@ -113,6 +125,8 @@ class LabelSummary:
     figures: dict[str, Figure]
     path: Path
     hidden: dict[str, Estimate]
+    during_speech: DuringSpeech | None
+    """None with file input, and for runs from before it was measured."""
     cold: Cold
     flags: dict[Flag, int]
     """Measured turns by flag."""

@@ -1,4 +1,4 @@
-"""The mean critical path to the first packet, and the work hidden behind it."""
+"""The mean critical path to the first packet, the work hidden behind it, and the work before the end of speech."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, get_args
 
+from firstpacket.bench.metrics.during_speech import TOTAL, stage_of
 from firstpacket.bench.pipeline import Role
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.stats.bootstrap import Estimate, estimate
-from firstpacket.bench.summary.contents import Path, PathMean
+from firstpacket.bench.stats.ratio import ratio_of_sums
+from firstpacket.bench.summary.contents import DuringSpeech, Path, PathMean
 from firstpacket.bench.timing.clock import NS_PER_MS
 
 KINDS = ("queued", "launch", "host", "gpu", "unattributed")
 """Kinds of time on a path, in their usual order within a stage."""
+WORK = ("launch", "host", "gpu")
+"""Those in which a stage works."""
 ROLES = (*get_args(Role), "")
 """Roles in the order of a turn; the last, empty one is for time of no stage."""
 
@@ -44,6 +48,24 @@ def hidden_work(turns: Sequence[Turn]) -> dict[str, Estimate]:
     clips = [turn.utterance for turn in turns]
     hidden = [turn.hidden for turn in turns]
     return {stage: mean_ms(hidden, stage, clips) for stage in dict.fromkeys(stage for each in hidden for stage in each)}
+
+
+def work_during_speech(turns: Sequence[Turn]) -> DuringSpeech | None:
+    """Mean work before the end of speech, and its share of all work until the first packet; None if not measured."""
+    having = [turn for turn in turns if TOTAL in turn.figures]
+    if not having:
+        return None
+    clips = [turn.utterance for turn in having]
+    by_stage = [{stage: ns for name, ns in turn.figures.items() if (stage := stage_of(name))} for turn in having]
+    before = [turn.figures[TOTAL] for turn in having]
+    worked = [turn.figures[TOTAL] + sum(part.ns for part in turn.path if part.kind in WORK) for turn in having]
+    return DuringSpeech(
+        total=mean_ms([turn.figures for turn in having], TOTAL, clips),
+        stages={
+            stage: mean_ms(by_stage, stage, clips) for stage in dict.fromkeys(name for e in by_stage for name in e)
+        },
+        share=ratio_of_sums(before, worked, clips) if min(worked) > 0 else None,
+    )
 
 
 def by_role(turn: Turn, roles: Mapping[str, str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from firstpacket.bench.summary.figures import continuity, figure, metric_names
 from firstpacket.bench.summary.gpu import label_gpu
 from firstpacket.bench.summary.licences import licences
 from firstpacket.bench.summary.microphone import microphone
-from firstpacket.bench.summary.path import hidden_work, mean_path
+from firstpacket.bench.summary.path import hidden_work, mean_path, work_during_speech
 from firstpacket.bench.summary.quality import label_quality
 from firstpacket.bench.summary.stopping import StoppingResult, notice, stopping_result
 from firstpacket.bench.summary.values import definition, label_weights, started
@@ -97,6 +97,7 @@ def _label(
         continuity=continuity(measured),
         path=mean_path(on_path, plan),
         hidden=hidden_work(on_path),
+        during_speech=work_during_speech(on_path),
         cold=_cold(run, plan.label, turns),
         instrument=overhead(run, plan.label, [turn for turn in measured if turn.is_answered]),
         flags=dict(sorted(Counter(flag for turn in measured for flag in turn.flags).items())),

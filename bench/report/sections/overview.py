@@ -24,7 +24,7 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
     unfinished = summary.stopping is not None and summary.stopping.ended == "unfinished"
     columns: tuple[Column[LabelSummary], ...] = (
         words("system", lambda label: label.label),
-        *map(_median, shown_in(place, {name for label in summary.labels for name in label.figures})),
+        *map(_median, shown_in(place, _telling(summary))),
         column("first packet p95", single, "ms", "figures", HEADLINE, "percentiles", "p95", "value"),
         *(_audible_within(bound, shares) for bound in BOUNDS),
         _first_packet("cold", "cold", says="first packet of cold turns, median"),
@@ -49,6 +49,11 @@ def glance(summary: Summary, shares: Shares, place: Shown = Shown.TERMINAL) -> T
 def _listed(bounds: Sequence[Bound]) -> str:
     *first, last = (str(bound.ms) for bound in bounds)
     return f"{', '.join(first)} and {last}"
+
+
+def _telling(summary: Summary) -> set[str]:
+    """The metrics whose median is not 0 in all systems: no column shows that none works during speech."""
+    return {name for label in summary.labels for name, found in label.figures.items() if found.p50 and found.p50.value}
 
 
 def _median(known: Metric) -> Column[LabelSummary]:

@@ -1,4 +1,4 @@
-"""Where the time goes: the mean critical path, hidden work, and the parts of the differences."""
+"""Where the time goes: the mean critical path, hidden work, work during speech, and the parts of the differences."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from firstpacket.bench.compare.tables import contributions, ladder_table
+from firstpacket.bench.format import Unit
 from firstpacket.bench.report.bars import NO_STAGE, Stack, stacks
 from firstpacket.bench.report.scale import Scale
 from firstpacket.bench.report.section import Bars, Block, Section
@@ -56,6 +57,15 @@ def _bars(found: Sequence[Stack], kinds: Sequence[str], says: str) -> Bars:
     )
 
 
+DURING = "during speech"
+HIDDEN = "Hidden work ran before the first packet without delaying it; it is not part of the total."
+DURING_SPEECH = (
+    "Work during speech was over before the user had finished, so that nobody waited for it; it is not part of the "
+    "total. All stages: the time in which any of them worked. Share: of the time that the system worked for the first "
+    "packet, during speech and on the path."
+)
+
+
 class Part(NamedTuple):
     """A part of the mean path, or hidden work, with every system's mean and its place in the JSON."""
 
@@ -63,6 +73,7 @@ class Part(NamedTuple):
     how: str
     role: str
     means: Mapping[str, tuple[Estimate | None, JsonPath]]
+    unit: Unit = "ms"
 
 
 def _of_label(label: str) -> Column[Part]:
@@ -70,7 +81,7 @@ def _of_label(label: str) -> Column[Part]:
         if label not in part.means:
             return ("",)
         mean, at = part.means[label]
-        return estimate(mean, "ms", at)
+        return estimate(mean, part.unit, at)
 
     return Column(label, cell)
 
@@ -81,14 +92,16 @@ def _parts(view: View) -> Table:
         words("kind", lambda part: part.how),
         *map(_of_label, view.labels),
     )
+    early = list(_during_speech(view))
     totals = {label.label: (label.path.total, of_label(label, "path", "total")) for label in view.summaries}
     groups = (
         rows(columns, _waited_for(view), role=lambda part: part.role),
         rows(columns, [Part("total", "", "", totals)], kind="sum"),
         rows(columns, _hidden(view), kind="quiet", role=lambda part: part.role),
+        rows(columns, early, kind="quiet", role=lambda part: part.role),
     )
-    note = "Hidden work ran before the first packet without delaying it; it is not part of the total."
-    return table("Critical path, means in ms [95 % CI]", columns, groups, notes=(note,))
+    notes = [HIDDEN, *([DURING_SPEECH] if early else [])]
+    return table("Critical path, means in ms [95 % CI]", columns, groups, notes=notes)
 
 
 def _waited_for(view: View) -> list[Part]:
@@ -111,3 +124,21 @@ def _hidden(view: View) -> Iterator[Part]:
             if stage in label.hidden
         }
         yield Part(stage or NO_STAGE, "hidden", "none", means)
+
+
+def _during_speech(view: View) -> Iterator[Part]:
+    """By stage, then of all; nothing if no system worked before the end of speech."""
+    early = [(label, found) for label in view.summaries if (found := label.during_speech) and found.stages]
+    roles = {stage.id: stage.role for label, _ in early for stage in label.stages}
+    for stage in dict.fromkeys(stage for _, found in early for stage in found.stages):
+        means = {
+            label.label: (found.stages[stage], of_label(label, "during_speech", "stages", stage))
+            for label, found in early
+            if stage in found.stages
+        }
+        yield Part(stage, DURING, roles.get(stage, "none"), means)
+    if early:
+        totals = {label.label: (found.total, of_label(label, "during_speech", "total")) for label, found in early}
+        yield Part("all stages", DURING, "", totals)
+        shares = {label.label: (found.share, of_label(label, "during_speech", "share")) for label, found in early}
+        yield Part("share of the work", DURING, "", shares, "share")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from firstpacket.bench.analysis.turn_trace import OneTurn, playback
 from firstpacket.bench.format import amount
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
+from firstpacket.bench.metrics.during_speech import stage_of
 from firstpacket.bench.metrics.quality_figures import reply_text
 from firstpacket.bench.metrics.t0 import all_starts
 from firstpacket.bench.record.schema import Turn, UtteranceFacts
@@ -71,6 +72,9 @@ def narrow_facts(turn: Turn) -> Iterator[Named]:
         yield "critical path", f"{parts} = {_amount(sum(part.ns for part in turn.path))}{error}"
     if any(turn.hidden.values()):
         yield "hidden", ", ".join(f"{stage} {_amount(ns)}" for stage, ns in turn.hidden.items() if ns)
+    early = [f"{stage} {_amount(int(ns))}" for name, ns in turn.figures.items() if (stage := stage_of(name))]
+    if early:
+        yield "work during speech", ", ".join(early)
 
 
 def _trace_facts(one: OneTurn) -> Iterator[Named]:

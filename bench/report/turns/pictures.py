@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from firstpacket.bench.analysis.turn_trace import OneTurn, playback
 from firstpacket.bench.format import amount, counted
+from firstpacket.bench.metrics.critical_path import stretches_by_stage
+from firstpacket.bench.metrics.during_speech import TOTAL, work
 from firstpacket.bench.metrics.player import media_ns
 from firstpacket.bench.metrics.server import E2E
 from firstpacket.bench.metrics.t0 import all_starts
@@ -100,17 +102,19 @@ def heard_scale(one: OneTurn, speech_ms: float) -> Scale:
 
 
 def heard_picture(one: OneTurn, speech_ms: float) -> Picture:
-    """What a listener hears: the question, the gap, the reply with its stalls; and the player's buffer."""
+    """What a listener hears: the question, the gap, the reply with its stalls; and the player's buffer.
+
+    For a system that works while the user speaks, also when its stages work.
+    """
     scale = heard_scale(one, speech_ms)
     end_ms = _speech_end_ms(one)
     speech = Stroke("speech", blocks(scale, [(end_ms - speech_ms, end_ms)], 5, 16))
-    lanes = (
-        Lane("user", f"the user speaks for {amount(speech_ms, 'ms')}", (speech,)),
-        _player_lane(one, scale, LANE),
-        _buffer_lane(one, scale, 2 * LANE),
-        _packet_lane(one, scale, 3 * LANE),
-    )
-    return Picture(scale, lanes, _rules(one, scale))
+    lanes = [Lane("user", f"the user speaks for {amount(speech_ms, 'ms')}", (speech,))]
+    if one.turn.figures.get(TOTAL):
+        lanes.append(_work_lane(one, scale, LANE))
+    for lane in (_player_lane, _buffer_lane, _packet_lane):
+        lanes.append(lane(one, scale, LANE * len(lanes)))
+    return Picture(scale, tuple(lanes), _rules(one, scale))
 
 
 def _path_lane(one: OneTurn, scale: Scale, roles: Mapping[str, str], top: int) -> Lane:
@@ -134,6 +138,17 @@ def _stage_lane(one: OneTurn, scale: Scale, stage: str, role: str, top: int) -> 
         Stroke("hand", ticks(scale, hand_offs, top, 4)),
     )
     return Lane(stage, said, tuple(stroke for stroke in strokes if stroke.d))
+
+
+def _work_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
+    """All stages in one row, in the colours of their roles."""
+    by_role: dict[str, list[Stretch]] = {}
+    for stage, stretches in stretches_by_stage(work(one.evidence)).items():
+        role = next((each.role for each in one.plan.stages if each.id == stage), "none")
+        by_role.setdefault(role, []).extend((_ms(one, start_ns), _ms(one, end_ns)) for start_ns, end_ns in stretches)
+    strokes = tuple(Stroke(f"host role-{role}", blocks(scale, found, top + 5, 16)) for role, found in by_role.items())
+    early_ms = one.turn.figures[TOTAL] / NS_PER_MS
+    return Lane("work", f"stages at work; {amount(early_ms, 'ms')} of it before the end of speech", strokes)
 
 
 def _packet_lane(one: OneTurn, scale: Scale, top: int) -> Lane:
