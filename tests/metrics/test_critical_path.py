@@ -122,6 +122,27 @@ def test_an_answer_before_t0_has_no_path() -> None:
     assert critical_path(trace, 60) == ()
 
 
+def test_a_block_at_work_when_speech_ends_owns_the_path_until_it_is_done() -> None:
+    """On the device, too: the last block's work waits there for that of the block before."""
+    before = [StageSpan("encoder", 1, at, at + 1, gpu=GpuSpan(7, at, at + 9, 0)) for at in (20, 60)]
+    late = StageSpan("encoder", 1, 95, 97, gpu=GpuSpan(7, 96, 110, 0))
+    last = StageSpan("llm.prefill", 1, 101, 102, gpu=GpuSpan(7, 110, 118, 0))
+    reads = StageSpan("copy", 1, 102, 119)
+    copied = HandOff(0, "copy", 1, 119)
+    seen = TurnTrace(
+        (*before, late, last, reads),
+        (copied,),
+        (DeviceWait(1, 102, 118),),
+        packets=(PacketStamp(120, 1, 1, 1, 0),),
+    )
+    assert owners(seen, 100) == {
+        ("encoder", "gpu"): 10,
+        ("llm.prefill", "gpu"): 8,
+        ("copy", "host"): 1,
+        ("delivery", "queued"): 1,
+    }
+
+
 def gpu_turn(gpu: FakeGpu, stages: list[tuple[str, int, int]]) -> tuple[TurnTrace, int]:
     """Stages `(name, host ns, device ns)` launched one after another, then one blocking read, then the packet."""
     recorder = GpuRecorder(gpu, gpu.clock)

@@ -60,7 +60,7 @@ def _bars(found: Sequence[Stack], kinds: Sequence[str], says: str) -> Bars:
 DURING = "during speech"
 HIDDEN = "Hidden work ran before the first packet without delaying it; it is not part of the total."
 DURING_SPEECH = (
-    "Work during speech was over before the user had finished, so that nobody waited for it; it is not part of the "
+    "Work during speech was done before the user had finished, so that nobody waited for it; it is not part of the "
     "total. All stages: the time in which any of them worked. Share: of the time that the system worked for the first "
     "packet, during speech and on the path."
 )
