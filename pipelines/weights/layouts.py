@@ -30,11 +30,17 @@ LAYOUTS = {
     "openai-whisper": Layout(whisper_layouts.FILES, whisper_layouts.openai),
     "llama": Layout(llama.FILES, llama.llama),
     "llama-omni": Layout(llama_omni.FILES, llama_omni.llama_omni),
+    "llama-omni-streaming": Layout(llama_omni.STREAMING_FILES, llama_omni.streaming),
 }
 CONVERTED = "faster-whisper"
 """CTranslate2's own converter makes it of the first one."""
 
 NAMES = (*LAYOUTS, CONVERTED)
+
+
+def available(found: Store) -> tuple[str, ...]:
+    """The layouts that a store has the parts for."""
+    return tuple(name for name in NAMES if name not in LAYOUTS or found.digests.keys() >= set(LAYOUTS[name].files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +75,4 @@ def exported(name: str, found: Store | None = None) -> Exported:
                 "Pack them again (bench weights pack), or restore those of the repository."
             ) from error
 
-    return Exported(cached(f"demo-{name}-{VERSION}-{found.key(layout.files)}", build), found.source)
+    return Exported(cached(f"demo-{name}-{VERSION}-{found.key(layout.files)}", build), found.source(layout.files))

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from firstpacket.pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN
+from firstpacket.pipelines.weights import store
 from firstpacket.pipelines.weights.store import Content
 
-FILES = ("llm.safetensors", "llm.json", "tokenizer.json")
+FILES = store.FILES["llm"]
 
 TOKENIZER = {
     "tokenizer_class": "PreTrainedTokenizerFast",
@@ -24,17 +26,16 @@ TOKENIZER = {
 
 def llama(content: Content, into: Path) -> None:
     """The folder, float16. Raises `WeightsError`."""
-    write(content, "llm", into)
+    write(content.tensors("llm"), content.json("llm"), content.files["tokenizer.json"], into)
 
 
-def write(content: Content, part: str, into: Path) -> None:
-    """Tensors and sizes of a part that is a language model, or has one."""
-    config = content.json(part)
-    save_file(content.tensors(part), into / "model.safetensors", {"format": "pt"})
+def write(tensors: dict[str, Tensor], config: dict[str, Any], tokenizer: bytes, into: Path) -> None:
+    """Tensors and sizes of a language model, or of a model that contains one, with its tokenizer.json."""
+    save_file(tensors, into / "model.safetensors", {"format": "pt"})
     write_json(into / "config.json", {**config, "dtype": "float16"})
     write_json(into / "generation_config.json", {name: config.get(name) for name in ("bos_token_id", "eos_token_id")})
     write_json(into / "tokenizer_config.json", TOKENIZER)
-    (into / "tokenizer.json").write_bytes(content.files["tokenizer.json"])
+    (into / "tokenizer.json").write_bytes(tokenizer)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -1,28 +1,62 @@
-"""The small direct model as LLaMA-Omni was published: checkpoint, Whisper's `.pt`, and fairseq's vocoder."""
+"""The small direct models as LLaMA-Omni was published: checkpoint, Whisper's `.pt`, and fairseq's vocoder."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
-from firstpacket.pipelines.weights import llama, whisper
+from firstpacket.pipelines.models.fields import Fields
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
+from firstpacket.pipelines.weights import llama, store, whisper
 from firstpacket.pipelines.weights.store import Content
 
-FILES = ("direct.safetensors", "direct.json", "vocoder.safetensors", "vocoder.json", *whisper.FILES, "tokenizer.json")
+_SHARED = (*store.FILES["vocoder"], "tokenizer.json")
+FILES = (*store.FILES["direct"], *whisper.FILES, *_SHARED)
+STREAMING_FILES = (*store.FILES["streaming"], *_SHARED)
 ENCODER = f"models/speech_encoder/{whisper.PT}"
+CTC_HEAD = "models/speech_encoder/ctc_head.safetensors"
+"""weight (letters + 1, state) and bias: from the encoder's frames to letters and, last, the blank. `letters` is in its
+metadata. The direct model does not read it."""
 VOCODER = "vocoder/g_00500000"
 _NORMED = ("conv_pre.", "conv_post.", "ups.", "resblocks.")
 
 
 def llama_omni(content: Content, into: Path) -> None:
     """The folder; the checkpoint's config.json names its encoder. Raises `WeightsError`."""
-    llama.write(content, "direct", into)
-    llama.write_json(into / "config.json", {**content.json("direct"), "speech_encoder": ENCODER, "dtype": "float16"})
+    _write(content, content.tensors("direct"), content.json("direct"), into)
+    whisper.save_pt(content, into / ENCODER)
+
+
+def streaming(content: Content, into: Path) -> None:
+    """The same of the model that hears speech in blocks. Its `.pt` has no decoder: none was trained on this encoder.
+
+    Raises `WeightsError`.
+    """
+    config, tensors = content.json("streaming"), content.tensors("streaming")
+    fields = Fields(config.pop("encoder", {}), f"{content.folder / 'streaming.json'}: encoder")
+    sizes = {name: fields.whole(name) for name in ("mels", "positions", "state", "heads", "layers")}
+    encoder, head = (
+        {name: tensors.pop(name) for name in list(tensors) if name.startswith(part)}
+        for part in ("encoder.", "ctc_head.")
+    )
+    _write(content, tensors, config, into)
+    whisper.save_encoder(
+        whisper.checked(WhisperSizes(decoder_layers=1, **sizes), fields.where), encoder, into / ENCODER
+    )
+    named = {name.removeprefix("ctc_head."): tensor for name, tensor in head.items()}
+    save_file(named, into / CTC_HEAD, {"format": "pt", "letters": str(fields.value("letters"))})
+
+
+def _write(content: Content, tensors: dict[str, Tensor], config: dict[str, Any], into: Path) -> None:
+    """All but the encoder."""
+    named = {**config, "speech_encoder": ENCODER}
+    llama.write(tensors, named, content.files["tokenizer.json"], into)
     for file in (ENCODER, VOCODER):
         (into / file).parent.mkdir(parents=True, exist_ok=True)
-    whisper.save_pt(content, into / ENCODER)
     torch.save({"generator": unfolded(content.tensors("vocoder"))}, into / VOCODER)
     llama.write_json(into / "vocoder" / "config.json", content.json("vocoder"))
 

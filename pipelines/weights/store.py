@@ -5,6 +5,8 @@ whisper.safetensors   encoder and decoder by openai's names; of the vocabulary o
 llm.safetensors       the cascade's language model, by Hugging Face's names
 direct.safetensors    the direct model's adaptor, language model and speech decoder, by the published names
 vocoder.safetensors   the unit vocoder, weight norm folded
+streaming.safetensors a second direct model, which hears speech in blocks: encoder (openai's names, no sinusoids) with a
+                      CTC head, adaptor, language model and speech decoder; a store may lack it
 *.json                each one's sizes; tokenizer.json of both language models
 whisper.tiktoken      Whisper's vocabulary as it was published
 SHA256SUMS            what `sha256sum --check` reads
@@ -29,13 +31,19 @@ from firstpacket.bench.paths import DATASETS
 
 NAME = Path("weights", "demo")
 SUMS = "SHA256SUMS"
-PARTS = ("whisper", "llm", "direct", "vocoder")
-FILES = (
-    *(f"{part}.{kind}" for part in PARTS for kind in ("safetensors", "json")),
-    "tokenizer.json",
-    "whisper.tiktoken",
-)
-"""All that is read; what people read (README.md, training/) is not among them."""
+FILES = {
+    "whisper": ("whisper.safetensors", "whisper.json", "whisper.tiktoken"),
+    "llm": ("llm.safetensors", "llm.json", "tokenizer.json"),
+    "direct": ("direct.safetensors", "direct.json"),
+    "vocoder": ("vocoder.safetensors", "vocoder.json"),
+    "streaming": ("streaming.safetensors", "streaming.json"),
+}
+"""The files of each part; what people read (README.md, training/) is not among them."""
+
+OPTIONAL = ("streaming",)
+"""Parts that a store may lack."""
+
+REQUIRED_FILES = frozenset(name for part in FILES if part not in OPTIONAL for name in FILES[part])
 
 LARGEST = 64 << 20
 """Bytes of one file; none of ours has half of it."""
@@ -54,9 +62,14 @@ class Store:
     digests: dict[str, str]
 
     @property
-    def source(self) -> str:
-        """What reports call these weights: the hash of all hashes."""
-        return f"sha256 {self.key(FILES)}"
+    def parts(self) -> tuple[str, ...]:
+        """The parts that it has."""
+        return tuple(part for part, names in FILES.items() if self.digests.keys() >= set(names))
+
+    def source(self, names: Iterable[str]) -> str:
+        """What reports call a model made of these files: a hash that changes with any file that a store must have,
+        and with these."""
+        return f"sha256 {self.key(REQUIRED_FILES.union(names))}"
 
     def key(self, names: Iterable[str]) -> str:
         """A short hash that changes with the content of any of these files."""
@@ -69,6 +82,11 @@ class Store:
 
     def _read(self, name: str) -> bytes:
         path = self.folder / name
+        if name not in self.digests:
+            raise WeightsError(
+                f"The weights in {self.folder} have no part '{path.stem}'. Train it and add it (bench weights pack "
+                f"--part {path.stem}), or measure times alone with weights=dummy."
+            )
         content = read_bytes(path)
         if hashlib.sha256(content).hexdigest() != self.digests[name]:
             raise WeightsError(f"{path} is truncated or modified: its sha256 differs from {SUMS}. {_RESTORE}")
@@ -120,8 +138,10 @@ def opened(folder: Path) -> Store:
         raise WeightsError(f"{path} is not a list of hashes. {_RESTORE}") from error
     found = [_LINE.fullmatch(line) for line in lines]
     digests = {match["name"]: match["digest"] for match in found if match}
-    if len(digests) != len(lines) or digests.keys() != set(FILES):
-        raise WeightsError(f"{path} must list exactly {', '.join(FILES)}, each with its sha256. {_RESTORE}")
+    optional = {name for part in OPTIONAL if digests.keys() & set(FILES[part]) for name in FILES[part]}
+    if len(digests) != len(lines) or digests.keys() != REQUIRED_FILES | optional:
+        names = ", ".join(sorted(REQUIRED_FILES | optional))
+        raise WeightsError(f"{path} must list exactly {names}, each with its sha256. {_RESTORE}")
     return Store(folder, digests)
 
 

@@ -14,10 +14,17 @@ from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.tensors import listed
 from firstpacket.pipelines.models.whisper_embedding import full_embedding, sinusoids
 from firstpacket.pipelines.models.whisper_names import HEAD_DIM, openai_name
-from firstpacket.pipelines.models.whisper_sizes import MULTILINGUAL, SIZES, TEXT_POSITIONS, WhisperSizes
+from firstpacket.pipelines.models.whisper_sizes import (
+    MULTILINGUAL,
+    SIZES,
+    TEXT_POSITIONS,
+    EncoderSizes,
+    WhisperSizes,
+)
+from firstpacket.pipelines.weights import store
 from firstpacket.pipelines.weights.store import Content
 
-FILES = ("whisper.safetensors", "whisper.json", "whisper.tiktoken")
+FILES = store.FILES["whisper"]
 EMBEDDING = "decoder.token_embedding."
 SINUSOIDS = "encoder.positional_embedding"
 PT = "whisper.pt"
@@ -41,13 +48,8 @@ def openai(content: Content, into: Path) -> None:
 def save_pt(content: Content, path: Path) -> None:
     """openai-whisper's dictionary of dimensions and tensors. Raises `WeightsError`."""
     found = sizes(content)
-    dims = {
-        "n_mels": found.mels,
+    dims = _encoder_dims(found) | {
         "n_vocab": found.vocab,
-        "n_audio_ctx": found.positions,
-        "n_audio_state": found.state,
-        "n_audio_head": found.heads,
-        "n_audio_layer": found.layers,
         "n_text_ctx": TEXT_POSITIONS,
         "n_text_state": found.state,
         "n_text_head": found.heads,
@@ -57,13 +59,34 @@ def save_pt(content: Content, path: Path) -> None:
     torch.save({"dims": dims, "model_state_dict": state}, path)
 
 
+def save_encoder(found: EncoderSizes, tensors: dict[str, Tensor], path: Path) -> None:
+    """The same with an encoder alone, by openai's names without sinusoids; `whisper.load_model` refuses such a file."""
+    state = {**tensors, SINUSOIDS: sinusoids(found.positions, found.state).half()}
+    torch.save({"dims": _encoder_dims(found), "model_state_dict": state}, path)
+
+
+def _encoder_dims(found: EncoderSizes) -> dict[str, int]:
+    return {
+        "n_mels": found.mels,
+        "n_audio_ctx": found.positions,
+        "n_audio_state": found.state,
+        "n_audio_head": found.heads,
+        "n_audio_layer": found.layers,
+    }
+
+
 def sizes(content: Content) -> WhisperSizes:
     """Its sizes. Raises `WeightsError` for those of no Whisper."""
     fields = Fields(content.json("whisper"), str(content.folder / "whisper.json"))
     found = WhisperSizes(**{name: fields.whole(name) for name in asdict(LARGEST)})
+    return checked(found, fields.where)
+
+
+def checked(found: WhisperSizes, where: str) -> WhisperSizes:
+    """Sizes that a Whisper can have. Raises `WeightsError` for others."""
     fits = found.state == found.heads * HEAD_DIM and found.vocab in VOCABULARIES
     if not fits or any(size > asdict(LARGEST)[name] for name, size in asdict(found).items()):
-        raise WeightsError(f"{fields.where}: not the sizes of a Whisper: {found}.")
+        raise WeightsError(f"{where}: not the sizes of a Whisper: {found}.")
     return found
 
 

@@ -22,6 +22,7 @@ from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.whisper_embedding import sinusoids
 from firstpacket.pipelines.models.whisper_names import openai_name
 from firstpacket.pipelines.tools.training import folders
+from firstpacket.pipelines.tools.training.asr import LETTERS
 from support import tiny_whisper
 
 UNITS = 20
@@ -49,7 +50,30 @@ def made(work: Path, seed: int = 0) -> Path:
     decoder = SpeechDecoder(SpeechDecoderConfig(state=64, layers=layers, units=UNITS, frames_per_token=25))
     _save(work, "speaking", decoder, speaking, generator)
     _vocoder(work, generator)
+    _streaming(work, sizes, state, speaking, decoder, generator)
+    words.save(str(work / "streaming-listening" / "tokenizer.json"))
     return work
+
+
+def _streaming(
+    work: Path,
+    sizes: dict[str, Any],
+    listening: dict[str, Tensor],
+    speaking: dict[str, Any],
+    decoder: SpeechDecoder,
+    generator: torch.Generator,
+) -> None:
+    """The steps of a model that hears speech in blocks: the encoder is the Whisper's, the rest differs."""
+    heard = folders.tensors(work, "asr")
+    encoder = {name: tensor for name, tensor in heard.items() if name.startswith("encoder.")}
+    head = _random(nn.Linear(SIZES.state, len(LETTERS) + 1), "ctc_head.", generator)
+    dims = {"mels": SIZES.mels, "positions": SIZES.positions, "state": SIZES.state}
+    dims |= {"heads": SIZES.heads, "layers": SIZES.layers}
+    folders.save(work / "streaming-encoder", encoder | head, dims | {"letters": LETTERS}, {})
+    other = {name: tensor.roll(1, 0) for name, tensor in listening.items()}
+    told = {"speech_encoder_context": "streaming", "speech_encoder": "models/of/the/teacher.pt", "dtype": "float32"}
+    folders.save(work / "streaming-listening", other, sizes | told, {})
+    _save(work, "streaming-speaking", decoder, speaking, generator)
 
 
 def _asr(work: Path, seed: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from firstpacket.bench.errors import WeightsError
+from firstpacket.pipelines.direct.llama_omni.config import EncoderContext
 from firstpacket.pipelines.models import hub
 from firstpacket.pipelines.models.tensors import read_json
 
@@ -32,11 +33,11 @@ class Files:
     origin: Literal["published", "demo"] = "published"
 
 
-def demo() -> Files:
-    """The files of the demo weights, written to the cache at first use. Raises `WeightsError`."""
+def demo(context: EncoderContext) -> Files:
+    """The demo weights for an encoder context, written to the cache at first use. Raises `WeightsError`."""
     from firstpacket.pipelines.weights.layouts import exported
 
-    found = exported("llama-omni")
+    found = exported("llama-omni-streaming" if context == "streaming" else "llama-omni")
     return replace(find(str(found.path)), source=found.source, origin="demo")
 
 

@@ -60,7 +60,7 @@ def assemble(settings: Settings) -> Assembled:
     device, dtype = device_of(settings.device), getattr(torch, settings.dtype)
     source = _source(settings, device, dtype)
     config, longest = source.config, settings.whole("max-new-tokens")
-    context = cast(EncoderContext, settings.text("encoder-context"))
+    context = _context(settings)
     streams = context == "streaming"
     ids = prompt_ids(source.tokenizer.encode, config.bos, STREAMING_TEMPLATE if streams else TEMPLATE)
     block = parse_block(settings.text("encoder-block")) if streams else None
@@ -87,6 +87,11 @@ def assemble(settings: Settings) -> Assembled:
         return Assembled(loaded, source.tokenizer, Assistant(loaded.model, plan), room)
 
 
+def _context(settings: Settings) -> EncoderContext:
+    """What the encoder is to hear: the option was checked against its choices."""
+    return cast(EncoderContext, settings.text("encoder-context"))
+
+
 def _untrained(context: EncoderContext) -> UsageError:
     if context == "streaming":
         return UsageError(
@@ -105,7 +110,7 @@ def _source(settings: Settings, device: torch.device, dtype: torch.dtype) -> Sou
     if weights == kinds.DUMMY:
         return _dummy(settings, device, dtype)
     if weights == kinds.DEMO:
-        return _of_files(files.demo(), settings, device, dtype)
+        return _of_files(files.demo(_context(settings)), settings, device, dtype)
     return _of_files(files.find(weights, settings.text("encoder"), settings.text("vocoder")), settings, device, dtype)
 
 

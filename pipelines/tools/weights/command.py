@@ -21,19 +21,28 @@ def pack(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Output folder of the weights, such as datasets/weights/demo.")
     ],
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pack this part only, into weights that keep their others: whisper, llm, direct, vocoder or "
+            "streaming; repeatable. [all that were trained]"
+        ),
+    ] = None,
 ) -> None:
     """Pack the trained weights: each tensor once, in float16, with the hashes of all files."""
     from firstpacket.pipelines.tools.weights.pack import pack as run
 
-    size = run(work, out)
-    typer.echo(f"{size / 2**20:.1f} MiB in {out}")
+    packed = run(work, out, part or ())
+    typer.echo(f"{packed.size / 2**20:.1f} MiB in {out}: {', '.join(packed.parts)}")
 
 
 @command.command()
 def export(
     layout: Annotated[
         str,
-        typer.Option(help="all, transformers-whisper, faster-whisper, openai-whisper, llama or llama-omni."),
+        typer.Option(
+            help="all, transformers-whisper, faster-whisper, openai-whisper, llama, llama-omni or llama-omni-streaming."
+        ),
     ] = "all",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Output folder, with one subfolder per layout. [the cache]")

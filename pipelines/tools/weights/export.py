@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from firstpacket.bench.errors import UnknownName, UsageError
-from firstpacket.pipelines.weights.layouts import CONVERTED, NAMES, exported
+from firstpacket.pipelines.weights.layouts import CONVERTED, NAMES, available, exported
 from firstpacket.pipelines.weights.store import Store, find, opened
 
 
 def export(layout: str, out: Path | None, weights: Path | None = None) -> Iterator[Path]:
-    """Folders of one layout or `all`, in the cache or as copies `out/LAYOUT`; of the demo weights, or those packed.
+    """Folders of one layout, or `all` for which there are parts, in the cache or as copies `out/LAYOUT`.
 
-    Raises `UnknownName`, `UsageError` for a folder that is there already, `WeightsError`, or `MissingDependency`.
+    They are of the demo weights, or of other packed `weights`. Raises `UnknownName`, `UsageError` for a folder that is
+    there already, `WeightsError`, or `MissingDependency`.
     """
     if layout not in (*NAMES, "all"):
         raise UnknownName("layout", layout, (*NAMES, "all"))
     found = opened(weights) if weights is not None else find()
-    for name in NAMES if layout == "all" else (layout,):
+    for name in available(found) if layout == "all" else (layout,):
         folder = _converted(found) if name == CONVERTED else exported(name, found).path
         yield folder if out is None else _copied(folder, out / name)
 

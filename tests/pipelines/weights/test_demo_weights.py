@@ -20,8 +20,10 @@ pytest.importorskip("whisper", exc_type=ImportError)
 pytest.importorskip("faster_whisper", exc_type=ImportError)
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from support import tiny_whisper, training
+from tokenizers import Tokenizer
 
 from firstpacket.bench import registry
 from firstpacket.bench.errors import UnknownName, UsageError, WeightsError
@@ -37,9 +39,10 @@ from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni.checkpoint import Checkpoint
 from firstpacket.pipelines.direct.llama_omni.files import find
 from firstpacket.pipelines.models.cache import CACHE
+from firstpacket.pipelines.tools.training.asr import LETTERS
 from firstpacket.pipelines.tools.weights import pack
 from firstpacket.pipelines.tools.weights.export import export
-from firstpacket.pipelines.weights import layouts, store
+from firstpacket.pipelines.weights import layouts, llama_omni, store
 
 ENGINES: tuple[type[Whisper], ...] = (FasterWhisper, OpenAIWhisper, TransformersWhisper)
 CPU = torch.device("cpu")
@@ -88,7 +91,7 @@ def test_every_whisper_engine_gives_the_same_transcript() -> None:
         made.load()
         said.add(tuple(made.transcribe(tiny_whisper.Clip(clip), Trace(VirtualClock())) for clip in clips))
         (weights,) = made.weights()
-        assert (weights.origin, weights.source) == ("demo", store.find().source)
+        assert (weights.origin, weights.source) == ("demo", store.find().source(()))
     ((first, second),) = said
     assert first
     assert first != second, "it listens"
@@ -121,6 +124,90 @@ def test_the_direct_model_answers_as_its_exported_folder_does() -> None:
         origins.append({each.origin for each in made.weights()})
     assert origins == [{"demo"}, {"published"}]
     np.testing.assert_equal(answers[0], answers[1])
+
+
+def streaming(weights: str) -> Direct:
+    """A pipeline that hears speech in blocks."""
+    given = settings(
+        Direct.declaration, weights=weights, encoder_context="streaming", encoder_block="200", max_new_tokens=4
+    )
+    made = Direct(given)
+    made.load()
+    return made
+
+
+def test_the_streaming_model_answers_as_its_exported_folder_does_and_not_as_the_other_one() -> None:
+    speech = tiny_whisper.tones(300, 900)
+    sources, replies = [], []
+    for weights in ("demo", str(layouts.exported("llama-omni-streaming").path)):
+        made, trace = streaming(weights), Trace(MonotonicClock())
+        replies.append([packet.samples for packet in made.respond(tiny_whisper.Clip(speech, 320), trace)])
+        sources.append({each.source for each in made.weights()})
+        assert made.facts()["unused_tensors"] == "none" and "weights_notice" not in made.facts()
+    np.testing.assert_equal(replies[0], replies[1])
+    assert sources[0] == {layouts.exported("llama-omni-streaming").source}
+    assert sources[0] != {layouts.exported("llama-omni").source}, "reports tell the two models apart"
+
+
+def test_a_streaming_folder_has_the_encoder_without_a_decoder_and_its_ctc_head(work: Path) -> None:
+    folder = layouts.exported("llama-omni-streaming").path
+    encoder = torch.load(folder / "models" / "speech_encoder" / "whisper.pt", weights_only=True)
+    assert {name.split(".")[0] for name in encoder["model_state_dict"]} == {"encoder"}
+    head = llama_omni.CTC_HEAD
+    with safe_open(folder / head, "pt") as file:
+        assert file.metadata()["letters"] == LETTERS
+    trained = load_file(work / "streaming-encoder" / "model.safetensors")
+    for name, tensor in load_file(folder / head).items():
+        torch.testing.assert_close(tensor.float(), trained[f"ctc_head.{name}"], atol=1e-3, rtol=1e-3)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["speech_encoder_context"] == "streaming"
+    assert config["speech_encoder"] == "models/speech_encoder/whisper.pt", "not the teacher's"
+
+
+def test_one_part_is_packed_into_weights_that_keep_their_others(work: Path, packed: Path, tmp_path: Path) -> None:
+    for step in pack.STEPS["streaming"]:
+        shutil.copytree(work / step, tmp_path / "work" / step)
+    old = shutil.copytree(packed, tmp_path / "store")
+    for name in store.FILES["streaming"]:
+        (old / name).unlink()
+    sums = (old / store.SUMS).read_text().splitlines()
+    (old / store.SUMS).write_text("".join(f"{line}\n" for line in sums if "streaming" not in line))
+    (old / "README.md").write_text("the model card")
+    before = {path.name: path.read_bytes() for path in old.iterdir() if path.is_file() and path.name != store.SUMS}
+    assert store.opened(old).source(()) == store.opened(packed).source(()), "the other models keep their name"
+    assert pack.pack(tmp_path / "work", old, ["streaming"]).parts == tuple(store.FILES)
+    assert {name: (old / name).read_bytes() for name in before} == before
+    assert store.opened(old).digests == store.opened(packed).digests
+    with pytest.raises(UsageError, match="contains no packed weights"):
+        pack.pack(tmp_path / "work", tmp_path / "nothing", ["streaming"])
+    with pytest.raises(UnknownName, match="Did you mean 'streaming'"):
+        pack.pack(tmp_path / "work", old, ["streamin"])
+
+
+def test_a_part_trained_with_other_words_is_not_added(work: Path, packed: Path, tmp_path: Path) -> None:
+    shutil.copytree(work, tmp_path / "work")
+    words = Tokenizer.from_file(str(work / "llm" / "tokenizer.json"))
+    words.add_tokens(["xylophone"])
+    words.save(str(tmp_path / "work" / "streaming-listening" / "tokenizer.json"))
+    with pytest.raises(WeightsError, match="streaming-listening was trained with another tokenizer"):
+        pack.pack(tmp_path / "work", tmp_path / "out")
+
+
+@pytest.fixture
+def without_streaming(work: Path, tmp_path: Path) -> Path:
+    """Weights of a training that made no streaming model."""
+    kept = shutil.ignore_patterns("streaming-*")
+    packed = pack.pack(Path(shutil.copytree(work, tmp_path / "work", ignore=kept)), tmp_path / store.NAME)
+    assert "streaming" not in packed.parts
+    return tmp_path
+
+
+def test_weights_without_a_streaming_model_say_so(without_streaming: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "DATASETS", without_streaming)
+    with pytest.raises(WeightsError, match=r"have no part 'streaming'.*weights=dummy"):
+        streaming("demo")
+    Direct(settings(Direct.declaration, weights="demo")).load()
+    assert "llama-omni-streaming" not in layouts.available(store.find())
 
 
 def test_what_was_trained_is_what_is_loaded(work: Path) -> None:
@@ -238,7 +325,8 @@ def test_training_records_are_stored_next_to_the_weights(work: Path, tmp_path: P
     pack.pack(tmp_path / "work", tmp_path / "out")
     assert json.loads((tmp_path / "out" / "training" / "asr.jsonl").read_text())["loss"] == 2.5
     assert json.loads((tmp_path / "out" / "training" / "asr.json").read_text())["wer"] == 0.5
-    store.opened(tmp_path / "out").read(store.FILES)
+    complete = store.opened(tmp_path / "out")
+    assert len(complete.read(complete.digests).files) == 12
 
 
 def test_missing_training_steps_are_named(work: Path, tmp_path: Path) -> None:
@@ -258,8 +346,7 @@ def test_weights_too_large_for_a_repository_are_refused(
 
 
 def test_values_outside_float16_are_refused(work: Path, tmp_path: Path) -> None:
-    for step in pack.STEPS:
-        shutil.copytree(work / step, tmp_path / step)
+    shutil.copytree(work, tmp_path, dirs_exist_ok=True)
     state = load_file(tmp_path / "llm" / "model.safetensors")
     state["model.norm.weight"][0] = 1e6
     save_file(state, tmp_path / "llm" / "model.safetensors")
