@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -42,7 +44,7 @@ class Checkpoint:
         with Uninitialised():
             model = LlamaOmni.without_weights(self.config, device, dtype)
         encoder, shards = self._encoder, self._shards
-        units = _read_vocoder(self._files)
+        units = read_vocoder(self._files.vocoder)
         used = fill(model.encoder, encoder.tensors, encoder.prefix, device, dtype)
         used_of_units = fill(model.vocoder, units, "", device, torch.float32)
         used_of_shards = (
@@ -76,8 +78,9 @@ def _config(files: Files, shards: SafetensorsFolder, encoder: EncoderFile) -> Om
     )
 
 
-def _read_vocoder(files: Files) -> LoadedTensors:
-    path = files.vocoder / VOCODER_FILE
+def read_vocoder(folder: Path) -> LoadedTensors:
+    """The tensors of fairseq's vocoder in a folder, weight norm folded. Raises `WeightsError`."""
+    path = folder / VOCODER_FILE
     content = read_pickle(path)
     if not isinstance(content.get("generator"), dict):
         raise WeightsError(f"{path} is not a fairseq vocoder: it has no 'generator'.")

@@ -122,10 +122,19 @@ def train_vocoder(
     sizes: Annotated[Path | None, typer.Option(help="config.json of a published vocoder, to use its sizes.")] = None,
     batch: Batch = None,
     accumulate: Accumulate = 1,
+    start: Annotated[
+        Path | None, typer.Option(help="Folder of a trained vocoder; trains it to end replies without a click.")
+    ] = None,
 ) -> None:
     """Train the vocoder: units to sound."""
-    from firstpacket.pipelines.tools.training import vocoder
+    from firstpacket.pipelines.tools.training import vocoder, vocoder_ends
 
+    if start is not None:
+        if sizes is not None:
+            raise UsageError("--start takes the sizes from the vocoder in that folder. Leave out --sizes.")
+        schedule = planned(vocoder_ends.SCHEDULE, seed, steps, accumulate)
+        said(vocoder_ends.run(data, work, start, schedule, batch or vocoder_ends.BATCH))
+        return
     schedule = planned(vocoder.SCHEDULE, seed, steps, accumulate)
     said(vocoder.run(data, work, schedule, vocoder.sizes_of(sizes), batch or vocoder.BATCH))
 
