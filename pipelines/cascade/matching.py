@@ -20,6 +20,8 @@ ARCHITECTURE = (
     "the voice (text-to-speech, or a speech decoder with a vocoder)",
 )
 
+_HEARD = "what the encoder hears (direct: encoder-context={}; the recogniser: 30 s)"
+
 
 def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionValue]) -> Match:
     """How to match a cascade with the options `chosen` to `direct` with all its options.
@@ -40,28 +42,37 @@ def match_direct(chosen: Mapping[str, OptionValue], direct: Mapping[str, OptionV
         "llm-temperature": direct["temperature"],
         "llm-top-p": direct["top-p"],
     }
-    same = ("longest reply", "sampling")
+    same, context = ("longest reply", "sampling"), direct["encoder-context"]
+    different = ARCHITECTURE if context == "full" else (_HEARD.format(context), *ARCHITECTURE)
     if direct["weights"] == kinds.DEMO:
-        return _demo(chosen, options, same)
+        return _demo(chosen, options, same, different, own_encoder=context == "streaming")
     if direct["weights"] != kinds.DUMMY:
-        return Match(options, same, ("encoder and language model (each with its own published weights)", *ARCHITECTURE))
+        return Match(options, same, ("encoder and language model (each with its own published weights)", *different))
     size = str(direct["size"])
     _refuse_models(chosen, f"dummy weights of the size {size}")
     options |= {"asr-weights": "dummy", "asr-size": ENCODERS[size], "llm-weights": "dummy", "llm-size": size}
     encoder = f"the encoder's dimensions (Whisper {ENCODERS[size]})"
     return Match(
-        options, (f"the language model's dimensions ({size})", "the reply, word for word", encoder, *same), ARCHITECTURE
+        options, (f"the language model's dimensions ({size})", "the reply, word for word", encoder, *same), different
     )
 
 
-def _demo(chosen: Mapping[str, OptionValue], options: dict[str, OptionValue], same: tuple[str, ...]) -> Match:
-    """Beside the demo weights of direct: its own encoder, and the language model that its own was made of."""
+def _demo(
+    chosen: Mapping[str, OptionValue],
+    options: dict[str, OptionValue],
+    same: tuple[str, ...],
+    different: tuple[str, ...],
+    own_encoder: bool,
+) -> Match:
+    """Beside the demo weights of direct: the language model that its own was made of, and its encoder.
+
+    With `own_encoder` the direct model's encoder was trained further, to hear speech in blocks.
+    """
     _refuse_models(chosen, "the demo weights")
     options |= {"asr-weights": kinds.DEMO, "llm-weights": kinds.DEMO}
     learnt = "the language model's last training stage (answering text, or speech)"
-    return Match(
-        options, ("the encoder, weight for weight", "the language model's dimensions", *same), (learnt, *ARCHITECTURE)
-    )
+    encoder = "the encoder's dimensions" if own_encoder else "the encoder, weight for weight"
+    return Match(options, (encoder, "the language model's dimensions", *same), (learnt, *different))
 
 
 def _refuse_models(chosen: Mapping[str, OptionValue], direct: str) -> None:

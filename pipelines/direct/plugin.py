@@ -178,10 +178,9 @@ class Direct(Pipeline):
     def facts(self) -> Mapping[str, OptionValue]:
         """Sizes, and notes of the loader."""
         ready = self._ready()
-        cache_bytes = ready.assistant.text_cache.nbytes + ready.assistant.speech_cache.nbytes
         facts: dict[str, OptionValue] = {
             "prompt_tokens": ready.assistant.prompt_tokens,
-            "cache_mib": round(cache_bytes / 2**20, 1),
+            "cache_mib": round(ready.assistant.cache_bytes / 2**20, 1),
             "unused_tensors": _grouped(ready.loaded.unused),
             **ready.assistant.facts(),
         }

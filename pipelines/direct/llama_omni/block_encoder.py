@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 from torch import Tensor
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.direct.llama_omni.blocks import Blocks
+from firstpacket.pipelines.direct.llama_omni.blocks import PAST, Blocks
 from firstpacket.pipelines.direct.llama_omni.config import HOP, OmniConfig
 from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache
 from firstpacket.pipelines.direct.llama_omni.features import CausalLogMel
@@ -35,6 +38,13 @@ class BlockEncoder:
     def blocks(self) -> Blocks:
         """The blocks of the next utterance, whose beginning the cache must not know yet."""
         return Blocks(self._block, self._step, self._longest)
+
+    def every_length(self) -> Iterator[Samples]:
+        """Silent blocks of every length that one may have after another; none if all speech is one block."""
+        lengths = range(self._step, self._block + 1, self._step) if self._block < self._longest else ()
+        for length in lengths:
+            self.cache.used = self._step // (2 * HOP)
+            yield np.zeros(PAST + length, np.float32)
 
     def embeddings(self, block: Samples, trace: Trace) -> Tensor:
         """The next block, with the samples before it, to `(m, hidden)`."""

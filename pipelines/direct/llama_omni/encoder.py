@@ -30,6 +30,11 @@ class EncoderCache:
         """Bytes that such a cache takes."""
         return 2 * config.layers * config.positions * config.state * dtype.itemsize
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes taken by keys and values."""
+        return self._keys.nbytes + self._values.nbytes
+
     def layer(self, index: int) -> LayerCache:
         """The part of one layer."""
         return LayerCache(self._keys[index], self._values[index], self.used)

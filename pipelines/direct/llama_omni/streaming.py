@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, OptionValue, Packet, Samples
+from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni.block_encoder import BlockEncoder
 from firstpacket.pipelines.direct.llama_omni.chunking import Chunker
@@ -64,6 +65,8 @@ class Assistant:
         self._remember_head()
         shortest = self.prompt_tokens if plan.encoder_context == "full" else plan.prompt.text_tokens + 1
         self.steps = Steps(model, self.text_cache, self.speech_cache, shortest, plan.launching)
+        if self.block_encoder is not None:
+            self._warm_blocks(self.block_encoder)
 
     @torch.inference_mode()
     def _remember_head(self) -> None:
@@ -72,6 +75,17 @@ class Assistant:
         if len(head):
             self.model.llm.remember(head, self.text_cache)
         self.head_tokens = self.text_cache.used
+
+    @torch.inference_mode()
+    def _warm_blocks(self, encoder: BlockEncoder) -> None:
+        """Take in blocks of every length, so that no kernel is compiled or loaded during a turn."""
+        trace, llm = Trace(MonotonicClock()), self.model.llm
+        for block in encoder.every_length():
+            speech = encoder.embeddings(block, trace)
+            llm.remember(speech, self.text_cache)
+            self.forget()
+            llm.logits(llm(self.plan.prompt.rest(llm.embed, speech), self.text_cache))
+            self.forget()
 
     def facts(self) -> dict[str, OptionValue]:
         """What the model runs with: precision, threads, kernels."""
@@ -90,6 +104,12 @@ class Assistant:
         if self.block_encoder is not None:
             return f"streaming in blocks of {self.block_encoder.block_ms} ms"
         return "trimmed to the speech" if self.plan.encoder_context == "trimmed" else "full"
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes reserved for keys and values."""
+        caches = (self.text_cache, self.speech_cache, *((self.block_encoder.cache,) if self.block_encoder else ()))
+        return sum(cache.nbytes for cache in caches)
 
     def turn(self, trace: Trace) -> Turn:
         """Begin a turn; the one before it must be over."""

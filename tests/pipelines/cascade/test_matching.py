@@ -6,7 +6,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from firstpacket.pipelines.cascade.matching import ENCODERS
+from firstpacket.bench.pipeline import OptionValue
+from firstpacket.pipelines.cascade.matching import ENCODERS, match_direct
+from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni import dummy
 from firstpacket.pipelines.models.whisper_sizes import SIZES
 
@@ -21,3 +23,17 @@ def test_the_encoder_is_that_of_the_direct_model(size: str) -> None:
         whisper.heads,
         whisper.layers,
     )
+
+
+def direct(**changed: str) -> dict[str, OptionValue]:
+    options = {option.name: option.default for option in Direct.declaration.options}
+    return options | {name.replace("_", "-"): value for name, value in changed.items()}
+
+
+def test_what_the_encoder_hears_is_no_part_of_the_match() -> None:
+    full, streaming = (match_direct({}, direct(encoder_context=context)) for context in ("full", "streaming"))
+    assert "the encoder, weight for weight" in full.same
+    assert "the encoder's dimensions" in streaming.same
+    assert streaming.options == full.options
+    heard = set(streaming.different) - set(full.different)
+    assert heard == {"what the encoder hears (direct: encoder-context=streaming; the recogniser: 30 s)"}

@@ -179,6 +179,21 @@ def failing(_: Tensor) -> Tensor:
     raise RuntimeError("no memory")
 
 
+def test_blocks_of_every_length_have_been_run_at_loading(model: LlamaOmni, streaming: Make) -> None:
+    """A kernel that is made during a turn would cost it milliseconds."""
+    run, taken_in = list[int](), list[int]()
+    hooks = [
+        model.adaptor.register_forward_hook(lambda _, __, out: run.append(len(out))),
+        model.llm.register_forward_hook(lambda _, given, __: taken_in.append(len(given[0]))),
+    ]
+    assistant = streaming(300 * MS)
+    for hook in hooks:
+        hook.remove()
+    assert run == [1, 2, 3]
+    assert taken_in == [1 + len(TAIL), 2 + len(TAIL), 3 + len(TAIL)]
+    assert len(known(assistant)) == 2, "nothing of it is left"
+
+
 def test_turns_are_independent(streaming: Make) -> None:
     assistant = streaming(500 * MS)
     alone = answer(assistant, in_frames(SPEECH[: 700 * MS], 320))

@@ -114,6 +114,22 @@ def test_the_memory_of_the_published_size_is_as_known() -> None:
     assert of_8b(torch.float16, new=512).caches > 1.5 * half.caches
 
 
+def test_a_streaming_encoder_keeps_keys_and_values_of_30_s() -> None:
+    """32 layers of 1280 values, twice, for 1500 frames: 246 MB in 16 bit."""
+    streams = budget_of(dummy.config("8b"), CPU, torch.float16, text=66, new=256, options="less", streams=True)
+    assert streams.caches - of_8b(torch.float16).caches == 2 * 32 * 1280 * 1500 * 2
+
+
+@pytest.mark.parametrize("context", ["full", "streaming"])
+def test_the_budget_counts_the_caches_that_are_reserved(settings: Callable[..., Settings], context: str) -> None:
+    block = "500" if context == "streaming" else ""
+    pipeline = Direct(settings(encoder_context=context, encoder_block=block, max_new_tokens=3))
+    pipeline.load()
+    ready = pipeline._ready()
+    assert ready.room.caches == ready.assistant.cache_bytes
+    assert pipeline.facts()["cache_mib"] == round(ready.room.caches / 2**20, 1)
+
+
 def test_what_does_not_fit_is_refused_with_sizes_and_what_would_shrink_it(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
