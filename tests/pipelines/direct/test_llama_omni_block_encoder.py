@@ -18,6 +18,10 @@ from firstpacket.pipelines.direct.llama_omni.blocks import OVERLAP, Blocks
 from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache
 from firstpacket.pipelines.direct.llama_omni.features import CausalLogMel
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
+from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
+from firstpacket.pipelines.tools.training.block_encoder import in_blocks
+from firstpacket.pipelines.tools.training.block_features import causal_features
+from firstpacket.pipelines.tools.training.whisper import Encoder
 
 CPU = torch.device("cpu")
 MS = 16
@@ -65,6 +69,21 @@ def test_blocks_are_the_masked_whole(model: LlamaOmni, block: int | None) -> Non
     ours = torch.cat(embeddings(model, SPEECH, block))
     assert ours.shape == (EMBEDDINGS, model.config.llm.hidden)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("block", BLOCKS)
+def test_training_computes_the_same_over_whole_batches(model: LlamaOmni, block: int | None) -> None:
+    """The encoder learns in another form: its features are kept in 16 bit, so the same ones are given to both."""
+    sizes = model.config.encoder
+    trained = Encoder(WhisperSizes.with_encoder(sizes))
+    trained.load_state_dict(model.encoder.state_dict())
+    mel = defined_mel(SPEECH)
+    of_training = causal_features(SPEECH, sizes.mels).mel.float()
+    torch.testing.assert_close(of_training, mel, rtol=0, atol=1e-3)
+    frames = in_blocks(trained.eval(), mel[None], block // 320 if block else sizes.positions)
+    ours = torch.cat(embeddings(model, SPEECH, block))
+    torch.testing.assert_close(ours, model.adaptor(frames), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("frame", [1, 333, 1600, 16_000, len(SPEECH)])
