@@ -63,8 +63,8 @@ class Assistant:
         streams = plan.encoder_context == "streaming"
         self.block_encoder = BlockEncoder(model, plan.block) if streams else None
         self._remember_head()
-        shortest = self.prompt_tokens if plan.encoder_context == "full" else plan.prompt.text_tokens + 1
-        self.steps = Steps(model, self.text_cache, self.speech_cache, shortest, plan.launching)
+        self.shortest_prompt = self.prompt_tokens if plan.encoder_context == "full" else plan.prompt.text_tokens + 1
+        self.steps = Steps(model, self.text_cache, self.speech_cache, self.shortest_prompt, plan.launching)
         if self.block_encoder is not None:
             self._warm_blocks(self.block_encoder)
 

@@ -26,6 +26,7 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni.block_encoder import BlockEncoder
 from firstpacket.pipelines.endpointing import Endpointer, OverheardSpeech
+from firstpacket.pipelines.models.chat import END_OF_TURN, HEADER
 
 Make = Callable[..., Settings]
 MS = 1_000_000
@@ -158,16 +159,17 @@ def test_it_follows_a_detector_through_the_silence(put: Any, monkeypatch: pytest
 
 
 class Frames:
-    """The user's speech in frames of 20 ms; counts what was asked for."""
+    """The user's speech in frames, of 20 ms by default; counts what was asked for."""
 
     sample_rate, language = 16_000, "en"
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples, frame: int = 320) -> None:
         self.samples = samples
+        self.frame = frame
         self.given = 0
 
     def frames(self) -> Iterator[Samples]:
-        for frame in in_frames(self.samples, 320):
+        for frame in in_frames(self.samples, self.frame):
             self.given += len(frame)
             yield frame
 
@@ -176,8 +178,8 @@ def noise(seconds: float) -> Samples:
     return np.random.default_rng(5).normal(0, 0.1, round(16_000 * seconds)).astype(np.float32)
 
 
-def reply(pipeline: Pipeline, samples: Samples) -> Samples:
-    packets = pipeline.respond(Frames(samples), Trace(MonotonicClock()))  # type: ignore[arg-type]
+def reply(pipeline: Pipeline, samples: Samples, frame: int = 320) -> Samples:
+    packets = pipeline.respond(Frames(samples, frame), Trace(MonotonicClock()))  # type: ignore[arg-type]
     return np.concatenate([packet.samples for packet in packets])
 
 
@@ -193,8 +195,17 @@ def test_nothing_after_the_limit_is_taken_in_with_cut() -> None:
     cutting = Loaded(system(overlong="cut", **{"encoder-block": "2000"}).settings)
     cutting.load()
     cut, whole = noise(31.03), noise(31.03)[: 30 * 16_000]
-    np.testing.assert_array_equal(reply(cutting, cut), reply(cutting, whole))
+    expected = reply(cutting, whole)
+    for frame in (320, 333, len(cut)):
+        np.testing.assert_array_equal(reply(cutting, cut, frame), expected)
     assert cutting._ready().assistant.text_cache.length == cutting._ready().assistant.prompt_tokens + 3
+
+
+def test_only_the_end_of_the_turn_follows_the_speech(loaded: Direct) -> None:
+    ready = loaded._ready()
+    after = ready.tokenizer.encode(f"{END_OF_TURN}{HEADER.format('assistant')}")
+    assert ready.assistant.plan.prompt._after.tolist() == after
+    assert ready.assistant.prompt_tokens - ready.assistant.head_tokens == 300 + len(after)
 
 
 def test_the_declaration_says_when_it_can_begin() -> None:

@@ -15,6 +15,7 @@ from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni import dummy
+from firstpacket.pipelines.direct.llama_omni.config import EncoderContext
 from firstpacket.pipelines.direct.llama_omni.cuda_graphs import fixed_steps
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
@@ -28,8 +29,14 @@ SPEECH: Samples = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.floa
 
 @pytest.fixture
 def assistant() -> Assistant:
+    return made("full")
+
+
+def made(context: EncoderContext, block: int | None = None) -> Assistant:
     """Random weights whose own choices are kept."""
     plan = Plan(
+        encoder_context=context,
+        block=block,
         prompt=Prompt([3, 4, 5, SPEECH_TOKEN, 6, 7], CPU),
         choices=Choices(Sampling(), CPU),
         eos=frozenset(),
@@ -53,10 +60,13 @@ def assert_same(ours: tuple[Turn, list[Samples]], plain: tuple[Turn, list[Sample
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
-def test_a_turn_of_fixed_steps_is_the_ordinary_turn(assistant: Assistant) -> None:
+@pytest.mark.parametrize(("context", "block"), [("full", None), ("streaming", 8000)])
+def test_a_turn_of_fixed_steps_is_the_ordinary_turn(context: EncoderContext, block: int | None) -> None:
     """24 tokens make 600 frames: the speech decoder goes through several lengths."""
+    assistant = made(context, block)
     plain = answer(assistant)
-    steps = fixed_steps(assistant.model, assistant.text_cache, assistant.speech_cache, assistant.prompt_tokens + 1)
+    first_end = assistant.shortest_prompt + 1
+    steps = fixed_steps(assistant.model, assistant.text_cache, assistant.speech_cache, first_end)
     assistant.steps._text, assistant.steps._speech = steps
     assert_same(answer(assistant), plain)
     assert_same(answer(assistant), plain)
