@@ -47,7 +47,8 @@ def test_a_turn_that_is_left_measures_the_same_up_to_its_first_packet(tmp_path: 
     assert (left.path, left.hidden) == (whole.path, whole.hidden)
     assert left.figures == {name: ns for name, ns in whole.figures.items() if metric(name).known_at_first_packet}
     assert left.figures.keys() == {
-        "first_packet_latency", "llm_ttft", "llm_first_token_latency", "last_frame_delay", "request_delay", "recordings"
+        "first_packet_latency", "llm_start", "llm_ttft", "llm_first_token_latency", "last_frame_delay", "request_delay",
+        "recordings",
     }  # fmt: skip
     assert whole.figures.keys() > left.figures.keys() | {"response_latency", "reply_audio", "rtf_e2e", "stage.tts.host"}
 
