@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, starmap, zip_longest
+from itertools import groupby, zip_longest
 
+from firstpacket.bench.analysis.early_start import outlook
 from firstpacket.bench.analysis.quality import quality_notices
 from firstpacket.bench.compare.between import compare_same_labels
 from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.conditions import conditions, under
 from firstpacket.bench.compare.headline import headline
 from firstpacket.bench.compare.sentences import CAVEAT, sentence
 from firstpacket.bench.errors import RunError
@@ -55,9 +57,7 @@ def answer(
     `audible` is empty if turns ended after their first packet.
     """
     return Answer(
-        headlines=_invalid(summary)
-        or tuple(starmap(headline, zip_longest(packet, audible)))
-        or tuple(map(alone, summary.labels)),
+        headlines=_invalid(summary) or tuple(_headlines(run, summary, packet, audible)),
         attribution=attribution,
         measured_on=_measured_on(run, summary),
         made_of=tuple(
@@ -66,6 +66,16 @@ def answer(
         ),
         notices=(*_quality(summary), *summary.notices, *_notices(run, summary)),
     )
+
+
+def _headlines(
+    run: Run, summary: Summary, packet: tuple[Comparison, ...], audible: tuple[Comparison, ...]
+) -> Iterator[str]:
+    """Each with the sizes of the language models and the machine, so that it can be quoted alone."""
+    for of, heard in zip_longest(packet, audible):
+        yield under(conditions(run, (of.base, of.other)), headline(of, heard))
+    if not packet:
+        yield from (under(conditions(run, (label.label,)), alone(label)) for label in summary.labels)
 
 
 def _invalid(summary: Summary) -> tuple[str, ...]:
@@ -197,6 +207,8 @@ def _notices(run: Run, summary: Summary) -> list[str]:
     segments = {turn.segment for turn in run.turns}  # resuming a finished run adds one without turns
     if len(segments) > 1 and not run.manifest.replicated:
         said.append(f"The run was interrupted and resumed: it has {len(segments)} segments.")
+    if predicted := outlook(run, summary):
+        said.append(f"{predicted}.")
     return said
 
 

@@ -44,11 +44,10 @@ def compare(
 
 
 def _print(report: Report) -> None:
-    from firstpacket.bench.compare.sentences import sentence
     from firstpacket.bench.compare.tables import contributions, differences, ladder_table
 
     for found in report.findings:
-        say(sentence(found.headline), stderr=False)
+        say(found.said, stderr=False)
     typer.echo()
     steps = [ladder_table(report.ladder)] if report.ladder else []
     print_tables(*differences(report), *contributions(report), *steps)

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from firstpacket.bench.compare import between, within
 from firstpacket.bench.compare.comparable import refuse, side_by_side
 from firstpacket.bench.compare.comparison import Comparison
+from firstpacket.bench.compare.conditions import conditions, under
+from firstpacket.bench.compare.headline import headline
 from firstpacket.bench.compare.ladder import Ladder, ladder
 from firstpacket.bench.compare.pairs import asked_together
 from firstpacket.bench.compare.roles import Contributions, contributions_between, contributions_within
 from firstpacket.bench.compare.sentences import sentence
 from firstpacket.bench.contract import computed
 from firstpacket.bench.errors import UsageError
-from firstpacket.bench.metrics.definitions import HEADLINE, Shown, shown_in
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE, Shown, shown_in
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.summary.figures import metric_names
 
@@ -25,11 +27,20 @@ class Findings:
 
     metrics: tuple[Comparison, ...]
     contributions: Contributions
+    conditions: str = ""
+    """Sizes of the language models, and the machine; empty if unknown, or not the same in two runs."""
 
     @property
     def headline(self) -> Comparison:
         """The chosen metric."""
         return self.metrics[0]
+
+    @property
+    def said(self) -> str:
+        """The headline in a sentence: the first packet together with what a listener notices, or the chosen metric."""
+        heard = next((each for each in self.metrics if each.metric == FIRST_AUDIBLE and each.pairs), None)
+        is_usual = self.headline.metric == HEADLINE and heard is not None
+        return under(self.conditions, headline(self.headline, heard) if is_usual else sentence(self.headline))
 
     @computed
     def sentences(self) -> tuple[str, ...]:
@@ -109,13 +120,15 @@ def _of_pair(run: Run, labels: tuple[str, str], question: Question) -> Findings:
     together = asked_together(run, labels)
     names = _metrics([(run, label) for label in labels], question)
     found = [replace(each, allowed_mismatches=allowed) for each in within.compare_metrics(run, together, labels, names)]
-    return Findings(_with_pairs(found), contributions_within(run, labels, together))
+    return Findings(_with_pairs(found), contributions_within(run, labels, together), conditions(run, labels))
 
 
 def _of_runs(base: Run, other: Run, labels: tuple[str, str], question: Question) -> Findings:
     names = _metrics([(base, labels[0]), (other, labels[1])], question)
     found = between.compare_metrics(base, other, labels, names, allowed=question.allowed, band=question.band)
-    return Findings(_with_pairs(found), contributions_between(base, other, labels))
+    holds_for = {conditions(base, labels[:1]), conditions(other, labels[1:])}
+    of_both = holds_for.pop() if len(holds_for) == 1 else ""
+    return Findings(_with_pairs(found), contributions_between(base, other, labels), of_both)
 
 
 def _metrics(sides: Sequence[tuple[Run, str]], question: Question) -> list[str]:

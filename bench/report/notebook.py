@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from firstpacket.bench.compare.findings import Report
-from firstpacket.bench.compare.sentences import sentence
 from firstpacket.bench.compare.tables import contributions, differences
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.report.printed import NOTE, first_screen
@@ -41,7 +40,7 @@ def run_html(run: Run) -> str:
 
 def comparison_html(found: Report, notes: Iterable[str]) -> str:
     """The sentences, the main metrics and the parts of the difference, and notes on the runs compared."""
-    sentences = [sentence(each.headline) for each in found.findings]
+    sentences = [each.said for each in found.findings]
     return _html([*sentences, *differences(found), *contributions(found)], notes)
 
 

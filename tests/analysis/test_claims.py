@@ -12,7 +12,8 @@ from support.stages import stage
 
 from firstpacket.bench.analysis.claims.all import verdicts
 from firstpacket.bench.analysis.claims.evidence import facts
-from firstpacket.bench.analysis.claims.verdict import NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, Verdict
+from firstpacket.bench.analysis.claims.verdict import FOR_SOME, NOT_SUPPORTED, NOT_TESTABLE, SUPPORTED, Verdict
+from firstpacket.bench.analysis.early_start import AT_8B
 from firstpacket.bench.analysis.sweeps import sweeps
 from firstpacket.bench.pipeline import Stage, Weights
 from firstpacket.bench.record.schema import Turn
@@ -102,19 +103,81 @@ def test_2_wrong_transcripts_and_wrong_answers_must_go_together() -> None:
     assert judged({"c": cascade()})[2].answer == NOT_TESTABLE
 
 
-def test_3_counts_how_early_the_llm_begins_with_realtime_input_only() -> None:
-    def begins(at_ms: float) -> Any:
-        return lambda _: {"llm_first_token_latency": round((at_ms + 20) * MS), "llm_ttft": 20 * MS}
+def begins(at_ms: float, early_ms: float = 0.0, late_blocks: float | None = None) -> Any:
+    """The LLM starts so many ms after the end of speech; the encoder worked for `early_ms` before it."""
+    figures: dict[str, int | float] = {"llm_start": round(at_ms * MS), "work_during_speech": round(early_ms * MS)}
+    figures |= {"stage.encoder.during_speech": round(early_ms * MS)} if early_ms else {}
+    figures |= {"late_blocks": late_blocks} if late_blocks is not None else {}
+    return lambda _: figures
 
+
+def third(labels: Mapping[str, Mapping[str, Any]], **manifest: Any) -> Verdict:
+    return judged(labels, **{"input": "realtime", **manifest})[3]
+
+
+def test_3_counts_when_the_llm_starts_with_realtime_input_only() -> None:
     def answer(of_cascade: float, of_direct: float, **manifest: Any) -> str:
         labels = {"c": cascade(figures=begins(of_cascade)), "d": direct(figures=begins(of_direct))}
-        return judged(labels, **{"input": "realtime", **manifest})[3].answer
+        return third(labels, **manifest).answer
 
     assert answer(300, -200) == SUPPORTED
     assert answer(300, 90) == NOT_SUPPORTED
     assert answer(-5, -200) == NOT_SUPPORTED
     assert answer(300, 0) == NOT_TESTABLE
     assert answer(300, -200, input="file") == NOT_TESTABLE
+
+
+WAITS = direct(figures=begins(90), options={"listens": "to all"})
+EARLY = direct((4, 10, 16), figures=begins(-400, 70, late_blocks=0.25), options={"listens": "block by block"})
+
+
+def test_3_says_for_which_systems_it_holds() -> None:
+    found = third({"c": cascade(figures=begins(300)), "waits": WAITS, "early": EARLY})
+    assert found.answer == FOR_SOME
+    assert found.measured.startswith("On 2 cores of Some CPU: c (LLM of 8.0 B) starts its LLM 300 ms [300, 300] after ")
+    assert "waits (LLM of 8.0 B) starts its LLM 90.0 ms [90.0, 90.0] after the end of speech, by then 0 % " in (
+        found.measured
+    )
+    assert "of its work for the first packet was done: not as claimed" in found.measured
+    assert "early (LLM of 8.0 B) starts its LLM 400 ms [400, 400] before the end of speech, by then 70 % [70, 70] " in (
+        found.measured
+    )
+    assert third({"waits": WAITS, "early": EARLY}).answer == FOR_SOME
+    assert third({"waits": WAITS}).answer == NOT_SUPPORTED
+    assert third({"early": EARLY}).answer == NOT_TESTABLE
+    assert third({"c": cascade(figures=begins(-5)), "waits": WAITS, "early": EARLY}).answer == NOT_SUPPORTED
+
+
+def test_3_says_from_pairs_what_an_early_start_brings() -> None:
+    measured = third({"waits": WAITS, "early": EARLY}).measured
+    assert (
+        "early sends its first packet 120 ms sooner than waits and its first audible sample 120 ms sooner" in measured
+    )
+    assert "with 25 % of its blocks late; they differ in listens" in measured
+
+
+def test_3_adds_what_is_predicted_for_the_published_size_to_other_sizes_only() -> None:
+    def measured(**said: Any) -> str:
+        return third({"waits": {**WAITS, **said}, "early": {**EARLY, **said}}).measured
+
+    assert AT_8B not in measured()
+    assert measured(weights=(Weights("llm", "demo", "made", parameters=3_000_000),)).endswith(AT_8B)
+
+
+def test_3_pairs_only_systems_whose_models_are_the_same() -> None:
+    small = (Weights("llm", "demo", "made", parameters=3_000_000),)
+    assert "sooner" not in third({"waits": WAITS, "early": {**EARLY, "weights": small}}).measured
+    other = direct(figures=begins(90), options={"listens": "to all", "chunk-units": "20"})
+    chosen = third({"other": other, "waits": WAITS, "early": EARLY}).measured
+    assert "sooner than waits" in chosen and "sooner than other" not in chosen
+
+
+def test_3_says_that_older_runs_do_not_record_when_the_llm_starts() -> None:
+    found = third({"c": cascade(), "d": direct()})
+    assert (found.answer, found.needed) == (
+        NOT_TESTABLE,
+        "the start of the language model, which this run does not record",
+    )
 
 
 def test_4_only_8b_on_an_l40_with_chunks_of_10() -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from firstpacket.bench.analysis.early_start import EarlyStart, early_starts, outlook
 from firstpacket.bench.analysis.sweeps import Sweep
 from firstpacket.bench.compare.comparison import Comparison, matched
+from firstpacket.bench.compare.conditions import language_model, machine
 from firstpacket.bench.compare.within import compare_labels
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.pipeline import Weights
 from firstpacket.bench.record.schema import System, Turn
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.binomial import Share, share
-from firstpacket.bench.stats.bootstrap import Estimate, estimate
+from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.stats.ratio import ratio_of_sums
 from firstpacket.bench.summary.contents import LabelSummary, Summary
 from firstpacket.bench.summary.values import started
-from firstpacket.bench.timing.clock import NS_PER_MS
 from firstpacket.bench.vocabulary import Architecture
 
 ALIKE = 0.05
@@ -35,8 +36,6 @@ class Model:
     """Share of the mean critical path that belongs to stages other than the language model's; None for a black box."""
     of_no_stage: float | None
     """Share that belongs to no stage."""
-    llm_begins: Estimate | None
-    """When the language model begins, ms after t0; median."""
     right_if_heard: Share | None = None
     """Share of correct answers among turns with an exact transcript; None if no such answer can be judged."""
     right_if_misheard: Share | None = None
@@ -50,7 +49,18 @@ class Model:
     @property
     def llm(self) -> Weights | None:
         """Its language model; None if no weights are declared as one, or its size is unknown."""
-        return next((each for each in self.summary.weights if each.part == "llm" and each.parameters), None)
+        return language_model(self.summary.weights)
+
+    @property
+    def named(self) -> str:
+        """Its name and the size of its language model, for sentences."""
+        return f"{self.label} ({f'LLM of {self.llm.size}' if self.llm else 'LLM of unknown size'})"
+
+    @property
+    def llm_start(self) -> Estimate | None:
+        """When the language model starts, ms after the end of speech; median."""
+        found = self.summary.figures.get("llm_start")
+        return found.p50 if found else None
 
     @property
     def llm_parameters(self) -> int:
@@ -71,15 +81,32 @@ class DirectVsCascade:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyVsWaiting:
+    """A system that starts early against one that waits, turn by turn."""
+
+    systems: EarlyStart
+    headline: Comparison
+    audible: Comparison | None
+    """None if turns ended after their first packet."""
+    late_blocks: float | None
+    """Mean share of late blocks of the early one; None if it does not take speech in by blocks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything in a run that the claims are tested on."""
 
     models: tuple[Model, ...]
     comparisons: tuple[DirectVsCascade, ...]
+    early: tuple[EarlyVsWaiting, ...]
     sweeps: tuple[Sweep, ...]
     input: str
     gpu: str
     """Name of the GPU; empty without one."""
+    machine: str
+    """What the models ran on; empty if unknown."""
+    outlook: str
+    """What is predicted of early starts at the published size; empty where that does not matter."""
 
     def needed(self, what: str) -> str:
         """What a claim needs that the run lacks; if the run has black boxes, also that these do not count."""
@@ -102,6 +129,7 @@ def contest(summary: Summary) -> tuple[str, str] | None:
 def facts(run: Run, summary: Summary, sweeps: tuple[Sweep, ...]) -> Facts:
     """Read from a run that is valid, and its summary."""
     models = tuple(_models(run, summary))
+    known = {model.label for model in models if model.kind in ("cascade", "direct")}
     pairs = [(a, b) for a in models if a.kind == "cascade" for b in models if b.kind == "direct"]
     environments = [segment.environment for segment in run.segments]
     gpus = dict.fromkeys(str(each["gpu0"]) for each in environments if each.get("gpu0"))
@@ -109,9 +137,12 @@ def facts(run: Run, summary: Summary, sweeps: tuple[Sweep, ...]) -> Facts:
     return Facts(
         models,
         tuple(_compared(run, *pair) for pair in pairs),
+        tuple(_early(run, summary, each) for each in early_starts(run, summary) if each.early in known),
         sweeps,
         summary.input,
         ", ".join(gpus) if on_gpu else "",
+        machine(run, run.labels),
+        outlook(run, summary),
     )
 
 
@@ -124,7 +155,6 @@ def _models(run: Run, summary: Summary) -> Iterator[Model]:
             kind_of(label),
             None if plan.is_black_box else _beside_llm(turns, plan),
             _of_no_stage(label),
-            _llm_begins(turns),
             _right(turns, heard=True),
             _right(turns, heard=False),
         )
@@ -153,13 +183,6 @@ def _of_no_stage(label: LabelSummary) -> float | None:
     return nobody.value / label.path.total_ms if nobody else 0.0
 
 
-def _llm_begins(turns: Sequence[Turn]) -> Estimate | None:
-    names = ("llm_first_token_latency", "llm_ttft")
-    having = [turn for turn in turns if all(name in turn.figures for name in names)]
-    values = [(turn.figures[names[0]] - turn.figures[names[1]]) / NS_PER_MS for turn in having]
-    return estimate(values, [turn.utterance for turn in having]) if values else None
-
-
 def _right(turns: Sequence[Turn], *, heard: bool) -> Share | None:
     judged = [turn for turn in turns if {"answer_accuracy", "transcript_wer"} <= turn.figures.keys()]
     some = [turn for turn in judged if (turn.figures["transcript_wer"] == 0) == heard]
@@ -172,6 +195,13 @@ def _compared(run: Run, cascade: Model, direct: Model) -> DirectVsCascade:
     names = (cascade.label, direct.label)
     headline, audible = (compare_labels(run, *names, metric) for metric in (HEADLINE, FIRST_AUDIBLE))
     return DirectVsCascade(cascade, direct, headline, audible, matched(run, names) or _alike(cascade, direct))
+
+
+def _early(run: Run, summary: Summary, systems: EarlyStart) -> EarlyVsWaiting:
+    names = (systems.waits, systems.early)
+    audible = None if run.manifest.leaves_early else compare_labels(run, *names, FIRST_AUDIBLE)
+    (late,) = (label.figures.get("late_blocks") for label in summary.labels if label.label == systems.early)
+    return EarlyVsWaiting(systems, compare_labels(run, *names, HEADLINE), audible, late.mean if late else None)
 
 
 def _alike(a: Model, b: Model) -> bool:

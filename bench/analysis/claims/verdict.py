@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Answer = Literal["supported", "not supported", "not testable with these runs"]
+Answer = Literal["supported", "supported for some systems", "not supported", "not testable with these runs"]
 SUPPORTED: Answer = "supported"
+FOR_SOME: Answer = "supported for some systems"
 NOT_SUPPORTED: Answer = "not supported"
 NOT_TESTABLE: Answer = "not testable with these runs"
 MORE_CLIPS = "more clips: the interval is too wide to decide"
@@ -40,6 +41,10 @@ class Claim:
         if supported or contradicted:
             return Verdict(self.number, self.said, self.rule, SUPPORTED if supported else NOT_SUPPORTED, measured)
         return self.not_testable(needed, measured)
+
+    def holds_for_some(self, measured: str) -> Verdict:
+        """Some systems bear the claim out and others do not; `measured` says which."""
+        return Verdict(self.number, self.said, self.rule, FOR_SOME, measured)
 
     def not_testable(self, needed: str, measured: str = "") -> Verdict:
         """The run is no test."""

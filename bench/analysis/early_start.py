@@ -1,0 +1,83 @@
+"""Systems that work while the user speaks, and those of the same pipeline that wait for the end of speech.
+
+Which is which follows from when their stages worked in the measured turns. Such a pair alone shows what an early start
+brings: the same models on the same machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firstpacket.bench.compare.conditions import language_model
+from firstpacket.bench.record.schema import System
+from firstpacket.bench.record.store import Run
+from firstpacket.bench.summary.contents import LabelSummary, Summary
+
+PUBLISHED_SIZE = 7.5e9
+"""Parameters from which a model is of the published size, 8B."""
+AT_8B = (
+    "For the published size (8B) the roofline predicts that a direct model which starts early saves at most 10 ms (one "
+    "H200) to 60 ms (one L40) of 236 ms: a small model on a CPU, where it saves more, says nothing about that size"
+)
+"""Before its first token an 8B model needs at least 15 ms on an H200 and 82 ms on an L40 if 30 s are encoded after the
+end of speech, and 3.8 and 20 ms if one block is: it reads its weights once either way."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStart:
+    """Two systems of one pipeline with language models of the same size."""
+
+    early: str
+    waits: str
+    differ_in: tuple[str, ...]
+    """The options in which they differ."""
+    direct: bool
+    """Whether both are direct models."""
+
+
+def early_starts(run: Run, summary: Summary) -> tuple[EarlyStart, ...]:
+    """Each system that starts early, and those that wait and differ from it in the fewest options."""
+    systems = list(zip(run.manifest.labels, summary.labels, strict=True))
+    found: list[EarlyStart] = []
+    for plan, label in systems:
+        if not starts_early(label):
+            continue
+        alike = [other for other, of in systems if waits(of) and _same_model((plan, label), (other, of))]
+        fewest = min((len(_differ_in(plan, other)) for other in alike), default=0)
+        found += (
+            EarlyStart(plan.label, other.label, differ, plan.kind == "direct")
+            for other in alike
+            if len(differ := _differ_in(plan, other)) == fewest
+        )
+    return tuple(found)
+
+
+def outlook(run: Run, summary: Summary) -> str:
+    """What is predicted for the published size, for runs that compare direct models of another size; else empty."""
+    sizes = {label.label: model.parameters for label in summary.labels if (model := language_model(label.weights))}
+    found = [each for each in early_starts(run, summary) if each.direct]
+    return AT_8B if any((sizes.get(each.early) or 0) < PUBLISHED_SIZE for each in found) else ""
+
+
+def starts_early(label: LabelSummary) -> bool:
+    """Whether a system works before the end of speech in its median turn."""
+    worked = label.figures.get("work_during_speech")
+    return worked is not None and worked.p50 is not None and worked.p50.value > 0
+
+
+def waits(label: LabelSummary) -> bool:
+    """Whether a system never works before the end of speech, although speech came as it was spoken."""
+    return label.during_speech is not None and not label.during_speech.stages
+
+
+def _same_model(a: tuple[System, LabelSummary], b: tuple[System, LabelSummary]) -> bool:
+    facts = (
+        (plan.pipeline, plan.device, plan.dtype, plan.source, model.parameters if model else None)
+        for plan, label in (a, b)
+        for model in [language_model(label.weights)]
+    )
+    return len(set(facts)) == 1
+
+
+def _differ_in(a: System, b: System) -> tuple[str, ...]:
+    return tuple(name for name in {**a.options, **b.options} if a.options.get(name) != b.options.get(name))
