@@ -8,12 +8,21 @@ from typing import Literal
 from firstpacket.bench.stats.bootstrap import MIN_CLUSTERS, Estimate
 from firstpacket.bench.stats.quantiles import Quantile
 
-Unit = Literal["ms", "ratio", "count", "dB", "per_s", "J", "share", "rate"]
-"""A `share` and a `rate` lie between 0 and 1 and are written in per cent, a rate always with a decimal."""
+Unit = Literal["ms", "ratio", "count", "dB", "per_s", "J", "share", "rate", "points"]
+"""A `share` and a `rate` lie between 0 and 1 and are written in per cent, a rate always with a decimal; differences of
+them are written in percentage `points`."""
 
 NONE = "-"
 """Shown for a missing number."""
-SYMBOLS: dict[Unit, str] = {"ms": " ms", "dB": " dBFS", "per_s": "/s", "J": " J", "share": " %", "rate": " %"}
+SYMBOLS: dict[Unit, str] = {
+    "ms": " ms",
+    "dB": " dBFS",
+    "per_s": "/s",
+    "J": " J",
+    "share": " %",
+    "rate": " %",
+    "points": " points",
+}
 
 
 def amount(value: float, unit: Unit) -> str:
@@ -33,7 +42,7 @@ def number(value: float, unit: Unit) -> str:
             return f"{value:.0f}"
         case "ratio":
             return f"{value:.3f}"
-        case "rate":
+        case "rate" | "points":
             return f"{100 * value:.1f}"
         case "share":
             return _per_cent(value)

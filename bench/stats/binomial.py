@@ -1,13 +1,15 @@
-"""Shares and paired shares, exactly: without resampling, so intervals do not collapse if all or none succeed."""
+"""Shares and paired shares, without resampling: intervals do not collapse where all trials have one outcome."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from scipy.special import bdtr, betaincinv
+from scipy.optimize import brentq
+from scipy.special import bdtr, betaincinv, ndtri
 
-from firstpacket.bench.stats.bootstrap import LEVEL, Interval
+from firstpacket.bench.stats.bootstrap import LEVEL, Estimate, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,38 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """
     differing = only_first + only_second
     return min(1.0, 2 * float(bdtr(min(only_first, only_second), differing, 0.5))) if differing else 1.0
+
+
+def share_difference(only_first: int, only_second: int, pairs: int, *, level: float = LEVEL) -> Estimate:
+    """How much larger the second share is than the first, in [-1, 1], from the pairs in which one alone succeeded.
+
+    The interval is Tango's (1998, Statistics in Medicine 17): all differences that a two-sided score test does not
+    reject. A difference of 0 is outside if McNemar's test without correction rejects it. Raises `ValueError` without
+    pairs, or with more that differ than there are.
+    """
+    if pairs < 1 or min(only_first, only_second) < 0 or only_first + only_second > pairs:
+        raise ValueError("A difference of shares needs at least one pair, and at most all of them may differ.")
+    value, bound = (only_second - only_first) / pairs, float(ndtri((1 + level) / 2))
+
+    def rejects(difference: float, side: float) -> float:
+        return side * _score(only_first, only_second, pairs, difference) - bound
+
+    low = -1.0 if value == -1 else brentq(rejects, -1, value, (1.0,))
+    high = 1.0 if value == 1 else brentq(rejects, value, 1, (-1.0,))
+    return Estimate(value, pairs, pairs, Interval(float(low), float(high), level))
+
+
+def _score(only_first: int, only_second: int, pairs: int, difference: float) -> float:
+    """Tango's statistic of `difference`, 0 where it is what was observed.
+
+    The share of pairs in which the first alone succeeds is estimated under the condition that the shares differ so
+    much: the larger root of 2 n x² - B x - C.
+    """
+    gap = only_second - only_first - pairs * difference
+    if gap == 0:
+        return 0.0
+    linear = only_first + only_second - (2 * pairs - only_second + only_first) * difference
+    constant = only_first * difference * (1 - difference)
+    first = (linear + math.sqrt(max(0.0, linear**2 + 8 * pairs * constant))) / (4 * pairs)
+    variance = pairs * (2 * first + difference * (1 - difference))
+    return gap / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, gap)

@@ -22,6 +22,7 @@ from firstpacket.pipelines.tools.evaluation.figures import (
     Figures,
     LabelFigures,
     PassedDown,
+    against_first,
     best_constant,
     commonest,
     constant,
@@ -81,6 +82,7 @@ def evaluate(asked: Asked, out: Path, recogniser: str, listen: int | None, comma
         best_constant=best_constant(exam),
         answer_voice=voice,
         labels=labels,
+        against_first=against_first(answers_by_label),
         passed_down=_passed_down(answers_by_label),
         command=tuple(without_secrets(word) for word in command),
     )

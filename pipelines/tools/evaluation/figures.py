@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from firstpacket.bench.quality.findings import ErrorRate, HeardBy
 from firstpacket.bench.quality.wer import words
-from firstpacket.bench.stats.binomial import Share, mcnemar, share
+from firstpacket.bench.stats.binomial import Share, mcnemar, share, share_difference
+from firstpacket.bench.stats.bootstrap import Estimate
 from firstpacket.bench.stats.ratio import ratio_of_sums
 from firstpacket.pipelines.tools.evaluation.questions import Exam, Question
 from firstpacket.pipelines.tools.evaluation.replies import Answer, is_accepted
@@ -61,7 +62,18 @@ class Pairs:
     second_right: int
     only_first: int
     only_second: int
+    difference: Estimate | None
+    """Share of right answers of the second minus that of the first; None without clips."""
     p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A system against the first one, on all clips."""
+
+    first: str
+    second: str
+    pairs: Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,6 @@ class PassedDown:
     direct: str
     heard_right: Pairs
     heard_wrong: Pairs
-    all: Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ class Figures:
     answer_voice: ErrorRate | None
     """What the recogniser of the replies makes of the voice that the answers were recorded in."""
     labels: tuple[LabelFigures, ...]
+    against_first: tuple[Compared, ...]
     passed_down: tuple[PassedDown, ...]
     command: tuple[str, ...]
 
@@ -163,8 +175,13 @@ def passed_down(transcribing: str, heard: Sequence[Answer], direct: str, answers
         direct,
         _pairs([pair for pair in both if pair[0].heard_right]),
         _pairs([pair for pair in both if not pair[0].heard_right]),
-        _pairs(both),
     )
+
+
+def against_first(answers: Mapping[str, Sequence[Answer]]) -> tuple[Compared, ...]:
+    """Every system but the first compared with it; the sequences are of the same clips, in one order."""
+    (first, its), *others = answers.items()
+    return tuple(Compared(first, label, _pairs(list(zip(its, theirs, strict=True)))) for label, theirs in others)
 
 
 def _pairs(both: Sequence[tuple[Answer, Answer]]) -> Pairs:
@@ -172,7 +189,9 @@ def _pairs(both: Sequence[tuple[Answer, Answer]]) -> Pairs:
     only_second = sum(second.right and not first.right for first, second in both)
     first_right = sum(first.right for first, _ in both)
     second_right = sum(second.right for _, second in both)
-    return Pairs(len(both), first_right, second_right, only_first, only_second, mcnemar(only_first, only_second))
+    difference = share_difference(only_first, only_second, len(both)) if both else None
+    p = mcnemar(only_first, only_second)
+    return Pairs(len(both), first_right, second_right, only_first, only_second, difference, p)
 
 
 def _most(counted: Counter[str]) -> str:

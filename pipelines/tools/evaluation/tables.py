@@ -56,6 +56,7 @@ def exam(found: Figures) -> str:
 def tables(found: Figures) -> Iterator[Table]:
     """Labels, what is right without listening, pairs of labels, and labels by group of clips."""
     yield _labels(found)
+    yield from _against_first(found)
     yield _constants(found)
     yield from _passed_down(found)
     for name in found.labels[0].groups:
@@ -105,28 +106,23 @@ def _constant(title: str, found: Baseline) -> Constant:
     return Constant(title, estimate(found.right, "rate"), found.answer or "nothing")
 
 
+def _against_first(found: Figures) -> Iterable[Table]:
+    named = [(f"{each.first}, {each.second}", each.pairs) for each in found.against_first]
+    return [table("Against the first system", PAIRED, [rows(PAIRED, named)])] if named else []
+
+
 def _passed_down(found: Figures) -> Iterable[Table]:
-    columns: tuple[Column[tuple[str, Pairs]], ...] = (
-        words("on the same clips", lambda row: row[0]),
-        Column("clips", lambda row: single(row[1].n, "count")),
-        Column("first right", lambda row: _of(row[1].first_right, row[1].n)),
-        Column("second right", lambda row: _of(row[1].second_right, row[1].n)),
-        Column("only first", lambda row: single(row[1].only_first, "count")),
-        Column("only second", lambda row: single(row[1].only_second, "count")),
-        Column("p (McNemar)", lambda row: (f"{row[1].p:.2g}" if row[1].n else NONE,)),
-    )
     groups = [
         rows(
-            columns,
+            PAIRED,
             (
                 (f"{each.transcribing}, {each.direct}: {each.transcribing} heard right", each.heard_right),
                 (f"{each.transcribing}, {each.direct}: {each.transcribing} misheard", each.heard_wrong),
-                (f"{each.transcribing}, {each.direct}: all", each.all),
             ),
         )
         for each in found.passed_down
     ]
-    return [table("Error propagation", columns, groups)] if groups else []
+    return [table("Error propagation", PAIRED, groups)] if groups else []
 
 
 def _group(found: Figures, name: str) -> Table:
@@ -156,6 +152,18 @@ def _unanswered(label: LabelFigures) -> str:
 
 def _of(right: int, n: int) -> Cell:
     return (*single(right, "count"), " (", *single(right / n, "rate"), ")") if n else ("0",)
+
+
+PAIRED: tuple[Column[tuple[str, Pairs]], ...] = (
+    words("on the same clips", lambda row: row[0]),
+    Column("clips", lambda row: single(row[1].n, "count")),
+    Column("first right", lambda row: _of(row[1].first_right, row[1].n)),
+    Column("second right", lambda row: _of(row[1].second_right, row[1].n)),
+    Column("only first", lambda row: single(row[1].only_first, "count")),
+    Column("only second", lambda row: single(row[1].only_second, "count")),
+    Column("second - first", lambda row: estimate(row[1].difference, "points", signed=True)),
+    Column("p (McNemar)", lambda row: (f"{row[1].p:.2g}" if row[1].n else NONE,)),
+)
 
 
 def _rate(found: ErrorRate | None) -> Cell:

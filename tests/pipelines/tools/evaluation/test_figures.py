@@ -14,6 +14,7 @@ from support.quality_runs import NOISE, SILENCE, SPEECH, demo_clips, known_run
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.timing.spans import Text, TurnTrace
 from firstpacket.pipelines.tools.evaluation.figures import (
+    against_first,
     best_constant,
     commonest,
     groups,
@@ -48,10 +49,15 @@ def test_errors_with_a_wrong_transcript_count_as_propagated() -> None:
     cascade += [answer(n, n == 6, "what is who plus") for n in range(6, 10)]
     direct = [answer(n, n != 9) for n in range(10)]
     found = passed_down("cascade", cascade, "direct", direct)
-    assert (found.heard_right.n, found.heard_wrong.n, found.all.n) == (6, 4, 10)
+    assert (found.heard_right.n, found.heard_wrong.n) == (6, 4)
     assert (found.heard_right.first_right, found.heard_right.second_right, found.heard_right.p) == (6, 6, 1.0)
     assert (found.heard_wrong.first_right, found.heard_wrong.second_right) == (1, 3)
-    assert (found.all.only_first, found.all.only_second, found.all.p) == (0, 2, 0.5)
+    (compared,) = against_first({"cascade": cascade, "direct": direct})
+    assert (compared.first, compared.second, compared.pairs.n) == ("cascade", "direct", 10)
+    assert (compared.pairs.only_first, compared.pairs.only_second, compared.pairs.p) == (0, 2, 0.5)
+    assert compared.pairs.difference is not None and compared.pairs.difference.value == 2 / 10
+    swapped = against_first({"direct": direct, "cascade": cascade})[0].pairs.difference
+    assert swapped is not None and swapped.value == -2 / 10
 
 
 def test_pairs_have_the_same_clips() -> None:
