@@ -13,7 +13,7 @@ from support.runs import make_evidence
 from support.virtual import make_utterance
 
 from firstpacket.bench.corpus.utterance import Utterance
-from firstpacket.bench.errors import CorpusError, UsageError
+from firstpacket.bench.errors import CorpusError, UsageError, WeightsError
 from firstpacket.bench.metrics.figures import TurnFigures, turn_figures
 from firstpacket.bench.options import Options, PipelineChoice
 from firstpacket.bench.pipeline import Pipeline, Samples, Settings
@@ -244,6 +244,10 @@ def test_weights_are_refused_for_a_context_that_they_were_not_trained_for(settin
     asked = {"weights": folder, "max_new_tokens": 3, "chunk_units": "inf"}
     in_blocks = asked | {"encoder_context": "streaming", "encoder_block": "500"}
     with pytest.raises(UsageError, match="were not trained to hear speech in blocks"):
+        Direct(settings(**in_blocks)).load()
+    published.config["speech_encoder_context"] = "causal"
+    published.write()
+    with pytest.raises(WeightsError, match=r"context is 'causal', but it should be 'full' or 'streaming'"):
         Direct(settings(**in_blocks)).load()
     published.config["speech_encoder_context"] = "streaming"
     published.write()

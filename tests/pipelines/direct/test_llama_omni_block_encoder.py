@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +12,14 @@ from support.block_encoder import defined_embeddings, defined_mel
 from support.frames import in_frames
 from torch import Tensor
 
+from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Samples
 from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni import dummy
-from firstpacket.pipelines.direct.llama_omni.block_encoder import BlockEncoder
+from firstpacket.pipelines.direct.llama_omni.block_encoder import BlockEncoder, check_blocks
 from firstpacket.pipelines.direct.llama_omni.blocks import OVERLAP, Blocks
+from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
 from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache
 from firstpacket.pipelines.direct.llama_omni.features import CausalLogMel
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
@@ -131,3 +136,31 @@ def test_the_last_block_is_padded_to_a_whole_embedding(samples: int, block: int,
     made = made if rest is None else [*made, rest]
     assert [len(one) // 1600 for one in made] == expected
     assert sum(one[-(len(one) // 1600 * 1600) :].sum() for one in made) == samples
+
+
+def changed(**parts: Any) -> OmniConfig:
+    """The tiny dummy's configuration: 1500 positions, of which 5 are joined."""
+    config = dummy.config("tiny")
+    changes = {name: change for name, change in parts.items() if isinstance(change, dict)}
+    inner = {name: replace(getattr(config, name), **change) for name, change in changes.items()}
+    return replace(config, **(parts | inner))
+
+
+@pytest.mark.parametrize(
+    ("config", "block_ms", "message"),
+    [
+        (changed(adaptor={"joined": 6}), 500, r"encoder-block is 500 ms, but .* joins 6 .* Use a multiple of 120 ms"),
+        (changed(encoder={"positions": 50}), 1500, r"is 1500 ms, but this model's encoder hears no more than 1 s"),
+        (changed(adaptor={"joined": 7}), 700, "joins 7 of 1500 encoder frames"),
+        (changed(longest_prompt=365), 500, "its prompt has 66 text tokens of 365 positions"),
+    ],
+    ids=["embeddings of 120 ms", "an encoder of 1 s", "a window that is not whole", "a prompt that would be cut"],
+)
+def test_models_that_cannot_take_such_blocks_are_refused(config: OmniConfig, block_ms: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_blocks(config, block_ms * MS, text=66)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_blocks_that_fit_are_taken(block: int | None) -> None:
+    check_blocks(dummy.config("8b"), block, text=66)
