@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.analysis.published import PUBLISHED, Published
 from firstpacket.bench.contract import Omitted, computed
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.pipeline import OptionValue
 from firstpacket.bench.quality.findings import ErrorRate, ScoredBy
 from firstpacket.bench.record.schema import Manifest, System
@@ -44,6 +44,11 @@ class Point:
     def p50(self) -> Estimate | None:
         """Of its first packets, ms."""
         return self.summary.figures[HEADLINE].p50
+
+    @computed
+    def audible(self) -> Estimate | None:
+        """Median of its first audible samples, ms; None if turns ended before them."""
+        return self.summary.figures[FIRST_AUDIBLE].p50
 
     @computed
     def reply(self) -> ErrorRate:

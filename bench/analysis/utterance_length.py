@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from firstpacket.bench.compare.pairs import by_clip
 from firstpacket.bench.contract import Keyed, Omitted, computed
-from firstpacket.bench.metrics.definitions import HEADLINE
+from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.stats.regression import Line, line
 from firstpacket.bench.summary.values import definition
@@ -17,13 +18,15 @@ METHOD = "Theil-Sen slope over one point per clip, the median of its turns; Sen'
 
 @dataclass(frozen=True, slots=True)
 class LengthFit:
-    """A system's clips by length of speech (s) and median first packet (ms), ascending; the slope is in ms per s."""
+    """A system's clips by length of speech (s) and median first packet (ms), ascending; slopes are in ms per s."""
 
     label: str
     seconds: Omitted[tuple[float, ...]]
     ms: Omitted[tuple[float, ...]]
     line: Line | None
-    """None with too few clips, or too few lengths."""
+    """Of the first packet; None with too few clips, or too few lengths."""
+    audible_line: Line | None
+    """The same of the first audible sample; None also if turns ended before it."""
 
     @computed
     def clips(self) -> int:
@@ -44,9 +47,17 @@ def lengths(run: Run) -> Lengths:
     spoken = {clip.id: clip.speech_end_ms / 1000 for clip in run.manifest.utterances}
     fits = []
     for label in run.labels:
-        values = by_clip(run, label, definition(HEADLINE))
-        points = sorted((spoken[clip], ms) for clip, ms in values.items() if clip in spoken)
-        if points:
-            seconds, ms = (tuple(each) for each in zip(*points, strict=True))
-            fits.append(LengthFit(label, seconds, ms, line(seconds, ms)))
+        seconds, ms = _by_length(run, label, HEADLINE, spoken)
+        if seconds:
+            audible = _by_length(run, label, FIRST_AUDIBLE, spoken)
+            fits.append(LengthFit(label, seconds, ms, line(seconds, ms), line(*audible) if audible[0] else None))
     return Lengths(tuple(fits))
+
+
+def _by_length(
+    run: Run, label: str, metric: str, spoken: Mapping[str, float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Seconds of speech and median of the metric (ms) of every clip that has one, in order of length."""
+    values = by_clip(run, label, definition(metric))
+    points = sorted((spoken[clip], ms) for clip, ms in values.items() if clip in spoken)
+    return tuple(seconds for seconds, _ in points), tuple(ms for _, ms in points)

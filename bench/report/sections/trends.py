@@ -16,20 +16,20 @@ from firstpacket.bench.report.plots.points import drift_svg, length_svg, sweep_s
 from firstpacket.bench.report.plots.style import dashes, series
 from firstpacket.bench.report.section import Block, Key, Picture, Section
 from firstpacket.bench.report.view import View
+from firstpacket.bench.stats.regression import Line
 from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.table import Cell, Column, Figure, JsonPath, Table, rows, table, words
 
+
+def _slope(fit: LengthFit, found: Line | None, name: str) -> Cell:
+    at = ("utterance_length", "labels", fit.label, name, "slope")
+    return estimate(found.slope if found else None, "ms", at, signed=True)
+
+
 LENGTHS: tuple[Column[LengthFit], ...] = (
     words("system", lambda fit: fit.label),
-    Column(
-        "per second of speech [95 % CI]",
-        lambda fit: estimate(
-            fit.line.slope if fit.line else None,
-            "ms",
-            ("utterance_length", "labels", fit.label, "line", "slope"),
-            signed=True,
-        ),
-    ),
+    Column("first packet, per second of speech [95 % CI]", lambda fit: _slope(fit, fit.line, "line")),
+    Column("first audible, per second of speech [95 % CI]", lambda fit: _slope(fit, fit.audible_line, "audible_line")),
     Column("clips", lambda fit: single(fit.clips, "count", ("utterance_length", "labels", fit.label, "clips"))),
 )
 
@@ -43,14 +43,17 @@ def by_length(view: View) -> Section:
         "Added latency per second of speech",
         LENGTHS,
         [rows(LENGTHS, found)],
-        notes=(f"{LENGTH_METHOD}. A dash means too few clips, or too few different lengths.",),
+        notes=(
+            f"{LENGTH_METHOD}. A dash means too few clips, or too few different lengths. Where the interval contains "
+            "0, no dependence on the length is shown.",
+        ),
     )
     numbered = [(view.labels.index(fit.label), fit) for fit in found]
     said = "; ".join(
         f"{fit.label} {amount(fit.line.slope.value, 'ms')} per second" if fit.line else f"{fit.label}: too few clips"
         for fit in found
     )
-    svg = length_svg(numbered, f"Slopes: {said}.", f"{view.anchor}-length")
+    svg = length_svg(numbered, f"Slopes of the first packet: {said}.", f"{view.anchor}-length")
     picture = Picture(
         svg, "One point per clip; the wedge is the slope's 95 % CI.", _keys(view, [fit.label for fit in found])
     )
@@ -141,6 +144,7 @@ def _swept(number: int, sweep: Sweep) -> Table:
         words("system", lambda row: row[1].label),
         Column("mean first packet [95 % CI]", lambda row: estimate(row[1].mean, "ms", at(row[0], "mean"))),
         Column("median", lambda row: estimate(row[1].p50, "ms", at(row[0], "p50"))),
+        Column("median first audible", lambda row: estimate(row[1].audible, "ms", at(row[0], "audible"))),
         *([Column("cut off [95 % CI]", cut_off)] if any(point.cut_off for point in sweep.points) else []),
         Column("reply WER", lambda row: estimate(row[1].reply.rate, "ratio", at(row[0], "reply", "rate"))),
         *map(scored, dict.fromkeys(score.scorer for point in sweep.points for score in point.scores)),
