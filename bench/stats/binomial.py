@@ -6,7 +6,6 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from scipy.optimize import brentq
 from scipy.special import bdtr, betaincinv, ndtri
 
 from firstpacket.bench.stats.bootstrap import LEVEL, Estimate, Interval
@@ -56,6 +55,8 @@ def share_difference(only_first: int, only_second: int, pairs: int, *, level: fl
     reject. A difference of 0 is outside if McNemar's test without correction rejects it. Raises `ValueError` without
     pairs, or with more that differ than there are.
     """
+    from scipy.optimize import brentq  # slow to import, and few need it
+
     if pairs < 1 or min(only_first, only_second) < 0 or only_first + only_second > pairs:
         raise ValueError("A difference of shares needs at least one pair, and at most all of them may differ.")
     value, bound = (only_second - only_first) / pairs, float(ndtri((1 + level) / 2))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from support.command import ROOT, write_clips
 from support.wheel import Installed, build, install, unpacked
+
+LARGEST = 40_000_000
+"""Bytes; most of them are weights."""
 
 OWN_TESTS = """
 from bench.mine import VALUE
@@ -118,6 +122,14 @@ def test_the_wheel_contains_everything_a_report_needs(installed: Installed, tmp_
         cwd=tmp_path,
     )  # fmt: skip
     assert ran.returncode == 0 and (tmp_path / "out" / "report.html").exists(), ran.stdout + ran.stderr
+
+
+def test_the_wheel_contains_the_weights_as_they_were_packed_and_stays_small(wheel: Path) -> None:
+    folder = "firstpacket/datasets/weights/demo"
+    with zipfile.ZipFile(wheel) as archive:
+        sums = [line.split("  ") for line in archive.read(f"{folder}/SHA256SUMS").decode().splitlines()]
+        assert sums == [[sha256(archive.read(f"{folder}/{name}")).hexdigest(), name] for _, name in sums]
+    assert wheel.stat().st_size < LARGEST
 
 
 def test_the_page_of_changes_is_the_changelog(wheel: Path) -> None:
