@@ -102,12 +102,13 @@ def _with(options: Options, values: Mapping[str, Any], where: str) -> Options:
 def _checked(options: Options) -> Options:
     if not options.pipelines:
         raise UsageError("No pipeline given. For example: bench run --pipeline direct --pipeline cascade")
-    _check_labels([choice.label for choice in options.pipelines])
+    check_labels([choice.label for choice in options.pipelines])
     check_values(options)
     return options
 
 
-def _check_labels(labels: Sequence[str]) -> None:
+def check_labels(labels: Sequence[str]) -> None:
+    """Raises `UsageError` unless every label can be used, once."""
     from firstpacket.bench.sanitize import LABEL  # not for `bench --help`
 
     for label in labels:

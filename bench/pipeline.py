@@ -325,8 +325,11 @@ class Pipeline(ABC):
         """What a reader of its figures should know of how it was loaded, in a sentence or two each; after `load`."""
         return ()
 
-    def work(self) -> tuple[Work, ...]:
-        """Work of the first packet by stage, for the roofline; valid after `load`. Empty if not known."""
+    def work(self, speech_s: float) -> tuple[Work, ...]:
+        """Work that is left for the first packet once the user has spoken for so many seconds, by stage.
+
+        For the roofline. Empty if not known; some pipelines know it only after `load`.
+        """
         return ()
 
     def facts(self) -> Mapping[str, OptionValue]:

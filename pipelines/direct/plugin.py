@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from firstpacket.bench.errors import CorpusError, MissingDependency, UsageError
@@ -32,7 +33,11 @@ from firstpacket.pipelines.endpointing import Endpointer, with_endpointing
 from firstpacket.pipelines.weights import kinds
 
 if TYPE_CHECKING:
+    import torch
+
+    from firstpacket.pipelines.direct.llama_omni.config import OmniConfig
     from firstpacket.pipelines.direct.llama_omni.loading import Assembled
+    from firstpacket.pipelines.direct.llama_omni.work import Listening
 
 LONGEST_CANNED_REPLY = 36
 """Tokens, the end of sequence included."""
@@ -160,20 +165,23 @@ class Direct(Pipeline):
         """Origins of the five parts."""
         return self._ready().loaded.weights
 
-    def work(self) -> tuple[Work, ...]:
+    def work(self, speech_s: float) -> tuple[Work, ...]:
         """The least work of the first packet, for the roofline; `inf` units are those of the longest canned reply.
 
-        With blocks it is the work after the end of speech: the last block, which is half as long on average.
+        With blocks it is the work after the end of speech. It is known before `load`, too: weights are not read.
         """
         from firstpacket.pipelines.direct.llama_omni.work import UNITS_PER_TOKEN, Remaining, first_packet_work
 
-        assistant = self._ready().assistant
-        model, plan = assistant.model, assistant.plan
-        left = Remaining.of(
-            model.config, plan.encoder_context, plan.block, assistant.head_tokens, assistant.prompt_tokens
-        )
-        units = plan.chunk_units or UNITS_PER_TOKEN * LONGEST_CANNED_REPLY
-        return first_packet_work(model.config, left, units, model.dtype.itemsize)
+        config, listening, dtype = self._sizes
+        left = Remaining.of(config, listening, speech_s)
+        units = parse_chunk_units(self.settings.text("chunk-units")) or UNITS_PER_TOKEN * LONGEST_CANNED_REPLY
+        return first_packet_work(config, left, units, dtype.itemsize)
+
+    @cached_property
+    def _sizes(self) -> tuple[OmniConfig, Listening, torch.dtype]:
+        from firstpacket.pipelines.direct.llama_omni.loading import sizes
+
+        return sizes(self.settings)
 
     def facts(self) -> Mapping[str, OptionValue]:
         """Sizes, and notes of the loader."""

@@ -20,9 +20,16 @@ from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching
 from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache
 from firstpacket.pipelines.direct.llama_omni.files import Files
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni, Loaded, parameters
-from firstpacket.pipelines.direct.llama_omni.prompt import STREAMING_TEMPLATE, TEMPLATE, Prompt, prompt_ids
+from firstpacket.pipelines.direct.llama_omni.prompt import (
+    SPEECH_TOKEN,
+    STREAMING_TEMPLATE,
+    TEMPLATE,
+    Prompt,
+    prompt_ids,
+)
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan
+from firstpacket.pipelines.direct.llama_omni.work import Listening
 from firstpacket.pipelines.models.chat import TextTokenizer
 from firstpacket.pipelines.models.device import device_of
 from firstpacket.pipelines.models.dummy_text import learnt_tokenizer
@@ -60,10 +67,9 @@ def assemble(settings: Settings) -> Assembled:
     device, dtype = device_of(settings.device), getattr(torch, settings.dtype)
     source = _source(settings, device, dtype)
     config, longest = source.config, settings.whole("max-new-tokens")
-    context = _context(settings)
+    context, block = _context(settings), _block(settings)
     streams = context == "streaming"
-    ids = prompt_ids(source.tokenizer.encode, config.bos, STREAMING_TEMPLATE if streams else TEMPLATE)
-    block = parse_block(settings.text("encoder-block")) if streams else None
+    ids = _prompt_ids(source, streams)
     if settings.text("weights") != kinds.DUMMY and streams != (config.trained_context == "streaming"):
         raise _untrained(context)
     if streams:
@@ -85,6 +91,24 @@ def assemble(settings: Settings) -> Assembled:
             launching=Launching(settings.switch("cuda-graphs"), settings.switch("compile"), settings.switch("overlap")),
         )
         return Assembled(loaded, source.tokenizer, Assistant(loaded.model, plan), room)
+
+
+def sizes(settings: Settings) -> tuple[OmniConfig, Listening, torch.dtype]:
+    """Sizes, what is taken in, and precision, without reading weights. Raises as `assemble` does."""
+    dtype = getattr(torch, settings.dtype)
+    source, context = _source(settings, device_of(settings.device), dtype), _context(settings)
+    ids = _prompt_ids(source, context == "streaming")
+    listening = Listening(context, _block(settings), head=ids.index(SPEECH_TOKEN), text=len(ids) - 1)
+    return source.config, listening, dtype
+
+
+def _prompt_ids(source: Source, streams: bool) -> list[int]:
+    return prompt_ids(source.tokenizer.encode, source.config.bos, STREAMING_TEMPLATE if streams else TEMPLATE)
+
+
+def _block(settings: Settings) -> int | None:
+    """Samples per block; None without blocks."""
+    return parse_block(settings.text("encoder-block")) if _context(settings) == "streaming" else None
 
 
 def _context(settings: Settings) -> EncoderContext:

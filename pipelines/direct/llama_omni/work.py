@@ -9,26 +9,36 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from firstpacket.bench.pipeline import Work
-from firstpacket.pipelines.direct.llama_omni.config import FRAME_S, HOP, EncoderContext, OmniConfig, VocoderConfig
+from firstpacket.bench.pipeline import SAMPLE_RATE, Work
+from firstpacket.pipelines.direct.llama_omni.config import HOP, EncoderContext, OmniConfig, VocoderConfig
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 
 UNITS_PER_TOKEN = 7
 FRAMES_PER_UNIT = 1.7
 """What dummy weights give on average; real replies have about 11 units per token."""
 
-MEL_FRAME_OPERATIONS = 50_000
-"""A 400-point transform and its filters, generously; the features never decide."""
+MEL_FRAME_OPERATIONS = 10_000
+"""A real transform of 400 points (5/2 N log2 N), and its filters, of which nearly all weights are zero."""
 
 
-SPOKEN_S = 3.0
-"""How long the user is assumed to have spoken, where the work depends on it."""
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How a model takes speech in: its encoder's context, samples per block if there are blocks, and its prompt."""
+
+    context: EncoderContext
+    block: int | None
+    head: int
+    """Text positions before the speech, taken in when the model is loaded."""
+    text: int
+    """All text positions of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
     """What is left to take in once the user has finished: frames of the encoder, and positions of the LLM."""
 
+    mels: int
+    """Mel frames of speech; those of silence are the same in every turn."""
     frames: int
     frames_before: int
     """Encoded while the user spoke: these are attended to, from kept keys and values."""
@@ -37,18 +47,20 @@ class Remaining:
     """The same for the LLM, with the text before the speech."""
 
     @classmethod
-    def of(cls, config: OmniConfig, context: EncoderContext, block: int | None, head: int, prompt: int) -> Remaining:
-        """After `SPOKEN_S` of speech, for a prompt of at most `prompt` positions that begins with `head` of text.
+    def of(cls, config: OmniConfig, listening: Listening, speech_s: float) -> Remaining:
+        """After so many seconds of speech, padded to whole embeddings.
 
-        With blocks (of `block` samples) the last one is left: on average (k + 1) / 2 of the k embeddings of a block,
-        as it is padded to whole ones.
+        With blocks the last one is left, of the length r = D - B (⌈D / B⌉ - 1) for D of speech in blocks of B.
         """
         joined, most = config.adaptor.joined, config.encoder.positions // config.adaptor.joined
-        spoken = min(most, math.ceil(SPOKEN_S / FRAME_S / joined))
-        heard = most if context == "full" else spoken
-        left = heard if block is None else (block // (2 * HOP * joined) + 1) // 2
-        tail = prompt - head - most
-        return cls(left * joined, (heard - left) * joined, left + tail, head + heard - left)
+        # In whole samples: 3 s is 30 embeddings of 100 ms, whatever floats say.
+        samples, step = round(speech_s * SAMPLE_RATE), 2 * HOP * joined
+        spoken = min(most, max(1, math.ceil(samples / step)))
+        heard = most if listening.context == "full" else spoken
+        left = heard if listening.block is None else (heard - 1) % (listening.block // step) + 1
+        tail = listening.text - listening.head
+        mels = 2 * joined * min(left, spoken)
+        return cls(mels, left * joined, (heard - left) * joined, left + tail, listening.head + heard - left)
 
 
 def first_packet_work(config: OmniConfig, left: Remaining, chunk_units: int, value_bytes: int) -> tuple[Work, ...]:
@@ -71,7 +83,7 @@ def first_packet_work(config: OmniConfig, left: Remaining, chunk_units: int, val
     vocoder_weights, vocoder_operations = _vocoder(config.vocoder, frames)
     samples = frames * math.prod(config.vocoder.up_rates)
     return (
-        Work("features", 4 * 2 * left.frames * HOP, 2 * left.frames * MEL_FRAME_OPERATIONS),
+        Work("features", 4 * left.mels * HOP, left.mels * MEL_FRAME_OPERATIONS),
         Work("encoder", encoder_weights * value_bytes + kept_frames, 2 * encoder_weights * left.frames + attention),
         Work("adaptor", adaptor_weights * value_bytes, 2 * adaptor_weights * speech),
         Work(
