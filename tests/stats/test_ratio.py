@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from firstpacket.bench.stats.bootstrap import Sampling
-from firstpacket.bench.stats.ratio import ratio_of_sums
+from firstpacket.bench.stats.ratio import difference_of_ratios, ratio_of_sums
 
 
 def test_longer_texts_have_more_weight() -> None:
@@ -38,6 +38,18 @@ def test_repeated_clips_do_not_narrow_the_interval() -> None:
     thrice = ratio_of_sums(errors * 3, words * 3, clips * 3)
     assert once.value == thrice.value
     assert once.interval == thrice.interval
+
+
+def test_what_is_hard_for_both_sides_does_not_widen_their_difference() -> None:
+    """Clips of very unlike difficulty; the second side makes one error more in each."""
+    words, errors = [10] * 20, list(range(20))
+    first, second = list(zip(errors, words, strict=True)), [(n + 1, 10) for n in errors]
+    found = difference_of_ratios(first, second, range(20))
+    assert found.value == pytest.approx(0.1) and found.interval is not None
+    assert (found.interval.low, found.interval.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    swapped = difference_of_ratios(second, first, range(20))
+    assert swapped.value == -found.value
+    assert difference_of_ratios(first[:3], second[:3], range(3)).interval is None
 
 
 @pytest.mark.parametrize("wrong", [([], [], []), ([1], [0], ["a"]), ([1, 2], [1], ["a"])])

@@ -10,7 +10,7 @@ from firstpacket.bench.quality.findings import ErrorRate, HeardBy
 from firstpacket.bench.quality.wer import words
 from firstpacket.bench.stats.binomial import Share, mcnemar, share, share_difference
 from firstpacket.bench.stats.bootstrap import Estimate
-from firstpacket.bench.stats.ratio import ratio_of_sums
+from firstpacket.bench.stats.ratio import difference_of_ratios, ratio_of_sums
 from firstpacket.pipelines.tools.evaluation.questions import Exam, Question
 from firstpacket.pipelines.tools.evaluation.replies import Answer, is_accepted
 
@@ -74,6 +74,8 @@ class Compared:
     first: str
     second: str
     pairs: Pairs
+    reply_wer: Estimate | None
+    """Reply WER of the second minus that of the first, on clips where both had words to be heard; None without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,17 @@ def passed_down(transcribing: str, heard: Sequence[Answer], direct: str, answers
 def against_first(answers: Mapping[str, Sequence[Answer]]) -> tuple[Compared, ...]:
     """Every system but the first compared with it; the sequences are of the same clips, in one order."""
     (first, its), *others = answers.items()
-    return tuple(Compared(first, label, _pairs(list(zip(its, theirs, strict=True)))) for label, theirs in others)
+    sides = [(label, list(zip(its, theirs, strict=True))) for label, theirs in others]
+    return tuple(Compared(first, label, _pairs(both), _reply_wer(both)) for label, both in sides)
+
+
+def _reply_wer(both: Sequence[tuple[Answer, Answer]]) -> Estimate | None:
+    heard = [
+        (one.misheard, other.misheard, one.question.clip)
+        for one, other in both
+        if one.misheard and other.misheard and one.misheard[1] and other.misheard[1]
+    ]
+    return difference_of_ratios(*zip(*heard, strict=True)) if heard else None
 
 
 def _pairs(both: Sequence[tuple[Answer, Answer]]) -> Pairs:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from firstpacket.bench.metrics.quality_figures import reply_text
 from firstpacket.bench.quality.answers import is_right
+from firstpacket.bench.quality.record import HeardReply, read_quality
 from firstpacket.bench.quality.wer import errors
 from firstpacket.bench.record.store import Run
 from firstpacket.bench.vocabulary import Outcome
@@ -23,6 +24,8 @@ class Answer:
     reply: str
     right: bool
     """Answered aloud, in the words of an accepted answer."""
+    misheard: tuple[int, int] | None = None
+    """Word errors of the recogniser that heard the reply, and the reply's words; None where it did not."""
 
     @property
     def edits(self) -> int:
@@ -38,6 +41,7 @@ class Answer:
 def answers_of(run: Run, label: str, exam: Exam) -> tuple[Answer, ...]:
     """The label's answers in the exam's order. A turn that failed has an empty transcript, and no answer."""
     found: dict[str, tuple[Outcome, list[str], str]] = {}
+    misheard = _misheard(run, label)
     for turn in run.turns:
         if turn.label == label and turn.phase == "measured":
             trace = run.evidence(turn).trace
@@ -48,8 +52,20 @@ def answers_of(run: Run, label: str, exam: Exam) -> tuple[Answer, ...]:
     for question in exam.questions:
         outcome, heard, reply = found[question.clip]
         right = outcome == "answered" and is_accepted(reply, question)
-        answers.append(Answer(question, outcome, ("".join(heard[-1:]) if transcribes else None), reply, right))
+        transcript = "".join(heard[-1:]) if transcribes else None
+        answers.append(Answer(question, outcome, transcript, reply, right, misheard.get(question.clip)))
     return tuple(answers)
+
+
+def _misheard(run: Run, label: str) -> dict[str, tuple[int, int]]:
+    """By clip, what the recogniser that was used last made of the reply."""
+    heard = [line for line in read_quality(run).lines if isinstance(line, HeardReply) and line.reply.label == label]
+    clips = {turn.turn: turn.utterance for turn in run.turns if turn.phase == "measured"}
+    return {
+        clips[line.reply.turn]: (line.edits, line.words)
+        for line in heard
+        if line.judge == heard[-1].judge and line.reply.turn in clips
+    }
 
 
 def is_accepted(reply: str, question: Question) -> bool:

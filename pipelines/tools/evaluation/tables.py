@@ -14,7 +14,7 @@ from firstpacket.bench.tables.cells import estimate, single
 from firstpacket.bench.tables.markdown import Bounds, escaped, table_lines
 from firstpacket.bench.tables.table import Cell, Column, Table, rows, table, text, words
 from firstpacket.bench.tables.terminal import TerminalTable
-from firstpacket.pipelines.tools.evaluation.figures import Baseline, Figures, LabelFigures, Pairs
+from firstpacket.pipelines.tools.evaluation.figures import Baseline, Compared, Figures, LabelFigures, Pairs
 
 BOUNDS = Bounds()
 
@@ -107,14 +107,32 @@ def _constant(title: str, found: Baseline) -> Constant:
 
 
 def _against_first(found: Figures) -> Iterable[Table]:
-    named = [(f"{each.first}, {each.second}", each.pairs) for each in found.against_first]
-    return [table("Against the first system", PAIRED, [rows(PAIRED, named)])] if named else []
+    first = found.labels[0].label
+    columns: tuple[Column[Compared], ...] = (
+        words("system", lambda each: each.second),
+        Column("right answers", lambda each: estimate(each.pairs.difference, "points", signed=True)),
+        Column(f"only {first} right", lambda each: single(each.pairs.only_first, "count")),
+        Column("only it right", lambda each: single(each.pairs.only_second, "count")),
+        Column("p (McNemar)", lambda each: (f"{each.pairs.p:.2g}",)),
+        Column("reply WER", lambda each: estimate(each.reply_wer, "points", signed=True)),
+    )
+    title = f"Difference from {first} on the same clips"
+    return [table(title, columns, [rows(columns, found.against_first)])] if found.against_first else []
 
 
 def _passed_down(found: Figures) -> Iterable[Table]:
+    columns: tuple[Column[tuple[str, Pairs]], ...] = (
+        words("on the same clips", lambda row: row[0]),
+        Column("clips", lambda row: single(row[1].n, "count")),
+        Column("first right", lambda row: _of(row[1].first_right, row[1].n)),
+        Column("second right", lambda row: _of(row[1].second_right, row[1].n)),
+        Column("only first", lambda row: single(row[1].only_first, "count")),
+        Column("only second", lambda row: single(row[1].only_second, "count")),
+        Column("p (McNemar)", lambda row: (f"{row[1].p:.2g}" if row[1].n else NONE,)),
+    )
     groups = [
         rows(
-            PAIRED,
+            columns,
             (
                 (f"{each.transcribing}, {each.direct}: {each.transcribing} heard right", each.heard_right),
                 (f"{each.transcribing}, {each.direct}: {each.transcribing} misheard", each.heard_wrong),
@@ -122,7 +140,7 @@ def _passed_down(found: Figures) -> Iterable[Table]:
         )
         for each in found.passed_down
     ]
-    return [table("Error propagation", PAIRED, groups)] if groups else []
+    return [table("Error propagation", columns, groups)] if groups else []
 
 
 def _group(found: Figures, name: str) -> Table:
@@ -152,18 +170,6 @@ def _unanswered(label: LabelFigures) -> str:
 
 def _of(right: int, n: int) -> Cell:
     return (*single(right, "count"), " (", *single(right / n, "rate"), ")") if n else ("0",)
-
-
-PAIRED: tuple[Column[tuple[str, Pairs]], ...] = (
-    words("on the same clips", lambda row: row[0]),
-    Column("clips", lambda row: single(row[1].n, "count")),
-    Column("first right", lambda row: _of(row[1].first_right, row[1].n)),
-    Column("second right", lambda row: _of(row[1].second_right, row[1].n)),
-    Column("only first", lambda row: single(row[1].only_first, "count")),
-    Column("only second", lambda row: single(row[1].only_second, "count")),
-    Column("second - first", lambda row: estimate(row[1].difference, "points", signed=True)),
-    Column("p (McNemar)", lambda row: (f"{row[1].p:.2g}" if row[1].n else NONE,)),
-)
 
 
 def _rate(found: ErrorRate | None) -> Cell:

@@ -77,7 +77,7 @@ def test_every_clip_is_measured_once_and_figures_are_written(data: Path, tmp_pat
     assert found["labels"][0]["outcomes"] == {"answered": 4}
     tables = (tmp_path / written.tables).read_text().replace("\\", "")
     assert "| two | 0.0 % [0.0, 60.2] | 0 | none |" in tables
-    assert "| one, two | 4 | 0 (0.0 %) | 0 (0.0 %) | 0 | 0 | 0.0 points [-49.0, 49.0] | 1 |" in tables
+    assert "| two | 0.0 points [-49.0, 49.0] | 0 | 0 | 1 |" in tables
     assert "4 clips of the split `test`: 4 texts, 2 voices; the texts of 3 clips were never trained on" in tables
     assert not list(data.glob("*.tmp")) and "data/clips/3.flac" in (tmp_path / "corpus" / "manifest.jsonl").read_text()
     before = len((tmp_path / "run" / "turns.jsonl").read_text().splitlines())

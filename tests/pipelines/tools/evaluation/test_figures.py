@@ -9,8 +9,10 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from support.quality_runs import NOISE, SILENCE, SPEECH, demo_clips, known_run
+from support.quality_runs import JUDGE, NOISE, SILENCE, SPEECH, demo_clips, known_run, reply_of, write_lines
 
+from firstpacket.bench.quality.record import HeardReply, Judge
+from firstpacket.bench.quality.wer import VERSION
 from firstpacket.bench.record.store import Run, read_run
 from firstpacket.bench.timing.spans import Text, TurnTrace
 from firstpacket.pipelines.tools.evaluation.figures import (
@@ -58,6 +60,17 @@ def test_errors_with_a_wrong_transcript_count_as_propagated() -> None:
     assert compared.pairs.difference is not None and compared.pairs.difference.value == 2 / 10
     swapped = against_first({"direct": direct, "cascade": cascade})[0].pairs.difference
     assert swapped is not None and swapped.value == -2 / 10
+
+
+def test_reply_errors_are_compared_on_clips_where_both_replies_were_heard() -> None:
+    """Two errors in ten words against one in five, which is the same share, and a reply that one alone gave."""
+    first = [replace(answer(n, True), misheard=(2, 10) if n < 6 else None) for n in range(8)]
+    second = [replace(answer(n, True), misheard=(1, 5) if n != 5 else (0, 0)) for n in range(8)]
+    (compared,) = against_first({"a": first, "b": second})
+    assert compared.reply_wer is not None
+    assert (compared.reply_wer.value, compared.reply_wer.n) == (0.0, 5)
+    (unheard,) = against_first({"a": [answer(1, True)], "b": second[1:2]})
+    assert unheard.reply_wer is None
 
 
 def test_pairs_have_the_same_clips() -> None:
@@ -121,7 +134,19 @@ def test_answers_of_a_run_are_in_the_order_of_the_exam(tmp_path: Path) -> None:
         ),
         Counter(),
     )
+    heard = [turn for turn in run.turns if turn.label == "loud"][:2]
+    write_lines(
+        run.path,
+        *(
+            HeardReply(1, "reply", reply_of(turn), judge, "x", 9, 4, VERSION)
+            for turn in heard
+            for judge in (Judge("others"), JUDGE)
+        ),
+    )
+    write_lines(run.path, HeardReply(1, "reply", reply_of(heard[0]), JUDGE, "x", 1, 4, VERSION))
     loud, mute = answers_of(run, "loud", exam), answers_of(run, "mute", exam)
+    assert [each.misheard for each in loud] == [None, (9, 4), (1, 4)], "the last result of the last recogniser"
+    assert [each.misheard for each in mute] == [None] * 3
     assert [each.question.clip for each in loud] == [clip.id for clip in clips[::-1]]
     assert all(each.right and each.heard_right for each in loud)
     assert [each.outcome for each in mute] == ["silent"] * 3 and not any(each.right for each in mute)
@@ -139,14 +164,19 @@ def test_a_label_may_have_no_transcripts_but_a_turn_without_one_is_an_error(tmp_
     assert rate is not None and rate.rate is not None and rate.rate.value == 1.0
 
 
-def test_a_failed_turn_among_transcribed_ones_is_a_wrong_transcript() -> None:
+def test_a_failed_turn_among_transcribed_ones_is_a_wrong_transcript(tmp_path: Path) -> None:
     """It left nothing behind; of a label that transcribes this is no missing figure, but all errors."""
     exam = Exam((question(0), question(1)), Counter())
     texts = {"c0": (Text("transcript", question(0).text), Text("reply", "Four.")), "c1": ()}
     outcomes = {"c0": "answered", "c1": "failed"}
     run = SimpleNamespace(
+        path=tmp_path,
+        manifest=SimpleNamespace(utterances=()),
         turns=[
-            SimpleNamespace(label="a", phase="measured", utterance=clip, outcome=outcomes[clip]) for clip in outcomes
+            SimpleNamespace(
+                turn=number, label="a", phase="measured", utterance=clip, outcome=outcomes[clip], evidence_crc32=0
+            )
+            for number, clip in enumerate(outcomes)
         ],
         evidence=lambda turn: SimpleNamespace(trace=TurnTrace(texts=texts[turn.utterance])),
     )
