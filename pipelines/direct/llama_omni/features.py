@@ -78,7 +78,8 @@ class CausalLogMel:
 
         As `LogMel`, but the floor is fixed, at 8 below `CEILING`.
         """
-        audio = torch.from_numpy(samples).to(self._device)
+        # Without a wait for what the device still does for the block before.
+        audio = torch.from_numpy(samples).to(self._device, non_blocking=True)
         spectrum = torch.fft.rfft(audio.unfold(0, N_FFT, HOP) * self._window)
         power = torch.view_as_real(spectrum).square().sum(dim=-1)
         log_mel = (self._filters @ power.T).clamp(min=1e-10).log10()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from support.block_encoder import defined_embeddings, defined_mel
 from support.frames import in_frames
 from torch import Tensor
+from torch.nn import functional
 
 from firstpacket.bench.errors import UsageError
 from firstpacket.bench.pipeline import Samples
@@ -98,6 +100,16 @@ def test_frames_of_any_length_give_the_same(model: LlamaOmni, frame: int) -> Non
     assert [len(each) for each in ours] == [5, 5, 5, 5, 4]
     for mine, theirs in zip(ours, expected, strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_in_16_bit_blocks_are_nearly_the_same(model: LlamaOmni) -> None:
+    """On the CPU attention is then computed head by head."""
+    halved = replace(model, dtype=torch.bfloat16, encoder=deepcopy(model.encoder), adaptor=deepcopy(model.adaptor))
+    for part in (halved.encoder, halved.adaptor):
+        part.to(torch.bfloat16)
+    expected, ours = (torch.cat(embeddings(each, SPEECH, 500 * MS)).float() for each in (model, halved))
+    assert functional.cosine_similarity(ours, expected).min() > 0.999
+    assert (ours - expected).abs().max() < 0.05 * expected.abs().max()
 
 
 def test_later_samples_change_nothing_before_them(model: LlamaOmni) -> None:
