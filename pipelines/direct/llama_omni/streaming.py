@@ -6,7 +6,6 @@ whether the reply has ended and whether a chunk is due.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -15,15 +14,13 @@ import torch
 from torch import Tensor
 
 from firstpacket.bench.pipeline import SAMPLE_RATE, OptionValue, Packet, Samples
-from firstpacket.bench.timing.clock import MonotonicClock
 from firstpacket.bench.timing.trace import Trace
-from firstpacket.pipelines.direct.llama_omni.block_encoder import BlockEncoder
 from firstpacket.pipelines.direct.llama_omni.chunking import Chunker
-from firstpacket.pipelines.direct.llama_omni.config import HOP, EncoderContext
+from firstpacket.pipelines.direct.llama_omni.config import EncoderContext
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
 from firstpacket.pipelines.direct.llama_omni.cuda_graphs import Launching, Steps
+from firstpacket.pipelines.direct.llama_omni.listening import BlockListener, Listener, WholeListener
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
-from firstpacket.pipelines.direct.llama_omni.pace import Pace
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices
 from firstpacket.pipelines.models.packing import PackedConv, PackedLinear, pack
@@ -60,13 +57,10 @@ class Assistant:
         self.prompt_tokens = min(plan.prompt.text_tokens + speech, model.config.longest_prompt)
         self.text_cache = model.text_cache(self.prompt_tokens + plan.max_new_tokens)
         self.speech_cache = model.speech_cache(plan.max_new_tokens)
-        streams = plan.encoder_context == "streaming"
-        self.block_encoder = BlockEncoder(model, plan.block) if streams else None
         self._remember_head()
         self.shortest_prompt = self.prompt_tokens if plan.encoder_context == "full" else plan.prompt.text_tokens + 1
         self.steps = Steps(model, self.text_cache, self.speech_cache, self.shortest_prompt, plan.launching)
-        if self.block_encoder is not None:
-            self._warm_blocks(self.block_encoder)
+        self.listener = self._listener()
 
     @torch.inference_mode()
     def _remember_head(self) -> None:
@@ -76,23 +70,19 @@ class Assistant:
             self.model.llm.remember(head, self.text_cache)
         self.head_tokens = self.text_cache.used
 
-    @torch.inference_mode()
-    def _warm_blocks(self, encoder: BlockEncoder) -> None:
-        """Take in blocks of every length, so that no kernel is compiled or loaded during a turn."""
-        trace, llm = Trace(MonotonicClock()), self.model.llm
-        for block in encoder.every_length():
-            speech = encoder.embeddings(block, trace)
-            llm.remember(speech, self.text_cache)
-            self.forget()
-            llm.logits(llm(self.plan.prompt.rest(llm.embed, speech), self.text_cache))
-            self.forget()
+    def _listener(self) -> Listener:
+        if self.plan.encoder_context != "streaming":
+            return WholeListener(self.model, trimmed=self.plan.encoder_context == "trimmed")
+        listener = BlockListener(self.model, self.plan.block, self.text_cache)
+        listener.warm_up(self.plan.prompt)
+        return listener
 
     def facts(self) -> dict[str, OptionValue]:
         """What the model runs with: precision, threads, kernels."""
         packed = any(isinstance(layer, PackedLinear) for layer in self.model.llm.modules())
         facts: dict[str, OptionValue] = {
             "vocoder_dtype": str(self.model.vocoder.sound_dtype).removeprefix("torch."),
-            "encoder_context": self._context(),
+            "encoder_context": self.listener.context,
             "kernels": "oneDNN, weights laid out at loading" if packed else "torch",
             "threads": torch.get_num_threads(),
         }
@@ -100,16 +90,10 @@ class Assistant:
             facts["cuda_graphs"] = self.steps.notice
         return facts
 
-    def _context(self) -> str:
-        if self.block_encoder is not None:
-            return f"streaming in blocks of {self.block_encoder.block_ms} ms"
-        return "trimmed to the speech" if self.plan.encoder_context == "trimmed" else "full"
-
     @property
     def cache_bytes(self) -> int:
         """Bytes reserved for keys and values."""
-        caches = (self.text_cache, self.speech_cache, *((self.block_encoder.cache,) if self.block_encoder else ()))
-        return sum(cache.nbytes for cache in caches)
+        return self.text_cache.nbytes + self.speech_cache.nbytes + self.listener.cache_bytes
 
     def turn(self, trace: Trace) -> Turn:
         """Begin a turn; the one before it must be over."""
@@ -120,8 +104,7 @@ class Assistant:
         """Leave nothing of a turn in the caches but the text before the speech."""
         self.text_cache.used = self.head_tokens
         self.speech_cache.used = 0
-        if self.block_encoder is not None:
-            self.block_encoder.cache.used = 0
+        self.listener.forget()
 
 
 class Turn:
@@ -149,7 +132,7 @@ class Turn:
 
     def _answer(self, frames: Iterable[Samples]) -> Iterator[Packet]:
         self._plan.choices.begin()
-        hidden, token = self._prefill(self._listen(frames))
+        hidden, token = self._prefill(self._assistant.listener.listen(frames, self._trace))
         ahead = self._assistant.steps.ahead
         while True:
             ended = self._decode_speech(hidden, token)
@@ -163,48 +146,6 @@ class Turn:
                 return
             if not ahead:
                 hidden, token = self._decode_text(token)
-
-    def _listen(self, frames: Iterable[Samples]) -> Tensor:
-        """Samples to speech embeddings `(m, hidden)`, as far as the LLM has not taken them in yet."""
-        encoder = self._assistant.block_encoder
-        return self._listen_whole(frames) if encoder is None else self._listen_in_blocks(frames, encoder)
-
-    def _listen_in_blocks(self, frames: Iterable[Samples], encoder: BlockEncoder) -> Tensor:
-        """The LLM takes in all blocks but the last one, each as soon as it is complete."""
-        blocks, pace = encoder.blocks(), Pace(self._trace, self._model.device)
-        for block in blocks.complete(frames):
-            pace.begins()
-            embeds = encoder.embeddings(block, self._trace)
-            with self._trace.stage("llm.prefill", gpu=True):
-                self._model.llm.remember(embeds, self._assistant.text_cache)
-            pace.launched()
-        last = blocks.rest()
-        if last is None:
-            return self._nothing()
-        pace.begins()
-        return encoder.embeddings(last, self._trace)
-
-    def _nothing(self) -> Tensor:
-        return torch.empty(0, self._model.config.llm.hidden, device=self._model.device, dtype=self._model.dtype)
-
-    def _listen_whole(self, frames: Iterable[Samples]) -> Tensor:
-        parts = list(frames)
-        samples = parts[0] if len(parts) == 1 else np.concatenate([*parts, np.zeros(0, np.float32)])
-        with self._trace.stage("features", gpu=True):
-            mel = self._model.features(samples)
-        with self._trace.stage("encoder", gpu=True):
-            frames = self._model.encoder(mel[:, : self._heard(len(samples))])
-        with self._trace.stage("adaptor", gpu=True):
-            speech: Tensor = self._model.adaptor(frames)
-        return speech
-
-    def _heard(self, samples: int) -> int:
-        """Mel frames given to the encoder: all, or those of the speech, padded to whole embeddings."""
-        model = self._model.config
-        if self._plan.encoder_context == "full":
-            return 2 * model.encoder.positions
-        embeddings = max(1, math.ceil(samples / (2 * HOP * model.adaptor.joined)))
-        return 2 * min(embeddings * model.adaptor.joined, model.encoder.positions)
 
     def _prefill(self, speech: Tensor) -> tuple[Tensor, Tensor]:
         with self._trace.stage("llm.prefill", gpu=True) as span:

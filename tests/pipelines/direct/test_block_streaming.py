@@ -89,7 +89,7 @@ def test_the_answer_is_that_to_the_masked_whole(
     in_blocks = answer(assistant, in_frames(SPEECH, 320))
     with torch.inference_mode():
         whole = defined_embeddings(plain, defined_mel(SPEECH), block)
-    monkeypatch.setattr(Turn, "_listen", lambda *_: whole)
+    monkeypatch.setattr(assistant.listener, "listen", lambda *_: whole)
     at_once = answer(assistant, ())
     hook.remove()
     assert len(states) == 2 * TOKENS
@@ -131,7 +131,7 @@ def test_speech_that_ends_with_a_block_leaves_only_the_text_after_it(streaming: 
 
 def known(assistant: Assistant) -> list[Tensor]:
     """All that the caches know."""
-    caches = [assistant.text_cache, assistant.speech_cache, assistant.block_encoder.cache]
+    caches = [assistant.text_cache, assistant.speech_cache, assistant.listener._encoder.cache]
     assert [cache.used for cache in caches] == [len(HEAD), 0, 0]
     text: Any = assistant.text_cache
     return [part[:, :, :, : len(HEAD)].clone() for part in (text._keys, text._values)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +16,7 @@ from firstpacket.bench.timing.trace import Trace
 from firstpacket.pipelines.direct.llama_omni import dummy
 from firstpacket.pipelines.direct.llama_omni.config import EncoderContext
 from firstpacket.pipelines.direct.llama_omni.cuda_graphs import fixed_steps
+from firstpacket.pipelines.direct.llama_omni.listening import WholeListener
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN, Prompt
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices, Sampling
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Plan, Turn
@@ -104,15 +104,14 @@ def test_lengths_double_and_end_with_the_cache(first: int, more: int) -> None:
 def test_a_trimmed_encoder_input_ends_at_a_whole_embedding(
     assistant: Assistant, seconds: float, embeddings: int
 ) -> None:
-    assistant.plan = replace(assistant.plan, encoder_context="trimmed")
-    turn = assistant.turn(Trace(MonotonicClock()))
+    listener = WholeListener(assistant.model, trimmed=True)
     with torch.inference_mode():
-        speech = turn._listen([np.zeros(round(16_000 * seconds), np.float32)])
+        speech = listener.listen([np.zeros(round(16_000 * seconds), np.float32)], Trace(MonotonicClock()))
     assert speech.shape == (embeddings, 256)
 
 
-def test_trimmed_prompts_are_shorter_and_still_answered(assistant: Assistant) -> None:
-    assistant.plan = replace(assistant.plan, encoder_context="trimmed")
+def test_trimmed_prompts_are_shorter_and_still_answered() -> None:
+    assistant = made("trimmed")
     turn = assistant.turn(Trace(MonotonicClock()))
     used = [assistant.text_cache.used for _ in turn.packets([SPEECH])]
     assert len(turn.ids) == TOKENS

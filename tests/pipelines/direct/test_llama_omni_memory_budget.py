@@ -20,9 +20,9 @@ from firstpacket.bench.pipeline import Settings
 from firstpacket.pipelines.direct import Direct
 from firstpacket.pipelines.direct.llama_omni import dummy
 from firstpacket.pipelines.direct.llama_omni.config import AdaptorConfig, EncoderConfig, OmniConfig
+from firstpacket.pipelines.direct.llama_omni.listening import WholeListener
 from firstpacket.pipelines.direct.llama_omni.loading import budget_of
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
-from firstpacket.pipelines.direct.llama_omni.streaming import Turn
 from firstpacket.pipelines.models import memory_budget
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.memory_budget import MemoryBudget
@@ -184,7 +184,7 @@ def test_memory_that_runs_out_in_a_turn_is_explained(
 ) -> None:
     pipeline = Direct(settings(max_new_tokens=3))
     pipeline.load()
-    monkeypatch.setattr(Turn, "_listen", lambda *_: out_of_cuda_memory())
+    monkeypatch.setattr(WholeListener, "listen", lambda *_: out_of_cuda_memory())
     with pytest.raises(WeightsError, match=r"Out of memory on cpu while answering: .*chunk-units"):
         ask(pipeline)
 
