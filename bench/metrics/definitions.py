@@ -257,6 +257,7 @@ TURN_METRICS = (
         "divided by all blocks, in systems that take speech in by blocks",
         unit="ratio",
         side="pipeline",
+        shown=Shown.REPORT,
         known_at_first_packet=True,
     ),
     Metric("late_frames", "late frames", "time due", "delivery, over the limit for a microphone", unit="count"),

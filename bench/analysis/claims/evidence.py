@@ -88,8 +88,6 @@ class EarlyVsWaiting:
     headline: Comparison
     audible: Comparison | None
     """None if turns ended after their first packet."""
-    late_blocks: float | None
-    """Mean share of late blocks of the early one; None if it does not take speech in by blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def facts(run: Run, summary: Summary, sweeps: tuple[Sweep, ...]) -> Facts:
     return Facts(
         models,
         tuple(_compared(run, *pair) for pair in pairs),
-        tuple(_early(run, summary, each) for each in early_starts(run, summary) if each.early in known),
+        tuple(_early(run, each) for each in early_starts(run, summary) if each.early in known),
         sweeps,
         summary.input,
         ", ".join(gpus) if on_gpu else "",
@@ -197,11 +195,10 @@ def _compared(run: Run, cascade: Model, direct: Model) -> DirectVsCascade:
     return DirectVsCascade(cascade, direct, headline, audible, matched(run, names) or _alike(cascade, direct))
 
 
-def _early(run: Run, summary: Summary, systems: EarlyStart) -> EarlyVsWaiting:
+def _early(run: Run, systems: EarlyStart) -> EarlyVsWaiting:
     names = (systems.waits, systems.early)
     audible = None if run.manifest.leaves_early else compare_labels(run, *names, FIRST_AUDIBLE)
-    (late,) = (label.figures.get("late_blocks") for label in summary.labels if label.label == systems.early)
-    return EarlyVsWaiting(systems, compare_labels(run, *names, HEADLINE), audible, late.mean if late else None)
+    return EarlyVsWaiting(systems, compare_labels(run, *names, HEADLINE), audible)
 
 
 def _alike(a: Model, b: Model) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from firstpacket.bench.analysis.claims.evidence import DirectVsCascade, EarlyVsWaiting, Facts, Model
 from firstpacket.bench.analysis.claims.verdict import MORE_CLIPS, WHOLE_TURNS, Claim, Verdict
 from firstpacket.bench.compare.comparison import Comparison
-from firstpacket.bench.compare.headline import headline
-from firstpacket.bench.format import amount, counted, estimated, number
+from firstpacket.bench.format import amount, counted, estimated
 from firstpacket.bench.stats.bootstrap import Estimate, Interval
 
 MOST_OF_NO_STAGE = 0.10
@@ -28,8 +27,8 @@ WHOLE_UTTERANCE = Claim(
     3,
     "Transcription forces the whole utterance to be processed before generation can begin; a direct model begins as "
     "soon as enough is encoded.",
-    "as claimed: a cascade's LLM starts after the end of speech, a direct model's before it, by the interval of the "
-    "median. Supported if all systems are as claimed; for some, if all cascades and one direct model are, but another "
+    "as claimed: a cascade's LLM starts (takes in the first of the question) after the end of speech, a direct model's "
+    "before it, by the interval of the median. Supported if all systems are as claimed; for some, if all cascades and one direct model are, but another "
     "is not; not supported if a cascade or all direct models are not. As published, LLaMA-Omni waits for the end",
 )
 AS_PUBLISHED = Claim(
@@ -86,9 +85,8 @@ def whole_utterance(facts: Facts) -> Verdict:
     claim = WHOLE_UTTERANCE
     models = [model for model in facts.models if model.kind in ("cascade", "direct")]
     found = [(model, at) for model in models if (at := model.llm_start) is not None]
-    measured = _on(
-        facts, "; ".join(_start(model, at) for model, at in found), *map(_sooner, facts.early), facts.outlook
-    )
+    starts = "; ".join(_start(model, at) for model, at in found)
+    measured = _on(facts, f"start of the LLM, after the end of speech: {starts}" if found else "", *_sooner(facts))
     if facts.input != "realtime":
         return claim.not_testable(
             "speech as it is spoken: --input realtime (here all of it arrives at one instant)", measured
@@ -171,36 +169,39 @@ def _as_claimed(model: Model, at: Estimate) -> bool | None:
 
 def _start(model: Model, at: Estimate) -> str:
     words = {True: "as claimed", False: "not as claimed", None: "undecided"}
-    parts = [f"{model.named} starts its LLM {_when(at)} the end of speech"]
-    early = model.summary.during_speech
-    if early is not None and early.share is not None:
-        parts.append(f"by then {estimated(early.share, 'share')} of its work for the first packet was done")
-    return f"{', '.join(parts)}: {words[_as_claimed(model, at)]}"
+    parts = [f"{model.named} {estimated(at, 'ms', signed=True)}"]
+    early, blocks = model.summary.during_speech, model.summary.figures.get("late_blocks")
+    if early is not None and early.share is not None and early.stages:
+        parts.append(f"{estimated(early.share, 'share')} of the work for its first packet during speech")
+    if blocks is not None and blocks.mean is not None:
+        parts.append(f"{amount(blocks.mean, 'share')} of its blocks late")
+    return ", ".join((*parts, words[_as_claimed(model, at)]))
 
 
-def _when(at: Estimate) -> str:
-    """`400 ms [390, 420] before`; signed where the interval does not tell which."""
-    if at.interval is None or at.interval.contains(0.0):
-        return f"{estimated(at, 'ms', signed=True)} after"
-    low, high = sorted((abs(at.interval.low), abs(at.interval.high)))
-    side = "before" if at.value < 0 else "after"
-    return f"{amount(abs(at.value), 'ms')} [{number(low, 'ms')}, {number(high, 'ms')}] {side}"
+def _sooner(facts: Facts) -> Iterator[str]:
+    """What an early start brings to listeners, and what is predicted of it for the published size."""
+    if facts.early:
+        yield "; ".join(map(_gain, facts.early))
+    yield facts.outlook
 
 
-def _sooner(each: EarlyVsWaiting) -> str:
-    """What the early start brings to listeners, and how often the system does not keep up with the speaker."""
-    late = each.late_blocks
-    slow = f", with {amount(late, 'share')} of its blocks late" if late is not None else ""
-    return f"{headline(each.headline, each.audible)}{slow}; they differ in {' and '.join(each.systems.differ_in)}"
+def _gain(each: EarlyVsWaiting) -> str:
+    systems = each.systems
+    differ = f"(options that differ: {', '.join(systems.differ_in)})"
+    return f"{systems.early} - {systems.waits} {differ}, {_moments(each.headline, each.audible)}"
+
+
+def _moments(*compared: Comparison | None) -> str:
+    return ", ".join(
+        f"{each.title}: {estimated(each.difference, 'ms') if each.difference else 'no pairs'}"
+        for each in compared
+        if each is not None
+    )
 
 
 def _against(each: DirectVsCascade) -> str:
-    moments = ", ".join(
-        f"{found.title}: {estimated(found.difference, 'ms') if found.difference else 'no pairs'}"
-        for found in (each.headline, each.audible)
-    )
     caveat = "" if each.fair else ", LLMs not known to be of the same size"
-    return f"{each.direct.named} - {each.cascade.named}, {moments}{caveat}"
+    return f"{each.direct.named} - {each.cascade.named}, {_moments(each.headline, each.audible)}{caveat}"
 
 
 def _shares(model: Model, share: Estimate) -> str:
