@@ -28,8 +28,9 @@ WHOLE_UTTERANCE = Claim(
     "Transcription forces the whole utterance to be processed before generation can begin; a direct model begins as "
     "soon as enough is encoded.",
     "as claimed: a cascade's LLM starts (takes in the first of the question) after the end of speech, a direct model's "
-    "before it, by the interval of the median. Supported if all systems are as claimed; for some, if all cascades and one direct model are, but another "
-    "is not; not supported if a cascade or all direct models are not. As published, LLaMA-Omni waits for the end",
+    "before it, by the interval of the median. Supported if all systems are as claimed; for some, if all cascades and "
+    "one direct model are, but another is not; not supported if a cascade or all direct models are not. As published, "
+    "LLaMA-Omni waits for the end",
 )
 AS_PUBLISHED = Claim(
     4,
