@@ -17,7 +17,6 @@ from firstpacket.pipelines.models.fields import Fields
 from firstpacket.pipelines.models.llama_config import LlamaConfig
 from firstpacket.pipelines.models.tensors import CPU, SafetensorsFolder, fill, read_json
 from firstpacket.pipelines.tools.training import folders, listening, tokenizer
-from firstpacket.pipelines.tools.training.asr import STEP as ASR
 from firstpacket.pipelines.tools.training.asr import trained as trained_whisper
 from firstpacket.pipelines.tools.training.listening import ADAPTOR, JOINED, prompt, read_encoder
 from firstpacket.pipelines.tools.training.listening_model import Listener
@@ -79,10 +78,12 @@ class Teacher:
 
     @property
     def digest(self) -> str:
-        """Changes with what it teaches."""
-        of_encoder = self.encoder or self.work / ASR / folders.TENSORS
-        files = [self.folder / folders.TENSORS, *([of_encoder] if of_encoder.is_file() else [])]
-        return hashlib.sha256("".join(map(folders.digest, files)).encode()).hexdigest()[:12]
+        """Changes with the encoder and the adaptor, which teach."""
+        found = hashlib.sha256()
+        for part in (self.speech_encoder, self.adaptor()):
+            for tensor in part.state_dict().values():
+                found.update(tensor.numpy().tobytes())
+        return found.hexdigest()[:12]
 
 
 def heads(encoder: Encoder) -> int:
