@@ -115,16 +115,17 @@ class Direct(Pipeline):
         return with_endpointing(replace(_MODEL, options=options, starts_before_speech_ends=early), chosen)
 
     def __init__(self, settings: Settings) -> None:
+        """Check the options. Raises `UsageError`."""
         super().__init__(settings)
+        _check(settings)
         self._endpointer = Endpointer(settings)
         self._assembled: Assembled | None = None
 
     def load(self) -> None:
-        """Check the options, load or make the weights, and reserve the caches.
+        """Load or make the weights, and reserve the caches.
 
         Raises `UsageError`, `MissingDependency` or `WeightsError`.
         """
-        _check(self.settings)
         try:
             from firstpacket.pipelines.direct.llama_omni.loading import assemble
         except ImportError as error:

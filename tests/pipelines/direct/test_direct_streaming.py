@@ -229,13 +229,13 @@ def test_file_input_is_explained() -> None:
 @pytest.mark.parametrize("block", ["0", "50", "150", "2100", "-500", "0.5", "all", "５００"])
 def test_blocks_that_do_not_fit_are_refused(settings: Make, block: str) -> None:
     with pytest.raises(UsageError, match=rf"encoder-block is '{block}', but it must be 100 to 2000 ms in steps of 100"):
-        Direct(settings(encoder_context="streaming", encoder_block=block)).load()
+        Direct(settings(encoder_context="streaming", encoder_block=block))
 
 
 @pytest.mark.parametrize("context", ["full", "trimmed"])
 def test_a_block_without_streaming_is_refused(settings: Make, context: str) -> None:
     with pytest.raises(UsageError, match=rf"encoder-context={context} has no blocks. Remove encoder-block"):
-        Direct(settings(encoder_context=context, encoder_block="500")).load()
+        Direct(settings(encoder_context=context, encoder_block="500"))
 
 
 def test_weights_are_refused_for_a_context_that_they_were_not_trained_for(settings: Make, published: Any) -> None:
