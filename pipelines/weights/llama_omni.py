@@ -37,18 +37,18 @@ def streaming(content: Content, into: Path) -> None:
     Raises `WeightsError`.
     """
     config, tensors = content.json("streaming"), content.tensors("streaming")
-    fields = Fields(config.pop("encoder", {}), f"{content.folder / 'streaming.json'}: encoder")
-    sizes = {name: fields.whole(name) for name in ("mels", "positions", "state", "heads", "layers")}
-    encoder, head = (
-        {name: tensors.pop(name) for name in list(tensors) if name.startswith(part)}
-        for part in ("encoder.", "ctc_head.")
-    )
-    _write(content, tensors, config, into)
-    whisper.save_encoder(
-        whisper.checked(WhisperSizes(decoder_layers=1, **sizes), fields.where), encoder, into / ENCODER
-    )
+    fields = Fields(config, str(content.folder / "streaming.json")).inner("encoder")
+    dims = {name: fields.whole(name) for name in ("mels", "positions", "state", "heads", "layers")}
+    sizes = whisper.checked(WhisperSizes(decoder_layers=1, **dims), fields.where)
+    encoder, head = _taken("encoder.", tensors), _taken("ctc_head.", tensors)
+    _write(content, tensors, {name: value for name, value in config.items() if name != "encoder"}, into)
+    whisper.save_encoder(sizes, encoder, into / ENCODER)
     named = {name.removeprefix("ctc_head."): tensor for name, tensor in head.items()}
     save_file(named, into / CTC_HEAD, {"format": "pt", "letters": str(fields.value("letters"))})
+
+
+def _taken(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensors.pop(name) for name in sorted(tensors) if name.startswith(prefix)}
 
 
 def _write(content: Content, tensors: dict[str, Tensor], config: dict[str, Any], into: Path) -> None:

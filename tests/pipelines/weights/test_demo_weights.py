@@ -298,6 +298,9 @@ def test_a_pickle_in_the_place_of_tensors_is_never_read(
     assert not (tmp_path / "mischief").exists()
 
 
+DIMS = {name: getattr(training.SIZES, name) for name in ("mels", "positions", "state", "heads", "layers")}
+
+
 def sizes(**changed: int) -> bytes:
     return json.dumps(asdict(training.SIZES) | changed).encode()
 
@@ -316,6 +319,23 @@ def test_sizes_that_are_not_those_of_the_tensors(copied: Path, written: bytes, s
     signed(copied, "whisper.json", written)
     with pytest.raises(WeightsError, match=said):
         layouts.exported("openai-whisper", store.opened(copied))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"encoder": None}, "has no field 'encoder'"),
+        ({"encoder": []}, "should be an object"),
+        ({"encoder": {"mels": 80}}, "has no field 'positions'"),
+        ({"encoder": DIMS | {"positions": 10**12}}, "not the sizes of a Whisper"),
+        ({"encoder": DIMS | {"letters": None}}, "has no field 'letters'"),
+    ],
+)
+def test_a_streaming_encoder_of_other_sizes_is_refused(copied: Path, changed: dict[str, Any], said: str) -> None:
+    written = json.loads((copied / "streaming.json").read_text()) | changed
+    signed(copied, "streaming.json", json.dumps(written).encode())
+    with pytest.raises(WeightsError, match=said):
+        layouts.exported("llama-omni-streaming", store.opened(copied))
 
 
 def test_training_records_are_stored_next_to_the_weights(work: Path, tmp_path: Path) -> None:
