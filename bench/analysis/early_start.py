@@ -15,6 +15,8 @@ from firstpacket.bench.summary.contents import LabelSummary, Summary
 
 PUBLISHED_SIZE = 7.5e9
 """Parameters from which a model is of the published size, 8B."""
+LEAST = 0.01
+"""Share of the work from which a system starts early; less is preparation, such as resetting a decoder."""
 AT_8B = (
     "For the published size (8B) the roofline predicts that a direct model which starts early saves at most 10 ms (one "
     "H200) to 60 ms (one L40) of 236 ms: a small model on a CPU, where it saves more, says nothing about that size"
@@ -60,14 +62,21 @@ def outlook(run: Run, summary: Summary) -> str:
 
 
 def starts_early(label: LabelSummary) -> bool:
-    """Whether a system works before the end of speech in its median turn."""
-    worked = label.figures.get("work_during_speech")
-    return worked is not None and worked.p50 is not None and worked.p50.value > 0
+    """Whether a system does a part of its work before the end of speech."""
+    return (share := _early_share(label)) is not None and share >= LEAST
 
 
 def waits(label: LabelSummary) -> bool:
-    """Whether a system never works before the end of speech, although speech came as it was spoken."""
-    return label.during_speech is not None and not label.during_speech.stages
+    """Whether a system begins at the end of speech, although speech came as it was spoken."""
+    return (share := _early_share(label)) is not None and share < LEAST
+
+
+def _early_share(label: LabelSummary) -> float | None:
+    """None if it is not known."""
+    found = label.during_speech
+    if found is None:
+        return None
+    return found.share.value if found.share else 0.0
 
 
 def _same_model(a: tuple[System, LabelSummary], b: tuple[System, LabelSummary]) -> bool:

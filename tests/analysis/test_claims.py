@@ -170,6 +170,12 @@ def test_3_pairs_only_systems_whose_models_are_the_same() -> None:
     assert "early - waits" in chosen and "early - other" not in chosen
 
 
+def test_3_does_not_take_preparation_for_an_early_start() -> None:
+    prepares = direct(figures=begins(90, 0.2), options={"listens": "to all"})
+    assert "early - waits" in third({"waits": prepares, "early": EARLY}).measured
+    assert "waits - other" not in third({"waits": prepares, "other": WAITS}).measured
+
+
 def test_3_says_that_older_runs_do_not_record_when_the_llm_starts() -> None:
     found = third({"c": cascade(), "d": direct()})
     assert (found.answer, found.needed) == (
