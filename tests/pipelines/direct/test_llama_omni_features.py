@@ -42,3 +42,15 @@ def test_audio_is_padded_or_cut_to_the_window() -> None:
 def test_silence_is_flat() -> None:
     mel = LogMel(80, 200, CPU)(np.zeros(0, np.float32))
     assert mel.unique().tolist() == [-1.5]  # (log10(1e-10) + 4) / 4
+
+
+def test_the_silence_after_speech_is_what_computing_it_gives() -> None:
+    """Its features are filled in. In the last window, speech is followed by no silence that could be."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 48_000).astype(np.float32)
+    for samples in (0, 1, 8000, 8079, 31_599, 31_600, 32_000):
+        audio = torch.zeros(32_000)
+        audio[:samples] = torch.from_numpy(noise[:samples])
+        spectrum = torch.stft(audio, 400, 160, window=torch.hann_window(400), return_complex=True)[:, :-1]
+        mel = (torch.from_numpy(mel_filters(80)) @ spectrum.abs().square()).clamp(min=1e-10).log10()
+        expected = (mel.clamp(min=mel.max() - 8) + 4) / 4
+        torch.testing.assert_close(LogMel(80, 200, CPU)(noise[:samples]), expected, rtol=0, atol=1e-5)
