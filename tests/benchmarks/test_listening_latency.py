@@ -87,7 +87,7 @@ def test_the_formula(benchmark: BenchmarkFixture, say: Say, systems: list[Loaded
         ratios = [whole / sum(parts.values()) for whole, parts in taken]
         terms = {stage: median([parts[stage] for _, parts in taken]) for stage in taken[0][1]}
         say(
-            f"{label}, {seconds} s: {median([whole for whole, _ in taken]):.1f} ms measured, {median(ratios):.2f} times "
+            f"{label}, {seconds} s: {median([whole for whole, _ in taken]):.1f} ms, {median(ratios):.2f} times "
             f"({min(ratios):.2f} to {max(ratios):.2f}) the formula's: "
             + " + ".join(f"{stage} {ms:.1f}" for stage, ms in terms.items())
         )
