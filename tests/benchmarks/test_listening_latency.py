@@ -35,8 +35,11 @@ from firstpacket.bench.stats.quantiles import median  # noqa: E402
 from firstpacket.bench.stats.regression import line  # noqa: E402
 from firstpacket.bench.timing.clock import NS_PER_MS, MonotonicClock  # noqa: E402
 from firstpacket.bench.timing.trace import Trace  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache  # noqa: E402
+from firstpacket.pipelines.direct.llama_omni.listening import BlockListener  # noqa: E402
 from firstpacket.pipelines.direct.llama_omni.streaming import Assistant, Turn  # noqa: E402
 from firstpacket.pipelines.direct.plugin import Direct  # noqa: E402
+from firstpacket.pipelines.models.kv_cache import KVCache  # noqa: E402
 from firstpacket.pipelines.tools.roofline.turns import LoadedSystem  # noqa: E402
 
 pytestmark = pytest.mark.timeout(3600)
@@ -132,17 +135,18 @@ def parts_alone(assistant: Assistant, speech: Samples) -> dict[str, float]:
     """ms of each term."""
     ms: dict[str, float] = {}
     assistant.forget()
-    encoder, first = assistant.block_encoder, assistant.turn(Trace(CLOCK))
-    if encoder is None:
-        embeds = alone(assistant, ms, lambda turn: turn._listen_whole([speech]))
-    else:
+    listener, choices = assistant.listener, assistant.plan.choices
+    if isinstance(listener, BlockListener):
+        encoder = listener._encoder
         blocks = encoder.blocks()
         for block in blocks.complete([speech]):
             assistant.model.llm.remember(encoder.embeddings(block, Trace(CLOCK)), assistant.text_cache)
         last = blocks.rest()
         assert last is not None, "a clip that ends with a block leaves nothing"
         embeds = alone(assistant, ms, lambda turn: encoder.embeddings(last, turn._trace))
-    first._plan.choices.begin()
+    else:
+        embeds = alone(assistant, ms, lambda turn: listener.listen([speech], turn._trace))
+    choices.begin()
     hidden, token = alone(assistant, ms, lambda turn: turn._prefill(embeds))
     alone(assistant, ms, lambda turn: turn._decode_speech(hidden, token))
     alone(assistant, ms, lambda turn: turn._decode_text(token))
@@ -159,8 +163,9 @@ def alone(assistant: Assistant, ms: dict[str, float], work: Callable[[Turn], Any
 
     The caches are left as the part leaves them.
     """
-    caches = [assistant.text_cache, assistant.speech_cache]
-    caches += [assistant.block_encoder.cache] if assistant.block_encoder else []
+    caches: list[KVCache | EncoderCache] = [assistant.text_cache, assistant.speech_cache]
+    if isinstance(assistant.listener, BlockListener):
+        caches.append(assistant.listener._encoder.cache)
     used = [cache.used for cache in caches]
     for _ in range(2):
         for cache, before in zip(caches, used, strict=True):
