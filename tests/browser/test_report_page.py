@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.browser import Opened, window
+from support.virtual import virtual_run
+
+from firstpacket.bench.record.store import read_run
+from firstpacket.bench.report.html import write_report
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
@@ -90,8 +95,24 @@ def test_the_page_follows_the_readers_colour_scheme(browser: Any, report: str) -
 
 
 def test_on_paper_nothing_is_cut_off(opened: Opened) -> None:
-    page = opened.page
-    assert page.pdf(format="A4").startswith(b"%PDF")
+    assert opened.page.pdf(format="A4").startswith(b"%PDF")
+    assert_fits_on_paper(opened.page)
+
+
+def test_the_widest_summary_fits_on_paper_and_on_a_screen(browser: Any, tmp_path: Path) -> None:
+    """With the work of systems that begin while the user speaks."""
+    early = "rest 50; encoder 10; hear; encoder 8; llm.prefill 2 token; vocoder 10; packet 200"
+    late = "hear; encoder 400; llm.prefill 20 token; vocoder 100; packet 300"
+    folder = virtual_run(tmp_path / "run", {"streaming": early, "trimmed": late}, "realtime", count=8)
+    address = write_report([read_run(folder)], tmp_path / "report.html").as_uri()
+    with window(browser, address) as shown:
+        shown.page.set_viewport_size({"width": 1280, "height": 1000})
+        assert "during speech" in shown.page.locator(".answer thead").inner_text()
+        assert shown.page.evaluate(CUT_OFF) == []
+        assert_fits_on_paper(shown.page)
+
+
+def assert_fits_on_paper(page: Any) -> None:
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 718, "height": 1000})  # A4 at 96 dpi, less margins of 1 cm
     assert page.evaluate(CUT_OFF) == []
