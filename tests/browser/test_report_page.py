@@ -101,9 +101,9 @@ def test_on_paper_nothing_is_cut_off(opened: Opened) -> None:
 
 def test_the_widest_summary_fits_on_paper_and_on_a_screen(browser: Any, tmp_path: Path) -> None:
     """With the work of systems that begin while the user speaks."""
-    early = "rest 50; encoder 10; hear; encoder 8; llm.prefill 2 token; vocoder 10; packet 200"
-    late = "hear; encoder 400; llm.prefill 20 token; vocoder 100; packet 300"
-    folder = virtual_run(tmp_path / "run", {"streaming": early, "trimmed": late}, "realtime", count=8)
+    early = "rest 50; encoder 10.5; hear; encoder 18; llm.prefill 12 token; vocoder 10; packet 200"
+    late = "hear; encoder 1400; llm.prefill 1020 token; vocoder 1100; packet 300"
+    folder = virtual_run(tmp_path / "run", {"direct-in-blocks": early, "direct-at-once": late}, "realtime", count=8)
     address = write_report([read_run(folder)], tmp_path / "report.html").as_uri()
     with window(browser, address) as shown:
         shown.page.set_viewport_size({"width": 1280, "height": 1000})
