@@ -10,7 +10,7 @@ from torch import Tensor
 from firstpacket.pipelines.models.cuda_graphs import Step, kernels_of, recorded
 from firstpacket.pipelines.models.kv_cache import KVCache
 from firstpacket.pipelines.models.llama import Llama
-from firstpacket.pipelines.models.packing import PackedLinear, pack
+from firstpacket.pipelines.models.packing import kernel_names, pack
 
 
 class Decoder:
@@ -51,8 +51,7 @@ class Decoder:
     @property
     def kernels(self) -> str:
         """Which matrix kernels are in use."""
-        packed = any(isinstance(layer, PackedLinear) for layer in self._llama.modules())
-        return "oneDNN, weights laid out at loading" if packed else "torch"
+        return kernel_names(self._llama)
 
     @torch.inference_mode()
     def prefill(self, ids: Sequence[int]) -> Tensor:

@@ -44,6 +44,7 @@ class KVCache:
         self.used = 0
         self._keys = torch.zeros(shape, device=device, dtype=dtype)
         self._values = torch.zeros(shape, device=device, dtype=dtype)
+        self._layers = tuple(zip(self._keys, self._values, strict=True))
         self._positions = torch.arange(length, device=device)
         frequencies = inverse_frequencies(config.head_dim, config.rope_theta, config.rope_scaling, device)
         angles = torch.outer(self._positions.float(), frequencies)
@@ -66,8 +67,13 @@ class KVCache:
         places = self.next_places(new)
         start, end = self.used, self.used + new
         causal = start == 0 and new > 1
-        mask = self._positions[:end] <= places[:, None] if start > 0 and new > 1 else None
-        return Window(places, end, self._cos[start:end], self._sin[start:end], causal, mask)
+        mask = self._seen(start, end) if start > 0 and new > 1 else None
+        return Window(places, end, self._cos[start:end], self._sin[start:end], causal, mask, start)
+
+    def _seen(self, start: int, end: int) -> Tensor:
+        """What is added to the scores `(end - start, end)` of positions: nothing if seen, minus infinity if later."""
+        shape = (end - start, end)
+        return torch.full(shape, -math.inf, device=self._keys.device, dtype=self._keys.dtype).triu_(start + 1)
 
     def window_at(self, places: Tensor, length: int) -> Window:
         """Positions `places` `(n,)` known to the device alone, all below `length`.
@@ -79,15 +85,21 @@ class KVCache:
 
     def append(self, layer: int, window: Window, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store keys and values `(1, kv_heads, new, head_dim)` of a layer; returns all that the window sees."""
-        stored = self._keys[layer], self._values[layer]
+        stored = self._layers[layer]
         for memory, new in zip(stored, (keys, values), strict=True):
-            memory.index_copy_(2, window.places, new)
+            if window.start is None:
+                memory.index_copy_(2, window.places, new)
+            else:
+                memory[:, :, window.start : window.length] = new
         return stored[0][:, :, : window.length], stored[1][:, :, : window.length]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """New positions of a sequence: their places, rotations, and attention mask over `length`."""
+    """New positions of a sequence: their places, rotations, and attention mask over `length`.
+
+    `start` is the first place, if the host knows it: then the places are those from there to `length`.
+    """
 
     places: Tensor
     length: int
@@ -95,10 +107,11 @@ class Window:
     sin: Tensor
     causal: bool
     mask: Tensor | None
+    start: int | None = None
 
     def last(self) -> Window:
-        """The last of the positions alone."""
-        mask = self.mask[-1:] if self.mask is not None else None
+        """The last of the positions alone: up to itself, it sees all."""
+        mask = self.mask[-1:] if self.mask is not None and self.start is None else None
         return Window(self.places[-1:], self.length, self.cos[-1:], self.sin[-1:], False, mask)
 
     def rotate(self, x: Tensor) -> Tensor:

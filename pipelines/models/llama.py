@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from firstpacket.pipelines.models.attention import attend
 from firstpacket.pipelines.models.kv_cache import KVCache, Window
 from firstpacket.pipelines.models.llama_config import LlamaConfig
+from firstpacket.pipelines.models.packed_layer import PackedLayer
+from firstpacket.pipelines.models.packing import can_pack
 from firstpacket.pipelines.models.tensors import Uninitialised
 
 
@@ -47,28 +50,13 @@ class Attention(nn.Module):
         if last:
             x, window = x[-1:], window.last()
         queries = window.rotate(self._heads(self.q_proj(x)))
-        mixed = _attend(queries, keys, values, window, self.grouped)
+        mixed = attend(queries, keys, values, window, self.grouped)
         out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(x.shape[0], -1))
         return out
 
     def _heads(self, x: Tensor) -> Tensor:
         """`(n, heads · head_dim)` to `(1, heads, n, head_dim)`: four dimensions, as the fused kernels want."""
         return x.view(1, x.shape[0], -1, self.head_dim).transpose(1, 2)
-
-
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, window: Window, grouped: bool) -> Tensor:
-    """Queries `(1, heads, n, head_dim)` over keys and values `(1, kv_heads, length, head_dim)`, to the same as queries.
-
-    On the CPU one query is taken in float32: torch's kernel for it is several times slower in 16 bit than the way there
-    and back.
-    """
-    kind = queries.dtype
-    if queries.shape[2] == 1 and queries.device.type == "cpu":
-        queries, keys, values = queries.float(), keys.float(), values.float()
-    mixed = functional.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=window.mask, is_causal=window.causal, enable_gqa=grouped
-    )
-    return mixed.to(kind)
 
 
 class MLP(nn.Module):
@@ -87,7 +75,7 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    """One pre-norm decoder layer."""
+    """One pre-norm decoder layer; `pack` puts a `PackedLayer` in its place."""
 
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
@@ -102,6 +90,15 @@ class Layer(nn.Module):
         x = x[-1:] + mixed if last else x + mixed
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
+
+    def packed(self) -> PackedLayer | None:
+        """The same of fewer operators, where its weights can be packed."""
+        attention, mlp = self.self_attn, self.mlp
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
+        linears = (*projections, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+        if not all(can_pack(linear.weight) for linear in linears):
+            return None
+        return PackedLayer(linears, attention.head_dim, self.input_layernorm, self.post_attention_layernorm)
 
 
 class Layers(nn.ModuleList):

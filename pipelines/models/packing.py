@@ -1,12 +1,13 @@
-"""Repacks weights for the CPU's matrix kernels (oneDNN) once, at loading.
+"""Lays weights out for the CPU's matrix kernels once, at loading.
 
 Torch's own layers repack a weight in every call, or skip that and use slower kernels. The packed ones compute the same
-sums. Call `pack` after loading weights: the tensor names change.
+sums: large ones by oneDNN, small ones by a plain product of matrices, which takes less time than calling oneDNN. Call
+`pack` after loading weights: the tensor names change.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,17 @@ OPERATORS = (
 )
 """Internal operators of torch.compile that may go away: if one is missing, torch's own layers are used."""
 
+SMALL_BYTES = 2 * 2**20
+"""Up to this size (a core's second-level cache) a plain product is faster for any number of rows."""
+
+
+@runtime_checkable
+class Packable(Protocol):
+    """A module that has a packed form of its own, of fewer operators than its parts would take."""
+
+    def packed(self) -> nn.Module | None:
+        """That form, or None where the weights cannot be packed."""
+
 
 def can_pack(weight: Tensor) -> bool:
     """Whether oneDNN is there, with the operators used here, and takes this weight."""
@@ -32,22 +44,26 @@ def can_pack(weight: Tensor) -> bool:
 
 
 def pack(module: nn.Module) -> None:
-    """Replace the linear layers and convolutions inside `module` by packed ones, where that can be done.
+    """Replace the linear layers, convolutions and `Packable` modules inside `module`, where that can be done.
 
     A GELU that follows a linear layer in an `nn.Sequential` becomes part of it.
     """
+    if isinstance(module, nn.Sequential):
+        _fuse_gelu(module)
     for name, child in list(module.named_children()):
         packed = _packed(child)
         if packed is None:
             pack(child)
         else:
             module.register_module(name, packed)
-    if isinstance(module, nn.Sequential):
-        _fuse_gelu(module)
 
 
 def _packed(layer: nn.Module) -> nn.Module | None:
     """The packed twin of a layer, if it has one."""
+    if isinstance(layer, Packable):
+        return layer.packed()
+    if type(layer) is nn.Linear:
+        return packed_linear(layer.weight, layer.bias) if can_pack(layer.weight) else None
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Tensor) or not can_pack(weight):
         return None
@@ -60,19 +76,45 @@ def _packed(layer: nn.Module) -> nn.Module | None:
 def _fuse_gelu(layers: nn.Sequential) -> None:
     for index in range(len(layers) - 1):
         before, after = layers[index], layers[index + 1]
-        if isinstance(before, PackedLinear) and isinstance(after, nn.GELU) and after.approximate == "none":
-            before.then = "gelu"
+        exact = isinstance(after, nn.GELU) and after.approximate == "none"
+        if exact and type(before) is nn.Linear and can_pack(before.weight):
+            layers[index] = PackedLinear(before.weight, before.bias, "gelu")
             layers[index + 1] = nn.Identity()
 
 
-class PackedLinear(nn.Module):
-    """`nn.Linear`, and a GELU after it if `then` says so."""
+def packed_linear(weight: Tensor, bias: Tensor | None = None) -> PackedLinear | TransposedLinear:
+    """The form of `nn.Linear` that is the fastest for a weight `(out, in)` which can be packed."""
+    small = weight.dtype == torch.float32 and weight.nbytes <= SMALL_BYTES
+    return TransposedLinear(weight, bias) if small else PackedLinear(weight, bias)
 
-    def __init__(self, layer: nn.Linear) -> None:
+
+def kernel_names(module: nn.Module) -> str:
+    """Which matrix kernels a module uses, for the record of a run."""
+    packed = any(isinstance(layer, PackedLinear | TransposedLinear) for layer in module.modules())
+    return "oneDNN and BLAS, weights laid out at loading" if packed else "torch"
+
+
+class TransposedLinear(nn.Module):
+    """`nn.Linear` as a plain product: its weight lies in memory as the product reads it."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach())
-        self.bias = layer.bias
-        self.then = "none"
+        self.weight = weight.detach().T.contiguous()
+        self.bias = bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(..., in)` to `(..., out)`."""
+        return x @ self.weight if self.bias is None else functional.linear(x, self.weight.T, self.bias)
+
+
+class PackedLinear(nn.Module):
+    """`nn.Linear` by oneDNN, and a GELU after it if `then` says so."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, then: Literal["none", "gelu"] = "none") -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+        self.bias = bias
+        self.then = then
 
     def forward(self, x: Tensor) -> Tensor:
         """`(..., in)` to `(..., out)`."""
@@ -121,7 +163,6 @@ def channels_inside(x: Tensor) -> Tensor:
 
 
 _TWINS: dict[type[nn.Module], type[nn.Module]] = {
-    nn.Linear: PackedLinear,
     nn.Conv1d: PackedConv,
     nn.ConvTranspose1d: PackedConvTranspose,
 }

@@ -23,7 +23,7 @@ from firstpacket.pipelines.direct.llama_omni.listening import BlockListener, Lis
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices
-from firstpacket.pipelines.models.packing import PackedConv, PackedLinear, pack
+from firstpacket.pipelines.models.packing import PackedConv, kernel_names, pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,10 @@ class Assistant:
 
     def facts(self) -> dict[str, OptionValue]:
         """What the model runs with: precision, threads, kernels."""
-        packed = any(isinstance(layer, PackedLinear) for layer in self.model.llm.modules())
         facts: dict[str, OptionValue] = {
             "vocoder_dtype": str(self.model.vocoder.sound_dtype).removeprefix("torch."),
             "encoder_context": self.listener.context,
-            "kernels": "oneDNN, weights laid out at loading" if packed else "torch",
+            "kernels": kernel_names(self.model.llm),
             "threads": torch.get_num_threads(),
         }
         if self.steps.notice:

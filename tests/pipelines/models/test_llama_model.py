@@ -15,6 +15,8 @@ from firstpacket.bench.errors import WeightsError
 from firstpacket.pipelines.models.kv_cache import KVCache, inverse_frequencies
 from firstpacket.pipelines.models.llama import Llama
 from firstpacket.pipelines.models.llama_config import LlamaConfig, RopeScaling
+from firstpacket.pipelines.models.packed_layer import PackedLayer
+from firstpacket.pipelines.models.packing import can_pack, pack
 
 CPU = torch.device("cpu")
 SCALING = RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_positions=64)
@@ -98,6 +100,22 @@ def test_states_and_logits_are_the_plain_ones(config: LlamaConfig, pieces: list[
     matrix = llama.state_dict()["model.embed_tokens.weight" if config.tied else "lm_head.weight"]
     torch.testing.assert_close(llama.logits(hidden), hidden @ matrix.T)
     assert ("lm_head.weight" in llama.state_dict()) is not config.tied
+
+
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, kv_heads=6)], ids=["grouped", "one key per query"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("pieces", [[20], [17, 1, 1, 1], [8, 7, 5]], ids=str)
+def test_packed_layers_compute_the_same(config: LlamaConfig, dtype: torch.dtype, pieces: list[int]) -> None:
+    plain, packed = model(config).to(dtype), model(config).to(dtype)
+    pack(packed)
+    assert all(isinstance(layer, PackedLayer) for layer in packed.model.layers) is can_pack(torch.zeros(1, dtype=dtype))
+    caches = [KVCache(config, 20, CPU, dtype) for _ in range(2)]
+    tolerance = 1e-5 if dtype == torch.float32 else 5e-2
+    for piece in torch.randint(0, config.vocab, (20,)).split(pieces):
+        expected, ours = (
+            llama(llama.embed(piece), cache) for llama, cache in zip((plain, packed), caches, strict=True)
+        )
+        torch.testing.assert_close(ours, expected, rtol=tolerance, atol=tolerance)
 
 
 def test_frequencies_follow_the_three_cases() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from firstpacket.pipelines.models import packing
-from firstpacket.pipelines.models.packing import PackedConv, PackedConvTranspose, PackedLinear, pack
+from firstpacket.pipelines.models.packing import PackedConv, PackedConvTranspose, PackedLinear, TransposedLinear, pack
 
 pytestmark = pytest.mark.skipif(not packing.can_pack(torch.zeros(1)), reason="this torch has no oneDNN operators")
 DTYPES = [dtype for dtype in (torch.float32, torch.bfloat16) if packing.can_pack(torch.zeros(1, dtype=dtype))]
@@ -58,12 +58,23 @@ def test_upsampling_and_strides(dtype: torch.dtype, kernel: int, rate: int, n: i
     assert_equal(ours, plain)
 
 
+def test_a_large_layer_goes_to_onednn_and_a_small_one_does_not() -> None:
+    wide = packing.SMALL_BYTES // 4 // 64
+    for outputs, expected in ((wide, TransposedLinear), (wide + 1, PackedLinear)):
+        layers = nn.Sequential(nn.Linear(64, outputs)).requires_grad_(False)
+        x = torch.randn(3, 64)
+        plain = layers(x)
+        pack(layers)
+        assert type(layers[0]) is expected
+        assert_equal(layers(x), plain)
+
+
 def test_a_gelu_becomes_part_of_the_layer_before() -> None:
     block = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8)).requires_grad_(False)
     x = torch.randn(5, 8)
     plain = block(x)
     pack(block)
-    assert [type(part) for part in block] == [PackedLinear, nn.Identity, PackedLinear]
+    assert [type(part) for part in block] == [PackedLinear, nn.Identity, TransposedLinear]
     assert_equal(block(x), plain)
 
 
