@@ -9,11 +9,11 @@ from itertools import groupby, zip_longest
 
 from firstpacket.bench.analysis.early_start import outlook
 from firstpacket.bench.analysis.quality import quality_notices
-from firstpacket.bench.compare.between import compare_same_labels
 from firstpacket.bench.compare.comparison import Comparison
 from firstpacket.bench.compare.conditions import conditions, under
+from firstpacket.bench.compare.findings import Question, of_runs
 from firstpacket.bench.compare.headline import headline
-from firstpacket.bench.compare.sentences import CAVEAT, sentence
+from firstpacket.bench.compare.sentences import CAVEAT
 from firstpacket.bench.errors import RunError
 from firstpacket.bench.format import amount, counted, number
 from firstpacket.bench.metrics.definitions import FIRST_AUDIBLE, HEADLINE
@@ -123,7 +123,7 @@ def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
     said: list[str] = []
     for other in others:
         try:
-            said += map(sentence, compare_same_labels(first, other))
+            said += (found.said for found in of_runs(first, other, Question()).findings)
         except RunError as error:
             said.append(str(error).removesuffix("."))
     return tuple(said)

@@ -58,11 +58,6 @@ def mismatches(base: Run, other: Run, labels: tuple[str, str]) -> tuple[Mismatch
     return side_by_side((base, labels[0]), (other, labels[1]))
 
 
-def compare_same_labels(base: Run, other: Run, metric: str = HEADLINE) -> tuple[Comparison, ...]:
-    """Every label that both runs have, `other` against `base`; raises as `compare_runs`, or if there is none."""
-    return tuple(compare_runs(base, other, label, metric) for label in common_labels(base, other))
-
-
 def common_labels(base: Run, other: Run) -> tuple[str, ...]:
     """Labels that both runs have. Raises `NotComparable` if there is none."""
     common = tuple(label for label in base.labels if label in other.labels)

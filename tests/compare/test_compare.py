@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 from support.runs import make_run
 
-from firstpacket.bench.compare.between import compare_runs, compare_same_labels
+from firstpacket.bench.compare.between import common_labels, compare_runs
 from firstpacket.bench.compare.sentences import CAVEAT, MATCHED_CAVEAT, sentence
 from firstpacket.bench.compare.tables import headlines
 from firstpacket.bench.compare.within import compare_all, compare_labels
@@ -177,6 +177,6 @@ def test_unknown_names_are_refused() -> None:
 
 def test_runs_are_compared_in_the_labels_they_share() -> None:
     first, second = run_of({"a": CASCADE, "b": DIRECT}), run_of({"b": CASCADE, "c": DIRECT}, name="tuesday")
-    assert [found.other for found in compare_same_labels(first, second)] == ["b in tuesday"]
+    assert common_labels(first, second) == ("b",)
     with pytest.raises(RunError, match="no label in common"):
-        compare_same_labels(first, run_of({"d": DIRECT}))
+        common_labels(first, run_of({"d": DIRECT}))

@@ -12,7 +12,7 @@ from support.virtual import NoProgress, virtual_run
 from typer.testing import CliRunner, Result
 
 from firstpacket.bench.cli import application
-from firstpacket.bench.compare.between import compare_same_labels
+from firstpacket.bench.compare.findings import Question, of_runs
 from firstpacket.bench.errors import InvalidRun, RunError
 from firstpacket.bench.metrics.late_microphone import histogram, is_late, late_frames
 from firstpacket.bench.pipeline import Samples
@@ -186,7 +186,7 @@ def test_an_invalid_run_says_so_everywhere(tmp_path: Path, lagging: Callable[...
     page = render_report([read_run(bad)])
     assert "This run is invalid" in page and "5 to 10" in page
     with pytest.raises(RunError, match="'test' is invalid: the microphone was late: 40 of 400 frames"):
-        compare_same_labels(read_run(good), read_run(bad))
+        of_runs(read_run(good), read_run(bad), Question())
 
 
 def test_labels_of_an_invalid_run_are_not_compared(tmp_path: Path, lagging: Callable[..., Path]) -> None:
