@@ -184,16 +184,15 @@ def test_operators_are_counted_between_the_end_of_speech_and_the_first_packet() 
 @pytest.mark.parametrize("length", [0, 1, 320, 321, 1000])
 def test_the_microphone_waits_for_the_pipeline_and_then_stamps_the_end_of_speech(length: int) -> None:
     clock, samples = VirtualClock(), np.arange(length, dtype=np.float32)
-    done: list[str] = []
-    microphone = PatientMicrophone(clock, samples, lambda: done.append("last"))
-    heard = []
+    waited: list[int] = []
+    microphone = PatientMicrophone(clock, samples, lambda: waited.append(clock.now_ns()))
+    heard, at_ns = [], []
     for frame in HeardSpeech(clock, "en", microphone).frames():
-        if done:
-            assert microphone.t0_ns == clock.now_ns()
         heard.append(frame)
+        at_ns.append(clock.now_ns())
         clock.sleep_until_ns(clock.now_ns() + 1_000_000)  # the pipeline works, and nothing is late
     assert np.array_equal(np.concatenate(heard), samples)
-    assert done == ["last"]
+    assert waited == [microphone.t0_ns] == at_ns[-1:]
 
 
 @pytest.mark.alone
