@@ -112,6 +112,11 @@ def any_dummy(sides: Sequence[tuple[Run, str]]) -> bool:
 
 
 def matched(run: Run, labels: Sequence[str]) -> bool:
-    """Whether each label was matched, or is the direct pipeline they were matched with, which lacks the option."""
-    values = [plan.options.get("matched") for plan in run.manifest.labels if plan.label in labels]
+    """Whether their models are alike: each was matched, or is the direct pipeline they were matched with, which lacks
+    the option; or they are systems of one pipeline without that option, with the same weights."""
+    plans = [plan for plan in run.manifest.labels if plan.label in labels]
+    values = {plan.options.get("matched") for plan in plans}
+    if values == {None}:
+        same_pipeline = len({(plan.pipeline, plan.kind) for plan in plans}) == 1
+        return same_pipeline and len({label_weights(run, label) for label in labels}) == 1
     return True in values and False not in values

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from support.runs import make_run
+from support.runs import make_facts, make_run
 
 from firstpacket.bench.compare.between import common_labels, compare_runs
 from firstpacket.bench.compare.sentences import CAVEAT, MATCHED_CAVEAT, sentence
@@ -22,6 +22,7 @@ def run_of(values: dict[str, list[float | None]], name: str = "monday", origin="
     return make_run(timings, run=name, facts={"weights": (Weights("llm", origin, "somewhere"),)}, **said)
 
 
+OTHER_PIPELINE = {"b": {"pipeline": "direct"}}
 CASCADE = [500, 600, 700, 800, 900, 1000, 1100, 1200]
 DIRECT = [ms - fewer for ms, fewer in zip(CASCADE, (390, 400, 405, 410, 414, 420, 430, 440), strict=True)]
 
@@ -98,7 +99,7 @@ def test_two_turns_in_one_block_are_dropped() -> None:
 
 
 def test_dummy_weights_add_a_caveat_to_every_sentence() -> None:
-    run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy")
+    run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy", systems=OTHER_PIPELINE)
     assert CAVEAT == "times only; unmatched; the answers mean nothing"
     assert sentence(compare_labels(run, "a", "b")).endswith(f" [{CAVEAT}]")
     assert CAVEAT not in sentence(compare_labels(run_of({"a": CASCADE, "b": DIRECT}), "a", "b"))
@@ -115,10 +116,18 @@ def test_dummy_weights_add_a_caveat_to_every_sentence() -> None:
     ],
 )
 def test_the_caveat_says_whether_the_systems_were_matched(options: tuple[dict[str, bool], ...], said: str) -> None:
-    run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy")
+    run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy", systems=OTHER_PIPELINE)
     plans = [replace(plan, options={**own}) for plan, own in zip(run.manifest.labels, options, strict=True)]
     run = replace(run, manifest=replace(run.manifest, labels=tuple(plans)))
     assert sentence(compare_labels(run, "a", "b")).endswith(f" [{said}]")
+
+
+def test_one_pipeline_with_the_same_weights_is_matched_with_itself() -> None:
+    run = run_of({"a": CASCADE, "b": DIRECT}, origin="dummy")
+    assert sentence(compare_labels(run, "a", "b")).endswith(f" [{MATCHED_CAVEAT}]")
+    sizes = tuple(make_facts(label, weights=(Weights("llm", "dummy", label),)) for label in "ab")
+    other = replace(run, segments=(replace(run.segments[0], labels=sizes),))
+    assert sentence(compare_labels(other, "a", "b")).endswith(f" [{CAVEAT}]")
 
 
 def test_other_metrics_have_their_own_unit() -> None:
