@@ -37,11 +37,12 @@ def test_the_direct_model_answers(context: str, tmp_path: Path, monkeypatch: pyt
         pytest.skip("the weights have no streaming model yet")
     monkeypatch.setenv(CACHE, str(tmp_path))
     clips = load_corpus("small-world").utterances[:CLIPS]
-    options = registry.checked_options("direct", Direct.declaration.options, {"encoder-context": context})
+    given = {"encoder-context": context}
+    options = registry.checked_options("direct", Direct.declare(given).options, given)
     model, right = Direct(Settings(options=options)), 0
     model.load()
     for clip in clips:
         trace = Trace(MonotonicClock())
-        packets = list(model.respond(Clip(clip.samples, 320), trace))
+        packets = list(model.respond(Clip(clip.speech(), 320), trace))
         right += bool(packets) and is_right(clip.answer_rule, reply_text(trace.finish()), clip.answers) is True
     assert right >= CLIPS - 1
