@@ -92,8 +92,11 @@ class LogMel:
         return self._frames if self._device.type == "cuda" else min(self._frames, -(-(samples + N_FFT) // HOP))
 
 
-CEILING = 1.5
-"""Of log-mel values without an utterance's own maximum: they are floored at 8 below it."""
+LOG_CEILING = 1.5
+"""Stands for the utterance's maximum, which is known only at its end: values are floored at 8 below it."""
+
+CAUSAL_SILENCE = (LOG_CEILING - 8.0 + 4.0) / 4.0
+"""The causal features of silence."""
 
 
 class CausalLogMel:
@@ -106,8 +109,8 @@ class CausalLogMel:
     def __call__(self, samples: Samples) -> Tensor:
         """Features `(n_mels, n)` float32 of 16 kHz samples `(N_FFT - HOP + n · HOP,)`: all but the hops are past.
 
-        As `LogMel`, but the floor is fixed, at 8 below `CEILING`.
+        As `LogMel`, but the floor is fixed, at 8 below `LOG_CEILING`.
         """
         # Without a wait for what the device still does for the block before.
         mel = self._spectrum(torch.from_numpy(samples).to(self._device, non_blocking=True))
-        return (mel.clamp(min=CEILING - 8.0) + 4.0) / 4.0
+        return (mel.clamp(min=LOG_CEILING - 8.0) + 4.0) / 4.0

@@ -13,21 +13,20 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from firstpacket.bench.pipeline import Samples
-from firstpacket.pipelines.direct.llama_omni.config import HOP, N_FFT
-from firstpacket.pipelines.direct.llama_omni.features import mel_filters
+from firstpacket.bench.pipeline import SAMPLE_RATE, Samples
+from firstpacket.pipelines.direct.llama_omni.blocks import OVERLAP, STEP_MS
+from firstpacket.pipelines.direct.llama_omni.config import HOP
+from firstpacket.pipelines.direct.llama_omni.features import CAUSAL_SILENCE, CausalLogMel
+from firstpacket.pipelines.models.tensors import CPU
 from firstpacket.pipelines.tools.training.data import Clip, speech
 from firstpacket.pipelines.tools.training.features import Masks, hide
 from firstpacket.pipelines.tools.training.kept_features import name_of, save_kept
 
-GROUP = 10
-"""Features of one embedding of 100 ms."""
-GROUP_SAMPLES = GROUP * HOP
-CEILING = 1.5
-"""What the loudest features come to (log10 of power). Published features are floored at 8 below the loudest of the
-utterance, which is known at its end alone."""
+GROUP_SAMPLES = STEP_MS * SAMPLE_RATE // 1000
+GROUP = GROUP_SAMPLES // HOP
+"""Mel frames of one embedding of 100 ms."""
 SILENCE_FOLLOWS = 0.5
-"""Share of the batches in which silence follows: who waits for the end of speech hears some."""
+"""Share of the training batches that end in silence, as speech does for a system that detects its end."""
 LONGEST_SILENCE = 20
 """Groups of 100 ms."""
 QUIETEST = 0.1
@@ -47,13 +46,9 @@ class SpokenFeatures:
 
 
 def causal_features(samples: Samples, mels: int) -> SpokenFeatures:
-    """Features of a clip `(n,)` at 16 kHz; the window of each ends where its 10 ms end."""
-    missing = -len(samples) % GROUP_SAMPLES
-    audio = functional.pad(torch.from_numpy(np.ascontiguousarray(samples)), (N_FFT - HOP, missing))
-    window, filters = _front_end(mels)
-    power = torch.stft(audio, N_FFT, HOP, window=window, center=False, return_complex=True).abs() ** 2
-    log_mel = (filters @ power).clamp(min=1e-10).log10()
-    return SpokenFeatures((((log_mel.clamp(min=CEILING - 8.0)) + 4.0) / 4.0).half())
+    """Features of a clip `(n,)` at 16 kHz, by the front end of the streaming encoder."""
+    padded = np.pad(samples, (OVERLAP, -len(samples) % GROUP_SAMPLES))
+    return SpokenFeatures(_front_end(mels)(padded).half())
 
 
 def joined(
@@ -78,15 +73,15 @@ def joined(
 def _extended(mel: Tensor, length: int, random: np.random.Generator) -> Tensor:
     missing = length - mel.shape[1]
     if random.random() < 0.5:
-        return functional.pad(mel, (0, missing), value=(CEILING - 8.0 + 4.0) / 4.0)
+        return functional.pad(mel, (0, missing), value=CAUSAL_SILENCE)
     loudness = mel.mean(0)
     quietest = loudness.argsort()[: max(1, round(QUIETEST * len(loudness)))].numpy()
     return torch.cat((mel, mel[:, torch.from_numpy(random.choice(quietest, missing))]), dim=1)
 
 
 @lru_cache
-def _front_end(mels: int) -> tuple[Tensor, Tensor]:
-    return torch.hann_window(N_FFT), torch.from_numpy(mel_filters(mels))
+def _front_end(mels: int) -> CausalLogMel:
+    return CausalLogMel(mels, CPU)
 
 
 def spoken_features(clips: Sequence[Clip], mels: int, work: Path) -> list[SpokenFeatures]:
