@@ -18,8 +18,11 @@ DEFAULT = "500"
 OVERLAP = N_FFT - HOP
 """Samples before a mel frame that its window covers too."""
 
-PAST = OVERLAP + 2 * HOP
-"""Samples before a block that it depends on: its convolutions see two mel frames more."""
+PAST_MELS = 2
+"""Mel frames before a block that its convolutions see."""
+
+PAST = OVERLAP + PAST_MELS * HOP
+"""Samples before a block that its frames depend on."""
 
 
 def parse_block(text: str) -> int | None:

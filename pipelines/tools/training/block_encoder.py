@@ -1,4 +1,4 @@
-"""The streaming encoder over whole batches: what it computes block by block in use, at once and to be learnt."""
+"""The streaming encoder in training: whole batches at once, with a mask where the runtime has a cache."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from firstpacket.pipelines.direct.llama_omni.blocks import PAST_MELS
 from firstpacket.pipelines.tools.training.whisper import Encoder
-
-PAST = 2
-"""Features before a block that its convolutions see."""
 
 
 def in_blocks(encoder: Encoder, mel: Tensor, block: int) -> Tensor:
@@ -39,8 +37,8 @@ def _convolved(encoder: Encoder, mel: Tensor, block: int) -> Tensor:
     rows, _, features = mel.shape
     block = min(block, features // 2)
     missing = -features % (2 * block)
-    padded = functional.pad(mel, (PAST, missing))
-    folded = padded.unfold(2, 2 * block + PAST, 2 * block).transpose(1, 2)
+    padded = functional.pad(mel, (PAST_MELS, missing))
+    folded = padded.unfold(2, 2 * block + PAST_MELS, 2 * block).transpose(1, 2)
     count = folded.shape[1]
     x = functional.pad(folded.flatten(0, 1), (0, 1))
     x = functional.gelu(functional.conv1d(x, encoder.conv1.weight, encoder.conv1.bias))

@@ -88,20 +88,15 @@ def _of_whole_speech(clips: Sequence[Clip], work: Path) -> list[Tensor]:
 
 
 def _of_blocks(clips: Sequence[Clip], work: Path) -> list[Tensor]:
-    """Clips of one length are heard together, so none is padded, in blocks of a length drawn as in training."""
+    """As `streaming_listening` scores clips, but in blocks of a length drawn as in training."""
     listener, words = streaming_listening.trained(work)
     examples = streaming_listening.examples_of(clips, words, listener, work)
-    by_length: dict[int, list[int]] = {}
-    for place, example in enumerate(examples):
-        by_length.setdefault(example.heard.groups, []).append(place)
     random, longest = np.random.default_rng(0), listener.extent.embeddings
 
     def batches() -> Iterator[tuple[list[int], BlockBatch]]:
-        for alike in by_length.values():
-            for first in range(0, len(alike), _AT_ONCE):
-                places = alike[first : first + _AT_ONCE]
-                some = [examples[place] for place in places]
-                yield places, streaming_listening.batched(some, longest, drawn_block(random), random)
+        for places in streaming_listening.places_by_length(examples):
+            some = [examples[place] for place in places]
+            yield places, streaming_listening.batched(some, longest, drawn_block(random), random)
 
     return _states(listener, [len(example.reply) for example in examples], batches())
 

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from firstpacket.bench.corpus.manifest import MANIFEST
 from firstpacket.bench.quality.wer import errors
+from firstpacket.pipelines.direct.llama_omni import blocks
 from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
 from firstpacket.pipelines.direct.llama_omni.config import EncoderConfig
 from firstpacket.pipelines.direct.llama_omni.ctc import Collapse
@@ -133,6 +134,11 @@ def drawn_block(random: np.random.Generator) -> int:
     return int(random.choice(list(BLOCKS), p=list(BLOCKS.values())))
 
 
+def block_name(block: int) -> str:
+    """The length of a block in the names of figures: `500_ms`, or `whole`."""
+    return blocks.WHOLE if block == WHOLE else f"{block * 20}_ms"
+
+
 def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """How far embeddings are from the teacher's, and CTC of the letters.
 
@@ -174,9 +180,9 @@ def validated(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]
             batch = Batch(joined([one.heard for one in some], model.groups, random), block, some)
             distance += float(losses(model, batch)["distance"]) * len(batch.examples)
             for row, example in zip(model(batch)[1], batch.examples, strict=True):
-                missed, said = errors(example.text, read_off(row[: example.heard.groups * GROUP // 2]))
-                wrong, words = wrong + missed, words + said
-        name = "whole" if block == WHOLE else f"{block * 20}_ms"
+                found, spoken = errors(example.text, read_off(row[: example.heard.groups * GROUP // 2]))
+                wrong, words = wrong + found, words + spoken
+        name = block_name(block)
         figures |= {f"distance_{name}": distance / len(examples), f"ctc_wer_{name}": wrong / max(1, words)}
     return figures
 

@@ -28,7 +28,7 @@ from firstpacket.pipelines.tools.training.listening_model import BlockBatch, Blo
 from firstpacket.pipelines.tools.training.llm import reply_ids
 from firstpacket.pipelines.tools.training.llm_model import IGNORED
 from firstpacket.pipelines.tools.training.loop import Schedule, finished, seconds_of, train
-from firstpacket.pipelines.tools.training.streaming_encoder import BLOCKS, WHOLE, drawn_block
+from firstpacket.pipelines.tools.training.streaming_encoder import BLOCKS, block_name, drawn_block
 from firstpacket.pipelines.tools.training.streaming_encoder import read as read_encoder
 from firstpacket.pipelines.tools.training.teacher import Teacher
 
@@ -128,7 +128,7 @@ def validated(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]
     figures = {}
     for block in BLOCKS:
         right, _ = scored(model, examples, block)
-        figures[f"accuracy_{'whole' if block == WHOLE else f'{block * 20}_ms'}"] = right
+        figures[f"accuracy_{block_name(block)}"] = right
     return figures
 
 
@@ -136,7 +136,8 @@ def scored(model: BlockListener, examples: Sequence[Example], block: int) -> tup
     """Share of replies that are right word for word, and mean loss; clips of one length each, so none is padded."""
     random, device = np.random.default_rng(0), next(model.parameters()).device
     loss, right = 0.0, 0
-    for some in _of_one_length(examples):
+    for places in places_by_length(examples):
+        some = [examples[place] for place in places]
         batch = batched(some, model.extent.embeddings, block, random)
         labels = labelled(batch.replies).to(device)
         scores = model.llm.logits(model.states(batch))
@@ -145,8 +146,9 @@ def scored(model: BlockListener, examples: Sequence[Example], block: int) -> tup
     return right / len(examples), loss / len(examples)
 
 
-def _of_one_length(examples: Sequence[Example]) -> list[list[Example]]:
-    by_length: dict[int, list[Example]] = {}
-    for example in examples:
-        by_length.setdefault(example.heard.groups, []).append(example)
+def places_by_length(examples: Sequence[Example]) -> list[list[int]]:
+    """The places of all examples, in batches of one length, so that none is padded."""
+    by_length: dict[int, list[int]] = {}
+    for place, example in enumerate(examples):
+        by_length.setdefault(example.heard.groups, []).append(place)
     return [some[at : at + _AT_ONCE] for some in by_length.values() for at in range(0, len(some), _AT_ONCE)]
