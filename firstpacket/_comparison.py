@@ -42,7 +42,7 @@ class Comparison:
     @property
     def sentences(self) -> tuple[str, ...]:
         """The result, one sentence per pair of systems: difference, interval, and the data behind it."""
-        return tuple(found.said for found in self._report.findings)
+        return tuple(found.statement for found in self._report.findings)
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def between_runs(runs: tuple[Run, ...]) -> tuple[str, ...]:
     said: list[str] = []
     for other in others:
         try:
-            said += (found.said for found in of_runs(first, other, Question()).findings)
+            said += (found.statement for found in of_runs(first, other, Question()).findings)
         except RunError as error:
             said.append(str(error).removesuffix("."))
     return tuple(said)

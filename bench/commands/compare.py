@@ -47,7 +47,7 @@ def _print(report: Report) -> None:
     from firstpacket.bench.compare.tables import contributions, differences, ladder_table
 
     for found in report.findings:
-        say(found.said, stderr=False)
+        say(found.statement, stderr=False)
     typer.echo()
     steps = [ladder_table(report.ladder)] if report.ladder else []
     print_tables(*differences(report), *contributions(report), *steps)

@@ -36,7 +36,7 @@ class Findings:
         return self.metrics[0]
 
     @property
-    def said(self) -> str:
+    def statement(self) -> str:
         """The headline in a sentence: the first packet together with what a listener notices, or the chosen metric."""
         heard = next((each for each in self.metrics if each.metric == FIRST_AUDIBLE and each.pairs), None)
         is_usual = self.headline.metric == HEADLINE and heard is not None

@@ -40,7 +40,7 @@ def run_html(run: Run) -> str:
 
 def comparison_html(found: Report, notes: Iterable[str]) -> str:
     """The sentences, the main metrics and the parts of the difference, and notes on the runs compared."""
-    sentences = [each.said for each in found.findings]
+    sentences = [each.statement for each in found.findings]
     return _html([*sentences, *differences(found), *contributions(found)], notes)
 
 

@@ -18,7 +18,7 @@ from firstpacket.pipelines.models import whisper_tokens as tokens
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders
-from firstpacket.pipelines.tools.training.features import ClipFeatures, Masks, alike, joined, whole
+from firstpacket.pipelines.tools.training.features import ClipFeatures, Masks, alike, collate, whole
 from firstpacket.pipelines.tools.training.kept_features import heard
 from firstpacket.pipelines.tools.training.loop import Schedule, finished, seconds_of, train
 from firstpacket.pipelines.tools.training.whisper import Silence, TrainableWhisper
@@ -120,7 +120,7 @@ def run(
 
     def batch_of(random: np.random.Generator) -> Batch:
         chosen = [examples[place] for place in draw(random)]
-        mel = joined([example.heard for example in chosen], Masks(), random)
+        mel = collate([example.heard for example in chosen], Masks(), random)
         window = 0 if random.random() < WITHOUT else sizes.positions
         return mel, _silence(mel, window, random), chosen
 
@@ -147,7 +147,7 @@ def _begin(folder: Path, model: TrainableWhisper, examples: Sequence[Example], s
 
     def batch_of(random: np.random.Generator) -> Batch:
         chosen = [examples[order[place]] for place in draw(random)]
-        mel = joined([example.heard for example in chosen])
+        mel = collate([example.heard for example in chosen])
         return mel, _silence(mel, 0, random), chosen
 
     train(folder, model, batch_of, _losses, lambda _: {}, schedule)
@@ -179,7 +179,7 @@ def validated(model: nn.Module, vocabulary: Vocabulary, examples: Sequence[Examp
     missed = said = 0
     for first in range(0, len(by_length), 32):
         some = by_length[first : first + 32]
-        mel = joined([example.heard for example in some])
+        mel = collate([example.heard for example in some])
         silence = Silence.drawn(mel.shape[2] // 2 - 2, model.sizes.positions, 4 * SILENT, random)
         for example, text in zip(some, written(model, vocabulary, mel, silence), strict=True):
             wrong, words = errors(example.text, text)

@@ -12,7 +12,7 @@ from firstpacket.pipelines.direct.llama_omni.blocks import PAST_MELS
 from firstpacket.pipelines.tools.training.whisper import Encoder
 
 
-def in_blocks(encoder: Encoder, mel: Tensor, block: int) -> Tensor:
+def encode_in_blocks(encoder: Encoder, mel: Tensor, block: int) -> Tensor:
     """Features `(b, mels, 2 · n)` to `(b, n, state)`: no frame depends on a later block of `block` frames of 20 ms.
 
     A frame sees its own block and all before it. The convolutions see two features before the block and zeros after it.

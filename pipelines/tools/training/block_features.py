@@ -51,7 +51,7 @@ def causal_features(samples: Samples, mels: int) -> SpokenFeatures:
     return SpokenFeatures(_front_end(mels)(padded).half())
 
 
-def joined(
+def collate(
     some: Sequence[SpokenFeatures], longest: int, random: np.random.Generator, masks: Masks | None = None
 ) -> Tensor:
     """Features `(b, mels, 10 · groups)` float32 of clips, and the silence after them: digital, or as it sounds in them.

@@ -1,4 +1,4 @@
-"""Clips as the encoder's features, kept in memory and joined to batches of like length."""
+"""Clips as the encoder's features, kept in memory and collated to batches of like length."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def features(samples: Samples, mels: int) -> ClipFeatures:
     return ClipFeatures(mel.half(), float(mel.min()))
 
 
-def joined(
+def collate(
     batch: Sequence[ClipFeatures], masks: Masks | None = None, random: np.random.Generator | None = None
 ) -> Tensor:
     """Features `(b, mels, 2 · n + 4)` float32 of clips, each followed by its own silence."""

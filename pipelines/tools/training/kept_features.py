@@ -50,5 +50,5 @@ def save_kept(path: Path, tensors: dict[str, Tensor]) -> None:
 
 def name_of(clips: Sequence[Clip], mels: int) -> str:
     """A name that changes with the clips, their order, and the number of mel bands."""
-    said = "\n".join(f"{clip.id} {clip.sha256} {clip.path.stat().st_size}" for clip in clips)
-    return f"{mels}-{hashlib.sha256(said.encode()).hexdigest()[:24]}"
+    lines = "\n".join(f"{clip.id} {clip.sha256} {clip.path.stat().st_size}" for clip in clips)
+    return f"{mels}-{hashlib.sha256(lines.encode()).hexdigest()[:24]}"

@@ -19,8 +19,8 @@ from torch.nn import functional
 from firstpacket.pipelines.direct.llama_omni.adaptor import SpeechAdaptor
 from firstpacket.pipelines.direct.llama_omni.prompt import SPEECH_TOKEN
 from firstpacket.pipelines.tools.training import llm_model
-from firstpacket.pipelines.tools.training.block_encoder import in_blocks
-from firstpacket.pipelines.tools.training.features import ClipFeatures, Masks, joined
+from firstpacket.pipelines.tools.training.block_encoder import encode_in_blocks
+from firstpacket.pipelines.tools.training.features import ClipFeatures, Masks, collate
 from firstpacket.pipelines.tools.training.llm_model import IGNORED, TrainableLlama
 from firstpacket.pipelines.tools.training.whisper import Encoder, Silence
 
@@ -60,7 +60,7 @@ class Batch:
         masks: Masks | None = None,
     ) -> Batch:
         """Clips that are all as long as the longest, and `groups` groups of silence after it."""
-        mel = joined([one.heard for one in examples], masks, random)
+        mel = collate([one.heard for one in examples], masks, random)
         frames = mel.shape[2] // 2 - 2
         missing = -frames % extent.joined
         mel = torch.cat((mel, mel[:, :, -1:].expand(-1, -1, 2 * missing)), dim=2)
@@ -193,7 +193,7 @@ class BlockListener(Listener):
         """Features to embeddings `(b, groups, hidden)`."""
         assert isinstance(batch, BlockBatch)
         with torch.no_grad():
-            frames = in_blocks(self.encoder, batch.mel.to(self._device), batch.block)
+            frames = encode_in_blocks(self.encoder, batch.mel.to(self._device), batch.block)
         return adapted(self.adaptor, frames)
 
     def _spoken(self, batch: Batch | BlockBatch) -> int:

@@ -29,8 +29,8 @@ from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
 from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders, kept_features
 from firstpacket.pipelines.tools.training.asr import LETTERS, letters_of
-from firstpacket.pipelines.tools.training.block_encoder import in_blocks
-from firstpacket.pipelines.tools.training.block_features import GROUP, SpokenFeatures, joined, spoken_features
+from firstpacket.pipelines.tools.training.block_encoder import encode_in_blocks
+from firstpacket.pipelines.tools.training.block_features import GROUP, SpokenFeatures, collate, spoken_features
 from firstpacket.pipelines.tools.training.features import Masks, alike, features
 from firstpacket.pipelines.tools.training.listening_model import Batch as TeacherBatch
 from firstpacket.pipelines.tools.training.listening_model import Example as TeacherExample
@@ -89,7 +89,7 @@ class Student(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Embeddings `(b, groups, hidden)` and letters' logits `(b, frames, letters + 1)`, both float32."""
-        frames = in_blocks(self.encoder, batch.mel.to(self.encoder.positional_embedding.device), batch.block)
+        frames = encode_in_blocks(self.encoder, batch.mel.to(self.encoder.positional_embedding.device), batch.block)
         return adapted(self.adaptor, frames).float(), self.ctc_head(frames).float()
 
 
@@ -110,7 +110,7 @@ def run(
     def batch_of(random: np.random.Generator) -> Batch:
         chosen = [examples[place] for place in draw(random)]
         return Batch(
-            joined([one.heard for one in chosen], student.groups, random, Masks()), drawn_block(random), chosen
+            collate([one.heard for one in chosen], student.groups, random, Masks()), drawn_block(random), chosen
         )
 
     def validate(trained: nn.Module) -> dict[str, float]:
@@ -177,7 +177,7 @@ def validated(model: nn.Module, examples: Sequence[Example]) -> dict[str, float]
         random, distance, wrong, words = np.random.default_rng(0), 0.0, 0, 0
         for first in range(0, len(by_length), _AT_ONCE):
             some = by_length[first : first + _AT_ONCE]
-            batch = Batch(joined([one.heard for one in some], model.groups, random), block, some)
+            batch = Batch(collate([one.heard for one in some], model.groups, random), block, some)
             distance += float(losses(model, batch)["distance"]) * len(batch.examples)
             for row, example in zip(model(batch)[1], batch.examples, strict=True):
                 found, spoken = errors(example.text, read_off(row[: example.heard.groups * GROUP // 2]))

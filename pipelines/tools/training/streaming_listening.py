@@ -21,7 +21,7 @@ from firstpacket.pipelines.direct.llama_omni.prompt import STREAMING_TEMPLATE, p
 from firstpacket.pipelines.models.tensors import read_json
 from firstpacket.pipelines.tools.training import data as corpus
 from firstpacket.pipelines.tools.training import folders, llm_model, tokenizer
-from firstpacket.pipelines.tools.training.block_features import SpokenFeatures, joined, spoken_features
+from firstpacket.pipelines.tools.training.block_features import SpokenFeatures, collate, spoken_features
 from firstpacket.pipelines.tools.training.features import Masks, alike
 from firstpacket.pipelines.tools.training.listening import ADAPTOR, JOINED, losses
 from firstpacket.pipelines.tools.training.listening_model import BlockBatch, BlockListener, labelled
@@ -116,9 +116,9 @@ def examples_of(clips: Sequence[corpus.Clip], words: Any, listener: BlockListene
 def batched(
     examples: Sequence[Example], longest: int, block: int, random: np.random.Generator, masks: Masks | None = None
 ) -> BlockBatch:
-    """Clips that are about as long as each other; see `block_features.joined`."""
+    """Clips that are about as long as each other; see `block_features.collate`."""
     questions, replies = ([one.question for one in examples], [one.reply for one in examples])
-    mel = joined([one.heard for one in examples], longest, random, masks)
+    mel = collate([one.heard for one in examples], longest, random, masks)
     return BlockBatch(mel, block, llm_model.padded(questions, IGNORED), llm_model.padded(replies, IGNORED))
 
 

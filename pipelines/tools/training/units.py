@@ -129,9 +129,11 @@ def run(
     heard = {text: features(sound, sizes) for text, sound in sounds.items()}
     found = centres(np.concatenate(list(heard.values())), sizes, seed)
     starts = {text: 0 if untrimmed else silent_frames(sound) for text, sound in sounds.items()}
-    said = {text: frames[starts[text] :] for text, frames in heard.items()}
-    spoken = [Spoken(text, *without_repeats(coded(frames, found)), start=starts[text]) for text, frames in said.items()]
-    figures = figures_of(spoken, np.concatenate(list(said.values())), found)
+    audible = {text: frames[starts[text] :] for text, frames in heard.items()}
+    spoken = [
+        Spoken(text, *without_repeats(coded(frames, found)), start=starts[text]) for text, frames in audible.items()
+    ]
+    figures = figures_of(spoken, np.concatenate(list(audible.values())), found)
     figures |= {"silent_frames": sum(starts.values()), "seed": seed}
     return _written(work / STEP, found, asdict(sizes), spoken, figures)
 

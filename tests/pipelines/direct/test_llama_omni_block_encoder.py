@@ -26,7 +26,7 @@ from firstpacket.pipelines.direct.llama_omni.encoder import EncoderCache
 from firstpacket.pipelines.direct.llama_omni.features import CausalLogMel
 from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes
-from firstpacket.pipelines.tools.training.block_encoder import in_blocks
+from firstpacket.pipelines.tools.training.block_encoder import encode_in_blocks
 from firstpacket.pipelines.tools.training.block_features import causal_features
 from firstpacket.pipelines.tools.training.whisper import Encoder
 
@@ -88,7 +88,7 @@ def test_training_computes_the_same_over_whole_batches(model: LlamaOmni, block: 
     mel = defined_mel(SPEECH)
     of_training = causal_features(SPEECH, sizes.mels).mel.float()
     torch.testing.assert_close(of_training, mel, rtol=0, atol=1e-3)
-    frames = in_blocks(trained.eval(), mel[None], block // 320 if block else sizes.positions)
+    frames = encode_in_blocks(trained.eval(), mel[None], block // 320 if block else sizes.positions)
     ours = torch.cat(embeddings(model, SPEECH, block))
     torch.testing.assert_close(ours, model.adaptor(frames), rtol=0, atol=1e-5)
 

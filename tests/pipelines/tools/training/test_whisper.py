@@ -10,7 +10,7 @@ from firstpacket.pipelines.direct.llama_omni.features import LogMel  # noqa: E40
 from firstpacket.pipelines.models.whisper_embedding import full_embedding  # noqa: E402
 from firstpacket.pipelines.models.whisper_sizes import WhisperSizes  # noqa: E402
 from firstpacket.pipelines.tools.training.asr import LETTERS, Vocabulary, written  # noqa: E402
-from firstpacket.pipelines.tools.training.features import alike, features, joined, whole  # noqa: E402
+from firstpacket.pipelines.tools.training.features import alike, collate, features, whole  # noqa: E402
 from firstpacket.pipelines.tools.training.whisper import Silence, TrainableWhisper  # noqa: E402
 
 SIZES = WhisperSizes(state=128, heads=2, layers=2, decoder_layers=1, positions=200)
@@ -51,7 +51,7 @@ def test_features_and_their_silence_are_those_of_the_front_end(clip):
 
 def test_drawing_all_silence_equals_encoding_the_whole_window(model, clip):
     heard = features(clip, SIZES.mels)
-    mel = joined([heard])
+    mel = collate([heard])
     every = Silence.drawn(heard.frames, SIZES.positions, SIZES.positions, np.random.default_rng(1))
     assert every.log_weight == 0 and len(every.positions) == SIZES.positions - heard.frames
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_drawing_some_silence_is_closer_to_all_of_it_than_none(model, clip):
         off = []
         for count in (1, 16):
             drawn = Silence.drawn(heard.frames, SIZES.positions, count, np.random.default_rng(1))
-            off.append(float((model.encoder(joined([heard]), drawn)[:, : heard.frames] - full).abs().mean()))
+            off.append(float((model.encoder(collate([heard]), drawn)[:, : heard.frames] - full).abs().mean()))
         none = model.encoder(heard.mel[None].float())[:, : heard.frames]
     assert off[1] < float((none - full).abs().mean())
     assert off[1] <= off[0]
