@@ -170,4 +170,7 @@ class KnownMark(StrEnum):
     LLM_THOUGHTS_UNCLEAR = "llm.thoughts_unclear", "its reasoning could not be told from the answer: `thoughts_unclear`"
     READ_LATE = "read_late", "a message of a server waited over 5 ms before it was handled: `read_late`"
     BLOCK = "speech.block", "a block of the user's speech was complete, and work on it began: `late_blocks`"
-    LATE_BLOCK = "speech.late_block", "the same, when the work on the block before it was still going on: `late_blocks`"
+    LATE_BLOCK = (
+        "speech.late_block",
+        "as `speech.block`, but the system was still working on the block before: `late_blocks`",
+    )

@@ -18,8 +18,9 @@ PUBLISHED_SIZE = 7.5e9
 LEAST = 0.01
 """Share of the work from which a system starts early; less is preparation, such as resetting a decoder."""
 AT_8B = (
-    "For the published size (8B) the roofline predicts that a direct model which starts early saves about 10 ms (one "
-    "H200) or 54 ms (one L40) of 236 ms: a small model on a CPU, where it saves more, says nothing about that size"
+    "For the published size (8B) the roofline predicts that a direct model which starts early saves about 10 ms on an "
+    "H200, and 54 ms on an L40, on which the paper measured 236 ms: a small model on a CPU, where it saves more, says "
+    "nothing about that size"
 )
 """The floors of the first packet are 17.6 and 7.7 ms (H200), 95.6 and 41.4 ms (L40), with 30 s encoded after the end of
 speech and with one block: `bench roofline --machine l40 -p direct,size=8b -p direct,size=8b,encoder-context=streaming`.

@@ -189,9 +189,9 @@ def against_first(answers: Mapping[str, Sequence[Answer]]) -> tuple[Compared, ..
 
 def _reply_wer(both: Sequence[tuple[Answer, Answer]]) -> Estimate | None:
     heard = [
-        (one.misheard, other.misheard, one.question.clip)
+        (one.reply_errors, other.reply_errors, one.question.clip)
         for one, other in both
-        if one.misheard and other.misheard and one.misheard[1] and other.misheard[1]
+        if one.reply_errors and other.reply_errors and one.reply_errors[1] and other.reply_errors[1]
     ]
     return difference_of_ratios(*zip(*heard, strict=True)) if heard else None
 

@@ -24,7 +24,7 @@ class Answer:
     reply: str
     right: bool
     """Answered aloud, in the words of an accepted answer."""
-    misheard: tuple[int, int] | None = None
+    reply_errors: tuple[int, int] | None = None
     """Word errors of the recogniser that heard the reply, and the reply's words; None where it did not."""
 
     @property
@@ -41,7 +41,7 @@ class Answer:
 def answers_of(run: Run, label: str, exam: Exam) -> tuple[Answer, ...]:
     """The label's answers in the exam's order. A turn that failed has an empty transcript, and no answer."""
     found: dict[str, tuple[Outcome, list[str], str]] = {}
-    misheard = _misheard(run, label)
+    reply_errors = _reply_errors(run, label)
     for turn in run.turns:
         if turn.label == label and turn.phase == "measured":
             trace = run.evidence(turn).trace
@@ -53,11 +53,11 @@ def answers_of(run: Run, label: str, exam: Exam) -> tuple[Answer, ...]:
         outcome, heard, reply = found[question.clip]
         right = outcome == "answered" and is_accepted(reply, question)
         transcript = "".join(heard[-1:]) if transcribes else None
-        answers.append(Answer(question, outcome, transcript, reply, right, misheard.get(question.clip)))
+        answers.append(Answer(question, outcome, transcript, reply, right, reply_errors.get(question.clip)))
     return tuple(answers)
 
 
-def _misheard(run: Run, label: str) -> dict[str, tuple[int, int]]:
+def _reply_errors(run: Run, label: str) -> dict[str, tuple[int, int]]:
     """By clip, what the recogniser that was used last made of the reply."""
     heard = [line for line in read_quality(run).lines if isinstance(line, HeardReply) and line.reply.label == label]
     clips = {turn.turn: turn.utterance for turn in run.turns if turn.phase == "measured"}

@@ -112,7 +112,7 @@ def _against_first(found: Figures) -> Iterable[Table]:
         words("system", lambda each: each.second),
         Column("right answers", lambda each: estimate(each.pairs.difference, "points", signed=True)),
         Column(f"only {first} right", lambda each: single(each.pairs.only_first, "count")),
-        Column("only it right", lambda each: single(each.pairs.only_second, "count")),
+        Column("only this system right", lambda each: single(each.pairs.only_second, "count")),
         Column("p (McNemar)", lambda each: (f"{each.pairs.p:.2g}",)),
         Column("reply WER", lambda each: estimate(each.reply_wer, "points", signed=True)),
     )

@@ -64,8 +64,8 @@ def test_errors_with_a_wrong_transcript_count_as_propagated() -> None:
 
 def test_reply_errors_are_compared_on_clips_where_both_replies_were_heard() -> None:
     """Two errors in ten words against one in five, which is the same share, and a reply that one alone gave."""
-    first = [replace(answer(n, True), misheard=(2, 10) if n < 6 else None) for n in range(8)]
-    second = [replace(answer(n, True), misheard=(1, 5) if n != 5 else (0, 0)) for n in range(8)]
+    first = [replace(answer(n, True), reply_errors=(2, 10) if n < 6 else None) for n in range(8)]
+    second = [replace(answer(n, True), reply_errors=(1, 5) if n != 5 else (0, 0)) for n in range(8)]
     (compared,) = against_first({"a": first, "b": second})
     assert compared.reply_wer is not None
     assert (compared.reply_wer.value, compared.reply_wer.n) == (0.0, 5)
@@ -145,8 +145,8 @@ def test_answers_of_a_run_are_in_the_order_of_the_exam(tmp_path: Path) -> None:
     )
     write_lines(run.path, HeardReply(1, "reply", reply_of(heard[0]), JUDGE, "x", 1, 4, VERSION))
     loud, mute = answers_of(run, "loud", exam), answers_of(run, "mute", exam)
-    assert [each.misheard for each in loud] == [None, (9, 4), (1, 4)], "the last result of the last recogniser"
-    assert [each.misheard for each in mute] == [None] * 3
+    assert [each.reply_errors for each in loud] == [None, (9, 4), (1, 4)], "the last result of the last recogniser"
+    assert [each.reply_errors for each in mute] == [None] * 3
     assert [each.question.clip for each in loud] == [clip.id for clip in clips[::-1]]
     assert all(each.right and each.heard_right for each in loud)
     assert [each.outcome for each in mute] == ["silent"] * 3 and not any(each.right for each in mute)
