@@ -24,6 +24,7 @@ from firstpacket.pipelines.direct.llama_omni.model import LlamaOmni
 from firstpacket.pipelines.direct.llama_omni.prompt import Prompt
 from firstpacket.pipelines.direct.llama_omni.sampling import Choices
 from firstpacket.pipelines.models.packing import PackedConv, kernel_names, pack
+from firstpacket.pipelines.models.threads import fits_one_core, one_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Assistant:
     """
 
     def __init__(self, model: LlamaOmni, plan: Plan) -> None:
+        self.one_thread = fits_one_core(*(part for part, _ in model.parts().values()))
+        """Whether a step, and a block of speech, is too little work for more than one thread."""
+        self.streams = plan.encoder_context == "streaming"
         for part, _ in model.parts().values():
             pack(part)
         model.vocoder.few_lengths = isinstance(model.vocoder.conv_pre, PackedConv)
@@ -59,8 +63,9 @@ class Assistant:
         self.speech_cache = model.speech_cache(plan.max_new_tokens)
         self._remember_head()
         self.shortest_prompt = self.prompt_tokens if plan.encoder_context == "full" else plan.prompt.text_tokens + 1
-        self.steps = Steps(model, self.text_cache, self.speech_cache, self.shortest_prompt, plan.launching)
-        self.listener = self._listener()
+        with one_thread(self.one_thread):
+            self.steps = Steps(model, self.text_cache, self.speech_cache, self.shortest_prompt, plan.launching)
+            self.listener = self._listener()
 
     @torch.inference_mode()
     def _remember_head(self) -> None:
@@ -71,7 +76,7 @@ class Assistant:
         self.head_tokens = self.text_cache.used
 
     def _listener(self) -> Listener:
-        if self.plan.encoder_context != "streaming":
+        if not self.streams:
             return WholeListener(self.model, trimmed=self.plan.encoder_context == "trimmed")
         listener = BlockListener(self.model, self.plan.block, self.text_cache)
         listener.warm_up(self.plan.prompt)
@@ -84,6 +89,7 @@ class Assistant:
             "encoder_context": self.listener.context,
             "kernels": kernel_names(self.model.llm),
             "threads": torch.get_num_threads(),
+            "threads_per_step": 1 if self.one_thread else torch.get_num_threads(),
         }
         if self.steps.notice:
             facts["cuda_graphs"] = self.steps.notice
@@ -131,7 +137,14 @@ class Turn:
 
     def _answer(self, frames: Iterable[Samples]) -> Iterator[Packet]:
         self._plan.choices.begin()
-        hidden, token = self._prefill(self._assistant.listener.listen(frames, self._trace))
+        assistant = self._assistant
+        with one_thread(assistant.one_thread and assistant.streams):
+            hidden, token = self._prefill(assistant.listener.listen(frames, self._trace))
+            with one_thread(assistant.one_thread):
+                yield from self._speak(hidden, token)
+
+    def _speak(self, hidden: Tensor, token: Tensor) -> Iterator[Packet]:
+        """Packets of the reply that begins with `token`, which `hidden` predicted."""
         ahead = self._assistant.steps.ahead
         while True:
             ended = self._decode_speech(hidden, token)

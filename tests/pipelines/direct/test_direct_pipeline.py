@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from firstpacket.bench.corpus.audio import read_clip
 from firstpacket.bench.errors import CorpusError, UsageError, WeightsError
@@ -244,6 +245,28 @@ def test_sound_in_bfloat16_lasts_as_long_and_is_nearly_the_same(
     assert len(half) == len(single)
     assert half.dtype == np.float32
     assert np.sqrt(np.mean((half - single) ** 2)) < 0.05 * np.sqrt(np.mean(single**2))
+
+
+@pytest.mark.parametrize(("context", "listening"), [("trimmed", 2), ("streaming", 1)])
+def test_steps_of_a_small_model_take_one_thread(settings: Make, ask: Ask, context: str, listening: int) -> None:
+    pipeline = loaded(
+        settings(encoder_context=context, encoder_block="500" if context == "streaming" else "", max_new_tokens=3)
+    )
+    model = pipeline._ready().assistant.model
+    parts = {"adaptor": model.adaptor, "llm": model.llm, "speech_decoder": model.speech_decoder}
+    parts["vocoder"] = model.vocoder.dur_predictor
+    seen: dict[str, set[int]] = {name: set() for name in parts}
+    for name, module in parts.items():
+        module.register_forward_hook(lambda *_, name=name: seen[name].add(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        ask(pipeline)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {"adaptor": {listening}, "llm": {listening, 1}, "speech_decoder": {1}, "vocoder": {1}}
+    assert pipeline.facts()["threads_per_step"] == 1
 
 
 def test_a_trimmed_encoder_is_named_in_the_facts(settings: Make, ask: Ask, tiny: Direct, answered: Any) -> None:
