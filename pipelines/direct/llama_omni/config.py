@@ -30,7 +30,7 @@ SAMPLES_PER_FRAME = 320
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """Sizes of the speech encoder; it always hears `2 · positions` mel frames of 10 ms."""
+    """Sizes of the speech encoder; it hears at most `2 · positions` mel frames of 10 ms."""
 
     mels: int
     positions: int

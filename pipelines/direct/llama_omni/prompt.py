@@ -13,27 +13,25 @@ SPEECH_TOKEN = -200
 """Stands in a prompt's ids where the speech embeddings go."""
 
 SPEECH_MARK = "<speech>"
-INSTRUCTION = f"{SPEECH_MARK}\nPlease directly answer the questions in the user's speech."
-
-STREAMING_INSTRUCTION = f"Please directly answer the questions in the user's speech.\n{SPEECH_MARK}"
-"""The instruction first, so that little is left to take in once the user has finished."""
+INSTRUCTION = "Please directly answer the questions in the user's speech."
 
 
-def _template(instruction: str) -> str:
+def _template(user: str) -> str:
     """The published conversation format "llama_3"."""
     return "".join(
         (
             BEGIN,
             *(HEADER.format("system"), SYSTEM, END_OF_TURN),
-            *(HEADER.format("user"), instruction, END_OF_TURN),
+            *(HEADER.format("user"), user, END_OF_TURN),
             HEADER.format("assistant"),
         )
     )
 
 
-TEMPLATE = _template(INSTRUCTION)
-STREAMING_TEMPLATE = _template(STREAMING_INSTRUCTION)
-"""Of models that take speech in while the user speaks."""
+TEMPLATE = _template(f"{SPEECH_MARK}\n{INSTRUCTION}")
+
+STREAMING_TEMPLATE = _template(f"{INSTRUCTION}\n{SPEECH_MARK}")
+"""Of models that listen while the user speaks: the instruction comes first, so that little is left at the end."""
 
 
 def prompt_ids(encode: Callable[[str], list[int]], bos: int, template: str = TEMPLATE) -> list[int]:

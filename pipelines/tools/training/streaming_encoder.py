@@ -9,7 +9,7 @@ arXiv 2012.05481, "U2", section 3.2). A second loss reads letters off its frames
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +122,8 @@ def run(
     figures["manifest_sha256"] = folders.digest(data / MANIFEST)
     kept = {name: part for name, part in student.state_dict().items() if not name.startswith("adaptor.")}
     positions, state = encoder.positional_embedding.shape
-    sizes = {"mels": encoder.conv1.in_channels, "positions": positions, "state": state}
-    sizes |= {"heads": heads(encoder), "layers": len(encoder.blocks)}
-    folders.save(folder, kept, sizes | {"letters": LETTERS}, figures)
+    sizes = EncoderConfig(teacher.mels, positions, state, heads(encoder), len(encoder.blocks))
+    folders.save(folder, kept, asdict(sizes) | {"letters": LETTERS}, figures)
     finished(folder)
     return figures
 
@@ -234,8 +233,8 @@ def _embeddings(clips: Sequence[corpus.Clip], counts: Sequence[int], teacher: Te
 def read(work: Path) -> Encoder:
     """The encoder that this step made. Raises `WeightsError`."""
     config = folders.config(work, STEP)
-    known = {name: int(config[name]) for name in ("mels", "positions", "state", "heads", "layers")}
-    encoder = Encoder(WhisperSizes.with_encoder(EncoderConfig(**known)))
+    sizes = EncoderConfig(**{field.name: int(config[field.name]) for field in fields(EncoderConfig)})
+    encoder = Encoder(WhisperSizes.with_encoder(sizes))
     state = {name.removeprefix("encoder."): part for name, part in folders.tensors(work, STEP).items()}
     encoder.load_state_dict({name: state[name] for name in encoder.state_dict()})
     return encoder.eval()

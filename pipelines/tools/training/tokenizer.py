@@ -9,13 +9,13 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from firstpacket.pipelines.cascade.llm.options import SYSTEM as OF_THE_CASCADE
-from firstpacket.pipelines.direct.llama_omni.prompt import INSTRUCTION, SPEECH_MARK, SPEECH_TOKEN, prompt_ids
+from firstpacket.pipelines.direct.llama_omni.prompt import INSTRUCTION, SPEECH_TOKEN, prompt_ids
 from firstpacket.pipelines.models.chat import BEGIN, CHAT_TEMPLATE, END_OF_TURN, SPECIAL_TOKENS, SYSTEM
 
 VOCABULARY = 1024
 PROMPTS = (
     *(f"{role}\n\n" for role in ("system", "user", "assistant")),
-    *(OF_THE_CASCADE, SYSTEM, INSTRUCTION.removeprefix(SPEECH_MARK)),
+    *(OF_THE_CASCADE, SYSTEM, f"\n{INSTRUCTION}"),
 )
 """What stands in every prompt. Its words shall be single tokens, as each costs every turn time."""
 
