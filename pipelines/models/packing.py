@@ -159,7 +159,10 @@ class PackedConvTranspose(nn.Module):
 
 def channels_inside(x: Tensor) -> Tensor:
     """`(1, channels, n)` as `(1, channels, 1, n)` over memory `(n, channels)`; copied only if it lies otherwise."""
-    return x.transpose(1, 2).contiguous()[:, None].permute(0, 3, 1, 2)
+    _, channels, n = x.shape
+    rows = x.transpose(1, 2)
+    x = x if rows.is_contiguous() else rows.contiguous()
+    return x.as_strided((1, channels, 1, n), (channels * n, 1, channels * n, channels))
 
 
 _TWINS: dict[type[nn.Module], type[nn.Module]] = {

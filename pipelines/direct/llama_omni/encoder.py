@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from firstpacket.pipelines.direct.llama_omni.config import EncoderConfig
+from firstpacket.pipelines.models.packing import can_pack, pack, packed_linear
 
 
 class EncoderCache:
@@ -69,12 +70,21 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(1, frames, state)` to the same."""
-        return self._mixed(*(self._split(part(x)) for part in (self.query, self.key, self.value)))
+        return self._mixed(*self._projected(x))
 
     def after(self, x: Tensor, before: LayerCache) -> Tensor:
         """The same for frames that also see those of a cache, and are added to it."""
-        queries, keys, values = (self._split(part(x)) for part in (self.query, self.key, self.value))
+        queries, keys, values = self._projected(x)
         return self._mixed(queries, *before.append(keys, values))
+
+    def packed(self) -> PackedAttention | None:
+        """The same of fewer operators, where its weights can be packed."""
+        parts = (self.query, self.key, self.value, self.out)
+        return PackedAttention(self) if all(can_pack(part.weight) for part in parts) else None
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each `(1, heads, frames, width)`."""
+        return self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
 
     def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         mixed = _attend(queries, keys, values)
@@ -83,6 +93,26 @@ class SelfAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+class PackedAttention(SelfAttention):
+    """Queries, keys and values come from one matrix."""
+
+    def __init__(self, plain: SelfAttention) -> None:
+        nn.Module.__init__(self)
+        self.heads = plain.heads
+        parts = (plain.query, plain.key, plain.value)
+        biases = (plain.query.bias, torch.zeros_like(plain.query.bias), plain.value.bias)
+        self.joined = packed_linear(torch.cat([part.weight for part in parts]), torch.cat(biases))
+        self.out = plain.out
+        pack(self)
+
+    def packed(self) -> None:
+        """It is."""
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        queries, keys, values = (self._split(part) for part in self.joined(x).chunk(3, dim=-1))
+        return queries, keys, values
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

@@ -54,7 +54,8 @@ class ResBlock(nn.Module):
 
 def _ended(x: Tensor, length: int) -> Tensor:
     """Set `x` `(..., n)` to zero from `length` on, so that to later layers the sound ends there."""
-    x[..., length:] = 0
+    if x.shape[-1] > length:
+        x[..., length:] = 0
     return x
 
 
