@@ -86,7 +86,7 @@ def test_the_answer_is_that_to_the_masked_whole(
     """The LLM's states too: they predict the first token, and later ones look back at those of the speech."""
     assistant, states = streaming(block), list[Tensor]()
     hook = assistant.model.llm.register_forward_hook(lambda _, __, state: states.append(state))
-    encode_in_blocks = answer(assistant, in_frames(SPEECH, 320))
+    in_blocks = answer(assistant, in_frames(SPEECH, 320))
     with torch.inference_mode():
         whole = defined_embeddings(plain, defined_mel(SPEECH), block)
     monkeypatch.setattr(assistant.listener, "listen", lambda *_: whole)
@@ -95,7 +95,7 @@ def test_the_answer_is_that_to_the_masked_whole(
     assert len(states) == 2 * TOKENS
     for ours, theirs in zip(states[:TOKENS], states[TOKENS:], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
-    assert_same(encode_in_blocks, at_once, 1e-5)
+    assert_same(in_blocks, at_once, 1e-5)
 
 
 @pytest.mark.parametrize("frame", [1, 333, 1600, 16_000, len(SPEECH)])

@@ -242,19 +242,19 @@ def test_weights_are_refused_for_a_context_that_they_were_not_trained_for(settin
     published.write_tokenizer()
     folder = str(published.write())
     asked = {"weights": folder, "max_new_tokens": 3, "chunk_units": "inf"}
-    encode_in_blocks = asked | {"encoder_context": "streaming", "encoder_block": "500"}
+    in_blocks = asked | {"encoder_context": "streaming", "encoder_block": "500"}
     with pytest.raises(UsageError, match="were not trained to hear speech in blocks"):
-        Direct(settings(**encode_in_blocks)).load()
+        Direct(settings(**in_blocks)).load()
     published.config["speech_encoder_context"] = "causal"
     published.write()
     with pytest.raises(WeightsError, match=r"context is 'causal', but it should be 'full' or 'streaming'"):
-        Direct(settings(**encode_in_blocks)).load()
+        Direct(settings(**in_blocks)).load()
     published.config["speech_encoder_context"] = "streaming"
     published.write()
     for context in ("full", "trimmed"):
         with pytest.raises(UsageError, match=rf"'{context}', but these weights were trained to hear speech in blocks"):
             Direct(settings(**asked, encoder_context=context)).load()
-    pipeline = Direct(settings(**encode_in_blocks))
+    pipeline = Direct(settings(**in_blocks))
     pipeline.load()
     assert pipeline.facts()["encoder_context"] == "streaming in blocks of 500 ms"
     assert reply(pipeline, noise(1.3)).size
