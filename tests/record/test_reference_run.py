@@ -12,7 +12,7 @@ from firstpacket.bench.record.store import read_run
 REPORTS = Path(__file__).parents[2] / "reports"
 
 
-@pytest.mark.parametrize(("name", "replayed"), [("reference", 0), ("server", 40)])
+@pytest.mark.parametrize(("name", "replayed"), [("reference", 0), ("streaming", 0), ("server", 40)])
 def test_every_figure_is_computed_again_bit_for_bit(name: str, replayed: int) -> None:
     if not REPORTS.is_dir():
         pytest.skip("reports/ is not in a source distribution")

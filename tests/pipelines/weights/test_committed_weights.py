@@ -33,8 +33,6 @@ def test_every_file_is_what_was_packed() -> None:
 @pytest.mark.parametrize("context", ["full", "streaming"])
 def test_the_direct_model_answers(context: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of the first clips, so that it is no accident; how many of all is in the model card."""
-    if context == "streaming" and "streaming" not in store.find().parts:
-        pytest.skip("the weights have no streaming model yet")
     monkeypatch.setenv(CACHE, str(tmp_path))
     clips = load_corpus("small-world").utterances[:CLIPS]
     given = {"encoder-context": context}
